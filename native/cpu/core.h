@@ -1,0 +1,87 @@
+// What a CPU kernel sees of the world: tensors, attributes and the thread pool.
+//
+// Kernels are compiled once per instruction set, each time into its own namespace (RF_NS). This header is shared by all of
+// those objects, so nothing in it may be an inline function or a template whose code the linker could merge: an AVX-512 copy
+// of it would then run on every machine. For the same reason kernels use no containers and no algorithms of the C++ library.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace rectiflow {
+
+enum class DType : int32_t { Float32 = 0, BFloat16 = 1, Int32 = 2 };
+
+constexpr int kMaxRank = 8;
+
+// Dense and row-major.
+struct Tensor {
+  void* data;
+  DType dtype;
+  int32_t rank;
+  int64_t shape[kMaxRank];
+  int64_t size;  // product of shape
+};
+
+// A named attribute of an op: one number or a list of them. Booleans are 0 or 1; strings are encoded by the caller.
+struct Attribute {
+  const char* name;
+  const double* values;
+  int32_t count;
+};
+
+// A fixed set of threads that work through numbered items. Items are claimed in increasing order from one shared counter, so
+// a kernel whose result depends on the number of threads has itself to blame: let each item own its outputs, and sum partial
+// results in the order of the items.
+class Pool {
+ public:
+  using Task = void (*)(void* context, int64_t item, int thread);
+
+  explicit Pool(int threads);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const;
+  // Calls task(context, item, thread) once for every item in [0, items); returns when all are done.
+  void run(int64_t items, Task task, void* context);
+  // Scratch memory of one thread, 64-byte aligned, with undefined contents. One region per thread: a second call with the same
+  // thread returns the same region, perhaps moved to make it larger.
+  void* scratch(int thread, size_t bytes);
+  // Scratch memory that all threads share during one kernel. Ask for it outside run().
+  void* shared(size_t bytes);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+// One op of a program, ready to run.
+struct Call {
+  const Tensor* inputs;
+  int32_t inputCount;
+  const Tensor* outputs;
+  int32_t outputCount;
+  const Attribute* attributes;
+  int32_t attributeCount;
+  Pool* pool;
+
+  // The attribute's first value; fallback where the op does not carry it.
+  double number(const char* name, double fallback) const;
+  // The whole attribute, or nullptr.
+  const Attribute* attribute(const char* name) const;
+};
+
+using KernelFunction = void (*)(const Call& call);
+
+struct Kernel {
+  const char* op;  // the op's name in src/ops
+  KernelFunction run;
+};
+
+// Ends with {nullptr, nullptr}.
+struct KernelTable {
+  const char* isa;
+  const Kernel* kernels;
+};
+
+}  // namespace rectiflow
