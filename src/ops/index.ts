@@ -1,0 +1,26 @@
+// The ops that models, losses and optimizers are written in.
+export * from './activations.ts';
+export * from './adamw.ts';
+export * from './attention.ts';
+export * from './cast.ts';
+export * from './constant.ts';
+export * from './elementwise.ts';
+export * from './gated-residual.ts';
+export * from './gather.ts';
+export * from './global-norm.ts';
+export * from './label-dropout.ts';
+export * from './layer-norm-modulate.ts';
+export * from './layer-norm.ts';
+export * from './linear.ts';
+export * from './matmul.ts';
+export * from './mean-squared-error.ts';
+export type * from './op.ts';
+export * from './patchify.ts';
+export * from './philox.ts';
+export * from './reduce.ts';
+export * from './reshape.ts';
+export * from './slice.ts';
+export * from './softmax.ts';
+export { broadcastTo, sum } from './sum.ts';
+export * from './timestep-embedding.ts';
+export * from './transpose.ts';

@@ -1,0 +1,76 @@
+// Layer norm without parameters, then the conditioning's scale and shift: how adaLN conditions a block (Peebles & Xie 2023).
+import type { Tensor, TensorType } from '../tensor/tensor.ts';
+import { add, affine, mul, reciprocal, sqrt, square, sub } from './elementwise.ts';
+import { type Fused, apply, checkRank, checkShape, float32 } from './op.ts';
+import { mean } from './reduce.ts';
+import { reshape } from './reshape.ts';
+import { sum } from './sum.ts';
+
+type Norm = { epsilon: number };
+type None = Record<string, never>;
+
+/** [B, D] -> [B, 1, D], to meet the tokens. */
+const overTokens = (x: Tensor): Tensor => reshape(x, [x.shape[0]!, 1, x.shape[1]!]);
+/** [B, N] -> [B, N, 1] */
+const overWidth = (x: Tensor): Tensor => reshape(x, [...x.shape, 1]);
+
+function checkModulation(op: string, x: TensorType, named: Readonly<Record<string, TensorType>>): void {
+  checkRank(op, 'x', '[B, N, D]', 3, x.shape);
+  for (const [name, tensor] of Object.entries(named)) {
+    checkShape(op, name, '[B, D]', [x.shape[0]!, x.shape[2]!], tensor.shape);
+  }
+}
+
+/** y = (x - mean) rstd (1 + scale) + shift, with mean and rstd = 1 / sqrt(variance + epsilon) of each token kept. */
+export const layerNormModulateOp: Fused<Norm> = {
+  kind: 'fused',
+  name: 'layerNormModulate',
+  infer([x, shift, scale]) {
+    checkModulation('layerNormModulate', x!, { shift: shift!, scale: scale! });
+    const perToken = float32(x!.shape.slice(0, 2));
+    return [float32(x!.shape), perToken, perToken];
+  },
+  lowPrecision: () => ({ inputs: [], outputs: [0] }),
+  decompose([x, shift, scale], { epsilon }) {
+    const average = mean(x!, [-1], true);
+    const centered = sub(x!, average);
+    const rstd = reciprocal(sqrt(affine(mean(square(centered), [-1], true), 1, epsilon)));
+    const y = add(mul(mul(centered, rstd), overTokens(affine(scale!, 1, 1))), overTokens(shift!));
+    return [y, reshape(average, x!.shape.slice(0, 2)), reshape(rstd, x!.shape.slice(0, 2))];
+  },
+  vjp({ inputs: [x, , scale], outputs: [, average, rstd], grads: [g] }) {
+    return apply(layerNormModulateGradOp, [x!, scale!, average!, rstd!, g!], {});
+  },
+};
+
+/** x, scale, mean, rstd, dy -> dx [B, N, D], dshift [B, D], dscale [B, D] */
+export const layerNormModulateGradOp: Fused<None> = {
+  kind: 'fused',
+  name: 'layerNormModulateGrad',
+  infer([x, scale, average, rstd, dy]) {
+    const op = 'layerNormModulateGrad';
+    checkModulation(op, x!, { scale: scale! });
+    checkShape(op, 'mean', '[B, N]', x!.shape.slice(0, 2), average!.shape);
+    checkShape(op, 'rstd', '[B, N]', x!.shape.slice(0, 2), rstd!.shape);
+    checkShape(op, 'dy', '[B, N, D]', x!.shape, dy!.shape);
+    return [float32(x!.shape), float32(scale!.shape), float32(scale!.shape)];
+  },
+  lowPrecision: () => ({ inputs: [4], outputs: [] }),
+  decompose([x, scale, average, rstd, dy]) {
+    const normalized = mul(sub(x!, overWidth(average!)), overWidth(rstd!));
+    const g = mul(dy!, overTokens(affine(scale!, 1, 1)));
+    const along = mean(mul(g, normalized), [-1], true);
+    const dx = mul(sub(sub(g, mean(g, [-1], true)), mul(normalized, along)), overWidth(rstd!));
+    return [dx, sum(dy!, [1]), sum(mul(dy!, normalized), [1])];
+  },
+};
+
+/**
+ * Layer norm over D with epsilon and no parameters, times (1 + scale), plus shift.
+ * @param x [B, N, D]
+ * @param shift [B, D]
+ * @param scale [B, D]
+ */
+export function layerNormModulate(x: Tensor, shift: Tensor, scale: Tensor, epsilon = 1e-6): Tensor {
+  return apply(layerNormModulateOp, [x, shift, scale], { epsilon })[0]!;
+}

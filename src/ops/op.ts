@@ -1,0 +1,84 @@
+import type { Attributes, Graph, OpSignature, Tensor, TensorType } from '../tensor/tensor.ts';
+import { internalError, shapeError } from '../tensor/errors.ts';
+import type { Shape } from '../tensor/shape.ts';
+
+/** A tensor with its numbers, as plain implementations see it: row-major, `data.length` equals the size of `shape`. */
+export interface Dense {
+  readonly shape: Shape;
+  readonly data: Float32Array | Float64Array | Int32Array;
+}
+
+/** One application of an op, as its gradient rule sees it. */
+export interface Application<A extends Attributes = Attributes> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: A;
+  /** The gradient of the scalar being differentiated with respect to each output; undefined where it is zero. */
+  readonly grads: readonly (Tensor | undefined)[];
+}
+
+/** Positions of the tensors that every implementation of an op can hold in bfloat16. */
+export interface LowPrecision {
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
+interface Common<A extends Attributes> extends OpSignature {
+  /** The shape rule. Throws where the inputs do not fit together; the message names the op and the argument. */
+  infer(inputs: readonly TensorType[], attributes: A): TensorType[];
+  /** Vector-Jacobian product: the gradient with respect to each input, undefined where there is none. */
+  vjp?(application: Application<A>): readonly (Tensor | undefined)[];
+  /** Which tensors may be bfloat16; none where this is absent. `'same'`: a view, whose output has its input's dtype. */
+  lowPrecision?(inputs: readonly TensorType[]): LowPrecision | 'same' | undefined;
+  /** Inputs that the op changes in place. */
+  readonly mutates?: readonly number[];
+}
+
+/** An op with a plain implementation, the reference for all others. */
+export interface Primitive<A extends Attributes = Attributes> extends Common<A> {
+  readonly kind: 'primitive';
+  evaluate(inputs: readonly Dense[], outputs: readonly Dense[], attributes: A): void;
+}
+
+/**
+ * An op made of others. The decomposition is its definition, its fallback on a backend that has no kernel for it, and its
+ * test. Without a vjp, its gradient is that of the decomposition.
+ */
+export interface Fused<A extends Attributes = Attributes> extends Common<A> {
+  readonly kind: 'fused';
+  decompose(inputs: readonly Tensor[], attributes: A): readonly Tensor[];
+}
+
+export type Op<A extends Attributes = Attributes> = Primitive<A> | Fused<A>;
+
+/** Records `op` in the trace that its inputs belong to and returns its outputs. */
+export function apply<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+  return graphOf(op.name, inputs).append(op as OpSignature, inputs, attributes);
+}
+
+/** Like `apply`, for an op with one output. */
+export function apply1<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor {
+  return apply(op, inputs, attributes)[0]!;
+}
+
+function graphOf(name: string, inputs: readonly Tensor[]): Graph {
+  const first = inputs[0];
+  if (first === undefined) throw internalError(`${name}: an op without inputs cannot find its trace`);
+  return first.graph;
+}
+
+export function float32(shape: Shape): TensorType {
+  return { shape, dtype: 'float32' };
+}
+
+/** Throws unless `got` is `wanted`; `symbols` names the axes in the message, such as `[B, D]`. */
+export function checkShape(op: string, argument: string, symbols: string, wanted: Shape, got: Shape): void {
+  if (wanted.length !== got.length || wanted.some((extent, axis) => extent !== got[axis])) {
+    throw shapeError(op, argument, `${symbols} = [${wanted.join(', ')}]`, got);
+  }
+}
+
+/** Throws unless `got` has `symbols`' rank. */
+export function checkRank(op: string, argument: string, symbols: string, rank: number, got: Shape): void {
+  if (got.length !== rank) throw shapeError(op, argument, `${symbols} (${rank} axes)`, got);
+}

@@ -1,0 +1,57 @@
+// Randomness as an op: numbers are a function of (seed, stream, step, sample), whatever the threads, ranks or restarts.
+import { dtypeError, valueError } from '../tensor/errors.ts';
+import { philoxNormal as normals, philoxUniform as uniforms } from '../tensor/philox.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Primitive, apply1, float32 } from './op.ts';
+
+type Philox = { shape: Shape; seed: number; stream: number; firstSample: number };
+
+export interface PhiloxKey {
+  /** Below 2^53. */
+  readonly seed: number;
+  /** Tells apart the draws of one step: noise, times, dropout, ... */
+  readonly stream: number;
+  /** The index in the global batch of the first sample, 0 by default. */
+  readonly firstSample?: number;
+}
+
+function generator(name: string, draw: typeof uniforms): Primitive<Philox> {
+  return {
+    kind: 'primitive',
+    name,
+    infer([step], { shape, seed }) {
+      if (step!.dtype !== 'int32') throw dtypeError(name, 'step', 'int32', step!.dtype);
+      if (!Number.isSafeInteger(seed) || seed < 0)
+        throw valueError(name, 'seed', 'an integer in [0, 2^53)', seed);
+      return [float32(shape)];
+    },
+    evaluate([step], [y], { shape, seed, stream, firstSample }) {
+      const samples = shape[0] ?? 1;
+      const elements = sizeOf(shape) / samples;
+      y!.data.set(draw({ seed, stream, step: step!.data[0]!, firstSample, samples, elements }));
+    },
+    vjp: () => [],
+  };
+}
+
+export const philoxUniformOp: Primitive<Philox> = generator('philoxUniform', uniforms);
+export const philoxNormalOp: Primitive<Philox> = generator('philoxNormal', normals);
+
+/** Uniform on (0, 1). @param step int32 [] @param shape axis 0 counts samples */
+export function philoxUniform(
+  step: Tensor,
+  shape: Shape,
+  { seed, stream, firstSample = 0 }: PhiloxKey,
+): Tensor {
+  return apply1(philoxUniformOp, [step], { shape, seed, stream, firstSample });
+}
+
+/** Standard normal. @param step int32 [] @param shape axis 0 counts samples */
+export function philoxNormal(
+  step: Tensor,
+  shape: Shape,
+  { seed, stream, firstSample = 0 }: PhiloxKey,
+): Tensor {
+  return apply1(philoxNormalOp, [step], { shape, seed, stream, firstSample });
+}

@@ -1,0 +1,86 @@
+import * as activations from './activations.ts';
+import { adamwOp } from './adamw.ts';
+import { attentionGradOp, attentionOp } from './attention.ts';
+import { castOp } from './cast.ts';
+import { constantOp } from './constant.ts';
+import * as elementwise from './elementwise.ts';
+import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
+import { gatherOp, scatterAddOp } from './gather.ts';
+import { globalNormOp } from './global-norm.ts';
+import { labelDropoutOp } from './label-dropout.ts';
+import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
+import { layerNormOp, rmsNormOp } from './layer-norm.ts';
+import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
+import { matmulOp } from './matmul.ts';
+import { meanSquaredErrorOp } from './mean-squared-error.ts';
+import { patchifyOp, unpatchifyOp } from './patchify.ts';
+import { philoxNormalOp, philoxUniformOp } from './philox.ts';
+import { maxOp } from './reduce.ts';
+import { reshapeOp } from './reshape.ts';
+import { concatOp, padOp, sliceOp } from './slice.ts';
+import { softmaxOp } from './softmax.ts';
+import { broadcastToOp, sumOp } from './sum.ts';
+import { timestepEmbeddingOp } from './timestep-embedding.ts';
+import { transposeOp } from './transpose.ts';
+
+/** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
+export const ops = {
+  add: elementwise.addOp,
+  sub: elementwise.subOp,
+  mul: elementwise.mulOp,
+  div: elementwise.divOp,
+  less: elementwise.lessOp,
+  minimum: elementwise.minimumOp,
+  maximum: elementwise.maximumOp,
+  neg: elementwise.negOp,
+  exp: elementwise.expOp,
+  log: elementwise.logOp,
+  sqrt: elementwise.sqrtOp,
+  square: elementwise.squareOp,
+  reciprocal: elementwise.reciprocalOp,
+  tanh: elementwise.tanhOp,
+  sigmoid: elementwise.sigmoidOp,
+  sin: elementwise.sinOp,
+  cos: elementwise.cosOp,
+  affine: elementwise.affineOp,
+  cast: castOp,
+  sum: sumOp,
+  max: maxOp,
+  broadcastTo: broadcastToOp,
+  reshape: reshapeOp,
+  transpose: transposeOp,
+  slice: sliceOp,
+  pad: padOp,
+  concat: concatOp,
+  matmul: matmulOp,
+  gather: gatherOp,
+  scatterAdd: scatterAddOp,
+  constant: constantOp,
+  gelu: activations.geluOp,
+  geluDerivative: activations.geluDerivativeOp,
+  silu: activations.siluOp,
+  siluDerivative: activations.siluDerivativeOp,
+  softmax: softmaxOp,
+  linear: linearOp,
+  linearGradInput: linearGradInputOp,
+  linearGradParams: linearGradParamsOp,
+  attention: attentionOp,
+  attentionGrad: attentionGradOp,
+  layerNorm: layerNormOp,
+  rmsNorm: rmsNormOp,
+  layerNormModulate: layerNormModulateOp,
+  layerNormModulateGrad: layerNormModulateGradOp,
+  gatedResidual: gatedResidualOp,
+  gatedResidualGrad: gatedResidualGradOp,
+  patchify: patchifyOp,
+  unpatchify: unpatchifyOp,
+  timestepEmbedding: timestepEmbeddingOp,
+  meanSquaredError: meanSquaredErrorOp,
+  philoxUniform: philoxUniformOp,
+  philoxNormal: philoxNormalOp,
+  labelDropout: labelDropoutOp,
+  globalNorm: globalNormOp,
+  adamw: adamwOp,
+} as const;
+
+export type OpName = keyof typeof ops;

@@ -1,0 +1,45 @@
+import { valueError } from '../tensor/errors.ts';
+import { stridesOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Primitive, apply1 } from './op.ts';
+
+type Transpose = { permutation: readonly number[] };
+
+/** Axis i of the result is axis permutation[i] of x. */
+export const transposeOp: Primitive<Transpose> = {
+  kind: 'primitive',
+  name: 'transpose',
+  infer([x], { permutation }) {
+    const axes = [...permutation].sort((a, b) => a - b);
+    if (axes.length !== x!.shape.length || axes.some((axis, i) => axis !== i)) {
+      throw valueError(
+        'transpose',
+        'permutation',
+        `an order of the ${x!.shape.length} axes`,
+        `[${permutation}]`,
+      );
+    }
+    return [{ shape: permutation.map((axis) => x!.shape[axis]!), dtype: x!.dtype }];
+  },
+  lowPrecision: () => 'same',
+  evaluate([x], [y], { permutation }) {
+    const from = stridesOf(x!.shape);
+    const strides = permutation.map((axis) => from[axis]!);
+    const to = stridesOf(y!.shape);
+    for (let i = 0; i < y!.data.length; i++) {
+      let offset = 0;
+      for (let axis = 0; axis < strides.length; axis++) {
+        offset += (Math.floor(i / to[axis]!) % y!.shape[axis]!) * strides[axis]!;
+      }
+      y!.data[i] = x!.data[offset]!;
+    }
+  },
+  vjp({ attributes: { permutation }, grads }) {
+    const inverse = permutation.map((_, axis) => permutation.indexOf(axis));
+    return [transpose(grads[0]!, inverse)];
+  },
+};
+
+export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
+  return apply1(transposeOp, [x], { permutation });
+}

@@ -1,0 +1,5 @@
+export { grad } from './grad.ts';
+export { lower } from './lower.ts';
+export { type MemoryPlan, type Placement, bytesOf, planMemory } from './memory-plan.ts';
+export { mixedPrecision } from './mixed-precision.ts';
+export { Program, opOf, trace } from './program.ts';

@@ -1,0 +1,23 @@
+import { cast } from '../ops/cast.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import { type Program, opOf, rewrite } from './program.ts';
+
+/**
+ * Replaces every fused op that a backend has no kernel for by its decomposition, again and again until none is left.
+ * @param hasKernel whether the backend runs an op of this name as it is
+ * @throws where the backend lacks a primitive, which nothing can stand in for
+ */
+export function lower(program: Program, backend: string, hasKernel: (op: string) => boolean): Program {
+  const missing = program.nodes.find(({ op }) => !hasKernel(op.name));
+  if (missing === undefined) return program;
+  const once = rewrite(program, (node, inputs, graph) => {
+    const op = opOf(node);
+    if (hasKernel(op.name)) return graph.append(op, inputs, node.attributes, node.outputs, node.values);
+    if (op.kind === 'primitive') {
+      throw new RectiflowError('backend', `${backend}: no kernel for the primitive op ${op.name}`);
+    }
+    // Mixed precision may have chosen another dtype for an output than the decomposition makes.
+    return op.decompose(inputs, node.attributes).map((tensor, i) => cast(tensor, node.outputs[i]!.dtype));
+  });
+  return lower(once, backend, hasKernel);
+}

@@ -1,0 +1,85 @@
+import { bytesPerElement } from '../tensor/dtype.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { formatTensor, formatType } from './print.ts';
+import type { Program } from './program.ts';
+
+/** Offsets are multiples of a cache line, which is also the widest vector. */
+const alignment = 64;
+
+/** Where one intermediate lives in the arena, and from which node to which (both included). */
+export interface Placement {
+  readonly tensor: Tensor;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** An offset in one arena for every intermediate; values whose lifetimes do not meet share memory. */
+export interface MemoryPlan {
+  readonly arenaBytes: number;
+  readonly placements: readonly Placement[];
+  /** The value whose memory holds this one: itself, or what a reshape was taken of. */
+  storageOf(tensor: Tensor): Tensor;
+  toString(): string;
+}
+
+export function bytesOf({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): number {
+  return sizeOf(shape) * bytesPerElement(dtype);
+}
+
+/** Places the largest values first, each at the lowest offset that is free for its whole lifetime. */
+export function planMemory(program: Program): MemoryPlan {
+  const aliases = new Map<Tensor, Tensor>();
+  const storageOf = (tensor: Tensor): Tensor => aliases.get(tensor) ?? tensor;
+  const lifetimes = new Map<Tensor, { first: number; last: number }>();
+  program.nodes.forEach((node, time) => {
+    for (const tensor of node.inputs) {
+      const lifetime = lifetimes.get(storageOf(tensor));
+      if (lifetime) lifetime.last = time;
+    }
+    if (node.op.name === 'reshape') aliases.set(node.outputs[0]!, storageOf(node.inputs[0]!));
+    // Constants are uploaded when the program is compiled and never share memory.
+    else if (node.op.name !== 'constant') {
+      for (const tensor of node.outputs) lifetimes.set(tensor, { first: time, last: time });
+    }
+  });
+  for (const tensor of program.outputs.values()) {
+    const lifetime = lifetimes.get(storageOf(tensor));
+    if (lifetime) lifetime.last = program.nodes.length;
+  }
+
+  const largestFirst = [...lifetimes].sort(([a], [b]) => bytesOf(b) - bytesOf(a) || a.id - b.id);
+  const placements: Placement[] = [];
+  for (const [tensor, { first, last }] of largestFirst) {
+    const bytes = Math.ceil(Math.max(bytesOf(tensor), 1) / alignment) * alignment;
+    const meeting = placements.filter((other) => other.first <= last && first <= other.last);
+    placements.push({ tensor, offset: lowestGap(meeting, bytes), bytes, first, last });
+  }
+  const arenaBytes = placements.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
+  return { arenaBytes, placements, storageOf, toString: () => formatPlan(program, arenaBytes, placements) };
+}
+
+function lowestGap(meeting: readonly Placement[], bytes: number): number {
+  let offset = 0;
+  for (const other of [...meeting].sort((a, b) => a.offset - b.offset)) {
+    if (offset + bytes <= other.offset) break;
+    offset = Math.max(offset, other.offset + other.bytes);
+  }
+  return offset;
+}
+
+function formatPlan(program: Program, arenaBytes: number, placements: readonly Placement[]): string {
+  const separate = placements.reduce((total, { bytes }) => total + bytes, 0);
+  const lines = [...placements]
+    .sort((a, b) => a.first - b.first || a.offset - b.offset)
+    .map(
+      ({ tensor, offset, bytes, first, last }) =>
+        `${String(offset).padStart(12)} +${String(bytes).padEnd(11)} nodes ${first}..${last}  ` +
+        `${formatTensor(tensor)}: ${formatType(tensor)}`,
+    );
+  return [`arena of ${program.name}: ${arenaBytes} bytes for ${separate} bytes of values`, ...lines].join(
+    '\n',
+  );
+}

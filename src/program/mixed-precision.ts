@@ -1,0 +1,46 @@
+import type { Node, Tensor } from '../tensor/tensor.ts';
+import { type Program, opOf, rewrite } from './program.ts';
+
+/**
+ * Stores in bfloat16 every value that the op making it and all ops reading it can hold so; everything else stays float32.
+ *
+ * Ops say which of their tensors may be bfloat16 (`lowPrecision`): the operands and results of products may, the residual
+ * stream, norms, softmax statistics, losses, parameters and optimizer state may not. A view shares its input's fate. Products
+ * follow their data operand, so this one rule also decides which products are made in bfloat16.
+ */
+export function mixedPrecision(program: Program): Program {
+  const stored = lowPrecisionValues(program);
+  return rewrite(program, (node, inputs, graph) => {
+    const types = node.op
+      .infer(inputs, node.attributes)
+      .map(({ shape, dtype }, i) => ({
+        shape,
+        dtype: stored.has(node.outputs[i]!) ? ('bfloat16' as const) : dtype,
+      }));
+    return graph.append(node.op, inputs, node.attributes, types, node.values);
+  });
+}
+
+function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
+  const source = new Map<Tensor, Tensor>();
+  const root = (tensor: Tensor): Tensor => source.get(tensor) ?? tensor;
+  const refused = new Set<Tensor>([...program.outputs.values()]);
+  const candidates = new Set<Tensor>();
+  for (const node of program.nodes) {
+    const rule = opOf(node).lowPrecision?.(node.inputs);
+    if (rule === 'same') {
+      source.set(node.outputs[0]!, root(node.inputs[0]!));
+      continue;
+    }
+    node.inputs.forEach((tensor, i) => {
+      if (!rule?.inputs.includes(i)) refused.add(root(tensor));
+    });
+    node.outputs.forEach((tensor, i) => {
+      if (rule?.outputs.includes(i)) candidates.add(tensor);
+    });
+  }
+  // An output may have been refused under the name of a view of it.
+  for (const tensor of [...refused]) refused.add(root(tensor));
+  const isStored = (tensor: Tensor): boolean => candidates.has(root(tensor)) && !refused.has(root(tensor));
+  return new Set(program.nodes.flatMap((node: Node) => node.outputs.filter(isStored)));
+}
