@@ -1,5 +1,14 @@
 /** The kinds of error that reach a user; each has its own builder below or beside the code that throws it. */
-export type ErrorCode = 'shape' | 'dtype' | 'value' | 'config' | 'file' | 'data' | 'backend' | 'run' | 'internal';
+export type ErrorCode =
+  | 'shape'
+  | 'dtype'
+  | 'value'
+  | 'config'
+  | 'file'
+  | 'data'
+  | 'backend'
+  | 'run'
+  | 'internal';
 
 /** An error whose message names the thing, what was wanted, what was found and what to do. Shown without a stack trace. */
 export class RectiflowError extends Error {
@@ -38,6 +47,46 @@ export function dtypeError(op: string, argument: string, wanted: string, got: st
 /** `attention: heads must be a positive integer that divides D = 384, got 5` */
 export function valueError(where: string, argument: string, wanted: string, got: unknown): RectiflowError {
   return new RectiflowError('value', `${where}: ${argument} must be ${wanted}, got ${String(got)}`);
+}
+
+/**
+ * `runs/a/config.json: is empty. Restore it from a backup, or start a new run.`
+ * @param problem what was found, and what was wanted where that is not plain
+ * @param advice what to do, as a whole sentence without its full stop
+ */
+export function fileError(path: string, problem: string, advice: string, cause?: unknown): RectiflowError {
+  return new RectiflowError('file', `${path}: ${problem}. ${advice}.`, cause === undefined ? {} : { cause });
+}
+
+/** A data set that cannot be learnt from as it is: `digits: sample 12 has label 10, ... . Advice.` */
+export function dataError(source: string, problem: string, advice: string, cause?: unknown): RectiflowError {
+  return new RectiflowError(
+    'data',
+    `${source}: ${problem}. ${advice}.`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+/** A run folder that cannot be used now: held by another process, without a checkpoint, already there. */
+export function runError(run: string, problem: string, advice: string, cause?: unknown): RectiflowError {
+  return new RectiflowError('run', `${run}: ${problem}. ${advice}.`, cause === undefined ? {} : { cause });
+}
+
+/** What the operating system said, in words where the code is one that users meet. */
+export function systemProblem(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const words: Record<string, string> = {
+    ENOENT: 'no such file or folder',
+    EACCES: 'permission denied',
+    EPERM: 'not permitted',
+    EISDIR: 'is a folder, not a file',
+    ENOTDIR: 'part of the path is a file, not a folder',
+    ENOSPC: 'no space left on the disk',
+    EDQUOT: 'the disk quota is used up',
+    EROFS: 'the disk is read-only',
+    EMFILE: 'too many open files',
+  };
+  return (code !== undefined && words[code]) || message;
 }
 
 /** A fault of this library, never of its user. */

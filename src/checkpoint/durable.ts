@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** What identifies a file's content. */
+export interface FileDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Small enough that hashing one piece does not hold up the event loop, large enough for the disk. */
+const PIECE_BYTES = 4 << 20;
+
+/** Writes a new file and flushes it to the disk, hashing what it writes. Fails if the file is already there. */
+export async function writeDurably(path: string, chunks: Iterable<Uint8Array>): Promise<FileDigest> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const file = await open(path, 'wx');
+  try {
+    for (const chunk of chunks) {
+      for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+        const piece = chunk.subarray(start, start + PIECE_BYTES);
+        hash.update(piece);
+        await writeFully(file, piece);
+        bytes += piece.length;
+      }
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** Replaces a file as a whole: whoever reads it, and whatever crashes, finds the old content or the new. */
+export async function replaceDurably(path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp-${process.pid}`;
+  try {
+    await rm(temporary, { force: true });
+    await writeDurably(temporary, [Buffer.from(content)]);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Flushes a directory's entries: without it a renamed file may be gone after a power failure. */
+export async function syncDirectory(path: string): Promise<void> {
+  // Windows has no handle to a directory that could be flushed; its renames are journalled.
+  if (process.platform === 'win32') return;
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** The digest of a file as it is on the disk now. */
+export async function digestFile(path: string): Promise<FileDigest> {
+  const hash = createHash('sha256');
+  const piece = new Uint8Array(PIECE_BYTES);
+  let bytes = 0;
+  const file = await open(path, 'r');
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, piece.length);
+      if (bytesRead === 0) break;
+      hash.update(piece.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** FileHandle.write may write less than it was given. */
+async function writeFully(file: FileHandle, piece: Uint8Array): Promise<void> {
+  for (let done = 0; done < piece.length;) {
+    const { bytesWritten } = await file.write(piece, done, piece.length - done);
+    done += bytesWritten;
+  }
+}
