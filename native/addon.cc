@@ -1,0 +1,119 @@
+// The native half of the CPU backend as a Node-API module. Its functions are typed and described in src/backends/cpu/native.ts.
+#include <unistd.h>
+
+#include <system_error>
+
+#include "handles.h"
+#include "isa.h"
+#include "memory.h"
+
+namespace rectiflow {
+namespace {
+
+constexpr int64_t kMaxThreads = 1024;
+
+napi_value features(napi_env env, napi_callback_info) {
+  napi_value result, isas;
+  check(env, napi_create_object(env, &result));
+  check(env, napi_create_array(env, &isas));
+  uint32_t count = 0;
+  for (const KernelTable* table : supportedTables()) check(env, napi_set_element(env, isas, count++, makeString(env, table->isa)));
+  check(env, napi_set_named_property(env, result, "isas", isas));
+  check(env, napi_set_named_property(env, result, "cpu", makeString(env, cpuBrand())));
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  const long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (l2 > 0) check(env, napi_set_named_property(env, result, "l2", makeNumber(env, (double)l2)));
+  if (l3 > 0) check(env, napi_set_named_property(env, result, "l3", makeNumber(env, (double)l3)));
+#endif
+  return result;
+}
+
+napi_value allocate(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "allocate(bytes)");
+  const size_t bytes = (size_t)toInteger(env, arguments[0], 0, INT64_C(1) << 52, "allocate: bytes");
+  void* data = allocateAligned(bytes);
+  if (!data) throw JsError("allocate: out of memory: the system refused " + std::to_string(bytes) + " bytes");
+  const auto finalize = [](napi_env, void* data, void* size) { freeAligned(data, (size_t)size); };
+  napi_value buffer;
+  const napi_status status = napi_create_external_arraybuffer(env, data, bytes, finalize, (void*)bytes, &buffer);
+  if (status != napi_ok) freeAligned(data, bytes);
+  check(env, status);
+  return buffer;
+}
+
+napi_value createPool(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "createPool(threads)");
+  const int threads = (int)toInteger(env, arguments[0], 1, kMaxThreads, "createPool: threads");
+  try {
+    return wrapPool(env, std::make_shared<PoolHandle>(threads));
+  } catch (const std::system_error& error) {
+    throw JsError("createPool: the system refused to start " + std::to_string(threads) + " threads: " + error.what() +
+                  "; ask for fewer");
+  }
+}
+
+const KernelTable& tableArgument(napi_env env, napi_value value, const std::string& name) {
+  const std::string isa = toString(env, value, name);
+  if (const KernelTable* table = findTable(isa)) return *table;
+  std::string known;
+  for (const KernelTable* table : supportedTables()) known += (known.empty() ? "" : ", ") + std::string(table->isa);
+  throw JsError(name + " must be an instruction set of this machine (" + known + "), got " + isa);
+}
+
+napi_value kernels(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "kernels(isa)");
+  const KernelTable& table = tableArgument(env, arguments[0], "kernels: isa");
+  napi_value names;
+  check(env, napi_create_array(env, &names));
+  uint32_t count = 0;
+  for (const Kernel* kernel = table.kernels; kernel->op; kernel++)
+    check(env, napi_set_element(env, names, count++, makeString(env, kernel->op)));
+  return names;
+}
+
+napi_value compile(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 3, "compile(pool, isa, description)");
+  std::shared_ptr<PoolHandle> pool = unwrapPool(env, arguments[0], "compile: pool");
+  const KernelTable& table = tableArgument(env, arguments[1], "compile: isa");
+  return wrapProgram(env, readProgram(env, std::move(pool), table, arguments[2]));
+}
+
+napi_value run(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "run(program)");
+  return startRun(env, arguments[0], unwrapProgram(env, arguments[0], "run: program"));
+}
+
+napi_value profile(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "profile(program)");
+  const Program& program = unwrapProgram(env, arguments[0], "profile: program")->program;
+  napi_value result, nanoseconds;
+  check(env, napi_create_object(env, &result));
+  check(env, napi_create_array_with_length(env, program.nodes.size(), &nanoseconds));
+  uint32_t index = 0;
+  for (const Node& node : program.nodes)
+    check(env, napi_set_element(env, nanoseconds, index++, makeNumber(env, (double)node.nanoseconds)));
+  check(env, napi_set_named_property(env, result, "runs", makeNumber(env, (double)program.runs)));
+  check(env, napi_set_named_property(env, result, "nanoseconds", nanoseconds));
+  return result;
+}
+
+napi_value initialise(napi_env env, napi_value exports) {
+  try {
+    exportFunction<features>(env, exports, "features");
+    exportFunction<allocate>(env, exports, "allocate");
+    exportFunction<createPool>(env, exports, "createPool");
+    exportFunction<kernels>(env, exports, "kernels");
+    exportFunction<compile>(env, exports, "compile");
+    exportFunction<run>(env, exports, "run");
+    exportFunction<profile>(env, exports, "profile");
+  } catch (const PendingException&) {
+  } catch (const std::exception& error) {
+    napi_throw_error(env, nullptr, error.what());
+  }
+  return exports;
+}
+
+}  // namespace
+}  // namespace rectiflow
+
+NAPI_MODULE_INIT() { return rectiflow::initialise(env, exports); }

@@ -1,0 +1,196 @@
+// The thread pool of core.h.
+//
+// One 64-bit word holds the number of the run (high half) and how many of its items are still unclaimed (low half). A thread
+// claims an item by decrementing the word with compare-and-swap, which fails if another run has begun meanwhile. So a thread
+// that wakes late does no harm, and run() waits only for threads that hold an item: on a busy machine, or for a short run,
+// the caller does not wait for the others to be scheduled.
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "../denormals.h"
+#include "../memory.h"
+#include "core.h"
+
+namespace rectiflow {
+namespace {
+
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins for a moment; whether the condition came true.
+template <class Condition>
+bool spin(Condition&& condition) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; i++) {
+      if (condition()) return true;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+struct Region {
+  void* data = nullptr;
+  size_t bytes = 0;
+
+  void* grow(size_t wanted) {
+    if (wanted <= bytes) return data;
+    freeAligned(data, bytes);
+    data = allocateAligned(wanted);
+    bytes = wanted;
+    if (!data) {
+      fprintf(stderr, "rectiflow: out of memory: a CPU kernel needs %zu bytes of scratch\n", wanted);
+      abort();
+    }
+    return data;
+  }
+  ~Region() { freeAligned(data, bytes); }
+};
+
+// Regions of different threads lie on different cache lines.
+struct alignas(64) PaddedRegion : Region {};
+
+}  // namespace
+
+struct Pool::State {
+  alignas(64) std::atomic<uint64_t> word{0};
+  alignas(64) std::atomic<uint32_t> done{0};
+  std::atomic<int> sleepers{0};
+  std::atomic<bool> callerSleeps{false};
+  std::atomic<bool> stop{false};
+
+  // Written before the word is; stable while an item of the run is unfinished.
+  Task task = nullptr;
+  void* context = nullptr;
+  uint32_t items = 0;
+
+  std::mutex mutex;
+  std::condition_variable workAvailable, allDone;
+  std::vector<PaddedRegion> scratch;
+  Region shared;
+  std::vector<std::thread> workers;
+
+  bool idle() const { return (uint32_t)word.load() == 0 && !stop.load(); }
+
+  void work(int thread) {
+    uint32_t finished = 0, total = 0;
+    uint64_t seen = word.load(std::memory_order_acquire);
+    while ((uint32_t)seen != 0) {
+      if (!word.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      total = items;
+      task(context, (int64_t)(total - (uint32_t)seen), thread);
+      finished++;
+      seen = word.load(std::memory_order_acquire);
+    }
+    if (finished && done.fetch_add(finished) + finished == total && callerSleeps.load()) {
+      std::lock_guard<std::mutex> lock(mutex);
+      allDone.notify_one();
+    }
+  }
+
+  void workerLoop(int thread) {
+    FlushDenormals flush;
+    while (!stop.load()) {
+      if (!spin([this] { return !idle(); })) {
+        std::unique_lock<std::mutex> lock(mutex);
+        sleepers++;
+        workAvailable.wait(lock, [this] { return !idle(); });
+        sleepers--;
+      }
+      work(thread);
+    }
+  }
+
+  void wake(uint32_t wanted) {
+    const int asleep = sleepers.load();
+    if (!asleep) return;
+    { std::lock_guard<std::mutex> lock(mutex); }
+    if ((int64_t)wanted >= asleep) return workAvailable.notify_all();
+    for (uint32_t i = 0; i < wanted; i++) workAvailable.notify_one();
+  }
+
+  void join() {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      stop = true;
+    }
+    workAvailable.notify_all();
+    for (auto& worker : workers) worker.join();
+  }
+};
+
+Pool::Pool(int threads) : state_(new State) {
+  state_->scratch = std::vector<PaddedRegion>(threads);
+  try {
+    for (int thread = 1; thread < threads; thread++)
+      state_->workers.emplace_back([state = state_, thread] { state->workerLoop(thread); });
+  } catch (...) {
+    state_->join();
+    delete state_;
+    throw;
+  }
+}
+
+Pool::~Pool() {
+  state_->join();
+  delete state_;
+}
+
+int Pool::threads() const { return (int)state_->scratch.size(); }
+
+void Pool::run(int64_t items, Task task, void* context) {
+  if (items <= 1 || state_->workers.empty()) {
+    for (int64_t item = 0; item < items; item++) task(context, item, 0);
+    return;
+  }
+  if (items > (int64_t)UINT32_MAX) {
+    fprintf(stderr, "rectiflow: a CPU kernel asked for %lld work items; the pool counts up to 2^32 - 1\n", (long long)items);
+    abort();
+  }
+  State& s = *state_;
+  s.task = task;
+  s.context = context;
+  s.items = (uint32_t)items;
+  s.done = 0;
+  s.word = ((s.word.load() >> 32) + 1) << 32 | (uint32_t)items;
+  s.wake((uint32_t)items - 1);
+  s.work(0);
+  const auto finished = [&s] { return s.done.load() == s.items; };
+  if (spin(finished)) return;
+  std::unique_lock<std::mutex> lock(s.mutex);
+  s.callerSleeps = true;
+  s.allDone.wait(lock, finished);
+  s.callerSleeps = false;
+}
+
+void* Pool::scratch(int thread, size_t bytes) { return state_->scratch[thread].grow(bytes); }
+
+void* Pool::shared(size_t bytes) { return state_->shared.grow(bytes); }
+
+const Attribute* Call::attribute(const char* name) const {
+  for (int32_t i = 0; i < attributeCount; i++)
+    if (strcmp(attributes[i].name, name) == 0) return &attributes[i];
+  return nullptr;
+}
+
+double Call::number(const char* name, double fallback) const {
+  const Attribute* found = attribute(name);
+  return found && found->count ? found->values[0] : fallback;
+}
+
+}  // namespace rectiflow

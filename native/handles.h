@@ -1,0 +1,48 @@
+// What JavaScript holds: pools and compiled programs, as tagged objects that own their native half.
+#pragma once
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "js.h"
+#include "program.h"
+
+namespace rectiflow {
+
+struct Run;
+
+// A pool serves one run at a time; further runs wait here in order. Used on the JavaScript thread only, but for pool.run().
+struct PoolHandle {
+  explicit PoolHandle(int threads) : pool(threads) {}
+  ~PoolHandle();
+
+  Pool pool;
+  Run* running = nullptr;
+  std::deque<Run*> waiting;
+};
+
+struct ProgramHandle {
+  ProgramHandle(napi_env env, std::shared_ptr<PoolHandle> pool) : env(env), pool(std::move(pool)) {}
+  ~ProgramHandle();
+
+  napi_env env;
+  std::shared_ptr<PoolHandle> pool;
+  std::vector<napi_ref> buffers;  // the tensors' memory, kept alive
+  Program program;
+};
+
+napi_value wrapPool(napi_env env, std::shared_ptr<PoolHandle> pool);
+napi_value wrapProgram(napi_env env, std::unique_ptr<ProgramHandle> program);
+// Throw where the value is something else; name is for the message.
+std::shared_ptr<PoolHandle> unwrapPool(napi_env env, napi_value value, const std::string& name);
+ProgramHandle* unwrapProgram(napi_env env, napi_value value, const std::string& name);
+
+// Reads and checks a program's description (see src/backends/cpu/native.ts) and binds it to the kernels of an instruction set.
+std::unique_ptr<ProgramHandle> readProgram(napi_env env, std::shared_ptr<PoolHandle> pool, const KernelTable& table,
+                                           napi_value description);
+
+// Runs the program off the JavaScript thread once the pool is free. -> Promise<void>
+napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program);
+
+}  // namespace rectiflow

@@ -1,0 +1,40 @@
+#include "program.h"
+
+#include <chrono>
+#include <utility>
+
+#include "denormals.h"
+
+namespace rectiflow {
+
+void Node::addAttribute(std::string name, std::vector<double> numbers) {
+  names.push_back(std::move(name));
+  values.push_back(std::move(numbers));
+}
+
+void Node::bind(Pool* pool) {
+  for (size_t i = 0; i < names.size(); i++)
+    attributes.push_back({names[i].c_str(), values[i].data(), (int32_t)values[i].size()});
+  call.inputs = inputs.data();
+  call.inputCount = (int32_t)inputs.size();
+  call.outputs = outputs.data();
+  call.outputCount = (int32_t)outputs.size();
+  call.attributes = attributes.data();
+  call.attributeCount = (int32_t)attributes.size();
+  call.pool = pool;
+}
+
+void Program::run() {
+  using Clock = std::chrono::steady_clock;
+  FlushDenormals flush;
+  auto begin = Clock::now();
+  for (Node& node : nodes) {
+    node.kernel(node.call);
+    const auto end = Clock::now();
+    node.nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(end - begin).count();
+    begin = end;
+  }
+  runs++;
+}
+
+}  // namespace rectiflow

@@ -1,0 +1,36 @@
+// A compiled program: kernels bound to their tensors, run in order by one call.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/core.h"
+
+namespace rectiflow {
+
+// One kernel call with what its Call points to.
+struct Node {
+  KernelFunction kernel = nullptr;
+  std::vector<Tensor> inputs, outputs;
+  std::deque<std::string> names;
+  std::vector<std::vector<double>> values;
+  std::vector<Attribute> attributes;
+  Call call{};
+  std::atomic<int64_t> nanoseconds{0};  // of all runs; read while a run is going on
+
+  void addAttribute(std::string name, std::vector<double> numbers);
+  void bind(Pool* pool);
+};
+
+struct Program {
+  std::deque<Node> nodes;
+  std::atomic<int64_t> runs{0};
+
+  // Runs every node in order on the calling thread and the pool's others, and adds up the time of each.
+  void run();
+};
+
+}  // namespace rectiflow

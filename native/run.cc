@@ -1,0 +1,89 @@
+// Runs programs on libuv's worker threads, one at a time per pool, and settles a promise on the JavaScript thread.
+#include "handles.h"
+
+namespace rectiflow {
+
+struct Run {
+  napi_env env;
+  ProgramHandle* program;
+  napi_ref handle;  // keeps the program alive until the run is over
+  napi_deferred deferred;
+  napi_async_work work;
+};
+
+namespace {
+
+void release(Run* run) {
+  napi_delete_async_work(run->env, run->work);
+  napi_delete_reference(run->env, run->handle);
+  delete run;
+}
+
+void reject(Run* run, const char* text) {
+  napi_value message, error;
+  if (napi_create_string_utf8(run->env, text, NAPI_AUTO_LENGTH, &message) == napi_ok &&
+      napi_create_error(run->env, nullptr, message, &error) == napi_ok)
+    napi_reject_deferred(run->env, run->deferred, error);
+}
+
+void startNext(PoolHandle& pool) {
+  while (!pool.running && !pool.waiting.empty()) {
+    Run* run = pool.waiting.front();
+    pool.waiting.pop_front();
+    if (napi_queue_async_work(run->env, run->work) == napi_ok) {
+      pool.running = run;
+    } else {
+      reject(run, "run: Node-API could not queue the work");
+      release(run);
+    }
+  }
+}
+
+void execute(napi_env, void* data) { ((Run*)data)->program->program.run(); }
+
+void complete(napi_env env, napi_status status, void* data) {
+  Run* run = (Run*)data;
+  const std::shared_ptr<PoolHandle> pool = run->program->pool;
+  pool->running = nullptr;
+  startNext(*pool);
+  napi_value undefined;
+  if (status != napi_ok)
+    reject(run, "run: cancelled, because the JavaScript environment is being torn down");
+  else if (napi_get_undefined(env, &undefined) == napi_ok)
+    napi_resolve_deferred(env, run->deferred, undefined);
+  release(run);
+}
+
+void requireAttached(napi_env env, const ProgramHandle& program) {
+  for (size_t i = 0; i < program.buffers.size(); i++) {
+    napi_value buffer;
+    bool detached = false;
+    check(env, napi_get_reference_value(env, program.buffers[i], &buffer));
+    check(env, napi_is_detached_arraybuffer(env, buffer, &detached));
+    if (detached)
+      throw JsError("run: buffers[" + std::to_string(i) + "] of the program was transferred or detached after compile");
+  }
+}
+
+}  // namespace
+
+PoolHandle::~PoolHandle() {
+  for (Run* run : waiting) release(run);
+}
+
+napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program) {
+  requireAttached(env, *program);
+  auto run = std::make_unique<Run>();
+  run->env = env;
+  run->program = program;
+  napi_value name, promise;
+  check(env, napi_create_string_utf8(env, "rectiflow.run", NAPI_AUTO_LENGTH, &name));
+  check(env, napi_create_async_work(env, nullptr, name, execute, complete, run.get(), &run->work));
+  check(env, napi_create_reference(env, handle, 1, &run->handle));
+  check(env, napi_create_promise(env, &run->deferred, &promise));
+  program->pool->waiting.push_back(run.release());
+  startNext(*program->pool);
+  return promise;
+}
+
+}  // namespace rectiflow
