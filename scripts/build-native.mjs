@@ -30,7 +30,9 @@ function missingTools() {
 
 function explainMissing(missing) {
   const how =
-    process.platform === 'darwin' ? 'xcode-select --install' : 'apt-get install build-essential python3   (Debian, Ubuntu)';
+    process.platform === 'darwin'
+      ? 'xcode-select --install'
+      : 'apt-get install build-essential python3   (Debian, Ubuntu)';
   console.log(`rectiflow: the native CPU kernels were not built: ${missing.join(' and ')} not found.
 rectiflow: to have them, install the tools and build again:
     ${how}
@@ -55,12 +57,19 @@ function nodeGyp(args, log) {
 }
 
 async function build() {
-  const bf16 = works(compiler, ['-mavx512bf16', '-fsyntax-only', '-x', 'c++', '-'], '#include <immintrin.h>\n');
+  const bf16 = works(
+    compiler,
+    ['-mavx512bf16', '-fsyntax-only', '-x', 'c++', '-'],
+    '#include <immintrin.h>\n',
+  );
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const began = Date.now();
   process.stdout.write('rectiflow: building the native CPU kernels (a minute or two) ... ');
-  const configured = await nodeGyp(['configure', ...nodeDirectory(), '--', `-Davx512_bf16=${bf16 ? 1 : 0}`], log);
+  const configured = await nodeGyp(
+    ['configure', ...nodeDirectory(), '--', `-Davx512_bf16=${bf16 ? 1 : 0}`],
+    log,
+  );
   const status = configured || (await nodeGyp(['build', '-j', 'max'], log));
   closeSync(log);
   const seconds = ((Date.now() - began) / 1000).toFixed(0);
@@ -74,7 +83,9 @@ rectiflow: npm's --ignore-scripts installs without the kernels; everything then 
 }
 
 if (process.platform === 'win32') {
-  console.log('rectiflow: the native CPU kernels need Linux or macOS (on Windows, use WSL); the reference backend works here.');
+  console.log(
+    'rectiflow: the native CPU kernels need Linux or macOS (on Windows, use WSL); the reference backend works here.',
+  );
 } else {
   const missing = missingTools();
   if (missing.length) explainMissing(missing);

@@ -1,0 +1,148 @@
+// Binds a lowered program to native memory and kernels.
+import { type MemoryPlan, type Program, bytesOf, planMemory } from '../../program/index.ts';
+import type { HostArray } from '../../tensor/dtype.ts';
+import { RectiflowError, internalError } from '../../tensor/errors.ts';
+import type { Node, Tensor } from '../../tensor/tensor.ts';
+import type { Buffers, Executable } from '../backend.ts';
+import { checkInputs, checkOutput } from '../checks.ts';
+import type { CpuBuffer } from './buffer.ts';
+import { type Region, readTensor, writeTensor } from './memory.ts';
+import type { Description, Handle, Isa, Native, NativeTensor, Pool } from './native.ts';
+
+/** Time that the nodes of one op took, over all runs. */
+export interface OpTime {
+  readonly op: string;
+  readonly nodes: number;
+  readonly milliseconds: number;
+}
+
+export interface CpuExecutable extends Executable {
+  /** Where the time went, the most expensive op first, and how many runs that was. */
+  profile(): { readonly runs: number; readonly ops: readonly OpTime[] };
+}
+
+/** What an executable needs of its backend. */
+export interface Machine {
+  readonly native: Native;
+  readonly pool: Pool;
+  readonly isa: Isa;
+  /** Calls `task` when everything asked for before is done. */
+  exclusively<T>(task: () => T | Promise<T>): Promise<T>;
+}
+
+const alignment = 64;
+
+/** Reshapes are aliases and constants are uploaded once: neither is work. */
+const isWork = ({ op }: Node): boolean => op.name !== 'reshape' && op.name !== 'constant';
+
+export function bindProgram(program: Program, buffers: Buffers, machine: Machine): CpuExecutable {
+  const { native, pool, isa, exclusively } = machine;
+  const plan = planMemory(program);
+  const regions = placeValues(program, plan, buffers, native);
+  const work = program.nodes.filter(isWork);
+  const handle = native.compile(pool, isa, describe(work, plan, regions));
+  const regionOf = (tensor: Tensor): Region => regions.get(plan.storageOf(tensor))!;
+  let hasRun = false;
+
+  return {
+    program,
+    plan,
+    async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+      checkInputs(program, inputs);
+      await exclusively(() => {
+        for (const tensor of program.inputs) writeTensor(tensor, regionOf(tensor), inputs[tensor.name!]!);
+        hasRun = true;
+        return native.run(handle);
+      });
+    },
+    async read(output: string): Promise<HostArray> {
+      const tensor = checkOutput(program, output);
+      if (!hasRun) {
+        throw new RectiflowError(
+          'value',
+          `program ${program.name}: output ${output} was read before the first run`,
+        );
+      }
+      return exclusively(() => readTensor(tensor, regionOf(tensor)));
+    },
+    profile: () => profile(native, handle, work),
+  };
+}
+
+/** Memory for every value that is stored: intermediates in the arena, inputs and constants beside it, state in its buffers. */
+function placeValues(
+  program: Program,
+  plan: MemoryPlan,
+  buffers: Buffers,
+  native: Native,
+): ReadonlyMap<Tensor, Region> {
+  const regions = new Map<Tensor, Region>();
+  const arena = native.allocate(plan.arenaBytes);
+  for (const { tensor, offset } of plan.placements) regions.set(tensor, { memory: arena, offset });
+
+  const constants = program.nodes.filter(({ op }) => op.name === 'constant');
+  const outside = [...program.inputs, ...constants.map((node) => node.outputs[0]!)];
+  const offsets: number[] = [];
+  let bytes = 0;
+  for (const tensor of outside) {
+    offsets.push(bytes);
+    bytes += Math.ceil(bytesOf(tensor) / alignment) * alignment;
+  }
+  const memory = native.allocate(bytes);
+  outside.forEach((tensor, i) => regions.set(tensor, { memory, offset: offsets[i]! }));
+  for (const { outputs, values } of constants) writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values!);
+
+  for (const tensor of program.state) {
+    regions.set(tensor, { memory: (buffers.get(tensor.name!) as CpuBuffer).memory, offset: 0 });
+  }
+  return regions;
+}
+
+function describe(
+  work: readonly Node[],
+  plan: MemoryPlan,
+  regions: ReadonlyMap<Tensor, Region>,
+): Description {
+  const buffers: ArrayBuffer[] = [];
+  const tensors: NativeTensor[] = [];
+  const bufferIndex = new Map<ArrayBuffer, number>();
+  const tensorIndex = new Map<Tensor, number>();
+  const indexOf = (tensor: Tensor): number => {
+    const known = tensorIndex.get(tensor);
+    if (known !== undefined) return known;
+    const region = regions.get(plan.storageOf(tensor));
+    if (region === undefined) throw internalError(`cpu: value %${tensor.id} has no memory`);
+    let buffer = bufferIndex.get(region.memory);
+    if (buffer === undefined) {
+      buffer = buffers.push(region.memory) - 1;
+      bufferIndex.set(region.memory, buffer);
+    }
+    const index =
+      tensors.push({ buffer, offset: region.offset, dtype: tensor.dtype, shape: tensor.shape }) - 1;
+    tensorIndex.set(tensor, index);
+    return index;
+  };
+  const nodes = work.map(({ op, inputs, outputs, attributes }) => ({
+    op: op.name,
+    inputs: inputs.map(indexOf),
+    outputs: outputs.map(indexOf),
+    attributes,
+  }));
+  return { buffers, tensors, nodes };
+}
+
+function profile(
+  native: Native,
+  handle: Handle,
+  work: readonly Node[],
+): ReturnType<CpuExecutable['profile']> {
+  const { runs, nanoseconds } = native.profile(handle);
+  const ops = new Map<string, { op: string; nodes: number; milliseconds: number }>();
+  work.forEach(({ op: { name } }, i) => {
+    const entry = ops.get(name) ?? { op: name, nodes: 0, milliseconds: 0 };
+    entry.nodes++;
+    entry.milliseconds += nanoseconds[i]! / 1e6;
+    ops.set(name, entry);
+  });
+  return { runs, ops: [...ops.values()].sort((a, b) => b.milliseconds - a.milliseconds) };
+}

@@ -1,0 +1,106 @@
+// Native kernels for the CPU, compiled per instruction set and chosen at run time.
+import { bytesOf, lower, mixedPrecision } from '../../program/index.ts';
+import type { Program } from '../../program/index.ts';
+import { RectiflowError, valueError } from '../../tensor/errors.ts';
+import type { TensorType } from '../../tensor/tensor.ts';
+import type { Backend, Buffers, Precision } from '../backend.ts';
+import { checkBuffers } from '../checks.ts';
+import { CpuBuffer } from './buffer.ts';
+import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
+import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
+import { defaultThreads } from './threads.ts';
+
+export type { CpuExecutable, OpTime } from './executable.ts';
+export type { Isa } from './native.ts';
+
+export interface CpuOptions {
+  /** The instruction set; the best that the machine has by default. */
+  readonly isa?: Isa;
+  /** Threads to compute with; one per physical core by default. Results do not depend on it. */
+  readonly threads?: number;
+  /** `bf16`: products and what lies between them in bfloat16, everything else in float32. Default `fp32`. */
+  readonly precision?: Precision;
+}
+
+export interface CpuBackend extends Backend {
+  readonly isa: Isa;
+  readonly threads: number;
+  compile(program: Program, buffers: Buffers): CpuExecutable;
+}
+
+/** Instruction sets that this build and this machine support, best first. Throws where the native kernels are missing. */
+export function cpuIsas(): readonly Isa[] {
+  return loadNative().features().isas;
+}
+
+/**
+ * Runs programs by native kernels on a pool of threads; a run leaves the event loop free.
+ * @throws RectiflowError where the native kernels are missing (and says how to get them), or an option does not fit the machine
+ */
+export function cpuBackend(options: CpuOptions = {}): CpuBackend {
+  const { threads = defaultThreads(), precision = 'fp32' } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
+    throw valueError('cpu', 'threads', `a whole number from 1 to ${maxThreads}`, threads);
+  }
+  if (precision !== 'fp32' && precision !== 'bf16')
+    throw valueError('cpu', 'precision', 'fp32 or bf16', precision);
+  const native = loadNative();
+  const isa = chooseIsa(native, options.isa);
+  const machine: Machine = { native, pool: poolOf(native, threads), isa, exclusively: serial() };
+  const kernels = new Set([...native.kernels(isa), 'reshape', 'constant']);
+  return {
+    name: 'cpu',
+    isa,
+    threads,
+    precision,
+    describe: () => describe(native, isa, threads, precision),
+    allocate: (type: TensorType) => new CpuBuffer(type, native.allocate(bytesOf(type)), machine.exclusively),
+    compile(traced, buffers) {
+      const mixed = precision === 'bf16' ? mixedPrecision(traced) : traced;
+      const program = lower(mixed, `cpu (${isa})`, (op) => kernels.has(op));
+      checkBuffers(program, buffers);
+      return bindProgram(program, buffers, machine);
+    },
+  };
+}
+
+const maxThreads = 1024;
+
+function chooseIsa(native: Native, wanted: Isa | undefined): Isa {
+  const { isas } = native.features();
+  if (wanted === undefined) return isas[0]!;
+  if (isas.includes(wanted)) return wanted;
+  const problem = knownIsas.includes(wanted)
+    ? `this machine (or the compiler that built the kernels) does not support ${wanted}`
+    : `there is no instruction set ${String(wanted)}`;
+  throw new RectiflowError(
+    'backend',
+    `cpu: ${problem}; use one of ${isas.join(', ')}, or leave isa out for the best`,
+  );
+}
+
+const pools = new Map<number, Pool>();
+
+/** Backends with the same number of threads share them: two never compute at once. */
+function poolOf(native: Native, threads: number): Pool {
+  const pool = pools.get(threads) ?? native.createPool(threads);
+  pools.set(threads, pool);
+  return pool;
+}
+
+/** A function that runs tasks one after the other, in the order of the calls. */
+function serial(): Machine['exclusively'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const result = last.then(task);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}
+
+function describe(native: Native, isa: Isa, threads: number, precision: Precision): string {
+  const cpu = native.features().cpu || 'CPU';
+  const parts = [cpu, isa, `${threads} ${threads === 1 ? 'thread' : 'threads'}`, precision];
+  const emulated = precision === 'bf16' && isa !== 'avx512-bf16';
+  return parts.join(', ') + (emulated ? ' (without bf16 instructions here: saves memory, not time)' : '');
+}

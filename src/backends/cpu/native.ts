@@ -1,0 +1,108 @@
+// Loads the native addon. This is the one place that knows where it lies and what it exports.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { DType } from '../../tensor/dtype.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
+
+/** Instruction sets that kernels are built for, best first. */
+export const knownIsas = ['avx512-bf16', 'avx512', 'avx2', 'portable'] as const;
+export type Isa = (typeof knownIsas)[number];
+
+/** A set of threads. It serves one run at a time; runs started meanwhile wait in order. */
+export interface Pool {
+  readonly pool: unique symbol;
+}
+
+/** A compiled program: kernels bound to memory. */
+export interface Handle {
+  readonly handle: unique symbol;
+}
+
+export interface Features {
+  /** What this machine can run, best first. */
+  readonly isas: readonly Isa[];
+  /** The processor's name; empty where it has none to tell. */
+  readonly cpu: string;
+  /** Cache sizes in bytes, where known. */
+  readonly l2?: number;
+  readonly l3?: number;
+}
+
+export interface NativeTensor {
+  /** Index into `buffers`. */
+  readonly buffer: number;
+  /** In bytes; a multiple of the element's size. */
+  readonly offset: number;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export interface NativeNode {
+  readonly op: string;
+  /** Indices into `tensors`. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly attributes: Readonly<Record<string, number | readonly number[]>>;
+}
+
+export interface Description {
+  readonly buffers: readonly ArrayBuffer[];
+  readonly tensors: readonly NativeTensor[];
+  /** In the order in which they run. */
+  readonly nodes: readonly NativeNode[];
+}
+
+export interface Native {
+  features(): Features;
+  /** Zeroed memory, 64-byte aligned, on huge pages where it is large. */
+  allocate(bytes: number): ArrayBuffer;
+  createPool(threads: number): Pool;
+  /** The ops that an instruction set has kernels for. */
+  kernels(isa: Isa): string[];
+  /** Checks everything but what ops ask of each other's shapes, which the ops' shape rules have checked. */
+  compile(pool: Pool, isa: Isa, description: Description): Handle;
+  /** Runs all nodes off the JavaScript thread. The program and its buffers stay alive until then. */
+  run(handle: Handle): Promise<void>;
+  /** Time spent in each node, summed over all runs. */
+  profile(handle: Handle): { runs: number; nanoseconds: number[] };
+}
+
+const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'];
+
+let loaded: Native | RectiflowError | undefined;
+
+/**
+ * The native addon, loaded at the first call.
+ * @throws RectiflowError that lists every place tried and says how to build it
+ */
+export function loadNative(): Native {
+  loaded ??= tryLoading();
+  if (loaded instanceof RectiflowError) throw loaded;
+  return loaded;
+}
+
+function tryLoading(): Native | RectiflowError {
+  const require = createRequire(import.meta.url);
+  // Both src/backends/cpu and dist/backends/cpu lie three levels below the package.
+  const root = fileURLToPath(new URL('../../../', import.meta.url));
+  const failures: string[] = [];
+  for (const candidate of candidates) {
+    const path = root + candidate;
+    try {
+      return require(path) as Native;
+    } catch (error) {
+      failures.push(`  ${path}: ${reason(error)}`);
+    }
+  }
+  return new RectiflowError(
+    'backend',
+    `cpu: the native kernels could not be loaded (${process.platform} ${process.arch}):\n${failures.join('\n')}\n` +
+      `Build them with "node scripts/build-native.mjs" in ${root}. That needs a C++ compiler, make and Python 3 ` +
+      `(Debian, Ubuntu: apt-get install build-essential python3). Or use the reference backend, which needs nothing but is slow.`,
+  );
+}
+
+function reason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'MODULE_NOT_FOUND' ? 'not built' : message.split('\n')[0]!;
+}
