@@ -1,0 +1,103 @@
+import { dataError, formatShape } from '../tensor/errors.ts';
+import { imageSize } from './source.ts';
+import type { ImageShape, Source } from './source.ts';
+
+export interface ArrayOptions {
+  /** [N, C, H, W], row-major: bytes are 0 (black) to 255, floats are in [-1, 1] already. */
+  readonly images: Uint8Array | Float32Array;
+  readonly shape: ImageShape;
+  /** One whole number in [0, classes) per image. */
+  readonly labels?: ArrayLike<number>;
+  /** Defaults to one more than the largest label. */
+  readonly classes?: number;
+  readonly classNames?: readonly string[];
+  /** How errors call the set. */
+  readonly name?: string;
+  /** Set it for latents: floats are then only required to be finite. */
+  readonly unbounded?: boolean;
+}
+
+/**
+ * A source of images that are in memory.
+ * @throws RectiflowError when the lengths disagree, a label is out of range, or a float is not finite or not in [-1, 1]
+ */
+export function arraySource(options: ArrayOptions): Source {
+  const { images, shape, labels, name = 'arrays' } = options;
+  const size = imageSize(shape);
+  if (shape.some((axis) => !Number.isInteger(axis) || axis < 1)) {
+    throw dataError(name, `shape is ${formatShape(shape)}`, 'Give [C, H, W], each a whole number above 0');
+  }
+  if (images.length % size !== 0) {
+    const problem = `${images.length} values are no whole number of ${formatShape(shape)} images of ${size} values`;
+    throw dataError(name, problem, 'Check the shape: it is [C, H, W], without the number of images');
+  }
+  const count = images.length / size;
+  if (images instanceof Float32Array) checkValues(images, size, name, options.unbounded === true);
+  const classes = labels === undefined ? undefined : checkLabels(labels, count, options);
+  return {
+    name,
+    count,
+    shape,
+    ...(classes === undefined ? {} : { classes }),
+    ...(options.classNames === undefined ? {} : { classNames: options.classNames }),
+    read(index, out, offset) {
+      const image = images.subarray(index * size, (index + 1) * size);
+      if (image instanceof Float32Array) out.set(image, offset);
+      else for (let i = 0; i < size; i++) out[offset + i] = image[i]! / 127.5 - 1;
+      return labels === undefined ? -1 : labels[index]!;
+    },
+  };
+}
+
+/** Byte images [N, C, H, W] with `border` pixels of black (-1 once read) on each side: [N, C, H + 2 border, W + 2 border]. */
+export function padImages(images: Uint8Array, [, height, width]: ImageShape, border: number): Uint8Array {
+  const planes = images.length / (height * width);
+  const [tall, wide] = [height + 2 * border, width + 2 * border];
+  const padded = new Uint8Array(planes * tall * wide);
+  for (let plane = 0; plane < planes; plane++) {
+    for (let row = 0; row < height; row++) {
+      const from = (plane * height + row) * width;
+      padded.set(images.subarray(from, from + width), (plane * tall + row + border) * wide + border);
+    }
+  }
+  return padded;
+}
+
+function checkValues(images: Float32Array, size: number, name: string, unbounded: boolean): void {
+  // Room for the rounding of an affine map onto [-1, 1], not for another range.
+  const bound = unbounded ? Number.MAX_VALUE : 1.001;
+  for (let i = 0; i < images.length; i++) {
+    if (Math.abs(images[i]!) <= bound) continue;
+    const problem = `sample ${Math.floor(i / size)} holds the value ${images[i]}`;
+    const advice = unbounded
+      ? 'Values must be finite'
+      : 'Scale images to [-1, 1], or set unbounded for latents';
+    throw dataError(name, problem, advice);
+  }
+}
+
+function checkLabels(labels: ArrayLike<number>, count: number, options: ArrayOptions): number {
+  const { name = 'arrays', classNames } = options;
+  if (labels.length !== count) {
+    throw dataError(
+      name,
+      `there are ${count} images and ${labels.length} labels`,
+      'Give one label per image',
+    );
+  }
+  let largest = -1;
+  for (let i = 0; i < count; i++) {
+    const label = labels[i]!;
+    if (!Number.isInteger(label) || label < 0 || label >= (options.classes ?? Infinity)) {
+      const range = `[0, ${options.classes ?? 'classes'})`;
+      throw dataError(name, `sample ${i} has label ${label}`, `Labels must be whole numbers in ${range}`);
+    }
+    largest = Math.max(largest, label);
+  }
+  const classes = options.classes ?? classNames?.length ?? largest + 1;
+  if (largest >= classes || (classNames !== undefined && classNames.length !== classes)) {
+    const problem = `labels go up to ${largest}, there are ${classes} classes and ${classNames?.length} class names`;
+    throw dataError(name, problem, 'Give one name per class');
+  }
+  return classes;
+}

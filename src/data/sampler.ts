@@ -1,0 +1,87 @@
+import { valueError } from '../tensor/errors.ts';
+import { philox4x32 } from '../tensor/philox.ts';
+
+/** How far training has read: `offset` samples of epoch `epoch` (from 0) are done. Plain data, stored in checkpoints. */
+export interface SamplerPosition {
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+export interface SamplerOptions {
+  readonly count: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** The start of epoch 0 by default. */
+  readonly position?: SamplerPosition;
+}
+
+/** Keeps these draws apart from those of the training step, whose streams are small numbers. */
+const ORDER_STREAM = 0x6f726472;
+
+/**
+ * The order in which an epoch reads `count` samples: a uniform permutation that is a pure function of (seed, epoch), by the
+ * shuffle of Fisher and Yates.
+ */
+export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const key = [seed >>> 0, Math.floor(seed / 2 ** 32)] as const;
+  let words = philox4x32([0, 0, epoch, ORDER_STREAM], key);
+  for (let i = count - 1, draw = 0; i > 0; i--, draw++) {
+    if (draw % 2 === 0) words = philox4x32([draw / 2, 0, epoch, ORDER_STREAM], key);
+    const [high, low] = draw % 2 === 0 ? [words[0], words[1]] : [words[2], words[3]];
+    // 53 bits: the bias towards some places is below count / 2^53.
+    const uniform = ((high >>> 5) * 2 ** 26 + (low >>> 6)) * 2 ** -53;
+    const j = Math.floor(uniform * (i + 1));
+    const swapped = order[i]!;
+    order[i] = order[j]!;
+    order[j] = swapped;
+  }
+  return order;
+}
+
+/** Batches of sample indices without end. A batch that meets the end of an epoch goes on in the next: none is short. */
+export class Sampler {
+  readonly #count: number;
+  readonly #batchSize: number;
+  readonly #seed: number;
+  #epoch: number;
+  #offset: number;
+  #order: Uint32Array;
+
+  /** @throws RectiflowError when a number is no positive integer, or the position lies outside of the set */
+  constructor({ count, batchSize, seed, position = { epoch: 0, offset: 0 } }: SamplerOptions) {
+    for (const [name, value] of Object.entries({ count, batchSize })) {
+      if (!Number.isSafeInteger(value) || value < 1) {
+        throw valueError('sampler', name, 'a whole number above 0', value);
+      }
+    }
+    const { epoch, offset } = position;
+    if (!Number.isInteger(epoch) || epoch < 0 || !Number.isInteger(offset) || offset < 0 || offset >= count) {
+      const wanted = `an epoch from 0 and an offset below ${count}, the number of samples (has the data set changed?)`;
+      throw valueError('sampler', 'position', wanted, JSON.stringify(position));
+    }
+    this.#count = count;
+    this.#batchSize = batchSize;
+    this.#seed = seed;
+    this.#epoch = epoch;
+    this.#offset = offset;
+    this.#order = epochOrder(count, seed, epoch);
+  }
+
+  /** The next batch, and the position behind it. */
+  next(): { indices: Uint32Array; position: SamplerPosition } {
+    const indices = new Uint32Array(this.#batchSize);
+    for (let filled = 0; filled < indices.length;) {
+      const part = this.#order.subarray(this.#offset, this.#offset + indices.length - filled);
+      indices.set(part, filled);
+      filled += part.length;
+      this.#offset += part.length;
+      if (this.#offset === this.#count) {
+        this.#epoch++;
+        this.#offset = 0;
+        this.#order = epochOrder(this.#count, this.#seed, this.#epoch);
+      }
+    }
+    return { indices, position: { epoch: this.#epoch, offset: this.#offset } };
+  }
+}
