@@ -1,0 +1,71 @@
+// What every backend checks before its own code sees anything.
+import type { Program } from '../program/index.ts';
+import type { HostArray } from '../tensor/dtype.ts';
+import { RectiflowError, formatShape } from '../tensor/errors.ts';
+import { sameShape, sizeOf } from '../tensor/shape.ts';
+import type { Tensor, TensorType } from '../tensor/tensor.ts';
+import type { Buffers } from './backend.ts';
+
+/** Throws unless `values` has as many elements as `type`, and is integral where it must be. */
+export function checkValues(what: string, type: TensorType, values: HostArray): void {
+  const size = sizeOf(type.shape);
+  if (values.length !== size) {
+    throw new RectiflowError(
+      'shape',
+      `${what}: wanted ${size} elements for shape ${formatShape(type.shape)}, got ${values.length}`,
+    );
+  }
+  if ((type.dtype === 'int32') !== values instanceof Int32Array) {
+    const wanted = type.dtype === 'int32' ? 'an Int32Array' : 'a Float32Array or Float64Array';
+    throw new RectiflowError('dtype', `${what}: wanted ${wanted}, got ${values.constructor.name}`);
+  }
+}
+
+/** Throws unless there is an array of the right size for every input, and no other. */
+export function checkInputs(program: Program, inputs: Readonly<Record<string, HostArray>>): void {
+  for (const tensor of program.inputs) {
+    const values = inputs[tensor.name!];
+    if (values === undefined) {
+      throw new RectiflowError('value', `program ${program.name}: input ${tensor.name} is missing`);
+    }
+    checkValues(`program ${program.name}: input ${tensor.name}`, tensor, values);
+  }
+  for (const name of Object.keys(inputs)) {
+    if (program.inputs.some((tensor) => tensor.name === name)) continue;
+    const known = program.inputs.map((tensor) => tensor.name).join(', ');
+    throw new RectiflowError(
+      'value',
+      `program ${program.name}: there is no input ${name}; its inputs are ${known}`,
+    );
+  }
+}
+
+/** Throws unless every state tensor has a buffer of its shape and dtype. */
+export function checkBuffers(program: Program, buffers: Buffers): void {
+  for (const { name, shape, dtype } of program.state) {
+    const buffer = buffers.get(name!);
+    if (buffer === undefined) {
+      throw new RectiflowError('value', `program ${program.name}: no buffer for the state ${name}`);
+    }
+    if (!sameShape(buffer.shape, shape) || buffer.dtype !== dtype) {
+      throw new RectiflowError(
+        'shape',
+        `program ${program.name}: the buffer for ${name} must be ${dtype} ${formatShape(shape)}, ` +
+          `got ${buffer.dtype} ${formatShape(buffer.shape)}`,
+      );
+    }
+  }
+}
+
+/** The tensor of an output; throws where there is none of that name. */
+export function checkOutput(program: Program, output: string): Tensor {
+  const tensor = program.outputs.get(output);
+  if (tensor === undefined) {
+    const known = [...program.outputs.keys()].join(', ');
+    throw new RectiflowError(
+      'value',
+      `program ${program.name}: there is no output ${output}; its outputs are ${known}`,
+    );
+  }
+  return tensor;
+}

@@ -1,0 +1,44 @@
+import type { Dense } from '../../ops/op.ts';
+import type { Program } from '../../program/index.ts';
+import { opOf } from '../../program/index.ts';
+import { roundToBFloat16 } from '../../tensor/dtype.ts';
+import { internalError } from '../../tensor/errors.ts';
+import type { Node, Tensor } from '../../tensor/tensor.ts';
+
+/** The numbers of every value of a program that is running. */
+export type Values = Map<Tensor, Dense>;
+
+/**
+ * Runs a program of primitives, one node after the other, each by its plain implementation.
+ * @param values holds inputs and state; the outputs of all nodes are added
+ * @param allocate makes the memory of a value, in the float type the backend works in
+ */
+export function evaluate(
+  program: Program,
+  values: Values,
+  allocate: (tensor: Tensor) => Dense['data'],
+): void {
+  for (const node of program.nodes) {
+    const outputs = node.outputs.map((tensor) => ({ shape: tensor.shape, data: allocate(tensor) }));
+    node.outputs.forEach((tensor, i) => values.set(tensor, outputs[i]!));
+    evaluateNode(
+      node,
+      node.inputs.map((tensor) => values.get(tensor)!),
+      outputs,
+    );
+  }
+}
+
+function evaluateNode(node: Node, inputs: readonly Dense[], outputs: readonly Dense[]): void {
+  const op = opOf(node);
+  if (op.kind === 'fused') throw internalError(`reference: ${op.name} should have been decomposed`);
+  if (node.values) outputs[0]!.data.set(node.values);
+  else op.evaluate(inputs, outputs, node.attributes);
+  node.outputs.forEach((tensor, i) => {
+    if (tensor.dtype === 'bfloat16') roundAll(outputs[i]!.data);
+  });
+}
+
+function roundAll(data: Dense['data']): void {
+  for (let i = 0; i < data.length; i++) data[i] = roundToBFloat16(data[i]!);
+}

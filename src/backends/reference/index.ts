@@ -1,0 +1,95 @@
+// The oracle: a plain interpreter, in float32 or float64. Slow, and with nothing in it that could be wrong quietly.
+import type { Dense } from '../../ops/op.ts';
+import { lower, mixedPrecision, planMemory } from '../../program/index.ts';
+import type { Program } from '../../program/index.ts';
+import type { HostArray } from '../../tensor/dtype.ts';
+import { sizeOf } from '../../tensor/shape.ts';
+import type { Tensor, TensorType } from '../../tensor/tensor.ts';
+import type { Backend, Buffer, Buffers, Executable, Precision } from '../backend.ts';
+import { checkBuffers, checkInputs, checkOutput, checkValues } from '../checks.ts';
+import { ops } from '../../ops/registry.ts';
+import { type Values, evaluate } from './evaluate.ts';
+
+export interface ReferenceOptions {
+  /** What float32 values are held in: float32 as on other backends, or float64 to compare them with. */
+  readonly float?: 'float32' | 'float64';
+  /** `bf16` rounds what mixed precision stores in bfloat16, so that its effect can be studied. */
+  readonly precision?: Precision;
+}
+
+class ReferenceBuffer implements Buffer {
+  readonly shape: TensorType['shape'];
+  readonly dtype: TensorType['dtype'];
+  readonly data: HostArray;
+
+  constructor(type: TensorType, data: HostArray) {
+    this.shape = type.shape;
+    this.dtype = type.dtype;
+    this.data = data;
+  }
+
+  read(): Promise<HostArray> {
+    return Promise.resolve(this.data.slice());
+  }
+
+  write(values: HostArray): Promise<void> {
+    checkValues('buffer', this, values);
+    this.data.set(values);
+    return Promise.resolve();
+  }
+}
+
+/** Runs programs by the plain implementations of the primitive ops; every fused op is decomposed. */
+export function referenceBackend({ float = 'float32', precision = 'fp32' }: ReferenceOptions = {}): Backend {
+  const allocate = ({ shape, dtype }: TensorType): HostArray => {
+    const size = sizeOf(shape);
+    if (dtype === 'int32') return new Int32Array(size);
+    return float === 'float64' ? new Float64Array(size) : new Float32Array(size);
+  };
+  return {
+    name: 'reference',
+    precision,
+    describe: () => `reference interpreter, ${float}, one thread`,
+    allocate: (type) => new ReferenceBuffer(type, allocate(type)),
+    compile: (program, buffers) => compile(program, buffers, precision, allocate),
+  };
+}
+
+function compile(
+  traced: Program,
+  buffers: Buffers,
+  precision: Precision,
+  allocate: (type: TensorType) => Dense['data'],
+): Executable {
+  const mixed = precision === 'bf16' ? mixedPrecision(traced) : traced;
+  const program = lower(mixed, 'reference', (name) => ops[name as keyof typeof ops].kind === 'primitive');
+  checkBuffers(program, buffers);
+  let last: Values = new Map();
+  return {
+    program,
+    plan: planMemory(program),
+    async run(inputs) {
+      checkInputs(program, inputs);
+      const values: Values = new Map();
+      for (const tensor of program.state) {
+        values.set(tensor, {
+          shape: tensor.shape,
+          data: (buffers.get(tensor.name!) as ReferenceBuffer).data,
+        });
+      }
+      for (const tensor of program.inputs)
+        values.set(tensor, { shape: tensor.shape, data: copy(tensor, inputs) });
+      evaluate(program, values, allocate);
+      last = new Map([...program.outputs.values()].map((tensor) => [tensor, values.get(tensor)!]));
+    },
+    async read(output) {
+      return last.get(checkOutput(program, output))!.data.slice();
+    },
+  };
+
+  function copy(tensor: Tensor, inputs: Readonly<Record<string, HostArray>>): HostArray {
+    const data = allocate(tensor);
+    data.set(inputs[tensor.name!]!);
+    return data;
+  }
+}

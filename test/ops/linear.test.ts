@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { linear } from '../../src/ops/index.ts';
+import { trace } from '../../src/program/index.ts';
+import { conformance } from '../support/conformance.ts';
+
+/** [rows, inputs, outputs], at sizes around the register tiles and beyond one block. */
+const sizes = [
+  [1, 1, 1],
+  [2, 3, 5],
+  [31, 33, 32],
+  [33, 31, 65],
+  [65, 49, 255],
+  [257, 255, 49],
+  [70, 1100, 33],
+] as const;
+
+const withBias = sizes.flatMap(([rows, I, O]) =>
+  [0, 1, 2].map((activation) => ({
+    inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
+    attributes: { activation },
+  })),
+);
+conformance(
+  'linear',
+  [
+    ...withBias,
+    { inputs: [{ shape: [3, 5, 33] }, { shape: [31, 33] }], attributes: { activation: 0 } },
+    {
+      inputs: [{ shape: [2, 16, 64] }, { shape: [192, 64] }, { shape: [192] }],
+      attributes: { activation: 0 },
+    },
+  ],
+  { differentiable: [0], fp32: 4e-6 },
+);
+
+conformance(
+  'linearGradInput',
+  sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, O] }, { shape: [O, I] }] })),
+);
+
+conformance('linearGradParams', [
+  ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, I] }, { shape: [rows, O] }] })),
+  { inputs: [{ shape: [3, 700, 33] }, { shape: [3, 700, 17] }] },
+]);
+
+it('names the argument that does not fit', () => {
+  const build = (b: number) => (): unknown =>
+    trace('wrong', (graph) => ({
+      y: linear(graph.input('x', [8, 16, 384]), graph.input('w', [1152, 384]), graph.input('b', [b])),
+    }));
+  expect(build(384)).toThrow('linear: b must be [O] = [1152], got [384]');
+  expect(() =>
+    trace('wrong', (graph) => ({ y: linear(graph.input('x', [8, 64]), graph.input('w', [64, 32])) })),
+  ).toThrow('linear: w must be [O, I] = [O, 64], got [64, 32]');
+});

@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest';
+import { concat, reshape, slice, split, transpose } from '../../src/ops/index.ts';
+import { trace } from '../../src/program/index.ts';
+import type { Graph, Tensor } from '../../src/tensor/tensor.ts';
+import { conformance } from '../support/conformance.ts';
+
+conformance('reshape', [
+  { inputs: [{ shape: [6, 4] }], attributes: { shape: [3, 8] } },
+  { inputs: [{ shape: [1] }], attributes: { shape: [] } },
+]);
+
+conformance(
+  'transpose',
+  [
+    { shape: [31, 33], permutation: [1, 0] },
+    { shape: [1, 257], permutation: [1, 0] },
+    { shape: [2, 5, 3, 32], permutation: [0, 2, 1, 3] },
+    { shape: [2, 3, 7, 4, 7, 4], permutation: [0, 2, 4, 1, 3, 5] },
+    { shape: [3, 4, 5], permutation: [0, 1, 2] },
+  ].map(({ shape, permutation }) => ({ inputs: [{ shape }], attributes: { permutation } })),
+);
+
+conformance('slice', [
+  { inputs: [{ shape: [5, 33] }], attributes: { axis: 1, start: 1, size: 31 } },
+  { inputs: [{ shape: [5, 33, 2] }], attributes: { axis: 0, start: 4, size: 1 } },
+  { inputs: [{ shape: [3, 7, 65] }], attributes: { axis: 1, start: 2, size: 5 } },
+]);
+
+conformance('pad', [
+  { inputs: [{ shape: [5, 33] }], attributes: { axis: 1, before: 1, after: 31 } },
+  { inputs: [{ shape: [5, 33, 2] }], attributes: { axis: 0, before: 0, after: 1 } },
+]);
+
+conformance('concat', [
+  { inputs: [{ shape: [5, 31] }, { shape: [5, 1] }, { shape: [5, 33] }], attributes: { axis: 1 } },
+  { inputs: [{ shape: [1, 3, 2] }, { shape: [2, 3, 2] }], attributes: { axis: 0 } },
+  { inputs: [{ shape: [7] }], attributes: { axis: 0 } },
+]);
+
+const build =
+  (f: (graph: Graph) => Tensor): (() => unknown) =>
+  () =>
+    trace('wrong', (graph) => ({ y: f(graph) }));
+
+it.each<[string, (graph: Graph) => Tensor]>([
+  ['reshape: shape must be of 6 elements', (g) => reshape(g.input('x', [2, 3]), [4])],
+  [
+    'transpose: permutation must be an order of the 2 axes, got [0,0]',
+    (g) => transpose(g.input('x', [2, 3]), [0, 0]),
+  ],
+  [
+    'slice: start and size must be a part of axis 1 with extent 3',
+    (g) => slice(g.input('x', [2, 3]), 1, 2, 2),
+  ],
+  [
+    "split: parts must be a divisor of axis 1's extent 5, got 3",
+    (g) => split(g.input('x', [2, 5]), 1, 3)[0]!,
+  ],
+  ['concat: argument 1 must be', (g) => concat([g.input('a', [2, 3]), g.input('b', [3, 3])], 1)],
+])('%s', (message, wrong) => {
+  expect(build(wrong)).toThrow(message);
+});
