@@ -10,7 +10,7 @@ export const transposeOp: Primitive<Transpose> = {
   kind: 'primitive',
   name: 'transpose',
   infer([x], { permutation }) {
-    const axes = [...permutation].sort((a, b) => a - b);
+    const axes = [...permutation].toSorted((a, b) => a - b);
     if (axes.length !== x!.shape.length || axes.some((axis, i) => axis !== i)) {
       throw valueError(
         'transpose',

@@ -17,7 +17,7 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const gradients = new Map<Tensor, Tensor>([[loss, constant(loss, [], Float64Array.of(1))]]);
 
   // Reversed over a copy: gradient rules append to the list.
-  for (const node of [...nodes].reverse()) {
+  for (const node of [...nodes].toReversed()) {
     const grads = node.outputs.map((tensor) => gradients.get(tensor));
     if (grads.every((g) => g === undefined) || !node.inputs.some((tensor) => wanted.has(tensor))) continue;
     inputGradients(node, grads).forEach((g, i) => {
@@ -73,7 +73,7 @@ function throughDecomposition(
     if (g !== undefined) gradients.set(tensor, sofar === undefined ? g : add(sofar, g));
   };
   outputs.forEach((tensor, i) => accumulate(tensor, grads[i]));
-  for (const inner of nodes.slice(start).reverse()) {
+  for (const inner of nodes.slice(start).toReversed()) {
     const innerGrads = inner.outputs.map((tensor) => gradients.get(tensor));
     if (innerGrads.every((g) => g === undefined)) continue;
     inputGradients(inner, innerGrads).forEach((g, i) => accumulate(inner.inputs[i]!, g));

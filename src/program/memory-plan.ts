@@ -50,7 +50,7 @@ export function planMemory(program: Program): MemoryPlan {
     if (lifetime) lifetime.last = program.nodes.length;
   }
 
-  const largestFirst = [...lifetimes].sort(([a], [b]) => bytesOf(b) - bytesOf(a) || a.id - b.id);
+  const largestFirst = [...lifetimes].toSorted(([a], [b]) => bytesOf(b) - bytesOf(a) || a.id - b.id);
   const placements: Placement[] = [];
   for (const [tensor, { first, last }] of largestFirst) {
     const bytes = Math.ceil(Math.max(bytesOf(tensor), 1) / alignment) * alignment;
@@ -63,7 +63,7 @@ export function planMemory(program: Program): MemoryPlan {
 
 function lowestGap(meeting: readonly Placement[], bytes: number): number {
   let offset = 0;
-  for (const other of [...meeting].sort((a, b) => a.offset - b.offset)) {
+  for (const other of [...meeting].toSorted((a, b) => a.offset - b.offset)) {
     if (offset + bytes <= other.offset) break;
     offset = Math.max(offset, other.offset + other.bytes);
   }
@@ -73,7 +73,7 @@ function lowestGap(meeting: readonly Placement[], bytes: number): number {
 function formatPlan(program: Program, arenaBytes: number, placements: readonly Placement[]): string {
   const separate = placements.reduce((total, { bytes }) => total + bytes, 0);
   const lines = [...placements]
-    .sort((a, b) => a.first - b.first || a.offset - b.offset)
+    .toSorted((a, b) => a.first - b.first || a.offset - b.offset)
     .map(
       ({ tensor, offset, bytes, first, last }) =>
         `${String(offset).padStart(12)} +${String(bytes).padEnd(11)} nodes ${first}..${last}  ` +

@@ -11,12 +11,10 @@ import { type Program, opOf, rewrite } from './program.ts';
 export function mixedPrecision(program: Program): Program {
   const stored = lowPrecisionValues(program);
   return rewrite(program, (node, inputs, graph) => {
-    const types = node.op
-      .infer(inputs, node.attributes)
-      .map(({ shape, dtype }, i) => ({
-        shape,
-        dtype: stored.has(node.outputs[i]!) ? ('bfloat16' as const) : dtype,
-      }));
+    const types = node.op.infer(inputs, node.attributes).map(({ shape, dtype }, i) => ({
+      shape,
+      dtype: stored.has(node.outputs[i]!) ? ('bfloat16' as const) : dtype,
+    }));
     return graph.append(node.op, inputs, node.attributes, types, node.values);
   });
 }
@@ -24,7 +22,7 @@ export function mixedPrecision(program: Program): Program {
 function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
   const source = new Map<Tensor, Tensor>();
   const root = (tensor: Tensor): Tensor => source.get(tensor) ?? tensor;
-  const refused = new Set<Tensor>([...program.outputs.values()]);
+  const refused = new Set<Tensor>(program.outputs.values());
   const candidates = new Set<Tensor>();
   for (const node of program.nodes) {
     const rule = opOf(node).lowPrecision?.(node.inputs);

@@ -42,12 +42,12 @@ export function trace(name: string, build: (graph: Graph) => Readonly<Record<str
 /** Drops nodes that neither an output nor a change of state depends on. */
 function neededNodes(nodes: readonly Node[], outputs: ReadonlyMap<string, Tensor>): Node[] {
   const needed = new Set<Tensor>(outputs.values());
-  const kept = [...nodes].reverse().filter((node) => {
+  const kept = [...nodes].toReversed().filter((node) => {
     const keep = opOf(node).mutates !== undefined || node.outputs.some((tensor) => needed.has(tensor));
     if (keep) for (const tensor of node.inputs) needed.add(tensor);
     return keep;
   });
-  return kept.reverse();
+  return kept.toReversed();
 }
 
 /** Makes the replacement of one node in `graph`; `inputs` are the node's inputs as they are there. */

@@ -39,14 +39,19 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const strides = stridesOf(shape);
   const missing = target.length - shape.length;
-  return target.map((_, axis) => (axis < missing || shape[axis - missing] === 1 ? 0 : strides[axis - missing]!));
+  return target.map((_, axis) =>
+    axis < missing || shape[axis - missing] === 1 ? 0 : strides[axis - missing]!,
+  );
 }
 
 /** Turns a negative axis into one counted from the front; throws for an axis that is not there. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
-    throw new RectiflowError('shape', `${op}: axis must be an integer in [${-rank}, ${rank - 1}], got ${axis}`);
+    throw new RectiflowError(
+      'shape',
+      `${op}: axis must be an integer in [${-rank}, ${rank - 1}], got ${axis}`,
+    );
   }
   return resolved;
 }

@@ -84,7 +84,8 @@ export class Graph {
   }
 
   private named(list: Tensor[], origin: Origin, name: string, type: TensorType): Tensor {
-    if (list.some((tensor) => tensor.name === name)) throw internalError(`two ${origin} tensors are named ${name}`);
+    if (list.some((tensor) => tensor.name === name))
+      throw internalError(`two ${origin} tensors are named ${name}`);
     const tensor = new Tensor(this, this.count++, type, origin, name);
     list.push(tensor);
     return tensor;

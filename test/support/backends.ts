@@ -1,13 +1,32 @@
-import type { Backend } from '../../src/backends/backend.ts';
+import type { Backend, Precision } from '../../src/backends/backend.ts';
+import { cpuBackend, cpuIsas } from '../../src/backends/cpu/index.ts';
+import { knownIsas } from '../../src/backends/cpu/native.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 
 export interface TestBackend {
   readonly label: string;
-  /** Undefined where this machine cannot run it; `skip` says why. */
-  readonly create: (precision?: 'fp32' | 'bf16') => Backend;
+  readonly create: (precision?: Precision) => Backend;
+  /** Why this machine cannot run it; undefined where it can. */
   readonly skip?: string;
 }
 
+/** The reference in float32, and the CPU backend once for every instruction set. */
 export function testBackends(): TestBackend[] {
-  return [{ label: 'reference', create: (precision = 'fp32') => referenceBackend({ precision }) }];
+  const { isas, problem } = available();
+  return [
+    { label: 'reference', create: (precision = 'fp32') => referenceBackend({ precision }) },
+    ...knownIsas.toReversed().map((isa) => ({
+      label: `cpu ${isa}`,
+      create: (precision: Precision = 'fp32') => cpuBackend({ isa, precision, threads: 2 }),
+      ...(!isas.includes(isa) && { skip: problem ?? `this machine has no ${isa}` }),
+    })),
+  ];
+}
+
+function available(): { isas: readonly string[]; problem?: string } {
+  try {
+    return { isas: cpuIsas() };
+  } catch (error) {
+    return { isas: [], problem: (error as Error).message.split('\n')[0]! };
+  }
 }
