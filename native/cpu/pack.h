@@ -6,6 +6,7 @@
 // pairs); where k is contiguous, it transposes square blocks in registers.
 #pragma once
 #include "tile.h"
+#include "transpose.h"
 
 namespace rectiflow {
 namespace RF_NS {
@@ -24,6 +25,12 @@ static RF_INLINE vf load(const RoundedFloat* p) {
   store(low, load(&p->value));
   return load(low);
 }
+// float32 data to be packed as LowPacked. Packing into pairs rounds anyway.
+#if RF_BF16_DOT
+using LowFloat = float;
+#else
+using LowFloat = RoundedFloat;
+#endif
 
 // The first n of kLanes neighbouring units along k, where k is contiguous; remaining counts elements up to the end of k.
 template <class P, class S>
@@ -74,55 +81,6 @@ struct Across<uint32_t, S> {
 };
 template <>
 RF_INLINE vu Across<uint32_t, bf16>::bits(const bf16* p, int64_t n) { return (vu)loadPartial(p, n); }
-
-// Transposes kLanes vectors of kLanes lanes: 4x4 blocks first, by interleaving, then blocks of 4 and of 8 lanes.
-static RF_INLINE void transpose(vu row[kLanes]) {
-#if RF_LANES == 4
-  const vi low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
-#elif RF_LANES == 8
-  const vi low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
-  const vi first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
-#else
-  const vi low = {0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29};
-  const vi high = {2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31};
-  const vi first = {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29};
-  const vi second = {2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31};
-#endif
-#pragma GCC unroll 4
-  for (int i = 0; i < kLanes; i += 4) {
-    const vu a = __builtin_shuffle(row[i], row[i + 1], low), b = __builtin_shuffle(row[i], row[i + 1], high);
-    const vu c = __builtin_shuffle(row[i + 2], row[i + 3], low), d = __builtin_shuffle(row[i + 2], row[i + 3], high);
-    row[i] = __builtin_shuffle(a, c, first);
-    row[i + 1] = __builtin_shuffle(a, c, second);
-    row[i + 2] = __builtin_shuffle(b, d, first);
-    row[i + 3] = __builtin_shuffle(b, d, second);
-  }
-#if RF_LANES == 8
-  const vi left4 = {0, 1, 2, 3, 8, 9, 10, 11}, right4 = {4, 5, 6, 7, 12, 13, 14, 15};
-#elif RF_LANES == 16
-  const vi left4 = {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27};
-  const vi right4 = {4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31};
-  const vi left8 = {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23};
-  const vi right8 = {8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31};
-#endif
-#if RF_LANES >= 8
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes; i++) {
-    if (i & 4) continue;
-    const vu a = row[i], b = row[i + 4];
-    row[i] = __builtin_shuffle(a, b, left4);
-    row[i + 4] = __builtin_shuffle(a, b, right4);
-  }
-#endif
-#if RF_LANES == 16
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; i++) {
-    const vu a = row[i], b = row[i + 8];
-    row[i] = __builtin_shuffle(a, b, left8);
-    row[i + 8] = __builtin_shuffle(a, b, right8);
-  }
-#endif
-}
 
 // Stores W of the lanes, or all of them where the excess lands on units that this panel has yet to write.
 template <int W, class P>
