@@ -12,7 +12,10 @@ export interface FileDigest {
 /** Small enough that hashing one piece does not hold up the event loop, large enough for the disk. */
 const PIECE_BYTES = 4 << 20;
 
-/** Writes a new file and flushes it to the disk, hashing what it writes. Fails if the file is already there. */
+/**
+ * Writes a new file and flushes it to the disk, hashing what it writes. Fails if the file is already there; a file that
+ * cannot be written to its end is removed.
+ */
 export async function writeDurably(path: string, chunks: Iterable<Uint8Array>): Promise<FileDigest> {
   const hash = createHash('sha256');
   let bytes = 0;
@@ -27,8 +30,11 @@ export async function writeDurably(path: string, chunks: Iterable<Uint8Array>): 
       }
     }
     await file.sync();
-  } finally {
     await file.close();
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(path, { force: true });
+    throw error;
   }
   return { bytes, sha256: hash.digest('hex') };
 }
@@ -36,14 +42,9 @@ export async function writeDurably(path: string, chunks: Iterable<Uint8Array>): 
 /** Replaces a file as a whole: whoever reads it, and whatever crashes, finds the old content or the new. */
 export async function replaceDurably(path: string, content: string): Promise<void> {
   const temporary = `${path}.tmp-${process.pid}`;
-  try {
-    await rm(temporary, { force: true });
-    await writeDurably(temporary, [Buffer.from(content)]);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await rm(temporary, { force: true });
+  await writeDurably(temporary, [Buffer.from(content)]);
+  await rename(temporary, path);
   await syncDirectory(dirname(path));
 }
 
@@ -62,7 +63,7 @@ export async function syncDirectory(path: string): Promise<void> {
 /** The digest of a file as it is on the disk now. */
 export async function digestFile(path: string): Promise<FileDigest> {
   const hash = createHash('sha256');
-  const piece = new Uint8Array(PIECE_BYTES);
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
   let bytes = 0;
   const file = await open(path, 'r');
   try {

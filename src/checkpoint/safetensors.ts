@@ -70,7 +70,7 @@ export function safetensorsChunks(
   tensors: StoredTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
-  const entries = [...tensors].sort(
+  const entries = [...tensors].toSorted(
     ([nameA, a], [nameB, b]) => elementBytes(b.dtype) - elementBytes(a.dtype) || (nameA < nameB ? -1 : 1),
   );
   const header: [string, unknown][] = [];
@@ -177,7 +177,7 @@ function sortedMetadata(metadata: Readonly<Record<string, string>>): Record<stri
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string') throw valueError('safetensors', `metadata "${key}"`, 'a string', value);
   }
-  return Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {

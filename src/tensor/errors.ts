@@ -52,24 +52,32 @@ export function valueError(where: string, argument: string, wanted: string, got:
 /**
  * `runs/a/config.json: is empty. Restore it from a backup, or start a new run.`
  * @param problem what was found, and what was wanted where that is not plain
- * @param advice what to do, as a whole sentence without its full stop
+ * @param advice what to do, as a sentence, whose full stop may be left out
  */
 export function fileError(path: string, problem: string, advice: string, cause?: unknown): RectiflowError {
-  return new RectiflowError('file', `${path}: ${problem}. ${advice}.`, cause === undefined ? {} : { cause });
+  return new RectiflowError(
+    'file',
+    `${path}: ${problem}. ${sentence(advice)}`,
+    cause === undefined ? {} : { cause },
+  );
 }
 
 /** A data set that cannot be learnt from as it is: `digits: sample 12 has label 10, ... . Advice.` */
 export function dataError(source: string, problem: string, advice: string, cause?: unknown): RectiflowError {
   return new RectiflowError(
     'data',
-    `${source}: ${problem}. ${advice}.`,
+    `${source}: ${problem}. ${sentence(advice)}`,
     cause === undefined ? {} : { cause },
   );
 }
 
 /** A run folder that cannot be used now: held by another process, without a checkpoint, already there. */
 export function runError(run: string, problem: string, advice: string, cause?: unknown): RectiflowError {
-  return new RectiflowError('run', `${run}: ${problem}. ${advice}.`, cause === undefined ? {} : { cause });
+  return new RectiflowError(
+    'run',
+    `${run}: ${problem}. ${sentence(advice)}`,
+    cause === undefined ? {} : { cause },
+  );
 }
 
 /** What the operating system said, in words where the code is one that users meet. */
@@ -92,4 +100,8 @@ export function systemProblem(error: unknown): string {
 /** A fault of this library, never of its user. */
 export function internalError(message: string): RectiflowError {
   return new RectiflowError('internal', `${message}. This is a bug in rectiflow: please report it.`);
+}
+
+function sentence(text: string): string {
+  return /[.?]$/.test(text) ? text : `${text}.`;
 }

@@ -171,7 +171,7 @@ describe('what is written is read back', () => {
     const encoded = encodeSafetensors(sample(), metadata);
     expect(bytes).toBe(encoded.length);
     for (const read of [await readSafetensors(path), decodeSafetensors(encoded, 'x')]) {
-      expect(new Map([...read.tensors].sort())).toEqual(new Map([...sample()].sort()));
+      expect(new Map([...read.tensors].toSorted())).toEqual(new Map([...sample()].toSorted()));
       expect(read.metadata).toEqual(metadata);
     }
     expect((await readSafetensorsHeader(path)).slots.map((slot) => slot.name)).toEqual([
@@ -185,7 +185,7 @@ describe('what is written is read back', () => {
   });
 
   test('bytes do not depend on the order of the map; data is aligned to 64 bytes and to its elements', () => {
-    const reversed = new Map([...sample()].reverse());
+    const reversed = new Map([...sample()].toReversed());
     expect(encodeSafetensors(reversed, { x: '1', a: '2' })).toEqual(
       encodeSafetensors(sample(), { a: '2', x: '1' }),
     );

@@ -8,7 +8,7 @@ import type { Source } from '../../src/data/source.ts';
 describe('epochOrder', () => {
   test('is a permutation, the same for the same (seed, epoch), another for others', () => {
     for (const count of [1, 2, 7, 1000]) {
-      expect([...epochOrder(count, 3, 5)].sort((a, b) => a - b)).toEqual(
+      expect([...epochOrder(count, 3, 5)].toSorted((a, b) => a - b)).toEqual(
         Array.from({ length: count }, (_, i) => i),
       );
     }

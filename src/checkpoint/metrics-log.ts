@@ -1,0 +1,109 @@
+import { open, readFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { fileError, systemProblem } from '../tensor/errors.ts';
+
+/** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
+export interface MetricsRecord {
+  readonly step: number;
+  readonly [name: string]: number | string | boolean | null;
+}
+
+const NEWLINE = 10;
+
+/** Appends records to metrics.jsonl, each a whole line. One writer at a time; wait for an append before the next. */
+export class MetricsLog {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #size: number;
+
+  private constructor(path: string, file: FileHandle, size: number) {
+    this.#path = path;
+    this.#file = file;
+    this.#size = size;
+  }
+
+  /**
+   * Opens the log to go on after `step`: what a run wrote past the checkpoint that it resumes from is dropped, and so is a
+   * last line that a crash cut.
+   */
+  static async open(path: string, step: number): Promise<MetricsLog> {
+    let file: FileHandle | undefined;
+    try {
+      await (await open(path, 'a')).close();
+      // Not kept open for appending: that ignores positions, and a line that was cut by a full disk must be overwritten.
+      file = await open(path, 'r+');
+      const size = bytesUpTo(await file.readFile(), step);
+      await file.truncate(size);
+      return new MetricsLog(path, file, size);
+    } catch (error) {
+      await file?.close();
+      throw fileError(path, systemProblem(error), 'Check the path and the disk', error);
+    }
+  }
+
+  /** @throws RectiflowError when the line cannot be written; the file then ends with the line before */
+  async append(record: MetricsRecord): Promise<void> {
+    const line = Buffer.from(`${JSON.stringify(record, nameNonFinite)}\n`);
+    try {
+      for (let done = 0; done < line.length;) {
+        done += (await this.#file.write(line, done, line.length - done, this.#size + done)).bytesWritten;
+      }
+    } catch (error) {
+      await this.#file.truncate(this.#size).catch(() => {});
+      throw fileError(
+        this.#path,
+        `a line cannot be written: ${systemProblem(error)}`,
+        'Check the disk',
+        error,
+      );
+    }
+    this.#size += line.length;
+  }
+
+  /** Flushes to the disk. */
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/**
+ * The records of a log, also of one that is being written or was cut by a crash.
+ * @returns the records, and how many lines were no records and were left out
+ */
+export async function readMetrics(path: string): Promise<{ records: MetricsRecord[]; damaged: number }> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Check the path', error);
+  });
+  const lines = text.split('\n').slice(0, -1);
+  const records = lines.map(parseRecord).filter((record) => record !== undefined);
+  return { records, damaged: lines.length - records.length };
+}
+
+/** The length of the log up to and with its last whole record at or before `step`: steps never fall along the file. */
+function bytesUpTo(log: Buffer, step: number): number {
+  let end = log.lastIndexOf(NEWLINE) + 1;
+  while (end > 0) {
+    const start = end > 1 ? log.lastIndexOf(NEWLINE, end - 2) + 1 : 0;
+    const record = parseRecord(log.toString('utf8', start, end));
+    if (record !== undefined && record.step <= step) break;
+    end = start;
+  }
+  return end;
+}
+
+function parseRecord(line: string): MetricsRecord | undefined {
+  try {
+    const record = JSON.parse(line) as MetricsRecord | null;
+    return typeof record?.step === 'number' ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function nameNonFinite(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}

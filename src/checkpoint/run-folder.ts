@@ -1,0 +1,175 @@
+import { access, mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+import {
+  latestCheckpoint,
+  removeLeftovers,
+  removeOldCheckpoints,
+  saveCheckpoint,
+  stepName,
+} from './checkpoint.ts';
+import type { Checkpoint, SavedCheckpoint } from './checkpoint.ts';
+import { replaceDurably, syncDirectory } from './durable.ts';
+import { parseJsonObject } from './json.ts';
+import { lockRun } from './lock.ts';
+import type { RunLock } from './lock.ts';
+import { describeMachine, version } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { MetricsLog } from './metrics-log.ts';
+
+/** The content of config.json. */
+export interface RunRecord {
+  /** The version of rectiflow that started the run. */
+  readonly version: string;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly machine: Machine;
+  /** As it was resolved, seed included. */
+  readonly config: unknown;
+}
+
+/** What `replaceDurably` leaves behind when it is killed. */
+const TEMPORARY = /\.tmp-\d+$/;
+
+/**
+ * The folder of one run, held by this process until `close`:
+ *
+ *     config.json  metrics.jsonl  samples/step-0001000.png
+ *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly record: RunRecord;
+  readonly #lock: RunLock;
+
+  private constructor(path: string, record: RunRecord, lock: RunLock) {
+    this.path = path;
+    this.record = record;
+    this.#lock = lock;
+  }
+
+  /**
+   * Starts a run.
+   * @param config the resolved config, plain JSON
+   * @throws RectiflowError when the folder holds a run already or cannot be written
+   */
+  static async create(path: string, config: unknown): Promise<RunFolder> {
+    return describingFailure(path, async () => {
+      await mkdir(path, { recursive: true });
+      const lock = await lockRun(path);
+      try {
+        if (await exists(join(path, 'config.json'))) {
+          const advice = `Go on with it (rectiflow resume ${path}), or choose another name`;
+          throw runError(path, 'holds a run already', advice);
+        }
+        await mkdir(join(path, 'samples'), { recursive: true });
+        await mkdir(checkpointFolder(path), { recursive: true });
+        const record = { version, created: new Date().toISOString(), machine: describeMachine(), config };
+        await replaceDurably(join(path, 'config.json'), `${JSON.stringify(record, null, 2)}\n`);
+        await syncDirectory(dirname(path));
+        return new RunFolder(path, record, lock);
+      } catch (error) {
+        await lock.release();
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Takes up a run again, and clears what a crash left in it.
+   * @throws RectiflowError when it is no run, or another process holds it
+   */
+  static async open(path: string): Promise<RunFolder> {
+    return describingFailure(path, async () => {
+      const record = await readRun(path);
+      const lock = await lockRun(path);
+      try {
+        for (const name of await readdir(path)) {
+          if (TEMPORARY.test(name)) await rm(join(path, name), { force: true });
+        }
+        await removeLeftovers(checkpointFolder(path));
+        return new RunFolder(path, record, lock);
+      } catch (error) {
+        await lock.release();
+        throw error;
+      }
+    });
+  }
+
+  get checkpoints(): string {
+    return checkpointFolder(this.path);
+  }
+
+  /** Where the sample grid of a step belongs. */
+  samplePath(step: number): string {
+    return join(this.path, 'samples', `${stepName(step)}.png`);
+  }
+
+  /** The log, ready to go on after `step`; 0 for a new run. */
+  async openMetrics(step: number): Promise<MetricsLog> {
+    return MetricsLog.open(join(this.path, 'metrics.jsonl'), step);
+  }
+
+  /** Saves a checkpoint, then drops the oldest beyond `keep`. @returns its path */
+  async save(checkpoint: Checkpoint, keep: number): Promise<string> {
+    const path = await saveCheckpoint(this.checkpoints, checkpoint);
+    await describingFailure(this.path, () => removeOldCheckpoints(this.checkpoints, checkpoint.step, keep));
+    return path;
+  }
+
+  /** As `latestCheckpoint` does. */
+  async latest(onDamaged?: (problem: RectiflowError) => void): Promise<SavedCheckpoint> {
+    return latestCheckpoint(this.checkpoints, onDamaged);
+  }
+
+  /** Lets other processes have the folder. */
+  async close(): Promise<void> {
+    await this.#lock.release();
+  }
+}
+
+/** The folder of a run's checkpoints, for `latestCheckpoint`. */
+export function checkpointFolder(run: string): string {
+  return join(run, 'checkpoints');
+}
+
+/**
+ * What config.json says, without taking the run: for those who only look.
+ * @throws RectiflowError when the folder is missing or no run, or config.json is damaged
+ */
+export async function readRun(path: string): Promise<RunRecord> {
+  const file = join(path, 'config.json');
+  const bytes = await readFile(file).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw fileError(file, systemProblem(error), 'Check the path', error);
+    const siblings = await readdir(dirname(path)).catch((): string[] => []);
+    const guess = siblings.includes(basename(path)) ? '' : didYouMean(basename(path), siblings);
+    throw runError(path, 'is no run: it has no config.json', `Give the folder of a run.${guess}`);
+  });
+  const record = parseJsonObject(bytes, file, 'Restore it from a backup');
+  if (typeof record['version'] !== 'string' || typeof record['config'] !== 'object') {
+    throw fileError(file, 'lacks "version" or "config"', 'Restore it from a backup');
+  }
+  return record as unknown as RunRecord;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function describingFailure<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RectiflowError) throw error;
+    throw fileError(
+      path,
+      `the run folder cannot be used: ${systemProblem(error)}`,
+      'Check the path and the disk',
+      error,
+    );
+  }
+}
