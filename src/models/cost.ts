@@ -1,0 +1,57 @@
+// Floating-point operations, a multiplication and an addition counted as two. Only products are counted: the rest is less
+// than a hundredth and is bound by memory.
+import { timeFrequencies } from '../nn/layers.ts';
+import { type DiTConfig, resolveDiTConfig } from './dit-config.ts';
+
+/** Floating-point operations for one image. */
+export interface Cost {
+  /** One evaluation of the velocity. */
+  readonly forward: number;
+  /** Forward and backward pass of a training step. */
+  readonly training: number;
+}
+
+/**
+ * What a model costs per image. In a block, forward and backward: 72 D^2 per token for the linear layers, 14 N^2 D for
+ * attention, whose backward pass computes the scores again, and 36 D^2 for the modulation.
+ */
+export function costPerImage(config: DiTConfig): Cost {
+  const { width: D, depth, patchSize, channels, imageSize } = resolveDiTConfig(config);
+  const N = (imageSize[0] * imageSize[1]) / patchSize ** 2;
+  const pixels = channels * patchSize ** 2;
+  const block = total([
+    linearCost(N, D, 3 * D),
+    { forward: 4 * N ** 2 * D, training: 14 * N ** 2 * D },
+    linearCost(N, D, D),
+    linearCost(N, D, 4 * D),
+    linearCost(N, 4 * D, D),
+    linearCost(1, D, 6 * D),
+  ]);
+  return total([
+    ...Array.from({ length: depth }, () => block),
+    firstLinearCost(N, pixels, D),
+    firstLinearCost(1, timeFrequencies, D),
+    linearCost(1, D, D),
+    linearCost(1, D, 2 * D),
+    linearCost(N, D, pixels),
+  ]);
+}
+
+/** Forward, and the gradients of input and weight: three products of the same size. */
+function linearCost(rows: number, inputs: number, outputs: number): Cost {
+  const product = 2 * rows * inputs * outputs;
+  return { forward: product, training: 3 * product };
+}
+
+/** A layer on data, which need no gradient. */
+function firstLinearCost(rows: number, inputs: number, outputs: number): Cost {
+  const product = 2 * rows * inputs * outputs;
+  return { forward: product, training: 2 * product };
+}
+
+function total(costs: readonly Cost[]): Cost {
+  return costs.reduce((sum, { forward, training }) => ({
+    forward: sum.forward + forward,
+    training: sum.training + training,
+  }));
+}

@@ -1,0 +1,21 @@
+import { type AdamWArguments, type AdamWSettings, adamw } from '../ops/index.ts';
+
+export type { AdamWSettings };
+
+/** What one step of the optimizer reads and changes for one parameter. */
+export type Moments = Pick<AdamWArguments, 'param' | 'grad' | 'm' | 'v' | 'ema'>;
+
+/** The scalars of a step, the same for all parameters. */
+export type StepScalars = Pick<AdamWArguments, 'gradScale' | 'learningRate' | 'step' | 'emaDecay'>;
+
+/** The public release's settings, of Kingma & Ba 2015, without weight decay. */
+export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/** Appends the update of every parameter, its moments and its average to the trace. */
+export function updateParameters(
+  parameters: readonly Moments[],
+  scalars: StepScalars,
+  settings: AdamWSettings,
+): void {
+  for (const parameter of parameters) adamw({ ...parameter, ...scalars }, settings);
+}

@@ -1,0 +1,14 @@
+/**
+ * Streams of the counter-based generator, which keep a run's draws apart. Training counts steps from 1, so that step 0 of
+ * every stream is free for what is drawn outside training. Parameters have streams of their own, from 2^31 up.
+ */
+export const streams = {
+  /** x1, the noise that the data are mixed with. */
+  noise: 0,
+  /** t, where between data and noise a sample is looked at. */
+  time: 1,
+  /** Which labels the null label replaces. */
+  labelDropout: 2,
+  /** What sampling starts from. */
+  sampling: 3,
+} as const;
