@@ -1,0 +1,91 @@
+// A whole training step as one program: draws, forward, backward, clipping, AdamW and EMA.
+import { rectifiedFlowLoss } from '../flow/rectified-flow.ts';
+import type { Model } from '../models/model.ts';
+import { declareParameters } from '../nn/parameters.ts';
+import { constant, globalNorm } from '../ops/index.ts';
+import { type AdamWSettings, updateParameters } from '../optim/adamw.ts';
+import { clipScale } from '../optim/clipping.ts';
+import { type Program, grad, trace } from '../program/index.ts';
+import type { Graph, Tensor } from '../tensor/tensor.ts';
+import type { Draw } from './draw.ts';
+
+/** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
+export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
+
+/** What both the loss and the step are made of. */
+export interface Objective {
+  readonly model: Model;
+  /** B, samples per step. */
+  readonly batch: number;
+  /** Where noise, times and dropped labels come from. */
+  readonly draw: Draw;
+}
+
+export interface TrainingStep extends Objective {
+  readonly adamw: AdamWSettings;
+  /** Gradients are scaled down to this global norm; not at all where it is undefined. */
+  readonly maxGradNorm?: number | undefined;
+}
+
+/**
+ * One optimizer step.
+ *
+ * Inputs: x0 [B, ...sampleShape]; labels int32 [B] for a model with classes; step int32 [], 1 for the first; learningRate
+ * [] and emaDecay []; those of the draw.
+ * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
+ * Outputs: loss [], gradNorm [], before clipping.
+ */
+export function trainingStepProgram({ adamw, maxGradNorm, ...objective }: TrainingStep): Program {
+  return trace('trainingStep', (graph) => {
+    const { step, trainable, loss, gradients } = lossAndGradients(graph, objective);
+    const learningRate = graph.input('learningRate', []);
+    const emaDecay = graph.input('emaDecay', []);
+    const gradNorm = globalNorm(gradients);
+    const gradScale =
+      maxGradNorm === undefined
+        ? constant(gradNorm, [], Float64Array.of(1))
+        : clipScale(gradNorm, maxGradNorm);
+    const parameters = trainable.map((param, i) => {
+      const beside = (prefix: string): Tensor => graph.stateful(`${prefix}${param.name}`, param.shape);
+      const { m, v, ema } = statePrefixes;
+      return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
+    });
+    updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw);
+    return { loss, gradNorm };
+  });
+}
+
+/** The loss alone, with the step's inputs but for learningRate and emaDecay, and the weights as its state. */
+export function lossProgram(objective: Objective): Program {
+  return trace('loss', (graph) => ({ loss: declareLoss(graph, objective).loss }));
+}
+
+/** Like `lossProgram`, with a further output grad/<name> for each trainable parameter. */
+export function gradientProgram(objective: Objective): Program {
+  return trace('gradient', (graph) => {
+    const { trainable, loss, gradients } = lossAndGradients(graph, objective);
+    return { loss, ...Object.fromEntries(trainable.map(({ name }, i) => [`grad/${name}`, gradients[i]!])) };
+  });
+}
+
+interface Loss {
+  readonly step: Tensor;
+  readonly trainable: readonly Tensor[];
+  readonly loss: Tensor;
+}
+
+function declareLoss(graph: Graph, { model, batch, draw }: Objective): Loss {
+  const params = declareParameters(graph, model.parameters);
+  const x0 = graph.input('x0', [batch, ...model.sampleShape]);
+  const given = model.classes === 0 ? undefined : graph.input('labels', [batch], 'int32');
+  const step = graph.input('step', [], 'int32');
+  const { x1, t, labels } = draw({ x0, labels: given, step });
+  const loss = rectifiedFlowLoss((xt, time) => model.velocity(params, xt, time, labels), x0, x1, t);
+  const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
+  return { step, trainable, loss };
+}
+
+function lossAndGradients(graph: Graph, objective: Objective): Loss & { gradients: Tensor[] } {
+  const declared = declareLoss(graph, objective);
+  return { ...declared, gradients: grad(declared.loss, declared.trainable) };
+}
