@@ -1,0 +1,54 @@
+// y [] = the Euclidean norm of all inputs together, accumulated in float64.
+//
+// Bound by memory: one pass. The inputs are taken as one long list of elements, cut into chunks regardless of where one tensor
+// ends, so that many small tensors cost no more than a large one. The chunks' sums are added in order.
+#include "float64.h"
+#include "spans.h"
+
+namespace rectiflow {
+namespace RF_NS {
+
+static double sumOfSquares(const float* x, int64_t count) {
+  vd sum[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * kDoubles <= count; i += 4 * kDoubles) {
+#pragma GCC unroll 4
+    for (int slot = 0; slot < 4; slot++) {
+      const vd v = loadDoubles(x + i + slot * kDoubles);
+      sum[slot] += v * v;
+    }
+  }
+  double total = 0;
+  for (; i < count; i++) total += (double)x[i] * x[i];
+  const vd lanes = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  for (int lane = 0; lane < kDoubles; lane++) total += lanes[lane];
+  return total;
+}
+
+static void globalNormKernel(const Call& call) {
+  int64_t count = 0;
+  for (int32_t i = 0; i < call.inputCount; i++) count += call.inputs[i].size;
+  const int64_t chunks = ceilDiv(count, kSpanElements);
+  double* partial = (double*)call.pool->shared(max64(1, chunks) * sizeof(double));
+  parallel(call.pool, chunks, [&](int64_t chunk, int) {
+    int64_t begin = chunk * kSpanElements, left = min64(count - begin, kSpanElements);
+    double total = 0;
+    for (const Tensor* input = call.inputs; left > 0; input++) {
+      if (begin >= input->size) {
+        begin -= input->size;
+        continue;
+      }
+      const int64_t length = min64(input->size - begin, left);
+      total += sumOfSquares((const float*)input->data + begin, length);
+      begin = 0;
+      left -= length;
+    }
+    partial[chunk] = total;
+  });
+  double total = 0;
+  for (int64_t chunk = 0; chunk < chunks; chunk++) total += partial[chunk];
+  *(float*)call.outputs[0].data = (float)__builtin_sqrt(total);
+}
+
+}  // namespace RF_NS
+}  // namespace rectiflow

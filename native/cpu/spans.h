@@ -1,0 +1,83 @@
+// How the row-wise kernels divide their work: rows among items, a row among vectors.
+//
+// Every division depends on the shapes alone, so results do not depend on the number of threads.
+#pragma once
+#include "simd.h"
+
+#define RF_ALWAYS_INLINE __attribute__((always_inline))
+
+namespace rectiflow {
+namespace RF_NS {
+
+// Elements streamed per item: some ten microseconds, long against claiming an item, short against a kernel that is worth the
+// waking of a thread. Smaller tensors are one item and wake nobody.
+constexpr int64_t kSpanElements = 32768;
+
+// Runs body(begin, end) on spans of [0, units).
+template <class Body>
+static inline void parallelSpans(Pool* pool, int64_t units, int64_t elementsPerUnit, Body&& body) {
+  const int64_t length = max64(1, kSpanElements / max64(1, elementsPerUnit));
+  parallel(pool, ceilDiv(units, length),
+           [&](int64_t item, int) { body(item * length, min64(units, (item + 1) * length)); });
+}
+
+// Runs body(start, lanes, slot) over a row, kUnroll whole vectors at a time, then the rest one by one; lanes < kLanes only in
+// the last. The slots let a sum run in kUnroll accumulators, which hides the latency of the addition.
+template <int kUnroll, class Body>
+static RF_INLINE void forVectors(int64_t width, Body&& body) {
+  int64_t j = 0;
+  for (; j + kUnroll * kLanes <= width; j += kUnroll * kLanes) {
+#pragma GCC unroll 8
+    for (int slot = 0; slot < kUnroll; slot++) body(j + slot * kLanes, (int64_t)kLanes, slot);
+  }
+  for (; j + kLanes <= width; j += kLanes) body(j, (int64_t)kLanes, 0);
+  if (j < width) body(j, width - j, 0);
+}
+
+static RF_INLINE float sumSlots(const vf (&slots)[4]) {
+  return sumLanes((slots[0] + slots[1]) + (slots[2] + slots[3]));
+}
+
+// Sums over the rows of each image: outputs[k][image, width] = sum over n of what body adds for row n.
+//
+// body(image, begin, end, sums) adds rows [begin, end) of an image to sums[0..kSums), each of the given width. Long images are
+// divided into chunks of rows unless there are many; the chunks' sums are then added in order.
+template <int kSums, class Body>
+static inline void sumOverRows(Pool* pool, int64_t images, int64_t rows, int64_t width, float* const (&outputs)[kSums],
+                               Body&& body) {
+  constexpr int64_t kEnoughChunks = 64;
+  const int64_t chunks = min64(ceilDiv(rows, max64(16, kSpanElements / width)), ceilDiv(kEnoughChunks, images));
+  const int64_t chunkRows = ceilDiv(ceilDiv(rows, chunks), 4) * 4;
+  float* partial = chunks > 1 ? (float*)pool->shared(images * chunks * kSums * width * sizeof(float)) : nullptr;
+  const auto slice = [&](int64_t image, int64_t chunk, int k) {
+    return partial ? partial + ((image * chunks + chunk) * kSums + k) * width : outputs[k] + image * width;
+  };
+
+  parallelSpans(pool, images * chunks, chunkRows * width, [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; unit++) {
+      const int64_t image = unit / chunks, chunk = unit % chunks;
+      float* sums[kSums];
+      for (int k = 0; k < kSums; k++) {
+        sums[k] = slice(image, chunk, k);
+        memset(sums[k], 0, width * sizeof(float));
+      }
+      body(image, min64(rows, chunk * chunkRows), min64(rows, (chunk + 1) * chunkRows), sums);
+    }
+  });
+
+  if (!partial) return;
+  parallelSpans(pool, images, chunks * kSums * width, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; image++) {
+      for (int k = 0; k < kSums; k++) {
+        forVectors<1>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+          vf total = {};
+          for (int64_t chunk = 0; chunk < chunks; chunk++) total += loadPartial(slice(image, chunk, k) + j, lanes);
+          storePartial(outputs[k] + image * width + j, total, lanes);
+        });
+      }
+    }
+  });
+}
+
+}  // namespace RF_NS
+}  // namespace rectiflow
