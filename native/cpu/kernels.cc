@@ -1,27 +1,14 @@
 // Every kernel, compiled as one unit per instruction set: binding.gyp sets RF_NS, RF_LANES and the compiler's target.
-#include "simd.h"
 
-#if __has_include("elementwise.cc")
-#include "elementwise.cc"
-#endif
-#if __has_include("activations.cc")
 #include "activations.cc"
-#endif
-#if __has_include("cast.cc")
 #include "cast.cc"
-#endif
-#if __has_include("reduce.cc")
-#include "reduce.cc"
-#endif
-#if __has_include("layout.cc")
-#include "layout.cc"
-#endif
-#if __has_include("gather.cc")
+#include "elementwise.cc"
 #include "gather.cc"
-#endif
-#if __has_include("softmax.cc")
+#include "reduce.cc"
+#include "slice.cc"
 #include "softmax.cc"
-#endif
+#include "sum.cc"
+#include "transpose.cc"
 #if __has_include("matmul.cc")
 #include "matmul.cc"
 #endif
@@ -54,9 +41,39 @@ namespace rectiflow {
 namespace RF_NS {
 
 static const Kernel kKernels[] = {
-#if __has_include("elementwise.cc")
     {"add", addKernel},
-#endif
+    {"sub", subKernel},
+    {"mul", mulKernel},
+    {"div", divKernel},
+    {"less", lessKernel},
+    {"minimum", minimumKernel},
+    {"maximum", maximumKernel},
+    {"neg", negKernel},
+    {"exp", expKernel},
+    {"log", logKernel},
+    {"sqrt", sqrtKernel},
+    {"square", squareKernel},
+    {"reciprocal", reciprocalKernel},
+    {"tanh", tanhKernel},
+    {"sigmoid", sigmoidKernel},
+    {"sin", sinKernel},
+    {"cos", cosKernel},
+    {"affine", affineKernel},
+    {"cast", castKernel},
+    {"sum", sumKernel},
+    {"max", maxKernel},
+    {"broadcastTo", broadcastToKernel},
+    {"transpose", transposeKernel},
+    {"slice", sliceKernel},
+    {"pad", padKernel},
+    {"concat", concatKernel},
+    {"gather", gatherKernel},
+    {"scatterAdd", scatterAddKernel},
+    {"softmax", softmaxKernel},
+    {"gelu", geluKernel},
+    {"geluDerivative", geluDerivativeKernel},
+    {"silu", siluKernel},
+    {"siluDerivative", siluDerivativeKernel},
 #if __has_include("matmul.cc")
     {"matmul", matmulKernel},
 #endif
