@@ -1,0 +1,143 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Buffer } from '../../src/backends/backend.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { FlowSampler, type SampleOptions, velocityProgram } from '../../src/flow/sample.ts';
+import { samplers } from '../../src/flow/samplers.ts';
+import type { DiT } from '../../src/models/dit.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
+import { relativeError } from '../support/conformance.ts';
+import { randomWeights, tinyDiT } from '../support/models.ts';
+import { randomValues } from '../support/random.ts';
+
+const backend = referenceBackend();
+const model = tinyDiT();
+const elements = 2 * 8 * 12;
+let weights: Map<string, Buffer>;
+beforeAll(async () => {
+  weights = await randomWeights(backend, model);
+});
+
+const sample = async (options: Partial<SampleOptions>, batchSize?: number): Promise<Float32Array> =>
+  new FlowSampler(backend, model, weights, batchSize).sample({
+    labels: [0, 1, 2],
+    steps: 2,
+    seed: 1,
+    ...options,
+  });
+
+describe('guidance', () => {
+  async function velocity(guided: boolean, labels: number[], guidance?: number): Promise<HostArray> {
+    const executable = backend.compile(velocityProgram(model, 2, guided), weights);
+    await executable.run({
+      x: Float32Array.from(randomValues(2 * elements, 4)),
+      t: Float32Array.of(0.4),
+      labels: Int32Array.from(labels),
+      ...(guidance !== undefined && { guidance: Float32Array.of(guidance) }),
+    });
+    return executable.read('velocity');
+  }
+
+  it('of 1 is the conditional velocity, of 0 the unconditional one', async () => {
+    const both = [0, 2, 3, 3];
+    expect(relativeError(await velocity(true, both, 1), await velocity(false, [0, 2]))).toBeLessThan(1e-6);
+    expect(relativeError(await velocity(true, both, 0), await velocity(false, [3, 3]))).toBeLessThan(1e-6);
+  });
+
+  it('goes beyond the conditional velocity on every channel', async () => {
+    const conditional = await velocity(false, [0, 2]);
+    const unconditional = await velocity(false, [3, 3]);
+    const wanted = unconditional.map((null_, i) => null_ + 2.5 * (conditional[i]! - null_));
+    expect(relativeError(await velocity(true, [0, 2, 3, 3], 2.5), wanted)).toBeLessThan(1e-5);
+  });
+
+  it('of 1 changes nothing about samples, of 2 does', async () => {
+    const plain = await sample({});
+    expect(await sample({ guidance: 1 })).toEqual(plain);
+    expect(relativeError(await sample({ guidance: 2 }), plain)).toBeGreaterThan(0.01);
+  });
+});
+
+describe('samples', () => {
+  it('do not depend on how they are split into batches', async () => {
+    const labels = [0, 1, 2, 1, 0];
+    const whole = await sample({ labels, guidance: 2 });
+    expect(whole).toHaveLength(5 * elements);
+    for (const batchSize of [1, 2, 3])
+      expect(await sample({ labels, guidance: 2 }, batchSize)).toEqual(whole);
+    expect(await sample({ labels: labels.slice(0, 2), guidance: 2 })).toEqual(whole.slice(0, 2 * elements));
+  });
+
+  it('differ by seed, label and sampler', async () => {
+    const seen = [
+      await sample({}),
+      await sample({ seed: 2 }),
+      await sample({ labels: [1, 1, 1] }),
+      await sample({ sampler: 'heun' }),
+    ];
+    expect(new Set(seen.map((values) => values.subarray(0, elements).join())).size).toBe(4);
+  });
+
+  it('without labels are those of the null label', async () => {
+    const free = tinyDiT({ classes: 0 });
+    const unconditional = new FlowSampler(backend, free, await randomWeights(backend, free));
+    const made = await unconditional.sample({ count: 2, steps: 1, seed: 1 });
+    expect(made).toHaveLength(2 * elements);
+    const dropped = await new FlowSampler(backend, model, weights).sample({ count: 3, steps: 2, seed: 1 });
+    expect(relativeError(dropped, await sample({ guidance: 0 }))).toBeLessThan(1e-5);
+  });
+
+  it.each(['euler', 'heun'] as const)('by %s report every evaluation', async (sampler) => {
+    const seen: [number, number][] = [];
+    await sample({ sampler, steps: 3, onProgress: (done, total) => seen.push([done, total]) }, 2);
+    const total = 2 * 3 * samplers[sampler].evaluationsPerStep;
+    expect(seen).toEqual(Array.from({ length: total }, (_, i) => [i + 1, total]));
+  });
+
+  it('stop when told to', async () => {
+    const controller = new AbortController();
+    let evaluations = 0;
+    const stopped = sample({
+      steps: 10,
+      signal: controller.signal,
+      onProgress: () => {
+        if (++evaluations === 3) controller.abort(new Error('enough'));
+      },
+    });
+    await expect(stopped).rejects.toThrow('enough');
+    expect(evaluations).toBe(3);
+  });
+
+  it('that are not finite are not handed out', async () => {
+    const broken: DiT = tinyDiT();
+    const damaged = await randomWeights(backend, broken);
+    await damaged.get('final_layer.linear.bias')!.write(new Float32Array(32).fill(NaN));
+    const made = new FlowSampler(backend, broken, damaged).sample({ labels: [0], steps: 1, seed: 0 });
+    await expect(made).rejects.toThrow('sample: sample 0 has numbers that are not finite');
+  });
+});
+
+describe('sampling refuses', () => {
+  const wrong: [string, Partial<SampleOptions>, string][] = [
+    [
+      'a label out of range',
+      { labels: [0, 3] },
+      'sample: label 1 must be a class of the model, from 0 to 2, got 3',
+    ],
+    ['a negative label', { labels: [-1] }, 'from 0 to 2, got -1'],
+    ['fewer labels than samples', { count: 4 }, 'labels must be one for each of the 4 samples, got 3 labels'],
+    ['no samples', { labels: [] }, 'sample: count must be a positive integer, got 0'],
+    ['guidance that is no number', { guidance: NaN }, 'sample: guidance must be a finite number, got NaN'],
+    ['no steps', { steps: 0 }, 'sample: steps must be a positive integer, got 0'],
+  ];
+
+  it.each(wrong)('%s', async (_, options, message) => {
+    await expect(sample(options)).rejects.toThrow(message);
+  });
+
+  it('labels and guidance for a model without classes', async () => {
+    const free = tinyDiT({ classes: 0 });
+    const sampler = new FlowSampler(backend, free, await randomWeights(backend, free));
+    await expect(sampler.sample({ labels: [0], steps: 1, seed: 0 })).rejects.toThrow('without classes');
+    await expect(sampler.sample({ guidance: 2, steps: 1, seed: 0 })).rejects.toThrow('guidance must be 1');
+  });
+});

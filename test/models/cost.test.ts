@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { velocityProgram } from '../../src/flow/sample.ts';
+import { costPerImage } from '../../src/models/cost.ts';
+import { presets } from '../../src/models/presets.ts';
+import { type OpName, ops } from '../../src/ops/registry.ts';
+import { type Program, lower } from '../../src/program/index.ts';
+import { sizeOf } from '../../src/tensor/shape.ts';
+import { givenDraw } from '../../src/train/draw.ts';
+import { gradientProgram } from '../../src/train/step.ts';
+import { tinyDiT } from '../support/models.ts';
+
+/** Two operations for each multiplication of every matrix product that the program decomposes into. */
+function countProducts(program: Program): number {
+  const decomposed = lower(program, 'count', (op) => ops[op as OpName].kind === 'primitive');
+  return decomposed.nodes.reduce((total, { op, inputs, outputs, attributes }) => {
+    if (op.name !== 'matmul') return total;
+    const inner = inputs[0]!.shape.at(attributes.transposeA ? -2 : -1)!;
+    return total + 2 * sizeOf(outputs[0]!.shape) * inner;
+  }, 0);
+}
+
+it('counts the products that the programs are made of', () => {
+  const model = tinyDiT({ depth: 3 });
+  const { forward, training } = costPerImage(model.config);
+  expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
+  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
+});
+
+it('is what the formulas per block say', () => {
+  const shape = { ...presets.S, patchSize: 4, channels: 1, imageSize: [64, 32], classes: 10 } as const;
+  const [D, N] = [384, 128];
+  const more = costPerImage({ ...shape, depth: 13 });
+  const less = costPerImage({ ...shape, depth: 12 });
+  expect(more.forward - less.forward).toBe(24 * D ** 2 * N + 4 * N ** 2 * D + 12 * D ** 2);
+  expect(more.training - less.training).toBe(72 * D ** 2 * N + 14 * N ** 2 * D + 36 * D ** 2);
+});

@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { velocityProgram } from '../../src/flow/sample.ts';
+import { DiT } from '../../src/models/dit.ts';
+import type { DiTConfig } from '../../src/models/dit-config.ts';
+import { countParameters } from '../../src/models/model.ts';
+import { presets } from '../../src/models/presets.ts';
+import { declareParameters, initialValues } from '../../src/nn/parameters.ts';
+import { trace } from '../../src/program/index.ts';
+import { allocateState, initializeState } from '../../src/train/state.ts';
+import { loadGolden, numbers } from '../support/golden.ts';
+import { randomWeights, tinyDiT } from '../support/models.ts';
+import { randomValues } from '../support/random.ts';
+
+describe('DiT parameters', () => {
+  const imagenet = { patchSize: 8, channels: 3, imageSize: [256, 256], classes: 1000 } as const;
+
+  it.each([
+    ['Ti', 8_424_000],
+    ['S', 32_994_240],
+    ['B', 130_574_016],
+    ['L', 458_184_896],
+    ['XL', 675_221_952],
+  ] as const)('%s has as many as the release', (size, count) => {
+    expect(countParameters(new DiT({ ...presets[size], ...imagenet }))).toBe(count);
+  });
+
+  it('have the names and shapes of the public state dict, in its order', async () => {
+    const { model, weights } = await loadGolden();
+    const declared = model.parameters.map(({ name, shape }) => [name, shape] as const);
+    expect(new Map(declared)).toEqual(new Map([...weights].map(([name, { shape }]) => [name, shape])));
+    const names = declared.map(([name]) => name.replace(/\.(weight|bias)$/, ''));
+    expect([...new Set(names)].slice(0, 10)).toEqual([
+      'pos_embed',
+      'x_embedder.proj',
+      't_embedder.mlp.0',
+      't_embedder.mlp.2',
+      'y_embedder.embedding_table',
+      'blocks.0.attn.qkv',
+      'blocks.0.attn.proj',
+      'blocks.0.mlp.fc1',
+      'blocks.0.mlp.fc2',
+      'blocks.0.adaLN_modulation.1',
+    ]);
+  });
+
+  it('hold the positional table of the public release, which is not trained', async () => {
+    const { model, weights } = await loadGolden();
+    const table = model.parameters.find(({ name }) => name === 'pos_embed')!;
+    expect(table.trainable).toBe(false);
+    const wanted = numbers(weights, 'pos_embed');
+    initialValues(table, 0).forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 6));
+  });
+
+  it('start at zero where the release has zeros, and only there', () => {
+    const zero = /adaLN_modulation|final_layer|bias$/;
+    for (const spec of tinyDiT().parameters) {
+      const isZero = initialValues(spec, 0).every((value) => value === 0);
+      expect(isZero, `${spec.name} starts at zero`).toBe(zero.test(spec.name));
+    }
+  });
+
+  it('of a model without classes lack the label table', () => {
+    const names = tinyDiT({ classes: 0 }).parameters.map(({ name }) => name);
+    expect(names.some((name) => name.startsWith('y_embedder'))).toBe(false);
+  });
+});
+
+describe('DiT velocity', () => {
+  it.each([0, 3])('of a new model with %d classes is zero', async (classes) => {
+    const backend = referenceBackend();
+    const model = tinyDiT({ classes });
+    const program = velocityProgram(model, 2, false);
+    const buffers = allocateState(backend, program);
+    await initializeState(model, buffers, 5);
+    const executable = backend.compile(program, buffers);
+    await executable.run({
+      x: Float32Array.from(randomValues(2 * 2 * 8 * 12, 3)),
+      t: Float32Array.of(0.3),
+      ...(classes > 0 && { labels: Int32Array.of(0, 3) }),
+    });
+    expect((await executable.read('velocity')).every((value) => value === 0)).toBe(true);
+  });
+
+  it('depends on the time, on the label and on where a pixel is', async () => {
+    const backend = referenceBackend();
+    const model = tinyDiT();
+    const executable = backend.compile(velocityProgram(model, 1, false), await randomWeights(backend, model));
+    const x = Float32Array.from(randomValues(2 * 8 * 12, 3));
+    const velocity = async (t: number, label: number, image = x): Promise<string> => {
+      await executable.run({ x: image, t: Float32Array.of(t), labels: Int32Array.of(label) });
+      return (await executable.read('velocity')).join();
+    };
+    const seen = [await velocity(0.3, 0), await velocity(0.4, 0), await velocity(0.3, 1)];
+    seen.push(await velocity(0.3, 3), await velocity(0.3, 0, x.toReversed()));
+    expect(new Set(seen).size).toBe(5);
+  });
+
+  it('needs labels where there are classes', () => {
+    const model = tinyDiT();
+    const build = (): unknown =>
+      trace('velocity', (graph) => {
+        const params = declareParameters(graph, model.parameters);
+        return { v: model.velocity(params, graph.input('x', [1, 2, 8, 12]), graph.input('t', [1])) };
+      });
+    expect(build).toThrow('DiT: labels must be given: the model has 3 classes');
+  });
+});
+
+describe('DiT config', () => {
+  const wrong: [string, Partial<DiTConfig>, string][] = [
+    [
+      'an image that the patch does not divide',
+      { imageSize: [28, 28], patchSize: 8 },
+      'DiT: the image size must be a multiple of the patch size 8 on both sides, got 28 x 28. ' +
+        'Resize or pad the images, or choose a patch size of 1, 2, 4, 7, 14, 28',
+    ],
+    ['a patch that divides one side', { imageSize: [8, 12], patchSize: 8 }, 'got 8 x 12'],
+    [
+      'heads that do not divide the width',
+      { heads: 3 },
+      'DiT: heads must be a divisor of the width 16, got 3',
+    ],
+    ['a width of no quarters', { width: 18, heads: 2 }, 'DiT: width must be a multiple of 4'],
+    ['no depth', { depth: 0 }, 'DiT: depth must be a positive integer, got 0'],
+    ['half a channel', { channels: 0.5 }, 'DiT: channels must be a positive integer, got 0.5'],
+    ['negative classes', { classes: -1 }, 'DiT: classes must be an integer from 0 (no labels) up, got -1'],
+    ['no time', { timeScale: 0 }, 'DiT: timeScale must be a positive number, got 0'],
+  ];
+
+  it.each(wrong)('with %s is refused', (_, changes, message) => {
+    expect(() => tinyDiT(changes)).toThrow(message);
+  });
+
+  it('has a time scale of 1000 unless told otherwise', () => {
+    expect(tinyDiT().config.timeScale).toBe(1000);
+    expect(tinyDiT({ timeScale: 1 }).config.timeScale).toBe(1);
+  });
+});

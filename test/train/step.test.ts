@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import type { Buffer, Executable } from '../../src/backends/backend.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { adamwDefaults } from '../../src/optim/adamw.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
+import { type RandomDraw, givenDraw, randomDraw } from '../../src/train/draw.ts';
+import { allocateState, averagedWeights, initializeState } from '../../src/train/state.ts';
+import {
+  type TrainingStep,
+  gradientProgram,
+  lossProgram,
+  trainingStepProgram,
+} from '../../src/train/step.ts';
+import { randomWeights, tinyDiT } from '../support/models.ts';
+import { randomValues } from '../support/random.ts';
+
+const draw = (changes: Partial<RandomDraw> = {}): RandomDraw => ({
+  seed: 11,
+  times: { kind: 'uniform' },
+  labelDropout: 0.5,
+  nullLabel: 3,
+  ...changes,
+});
+
+async function newStep(
+  changes: Partial<TrainingStep> = {},
+): Promise<{ executable: Executable; buffers: Map<string, Buffer> }> {
+  const backend = referenceBackend();
+  const step = { model: tinyDiT(), batch: 4, draw: randomDraw(draw()), adamw: adamwDefaults, ...changes };
+  const program = trainingStepProgram(step);
+  const buffers = allocateState(backend, program);
+  await initializeState(step.model, buffers, 1);
+  return { executable: backend.compile(program, buffers), buffers };
+}
+
+const inputs = (batch: number, elements: number, step = 1): Record<string, HostArray> => ({
+  x0: Float32Array.from(randomValues(batch * elements, 2)),
+  labels: Int32Array.from({ length: batch }, (_, i) => i % 3),
+  learningRate: Float32Array.of(1e-3),
+  emaDecay: Float32Array.of(0.75),
+  step: Int32Array.of(step),
+});
+
+describe('training step', () => {
+  it('starts with the loss of a model that predicts nothing, 1 + mean(x0^2)', async () => {
+    const model = tinyDiT({ channels: 3, imageSize: [32, 32], depth: 1, patchSize: 8 });
+    const { executable } = await newStep({ model, batch: 64 });
+    await executable.run(inputs(64, 3 * 32 * 32));
+    const squares = randomValues(64 * 3 * 32 * 32, 2).reduce((total, value) => total + value ** 2, 0);
+    expect((await executable.read('loss'))[0]! / (1 + squares / (64 * 3 * 32 * 32))).toBeCloseTo(1, 2);
+  });
+
+  it('is a function of seed and step', async () => {
+    const losses = async (seed: number, step: number): Promise<number> => {
+      const { executable } = await newStep({ draw: randomDraw(draw({ seed })) });
+      await executable.run(inputs(4, 192, step));
+      return (await executable.read('loss'))[0]!;
+    };
+    expect(await losses(1, 1)).toBe(await losses(1, 1));
+    expect(await losses(1, 1)).not.toBe(await losses(2, 1));
+    expect(await losses(1, 1)).not.toBe(await losses(1, 2));
+  });
+
+  it('draws the same for a batch as for its parts, by the index in the global batch', async () => {
+    const backend = referenceBackend();
+    const model = tinyDiT();
+    const weights = await randomWeights(backend, model);
+    const whole = inputs(4, 192);
+    const loss = async (first: number, batch: number): Promise<number> => {
+      const random = randomDraw(draw({ firstSample: first }));
+      const executable = backend.compile(lossProgram({ model, batch, draw: random }), weights);
+      const x0 = whole.x0!.slice(first * 192, (first + batch) * 192);
+      await executable.run({ x0, labels: whole.labels!.slice(first, first + batch), step: Int32Array.of(1) });
+      return (await executable.read('loss'))[0]!;
+    };
+    expect(await loss(0, 4)).toBeCloseTo((3 * (await loss(0, 3)) + (await loss(3, 1))) / 4, 5);
+  });
+
+  it('moves weights and their averages, but not the positional table', async () => {
+    const { executable, buffers } = await newStep();
+    const before = await buffers.get('pos_embed')!.read();
+    const start = await buffers.get('final_layer.linear.weight')!.read();
+    await executable.run(inputs(4, 192));
+    expect(await buffers.get('pos_embed')!.read()).toEqual(before);
+    expect(buffers.has('ema/pos_embed')).toBe(false);
+    const moved = await buffers.get('final_layer.linear.weight')!.read();
+    const averages = averagedWeights(tinyDiT(), buffers);
+    const average = await averages.get('final_layer.linear.weight')!.read();
+    expect(moved).not.toEqual(start);
+    average.forEach((value, i) => expect(value).toBeCloseTo(0.75 * start[i]! + 0.25 * moved[i]!, 7));
+    expect(averages.get('pos_embed')).toBe(buffers.get('pos_embed'));
+    expect([...averages.keys()]).toEqual(tinyDiT().parameters.map(({ name }) => name));
+  });
+
+  it('clips by the global norm, and reports the norm from before', async () => {
+    const momentNorm = async (maxGradNorm: number | undefined): Promise<[number, number]> => {
+      const { executable, buffers } = await newStep({ maxGradNorm });
+      await executable.run(inputs(4, 192));
+      let squares = 0;
+      for (const [name, buffer] of buffers) {
+        if (!name.startsWith('adamw.m/')) continue;
+        for (const value of await buffer.read()) squares += value ** 2;
+      }
+      return [(await executable.read('gradNorm'))[0]!, Math.sqrt(squares) / 0.1];
+    };
+    const [norm, unclipped] = await momentNorm(undefined);
+    expect(unclipped / norm).toBeCloseTo(1, 4);
+    const [same, clipped] = await momentNorm(0.01);
+    expect(same).toBe(norm);
+    expect(clipped).toBeCloseTo(0.01, 6);
+    expect((await momentNorm(100))[1]).toBeCloseTo(norm, 5);
+  });
+
+  it('drops labels with the probability asked for', async () => {
+    const backend = referenceBackend();
+    const model = tinyDiT({ depth: 1 });
+    const weights = await randomWeights(backend, model);
+    const gradient = async (labelDropout: number): Promise<boolean[]> => {
+      const objective = { model, batch: 8, draw: randomDraw(draw({ labelDropout })) };
+      const executable = backend.compile(gradientProgram(objective), weights);
+      const { x0, step } = inputs(8, 192);
+      await executable.run({ x0: x0!, step: step!, labels: new Int32Array(8) });
+      const table = await executable.read('grad/y_embedder.embedding_table.weight');
+      return [0, 1, 2, 3].map((row) => table.subarray(row * 16, (row + 1) * 16).some((value) => value !== 0));
+    };
+    expect(await gradient(0)).toEqual([true, false, false, false]);
+    expect(await gradient(0.5)).toEqual([true, false, false, true]);
+    expect(await gradient(1)).toEqual([false, false, false, true]);
+  });
+
+  it('needs no labels for a model without classes', async () => {
+    const { executable } = await newStep({ model: tinyDiT({ classes: 0 }) });
+    const { labels: _, ...rest } = inputs(4, 192);
+    await executable.run(rest);
+    expect((await executable.read('loss'))[0]).toBeGreaterThan(1);
+  });
+});
+
+describe('gradient of the whole model', () => {
+  const backend = referenceBackend({ float: 'float64' });
+  const model = tinyDiT();
+  const objective = { model, batch: 2, draw: givenDraw };
+  const batch = {
+    x0: randomValues(2 * 192, 1),
+    x1: randomValues(2 * 192, 2),
+    t: Float64Array.of(0.2, 0.7),
+    labels: Int32Array.of(1, 3),
+    step: Int32Array.of(1),
+  };
+
+  it.each([1, 2, 3, 4])('agrees with finite differences along direction %d', async (direction) => {
+    const weights = await randomWeights(backend, model);
+    const start = new Map<string, HostArray>();
+    for (const [name, buffer] of weights) start.set(name, await buffer.read());
+    const trainable = model.parameters.filter((spec) => spec.trainable);
+    const along = new Map(
+      trainable.map(({ name }, i) => [name, randomValues(start.get(name)!.length, 100 * direction + i)]),
+    );
+
+    const gradients = backend.compile(gradientProgram(objective), weights);
+    await gradients.run(batch);
+    let slope = 0;
+    for (const [name, d] of along) {
+      (await gradients.read(`grad/${name}`)).forEach((g, i) => (slope += g * d[i]!));
+    }
+
+    const loss = backend.compile(lossProgram(objective), weights);
+    const lossAt = async (distance: number): Promise<number> => {
+      for (const [name, d] of along) {
+        await weights.get(name)!.write(start.get(name)!.map((value, i) => value + distance * d[i]!));
+      }
+      await loss.run(batch);
+      return (await loss.read('loss'))[0]!;
+    };
+    const h = 1e-6;
+    const difference = ((await lossAt(h)) - (await lossAt(-h))) / (2 * h);
+    expect(Math.abs(difference / slope - 1)).toBeLessThan(1e-6);
+  });
+});
