@@ -23,7 +23,17 @@ const STORAGE = {
 } as const;
 
 export type SafetensorsDtype = keyof typeof STORAGE;
-export type StorageArray = InstanceType<(typeof STORAGE)[SafetensorsDtype]>;
+export type StorageArray =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array;
 
 /** F16 and BF16 are held as their 16 bits, BOOL as bytes; `toFloat32` turns any of them into numbers. */
 export interface StoredTensor {

@@ -23,25 +23,25 @@ export interface Source {
 /** What a model expects of its data. */
 export interface SampleSpec {
   readonly shape: ImageShape;
-  /** null: the model takes no labels. */
-  readonly classes: number | null;
+  /** 0: the model takes no labels. */
+  readonly classes: number;
 }
 
 /**
  * Refuses, before the first step, data that the model cannot take.
  * @throws RectiflowError naming what differs
  */
-export function checkSource(source: Source, model: SampleSpec): void {
+export function checkSource(source: Omit<Source, 'read'>, model: SampleSpec): void {
   const { name, count, shape, classes } = source;
   if (count === 0) throw dataError(name, 'holds no samples', 'Check where it is read from');
   if (shape.some((size, axis) => size !== model.shape[axis])) {
     const problem = `images are [C, H, W] = ${formatShape(shape)}, the model is made for ${formatShape(model.shape)}`;
     throw dataError(name, problem, 'Set model.channels and model.imageSize to the size of the data');
   }
-  if (model.classes === null) return;
+  if (model.classes === 0) return;
   if (classes === undefined) {
     const problem = `samples have no labels, the model has ${model.classes} classes`;
-    throw dataError(name, problem, 'Set model.classes to null to train without classes');
+    throw dataError(name, problem, 'Set model.classes to 0 to train without classes');
   }
   if (classes > model.classes) {
     const problem = `there are ${classes} classes, the model has ${model.classes}`;

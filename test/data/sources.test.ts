@@ -54,9 +54,9 @@ describe('checkSource', () => {
   test('an unlabelled or empty set', () => {
     const unlabelled = arraySource({ images: new Uint8Array(4), shape: [1, 2, 2] });
     expect(() => checkSource(unlabelled, { shape: [1, 2, 2], classes: 3 })).toThrow(/no labels/);
-    expect(() => checkSource(unlabelled, { shape: [1, 2, 2], classes: null })).not.toThrow();
+    expect(() => checkSource(unlabelled, { shape: [1, 2, 2], classes: 0 })).not.toThrow();
     const empty = arraySource({ images: new Uint8Array(0), shape: [1, 2, 2] });
-    expect(() => checkSource(empty, { shape: [1, 2, 2], classes: null })).toThrow(/no samples/);
+    expect(() => checkSource(empty, { shape: [1, 2, 2], classes: 0 })).toThrow(/no samples/);
   });
 });
 

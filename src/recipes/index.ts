@@ -1,0 +1,13 @@
+import type { ConfigInput } from '../train/config.ts';
+import { digits } from './digits.ts';
+
+export interface Recipe {
+  /** One line for people. */
+  readonly description: string;
+  readonly config: ConfigInput;
+}
+
+/** Ready configs, by the name that `rectiflow train` takes. */
+export const recipes: Readonly<Record<string, Recipe>> = {
+  digits: { description: 'handwritten digits (MNIST) by class, 28x28, minutes on a CPU', config: digits },
+};

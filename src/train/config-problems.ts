@@ -1,0 +1,55 @@
+import type { z } from 'zod';
+import { RectiflowError } from '../tensor/errors.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+
+/**
+ * One error for all that is wrong with a config.
+ * @param origin the file or recipe
+ * @param problems each beginning with the path of its setting
+ */
+export function configError(origin: string, problems: readonly string[]): RectiflowError {
+  const list =
+    problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n  ${problem}`).join('');
+  return new RectiflowError('config', `${origin}:${list}`);
+}
+
+/** `train.steps: wanted a whole number from 1, found "many"` */
+export function describeProblem(path: readonly PropertyKey[], wanted: string, found: unknown): string {
+  return `${path.join('.') || 'settings'}: wanted ${wanted}, found ${describeValue(found)}`;
+}
+
+/**
+ * The schema's issues in words. A schema's message says what would have been right: of an object, the names of its
+ * settings, divided by commas; of anything else, what to put behind "wanted".
+ */
+export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unknown): string[] {
+  return issues.flatMap((issue) => {
+    const { path, message } = issue;
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => {
+        const hint = didYouMean(key, message.split(', ')) || ` There are ${message}.`;
+        return `${[...path, key].join('.')}: no such setting.${hint}`;
+      });
+    }
+    const found = valueAt(input, path);
+    if (issue.code === 'invalid_type' && issue.expected === 'object') {
+      return describeProblem(path, `settings (${message})`, found);
+    }
+    const names = message.startsWith('one of ') ? message.slice('one of '.length).split(', ') : [];
+    const guess = typeof found === 'string' ? didYouMean(found, names) : '';
+    return describeProblem(path, message, found) + (guess && `.${guess}`);
+  });
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+    input,
+  );
+}
+
+function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,0 +1,96 @@
+// From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
+import { readFile } from 'node:fs/promises';
+import { parse as parsePath } from 'node:path';
+import { parseDocument } from 'yaml';
+import { recipes } from '../recipes/index.ts';
+import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+import type { ConfigInput, RunConfig } from './config.ts';
+import { resolveConfig } from './resolve-config.ts';
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/**
+ * The config that a command line asks for.
+ * @param target a recipe's name, or the path of a .yaml, .yml or .json file, which may name a recipe to start from
+ * @param overrides `a.b=value` with a value in YAML, such as `train.steps=100` or `optimizer.betas=[0.9, 0.95]`
+ * @throws RectiflowError when the file, an override or a setting is wrong, all wrong settings in one error
+ */
+export async function loadConfig(target: string, overrides: readonly string[] = []): Promise<RunConfig> {
+  const isFile = /[/\\]|\.(ya?ml|json)$/i.test(target);
+  const { recipe, ...file } = isFile ? await readSettings(target) : { recipe: target };
+  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe` : 'train');
+  const layers = [start, { name: parsePath(target).name }, file, ...overrides.map(parseOverride)];
+  return resolveConfig(layers.reduce(merge), isFile ? target : `recipe ${target}`);
+}
+
+/**
+ * A recipe with changes, for programs.
+ * @throws RectiflowError when there is no such recipe, or a setting is wrong
+ */
+export function recipeConfig(name: string, changes: ConfigInput = {}): RunConfig {
+  const layers: Settings[] = [recipeSettings(name, 'recipeConfig'), { name }, changes as Settings];
+  return resolveConfig(layers.reduce(merge), `recipe ${name}`);
+}
+
+function recipeSettings(name: unknown, where: string): Settings {
+  const known = Object.keys(recipes);
+  if (typeof name === 'string' && Object.hasOwn(recipes, name)) return recipes[name]!.config as Settings;
+  throw new RectiflowError(
+    'config',
+    `${where}: there is no recipe ${JSON.stringify(name)}.${didYouMean(String(name), known)} ` +
+      `Give one of ${known.join(', ')}, or the path of a .yaml or .json file.`,
+  );
+}
+
+/**
+ * Settings with others over them. A form named anew (another data source, another preset) replaces the old one's settings,
+ * which would mean nothing to it.
+ */
+function merge(base: Settings, over: Settings): Settings {
+  const changes = Object.entries(over).map(([key, value]) => {
+    const below = Object.hasOwn(base, key) ? base[key] : undefined;
+    const nested = isSettings(value) && isSettings(below);
+    return [key, nested ? merge(withoutOldForm(below, value), value) : value] as const;
+  });
+  return Object.fromEntries([...Object.entries(base), ...changes]);
+}
+
+function withoutOldForm(base: Settings, over: Settings): Settings {
+  const renamed = (name: string): boolean => Object.hasOwn(over, name) && over[name] !== base[name];
+  if (renamed('source') || renamed('kind')) return {};
+  if (!renamed('preset')) return base;
+  const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = base;
+  return rest;
+}
+
+async function readSettings(path: string): Promise<Settings> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
+  });
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem) throw fileError(path, `is no YAML or JSON: ${problem.message}`, 'Correct the file', problem);
+  const settings: unknown = document.toJS();
+  if (!isSettings(settings)) {
+    throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
+  }
+  return settings;
+}
+
+/** `a.b=value` as { a: { b: value } }. */
+function parseOverride(text: string): Settings {
+  const [, path, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  const keys = path?.trim().split('.') ?? [];
+  const document = parseDocument(value ?? '');
+  if (keys.length === 0 || keys.includes('') || document.errors.length > 0) {
+    const wanted =
+      'wanted a.b=value with a value in YAML, as in train.steps=100 or optimizer.betas=[0.9, 0.95]';
+    throw new RectiflowError('config', `--set ${text}: ${wanted}`);
+  }
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), document.toJS()) as Settings;
+}
+
+function isSettings(value: unknown): value is Settings {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
