@@ -1,5 +1,6 @@
 import { valueError } from '../tensor/errors.ts';
 import { philox4x32 } from '../tensor/philox.ts';
+import { streams } from '../tensor/random-streams.ts';
 
 /** How far training has read: `offset` samples of epoch `epoch` (from 0) are done. Plain data, stored in checkpoints. */
 export interface SamplerPosition {
@@ -15,9 +16,6 @@ export interface SamplerOptions {
   readonly position?: SamplerPosition;
 }
 
-/** Keeps these draws apart from those of the training step, whose streams are small numbers. */
-const ORDER_STREAM = 0x6f726472;
-
 /**
  * The order in which an epoch reads `count` samples: a uniform permutation that is a pure function of (seed, epoch), by the
  * shuffle of Fisher and Yates.
@@ -25,9 +23,9 @@ const ORDER_STREAM = 0x6f726472;
 export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32)] as const;
-  let words = philox4x32([0, 0, epoch, ORDER_STREAM], key);
+  let words = philox4x32([0, 0, epoch, streams.order], key);
   for (let i = count - 1, draw = 0; i > 0; i--, draw++) {
-    if (draw % 2 === 0) words = philox4x32([draw / 2, 0, epoch, ORDER_STREAM], key);
+    if (draw % 2 === 0) words = philox4x32([draw / 2, 0, epoch, streams.order], key);
     const [high, low] = draw % 2 === 0 ? [words[0], words[1]] : [words[2], words[3]];
     // 53 bits: the bias towards some places is below count / 2^53.
     const uniform = ((high >>> 5) * 2 ** 26 + (low >>> 6)) * 2 ** -53;

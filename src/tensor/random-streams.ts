@@ -11,4 +11,6 @@ export const streams = {
   labelDropout: 2,
   /** What sampling starts from. */
   sampling: 3,
+  /** The order of the samples in an epoch; the epoch takes the step's place. */
+  order: 4,
 } as const;
