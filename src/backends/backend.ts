@@ -38,6 +38,8 @@ export interface Backend {
   describe(): string;
   /** Zeroed memory. */
   allocate(type: TensorType): Buffer;
+  /** The program as it would run here: in the backend's precision, of ops that it has kernels for. Takes no memory. */
+  lower(program: Program): Program;
   /**
    * Lowers, plans and compiles a program.
    * @param buffers one of this backend's buffers for each state tensor of the program, with its shape and dtype

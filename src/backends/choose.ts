@@ -5,23 +5,23 @@ import type { Backend, Precision } from './backend.ts';
 import { type Isa, cpuBackend, cpuIsas } from './cpu/index.ts';
 import { referenceBackend } from './reference/index.ts';
 
-export const backendNames = ['auto', 'cpu', 'reference'] as const;
-export type BackendName = (typeof backendNames)[number];
+const backendNames = ['auto', 'cpu', 'reference'] as const;
 
+/** Everything is `auto` by default. */
 export interface BackendChoice {
-  /** `auto` (the default): `cpu` where its native kernels are built, else `reference`. */
-  readonly name?: BackendName | undefined;
-  /** `auto` (the default): `bf16` where the machine multiplies bfloat16 numbers natively, else `fp32`. */
-  readonly precision?: Precision | 'auto' | undefined;
-  /** For `cpu`: threads to compute with, one per physical core by default. */
-  readonly threads?: number | undefined;
-  /** For `cpu`: the instruction set, the best by default. */
-  readonly isa?: Isa | undefined;
+  /** `auto`: `cpu` where its native kernels are built, else `reference`. */
+  readonly name?: (typeof backendNames)[number];
+  /** `auto`: `bf16` where the machine multiplies bfloat16 numbers natively, else `fp32`. */
+  readonly precision?: Precision | 'auto';
+  /** Of `cpu`. `auto`: one per physical core. */
+  readonly threads?: number | 'auto';
+  /** The instruction set of `cpu`. `auto`: the best that the machine has. */
+  readonly isa?: Isa | 'auto';
 }
 
 export interface ChosenBackend {
   readonly backend: Backend;
-  /** What the user should know about the choice, one sentence each; usually nothing. */
+  /** What the user should know about the choice, in whole sentences; usually nothing. */
   readonly notices: readonly string[];
 }
 
@@ -30,58 +30,45 @@ export interface ChosenBackend {
  * @throws RectiflowError where it asks for what this machine or this installation does not have
  */
 export function chooseBackend(choice: BackendChoice = {}): ChosenBackend {
-  const { name = 'auto', precision = 'auto', threads, isa } = choice;
+  const { name = 'auto', precision = 'auto', isa = 'auto' } = choice;
   if (!backendNames.includes(name)) {
-    throw valueError(
-      'backend',
-      'name',
-      `one of ${backendNames.join(', ')}`,
-      name + didYouMean(name, backendNames),
-    );
+    const wanted = `one of ${backendNames.join(', ')}`;
+    throw valueError('backend', 'name', wanted, `"${String(name)}".${didYouMean(name, backendNames)}`);
   }
-  if (name === 'reference') return chooseReference(precision, []);
-  try {
-    return chooseCpu(precision, threads, isa);
-  } catch (error) {
-    const wantsCpu = name === 'cpu' || isa !== undefined || nativeIsBuilt();
-    if (wantsCpu || !(error instanceof RectiflowError)) throw error;
-    return chooseReference(precision, [
-      'The native kernels are not built, so this runs on the reference interpreter, which is hundreds of times slower. ' +
-        'Build them with "npm rebuild rectiflow" (or "node scripts/build-native.mjs" in a clone); that needs a C++ compiler, ' +
-        'make and Python 3 (Debian, Ubuntu: apt-get install build-essential python3).',
-    ]);
+  const unbuilt = name === 'reference' ? undefined : whyNotBuilt();
+  if (name === 'reference' || (name === 'auto' && isa === 'auto' && unbuilt)) {
+    return {
+      backend: referenceBackend({ precision: precision === 'auto' ? 'fp32' : precision }),
+      notices: unbuilt ? [interpreterNotice] : [],
+    };
   }
+  return chooseCpu(choice);
 }
 
-function chooseCpu(
-  precision: Precision | 'auto',
-  threads: number | undefined,
-  isa: Isa | undefined,
-): ChosenBackend {
-  const native = (isa ?? cpuIsas()[0]) === 'avx512-bf16';
-  const resolved = precision === 'auto' ? (native ? 'bf16' : 'fp32') : precision;
+const interpreterNotice =
+  'The native kernels are not built, so everything runs on the reference interpreter, hundreds of times slower. To build ' +
+  'them: "npm rebuild rectiflow", or "node scripts/build-native.mjs" in a clone of the repository. That needs a C++ ' +
+  'compiler, make and Python 3 (Debian, Ubuntu: apt-get install build-essential python3).';
+
+const emulationNotice =
+  'This machine has no bfloat16 instructions: bf16 halves the memory of activations here but is not faster than fp32.';
+
+function chooseCpu({ precision = 'auto', threads = 'auto', isa = 'auto' }: BackendChoice): ChosenBackend {
+  const native = (isa === 'auto' ? cpuIsas()[0] : isa) === 'avx512-bf16';
   const backend = cpuBackend({
-    precision: resolved,
-    ...(threads !== undefined && { threads }),
-    ...(isa !== undefined && { isa }),
+    precision: precision === 'auto' ? (native ? 'bf16' : 'fp32') : precision,
+    ...(threads !== 'auto' && { threads }),
+    ...(isa !== 'auto' && { isa }),
   });
-  const emulated = resolved === 'bf16' && !native;
-  return { backend, notices: emulated ? [`bf16 on ${backend.isa}: ${costOfEmulation}`] : [] };
+  return { backend, notices: backend.precision === 'bf16' && !native ? [emulationNotice] : [] };
 }
 
-function chooseReference(precision: Precision | 'auto', notices: readonly string[]): ChosenBackend {
-  return { backend: referenceBackend({ precision: precision === 'auto' ? 'fp32' : precision }), notices };
-}
-
-const costOfEmulation =
-  'there are no bfloat16 instructions, so products are made in float32 from rounded numbers. It halves the memory of ' +
-  'activations and gains no time; fp32 is at least as fast.';
-
-function nativeIsBuilt(): boolean {
+function whyNotBuilt(): RectiflowError | undefined {
   try {
     cpuIsas();
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    if (error instanceof RectiflowError) return error;
+    throw error;
   }
 }

@@ -48,6 +48,10 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
   const isa = chooseIsa(native, options.isa);
   const machine: Machine = { native, pool: poolOf(native, threads), isa, exclusively: serial() };
   const kernels = new Set([...native.kernels(isa), 'reshape', 'constant']);
+  const lowered = (program: Program): Program => {
+    const mixed = precision === 'bf16' ? mixedPrecision(program) : program;
+    return lower(mixed, `cpu (${isa})`, (op) => kernels.has(op));
+  };
   return {
     name: 'cpu',
     isa,
@@ -55,9 +59,9 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     precision,
     describe: () => describe(native, isa, threads, precision),
     allocate: (type: TensorType) => new CpuBuffer(type, native.allocate(bytesOf(type)), machine.exclusively),
+    lower: lowered,
     compile(traced, buffers) {
-      const mixed = precision === 'bf16' ? mixedPrecision(traced) : traced;
-      const program = lower(mixed, `cpu (${isa})`, (op) => kernels.has(op));
+      const program = lowered(traced);
       checkBuffers(program, buffers);
       return bindProgram(program, buffers, machine);
     },

@@ -46,23 +46,25 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
     if (dtype === 'int32') return new Int32Array(size);
     return float === 'float64' ? new Float64Array(size) : new Float32Array(size);
   };
+  const lowered = (program: Program): Program => {
+    const mixed = precision === 'bf16' ? mixedPrecision(program) : program;
+    return lower(mixed, 'reference', (name) => ops[name as keyof typeof ops].kind === 'primitive');
+  };
   return {
     name: 'reference',
     precision,
     describe: () => `reference interpreter, ${float}, one thread`,
     allocate: (type) => new ReferenceBuffer(type, allocate(type)),
-    compile: (program, buffers) => compile(program, buffers, precision, allocate),
+    lower: lowered,
+    compile: (program, buffers) => compile(lowered(program), buffers, allocate),
   };
 }
 
 function compile(
-  traced: Program,
+  program: Program,
   buffers: Buffers,
-  precision: Precision,
   allocate: (type: TensorType) => Dense['data'],
 ): Executable {
-  const mixed = precision === 'bf16' ? mixedPrecision(traced) : traced;
-  const program = lower(mixed, 'reference', (name) => ops[name as keyof typeof ops].kind === 'primitive');
   checkBuffers(program, buffers);
   let last: Values = new Map();
   return {
