@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, readdir, rename, rm } from 'node:fs/promises';
+import { readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,9 @@ export interface RunLock {
 }
 
 const LOCK_FILE = /^lock-\d+-[0-9a-f]+\.json$/;
+/** A lock that was not yet renamed into place. */
+const UNFINISHED = /^lock-\d+-[0-9a-f]+\.json\.tmp$/;
+const UNFINISHED_MILLISECONDS = 60_000;
 const ATTEMPTS = 4;
 
 /**
@@ -44,7 +47,10 @@ export async function lockRun(folder: string): Promise<RunLock> {
     await writeDurably(`${path}.tmp`, [Buffer.from(`${JSON.stringify(record)}\n`)]);
     await rename(`${path}.tmp`, path);
     const refusal = await findHolder(folder, own);
-    if (refusal === undefined) return { release: () => rm(path, { force: true }) };
+    if (refusal === undefined) {
+      await removeUnfinished(folder);
+      return { release: () => rm(path, { force: true }) };
+    }
     await rm(path, { force: true });
     if (attempt === ATTEMPTS) throw refusal;
     await sleep(20 + 100 * Math.random());
@@ -72,6 +78,18 @@ async function findHolder(folder: string, own: string): Promise<Error | undefine
     await rm(path, { force: true });
   }
   return undefined;
+}
+
+/** A process that was killed while it made its lock cannot be told from one that is making it now, but by age. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((candidate) => UNFINISHED.test(candidate))) {
+    const path = join(folder, name);
+    const age = await stat(path).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > UNFINISHED_MILLISECONDS) await rm(path, { force: true });
+  }
 }
 
 async function readLock(path: string): Promise<LockRecord | 'gone' | 'unreadable'> {
@@ -102,10 +120,10 @@ async function isAlive({ pid, host, started }: LockRecord): Promise<boolean> {
  */
 export async function processStart(pid: number): Promise<string | null> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
     // The second field is the name in brackets, which may hold spaces and brackets; state is field 3, start time 22.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? 'ended' : `${boot.trim()} ${fields[19]}`;
   } catch {
     return null;

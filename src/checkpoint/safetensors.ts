@@ -6,7 +6,40 @@
 import { fileError, formatShape, valueError } from '../tensor/errors.ts';
 import { parseJsonObject } from './json.ts';
 
-const STORAGE = {
+export type SafetensorsDtype =
+  | 'F64'
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'I64'
+  | 'I32'
+  | 'I16'
+  | 'I8'
+  | 'U64'
+  | 'U32'
+  | 'U16'
+  | 'U8'
+  | 'BOOL';
+
+export type StorageArray =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array;
+
+interface StorageConstructor {
+  readonly name: string;
+  readonly BYTES_PER_ELEMENT: number;
+  new (length: number): StorageArray;
+}
+
+const STORAGE: Readonly<Record<SafetensorsDtype, StorageConstructor>> = {
   F64: Float64Array,
   F32: Float32Array,
   F16: Uint16Array,
@@ -20,20 +53,7 @@ const STORAGE = {
   U16: Uint16Array,
   U8: Uint8Array,
   BOOL: Uint8Array,
-} as const;
-
-export type SafetensorsDtype = keyof typeof STORAGE;
-export type StorageArray =
-  | Float64Array
-  | Float32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint32Array
-  | Uint16Array
-  | Uint8Array;
+};
 
 /** F16 and BF16 are held as their 16 bits, BOOL as bytes; `toFloat32` turns any of them into numbers. */
 export interface StoredTensor {

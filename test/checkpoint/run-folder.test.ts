@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -71,6 +71,14 @@ describe('lock', () => {
     const path = await lockOf({});
     await writeFile(path, '');
     await expect(lockRun(folder)).rejects.toThrow(/is unreadable. Delete it if no run is active/);
+  });
+
+  test('an unfinished lock is cleared once it is old', async () => {
+    const [old, young] = ['lock-1-0a.json.tmp', 'lock-1-0b.json.tmp'];
+    for (const name of [old, young]) await writeFile(join(folder, name), '');
+    await utimes(join(folder, old), 0, 0);
+    await (await lockRun(folder)).release();
+    expect(await locks()).toEqual([young]);
   });
 
   test('of many that start together no two get it, and all that fail leave nothing behind', async () => {
