@@ -49,8 +49,9 @@ export async function loadGolden(): Promise<Golden> {
   const config = JSON.parse(await readFile(`${folder}config.json`, 'utf8')) as GoldenConfig;
   const read = async (name: string): Promise<StoredTensors> =>
     (await readSafetensors(`${folder}${name}.safetensors`)).tensors;
-  const { image, patch: patchSize, ...sizes } = config;
-  const model = new DiT({ ...sizes, patchSize, imageSize: [image, image] });
+  const { image, patch: patchSize, width, depth, heads, channels, classes, timeScale } = config;
+  const imageSize = [image, image] as const;
+  const model = new DiT({ width, depth, heads, patchSize, channels, imageSize, classes, timeScale });
   const [weights, step, run, runEnd] = await Promise.all(['model', 'step', 'run', 'run_end'].map(read));
   return { config, model, weights: weights!, step: step!, run: run!, runEnd: runEnd! };
 }
