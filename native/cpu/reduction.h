@@ -9,7 +9,7 @@
 namespace rectiflow {
 namespace RF_NS {
 
-// Offsets in memory of a list of axes, walked as one.
+// Offsets in memory of a list of axes, the innermost first, walked as one.
 struct Offsets {
   int rank = 0;
   int64_t extent[kMaxRank], stride[kMaxRank];
@@ -26,11 +26,11 @@ struct Offsets {
   int64_t at(int64_t index) const {
     if (rank == 0) return 0;
     int64_t offset = 0;
-    for (int axis = rank - 1; axis > 0; axis--) {
+    for (int axis = 0; axis < rank - 1; axis++) {
       offset += index % extent[axis] * stride[axis];
       index /= extent[axis];
     }
-    return offset + index * stride[0];
+    return offset + index * stride[rank - 1];
   }
 };
 
