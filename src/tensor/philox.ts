@@ -64,7 +64,7 @@ function toUniform(word: number): number {
  * @throws RectiflowError where the seed is no integer in [0, 2^53)
  */
 export function philoxUniform(draw: PhiloxDraw): Float64Array {
-  return fill(draw, (uniforms) => uniforms);
+  return fill(draw, (u0, u1, u2, u3) => [u0, u1, u2, u3]);
 }
 
 /**
@@ -73,7 +73,11 @@ export function philoxUniform(draw: PhiloxDraw): Float64Array {
  * @throws RectiflowError where the seed is no integer in [0, 2^53)
  */
 export function philoxNormal(draw: PhiloxDraw): Float64Array {
-  return fill(draw, ([u0, u1, u2, u3]) => [...boxMuller(u0, u1), ...boxMuller(u2, u3)]);
+  return fill(draw, (u0, u1, u2, u3) => {
+    const [n0, n1] = boxMuller(u0, u1);
+    const [n2, n3] = boxMuller(u2, u3);
+    return [n0, n1, n2, n3];
+  });
 }
 
 function boxMuller(u0: number, u1: number): [number, number] {
@@ -82,10 +86,16 @@ function boxMuller(u0: number, u1: number): [number, number] {
   return [radius * Math.cos(angle), radius * Math.sin(angle)];
 }
 
-type Four = readonly [number, number, number, number];
+/** From four uniform numbers. Numbers, not arrays, go in: a large model's first weights are hundreds of millions of draws. */
+type Transform = (
+  u0: number,
+  u1: number,
+  u2: number,
+  u3: number,
+) => readonly [number, number, number, number];
 
 /** Element j of a sample is number j mod 4 of the block with counter (floor(j / 4), sample, step, stream). */
-function fill(draw: PhiloxDraw, transform: (uniforms: Four) => Four): Float64Array {
+function fill(draw: PhiloxDraw, transform: Transform): Float64Array {
   const { seed, stream, step, firstSample, samples, elements } = draw;
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw valueError('philox', 'seed', 'an integer in [0, 2^53)', seed);
@@ -94,8 +104,8 @@ function fill(draw: PhiloxDraw, transform: (uniforms: Four) => Four): Float64Arr
   const values = new Float64Array(samples * elements);
   for (let sample = 0; sample < samples; sample++) {
     for (let start = 0; start < elements; start += 4) {
-      const words = philox4x32([start >>> 2, firstSample + sample, step, stream], key);
-      const block = transform(words.map(toUniform) as unknown as Four);
+      const [w0, w1, w2, w3] = philox4x32([start >>> 2, firstSample + sample, step, stream], key);
+      const block = transform(toUniform(w0), toUniform(w1), toUniform(w2), toUniform(w3));
       const count = Math.min(4, elements - start);
       for (let lane = 0; lane < count; lane++) values[sample * elements + start + lane] = block[lane]!;
     }
