@@ -40,7 +40,7 @@ static void adamwKernel(const Call& call) {
   const float* grad = (const float*)in[1].data;
   constexpr int64_t kArrays = 5;
   parallelSpans(call.pool, in[0].size, kArrays, [&](int64_t begin, int64_t end) {
-    forVectors<2>(end - begin, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+    forVectors<2>(end - begin, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
       const int64_t i = begin + j;
       const vf g = loadPartial(grad + i, lanes) * c.gradScale;
       const vf newM = loadPartial(m + i, lanes) * c.beta1 + g * c.oneMinusBeta1;

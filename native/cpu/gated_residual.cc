@@ -21,7 +21,7 @@ static void gatedResidualTyped(const Call& call) {
     for (int64_t row = begin; row < end; row++) {
       const float* g = gate + row / rows * width;
       const int64_t at = row * width;
-      forVectors<2>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+      forVectors<2>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
         const vf product = loadPartial(g + j, lanes) * loadPartial(branch + at + j, lanes);
         storePartial(y + at + j, loadPartial(x + at + j, lanes) + product, lanes);
       });
@@ -37,7 +37,7 @@ static void gatedResidualKernel(const Call& call) {
 template <int kRows, class Branch, class DBranch>
 static RF_INLINE void gatedResidualGradRows(const float* dy, const Branch* branch, const float* gate, DBranch* dbranch,
                                             float* dgate, int64_t width) {
-  forVectors<1>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+  forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
     const vf g = loadPartial(gate + j, lanes);
     vf sum = loadPartial(dgate + j, lanes);
 #pragma GCC unroll 4

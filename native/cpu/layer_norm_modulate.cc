@@ -4,47 +4,60 @@
 //   dx = rstd (g - mean(g) - h mean(g h))             with h = (x - mean) rstd and g = dy (1 + scale)
 //   dshift = sum over n of dy, dscale = sum over n of dy h
 //
-// A row is read from memory once and then, from the first-level cache, as often as two-pass statistics need. The gradient
-// treats four rows together, so that the running sums of dshift and dscale are loaded and stored once for the four.
+// A row is read from memory once and then, from the first-level cache, as often as two-pass statistics need. Four rows of an
+// image are treated together: their sums hide each other's latency, and the modulation and the running sums of dshift and
+// dscale are loaded and stored once for the four.
 #include "spans.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
-struct RowStatistics {
-  float mean;    // to first order; what is left of it is in excess
-  float excess;  // mean of x - mean
-  float variance;
+// Consecutive rows of one image.
+template <class Y>
+struct LayerNormRows {
+  const float *x, *shift, *scale;
+  Y* y;
+  float *mean, *rstd;
+  int64_t width;
+  float epsilon;
 };
 
 // Two passes, with the second correcting the first: a mean that dwarfs the deviations costs no accuracy.
-static RF_INLINE RowStatistics rowStatistics(const float* x, int64_t width) {
-  vf sum[4] = {};
-  forVectors<4>(width, [&](int64_t j, int64_t lanes, int slot) RF_ALWAYS_INLINE { sum[slot] += loadPartial(x + j, lanes); });
-  const float mean = sumSlots(sum) / (float)width;
-
-  vf first[4] = {}, second[4] = {};
-  forVectors<4>(width, [&](int64_t j, int64_t lanes, int slot) RF_ALWAYS_INLINE {
-    vf d = loadPartial(x + j, lanes) - mean;
-    for (int64_t i = lanes; i < kLanes; i++) d[i] = 0;
-    first[slot] += d;
-    second[slot] += d * d;
+template <int kRows, class Y>
+static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y>& rows) {
+  const int64_t width = rows.width;
+  const float perWidth = 1.f / (float)width;
+  vf sum[kRows] = {};
+  forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
+    for (int r = 0; r < kRows; r++) sum[r] += loadPartial(rows.x + r * width + j, lanes);
   });
-  const float excess = sumSlots(first) / (float)width;
-  const float variance = sumSlots(second) / (float)width - excess * excess;
-  return {mean, excess, variance < 0 ? 0 : variance};  // rounding may leave less than 0; NaN stays
-}
+  float mean[kRows];
+  for (int r = 0; r < kRows; r++) mean[r] = sumLanes(sum[r]) * perWidth;
 
-template <class Y>
-static void layerNormModulateRow(const float* x, const float* shift, const float* scale, Y* y, float* mean, float* rstd,
-                                 int64_t width, float epsilon) {
-  const RowStatistics s = rowStatistics(x, width);
-  const float r = 1.f / __builtin_sqrtf(s.variance + epsilon);
-  *mean = s.mean + s.excess;
-  *rstd = r;
-  forVectors<2>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
-    const vf normalized = ((loadPartial(x + j, lanes) - s.mean) - s.excess) * r;
-    storePartial(y + j, normalized * (1.f + loadPartial(scale + j, lanes)) + loadPartial(shift + j, lanes), lanes);
+  vf first[kRows] = {}, second[kRows] = {};
+  forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
+    for (int r = 0; r < kRows; r++) {
+      vf d = loadPartial(rows.x + r * width + j, lanes) - mean[r];
+      for (int64_t i = lanes; i < kLanes; i++) d[i] = 0;
+      first[r] += d;
+      second[r] += d * d;
+    }
+  });
+  float excess[kRows], rstd[kRows];
+  for (int r = 0; r < kRows; r++) {
+    excess[r] = sumLanes(first[r]) * perWidth;
+    const float variance = sumLanes(second[r]) * perWidth - excess[r] * excess[r];
+    rstd[r] = 1.f / __builtin_sqrtf((variance < 0 ? 0 : variance) + rows.epsilon);  // below 0 by rounding; NaN stays
+    rows.mean[r] = mean[r] + excess[r];
+    rows.rstd[r] = rstd[r];
+  }
+
+  forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
+    const vf factor = 1.f + loadPartial(rows.scale + j, lanes), shift = loadPartial(rows.shift + j, lanes);
+    for (int r = 0; r < kRows; r++) {
+      const vf normalized = ((loadPartial(rows.x + r * width + j, lanes) - mean[r]) - excess[r]) * rstd[r];
+      storePartial(rows.y + r * width + j, normalized * factor + shift, lanes);
+    }
   });
 }
 
@@ -57,10 +70,18 @@ static void layerNormModulateTyped(const Call& call) {
   float *mean = (float*)call.outputs[1].data, *rstd = (float*)call.outputs[2].data;
   const float epsilon = (float)call.number("epsilon", 1e-6);
   parallelSpans(call.pool, images * rows, width, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) {
-      const int64_t image = row / rows;
-      layerNormModulateRow(x + row * width, shift + image * width, scale + image * width, y + row * width, mean + row,
-                           rstd + row, width, epsilon);
+    for (int64_t row = begin; row < end;) {
+      const int64_t image = row / rows, left = min64(end, (image + 1) * rows) - row;
+      const LayerNormRows<Y> from = {x + row * width,      shift + image * width, scale + image * width,
+                                     y + row * width,      mean + row,            rstd + row,
+                                     width,                epsilon};
+      if (left >= 4) {
+        layerNormModulateRows<4>(from);
+        row += 4;
+      } else {
+        layerNormModulateRows<1>(from);
+        row++;
+      }
     }
   });
 }
@@ -83,7 +104,7 @@ template <int kRows, class DY>
 static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& rows, float* dshift, float* dscale) {
   const int64_t width = rows.width;
   vf sumG[kRows] = {}, sumGH[kRows] = {};
-  forVectors<1>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+  forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
     const vf factor = 1.f + loadPartial(rows.scale + j, lanes);
     vf shiftSum = loadPartial(dshift + j, lanes), scaleSum = loadPartial(dscale + j, lanes);
 #pragma GCC unroll 4
@@ -102,7 +123,7 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& row
 
   for (int r = 0; r < kRows; r++) {
     const float meanG = sumLanes(sumG[r]) / (float)width, meanGH = sumLanes(sumGH[r]) / (float)width;
-    forVectors<2>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+    forVectors<2>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
       const vf h = (loadPartial(rows.x + r * width + j, lanes) - rows.mean[r]) * rows.rstd[r];
       const vf g = loadPartial(rows.dy + r * width + j, lanes) * (1.f + loadPartial(rows.scale + j, lanes));
       storePartial(rows.dx + r * width + j, ((g - meanG) - h * meanGH) * rows.rstd[r], lanes);

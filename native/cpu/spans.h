@@ -2,7 +2,7 @@
 //
 // Every division depends on the shapes alone, so results do not depend on the number of threads.
 #pragma once
-#include "simd.h"
+#include "loops.h"
 
 #define RF_ALWAYS_INLINE __attribute__((always_inline))
 
@@ -16,26 +16,19 @@ constexpr int64_t kSpanElements = 32768;
 // Runs body(begin, end) on spans of [0, units).
 template <class Body>
 static inline void parallelSpans(Pool* pool, int64_t units, int64_t elementsPerUnit, Body&& body) {
-  const int64_t length = max64(1, kSpanElements / max64(1, elementsPerUnit));
-  parallel(pool, ceilDiv(units, length),
-           [&](int64_t item, int) { body(item * length, min64(units, (item + 1) * length)); });
+  forRanges(pool, units, max64(1, kSpanElements / max64(1, elementsPerUnit)), body);
 }
 
-// Runs body(start, lanes, slot) over a row, kUnroll whole vectors at a time, then the rest one by one; lanes < kLanes only in
-// the last. The slots let a sum run in kUnroll accumulators, which hides the latency of the addition.
+// Runs body(start, lanes) over a row, kUnroll whole vectors at a time, then the rest one by one; lanes < kLanes only in the last.
 template <int kUnroll, class Body>
 static RF_INLINE void forVectors(int64_t width, Body&& body) {
   int64_t j = 0;
   for (; j + kUnroll * kLanes <= width; j += kUnroll * kLanes) {
 #pragma GCC unroll 8
-    for (int slot = 0; slot < kUnroll; slot++) body(j + slot * kLanes, (int64_t)kLanes, slot);
+    for (int k = 0; k < kUnroll; k++) body(j + k * kLanes, (int64_t)kLanes);
   }
-  for (; j + kLanes <= width; j += kLanes) body(j, (int64_t)kLanes, 0);
-  if (j < width) body(j, width - j, 0);
-}
-
-static RF_INLINE float sumSlots(const vf (&slots)[4]) {
-  return sumLanes((slots[0] + slots[1]) + (slots[2] + slots[3]));
+  for (; j + kLanes <= width; j += kLanes) body(j, (int64_t)kLanes);
+  if (j < width) body(j, width - j);
 }
 
 // Sums over the rows of each image: outputs[k][image, width] = sum over n of what body adds for row n.
@@ -69,7 +62,7 @@ static inline void sumOverRows(Pool* pool, int64_t images, int64_t rows, int64_t
   parallelSpans(pool, images, chunks * kSums * width, [&](int64_t begin, int64_t end) {
     for (int64_t image = begin; image < end; image++) {
       for (int k = 0; k < kSums; k++) {
-        forVectors<1>(width, [&](int64_t j, int64_t lanes, int) RF_ALWAYS_INLINE {
+        forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
           vf total = {};
           for (int64_t chunk = 0; chunk < chunks; chunk++) total += loadPartial(slice(image, chunk, k) + j, lanes);
           storePartial(outputs[k] + image * width + j, total, lanes);
