@@ -4,8 +4,8 @@
 //   param = param (1 - lr decay) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
 //   ema = ema + (1 - emaDecay) (param - ema)
 //
-// param, grad, m, v, ema have one shape; gradScale, learningRate, step t (int32, from 1), emaDecay are scalars. Bound by memory:
-// five arrays are read and four written, once. What depends on the step alone is worked out in float64 beforehand.
+// param, grad, m, v, ema have one shape; gradScale, learningRate lr, step t (int32, from 1) and emaDecay are scalars. Bound by
+// memory: five arrays are read and four written, once. What depends on the step alone is worked out in float64 beforehand.
 #include "spans.h"
 
 namespace rectiflow {

@@ -1,4 +1,4 @@
-// Random numbers y, axis 0 counting samples, from Philox 4x32-10 (Salmon et al. 2011). src/tensor/philox.ts draws the same ones.
+// Random numbers y from Philox 4x32-10 (Salmon et al. 2011), axis 0 counting samples; the same as src/tensor/philox.ts draws.
 //
 //   key = (seed's lower, upper 32 bits); counter = (block, sample, step, stream), sample = firstSample + index along axis 0
 //   element j of a sample is number j mod 4 of block floor(j / 4)

@@ -19,7 +19,7 @@ static inline void parallelSpans(Pool* pool, int64_t units, int64_t elementsPerU
   forRanges(pool, units, max64(1, kSpanElements / max64(1, elementsPerUnit)), body);
 }
 
-// Runs body(start, lanes) over a row, kUnroll whole vectors at a time, then the rest one by one; lanes < kLanes only in the last.
+// Runs body(start, lanes) over a row: kUnroll whole vectors at a time, then the rest one by one. Only the last may be partial.
 template <int kUnroll, class Body>
 static RF_INLINE void forVectors(int64_t width, Body&& body) {
   int64_t j = 0;
