@@ -69,22 +69,20 @@ export interface Native {
 
 const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'];
 
-let loaded: Native | RectiflowError | undefined;
+let loaded: Native | undefined;
 
 /**
  * The native addon, loaded at the first call.
  * @throws RectiflowError that lists every place tried and says how to build it
  */
 export function loadNative(): Native {
-  loaded ??= tryLoading();
-  if (loaded instanceof RectiflowError) throw loaded;
-  return loaded;
+  // Both src/backends/cpu and dist/backends/cpu lie three levels below the package.
+  return (loaded ??= loadNativeFrom(fileURLToPath(new URL('../../../', import.meta.url))));
 }
 
-function tryLoading(): Native | RectiflowError {
+/** @param root the package's folder, with a separator at its end */
+export function loadNativeFrom(root: string): Native {
   const require = createRequire(import.meta.url);
-  // Both src/backends/cpu and dist/backends/cpu lie three levels below the package.
-  const root = fileURLToPath(new URL('../../../', import.meta.url));
   const failures: string[] = [];
   for (const candidate of candidates) {
     const path = root + candidate;
@@ -94,7 +92,7 @@ function tryLoading(): Native | RectiflowError {
       failures.push(`  ${path}: ${reason(error)}`);
     }
   }
-  return new RectiflowError(
+  throw new RectiflowError(
     'backend',
     `cpu: the native kernels could not be loaded (${process.platform} ${process.arch}):\n${failures.join('\n')}\n` +
       `Build them with "node scripts/build-native.mjs" in ${root}. That needs a C++ compiler, make and Python 3 ` +
