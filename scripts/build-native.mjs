@@ -15,7 +15,8 @@ function works(command, args, input = '') {
   return spawnSync(program, [...words, ...args], { input, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
 }
 
-const compiler = process.env.CXX ?? 'c++';
+// What gyp would take by itself; naming it makes the probe below and the build agree.
+const compiler = process.env.CXX ?? (works('g++', ['--version']) ? 'g++' : 'c++');
 const python = process.env.npm_config_python ?? process.env.PYTHON ?? 'python3';
 
 function missingTools() {
@@ -50,7 +51,11 @@ function nodeDirectory() {
 function nodeGyp(args, log) {
   const script = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: root,
+      env: { ...process.env, CXX: compiler },
+      stdio: ['ignore', log, log],
+    });
     child.on('error', () => resolve(1));
     child.on('close', (code) => resolve(code ?? 1));
   });

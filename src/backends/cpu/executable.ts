@@ -144,5 +144,5 @@ function profile(
     entry.milliseconds += nanoseconds[i]! / 1e6;
     ops.set(name, entry);
   });
-  return { runs, ops: [...ops.values()].sort((a, b) => b.milliseconds - a.milliseconds) };
+  return { runs, ops: [...ops.values()].toSorted((a, b) => b.milliseconds - a.milliseconds) };
 }
