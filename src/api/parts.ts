@@ -1,0 +1,29 @@
+// What a config names, made; and what callers may hand over in its place.
+import type { Backend } from '../backends/backend.ts';
+import { chooseBackend } from '../backends/choose.ts';
+import type { Source } from '../data/source.ts';
+import type { RunConfig } from '../train/config.ts';
+import type { TrainObserver } from '../train/metrics.ts';
+import { openSource } from '../train/open-source.ts';
+
+export interface RunOptions extends TrainObserver {
+  /** Stops the run: the step that is running is finished and saved. */
+  readonly signal?: AbortSignal | undefined;
+  /** Data in place of those that the config names; needed where it names "custom". */
+  readonly source?: Source | undefined;
+  /** A backend in place of the one that the config asks for. */
+  readonly backend?: Backend | undefined;
+}
+
+/** The backend to run on. `onNotice` is told what the user should know about the choice. */
+export function backendFor(config: Pick<RunConfig, 'backend' | 'train'>, options: RunOptions): Backend {
+  if (options.backend) return options.backend;
+  const chosen = chooseBackend({ ...config.backend, precision: config.train.precision });
+  for (const notice of chosen.notices) options.onNotice?.(notice);
+  return chosen.backend;
+}
+
+/** @throws RectiflowError when the data set is not there, is damaged, or is one that only a program can give */
+export async function sourceFor({ data }: Pick<RunConfig, 'data'>, options: RunOptions): Promise<Source> {
+  return options.source ?? openSource(data);
+}

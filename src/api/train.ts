@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { listCheckpoints } from '../checkpoint/checkpoint.ts';
+import { RunFolder } from '../checkpoint/run-folder.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { prepareTraining } from '../train/prepare.ts';
+import { resolveConfig } from '../train/resolve-config.ts';
+import { type TrainResult, Trainer } from '../train/trainer.ts';
+import { type RunOptions, backendFor, sourceFor } from './parts.ts';
+
+export interface TrainOptions extends RunOptions {
+  /** Where the run's folder is made; `runs` by default. */
+  readonly runs?: string;
+}
+
+/**
+ * Trains a new run in a folder of its own: `runs/<name>`, or `runs/<name>-2`, ... where that is taken.
+ * @throws RectiflowError when the config is wrong, the data are not there, or the loss is no longer a number
+ */
+export async function train(input: ConfigInput, options: TrainOptions = {}): Promise<TrainResult> {
+  const config = resolveConfig(input);
+  const source = await sourceFor(config, options);
+  const backend = backendFor(config, options);
+  // `auto` must mean the same when the run is resumed, on another machine too.
+  const precise = { ...config, train: { ...config.train, precision: backend.precision } };
+  const training = await prepareTraining({ config: precise, backend, source });
+  const folder = await createRun(options.runs ?? 'runs', precise);
+  try {
+    const trainer = await Trainer.open(training, folder, options);
+    return await trainer.run(options.signal);
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Goes on with a run where its last intact checkpoint left it, to the bit as if it had not stopped.
+ * @param run its folder
+ * @throws RectiflowError when it is no run, another process works on it, or no checkpoint is intact
+ */
+export async function resume(run: string, options: RunOptions = {}): Promise<TrainResult> {
+  const folder = await RunFolder.open(run);
+  try {
+    const config = resolveConfig(folder.record.config as ConfigInput, join(run, 'config.json'));
+    const isNew = (await listCheckpoints(folder.checkpoints)).length === 0;
+    const checkpoint = isNew
+      ? undefined
+      : await folder.latest((damage) => options.onNotice?.(damage.message));
+    if (isNew)
+      options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
+    const source = await sourceFor(config, options);
+    const backend = backendFor(config, options);
+    const training = await prepareTraining({ config, backend, source, checkpoint });
+    const trainer = await Trainer.open(training, folder, options);
+    return await trainer.run(options.signal);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The first of name, name-2, name-3, ... that is free. The folder's name becomes the run's. */
+async function createRun(runs: string, config: RunConfig): Promise<RunFolder> {
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? config.name : `${config.name}-${number}`;
+    try {
+      return await RunFolder.create(join(runs, name), { ...config, name });
+    } catch (error) {
+      // Taken, perhaps by a process that began in this very moment.
+      if (!(error instanceof RectiflowError) || error.code !== 'run') throw error;
+    }
+  }
+}

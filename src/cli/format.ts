@@ -1,0 +1,69 @@
+// Numbers as people read them.
+
+const thousands = ['', 'thousand', 'million', 'billion'] as const;
+const bytePrefixes = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+const flopPrefixes = ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP'] as const;
+
+/** `8,424,000` */
+export function formatInteger(value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** `8.42 million` */
+export function formatCount(value: number): string {
+  return scaled(value, 1000, thousands);
+}
+
+/** `1.21 GiB` */
+export function formatBytes(bytes: number): string {
+  return scaled(bytes, 1024, bytePrefixes);
+}
+
+/** `12.4 GFLOP` */
+export function formatFlops(operations: number): string {
+  return scaled(operations, 1000, flopPrefixes);
+}
+
+/** `2.1e-3`, `0.312`, `14.2`: three digits where they say something. */
+export function formatValue(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 0.01 || size >= 1e5)) return value.toExponential(1);
+  return size >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+/** `0.3s`, `42s`, `4m 07s`, `2h 05m`, `3d 04h` */
+export function formatDuration(seconds: number): string {
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)}s`;
+  const total = Math.round(seconds);
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  if (total < 60) return `${total}s`;
+  if (total < 3600) return `${Math.floor(total / 60)}m ${two(total % 60)}s`;
+  if (total < 86_400) return `${Math.floor(total / 3600)}h ${two((total % 3600) / 60)}m`;
+  return `${Math.floor(total / 86_400)}d ${two((total % 86_400) / 3600)}h`;
+}
+
+/** Lines of a table, columns aligned to the right but for the first. */
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>(
+    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)),
+    [],
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('   ')
+      .trimEnd(),
+  );
+}
+
+function scaled(value: number, base: number, units: readonly string[]): string {
+  let unit = 0;
+  let rest = value;
+  while (rest >= base && unit < units.length - 1) {
+    rest /= base;
+    unit++;
+  }
+  const digits = unit === 0 || rest >= 100 ? 0 : rest >= 10 ? 1 : 2;
+  return `${rest.toFixed(digits)} ${units[unit]}`.trimEnd();
+}

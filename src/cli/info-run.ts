@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { listCheckpoints, stepName } from '../checkpoint/checkpoint.ts';
+import { readMetrics } from '../checkpoint/metrics-log.ts';
+import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import type { ConfigInput } from '../train/config.ts';
+import { resolveConfig } from '../train/resolve-config.ts';
+import { formatDuration, formatInteger, formatValue } from './format.ts';
+import { describeSizes } from './info-model.ts';
+import { shellWord, shortPath } from './paths.ts';
+
+/** @throws RectiflowError when the folder is no run, or its config.json is damaged */
+export async function describeRun(run: string): Promise<string[]> {
+  const { config: recorded, created, machine, version } = await readRun(run);
+  const config = resolveConfig(recorded as ConfigInput, join(run, 'config.json'));
+  const steps = await listCheckpoints(checkpointFolder(run));
+  const last = steps.at(-1);
+  const done = last === config.train.steps;
+  return [
+    shortPath(run),
+    `  started      ${created} on ${machine.host} (${machine.cpu}), rectiflow ${version}`,
+    `  data         ${config.data.source}, ${config.train.batchSize} samples per step, seed ${config.seed}`,
+    `  progress     ${await describeProgress(run, config.train.steps)}`,
+    `  checkpoints  ${steps.length === 0 ? 'none yet' : steps.map(formatInteger).join(', ')}`,
+    ...(last === undefined
+      ? []
+      : [`               ${shortPath(join(checkpointFolder(run), stepName(last)))}`]),
+    ...describeSizes(config.model, [config.train.batchSize]),
+    '',
+    done
+      ? `Make samples:  npx rectiflow sample ${shellWord(run)}`
+      : `Go on with it:  npx rectiflow resume ${shellWord(run)}`,
+  ];
+}
+
+async function describeProgress(run: string, steps: number): Promise<string> {
+  const path = join(run, 'metrics.jsonl');
+  const { records } = existsSync(path) ? await readMetrics(path) : { records: [] };
+  const last = records.at(-1);
+  if (last === undefined) return `no step of ${formatInteger(steps)} logged yet`;
+  const { step, loss, seconds } = last;
+  const time = typeof seconds === 'number' ? `, ${formatDuration(seconds)}` : '';
+  return `step ${formatInteger(step)} of ${formatInteger(steps)}${time}, loss ${typeof loss === 'number' ? formatValue(loss) : loss}`;
+}

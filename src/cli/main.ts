@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { version } from '../checkpoint/machine.ts';
+import { reportError } from './errors.ts';
+import { infoCommand } from './info.ts';
+import { resumeCommand } from './resume.ts';
+import { sampleCommand } from './sample.ts';
+import { trainCommand } from './train.ts';
+
+const program = new Command('rectiflow')
+  .description('Trains Diffusion Transformers (DiT) with rectified flow, and makes samples with them.')
+  .version(version, '-V, --version', 'show the version')
+  .helpOption('-h, --help', 'show help')
+  .helpCommand('help [command]', 'show help for a command')
+  .showHelpAfterError('(add --help for all options)')
+  .addHelpText(
+    'after',
+    `
+Try:
+  rectiflow train digits                      train on handwritten digits
+  rectiflow sample runs/digits --labels 0-9   make digits with what was trained`,
+  );
+
+for (const command of [trainCommand(), resumeCommand(), sampleCommand(), infoCommand()]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
+
+// A reader such as `head` that has seen enough is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = reportError(error);
+}

@@ -1,0 +1,41 @@
+// How the text behind an option becomes a value.
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number, not below `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least}.`);
+  };
+}
+
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It must be a number.');
+}
+
+/** `0,3,7` or `0-9`, or both: `0-3,7`. */
+export function labelList(text: string): number[] {
+  return text.split(',').flatMap((part) => {
+    const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
+    const [from, to] = [Number(first), Number(last)];
+    if (!(to >= from && to - from < 1e6)) {
+      throw new InvalidArgumentError('They must be whole numbers, as in 0,1,2 or 0-9.');
+    }
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
+/** `256` for a square, `128x256` for height and width. */
+export function imageSides(text: string): [height: number, width: number] {
+  const [, height, width = height] = /^([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?$/.exec(text) ?? [];
+  if (height === undefined) throw new InvalidArgumentError('It must be pixels, as in 256 or 128x256.');
+  return [Number(height), Number(width)];
+}
+
+/** For an option that may be given several times. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

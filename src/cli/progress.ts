@@ -1,0 +1,94 @@
+import type { StepMetrics } from '../train/metrics.ts';
+import { formatDuration, formatInteger, formatValue } from './format.ts';
+
+/** Where progress is shown: a terminal, or a file or pipe, which gets whole lines only. */
+export type Output = Pick<NodeJS.WriteStream, 'write'> & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+};
+
+export interface ProgressOptions {
+  readonly output: Output;
+  readonly steps: number;
+  /** Steps that were done before this process. */
+  readonly from: number;
+  /** Milliseconds; replaced in tests. */
+  readonly now?: () => number;
+}
+
+const plainIntervalMs = 10_000;
+/** A terminal that is redrawn for every one of a thousand steps per second would slow them. */
+const redrawIntervalMs = 50;
+const barWidth = 24;
+const clearLine = '\r\u001b[K';
+
+/** Shows how training goes: a bar on a terminal, else a line now and then. */
+export class Progress {
+  readonly #output: Output;
+  readonly #steps: number;
+  readonly #from: number;
+  readonly #now: () => number;
+  readonly #started: number;
+  #shown = -Infinity;
+  #line = '';
+
+  constructor({ output, steps, from, now = () => performance.now() }: ProgressOptions) {
+    this.#output = output;
+    this.#steps = steps;
+    this.#from = from;
+    this.#now = now;
+    this.#started = now();
+  }
+
+  update(metrics: StepMetrics): void {
+    const { isTTY = false, columns = 80 } = this.#output;
+    const isLast = metrics.step === this.#steps;
+    if (!isLast && this.#now() - this.#shown < (isTTY ? redrawIntervalMs : plainIntervalMs)) return;
+    this.#shown = this.#now();
+    const count = `${formatInteger(metrics.step)}/${formatInteger(this.#steps)}`;
+    const parts = this.#describe(metrics);
+    if (isTTY) {
+      this.#line = fit([this.#bar(metrics.step), count, ...parts], columns);
+      this.#output.write(clearLine + this.#line);
+    } else this.#output.write(`step ${count}  ${parts.join('  ')}\n`);
+  }
+
+  /** Prints a line of its own, above the bar. */
+  say(text: string): void {
+    this.#output.write(`${this.#line === '' ? '' : clearLine}${text}\n${this.#line}`);
+  }
+
+  /** Leaves the bar as it is and goes to the next line. */
+  end(): void {
+    if (this.#line !== '') this.#output.write('\n');
+    this.#line = '';
+  }
+
+  /** The most important first: a narrow terminal drops the last. */
+  #describe({ step, loss, learningRate, gradNorm, imagesPerSecond }: StepMetrics): string[] {
+    const perStep = (this.#now() - this.#started) / 1000 / (step - this.#from);
+    const left = step === this.#steps ? [] : [`${formatDuration(perStep * (this.#steps - step))} left`];
+    return [
+      `loss ${formatValue(loss)}`,
+      ...left,
+      `${formatValue(imagesPerSecond)} images/s`,
+      `learning rate ${formatValue(learningRate)}`,
+      `gradient norm ${formatValue(gradNorm)}`,
+    ];
+  }
+
+  #bar(step: number): string {
+    const filled = Math.floor((barWidth * step) / this.#steps);
+    return '█'.repeat(filled) + '░'.repeat(barWidth - filled);
+  }
+}
+
+/** As many of the parts as a line holds. */
+function fit(parts: readonly string[], columns: number): string {
+  let line = parts[0]!;
+  for (const part of parts.slice(1)) {
+    if (line.length + 2 + part.length >= columns) break;
+    line += `  ${part}`;
+  }
+  return line;
+}

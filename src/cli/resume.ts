@@ -1,0 +1,16 @@
+import { Command } from 'commander';
+import { resume } from '../api/train.ts';
+import { findRun } from './paths.ts';
+import { showRun } from './run-view.ts';
+
+export function resumeCommand(): Command {
+  return new Command('resume')
+    .summary('go on with a run that was stopped')
+    .description(
+      'Goes on with a run where its last checkpoint left it, with the same numbers as if it had not stopped.',
+    )
+    .argument('<run>', 'the folder of the run, such as runs/digits')
+    .action(async (run: string) => {
+      await showRun((options) => resume(findRun(run), options));
+    });
+}

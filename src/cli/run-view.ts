@@ -1,0 +1,66 @@
+// What `train` and `resume` show.
+import { join } from 'node:path';
+import type { TrainObserver } from '../train/metrics.ts';
+import type { TrainResult } from '../train/trainer.ts';
+import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
+import { interruptible } from './interrupt.ts';
+import { shellWord, shortPath } from './paths.ts';
+import { type Output, Progress } from './progress.ts';
+
+/**
+ * Runs a training with progress, files and the next command shown on standard output.
+ * @param start gets an observer and a signal that Ctrl-C triggers
+ */
+export async function showRun(
+  start: (options: TrainObserver & { signal: AbortSignal }) => Promise<TrainResult>,
+): Promise<void> {
+  const output: Output = process.stdout;
+  let progress: Progress | undefined;
+  const say = (text: string): void => {
+    if (progress) progress.say(text);
+    else output.write(`${text}\n`);
+  };
+  const interrupt = interruptible(() =>
+    say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
+  );
+  try {
+    const result = await start({
+      signal: interrupt.signal,
+      onNotice: (text) => say(`note: ${text}`),
+      onStart: ({ run, step, steps, parameters, backend, data, samples }) => {
+        say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
+        say(`data     ${data}, ${formatInteger(samples)} samples`);
+        say(`model    ${formatCount(parameters)} parameters`);
+        say(`backend  ${backend}`);
+        progress = new Progress({ output, steps, from: step });
+      },
+      onStep: (metrics) => progress?.update(metrics),
+      onSamples: (_, path) => say(`samples  ${shortPath(path)}`),
+    });
+    progress?.end();
+    output.write(`${describeEnd(result).join('\n')}\n`);
+    process.exitCode = result.finished ? 0 : interrupt.exitCode();
+  } finally {
+    progress?.end();
+  }
+}
+
+function describeEnd({ run, step, finished, seconds, metrics, checkpoint, samples }: TrainResult): string[] {
+  const folder = shellWord(shortPath(run));
+  const steps = `${formatInteger(step)} ${step === 1 ? 'step' : 'steps'}`;
+  if (!finished) {
+    const state = checkpoint ? `saved ${shortPath(checkpoint)}` : 'nothing was trained yet';
+    return ['', `Stopped after ${steps}, ${state}.`, `Go on with:  npx rectiflow resume ${folder}`];
+  }
+  const done = metrics
+    ? `Trained ${steps} in ${formatDuration(seconds)}, loss ${formatValue(metrics.loss)}.`
+    : `All ${steps} were done before: nothing is left to train.`;
+  return [
+    '',
+    done,
+    ...(samples ? [`  samples     ${shortPath(samples)}`] : []),
+    ...(checkpoint ? [`  checkpoint  ${shortPath(checkpoint)}`] : []),
+    `  metrics     ${shortPath(join(run, 'metrics.jsonl'))}`,
+    `Make more:  npx rectiflow sample ${folder}`,
+  ];
+}

@@ -1,0 +1,87 @@
+import { basename, join, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { sample } from '../api/sample.ts';
+import { writeSamples } from '../api/write-samples.ts';
+import { type SamplerName, samplers } from '../flow/samplers.ts';
+import { formatInteger } from './format.ts';
+import { interruptible } from './interrupt.ts';
+import { finiteNumber, labelList, wholeNumber } from './options.ts';
+import { findRun, shortPath } from './paths.ts';
+
+interface Options {
+  readonly labels?: number[];
+  readonly count: number;
+  readonly steps?: number;
+  readonly guidance?: number;
+  readonly seed: number;
+  readonly out?: string;
+  readonly sampler?: SamplerName;
+  readonly weights: 'ema' | 'model';
+  readonly checkpoint?: number;
+}
+
+export function sampleCommand(): Command {
+  return new Command('sample')
+    .summary('make samples with what a run has learnt')
+    .description(
+      'Makes samples with the weights of a run, which may still be training: one PNG for each, in a folder for each label, ' +
+        'and a grid of the first ones.',
+    )
+    .argument('<run>', 'the folder of the run, such as runs/digits')
+    .option(
+      '-l, --labels <labels>',
+      'the classes to sample, as in 0,1,2 or 0-9 (default: those of the run)',
+      labelList,
+    )
+    .option('-c, --count <number>', 'samples of each label', wholeNumber(1), 8)
+    .option('--steps <number>', "steps from noise to image (default: the run's)", wholeNumber(1))
+    .option(
+      '-g, --guidance <scale>',
+      "how strongly labels are followed; 1 is plain (default: the run's)",
+      finiteNumber,
+    )
+    .option('--seed <number>', 'the same seed gives the same samples', wholeNumber(0), 0)
+    .option('-o, --out <folder>', 'where to write (default: samples/<run>)')
+    .addOption(
+      new Option('--sampler <name>', "the integrator (default: the run's)").choices(Object.keys(samplers)),
+    )
+    .addOption(
+      new Option('--weights <which>', 'averaged over the last steps, or as they are')
+        .choices(['ema', 'model'])
+        .default('ema'),
+    )
+    .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(1))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow sample runs/digits --labels 3,7 --count 4
+  rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits`,
+    )
+    .action(async (given: string, { out, ...options }: Options) => {
+      const run = findRun(given);
+      const showProgress = process.stderr.isTTY;
+      const interrupt = interruptible(() => {});
+      try {
+        const samples = await sample(run, {
+          ...options,
+          signal: interrupt.signal,
+          onNotice: (text) => console.error(`note: ${text}`),
+          onProgress: (done, total) => {
+            if (showProgress)
+              process.stderr.write(`\r\u001b[Ksampling ${Math.floor((100 * done) / total)} %`);
+          },
+        });
+        const folder = out ?? join('samples', basename(resolve(run)));
+        const { files, grid } = await writeSamples(folder, samples);
+        if (showProgress) process.stderr.write('\r\u001b[K');
+        console.log(
+          `${formatInteger(files)} samples of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
+        );
+        console.log(`All at a glance: ${shortPath(grid)}`);
+      } catch (error) {
+        if (!interrupt.signal.aborted) throw error;
+        process.exitCode = interrupt.exitCode();
+      }
+    });
+}

@@ -1,0 +1,53 @@
+import { Command } from 'commander';
+import { train } from '../api/train.ts';
+import { recipes } from '../recipes/index.ts';
+import { loadConfig } from '../train/load-config.ts';
+import { collect, wholeNumber } from './options.ts';
+import { showRun } from './run-view.ts';
+
+interface Options {
+  readonly set?: readonly string[];
+  readonly name?: string;
+  readonly steps?: number;
+  readonly threads?: number;
+}
+
+export function trainCommand(): Command {
+  const list = Object.entries(recipes).map(
+    ([name, { description }]) => `  ${name.padEnd(10)}  ${description}`,
+  );
+  return new Command('train')
+    .summary('train a model by a recipe or a config file')
+    .description(
+      'Trains a model, from a recipe or a config file. Everything it makes goes into a new folder below runs/.',
+    )
+    .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
+    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect)
+    .option('-n, --name <name>', "the name of the run's folder; the recipe's by default")
+    .option('--steps <number>', 'how many steps to train, short for --set train.steps=', wholeNumber(1))
+    .option('--threads <number>', 'threads to compute with, short for --set backend.threads=', wholeNumber(1))
+    .addHelpText(
+      'after',
+      `
+Recipes:
+${list.join('\n')}
+
+Examples:
+  rectiflow train digits
+  rectiflow train digits --steps 500 --name quick
+  rectiflow train digits --set optimizer.learningRate=1e-3 --set model.depth=8
+  rectiflow train my-config.yaml
+
+Ctrl-C finishes the step, saves, and says how to go on. The settings of a run are in runs/<name>/config.json.`,
+    )
+    .action(async (target: string, { set = [], name, steps, threads }: Options) => {
+      const overrides = [
+        ...set,
+        ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
+        ...(steps === undefined ? [] : [`train.steps=${steps}`]),
+        ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
+      ];
+      const config = await loadConfig(target, overrides);
+      await showRun((options) => train(config, options));
+    });
+}

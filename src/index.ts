@@ -1,0 +1,56 @@
+// The library. A few functions do what the command line does; below them is all that they are made of.
+export { type TrainOptions, resume, train } from './api/train.ts';
+export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
+export { writeSamples } from './api/write-samples.ts';
+export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
+export type { RunOptions } from './api/parts.ts';
+
+export type { ConfigInput, RunConfig } from './train/config.ts';
+export { loadConfig, recipeConfig } from './train/load-config.ts';
+export { resolveConfig } from './train/resolve-config.ts';
+export { type Recipe, recipes } from './recipes/index.ts';
+export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
+export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
+export { type TrainResult, Trainer } from './train/trainer.ts';
+
+export { type ArrayOptions, arraySource } from './data/arrays.ts';
+export { type DigitsOptions, digitsSource } from './data/digits.ts';
+export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
+export { Loader } from './data/loader.ts';
+export type { ImageShape, Source } from './data/source.ts';
+
+export { DiT } from './models/dit.ts';
+export type { DiTConfig } from './models/dit-config.ts';
+export { type Cost, costPerImage } from './models/cost.ts';
+export { type Model, countParameters } from './models/model.ts';
+export { parsePreset, presets } from './models/presets.ts';
+export { type ParameterSpec, type Parameters, declareParameters, initialValues } from './nn/parameters.ts';
+
+export { guide } from './flow/guidance.ts';
+export { interpolate, rectifiedFlowLoss, velocityTarget } from './flow/rectified-flow.ts';
+export { FlowSampler, type SampleOptions } from './flow/sample.ts';
+export { type Integrator, type SamplerName, type Velocity, samplers } from './flow/samplers.ts';
+export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
+export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
+export { allocateState, averagedWeights, initializeState } from './train/state.ts';
+export { type TrainingStep, trainingStepProgram } from './train/step.ts';
+export { type EmaSettings, emaDecay } from './optim/ema.ts';
+export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
+
+export type { Backend, Buffer, Buffers, Executable, Precision } from './backends/backend.ts';
+export { type BackendChoice, type ChosenBackend, chooseBackend } from './backends/choose.ts';
+export { type CpuBackend, type CpuOptions, type Isa, cpuBackend, cpuIsas } from './backends/cpu/index.ts';
+export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
+
+export * as ops from './ops/index.ts';
+export { type MemoryPlan, Program, grad, lower, mixedPrecision, planMemory, trace } from './program/index.ts';
+export type { DType, HostArray } from './tensor/dtype.ts';
+export { type ErrorCode, RectiflowError } from './tensor/errors.ts';
+export type { Shape } from './tensor/shape.ts';
+export type { Graph, Tensor, TensorType } from './tensor/tensor.ts';
+
+export { type SafetensorsContents, type StoredTensor, type StoredTensors } from './checkpoint/safetensors.ts';
+export { readSafetensors, writeSafetensors } from './checkpoint/safetensors-file.ts';
+export { type RunRecord, RunFolder, readRun } from './checkpoint/run-folder.ts';
+export { type MetricsRecord, readMetrics } from './checkpoint/metrics-log.ts';
+export { version } from './checkpoint/machine.ts';

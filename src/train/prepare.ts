@@ -1,0 +1,41 @@
+import type { Backend, Buffer, Executable } from '../backends/backend.ts';
+import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type Source, checkSource } from '../data/source.ts';
+import { DiT } from '../models/dit.ts';
+import type { RunConfig } from './config.ts';
+import { runProgram } from './run-program.ts';
+import { restoreSnapshot } from './snapshot.ts';
+import { allocateState, initializeState } from './state.ts';
+
+export interface TrainingOptions {
+  readonly config: RunConfig;
+  readonly backend: Backend;
+  readonly source: Source;
+  /** Where to go on; by default at the first step. */
+  readonly checkpoint?: SavedCheckpoint | undefined;
+}
+
+/** A training step that is ready to run. */
+export interface PreparedTraining extends TrainingOptions {
+  readonly model: DiT;
+  /** The step's whole state: weights, moments and averages. */
+  readonly buffers: ReadonlyMap<string, Buffer>;
+  readonly executable: Executable;
+}
+
+/**
+ * Builds the model and its training step, and fills in the weights: new ones, or those of the checkpoint. Whatever can be
+ * wrong with a run is found here, before its folder is made.
+ * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config
+ */
+export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
+  const { config, backend, source, checkpoint } = options;
+  const model = new DiT(config.model);
+  checkSource(source, { shape: model.sampleShape, classes: model.classes });
+  const program = runProgram(config, model);
+  const buffers = allocateState(backend, program);
+  const executable = backend.compile(program, buffers);
+  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
+  else await initializeState(model, buffers, config.seed);
+  return { ...options, model, buffers, executable };
+}

@@ -1,0 +1,83 @@
+import type { MetricsLog } from '../checkpoint/metrics-log.ts';
+import type { RunFolder } from '../checkpoint/run-folder.ts';
+import { runError } from '../tensor/errors.ts';
+import { type StepMetrics, Stopwatch } from './metrics.ts';
+
+/** What is known of a step when it is logged; the log adds the times. */
+export type LoggedStep = Omit<StepMetrics, 'imagesPerSecond' | 'seconds'>;
+
+/** The times and numbers of a run's steps, which it writes to metrics.jsonl. */
+export class StepLog {
+  /** Runs while the trainer trains. */
+  readonly watch: Stopwatch;
+  readonly #run: string;
+  readonly #file: MetricsLog;
+  readonly #batchSize: number;
+  #step: number;
+  #seconds: number;
+  #metrics: StepMetrics | undefined;
+
+  private constructor(run: string, file: MetricsLog, batchSize: number, step: number, seconds: number) {
+    this.watch = new Stopwatch(seconds);
+    this.#run = run;
+    this.#file = file;
+    this.#batchSize = batchSize;
+    this.#step = step;
+    this.#seconds = seconds;
+  }
+
+  /** Goes on after `step` and `seconds` of training. */
+  static async open(folder: RunFolder, batchSize: number, step: number, seconds: number): Promise<StepLog> {
+    return new StepLog(folder.path, await folder.openMetrics(step), batchSize, step, seconds);
+  }
+
+  /** The step logged last; where nothing is logged yet, the step that the run goes on after. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Of the step that this process logged last. */
+  get metrics(): StepMetrics | undefined {
+    return this.#metrics;
+  }
+
+  /**
+   * @param lastGood the path of the last checkpoint, for the error
+   * @throws RectiflowError when the loss or the gradient norm is not finite
+   */
+  async write(logged: LoggedStep, lastGood: string | undefined): Promise<StepMetrics> {
+    const { seconds } = this.watch;
+    const images = (logged.step - this.#step) * this.#batchSize;
+    const metrics = { ...logged, imagesPerSecond: images / (seconds - this.#seconds), seconds };
+    await this.#file.append(metrics);
+    this.#checkFinite(metrics, lastGood);
+    this.#step = logged.step;
+    this.#seconds = seconds;
+    this.#metrics = metrics;
+    return metrics;
+  }
+
+  /** Flushes to the disk. */
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  /** Numbers that are not finite spread to all weights and stay: no step that is not logged can hide them. */
+  #checkFinite({ step, loss, gradNorm }: StepMetrics, lastGood: string | undefined): void {
+    if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
+    const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
+    const before = this.#metrics
+      ? ` (at step ${this.#metrics.step}, the last that was logged, it was ${this.#metrics.loss.toPrecision(3)})`
+      : '';
+    const safe =
+      lastGood === undefined
+        ? 'No checkpoint was saved yet'
+        : `The last good checkpoint is ${lastGood}; nothing was saved over it`;
+    const advice = 'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0';
+    throw runError(this.#run, `training diverged: ${what} at step ${step}${before}. ${safe}`, advice);
+  }
+}

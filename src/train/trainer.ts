@@ -1,0 +1,209 @@
+// A run from its first step, or from a checkpoint, to its last.
+import { access } from 'node:fs/promises';
+import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { RunFolder } from '../checkpoint/run-folder.ts';
+import { Loader } from '../data/loader.ts';
+import type { SamplerPosition } from '../data/sampler.ts';
+import { FlowSampler } from '../flow/sample.ts';
+import { countParameters } from '../models/model.ts';
+import { emaDecay } from '../optim/ema.ts';
+import { learningRate } from '../optim/schedule.ts';
+import type { StepMetrics, TrainObserver } from './metrics.ts';
+import type { PreparedTraining } from './prepare.ts';
+import { isPicture, writeSampleGrid } from './sample-grid.ts';
+import { takeSnapshot } from './snapshot.ts';
+import { averagedWeights } from './state.ts';
+import { StepLog } from './step-log.ts';
+
+/** What has become of a run. */
+export interface TrainResult {
+  /** The run's folder. */
+  readonly run: string;
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** False where a signal stopped the run before its last step. */
+  readonly finished: boolean;
+  /** Of training, in all processes that took part; sampling and saving are left out. */
+  readonly seconds: number;
+  /** Of the last step logged by this process. */
+  readonly metrics: StepMetrics | undefined;
+  /** The path of the last checkpoint; undefined where no step was done. */
+  readonly checkpoint: string | undefined;
+  /** The path of the last grid of samples made by this process. */
+  readonly samples: string | undefined;
+}
+
+/** What a checkpoint holds beside tensors. */
+interface TrainerState {
+  readonly position: SamplerPosition;
+  readonly seconds: number;
+}
+
+function stateOf(checkpoint: SavedCheckpoint | undefined): TrainerState {
+  const start = { position: { epoch: 0, offset: 0 }, seconds: 0 };
+  return (checkpoint?.state as TrainerState | undefined) ?? start;
+}
+
+export class Trainer {
+  readonly #training: PreparedTraining;
+  readonly #folder: RunFolder;
+  readonly #observer: TrainObserver;
+  readonly #log: StepLog;
+  readonly #sampler: FlowSampler;
+  readonly #loader: Loader;
+  #step: number;
+  #position: SamplerPosition;
+  #saved: { readonly step: number; readonly path: string } | undefined;
+  #samples: string | undefined;
+
+  private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
+    const { config, backend, source, checkpoint, model, buffers } = training;
+    const { position } = stateOf(checkpoint);
+    const { batchSize } = config.train;
+    this.#training = training;
+    this.#folder = folder;
+    this.#observer = observer;
+    this.#log = log;
+    this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers));
+    this.#loader = new Loader(source, { batchSize, seed: config.seed, position });
+    this.#step = checkpoint?.step ?? 0;
+    this.#position = position;
+    this.#saved = checkpoint;
+  }
+
+  /** @param folder is held by this process; the caller closes it */
+  static async open(
+    training: PreparedTraining,
+    folder: RunFolder,
+    observer: TrainObserver = {},
+  ): Promise<Trainer> {
+    const { config, checkpoint } = training;
+    const { seconds } = stateOf(checkpoint);
+    const log = await StepLog.open(folder, config.train.batchSize, checkpoint?.step ?? 0, seconds);
+    return new Trainer(training, folder, observer, log);
+  }
+
+  /**
+   * Trains to the last step, or until the signal: then the step that is running is finished and saved.
+   * @throws RectiflowError when the loss or the gradient is no longer a finite number; nothing is saved then
+   */
+  async run(signal?: AbortSignal): Promise<TrainResult> {
+    const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
+    this.#announce();
+    try {
+      while (this.#step < steps) {
+        if (signal?.aborted) break;
+        await this.#advance();
+        if (isDue(this.#step, checkpointEvery)) await this.#save();
+        if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
+      }
+      const finished = this.#step === steps;
+      if (this.#step > 0 && this.#saved?.step !== this.#step) await this.#save();
+      if (finished && !(await exists(this.#folder.samplePath(steps)))) await this.#sample(signal);
+      return {
+        run: this.#folder.path,
+        step: this.#step,
+        finished,
+        seconds: this.#log.watch.seconds,
+        metrics: this.#log.metrics,
+        checkpoint: this.#saved?.path,
+        samples: this.#samples,
+      };
+    } finally {
+      this.#loader.close();
+      await this.#log.close();
+    }
+  }
+
+  /** One optimizer step, while the loader reads the batch after it. */
+  async #advance(): Promise<void> {
+    const { config, executable, model } = this.#training;
+    const { steps, logEvery } = config.train;
+    const step = this.#step + 1;
+    this.#log.watch.start();
+    const { images, labels, position } = await this.#loader.next();
+    await executable.run({
+      x0: images,
+      ...(model.classes > 0 && { labels }),
+      step: Int32Array.of(step),
+      learningRate: Float32Array.of(this.#learningRate(step)),
+      emaDecay: Float32Array.of(emaDecay(step, config.ema)),
+    });
+    this.#log.watch.stop();
+    this.#step = step;
+    this.#position = position;
+    if (step === 1 || step === steps || isDue(step, logEvery)) await this.#logStep();
+  }
+
+  #learningRate(step: number): number {
+    const { optimizer, train } = this.#training.config;
+    const { learningRate: peak, decay: kind, warmupSteps, floor } = optimizer;
+    return learningRate(step, { kind, peak, warmupSteps, floor, totalSteps: train.steps });
+  }
+
+  /** The only place where numbers of a step are read from the backend. */
+  async #logStep(): Promise<void> {
+    const { source, executable } = this.#training;
+    const [loss] = await executable.read('loss');
+    const [gradNorm] = await executable.read('gradNorm');
+    const step = this.#step;
+    const epoch = this.#position.epoch + this.#position.offset / source.count;
+    const logged = { step, loss: loss!, learningRate: this.#learningRate(step), gradNorm: gradNorm!, epoch };
+    this.#observer.onStep?.(await this.#log.write(logged, this.#saved?.path));
+  }
+
+  async #save(): Promise<void> {
+    const { config, model, buffers } = this.#training;
+    // Also tells whether the weights are worth saving.
+    if (this.#log.step !== this.#step) await this.#logStep();
+    const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds };
+    const snapshot = await takeSnapshot(model, buffers);
+    const metadata = { model: JSON.stringify(config.model) };
+    await this.#log.sync();
+    const path = await this.#folder.save(
+      { ...snapshot, step: this.#step, state: { ...state }, metadata },
+      config.train.keepCheckpoints,
+    );
+    this.#saved = { step: this.#step, path };
+    this.#observer.onCheckpoint?.(this.#step, path);
+  }
+
+  async #sample(signal: AbortSignal | undefined): Promise<void> {
+    const { config, model } = this.#training;
+    if (!isPicture(model.sampleShape)) return;
+    const path = this.#folder.samplePath(this.#step);
+    try {
+      await writeSampleGrid(path, this.#sampler, model.sampleShape, config, signal);
+    } catch (error) {
+      if (signal?.aborted) return;
+      throw error;
+    }
+    this.#samples = path;
+    this.#observer.onSamples?.(this.#step, path);
+  }
+
+  #announce(): void {
+    const { config, backend, source, model } = this.#training;
+    this.#observer.onStart?.({
+      run: this.#folder.path,
+      step: this.#step,
+      steps: config.train.steps,
+      parameters: countParameters(model),
+      backend: backend.describe(),
+      data: source.name,
+      samples: source.count,
+    });
+  }
+}
+
+/** Whether something that is done every so many steps is done after this one; 0 means never. */
+function isDue(step: number, every: number): boolean {
+  return every > 0 && step % every === 0;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
