@@ -47,6 +47,7 @@ static const Kernel kKernels[] = {
     {"broadcastTo", broadcastToKernel},
     {"transpose", transposeKernel},
     {"slice", sliceKernel},
+    {"split", splitKernel},
     {"pad", padKernel},
     {"concat", concatKernel},
     {"gather", gatherKernel},

@@ -1,4 +1,4 @@
-// slice, pad and concat: the part of each row (the axes from `axis` on, seen as one) that is copied or zeroed. By element size,
+// slice, split, pad and concat: the part of each row (the axes from `axis` on, seen as one) that is copied or zeroed. By element size,
 // so for every dtype.
 #include "loops.h"
 
@@ -38,6 +38,18 @@ static void sliceKernel(const Call& call) {
   const int axis = (int)call.number("axis", 0);
   const char* first = (const char*)x.data + (int64_t)call.number("start", 0) * stepBytes(x, axis);
   copyRows(call.pool, product(x, 0, axis), first, rowBytes(x, axis), (char*)y.data, rowBytes(y, axis), rowBytes(y, axis));
+}
+
+static void splitKernel(const Call& call) {
+  const Tensor& x = call.inputs[0];
+  const int axis = (int)call.number("axis", 0);
+  const char* from = (const char*)x.data;
+  for (int i = 0; i < call.outputCount; i++) {
+    const Tensor& y = call.outputs[i];
+    const int64_t bytes = rowBytes(y, axis);
+    copyRows(call.pool, product(x, 0, axis), from, rowBytes(x, axis), (char*)y.data, bytes, bytes);
+    from += bytes;
+  }
 }
 
 static void concatKernel(const Call& call) {

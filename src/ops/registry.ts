@@ -17,7 +17,7 @@ import { patchifyOp, unpatchifyOp } from './patchify.ts';
 import { philoxNormalOp, philoxUniformOp } from './philox.ts';
 import { maxOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
-import { concatOp, padOp, sliceOp } from './slice.ts';
+import { concatOp, padOp, sliceOp, splitOp } from './slice.ts';
 import { softmaxOp } from './softmax.ts';
 import { broadcastToOp, sumOp } from './sum.ts';
 import { timestepEmbeddingOp } from './timestep-embedding.ts';
@@ -50,6 +50,7 @@ export const ops = {
   reshape: reshapeOp,
   transpose: transposeOp,
   slice: sliceOp,
+  split: splitOp,
   pad: padOp,
   concat: concatOp,
   matmul: matmulOp,

@@ -2,7 +2,8 @@
 import { RectiflowError, valueError } from '../tensor/errors.ts';
 import { type Shape, normalizeAxis, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Dense, type Primitive, apply1, checkShape } from './op.ts';
+import { constant } from './constant.ts';
+import { type Dense, type Primitive, apply, apply1, checkShape } from './op.ts';
 
 const withExtent = (shape: Shape, axis: number, extent: number): number[] =>
   shape.map((old, i) => (i === axis ? extent : old));
@@ -113,6 +114,34 @@ export const concatOp: Primitive<Concat> = {
   },
 };
 
+type Split = { axis: number; parts: number };
+export const splitOp: Primitive<Split> = {
+  kind: 'primitive',
+  name: 'split',
+  infer([x], { axis, parts }) {
+    const size = x!.shape[axis]! / parts;
+    if (!Number.isInteger(size)) {
+      throw valueError('split', 'parts', `a divisor of axis ${axis}'s extent ${x!.shape[axis]}`, parts);
+    }
+    return Array.from({ length: parts }, () => ({
+      shape: withExtent(x!.shape, axis, size),
+      dtype: x!.dtype,
+    }));
+  },
+  evaluate([x], outputs, { axis }) {
+    outputs.forEach((y, i) => copyAlong(axis, x!, i * y.shape[axis]!, y, 0, y.shape[axis]!));
+  },
+  vjp({ outputs, attributes: { axis }, grads }) {
+    const zeros = (y: Tensor): Tensor => constant(y, y.shape, new Float64Array(sizeOf(y.shape)));
+    return [
+      concat(
+        outputs.map((y, i) => grads[i] ?? zeros(y)),
+        axis,
+      ),
+    ];
+  },
+};
+
 /** x[start : start + size] along `axis`. */
 export function slice(x: Tensor, axis: number, start: number, size: number): Tensor {
   return apply1(sliceOp, [x], { axis: normalizeAxis('slice', axis, x.shape.length), start, size });
@@ -120,12 +149,7 @@ export function slice(x: Tensor, axis: number, start: number, size: number): Ten
 
 /** Equal parts along `axis`; throws where they do not come out even. */
 export function split(x: Tensor, axis: number, parts: number): Tensor[] {
-  const along = normalizeAxis('split', axis, x.shape.length);
-  const size = x.shape[along]! / parts;
-  if (!Number.isInteger(size)) {
-    throw valueError('split', 'parts', `a divisor of axis ${along}'s extent ${x.shape[along]}`, parts);
-  }
-  return Array.from({ length: parts }, (_, i) => slice(x, along, i * size, size));
+  return apply(splitOp, [x], { axis: normalizeAxis('split', axis, x.shape.length), parts });
 }
 
 export function pad(x: Tensor, axis: number, before: number, after: number): Tensor {

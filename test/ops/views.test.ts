@@ -26,6 +26,13 @@ conformance('slice', [
   { inputs: [{ shape: [3, 7, 65] }], attributes: { axis: 1, start: 2, size: 5 } },
 ]);
 
+conformance('split', [
+  { inputs: [{ shape: [5, 33] }], attributes: { axis: 1, parts: 3 } },
+  { inputs: [{ shape: [6, 33] }], attributes: { axis: 0, parts: 2 } },
+  { inputs: [{ shape: [3, 14, 65] }], attributes: { axis: 1, parts: 7 } },
+  { inputs: [{ shape: [4, 5] }], attributes: { axis: 0, parts: 1 } },
+]);
+
 conformance('pad', [
   { inputs: [{ shape: [5, 33] }], attributes: { axis: 1, before: 1, after: 31 } },
   { inputs: [{ shape: [5, 33, 2] }], attributes: { axis: 0, before: 0, after: 1 } },
