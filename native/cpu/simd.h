@@ -96,8 +96,29 @@ static RF_INLINE void storePartial(T* p, vf x, int64_t n) {
 }
 
 static RF_INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
-static RF_INLINE vf vmax(vf a, vf b) { return select((vi)(a > b), a, b); }
-static RF_INLINE vf vmin(vf a, vf b) { return select((vi)(a < b), a, b); }
+// a > b ? a : b and a < b ? a : b, so NaN in a gives b.
+static RF_INLINE vf vmax(vf a, vf b) {
+#if RF_LANES == 16 && defined(__AVX512F__)
+  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif RF_LANES == 8 && defined(__AVX2__)
+  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif RF_LANES == 4 && defined(__SSE2__)
+  return (vf)_mm_max_ps((__m128)a, (__m128)b);
+#else
+  return select((vi)(a > b), a, b);
+#endif
+}
+static RF_INLINE vf vmin(vf a, vf b) {
+#if RF_LANES == 16 && defined(__AVX512F__)
+  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif RF_LANES == 8 && defined(__AVX2__)
+  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif RF_LANES == 4 && defined(__SSE2__)
+  return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return select((vi)(a < b), a, b);
+#endif
+}
 static RF_INLINE vf vsqrt(vf x) {
 #if RF_LANES == 16 && defined(__AVX512F__)
   return (vf)_mm512_sqrt_ps((__m512)x);
