@@ -149,7 +149,8 @@ export class Trainer {
     const step = this.#step;
     const epoch = this.#position.epoch + this.#position.offset / source.count;
     const logged = { step, loss: loss!, learningRate: this.#learningRate(step), gradNorm: gradNorm!, epoch };
-    this.#observer.onStep?.(await this.#log.write(logged, this.#saved?.path));
+    const metrics = await this.#log.write(logged, this.#saved?.path);
+    this.#observer.onStep?.(metrics);
   }
 
   async #save(): Promise<void> {

@@ -1,0 +1,89 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type SampleRunOptions, sample } from '../../src/api/sample.ts';
+import { train } from '../../src/api/train.ts';
+import { writeSamples } from '../../src/api/write-samples.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { temporaryFolder } from '../support/cli.ts';
+import { stripes, tinyStripes } from '../support/tiny-run.ts';
+
+const backend = referenceBackend();
+let run: string;
+let unconditional: string;
+
+beforeAll(async () => {
+  const options = { runs: await temporaryFolder(), source: stripes(), backend };
+  const steps = { ...tinyStripes.train, steps: 6, checkpointEvery: 3 };
+  const config = { ...tinyStripes, train: steps, optimizer: { learningRate: 1e-2 } };
+  run = (await train(config, options)).run;
+  unconditional = (await train({ ...config, model: { ...config.model, classes: 0 } }, options)).run;
+});
+
+const images = async (options: SampleRunOptions = {}): Promise<Float32Array> =>
+  (await sample(run, { backend, steps: 3, labels: [0, 2], count: 2, ...options })).images;
+
+describe('samples of a run', () => {
+  it('are those of each label in turn', async () => {
+    const { labels, shape, step, images: all } = await sample(run, { backend, labels: [2, 0], count: 3 });
+    expect({ labels, shape, step }).toEqual({ labels: [2, 2, 2, 0, 0, 0], shape: [1, 8, 12], step: 6 });
+    expect(all.length).toBe(6 * 96);
+  });
+
+  it('are by default as the config of the run says', async () => {
+    const { labels } = await sample(run, { backend, count: 1 });
+    expect(labels).toEqual([0, 1, 2]);
+    expect(await images({ steps: undefined })).toEqual(
+      await images({ steps: 2, sampler: 'euler', guidance: 2 }),
+    );
+  });
+
+  it('are the same for the same options', async () => {
+    const first = await images();
+    expect(await images()).toEqual(first);
+  });
+
+  it.each<SampleRunOptions>([
+    { weights: 'model' },
+    { checkpoint: 3 },
+    { seed: 1 },
+    { sampler: 'heun' },
+    { guidance: 3 },
+    { labels: [1, 2] },
+  ])('are others with %o', async (change) => {
+    expect(await images(change)).not.toEqual(await images());
+  });
+
+  it('have no labels where the model has no classes', async () => {
+    const samples = await sample(unconditional, { backend, count: 5 });
+    expect(samples.labels).toBeUndefined();
+    expect(samples.images.length).toBe(5 * 96);
+    const folder = join(await temporaryFolder(), 'new');
+    expect(await writeSamples(folder, samples)).toEqual({ files: 5, grid: join(folder, 'grid.png') });
+    expect((await readdir(folder)).toSorted()).toEqual([
+      '0.png',
+      '1.png',
+      '2.png',
+      '3.png',
+      '4.png',
+      'grid.png',
+    ]);
+  });
+
+  it.each<[SampleRunOptions, RegExp]>([
+    [{ labels: [3] }, /^sample: labels must be classes of the model, from 0 to 2, got 3$/],
+    [{ labels: [-1] }, /from 0 to 2, got -1$/],
+    [{ labels: [0.5] }, /from 0 to 2, got 0\.5$/],
+    [{ count: 0 }, /^sample: count must be a positive integer, got 0$/],
+    [{ steps: 0 }, /^sample: steps must be a positive integer, got 0$/],
+    [{ checkpoint: 4 }, /there is no checkpoint of step 4\. There is one of step 3, 6\./],
+  ])('%o are refused', async (options, message) => {
+    await expect(images(options)).rejects.toThrow(message);
+  });
+
+  it('need no labels of a model without classes', async () => {
+    await expect(sample(unconditional, { backend, labels: [0] })).rejects.toThrow(
+      /^sample: labels must be left out: this model has no classes, got 0$/,
+    );
+  });
+});

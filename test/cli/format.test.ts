@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatFlops,
+  formatInteger,
+  formatTable,
+  formatValue,
+} from '../../src/cli/format.ts';
+import { imageSides, labelList, wholeNumber } from '../../src/cli/options.ts';
+import { shellWord } from '../../src/cli/paths.ts';
+
+it('writes numbers as people read them', () => {
+  expect([0, 999, 8_424_000].map(formatInteger)).toEqual(['0', '999', '8,424,000']);
+  expect([999, 8_424_000, 675_221_952].map(formatCount)).toEqual(['999', '8.42 million', '675 million']);
+  expect([12, 1536, 1.21 * 2 ** 30].map(formatBytes)).toEqual(['12 bytes', '1.50 KiB', '1.21 GiB']);
+  expect([1.05e12, 3e20].map(formatFlops)).toEqual(['1.05 TFLOP', '300000 PFLOP']);
+  const values = [0, 0.002, 0.31234, 14.26, 812.3, 1e7, NaN];
+  expect(values.map(formatValue)).toEqual(['0.00', '2.0e-3', '0.312', '14.3', '812', '1.0e+7', 'NaN']);
+  const seconds = [0.26, 9.9, 42, 247, 7500, 270_000];
+  expect(seconds.map(formatDuration)).toEqual(['0.3s', '9.9s', '42s', '4m 07s', '2h 05m', '3d 03h']);
+});
+
+it('aligns tables', () => {
+  expect(
+    formatTable([
+      ['batch', 'total'],
+      ['1', '12.6 GiB'],
+    ]),
+  ).toEqual(['batch      total', '1       12.6 GiB']);
+});
+
+it('reads lists of labels, sizes and whole numbers', () => {
+  expect(labelList('0,3, 7')).toEqual([0, 3, 7]);
+  expect(labelList('0-3,7')).toEqual([0, 1, 2, 3, 7]);
+  expect(imageSides('256')).toEqual([256, 256]);
+  expect(imageSides('128x256')).toEqual([128, 256]);
+  expect(wholeNumber(1)('12')).toBe(12);
+});
+
+it.each(['', 'x', '1,', '-1', '3-1', '1.5', '0-99999999'])('refuses the labels "%s"', (text) => {
+  expect(() => labelList(text)).toThrow(/whole numbers, as in 0,1,2 or 0-9/);
+});
+
+it.each(['', '0', '1x', '-8', '8x8x8'])('refuses the image size "%s"', (text) => {
+  expect(() => imageSides(text)).toThrow(/pixels/);
+});
+
+it.each(['0', '-1', '1.5', '1e3', ''])('refuses "%s" as a whole number from 1', (text) => {
+  expect(() => wholeNumber(1)(text)).toThrow(/from 1/);
+});
+
+it('quotes what a shell would split', () => {
+  expect(['runs/digits-2', "runs/it's mine"].map(shellWord)).toEqual([
+    'runs/digits-2',
+    `'runs/it'\\''s mine'`,
+  ]);
+});

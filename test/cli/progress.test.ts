@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { Progress } from '../../src/cli/progress.ts';
+import type { StepMetrics } from '../../src/train/metrics.ts';
+
+class Screen {
+  written = '';
+  time = 0;
+  readonly isTTY: boolean;
+  readonly columns: number;
+  readonly now = (): number => this.time;
+
+  constructor(isTTY: boolean, columns = 200) {
+    this.isTTY = isTTY;
+    this.columns = columns;
+  }
+
+  write(text: string): boolean {
+    this.written += text;
+    return true;
+  }
+
+  /** What stands on the screen: a line is overwritten by what follows a carriage return. */
+  get lines(): string[] {
+    return this.written.split('\n').map((line) => line.split('\r\u001b[K').at(-1)!);
+  }
+}
+
+function metrics(step: number): StepMetrics {
+  return {
+    step,
+    loss: 0.51234,
+    learningRate: 0.002,
+    gradNorm: 1.25,
+    imagesPerSecond: 812.3,
+    seconds: 1,
+    epoch: 0,
+  };
+}
+
+function progressOn(screen: Screen, steps = 2000): Progress {
+  return new Progress({ output: screen, steps, from: 0, now: screen.now });
+}
+
+describe('progress on a terminal', () => {
+  it('is a bar with everything that there is room for', () => {
+    const screen = new Screen(true);
+    const progress = progressOn(screen);
+    screen.time = 5000;
+    progress.update(metrics(500));
+    expect(screen.lines).toEqual([
+      `${'█'.repeat(6)}${'░'.repeat(18)}  500/2,000  loss 0.512  15s left  812 images/s  learning rate 2.0e-3  gradient norm 1.25`,
+    ]);
+  });
+
+  it('fits a narrow terminal', () => {
+    const screen = new Screen(true, 60);
+    progressOn(screen).update(metrics(500));
+    expect(screen.lines[0]!.length).toBeLessThan(60);
+    expect(screen.lines[0]).toMatch(/loss 0\.512/);
+  });
+
+  it('stays below the lines that are said, and is not redrawn a thousand times per second', () => {
+    const screen = new Screen(true);
+    const progress = progressOn(screen);
+    screen.time = 100;
+    progress.update(metrics(1));
+    const drawn = screen.written;
+    screen.time = 101;
+    progress.update(metrics(2));
+    expect(screen.written).toBe(drawn);
+    progress.say('a note');
+    progress.end();
+    progress.end();
+    expect(screen.lines).toEqual(['a note', expect.stringMatching(/1\/2,000 {2}loss/), '']);
+  });
+});
+
+describe('progress in a file', () => {
+  it('is a line every ten seconds, the first and the last', () => {
+    const screen = new Screen(false);
+    const progress = progressOn(screen, 400);
+    for (let step = 1; step <= 400; step++) {
+      screen.time = 100 * step;
+      progress.update(metrics(step));
+    }
+    expect(screen.lines.map((line) => line.split('  ')[0])).toEqual([
+      'step 1/400',
+      'step 101/400',
+      'step 201/400',
+      'step 301/400',
+      'step 400/400',
+      '',
+    ]);
+    expect(screen.lines.at(-2)).toBe(
+      'step 400/400  loss 0.512  812 images/s  learning rate 2.0e-3  gradient norm 1.25',
+    );
+  });
+});
