@@ -1,6 +1,7 @@
 #include "js.h"
 
 #include <cmath>
+#include <cstdio>
 
 namespace rectiflow {
 

@@ -13,6 +13,9 @@ import {
   loadNative,
   loadNativeFrom,
 } from '../../src/backends/cpu/native.ts';
+import { add, affine } from '../../src/ops/index.ts';
+import { trace } from '../../src/program/index.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 
 const native = loadNative();
 const pool = native.createPool(2);
@@ -205,6 +208,33 @@ describe('cpuBackend', () => {
     expect(() => cpuBackend({ precision: 'fp8' as 'bf16' })).toThrow(
       'cpu: precision must be fp32 or bf16, got fp8',
     );
+  });
+
+  it('keeps runs, reads and writes in the order they were asked for', async () => {
+    const backend = cpuBackend({ threads: 2 });
+    const length = 1 << 18;
+    const program = trace('offset', (graph) => {
+      const sum = add(graph.stateful('s', [length]), graph.input('x', [length]));
+      return { y: Array.from({ length: 30 }).reduce<Tensor>((y) => affine(y, 1, 1), sum) };
+    });
+    const state = backend.allocate({ shape: [length], dtype: 'float32' });
+    const executable = backend.compile(program, new Map([['s', state]]));
+    await expect(executable.read('y')).rejects.toThrow(
+      'program offset: output y was read before the first run',
+    );
+    const work = [
+      executable.run({ x: new Float32Array(length).fill(1) }),
+      executable.read('y'),
+      state.write(new Float32Array(length).fill(100)),
+      executable.run({ x: new Float32Array(length).fill(2) }),
+      executable.read('y'),
+    ];
+    const [, first, , , second] = await Promise.all(work);
+    expect([...new Set(first as Float32Array)]).toEqual([31]);
+    expect([...new Set(second as Float32Array)]).toEqual([132]);
+    const { runs, ops } = executable.profile();
+    expect(runs).toBe(2);
+    expect(ops[0]).toMatchObject({ op: 'affine', nodes: 30 });
   });
 
   it('describes itself in a line', () => {

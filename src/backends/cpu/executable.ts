@@ -57,13 +57,13 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
     },
     async read(output: string): Promise<HostArray> {
       const tensor = checkOutput(program, output);
-      if (!hasRun) {
+      return exclusively(() => {
+        if (hasRun) return readTensor(tensor, regionOf(tensor));
         throw new RectiflowError(
           'value',
           `program ${program.name}: output ${output} was read before the first run`,
         );
-      }
-      return exclusively(() => readTensor(tensor, regionOf(tensor)));
+      });
     },
     profile: () => profile(native, handle, work),
   };
