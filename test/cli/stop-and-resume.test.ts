@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { testBackends } from '../support/backends.ts';
 import { dist, rectiflow, startNode, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes, tinyDigits } from '../support/tiny-run.ts';
 
 const run = join('runs', 'tiny');
+const { skip } = testBackends().find(({ label }) => label === 'cpu portable')!;
+/** The reference computes on the thread that would have to hear Ctrl-C. */
+const unbuilt = skip && ` (skipped: ${skip})`;
 
 /** A folder with a config file for the command line. */
 async function workFolder(train: object = {}): Promise<string> {
@@ -67,6 +71,32 @@ describe('resume', () => {
     resumed.process.kill('SIGTERM');
     expect(await resumed.finished).toMatchObject({ code: 143, stderr: '' });
   });
+
+  it.skipIf(unbuilt)(
+    `goes on after a second Ctrl-C, which leaves in the middle of a step${unbuilt ?? ''}`,
+    async () => {
+      const folder = await workFolder();
+      // A step of about a second.
+      const large = [
+        '--set',
+        'model={width: 256, depth: 2, heads: 4, patchSize: 2}',
+        '--set',
+        'train.batchSize=24',
+      ];
+      const training = startRectiflow(folder, ['train', 'tiny.json', ...large]);
+      await training.saw(/^backend /m);
+      training.process.kill('SIGINT');
+      await training.saw(/^Finishing the step/m);
+      training.process.kill('SIGINT');
+      const { code, stdout, stderr } = await training.finished;
+      expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+      expect(stdout).not.toMatch(/^Stopped after/m);
+      expect(await readdir(join(folder, run, 'checkpoints'))).toEqual([]);
+
+      const resumed = startRectiflow(folder, ['resume', run]);
+      await resumed.saw(/^note: .*no checkpoint was saved yet[^]*^step 1\//m);
+    },
+  );
 
   it('passes over damaged checkpoints and names what is wrong with them', async () => {
     const folder = await workFolder({ checkpointEvery: 20 });

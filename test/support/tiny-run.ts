@@ -5,13 +5,17 @@ import type { Source } from '../../src/data/source.ts';
 import type { ConfigInput } from '../../src/train/config.ts';
 import { randomValues } from './random.ts';
 
-/** A run on real digits that takes seconds, also on the reference backend: 16 tokens, 32 wide, 2 deep. */
+/**
+ * A run on real digits that takes seconds, also on the reference backend: 16 tokens, 32 wide, 2 deep. On one thread, because
+ * tests run beside each other and threads that wait for descheduled ones are slow.
+ */
 export const tinyDigits = {
   name: 'tiny',
   data: { source: 'digits', split: 'test' },
   model: { width: 32, depth: 2, heads: 2, patchSize: 7 },
   train: { steps: 60, batchSize: 8, logEvery: 10, sampleEvery: 0, checkpointEvery: 30 },
   sample: { steps: 2, perClass: 2, labels: [0, 1] },
+  backend: { threads: 1 },
 } as const satisfies ConfigInput;
 
 /** A run on `stripes`, for programs. */
