@@ -80,7 +80,7 @@ export async function digestFile(path: string): Promise<FileDigest> {
 }
 
 /** FileHandle.write may write less than it was given. */
-async function writeFully(file: FileHandle, piece: Uint8Array): Promise<void> {
+export async function writeFully(file: FileHandle, piece: Uint8Array): Promise<void> {
   for (let done = 0; done < piece.length;) {
     const { bytesWritten } = await file.write(piece, done, piece.length - done);
     done += bytesWritten;

@@ -17,6 +17,7 @@ import type { RunLock } from './lock.ts';
 import { describeMachine, version } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { MetricsLog } from './metrics-log.ts';
+import { EventLog } from './tensorboard.ts';
 
 /** The content of config.json. */
 export interface RunRecord {
@@ -35,7 +36,7 @@ const TEMPORARY = /\.tmp-\d+$/;
 /**
  * The folder of one run, held by this process until `close`:
  *
- *     config.json  metrics.jsonl  samples/step-0001000.png
+ *     config.json  metrics.jsonl  events.out.tfevents.* (for TensorBoard)  samples/step-0001000.png
  *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
  */
 export class RunFolder {
@@ -109,6 +110,11 @@ export class RunFolder {
   /** The log, ready to go on after `step`; 0 for a new run. */
   async openMetrics(step: number): Promise<MetricsLog> {
     return MetricsLog.open(join(this.path, 'metrics.jsonl'), step);
+  }
+
+  /** As `EventLog.open` does; it never throws. */
+  async openEvents(step: number, onFailure: (problem: RectiflowError) => void): Promise<EventLog> {
+    return EventLog.open(this.path, step, onFailure);
   }
 
   /** Saves a checkpoint, then drops the oldest beyond `keep`. @returns its path */

@@ -1,34 +1,55 @@
 import type { MetricsLog } from '../checkpoint/metrics-log.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
-import { runError } from '../tensor/errors.ts';
+import type { EventLog } from '../checkpoint/tensorboard.ts';
+import { type RectiflowError, runError } from '../tensor/errors.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
 
 /** What is known of a step when it is logged; the log adds the times. */
 export type LoggedStep = Omit<StepMetrics, 'imagesPerSecond' | 'seconds'>;
 
-/** The times and numbers of a run's steps, which it writes to metrics.jsonl. */
+/** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
 export class StepLog {
   /** Runs while the trainer trains. */
   readonly watch: Stopwatch;
   readonly #run: string;
   readonly #file: MetricsLog;
+  readonly #events: EventLog;
   readonly #batchSize: number;
   #step: number;
   #seconds: number;
   #metrics: StepMetrics | undefined;
 
-  private constructor(run: string, file: MetricsLog, batchSize: number, step: number, seconds: number) {
+  private constructor(
+    run: string,
+    file: MetricsLog,
+    events: EventLog,
+    batchSize: number,
+    step: number,
+    seconds: number,
+  ) {
     this.watch = new Stopwatch(seconds);
     this.#run = run;
     this.#file = file;
+    this.#events = events;
     this.#batchSize = batchSize;
     this.#step = step;
     this.#seconds = seconds;
   }
 
-  /** Goes on after `step` and `seconds` of training. */
-  static async open(folder: RunFolder, batchSize: number, step: number, seconds: number): Promise<StepLog> {
-    return new StepLog(folder.path, await folder.openMetrics(step), batchSize, step, seconds);
+  /**
+   * Goes on after `step` and `seconds` of training.
+   * @param onProblem is told what TensorBoard will not show; the run does not end for it
+   */
+  static async open(
+    folder: RunFolder,
+    batchSize: number,
+    step: number,
+    seconds: number,
+    onProblem: (problem: RectiflowError) => void,
+  ): Promise<StepLog> {
+    const file = await folder.openMetrics(step);
+    const events = await folder.openEvents(step, onProblem);
+    return new StepLog(folder.path, file, events, batchSize, step, seconds);
   }
 
   /** The step logged last; where nothing is logged yet, the step that the run goes on after. */
@@ -50,6 +71,12 @@ export class StepLog {
     const images = (logged.step - this.#step) * this.#batchSize;
     const metrics = { ...logged, imagesPerSecond: images / (seconds - this.#seconds), seconds };
     await this.#file.append(metrics);
+    await this.#events.addScalars(metrics.step, {
+      'train/loss': metrics.loss,
+      'train/learning_rate': metrics.learningRate,
+      'train/grad_norm': metrics.gradNorm,
+      'train/images_per_second': metrics.imagesPerSecond,
+    });
     this.#checkFinite(metrics, lastGood);
     this.#step = logged.step;
     this.#seconds = seconds;
@@ -57,12 +84,19 @@ export class StepLog {
     return metrics;
   }
 
+  /** @param path of the grid of samples that was made after `step` */
+  async writeSamples(step: number, path: string): Promise<void> {
+    await this.#events.addImage(step, 'samples', path);
+  }
+
   /** Flushes to the disk. */
   async sync(): Promise<void> {
     await this.#file.sync();
+    await this.#events.sync();
   }
 
   async close(): Promise<void> {
+    await this.#events.close();
     await this.#file.close();
   }
 

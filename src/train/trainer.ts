@@ -79,7 +79,13 @@ export class Trainer {
   ): Promise<Trainer> {
     const { config, checkpoint } = training;
     const { seconds } = stateOf(checkpoint);
-    const log = await StepLog.open(folder, config.train.batchSize, checkpoint?.step ?? 0, seconds);
+    const log = await StepLog.open(
+      folder,
+      config.train.batchSize,
+      checkpoint?.step ?? 0,
+      seconds,
+      (problem) => observer.onNotice?.(problem.message),
+    );
     return new Trainer(training, folder, observer, log);
   }
 
@@ -179,6 +185,7 @@ export class Trainer {
       if (signal?.aborted) return;
       throw error;
     }
+    await this.#log.writeSamples(this.#step, path);
     this.#samples = path;
     this.#observer.onSamples?.(this.#step, path);
   }

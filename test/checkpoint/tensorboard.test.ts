@@ -1,0 +1,319 @@
+import { mkdtemp, open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { resume, train } from '../../src/api/train.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { RunFolder } from '../../src/checkpoint/run-folder.ts';
+import { EventLog, crc32c } from '../../src/checkpoint/tensorboard.ts';
+import { writeGrid } from '../../src/data/image.ts';
+import type { RectiflowError } from '../../src/tensor/errors.ts';
+import { stripes, tinyStripes } from '../support/tiny-run.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'events-'));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const unexpected = (problem: RectiflowError): never => {
+  throw problem;
+};
+
+describe('crc32c', () => {
+  // The first is the check value of the CRC catalogues, the others are of RFC 3720, B.4.
+  test.each([
+    ['123456789', Buffer.from('123456789'), 0xe3069283],
+    ['nothing', Buffer.alloc(0), 0],
+    ['32 zeros', Buffer.alloc(32), 0x8a9136aa],
+    ['32 bytes of ones', Buffer.alloc(32, 0xff), 0x62a8ab43],
+    ['0 to 31', Buffer.from(Array.from({ length: 32 }, (_, i) => i)), 0x46dd794e],
+    ['31 to 0', Buffer.from(Array.from({ length: 32 }, (_, i) => 31 - i)), 0x113fdb5c],
+  ])('%s', (_, data, expected) => {
+    expect(crc32c(data)).toBe(expected);
+  });
+});
+
+describe('an event file', () => {
+  test('has the name, the first record and the start that TensorBoard looks for', async () => {
+    const before = Date.now() / 1000;
+    const log = await EventLog.open(folder, 300, unexpected);
+    await log.close();
+    const [name] = await readdir(folder);
+    const [, seconds, host, pid] = /^events\.out\.tfevents\.(\d{10})\.(.+)\.(\d+)\.\d+$/.exec(name!)!;
+    expect([host, Number(pid)]).toEqual([hostname(), process.pid]);
+    expect(Number(seconds)).toBeGreaterThanOrEqual(Math.floor(before));
+    const [version, start, ...more] = await eventsOf(folder);
+    expect(version).toMatchObject({ step: 0, version: 'brain.Event:2' });
+    expect(start).toMatchObject({ step: 301, status: 1 });
+    expect(more).toEqual([]);
+    expect(version!.wallTime).toBeGreaterThanOrEqual(before);
+    expect(version!.wallTime).toBeLessThanOrEqual(Date.now() / 1000);
+  });
+
+  test('files of one second and one process are two, in order', async () => {
+    for (const step of [0, 5]) await (await EventLog.open(folder, step, unexpected)).close();
+    expect((await eventsOf(folder)).map(({ step }) => step)).toEqual([0, 1, 0, 6]);
+  });
+
+  test('scalars: float32, also zero, NaN and infinity; long tags, and steps past 2^32', async () => {
+    const log = await EventLog.open(folder, 0, unexpected);
+    const long = `ü${'x'.repeat(300)}`;
+    await log.addScalars(7, { 'train/loss': 0.1, 'train/norm': 0 });
+    await log.addScalars(2 ** 40 + 129, { [long]: NaN, up: Infinity, down: -1e-3 });
+    await log.sync();
+    await log.close();
+    const [, , first, second] = await eventsOf(folder);
+    expect(first).toMatchObject({ step: 7, scalars: { 'train/loss': Math.fround(0.1), 'train/norm': 0 } });
+    expect(second).toMatchObject({
+      step: 2 ** 40 + 129,
+      scalars: { [long]: NaN, up: Infinity, down: Math.fround(-1e-3) },
+    });
+  });
+
+  test.each([
+    [1, 1],
+    [3, 3],
+  ])('pictures of %i channels', async (channels, colorspace) => {
+    const path = join(folder, 'grid.png');
+    await writeGrid(path, new Float32Array(2 * channels * 20 * 30), [channels, 20, 30]);
+    const log = await EventLog.open(folder, 0, unexpected);
+    await log.addImage(9, 'samples', path);
+    await log.close();
+    const image = { tag: 'samples', height: 20, width: 62, colorspace, png: await readFile(path) };
+    expect((await eventsOf(folder))[2]).toMatchObject({ step: 9, image });
+  });
+
+  test('cut at any byte: good up to the last whole record', async () => {
+    const log = await EventLog.open(folder, 0, unexpected);
+    for (const step of [1, 2]) await log.addScalars(step, { loss: step });
+    await log.close();
+    const path = join(folder, (await readdir(folder))[0]!);
+    const whole = await readFile(path);
+    const ends = records(whole).map(({ end }) => end);
+    expect(ends).toHaveLength(4);
+    for (let length = 0; length <= whole.length; length++) {
+      await writeFile(path, whole.subarray(0, length));
+      expect(await eventsOf(folder)).toHaveLength(ends.filter((end) => end <= length).length);
+    }
+  });
+});
+
+describe('an event file that cannot be written', () => {
+  test('is told once, and nothing is thrown', async () => {
+    const problems: string[] = [];
+    const log = await EventLog.open(join(folder, 'none'), 0, ({ message }) => problems.push(message));
+    await useAll(log);
+    expect(problems).toEqual([
+      expect.stringMatching(
+        /none.events\.out.*: events for TensorBoard cannot be written: no such file or folder\. Training goes on/,
+      ),
+    ]);
+  });
+
+  test('to its end: it ends with the last whole record', async () => {
+    const problems: string[] = [];
+    const log = await EventLog.open(folder, 0, ({ message }) => problems.push(message));
+    await log.addScalars(1, { loss: 1 });
+    await fillDisk(folder);
+    await useAll(log);
+    expect(problems).toEqual([expect.stringContaining('no space left on the disk')]);
+    const path = join(
+      folder,
+      (await readdir(folder)).find((name) => name.startsWith('events'))!,
+    );
+    const bytes = await readFile(path);
+    expect(
+      records(bytes)
+        .map(({ end }) => end)
+        .at(-1),
+    ).toBe(bytes.length);
+    expect((await eventsOf(folder)).map(({ step }) => step)).toEqual([0, 1, 1]);
+  });
+
+  test('does not end a run, which says so', async () => {
+    const none = join(folder, 'none');
+    vi.spyOn(RunFolder.prototype, 'openEvents').mockImplementation((step, onFailure) =>
+      EventLog.open(none, step, onFailure),
+    );
+    const notices: string[] = [];
+    const result = await train(tinyStripes, {
+      runs: folder,
+      source: stripes(),
+      backend: referenceBackend(),
+      onNotice: (text) => notices.push(text),
+    });
+    expect(result.finished).toBe(true);
+    expect(notices).toEqual([expect.stringContaining('events for TensorBoard cannot be written')]);
+  });
+});
+
+test('a run and its resumption show what metrics.jsonl has, and the grids', async () => {
+  const source = stripes();
+  const backend = referenceBackend();
+  const stop = new AbortController();
+  const { run } = await train(
+    { ...tinyStripes, train: { ...tinyStripes.train, sampleEvery: 4 } },
+    {
+      runs: folder,
+      source,
+      backend,
+      signal: stop.signal,
+      onStep: ({ step }) => step === 8 && stop.abort(),
+    },
+  );
+  const before = await eventsOf(run);
+  await resume(run, { source, backend });
+  const events = await eventsOf(run);
+
+  expect(events.filter(({ status }) => status === 1).map(({ step }) => step)).toEqual([1, 9]);
+  expect(events.slice(0, before.length)).toEqual(before);
+  const { records: metrics } = await readMetrics(join(run, 'metrics.jsonl'));
+  expect(metrics.map(({ step }) => step)).toEqual([1, 4, 8, 12]);
+  expect(events.filter(({ scalars }) => scalars).map(({ step, scalars }) => ({ step, scalars }))).toEqual(
+    metrics.map(({ step, loss, learningRate, gradNorm, imagesPerSecond }) => ({
+      step,
+      scalars: {
+        'train/loss': Math.fround(Number(loss)),
+        'train/learning_rate': Math.fround(Number(learningRate)),
+        'train/grad_norm': Math.fround(Number(gradNorm)),
+        'train/images_per_second': Math.fround(Number(imagesPerSecond)),
+      },
+    })),
+  );
+  const images = events.filter(({ image }) => image);
+  expect(images.map(({ step }) => step)).toEqual([4, 12]);
+  expect(images[1]!.image!.png).toEqual(await readFile(join(run, 'samples', 'step-0000012.png')));
+});
+
+/** Everything that a log can be asked for. */
+async function useAll(log: EventLog): Promise<void> {
+  await log.addScalars(2, { loss: 1 });
+  await log.addImage(2, 'samples', 'nowhere.png');
+  await log.sync();
+  await log.close();
+}
+
+/** From now on only half of what is written arrives, and then no more. */
+async function fillDisk(at: string): Promise<void> {
+  const probe = await open(join(at, 'probe'), 'w');
+  const handles = Object.getPrototypeOf(probe) as { write: (...args: unknown[]) => Promise<unknown> };
+  const { write } = handles;
+  await probe.close();
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  vi.spyOn(handles, 'write')
+    .mockImplementationOnce(function (this: FileHandle, ...[data, start, length]: unknown[]) {
+      return write.call(this, data, start, Math.floor(Number(length) / 2));
+    })
+    .mockRejectedValue(full);
+}
+
+// A decoder of its own: records by their lengths, checked by a CRC of single bits, and messages as lists of fields.
+
+interface DecodedEvent {
+  readonly wallTime: number;
+  readonly step: number;
+  readonly version?: string;
+  readonly status?: number;
+  readonly scalars?: Record<string, number>;
+  readonly image?: { tag: string; height: number; width: number; colorspace: number; png: Buffer };
+}
+
+/** The events of all files of a folder, in the order of their names. */
+async function eventsOf(run: string): Promise<DecodedEvent[]> {
+  const names = (await readdir(run)).filter((name) => name.includes('tfevents')).toSorted();
+  const files = await Promise.all(names.map((name) => readFile(join(run, name))));
+  return files.flatMap((file) => records(file).map(({ data }) => decodeEvent(data)));
+}
+
+function records(file: Buffer): { data: Buffer; end: number }[] {
+  const found = [];
+  for (let start = 0; start + 12 <= file.length;) {
+    const end = start + 16 + Number(file.readBigUInt64LE(start));
+    if (end > file.length) break;
+    const data = file.subarray(start + 12, end - 4);
+    expect(file.readUInt32LE(start + 8)).toBe(maskedCrc(file.subarray(start, start + 8)));
+    expect(file.readUInt32LE(end - 4)).toBe(maskedCrc(data));
+    found.push({ data, end });
+    start = end;
+  }
+  return found;
+}
+
+function maskedCrc(data: Buffer): number {
+  let crc = 0xffffffffn;
+  for (const byte of data) {
+    crc ^= BigInt(byte);
+    for (let bit = 0; bit < 8; bit++) crc = (crc >> 1n) ^ (crc & 1n ? 0x82f63b78n : 0n);
+  }
+  crc ^= 0xffffffffn;
+  return Number((((crc >> 15n) | (crc << 17n)) + 0xa282ead8n) & 0xffffffffn);
+}
+
+type Field = { readonly number: number; readonly value: number | Buffer };
+
+function decodeMessage(message: Buffer): Field[] {
+  const fields: Field[] = [];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = message.readUInt8(at++);
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return Number(value);
+    }
+  };
+  const take = (length: number): Buffer => message.subarray(at, (at += length));
+  while (at < message.length) {
+    const key = varint();
+    const read = {
+      0: varint,
+      1: () => take(8).readDoubleLE(),
+      2: () => take(varint()),
+      5: () => take(4).readFloatLE(),
+    };
+    fields.push({ number: key >> 3, value: read[(key & 7) as keyof typeof read]() });
+  }
+  return fields;
+}
+
+function decodeEvent(data: Buffer): DecodedEvent {
+  const [wallTime, step, what, ...more] = decodeMessage(data);
+  expect([wallTime?.number, step?.number, more]).toEqual([1, 2, []]);
+  const event = { wallTime: Number(wallTime!.value), step: Number(step!.value) };
+  const content = what!.value as Buffer;
+  if (what!.number === 3) return { ...event, version: content.toString() };
+  if (what!.number === 7) {
+    const [status] = decodeMessage(content);
+    return { ...event, status: Number(status!.value) };
+  }
+  expect(what!.number).toBe(5);
+  const values = decodeMessage(content).map(({ number, value }) => {
+    expect(number).toBe(1);
+    const [tag, shown] = decodeMessage(value as Buffer);
+    expect(tag!.number).toBe(1);
+    return { tag: String(tag!.value), number: shown!.number, value: shown!.value };
+  });
+  if (values[0]!.number === 2) {
+    return { ...event, scalars: Object.fromEntries(values.map(({ tag, value }) => [tag, Number(value)])) };
+  }
+  expect(values.map(({ number }) => number)).toEqual([4]);
+  const parts = decodeMessage(values[0]!.value as Buffer);
+  expect(parts.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+  const [height, width, colorspace, png] = parts.map(({ value }) => value);
+  return {
+    ...event,
+    image: {
+      tag: values[0]!.tag,
+      height: Number(height),
+      width: Number(width),
+      colorspace: Number(colorspace),
+      png: png as Buffer,
+    },
+  };
+}
