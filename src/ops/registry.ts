@@ -13,6 +13,7 @@ import { layerNormOp, rmsNormOp } from './layer-norm.ts';
 import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
 import { matmulOp } from './matmul.ts';
 import { meanSquaredErrorOp } from './mean-squared-error.ts';
+import type { Op } from './op.ts';
 import { patchifyOp, unpatchifyOp } from './patchify.ts';
 import { philoxNormalOp, philoxUniformOp } from './philox.ts';
 import { maxOp } from './reduce.ts';
@@ -23,8 +24,67 @@ import { broadcastToOp, sumOp } from './sum.ts';
 import { timestepEmbeddingOp } from './timestep-embedding.ts';
 import { transposeOp } from './transpose.ts';
 
+export type OpName =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'less'
+  | 'minimum'
+  | 'maximum'
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'square'
+  | 'reciprocal'
+  | 'tanh'
+  | 'sigmoid'
+  | 'sin'
+  | 'cos'
+  | 'affine'
+  | 'cast'
+  | 'sum'
+  | 'max'
+  | 'broadcastTo'
+  | 'reshape'
+  | 'transpose'
+  | 'slice'
+  | 'split'
+  | 'pad'
+  | 'concat'
+  | 'matmul'
+  | 'gather'
+  | 'scatterAdd'
+  | 'constant'
+  | 'gelu'
+  | 'geluDerivative'
+  | 'silu'
+  | 'siluDerivative'
+  | 'softmax'
+  | 'linear'
+  | 'linearGradInput'
+  | 'linearGradParams'
+  | 'attention'
+  | 'attentionGrad'
+  | 'layerNorm'
+  | 'rmsNorm'
+  | 'layerNormModulate'
+  | 'layerNormModulateGrad'
+  | 'gatedResidual'
+  | 'gatedResidualGrad'
+  | 'patchify'
+  | 'unpatchify'
+  | 'timestepEmbedding'
+  | 'meanSquaredError'
+  | 'philoxUniform'
+  | 'philoxNormal'
+  | 'labelDropout'
+  | 'globalNorm'
+  | 'adamw';
+
 /** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
-export const ops = {
+export const ops: Readonly<Record<OpName, Op>> = {
   add: elementwise.addOp,
   sub: elementwise.subOp,
   mul: elementwise.mulOp,
@@ -82,6 +142,4 @@ export const ops = {
   labelDropout: labelDropoutOp,
   globalNorm: globalNormOp,
   adamw: adamwOp,
-} as const;
-
-export type OpName = keyof typeof ops;
+};
