@@ -38,7 +38,7 @@ function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
     });
   }
   // An output may have been refused under the name of a view of it.
-  for (const tensor of [...refused]) refused.add(root(tensor));
+  for (const tensor of Array.from(refused)) refused.add(root(tensor));
   const isStored = (tensor: Tensor): boolean => candidates.has(root(tensor)) && !refused.has(root(tensor));
   return new Set(program.nodes.flatMap((node: Node) => node.outputs.filter(isStored)));
 }
