@@ -7,14 +7,18 @@
 // so that a lane belongs to one query: maximum, exponential and sum are plain vector operations, and the probabilities are
 // already laid out as the left operand of the product with v. k and v are copied or packed once per head.
 //
+// bf16 qkv is multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
+// and sums are float32 throughout.
+//
 // Work items are heads, or runs of a head's queries where heads are few. A query's result does not depend on the others.
 #include "attention.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
-constexpr int64_t kQueryTile = kTileCols < 48 ? 48 / kTileCols * kTileCols : kTileCols;
-constexpr int64_t kKeyBlock = 128;
+// A tile of scores takes half of a first-level cache of 32 KiB. Powers of two split into a few blocks with few odd rows.
+constexpr int64_t kQueryTile = kTileCols < 32 ? 32 / kTileCols * kTileCols : kTileCols;
+constexpr int64_t kKeyBlock = 4224 / kQueryTile / kTileRows * kTileRows;
 
 template <class P>
 struct AttentionBuffers {
@@ -86,7 +90,7 @@ static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N
     buffers.top[i] = -INFINITY;
     buffers.total[i] = 0;
   }
-  const int64_t block = evenBlock(N, kKeyBlock, 2);
+  const int64_t block = evenBlock(N, kKeyBlock, kTileRows);
   for (int64_t key = 0; key < N; key += block) {
     const int64_t size = min64(block, N - key);
     const Left<P> someKeys = {keys.data + key * keys.rowStride, keys.tileStride, keys.rowStride, keys.unitStride};
@@ -107,8 +111,8 @@ static void attentionTyped(const Call& call, int64_t heads) {
   // Several items per thread even out their times, while each has enough queries to pay for packing the keys and values.
   const int64_t wanted = ceilDiv(4 * call.pool->threads(), images * heads);
   const int64_t run = roundUp(max64(ceilDiv(N, wanted), min64(N, 4 * kQueryTile)), kQueryTile), runs = ceilDiv(N, run);
-  parallel(call.pool, images * heads * runs, [&](int64_t item, int thread) {
-    const int64_t head = item / runs % heads, image = item / runs / heads, first = item % runs * run;
+  parallelUnits(call.pool, images * heads * runs, 2 * run * N * d, [&](int64_t unit, int thread) {
+    const int64_t head = unit / runs % heads, image = unit / runs / heads, first = unit % runs * run;
     const AttentionBuffers<P> buffers(call.pool->scratch(thread, AttentionBuffers<P>(nullptr, N, d).bytes), N, d);
     const HeadRows out(o, image, head * d);
     const Left<P> keys = copyTokens(HeadRows(qkv, image, D + head * d), 0, N, d, buffers.keys);
@@ -131,5 +135,3 @@ static void attentionKernel(const Call& call) {
 
 }  // namespace RF_NS
 }  // namespace rectiflow
-
-#include "attention_grad.h"

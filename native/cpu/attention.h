@@ -2,7 +2,7 @@
 #pragma once
 #include <type_traits>
 
-#include "gemm.h"
+#include "pack.h"
 
 namespace rectiflow {
 namespace RF_NS {
@@ -111,8 +111,8 @@ static RF_INLINE vf vexp2(vf x) {
 // One row of bf16 pairs from two rows of a tile.
 static RF_INLINE vu interleave(vf even, vf odd) {
 #if RF_LANES == 16 && defined(__AVX512BF16__)
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4,
-                                         19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
+                                         4, 19, 3, 18, 2, 17, 1, 16, 0);
   return (vu)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even));
 #else
   bf16 low[2 * kLanes];
@@ -120,6 +120,17 @@ static RF_INLINE vu interleave(vf even, vf odd) {
   store(low + kLanes, odd);
   return (vu)load(low) >> 16 | (vu)load(low + kLanes);
 #endif
+}
+
+constexpr int64_t kUnitWork = 1 << 18;  // multiply-adds worth claiming on their own
+
+// Runs body(unit, thread) for every unit, several in a row where they are small.
+template <class Body>
+static void parallelUnits(Pool* pool, int64_t units, int64_t multiplyAdds, Body&& body) {
+  const int64_t run = max64(1, kUnitWork / multiplyAdds);
+  parallel(pool, ceilDiv(units, run), [&](int64_t item, int thread) {
+    for (int64_t unit = item * run; unit < min64(units, (item + 1) * run); unit++) body(unit, thread);
+  });
 }
 
 // Cuts buffers out of one region; with no region it only counts.

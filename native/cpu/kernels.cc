@@ -3,6 +3,7 @@
 #include "activations.cc"
 #include "adamw.cc"
 #include "attention.cc"
+#include "attention_grad.cc"
 #include "cast.cc"
 #include "elementwise.cc"
 #include "gated_residual.cc"

@@ -4,17 +4,16 @@
 //   p = exp(s - lse), dv = p^T do, ds = p (do v^T - delta), delta = sum of o do, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d)
 //
 // A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks,
-// whose tiles of p and ds stay in the second-level cache. As in the forward pass a tile is transposed, a lane to a query, so lse
-// and delta are vectors. Row by row, the tiles are the left operands of dv and dk; column by column, that of dq.
+// whose tiles of p and ds stay in the second-level cache. As in the forward pass a tile is transposed, a lane to a query, so
+// lse and delta are vectors. Row by row, the tiles are the left operands of dv and dk; column by column, that of dq.
 //
 // One work item is one head, which owns its part of dqkv; blocks follow each other in a fixed order.
-#pragma once
 #include "attention.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
-constexpr int64_t kGradKeys = 120;
+constexpr int64_t kGradKeys = 132 / kTileRows * kTileRows;
 constexpr int64_t kGradQueries = 128 / kTileCols * kTileCols;
 // One vector more than a power of two, so that the rows of a tile spread over the sets of the cache.
 constexpr int64_t kGradStride = kGradQueries + 16;
@@ -95,14 +94,14 @@ static void gradientTile(float* p, float* ds, P* pairs, int64_t column, int64_t 
 }
 
 template <class P>
-static void attentionGradHead(const HeadRows& q, const HeadRows& k, const HeadRows& v, const HeadRows& gradient,
-                              const HeadRows& dq, const HeadRows& dk, const HeadRows& dv, int64_t N, int64_t d,
-                              const AttentionGradBuffers<P>& b) {
+static void attentionGradHead(const HeadRows (&qkv)[3], const HeadRows& gradient, const HeadRows (&dqkv)[3], int64_t N,
+                              int64_t d, const AttentionGradBuffers<P>& b) {
   const float rootScale = 1.f / __builtin_sqrtf((float)d);
   const auto unscaled = [](int64_t) { return 1.f; };
   const auto scaled = [&](int64_t) { return rootScale; };
   const int64_t ld = roundUp(d, kLanes);
-  const Right<P> queryTokens = packTokens(q, 0, N, d, b.queryTokens), queryFeatures = packFeatures(q, 0, N, d, b.queryFeatures);
+  const Right<P> queryTokens = packTokens(qkv[0], 0, N, d, b.queryTokens);
+  const Right<P> queryFeatures = packFeatures(qkv[0], 0, N, d, b.queryFeatures);
   const Right<P> gradTokens = packTokens(gradient, 0, N, d, b.gradTokens);
   const Right<P> gradFeatures = packFeatures(gradient, 0, N, d, b.gradFeatures);
   const Left<P> pRows = rowMajorLeft((const P*)b.p, kGradStride), dsRows = rowMajorLeft((const P*)b.ds, kGradStride);
@@ -111,8 +110,9 @@ static void attentionGradHead(const HeadRows& q, const HeadRows& k, const HeadRo
 
   for (int64_t key = 0; key < N; key += keyBlock) {
     const int64_t keys = min64(keyBlock, N - key);
-    const Left<P> keyRows = copyTokens(k, key, keys, d, b.keys), valueRows = copyTokens(v, key, keys, d, b.values);
-    const Right<P> keyFeatures = packFeatures(k, key, keys, d, b.keyFeatures);
+    const Left<P> keyRows = copyTokens(qkv[1], key, keys, d, b.keys);
+    const Left<P> valueRows = copyTokens(qkv[2], key, keys, d, b.values);
+    const Right<P> keyFeatures = packFeatures(qkv[1], key, keys, d, b.keyFeatures);
     for (int64_t query = 0; query < N; query += queryBlock) {
       const int64_t queries = min64(queryBlock, N - query), width = roundUp(queries, kLanes);
       for (int64_t column = 0; column < width; column += kTileCols) {
@@ -125,10 +125,10 @@ static void attentionGradHead(const HeadRows& q, const HeadRows& k, const HeadRo
       multiply(keys, ld, queries, dsRows, part(queryFeatures, 0, query), b.dk, ld, query > 0);
       multiply(queries, ld, keys, dsColumns, keyFeatures, b.dq + query * ld, ld, key > 0);
     }
-    storeTokens(dv, key, keys, d, b.dv, ld, unscaled);
-    storeTokens(dk, key, keys, d, b.dk, ld, scaled);
+    storeTokens(dqkv[2], key, keys, d, b.dv, ld, unscaled);
+    storeTokens(dqkv[1], key, keys, d, b.dk, ld, scaled);
   }
-  storeTokens(dq, 0, N, d, b.dq, ld, scaled);
+  storeTokens(dqkv[0], 0, N, d, b.dq, ld, scaled);
 }
 
 template <class P>
@@ -136,19 +136,19 @@ static void attentionGradTyped(const Call& call, int64_t heads) {
   const Tensor &qkv = call.inputs[0], &o = call.inputs[1], &lse = call.inputs[2], &gradient = call.inputs[3];
   const Tensor& dqkv = call.outputs[0];
   const int64_t images = qkv.shape[0], N = qkv.shape[1], D = qkv.shape[2] / 3, d = D / heads;
-  parallel(call.pool, images * heads, [&](int64_t item, int thread) {
-    const int64_t image = item / heads, column = item % heads * d;
+  parallelUnits(call.pool, images * heads, 5 * N * N * d, [&](int64_t head, int thread) {
+    const int64_t image = head / heads, column = head % heads * d;
     const AttentionGradBuffers<P> buffers(call.pool->scratch(thread, AttentionGradBuffers<P>(nullptr, N, d).bytes), N, d);
-    const HeadRows dout(gradient, image, column);
-    sumProducts(HeadRows(o, image, column), dout, N, d, buffers.delta);
+    const HeadRows gradientRows(gradient, image, column);
+    sumProducts(HeadRows(o, image, column), gradientRows, N, d, buffers.delta);
     for (int64_t t = 0; t < roundUp(N, kLanes); t++) {
       // Columns past N are multiplied by zeros; they only have to be finite.
-      buffers.lse[t] = t < N ? kLog2e * ((const float*)lse.data)[item * N + t] : 0.f;
+      buffers.lse[t] = t < N ? kLog2e * ((const float*)lse.data)[head * N + t] : 0.f;
       if (t >= N) buffers.delta[t] = 0.f;
     }
-    attentionGradHead<P>(HeadRows(qkv, image, column), HeadRows(qkv, image, D + column), HeadRows(qkv, image, 2 * D + column),
-                         dout, HeadRows(dqkv, image, column), HeadRows(dqkv, image, D + column),
-                         HeadRows(dqkv, image, 2 * D + column), N, d, buffers);
+    const auto rows = [&](const Tensor& tensor, int64_t part) { return HeadRows(tensor, image, part * D + column); };
+    attentionGradHead<P>({rows(qkv, 0), rows(qkv, 1), rows(qkv, 2)}, gradientRows,
+                         {rows(dqkv, 0), rows(dqkv, 1), rows(dqkv, 2)}, N, d, buffers);
   });
 }
 
