@@ -1,14 +1,14 @@
 /** How a process ends that a signal stopped, by the convention of shells: 128 + the signal's number. */
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Aborts at the first Ctrl-C (SIGINT) or SIGTERM; the second leaves at once.
+ * Aborts at the first Ctrl-C (SIGINT), SIGTERM or SIGHUP (the terminal was closed); the second leaves at once.
  * @param onFirst is called at the first, to say what happens now
  */
 export function interruptible(onFirst: () => void): { readonly signal: AbortSignal; exitCode(): number } {
   const controller = new AbortController();
   let code = 0;
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(exitCodes[name]);
       code = exitCodes[name];

@@ -25,8 +25,8 @@ for (const command of [trainCommand(), resumeCommand(), sampleCommand(), infoCom
   program.addCommand(command.copyInheritedSettings(program));
 }
 
-// A reader such as `head` that has seen enough is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// A run must not end because nobody reads along any more: `train ... | head`, or a terminal that was closed.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 try {
   await program.parseAsync();

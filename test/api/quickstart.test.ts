@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
@@ -14,6 +14,13 @@ const shortened = `
   const short = { steps: 3, batchSize: 4, logEvery: 1 };
   export const train = (config, options) =>
     rectiflow.train({ ...config, model: small, train: short, sample: { steps: 2, perClass: 1 } }, options);`;
+
+it('the README shows the example that is tested', async () => {
+  const [readme, example] = await Promise.all(
+    ['README.md', 'examples/quickstart.ts'].map((file) => readFile(join(root, file), 'utf8')),
+  );
+  expect(readme).toContain(`\`\`\`ts\n${example}\`\`\``);
+});
 
 it('the example of the README compiles, trains and samples', async () => {
   const folder = await temporaryFolder();

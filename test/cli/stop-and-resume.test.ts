@@ -127,6 +127,14 @@ describe('resume', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
+  it('is not needed because the reader of the output has gone', async () => {
+    const folder = await workFolder();
+    const training = startRectiflow(folder, ['train', 'tiny.json']);
+    training.process.stdout!.destroy();
+    expect((await training.finished).code).toBe(0);
+    expect(await readdir(join(folder, run, 'checkpoints'))).toContain('step-0000060');
+  });
+
   it('is refused while another process works on the run', async () => {
     const folder = await workFolder({ steps: 1_000_000 });
     const training = startRectiflow(folder, ['train', 'tiny.json']);

@@ -1,4 +1,5 @@
 // The oracle: a plain interpreter, in float32 or float64. Slow, and with nothing in it that could be wrong quietly.
+import { setImmediate } from 'node:timers/promises';
 import type { Dense } from '../../ops/op.ts';
 import { lower, mixedPrecision, planMemory } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
@@ -72,6 +73,8 @@ function compile(
     plan: planMemory(program),
     async run(inputs) {
       checkInputs(program, inputs);
+      // Work that never waits would starve timers and signals, Ctrl-C among them.
+      await setImmediate();
       const values: Values = new Map();
       for (const tensor of program.state) {
         values.set(tensor, {
