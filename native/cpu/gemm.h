@@ -1,9 +1,9 @@
-// Threaded matrix product: C[M, N] = A[M, K] B[K, N] with a function applied to each finished piece of C.
+// Threaded matrix product: C[M, N] = A[M, K] B[K, N], each finished piece of C handed to a visitor.
 //
 // B is packed once, by all threads, into memory they share. C is then cut into blocks of at most kRowBlock rows that the threads
 // claim one by one. The rows of A that a block needs are read where they lie if their layout allows it, else packed into the
 // thread's own cache. While a panel of B (a few tens of KiB) sits in the first-level cache, all rows of the block pass over it;
-// the finished piece, still in cache, goes to `finish`, which adds a bias, applies an activation or converts to bf16. Where K
+// the finished piece, still in cache, goes to the visitor, which adds a bias, applies an activation or converts to bf16. Where K
 // is long it is cut so that the block's share of A stays in the second-level cache, and the sums wait in a tile of floats.
 //
 // Each element is the sum, in order, of sums over pieces of K that depend on K alone: the result is the same for any number of
@@ -21,10 +21,24 @@ struct Operand {
   int64_t stride, kStride;
 };
 
+// What a caller does with a product. It adds finish(row, rows, col, cols, tile, ld): the elements
+// C[row + i, col + j] = tile[i*ld + j] are complete. Both are called once for every element of C.
+struct GemmVisitor {
+  // These elements of C will be finished next: time to fetch their destination.
+  void soon(int64_t, int64_t, int64_t, int64_t) const {}
+};
+
+// Fetches a block of a row-major matrix into the cache ahead of its being written.
+static RF_INLINE void prefetchBlock(const void* data, int64_t strideBytes, int64_t rows, int64_t bytes) {
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char*)data + i * strideBytes + at, 1);
+}
+
 constexpr int64_t kRowBlock = 48 / kTileRows * kTileRows;
-constexpr int64_t kUnitBlock = 1024;              // along K, at most
+constexpr int64_t kUnitBlock = 1024;                 // along K, at most
 constexpr int64_t kWaitingFloats = kRowBlock * 512;  // of unfinished sums per thread
-constexpr int64_t kSmallestItem = 1 << 18;        // multiply-adds worth handing to a thread
+constexpr int64_t kSmallestItem = 1 << 18;           // multiply-adds worth handing to a thread
+constexpr int64_t kSmallestPacking = 1 << 14;        // elements worth handing to a thread
 constexpr int64_t kFewRows = 64;
 
 struct Blocking {
@@ -52,17 +66,30 @@ static Blocking chooseBlocking(int64_t M, int64_t N, int64_t K, int threads) {
   return b;
 }
 
-// Packs the right operand with all threads. The result stands in the pool's shared memory.
+// Panels a power of two apart would compete for the same cache lines while rows are spread over them.
+static RF_INLINE int64_t paddedPanel(int64_t units) { return ceilDiv(units, 16) * 16 + 16; }
+
+// Packs the right operand with all threads, each taking columns, or rows where those are contiguous. The result stands in the
+// pool's shared memory.
 template <class P, class S>
 static Right<P> packShared(Pool* pool, Operand<S> b, int64_t N, int64_t K) {
-  P* packed = (P*)pool->shared(packedColsBytes<P>(N, K));
-  const int64_t panels = ceilDiv(N, kTileCols), panelSize = kTileCols * unitsOf<P>(K);
-  const int64_t perItem = max64(ceilDiv(panels, 4 * pool->threads()), ceilDiv(1 << 14, panelSize));
-  parallel(pool, ceilDiv(panels, perItem), [&](int64_t item, int) {
-    const int64_t panel = item * perItem, col = panel * kTileCols;
-    packCols<P>(b.data + col * b.stride, b.stride, b.kStride, min64(N - col, perItem * kTileCols), K, packed + panel * panelSize);
-  });
-  return packedRight(packed, K);
+  const int64_t units = unitsOf<P>(K), panels = ceilDiv(N, kTileCols), panelStride = paddedPanel(kTileCols * units);
+  P* packed = (P*)pool->shared(panels * panelStride * sizeof(P));
+  const int64_t parts = max64(1, min64(4 * pool->threads(), N * K / kSmallestPacking));
+  if (b.stride == 1) {
+    const int64_t part = ceilDiv(units, parts);
+    parallel(pool, ceilDiv(units, part), [&](int64_t item, int) {
+      const int64_t u = item * part, k0 = u * kUnitSize<P>, k = min64(K - k0, part * kUnitSize<P>);
+      packAcross<RightPanel>(b.data + k0 * b.kStride, b.kStride, N, k, packed + u * kTileCols, panelStride);
+    });
+  } else {
+    const int64_t part = ceilDiv(panels, parts);
+    parallel(pool, ceilDiv(panels, part), [&](int64_t item, int) {
+      const int64_t panel = item * part, col = panel * kTileCols, cols = min64(N - col, part * kTileCols);
+      packAlong<RightPanel>(b.data + col * b.stride, b.stride, cols, K, packed + panel * panelStride, panelStride);
+    });
+  }
+  return {packed, panelStride};
 }
 
 template <class P, class S>
@@ -81,18 +108,21 @@ static bool readableInPlace(Operand<S> a, int64_t K) {
          a.stride * (int64_t)sizeof(S) % kConflictBytes != 0;
 }
 
-static RF_INLINE int64_t stagedStride(int64_t units) { return ceilDiv(units, 16) * 16 + 16; }
+// A copy of rows of the left operand has this many units from row to row, so that no two rows compete.
+static RF_INLINE int64_t copiedStride(int64_t units) { return ceilDiv(units, 16) * 16 + 16; }
 
-// A block of the left operand, ready for the tile: in place, copied row by row (converted), or packed. The buffer holds
-// rows * stagedStride(units) units.
+// Some rows of the left operand, copied (and converted) or packed into a buffer of stagedUnits.
 template <class P, class S>
-static Left<P> leftBlock(Operand<S> a, bool inPlace, int64_t rows, int64_t k, P* buffer) {
-  if (inPlace) return rowMajorLeft((const P*)a.data, a.stride / kUnitSize<P>);
+static int64_t stagedUnits(Operand<S> a, int64_t rows, int64_t k) {
+  return a.kStride != 1 ? packedRowsBytes<P>(rows, k) / (int64_t)sizeof(P) : rows * copiedStride(unitsOf<P>(k));
+}
+template <class P, class S>
+static Left<P> stageLeft(Operand<S> a, int64_t rows, int64_t k, P* buffer) {
   if (a.kStride != 1) {
     packRows(a.data, a.stride, a.kStride, rows, k, buffer);
     return packedLeft(buffer, k);
   }
-  const int64_t units = unitsOf<P>(k), stride = stagedStride(units);
+  const int64_t units = unitsOf<P>(k), stride = copiedStride(units);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t u = 0; u < units; u += kLanes)
       *(vu_unaligned*)(buffer + i * stride + u) =
@@ -100,49 +130,58 @@ static Left<P> leftBlock(Operand<S> a, bool inPlace, int64_t rows, int64_t k, P*
   return rowMajorLeft(buffer, stride);
 }
 
-struct IgnoreLeft {
-  void operator()(int64_t, int64_t, int64_t, int64_t) const {}
-};
+// The part of a right operand from a panel and from an element along k (even for pairs).
+template <class P>
+static RF_INLINE Right<P> rightFrom(Right<P> b, int64_t panel, int64_t k) {
+  return {b.data + panel * b.panelStride + k / kUnitSize<P> * kTileCols, b.panelStride};
+}
 
-// finish(row0, rows, col0, cols, tile, ld): C[row0 + i, col0 + j] = tile[i*ld + j] is complete. Called once for every element.
-// seen(row0, rows, k0, k): that part of A has just been read; called once for every element, by one thread for a given row and
-// in the order of k.
-template <class P, class SA, class SB, class Finish, class Seen = IgnoreLeft>
-static void blockedGemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, Finish&& finish,
-                        Seen&& seen = Seen()) {
-  const Right<P> packed = packShared<P>(pool, b, N, K);
-  const Blocking by = chooseBlocking<P>(M, N, K, pool->threads());
-  const bool inPlace = readableInPlace<P>(a, K);
+// leftOf(row, rows, k0, k, buffer) supplies blocks of the left operand; the buffer has room for `staged` units.
+template <class P, class LeftOf, class Visitor>
+static void multiplyBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, const Blocking& by, int64_t staged, const LeftOf& leftOf,
+                           Right<P> b, const Visitor& visitor) {
   const int64_t waiting = by.rows * kTileCols * (by.chunks > 1 ? by.panels : 1);
-  const int64_t staged = inPlace ? 0 : by.rows * stagedStride(unitsOf<P>(by.k));
   parallel(pool, by.rowBlocks * by.colBlocks, [&](int64_t item, int thread) {
     const int64_t row = item / by.colBlocks * by.rows, rows = min64(by.rows, M - row);
-    const int64_t firstCol = item % by.colBlocks * by.panels * kTileCols;
-    const int64_t lastCol = min64(N, firstCol + by.panels * kTileCols);
+    const int64_t firstPanel = item % by.colBlocks * by.panels, lastCol = min64(N, (firstPanel + by.panels) * kTileCols);
     float* sums = (float*)pool->scratch(thread, (waiting + staged) * 4);
     for (int64_t chunk = 0; chunk < by.chunks; chunk++) {
       const int64_t k0 = chunk * by.k, k = min64(by.k, K - k0);
-      const Operand<SA> part = {a.data + row * a.stride + k0 * a.kStride, a.stride, a.kStride};
-      const Left<P> left = leftBlock<P>(part, inPlace, rows, k, (P*)(sums + waiting));
-      if (firstCol == 0) seen(row, rows, k0, k);
+      const bool last = chunk + 1 == by.chunks;
+      const Left<P> left = leftOf(row, rows, k0, k, (P*)(sums + waiting));
       float* tile = sums;
-      for (int64_t col = firstCol; col < lastCol; col += kTileCols) {
+      for (int64_t col = firstPanel * kTileCols; col < lastCol; col += kTileCols) {
         const int64_t cols = min64(kTileCols, lastCol - col);
-        const Right<P> right = {packed.data + col / kTileCols * packed.panelStride + k0 / kUnitSize<P> * kTileCols, 0};
-        multiply(rows, ceilDiv(cols, kLanes) * kLanes, k, left, right, tile, kTileCols, chunk > 0);
-        if (chunk + 1 == by.chunks) finish(row, rows, col, cols, (const float*)tile, (int64_t)kTileCols);
+        if (last) visitor.soon(row, rows, col, cols);
+        multiply(rows, ceilDiv(cols, kLanes) * kLanes, k, left, rightFrom(b, col / kTileCols, k0), tile, kTileCols, chunk > 0);
+        if (last) visitor.finish(row, rows, col, cols, (const float*)tile, (int64_t)kTileCols);
         if (by.chunks > 1) tile += by.rows * kTileCols;
       }
     }
   });
 }
 
-// The product for any shape. With few rows, packing B would cost more than the product; C^T = B^T A^T is computed instead, so
-// that the large operand is the one that is read in place.
-template <class P, class SA, class SB, class Finish>
-static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, Finish&& finish) {
-  if (M > kFewRows || N <= M) return blockedGemm<P>(pool, M, N, K, a, b, finish);
-  blockedGemm<P>(pool, N, M, K, b, a, [&](int64_t col, int64_t cols, int64_t row, int64_t rows, const float* tile, int64_t ld) {
+template <class P, class SA, class SB, class Visitor>
+static void gemmRowBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
+  const Right<P> right = packShared<P>(pool, b, N, K);
+  const Blocking by = chooseBlocking<P>(M, N, K, pool->threads());
+  const bool inPlace = readableInPlace<P>(a, K);
+  const int64_t staged = inPlace ? 0 : stagedUnits<P>(a, by.rows, by.k);
+  const auto leftOf = [&](int64_t row, int64_t rows, int64_t k0, int64_t k, P* buffer) {
+    const Operand<SA> block = {a.data + row * a.stride + k0 * a.kStride, a.stride, a.kStride};
+    return inPlace ? rowMajorLeft((const P*)block.data, a.stride / kUnitSize<P>) : stageLeft(block, rows, k, buffer);
+  };
+  multiplyBlocks(pool, M, N, K, by, staged, leftOf, right, visitor);
+}
+
+// Shows the parts of C^T to a visitor of C.
+template <class Visitor>
+struct TransposedVisitor : GemmVisitor {
+  const Visitor& visitor;
+  explicit TransposedVisitor(const Visitor& v) : visitor(v) {}
+
+  void soon(int64_t col, int64_t cols, int64_t row, int64_t rows) const { visitor.soon(row, rows, col, cols); }
+  void finish(int64_t col, int64_t cols, int64_t row, int64_t rows, const float* tile, int64_t ld) const {
     constexpr int64_t kPadded = (kRowBlock + kLanes - 1) / kLanes * kLanes;
     float turned[kTileCols * kPadded];
     for (int64_t j = 0; j < cols; j += kLanes)
@@ -154,8 +193,16 @@ static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Ope
 #pragma GCC unroll 16
         for (int q = 0; q < kLanes; q++) *(vu_unaligned*)(turned + (i + q) * kPadded + j) = block[q];
       }
-    finish(row, rows, col, cols, (const float*)turned, kPadded);
-  });
+    visitor.finish(row, rows, col, cols, (const float*)turned, kPadded);
+  }
+};
+
+// The product for any shape. With few rows, packing B would cost more than the product; C^T = B^T A^T is computed instead, so
+// that the large operand is the one that is read in place.
+template <class P, class SA, class SB, class Visitor>
+static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
+  if (M > kFewRows || N <= M) return gemmRowBlocks<P>(pool, M, N, K, a, b, visitor);
+  gemmRowBlocks<P>(pool, N, M, K, b, a, TransposedVisitor<Visitor>(visitor));
 }
 
 }  // namespace RF_NS

@@ -11,6 +11,21 @@ namespace RF_NS {
 // Multiply-adds below which one matrix is not worth being shared among threads.
 constexpr int64_t kSmallProduct = 1 << 21;
 
+struct MatrixOutput : GemmVisitor {
+  float* y;
+  int64_t N;
+  MatrixOutput(float* y, int64_t N) : y(y), N(N) {}
+
+  void soon(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
+    prefetchBlock(y + row * N + col, N * 4, rows, cols * 4);
+  }
+  void finish(int64_t row, int64_t rows, int64_t col, int64_t cols, const float* tile, int64_t ld) const {
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < cols; j += kLanes)
+        storePartial(y + (row + i) * N + col + j, load(tile + i * ld + j), cols - j);
+  }
+};
+
 static void matmulKernel(const Call& call) {
   const Tensor &a = call.inputs[0], &b = call.inputs[1], &y = call.outputs[0];
   const bool transposeA = call.number("transposeA", 0) != 0, transposeB = call.number("transposeB", 0) != 0;
@@ -37,13 +52,7 @@ static void matmulKernel(const Call& call) {
       multiply(M, N, K, packedA, packedB, result(i), N, false);
     });
   }
-  for (int64_t i = 0; i < batch; i++)
-    gemm<float>(call.pool, M, N, K, left(i), right(i),
-                [&](int64_t row, int64_t rows, int64_t col, int64_t cols, const float* tile, int64_t ld) {
-                  for (int64_t r = 0; r < rows; r++)
-                    for (int64_t c = 0; c < cols; c += kLanes)
-                      storePartial(result(i) + (row + r) * N + col + c, load(tile + r * ld + c), cols - c);
-                });
+  for (int64_t i = 0; i < batch; i++) gemm<float>(call.pool, M, N, K, left(i), right(i), MatrixOutput(result(i), N));
 }
 
 }  // namespace RF_NS

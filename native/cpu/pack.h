@@ -1,6 +1,6 @@
 // Packing the operands of a matrix product into panels (see tile.h): element (i, k) of the source is at
 // source[i*stride + k*kStride], i being a row of the left operand or a column of the right one, and lands in
-// panel[i / W][unit(k) * W + i % W]. Panels are padded with zeros, also at an odd k of bf16 pairs.
+// panel[i / W][unit(k) * stride + i % W]. Panels are padded with zeros to W, also at an odd k of bf16 pairs.
 //
 // One of the two strides must be 1. Where neighbouring i are contiguous, packing copies vectors (and interleaves two rows into
 // pairs); where k is contiguous, it transposes square blocks in registers.
@@ -30,6 +30,25 @@ static RF_INLINE vf load(const RoundedFloat* p) {
 using LowFloat = float;
 #else
 using LowFloat = RoundedFloat;
+#endif
+
+// loadPartial without its loop where masked loads exist: the last panel of a block of rows is often narrower than a vector.
+template <class S>
+static RF_INLINE vf loadNarrow(const S* p, int64_t n) { return loadPartial(p, n); }
+#if RF_LANES == 16 && defined(__AVX512BW__)
+static RF_INLINE uint32_t laneMask(int64_t n) { return n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0u; }
+template <>
+RF_INLINE vf loadNarrow(const float* p, int64_t n) { return (vf)_mm512_maskz_loadu_ps((__mmask16)laneMask(n), p); }
+template <>
+RF_INLINE vf loadNarrow(const bf16* p, int64_t n) {
+  return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16((__mmask16)laneMask(n), p)), 16);
+}
+#elif RF_LANES == 8 && defined(__AVX2__)
+template <>
+RF_INLINE vf loadNarrow(const float* p, int64_t n) {
+  const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return (vf)_mm256_maskload_ps(p, (__m256i)(lane < (int32_t)n));
+}
 #endif
 
 // The first n of kLanes neighbouring units along k, where k is contiguous; remaining counts elements up to the end of k.
@@ -65,13 +84,13 @@ template <class P, class S>
 struct Across;
 template <class S>
 struct Across<float, S> {
-  static RF_INLINE vu load(const S* p, int64_t, bool, int64_t n) { return (vu)loadPartial(p, n); }
+  static RF_INLINE vu load(const S* p, int64_t, bool, int64_t n) { return (vu)loadNarrow(p, n); }
 };
 template <class S>
 struct Across<uint32_t, S> {
   static RF_INLINE vu bits(const S* p, int64_t n) {
     bf16 low[kLanes];
-    store(low, loadPartial(p, n));
+    store(low, loadNarrow(p, n));
     return (vu)RF_NS::load(low);
   }
   static RF_INLINE vu load(const S* p, int64_t kStride, bool hasOdd, int64_t n) {
@@ -80,76 +99,93 @@ struct Across<uint32_t, S> {
   }
 };
 template <>
-RF_INLINE vu Across<uint32_t, bf16>::bits(const bf16* p, int64_t n) { return (vu)loadPartial(p, n); }
+RF_INLINE vu Across<uint32_t, bf16>::bits(const bf16* p, int64_t n) { return (vu)loadNarrow(p, n); }
 
-// Stores W of the lanes, or all of them where the excess lands on units that this panel has yet to write.
-template <int W, class P>
-static RF_INLINE void putUnit(P* panel, vu lanes, int64_t unitsLeft) {
-  static_assert(W < kLanes || W % kLanes == 0, "a panel is part of one vector or whole vectors");
-  if (W < kLanes && unitsLeft * W < kLanes)
-    memcpy(panel, &lanes, W * sizeof(P));
+// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k; one of the right operand kTileCols columns.
+struct LeftPanel {
+  static constexpr int width = kTileRows, stride = kPackedRows;
+};
+struct RightPanel {
+  static constexpr int width = kTileCols, stride = kTileCols;
+};
+
+// Stores as many lanes as fit between two units; those past the panel's width have no meaning.
+template <class Panel, class P>
+static RF_INLINE void putUnit(P* panel, vu lanes) {
+  static_assert(Panel::stride < kLanes || Panel::stride % kLanes == 0, "part of one vector, or whole vectors");
+  if constexpr (Panel::stride < kLanes)
+    memcpy(panel, &lanes, Panel::stride * sizeof(P));
   else
     *(vu_unaligned*)panel = lanes;
 }
 
-template <int W, class P, class S>
-static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t k, P* packed) {
-  const int64_t units = unitsOf<P>(k), step = kUnitSize<P>;
-  // A few rows of the source at a time, so that the panels share the cache lines they cut through.
-  constexpr int64_t kBlock = 32;
-  for (int64_t from = 0; from < units; from += kBlock) {
-    const int64_t to = min64(from + kBlock, units);
+// Panels are panelStride apart, which is more than they fill when only a part of k is packed.
+//
+// The source is crossed in bands of a few rows: long enough for whole cache lines in every panel, few enough to stay in the
+// cache while the panels cut through their lines. Neither the rows of a band nor the panels are far-reaching streams that the
+// hardware would foresee, so the source is fetched ahead of its use.
+template <class Panel, class P, class S>
+static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t k, P* packed, int64_t panelStride) {
+  constexpr int64_t step = kUnitSize<P>, band = 8, ahead = 192 / (int64_t)sizeof(S);
+  const int64_t units = unitsOf<P>(k);
+  for (int64_t from = 0; from < units; from += band) {
+    const int64_t to = min64(from + band, units);
     P* panel = packed;
-    for (int64_t p = 0; p < count; p += W, panel += W * units)
-      for (int64_t u = from; u < to; u++)
+    for (int64_t p = 0; p < count; p += Panel::width, panel += panelStride) {
+      const int64_t next = p + ahead < count ? p + ahead : band * step * kStride + p + ahead - count;
+      for (int64_t row = from * step; row < min64(k, to * step); row++) __builtin_prefetch(source + row * kStride + next);
 #pragma GCC unroll 4
-        for (int m = 0; m < W; m += kLanes) {
-          const vu lanes = Across<P, S>::load(source + u * step * kStride + p + m, kStride, u * step + 1 < k, min64(W, count - p) - m);
-          putUnit<W>(panel + u * W + m, lanes, units - u);
-        }
+      for (int m = 0; m < Panel::stride; m += kLanes)
+        for (int64_t u = from; u < to; u++)
+          putUnit<Panel>(panel + u * Panel::stride + m, Across<P, S>::load(source + u * step * kStride + p + m, kStride,
+                                                                           u * step + 1 < k, count - p - m));
+    }
   }
 }
 
-template <int W, class P, class S>
-static void packAlong(const S* source, int64_t stride, int64_t count, int64_t k, P* panel) {
-  const int64_t units = unitsOf<P>(k), step = kUnitSize<P>;
-  for (int64_t p = 0; p < count; p += W, panel += W * units)
+template <class Panel, class P, class S>
+static void packAlong(const S* source, int64_t stride, int64_t count, int64_t k, P* packed, int64_t panelStride) {
+  constexpr int64_t step = kUnitSize<P>;
+  const int64_t units = unitsOf<P>(k);
+  P* panel = packed;
+  for (int64_t p = 0; p < count; p += Panel::width, panel += panelStride)
     for (int64_t from = 0; from < units; from += kLanes)
-      for (int m = 0; m < W; m += kLanes) {
-        const int64_t rows = min64(W, count - p) - m;
+      for (int m = 0; m < Panel::width; m += kLanes) {
+        const int64_t rows = min64(Panel::width, count - p) - m;
         vu block[kLanes];
 #pragma GCC unroll 16
         for (int i = 0; i < kLanes; i++)
           block[i] = i < rows ? AlongK<P, S>::load(source + (p + m + i) * stride + from * step, k - from * step) : (vu){};
         transpose(block);
         for (int64_t i = 0; i < min64(kLanes, units - from); i++)
-          putUnit<W>(panel + (from + i) * W + m, block[i], units - from - i);
+          putUnit<Panel>(panel + (from + i) * Panel::stride + m, block[i]);
       }
 }
 
-template <int W, class P, class S>
-static void packPanels(const S* source, int64_t stride, int64_t kStride, int64_t count, int64_t k, P* packed) {
+template <class Panel, class P>
+static RF_INLINE int64_t packedBytes(int64_t count, int64_t k) {
+  return ceilDiv(count, Panel::width) * Panel::stride * unitsOf<P>(k) * (int64_t)sizeof(P);
+}
+template <class Panel, class P, class S>
+static void pack(const S* source, int64_t stride, int64_t kStride, int64_t count, int64_t k, P* packed) {
+  const int64_t panelStride = Panel::stride * unitsOf<P>(k);
   if (stride == 1)
-    packAcross<W>(source, kStride, count, k, packed);
+    packAcross<Panel>(source, kStride, count, k, packed, panelStride);
   else
-    packAlong<W>(source, stride, count, k, packed);
+    packAlong<Panel>(source, stride, count, k, packed, panelStride);
 }
 
 template <class P>
-static RF_INLINE int64_t packedRowsBytes(int64_t rows, int64_t k) {
-  return ceilDiv(rows, kTileRows) * kTileRows * unitsOf<P>(k) * (int64_t)sizeof(P);
-}
+static RF_INLINE int64_t packedRowsBytes(int64_t rows, int64_t k) { return packedBytes<LeftPanel, P>(rows, k); }
 template <class P>
-static RF_INLINE int64_t packedColsBytes(int64_t cols, int64_t k) {
-  return ceilDiv(cols, kTileCols) * kTileCols * unitsOf<P>(k) * (int64_t)sizeof(P);
-}
+static RF_INLINE int64_t packedColsBytes(int64_t cols, int64_t k) { return packedBytes<RightPanel, P>(cols, k); }
 template <class P, class S>
 static RF_INLINE void packRows(const S* source, int64_t rowStride, int64_t kStride, int64_t rows, int64_t k, P* packed) {
-  packPanels<kTileRows>(source, rowStride, kStride, rows, k, packed);
+  pack<LeftPanel>(source, rowStride, kStride, rows, k, packed);
 }
 template <class P, class S>
 static RF_INLINE void packCols(const S* source, int64_t colStride, int64_t kStride, int64_t cols, int64_t k, P* packed) {
-  packPanels<kTileCols>(source, colStride, kStride, cols, k, packed);
+  pack<RightPanel>(source, colStride, kStride, cols, k, packed);
 }
 
 }  // namespace RF_NS

@@ -30,6 +30,8 @@ constexpr int kTileRows = 8, kTileVectors = 3;  // 24 of 32
 constexpr int kTileRows = 4, kTileVectors = 2;  // 8 of 16: without fused multiply-add, products need registers too
 #endif
 constexpr int kTileCols = kTileVectors * kLanes;
+// Units from one k to the next in a packed left operand: a little more than kTileRows where that makes it a power of two.
+constexpr int kPackedRows = kTileRows == 6 ? 8 : kTileRows;
 
 typedef uint32_t vu_unaligned __attribute__((vector_size(RF_LANES * 4), may_alias, aligned(4)));
 
@@ -66,7 +68,7 @@ struct Right {
 };
 template <class P>
 static RF_INLINE Left<P> packedLeft(const P* data, int64_t k) {
-  return {data, kTileRows * unitsOf<P>(k), 1, kTileRows};
+  return {data, kPackedRows * unitsOf<P>(k), 1, kPackedRows};
 }
 // A row-major matrix of units as it lies in memory; rowStride counts units. bf16 data with even k and rows an even number of
 // elements apart may be read as pairs.
