@@ -1,10 +1,11 @@
 // Threaded matrix product: C[M, N] = A[M, K] B[K, N], each finished piece of C handed to a visitor.
 //
-// B is packed once, by all threads, into memory they share. C is then cut into blocks of at most kRowBlock rows that the threads
-// claim one by one. The rows of A that a block needs are read where they lie if their layout allows it, else packed into the
-// thread's own cache. While a panel of B (a few tens of KiB) sits in the first-level cache, all rows of the block pass over it;
-// the finished piece, still in cache, goes to the visitor, which adds a bias, applies an activation or converts to bf16. Where K
-// is long it is cut so that the block's share of A stays in the second-level cache, and the sums wait in a tile of floats.
+// B is packed once, by all threads, into memory they share. C is then cut into blocks of at most kRowBlock rows, which the
+// threads claim one by one. The rows of A that a block needs are read where they lie if their layout allows it, else they are
+// copied or packed into the thread's own cache. While one panel of B is at hand, all rows of the block pass over it; the
+// finished piece, still in the first-level cache, goes to the visitor, which adds a bias, applies an activation or converts to
+// bf16. Where K is long it is cut, so that the block's share of A stays in the second-level cache, and unfinished sums wait in
+// a tile of floats.
 //
 // Each element is the sum, in order, of sums over pieces of K that depend on K alone: the result is the same for any number of
 // threads and any cut of M and N.
@@ -24,8 +25,8 @@ struct Operand {
 // What a caller does with a product. It adds finish(row, rows, col, cols, tile, ld): the elements
 // C[row + i, col + j] = tile[i*ld + j] are complete. Both are called once for every element of C.
 struct GemmVisitor {
-  // These elements of C will be finished next: time to fetch their destination.
-  void soon(int64_t, int64_t, int64_t, int64_t) const {}
+  // These elements of C will be finished next: time to fetch their destination into the cache.
+  void prefetch(int64_t, int64_t, int64_t, int64_t) const {}
 };
 
 // Fetches a block of a row-major matrix into the cache ahead of its being written.
@@ -35,11 +36,11 @@ static RF_INLINE void prefetchBlock(const void* data, int64_t strideBytes, int64
 }
 
 constexpr int64_t kRowBlock = 48 / kTileRows * kTileRows;
-constexpr int64_t kUnitBlock = 1024;                 // along K, at most
-constexpr int64_t kWaitingFloats = kRowBlock * 512;  // of unfinished sums per thread
+constexpr int64_t kUnitBlock = 768;                  // along K, at most
+constexpr int64_t kWaitingFloats = kRowBlock * 512;  // unfinished sums of an item
 constexpr int64_t kSmallestItem = 1 << 18;           // multiply-adds worth handing to a thread
 constexpr int64_t kSmallestPacking = 1 << 14;        // elements worth handing to a thread
-constexpr int64_t kFewRows = 64;
+constexpr int64_t kFewRows = 64;                     // up to which packing B costs more than it gains
 
 struct Blocking {
   int64_t rows, panels;          // of an item
@@ -47,19 +48,19 @@ struct Blocking {
   int64_t k, chunks;             // elements along K per chunk
 };
 
+// Several items per thread, which even out unequal speeds, unless they become too small: first more blocks of rows, then of
+// columns, since every item reads its rows of A again.
 template <class P>
 static Blocking chooseBlocking(int64_t M, int64_t N, int64_t K, int threads) {
   Blocking b;
-  const int64_t units = max64(1, unitsOf<P>(K)), panels = ceilDiv(N, kTileCols);
+  const int64_t units = max64(1, unitsOf<P>(K)), panels = ceilDiv(N, kTileCols), wanted = 8 * threads;
   b.chunks = ceilDiv(units, kUnitBlock);
   b.k = ceilDiv(ceilDiv(units, b.chunks), 16) * 16 * kUnitSize<P>;
-  // Several items per thread even out unequal speeds; items of few columns make poor use of a packed block of A.
-  const int64_t wanted = 8 * threads;
   b.rows = kRowBlock;
-  while (b.rows > kTileRows && ceilDiv(M, b.rows) * panels < wanted) b.rows = ceilDiv(b.rows / 2, kTileRows) * kTileRows;
+  while (b.rows > kTileRows && ceilDiv(M, b.rows) * panels < wanted && b.rows * N * K > kSmallestItem)
+    b.rows = ceilDiv(b.rows / 2, kTileRows) * kTileRows;
   b.rowBlocks = ceilDiv(M, b.rows);
-  const int64_t leastPanels = ceilDiv(kSmallestItem, b.rows * K * kTileCols);
-  b.panels = max64(leastPanels, panels / ceilDiv(wanted, b.rowBlocks));
+  b.panels = max64(panels / ceilDiv(wanted, b.rowBlocks), ceilDiv(kSmallestItem, b.rows * max64(1, K) * kTileCols));
   if (b.chunks > 1) b.panels = min64(b.panels, kWaitingFloats / (b.rows * kTileCols));
   b.panels = min64(max64(b.panels, 1), panels);
   b.colBlocks = ceilDiv(panels, b.panels);
@@ -99,13 +100,9 @@ constexpr bool kSameLayout<float, float> = true;
 template <>
 constexpr bool kSameLayout<uint32_t, bf16> = true;
 
-// Rows that lie a multiple of this far apart compete for the same few lines of the caches.
-constexpr int64_t kConflictBytes = 4096;
-
 template <class P, class S>
 static bool readableInPlace(Operand<S> a, int64_t K) {
-  return kSameLayout<P, S> && a.kStride == 1 && K % kUnitSize<P> == 0 && a.stride % kUnitSize<P> == 0 &&
-         a.stride * (int64_t)sizeof(S) % kConflictBytes != 0;
+  return kSameLayout<P, S> && a.kStride == 1 && K % kUnitSize<P> == 0 && a.stride % kUnitSize<P> == 0;
 }
 
 // A copy of rows of the left operand has this many units from row to row, so that no two rows compete.
@@ -138,8 +135,8 @@ static RF_INLINE Right<P> rightFrom(Right<P> b, int64_t panel, int64_t k) {
 
 // leftOf(row, rows, k0, k, buffer) supplies blocks of the left operand; the buffer has room for `staged` units.
 template <class P, class LeftOf, class Visitor>
-static void multiplyBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, const Blocking& by, int64_t staged, const LeftOf& leftOf,
-                           Right<P> b, const Visitor& visitor) {
+static void multiplyBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, const Blocking& by, int64_t staged,
+                           const LeftOf& leftOf, Right<P> b, const Visitor& visitor) {
   const int64_t waiting = by.rows * kTileCols * (by.chunks > 1 ? by.panels : 1);
   parallel(pool, by.rowBlocks * by.colBlocks, [&](int64_t item, int thread) {
     const int64_t row = item / by.colBlocks * by.rows, rows = min64(by.rows, M - row);
@@ -152,7 +149,7 @@ static void multiplyBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, const Bl
       float* tile = sums;
       for (int64_t col = firstPanel * kTileCols; col < lastCol; col += kTileCols) {
         const int64_t cols = min64(kTileCols, lastCol - col);
-        if (last) visitor.soon(row, rows, col, cols);
+        if (last) visitor.prefetch(row, rows, col, cols);
         multiply(rows, ceilDiv(cols, kLanes) * kLanes, k, left, rightFrom(b, col / kTileCols, k0), tile, kTileCols, chunk > 0);
         if (last) visitor.finish(row, rows, col, cols, (const float*)tile, (int64_t)kTileCols);
         if (by.chunks > 1) tile += by.rows * kTileCols;
@@ -180,7 +177,7 @@ struct TransposedVisitor : GemmVisitor {
   const Visitor& visitor;
   explicit TransposedVisitor(const Visitor& v) : visitor(v) {}
 
-  void soon(int64_t col, int64_t cols, int64_t row, int64_t rows) const { visitor.soon(row, rows, col, cols); }
+  void prefetch(int64_t col, int64_t cols, int64_t row, int64_t rows) const { visitor.prefetch(row, rows, col, cols); }
   void finish(int64_t col, int64_t cols, int64_t row, int64_t rows, const float* tile, int64_t ld) const {
     constexpr int64_t kPadded = (kRowBlock + kLanes - 1) / kLanes * kLanes;
     float turned[kTileCols * kPadded];
@@ -197,8 +194,8 @@ struct TransposedVisitor : GemmVisitor {
   }
 };
 
-// The product for any shape. With few rows, packing B would cost more than the product; C^T = B^T A^T is computed instead, so
-// that the large operand is the one that is read in place.
+// The product for any shape. With few rows C^T = B^T A^T is computed instead, so that the large operand is the one that is read
+// in place or packed block by block, and the small one the one that all threads pack first.
 template <class P, class SA, class SB, class Visitor>
 static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
   if (M > kFewRows || N <= M) return gemmRowBlocks<P>(pool, M, N, K, a, b, visitor);

@@ -22,7 +22,7 @@ struct LinearOutput : GemmVisitor {
   Write write = nullptr;
 
   int64_t stride() const { return y->shape[y->rank - 1]; }
-  void soon(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
+  void prefetch(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
     prefetch(*y, row, rows, col, cols);
     if (derivative) prefetch(*derivative, row, rows, col, cols);
   }
@@ -127,7 +127,7 @@ struct WeightGradient : GemmVisitor {
   bool first;  // part
   WeightGradient(float* dw, int64_t I, bool first) : dw(dw), I(I), first(first) {}
 
-  void soon(int64_t o, int64_t height, int64_t i, int64_t width) const {
+  void prefetch(int64_t o, int64_t height, int64_t i, int64_t width) const {
     prefetchBlock(dw + o * I + i, I * 4, height, width * 4);
   }
   void finish(int64_t o, int64_t height, int64_t i, int64_t width, const float* tile, int64_t ld) const {

@@ -1,8 +1,8 @@
-// matmul: y[..., M, N] = a[..., M, K] b[..., K, N]; transposeA and transposeB say that the last two axes of a or b are stored the
-// other way round. b may have rank 2 and then serves all of the batch.
+// matmul: y[..., M, N] = a[..., M, K] b[..., K, N]; transposeA and transposeB say that the last two axes of a or b are stored
+// the other way round. b may have rank 2 and then serves all of the batch. float32.
 //
-// A shared b makes the batch one tall product. Many small matrices are handed out one per thread, packed in its own cache; large
-// ones are computed one after the other, each by all threads (gemm.h).
+// A shared b makes the batch one tall product. Small matrices are handed out one per item and packed in the thread's own cache;
+// large ones are computed one after the other, each by all threads (gemm.h).
 #include "gemm.h"
 
 namespace rectiflow {
@@ -16,7 +16,7 @@ struct MatrixOutput : GemmVisitor {
   int64_t N;
   MatrixOutput(float* y, int64_t N) : y(y), N(N) {}
 
-  void soon(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
+  void prefetch(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
     prefetchBlock(y + row * N + col, N * 4, rows, cols * 4);
   }
   void finish(int64_t row, int64_t rows, int64_t col, int64_t cols, const float* tile, int64_t ld) const {
@@ -36,7 +36,9 @@ static void matmulKernel(const Call& call) {
     M *= batch;
     batch = 1;
   }
-  const auto left = [&](int64_t i) { return Operand<float>{(const float*)a.data + i * M * K, transposeA ? 1 : K, transposeA ? M : 1}; };
+  const auto left = [&](int64_t i) {
+    return Operand<float>{(const float*)a.data + i * M * K, transposeA ? 1 : K, transposeA ? M : 1};
+  };
   const auto right = [&](int64_t i) {
     return Operand<float>{(const float*)b.data + (sharedB ? 0 : i * K * N), transposeB ? K : 1, transposeB ? 1 : N};
   };

@@ -56,11 +56,14 @@ template <class P, class S>
 struct AlongK;
 template <class S>
 struct AlongK<float, S> {
-  static RF_INLINE vu load(const S* p, int64_t remaining) { return (vu)loadPartial(p, remaining); }
+  static RF_INLINE vu load(const S* p, int64_t remaining) { return (vu)loadNarrow(p, remaining); }
 };
 template <class S>
 struct AlongK<uint32_t, S> {
   static RF_INLINE vu load(const S* p, int64_t remaining) {
+#if RF_LANES == 16 && defined(__AVX512BF16__)
+    if (remaining >= 2 * kLanes) return (vu)_mm512_cvtne2ps_pbh((__m512)RF_NS::load(p + kLanes), (__m512)RF_NS::load(p));
+#endif
     bf16 pairs[2 * kLanes];
     if (remaining >= 2 * kLanes) {
       store(pairs, RF_NS::load(p));
@@ -101,7 +104,8 @@ struct Across<uint32_t, S> {
 template <>
 RF_INLINE vu Across<uint32_t, bf16>::bits(const bf16* p, int64_t n) { return (vu)loadNarrow(p, n); }
 
-// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k; one of the right operand kTileCols columns.
+// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k; one of the right operand holds kTileCols
+// columns.
 struct LeftPanel {
   static constexpr int width = kTileRows, stride = kPackedRows;
 };

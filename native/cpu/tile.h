@@ -5,7 +5,7 @@
 // and broadcast, which costs little and leaves its layout free: packed, or straight from a row-major matrix.
 //
 // A "unit" is the 32-bit element of a packed operand: one float along k, or two neighbouring bf16 (uint32_t, the even k in the
-// low half), which one instruction multiplies and sums. kernels without that instruction widen bf16 data to float as they pack.
+// low half), which one instruction multiplies and sums. Kernels without that instruction widen bf16 data to float as they pack.
 #pragma once
 #include "simd.h"
 
@@ -120,8 +120,8 @@ __attribute__((noinline)) static void microKernel(int64_t units, const P* a, int
 
 // The kernel that fits a tile at the edge: no work is spent on rows and whole vectors outside of C.
 template <class P, int R = kTileRows, int V = kTileVectors>
-static RF_INLINE void anyTile(int64_t rows, int64_t vectors, int64_t units, const P* a, const Left<P>& left, const P* b, float* c,
-                              int64_t ldc, bool accumulate) {
+static RF_INLINE void anyTile(int64_t rows, int64_t vectors, int64_t units, const P* a, const Left<P>& left, const P* b,
+                              float* c, int64_t ldc, bool accumulate) {
   if constexpr (R > 1)
     if (rows < R) return anyTile<P, R - 1, V>(rows, vectors, units, a, left, b, c, ldc, accumulate);
   if constexpr (V > 1)
