@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/train/config.ts';
 import { loadConfig, recipeConfig } from '../../src/train/load-config.ts';
-import { digits } from '../../src/recipes/digits.ts';
+import { digits as digitsRecipe } from '../../src/recipes/digits.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
 
 let folder: string;
@@ -173,8 +173,8 @@ describe('recipes, files and --set', () => {
     const sets = ['train.steps=7', 'optimizer.betas=[0.5, 0.6]', 'optimizer.learningRate=1e-3', 'name = two'];
     expect(await loadConfig('digits', sets)).toMatchObject({
       name: 'two',
-      train: { ...digits.train, steps: 7 },
-      optimizer: { ...digits.optimizer, betas: [0.5, 0.6], learningRate: 1e-3 },
+      train: { ...digitsRecipe.train, steps: 7 },
+      optimizer: { ...digitsRecipe.optimizer, betas: [0.5, 0.6], learningRate: 1e-3 },
     });
   });
 
