@@ -40,7 +40,7 @@ constexpr int64_t kUnitBlock = 768;                  // along K, at most
 constexpr int64_t kWaitingFloats = kRowBlock * 512;  // unfinished sums of an item
 constexpr int64_t kSmallestItem = 1 << 18;           // multiply-adds worth handing to a thread
 constexpr int64_t kSmallestPacking = 1 << 14;        // elements worth handing to a thread
-constexpr int64_t kFewRows = 64;                     // up to which packing B costs more than it gains
+constexpr int64_t kFewRows = 64;
 
 struct Blocking {
   int64_t rows, panels;          // of an item
@@ -194,11 +194,11 @@ struct TransposedVisitor : GemmVisitor {
   }
 };
 
-// The product for any shape. With few rows C^T = B^T A^T is computed instead, so that the large operand is the one that is read
-// in place or packed block by block, and the small one the one that all threads pack first.
+// The product for any shape. With few rows C^T = B^T A^T is computed instead where the columns of B are contiguous along k: they
+// can then be read in place, or copied as they are, while packing them would cost more than the product.
 template <class P, class SA, class SB, class Visitor>
 static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
-  if (M > kFewRows || N <= M) return gemmRowBlocks<P>(pool, M, N, K, a, b, visitor);
+  if (M > kFewRows || N <= M || b.kStride != 1) return gemmRowBlocks<P>(pool, M, N, K, a, b, visitor);
   gemmRowBlocks<P>(pool, N, M, K, b, a, TransposedVisitor<Visitor>(visitor));
 }
 
