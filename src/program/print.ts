@@ -1,6 +1,5 @@
 import { formatShape } from '../tensor/errors.ts';
 import type { Attributes, Node, Tensor } from '../tensor/tensor.ts';
-import type { Program } from './program.ts';
 
 /** `%12` for a node's value, the name of an input or of state. */
 export function formatTensor(tensor: Tensor): string {
@@ -22,15 +21,4 @@ export function formatNode(node: Node): string {
   const outputs = node.outputs.map((tensor) => `${formatTensor(tensor)}: ${formatType(tensor)}`).join(', ');
   const call = `${node.op.name}(${node.inputs.map(formatTensor).join(', ')})${formatAttributes(node.attributes)}`;
   return outputs === '' ? call : `${outputs} = ${call}`;
-}
-
-export function formatProgram(program: Program): string {
-  const lines = [
-    `program ${program.name}`,
-    ...program.inputs.map((tensor) => `input ${tensor.name}: ${formatType(tensor)}`),
-    ...program.state.map((tensor) => `state ${tensor.name}: ${formatType(tensor)}`),
-    ...program.nodes.map(formatNode),
-    ...[...program.outputs].map(([name, tensor]) => `output ${name}: ${formatTensor(tensor)}`),
-  ];
-  return lines.join('\n  ');
 }

@@ -1,7 +1,7 @@
 import type { Op } from '../ops/op.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { Graph, type Node, type Tensor } from '../tensor/tensor.ts';
-import { formatProgram } from './print.ts';
+import { formatNode, formatTensor, formatType } from './print.ts';
 
 /** A static list of nodes in the order in which they run, with what goes in, what stays and what comes out. */
 export class Program {
@@ -21,7 +21,14 @@ export class Program {
 
   /** One line per value: what it is, how it is made, its dtype and shape. */
   toString(): string {
-    return formatProgram(this);
+    const lines = [
+      `program ${this.name}`,
+      ...this.inputs.map((tensor) => `input ${tensor.name}: ${formatType(tensor)}`),
+      ...this.state.map((tensor) => `state ${tensor.name}: ${formatType(tensor)}`),
+      ...this.nodes.map(formatNode),
+      ...[...this.outputs].map(([name, tensor]) => `output ${name}: ${formatTensor(tensor)}`),
+    ];
+    return lines.join('\n  ');
   }
 }
 
