@@ -11,6 +11,6 @@ export const digits: ConfigInput = {
   flow: { timeSampling: { kind: 'logit-normal', mean: 0, std: 1 }, labelDropout: 0.1 },
   optimizer: { learningRate: 2e-3, betas: [0.9, 0.95], decay: 'cosine', floor: 0.02, clipNorm: 1 },
   ema: { decay: 0.995 },
-  train: { steps: 2400, batchSize: 32, sampleEvery: 1200, checkpointEvery: 600 },
+  train: { steps: 2000, batchSize: 32, sampleEvery: 1000, checkpointEvery: 500 },
   sample: { steps: 50, guidance: 2, perClass: 10 },
 };
