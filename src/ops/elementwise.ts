@@ -112,7 +112,7 @@ export const divOp: Primitive<None> = binary(
   (g, _a, b, y) => [div(g, b), neg(div(mul(g, y), b))],
 );
 /** 1 where a < b, else 0; its gradient is zero. */
-export const lessOp: Primitive<None> = binary('less', (a, b) => (a < b ? 1 : 0));
+export const lessOp: Primitive<None> = { ...binary('less', (a, b) => (a < b ? 1 : 0)), vjp: () => [] };
 export const minimumOp: Primitive<None> = binary('minimum', Math.min, (g, a, b) => {
   const chosen = less(a, b);
   return [mul(g, chosen), mul(g, affine(chosen, -1, 1))];

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor/tensor.ts';
+import { div, mul } from './elementwise.ts';
 import { type Primitive, apply1, float32 } from './op.ts';
 
 type None = Record<string, never>;
@@ -12,6 +13,10 @@ export const globalNormOp: Primitive<None> = {
     let total = 0;
     for (const { data } of inputs) for (const x of data) total += x * x;
     y!.data[0] = Math.sqrt(total);
+  },
+  vjp({ inputs, outputs, grads }) {
+    const scale = div(grads[0]!, outputs[0]!);
+    return inputs.map((x) => mul(x, scale));
   },
 };
 

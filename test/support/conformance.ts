@@ -153,9 +153,10 @@ function backward(
   });
 }
 
-/** Gradient ops (`...Grad`) and generators have no gradient of their own to check. */
+/** Gradient ops (`...Grad`), generators, steps and updates in place have no gradient of their own to check. */
 function hasGradient(op: Op): boolean {
-  return op.vjp !== undefined ? !/^(philox|labelDropout|constant|less)/.test(op.name) : !/Grad/.test(op.name);
+  if (op.vjp === undefined) return op.kind === 'fused' && !op.name.includes('Grad');
+  return !/^(philox|labelDropout|constant|less)/.test(op.name);
 }
 
 function valuesOf(program: Program, testCase: Case): Record<string, HostArray> {
