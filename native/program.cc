@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "denormals.h"
+#include "placement.h"
 
 namespace rectiflow {
 
@@ -24,9 +25,10 @@ void Node::bind(Pool* pool) {
   call.pool = pool;
 }
 
-void Program::run() {
+void Program::run(int threads) {
   using Clock = std::chrono::steady_clock;
-  FlushDenormals flush;
+  const FlushDenormals flush;
+  const OwnProcessor processor(0, threads);
   auto begin = Clock::now();
   for (Node& node : nodes) {
     node.kernel(node.call);

@@ -28,8 +28,8 @@ struct Program {
   std::deque<Node> nodes;
   std::atomic<int64_t> runs{0};
 
-  // Runs every node in order on the calling thread and the pool's others, and adds up the time of each.
-  void run();
+  // Runs every node in order on the calling thread and the pool's others, `threads` in all, and adds up the time of each.
+  void run(int threads);
 };
 
 }  // namespace rectiflow

@@ -39,7 +39,10 @@ void startNext(PoolHandle& pool) {
   }
 }
 
-void execute(napi_env, void* data) { ((Run*)data)->program->program.run(); }
+void execute(napi_env, void* data) {
+  ProgramHandle& handle = *((Run*)data)->program;
+  handle.program.run(handle.pool->pool.threads());
+}
 
 void complete(napi_env env, napi_status status, void* data) {
   Run* run = (Run*)data;

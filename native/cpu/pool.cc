@@ -16,6 +16,7 @@
 
 #include "../denormals.h"
 #include "../memory.h"
+#include "../placement.h"
 #include "core.h"
 
 namespace rectiflow {
@@ -104,7 +105,8 @@ struct Pool::State {
   }
 
   void workerLoop(int thread) {
-    FlushDenormals flush;
+    const FlushDenormals flush;
+    const OwnProcessor processor(thread, (int)scratch.size());
     while (!stop.load()) {
       if (!spin([this] { return !idle(); })) {
         std::unique_lock<std::mutex> lock(mutex);
