@@ -35,7 +35,6 @@ static RF_INLINE void prefetchBlock(const void* data, int64_t strideBytes, int64
     for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char*)data + i * strideBytes + at, 1);
 }
 
-constexpr int64_t kRowBlock = 48 / kTileRows * kTileRows;
 constexpr int64_t kUnitBlock = 768;                  // along K, at most
 constexpr int64_t kWaitingFloats = kRowBlock * 512;  // unfinished sums of an item
 constexpr int64_t kSmallestItem = 1 << 18;           // multiply-adds worth handing to a thread
@@ -179,7 +178,7 @@ struct TransposedVisitor : GemmVisitor {
 
   void prefetch(int64_t col, int64_t cols, int64_t row, int64_t rows) const { visitor.prefetch(row, rows, col, cols); }
   void finish(int64_t col, int64_t cols, int64_t row, int64_t rows, const float* tile, int64_t ld) const {
-    constexpr int64_t kPadded = (kRowBlock + kLanes - 1) / kLanes * kLanes;
+    constexpr int64_t kPadded = kRowBlock;
     float turned[kTileCols * kPadded];
     for (int64_t j = 0; j < cols; j += kLanes)
       for (int64_t i = 0; i < rows; i += kLanes) {

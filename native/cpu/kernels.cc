@@ -12,6 +12,8 @@
 #include "label_dropout.cc"
 #include "layer_norm_modulate.cc"
 #include "linear.cc"
+#include "linear_gated_residual.cc"
+#include "linear_grad.cc"
 #include "matmul.cc"
 #include "philox.cc"
 #include "reduce.cc"
@@ -62,6 +64,7 @@ static const Kernel kKernels[] = {
     {"linear", linearKernel},
     {"linearGradInput", linearGradInputKernel},
     {"linearGradParams", linearGradParamsKernel},
+    {"linearGatedResidual", linearGatedResidualKernel},
     {"attention", attentionKernel},
     {"attentionGrad", attentionGradKernel},
     {"layerNormModulate", layerNormModulateKernel},

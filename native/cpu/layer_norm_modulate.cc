@@ -1,7 +1,7 @@
 // Layer norm over the width and adaLN's modulation in one pass over memory, and its gradient.
 //
 //   y = (x - mean) rstd (1 + scale) + shift           x, y [B, N, D]; shift, scale [B, D]; mean, rstd [B, N]
-//   dx = rstd (g - mean(g) - h mean(g h))             with h = (x - mean) rstd and g = dy (1 + scale)
+//   dx = rstd (g - mean(g) - h mean(g h)) + other     with h = (x - mean) rstd and g = dy (1 + scale)
 //   dshift = sum over n of dy, dscale = sum over n of dy h
 //
 // A row is read from memory once and then, from the first-level cache, as often as two-pass statistics need. Four rows of an
@@ -95,6 +95,7 @@ static void layerNormModulateKernel(const Call& call) {
 template <class DY>
 struct LayerNormGradRows {
   const float *x, *scale, *mean, *rstd;
+  const float* other;  // none
   const DY* dy;
   float* dx;
   int64_t width;
@@ -126,7 +127,8 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& row
     forVectors<2>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
       const vf h = (loadPartial(rows.x + r * width + j, lanes) - rows.mean[r]) * rows.rstd[r];
       const vf g = loadPartial(rows.dy + r * width + j, lanes) * (1.f + loadPartial(rows.scale + j, lanes));
-      storePartial(rows.dx + r * width + j, ((g - meanG) - h * meanGH) * rows.rstd[r], lanes);
+      const vf other = rows.other ? loadPartial(rows.other + r * width + j, lanes) : (vf){};
+      storePartial(rows.dx + r * width + j, ((g - meanG) - h * meanGH) * rows.rstd[r] + other, lanes);
     });
   }
 }
@@ -138,13 +140,14 @@ static void layerNormModulateGradTyped(const Call& call) {
   const float *x = (const float*)in[0].data, *scale = (const float*)in[1].data;
   const float *mean = (const float*)in[2].data, *rstd = (const float*)in[3].data;
   const DY* dy = (const DY*)in[4].data;
+  const float* other = call.inputCount > 5 ? (const float*)in[5].data : nullptr;
   float* dx = (float*)call.outputs[0].data;
   float* const sums[2] = {(float*)call.outputs[1].data, (float*)call.outputs[2].data};
   sumOverRows<2>(call.pool, images, rows, width, sums, [&](int64_t image, int64_t begin, int64_t end, float* const* sum) {
     const auto from = [&](int64_t n) {
       const int64_t row = image * rows + n;
-      return LayerNormGradRows<DY>{x + row * width,  scale + image * width, mean + row, rstd + row,
-                                   dy + row * width, dx + row * width,      width};
+      return LayerNormGradRows<DY>{x + row * width, scale + image * width, mean + row, rstd + row,
+                                   other ? other + row * width : nullptr, dy + row * width, dx + row * width, width};
     };
     int64_t n = begin;
     for (; n + 4 <= end; n += 4) layerNormModulateGradRows<4>(from(n), sum[0], sum[1]);

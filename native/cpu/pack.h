@@ -51,6 +51,12 @@ RF_INLINE vf loadNarrow(const float* p, int64_t n) {
 }
 #endif
 
+// A unit of ones.
+template <class P>
+constexpr P kOnes = 1;
+template <>
+constexpr uint32_t kOnes<uint32_t> = 0x3f803f80;
+
 // The first n of kLanes neighbouring units along k, where k is contiguous; remaining counts elements up to the end of k.
 template <class P, class S>
 struct AlongK;
@@ -104,10 +110,13 @@ struct Across<uint32_t, S> {
 template <>
 RF_INLINE vu Across<uint32_t, bf16>::bits(const bf16* p, int64_t n) { return (vu)loadNarrow(p, n); }
 
-// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k; one of the right operand holds kTileCols
-// columns.
+// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k, or all rows of a block; one of the right
+// operand holds kTileCols columns.
 struct LeftPanel {
   static constexpr int width = kTileRows, stride = kPackedRows;
+};
+struct BlockPanel {
+  static constexpr int width = kRowBlock, stride = kRowBlock;
 };
 struct RightPanel {
   static constexpr int width = kTileCols, stride = kTileCols;
@@ -123,13 +132,15 @@ static RF_INLINE void putUnit(P* panel, vu lanes) {
     *(vu_unaligned*)panel = lanes;
 }
 
-// Panels are panelStride apart, which is more than they fill when only a part of k is packed.
+// Panels are panelStride apart, which is more than they fill when only a part of k is packed. kSum: adds the packed elements
+// along k to sums[count], which has room for whole vectors.
 //
 // The source is crossed in bands of a few rows: long enough for whole cache lines in every panel, few enough to stay in the
 // cache while the panels cut through their lines. Neither the rows of a band nor the panels are far-reaching streams that the
 // hardware would foresee, so the source is fetched ahead of its use.
-template <class Panel, class P, class S>
-static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t k, P* packed, int64_t panelStride) {
+template <class Panel, bool kSum = false, class P, class S>
+static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t k, P* packed, int64_t panelStride,
+                       float* sums = nullptr) {
   constexpr int64_t step = kUnitSize<P>, band = 8, ahead = 192 / (int64_t)sizeof(S);
   const int64_t units = unitsOf<P>(k);
   for (int64_t from = 0; from < units; from += band) {
@@ -139,10 +150,15 @@ static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t 
       const int64_t next = p + ahead < count ? p + ahead : band * step * kStride + p + ahead - count;
       for (int64_t row = from * step; row < min64(k, to * step); row++) __builtin_prefetch(source + row * kStride + next);
 #pragma GCC unroll 4
-      for (int m = 0; m < Panel::stride; m += kLanes)
-        for (int64_t u = from; u < to; u++)
-          putUnit<Panel>(panel + u * Panel::stride + m, Across<P, S>::load(source + u * step * kStride + p + m, kStride,
-                                                                           u * step + 1 < k, count - p - m));
+      for (int m = 0; m < Panel::stride; m += kLanes) {
+        vf sum = kSum && p + m < count ? load(sums + p + m) : (vf){};
+        for (int64_t u = from; u < to; u++) {
+          const vu lanes = Across<P, S>::load(source + u * step * kStride + p + m, kStride, u * step + 1 < k, count - p - m);
+          putUnit<Panel>(panel + u * Panel::stride + m, lanes);
+          if constexpr (kSum) sum = multiplyAdd(kOnes<P>, lanes, sum);
+        }
+        if (kSum && p + m < count) store(sums + p + m, sum);
+      }
     }
   }
 }

@@ -12,6 +12,7 @@
 #include "core.h"
 
 #define RF_INLINE __attribute__((always_inline)) inline
+#define RF_ALWAYS_INLINE __attribute__((always_inline))  // of a lambda
 
 namespace rectiflow {
 namespace RF_NS {

@@ -4,8 +4,6 @@
 #pragma once
 #include "loops.h"
 
-#define RF_ALWAYS_INLINE __attribute__((always_inline))
-
 namespace rectiflow {
 namespace RF_NS {
 

@@ -32,6 +32,9 @@ constexpr int kTileRows = 4, kTileVectors = 2;  // 8 of 16: without fused multip
 constexpr int kTileCols = kTileVectors * kLanes;
 // Units from one k to the next in a packed left operand: a little more than kTileRows where that makes it a power of two.
 constexpr int kPackedRows = kTileRows == 6 ? 8 : kTileRows;
+// The most rows that pass over a panel of B while it is at hand.
+constexpr int kRowBlock = 48;
+static_assert(kRowBlock % kTileRows == 0 && kRowBlock % kLanes == 0, "whole tiles and whole vectors");
 
 typedef uint32_t vu_unaligned __attribute__((vector_size(RF_LANES * 4), may_alias, aligned(4)));
 

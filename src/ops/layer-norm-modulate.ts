@@ -1,7 +1,7 @@
 // Layer norm without parameters, then the conditioning's scale and shift: how adaLN conditions a block (Peebles & Xie 2023).
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
 import { add, affine, mul, reciprocal, sqrt, square, sub } from './elementwise.ts';
-import { type Fused, apply, checkRank, checkShape, float32 } from './op.ts';
+import { type Fused, apply, checkRank, checkShape, float32, otherInput } from './op.ts';
 import { mean } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { sum } from './sum.ts';
@@ -43,26 +43,46 @@ export const layerNormModulateOp: Fused<Norm> = {
   },
 };
 
-/** x, scale, mean, rstd, dy -> dx [B, N, D], dshift [B, D], dscale [B, D] */
+/**
+ * x, scale, mean, rstd, dy -> dx [B, N, D], dshift [B, D], dscale [B, D]. A further input [B, N, D], the gradient that reaches
+ * x on another way (around a residual branch), is added to dx.
+ */
 export const layerNormModulateGradOp: Fused<None> = {
   kind: 'fused',
   name: 'layerNormModulateGrad',
-  infer([x, scale, average, rstd, dy]) {
+  infer([x, scale, average, rstd, dy, other]) {
     const op = 'layerNormModulateGrad';
     checkModulation(op, x!, { scale: scale! });
     checkShape(op, 'mean', '[B, N]', x!.shape.slice(0, 2), average!.shape);
     checkShape(op, 'rstd', '[B, N]', x!.shape.slice(0, 2), rstd!.shape);
     checkShape(op, 'dy', '[B, N, D]', x!.shape, dy!.shape);
+    if (other) checkShape(op, 'other', '[B, N, D]', x!.shape, other.shape);
     return [float32(x!.shape), float32(scale!.shape), float32(scale!.shape)];
   },
   lowPrecision: () => ({ inputs: [4], outputs: [] }),
-  decompose([x, scale, average, rstd, dy]) {
+  decompose([x, scale, average, rstd, dy, other]) {
     const normalized = mul(sub(x!, overWidth(average!)), overWidth(rstd!));
     const g = mul(dy!, overTokens(affine(scale!, 1, 1)));
     const along = mean(mul(g, normalized), [-1], true);
     const dx = mul(sub(sub(g, mean(g, [-1], true)), mul(normalized, along)), overWidth(rstd!));
-    return [dx, sum(dy!, [1]), sum(mul(dy!, normalized), [1])];
+    return [other ? add(dx, other) : dx, sum(dy!, [1]), sum(mul(dy!, normalized), [1])];
   },
+  fusions: [
+    {
+      producer: 'layerNormModulateGrad',
+      consumer: 'add',
+      join(gradient, total) {
+        const [dx, ...modulation] = gradient.outputs;
+        const other = otherInput(total, dx!);
+        if (other === undefined || gradient.inputs.length > 5) return undefined;
+        return {
+          inputs: [...gradient.inputs, other],
+          outputs: [total.outputs[0]!, ...modulation],
+          attributes: {},
+        };
+      },
+    },
+  ],
 };
 
 /**

@@ -6,7 +6,7 @@ import { geluDerivative, gelu, silu, siluDerivative } from './activations.ts';
 import { cast } from './cast.ts';
 import { add, mul } from './elementwise.ts';
 import { matmul } from './matmul.ts';
-import { type Fused, apply, checkShape, float32 } from './op.ts';
+import { type Fused, apply, checkShape, float32, otherInput } from './op.ts';
 import { reshape } from './reshape.ts';
 import { sum } from './sum.ts';
 
@@ -61,19 +61,36 @@ export const linearOp: Fused<Linear> = {
   },
 };
 
-/** dy [..., O], w [O, I] -> dx [..., I] = dy w */
+/**
+ * dy [..., O], w [O, I] -> dx [..., I] = dy w; given a factor [..., I], such as the derivative of the activation before the
+ * layer, dx = (dy w) factor.
+ */
 export const linearGradInputOp: Fused<None> = {
   kind: 'fused',
   name: 'linearGradInput',
-  infer([dy, w]) {
+  infer([dy, w, factor]) {
     checkWeight('linearGradInput', dy!, w!, '[O, I]', 0);
-    return [float32([...dy!.shape.slice(0, -1), w!.shape[1]!])];
+    const dx = float32([...dy!.shape.slice(0, -1), w!.shape[1]!]);
+    if (factor) checkShape('linearGradInput', 'factor', '[..., I]', dx.shape, factor.shape);
+    return [dx];
   },
-  lowPrecision: () => ({ inputs: [0], outputs: [0] }),
-  decompose([dy, w]) {
-    const dx = matmul(flatten(dy!), matching(w!, dy!));
-    return [reshape(dx, [...dy!.shape.slice(0, -1), w!.shape[1]!])];
+  lowPrecision: () => ({ inputs: [0, 2], outputs: [0] }),
+  decompose([dy, w, factor]) {
+    const product = matmul(flatten(dy!), matching(w!, dy!));
+    const dx = reshape(product, [...dy!.shape.slice(0, -1), w!.shape[1]!]);
+    return [factor ? mul(dx, factor) : dx];
   },
+  fusions: [
+    {
+      producer: 'linearGradInput',
+      consumer: 'mul',
+      join(gradient, product) {
+        const factor = otherInput(product, gradient.outputs[0]!);
+        if (factor === undefined || gradient.inputs.length > 2) return undefined;
+        return { inputs: [...gradient.inputs, factor], outputs: product.outputs, attributes: {} };
+      },
+    },
+  ],
 };
 
 /** x [..., I], dy [..., O] -> dw [O, I] = dy^T x summed over all leading axes, db [O] */

@@ -1,6 +1,6 @@
-import type { Attributes, Graph, OpSignature, Tensor, TensorType } from '../tensor/tensor.ts';
+import type { Attributes, Graph, Node, OpSignature, Tensor, TensorType } from '../tensor/tensor.ts';
 import { internalError, shapeError } from '../tensor/errors.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { type Shape, sameShape } from '../tensor/shape.ts';
 
 /** A tensor with its numbers, as plain implementations see it: row-major, `data.length` equals the size of `shape`. */
 export interface Dense {
@@ -23,6 +23,21 @@ export interface LowPrecision {
   readonly outputs: readonly number[];
 }
 
+/** Two nodes that one op does at once, saving a pass over memory: `consumer` reads what `producer` makes. */
+export interface Fusion<A extends Attributes = Attributes> {
+  readonly producer: string;
+  readonly consumer: string;
+  /** How the op stands in for both; undefined where these two do not fit. */
+  join(producer: Node, consumer: Node): Joined<A> | undefined;
+}
+
+export interface Joined<A extends Attributes = Attributes> {
+  readonly inputs: readonly Tensor[];
+  /** The values of the two nodes that the op's outputs are. */
+  readonly outputs: readonly Tensor[];
+  readonly attributes: A;
+}
+
 interface Common<A extends Attributes> extends OpSignature {
   /** The shape rule. Throws where the inputs do not fit together; the message names the op and the argument. */
   infer(inputs: readonly TensorType[], attributes: A): TensorType[];
@@ -32,6 +47,8 @@ interface Common<A extends Attributes> extends OpSignature {
   lowPrecision?(inputs: readonly TensorType[]): LowPrecision | 'same' | undefined;
   /** Inputs that the op changes in place. */
   readonly mutates?: readonly number[];
+  /** What the op can stand in for, beside its decomposition. */
+  readonly fusions?: readonly Fusion<A>[];
 }
 
 /** An op with a plain implementation, the reference for all others. */
@@ -81,4 +98,11 @@ export function checkShape(op: string, argument: string, symbols: string, wanted
 /** Throws unless `got` has `symbols`' rank. */
 export function checkRank(op: string, argument: string, symbols: string, rank: number, got: Shape): void {
   if (got.length !== rank) throw shapeError(op, argument, `${symbols} (${rank} axes)`, got);
+}
+
+/** The other argument of a binary op that combines `tensor` with something of its shape; undefined for any other node. */
+export function otherInput({ inputs }: Node, tensor: Tensor): Tensor | undefined {
+  const other = inputs[0] === tensor ? inputs[1] : inputs[0];
+  if (inputs.length !== 2 || other === undefined || other === tensor) return undefined;
+  return sameShape(other.shape, tensor.shape) ? other : undefined;
 }

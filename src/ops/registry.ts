@@ -10,6 +10,7 @@ import { globalNormOp } from './global-norm.ts';
 import { labelDropoutOp } from './label-dropout.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
+import { linearGatedResidualOp } from './linear-gated-residual.ts';
 import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
 import { matmulOp } from './matmul.ts';
 import { meanSquaredErrorOp } from './mean-squared-error.ts';
@@ -65,6 +66,7 @@ export type OpName =
   | 'linear'
   | 'linearGradInput'
   | 'linearGradParams'
+  | 'linearGatedResidual'
   | 'attention'
   | 'attentionGrad'
   | 'layerNorm'
@@ -125,6 +127,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   linear: linearOp,
   linearGradInput: linearGradInputOp,
   linearGradParams: linearGradParamsOp,
+  linearGatedResidual: linearGatedResidualOp,
   attention: attentionOp,
   attentionGrad: attentionGradOp,
   layerNorm: layerNormOp,

@@ -1,3 +1,4 @@
+export { fuse } from './fuse.ts';
 export { grad } from './grad.ts';
 export { lower } from './lower.ts';
 export { type MemoryPlan, type Placement, bytesOf, planMemory } from './memory-plan.ts';

@@ -1,13 +1,19 @@
 import { cast } from '../ops/cast.ts';
 import { RectiflowError } from '../tensor/errors.ts';
+import { fuse } from './fuse.ts';
 import { type Program, opOf, rewrite } from './program.ts';
 
 /**
- * Replaces every fused op that a backend has no kernel for by its decomposition, again and again until none is left.
+ * Makes a program of ops that a backend has kernels for: pairs of nodes that one kernel does at once are joined, then every fused
+ * op without a kernel is replaced by its decomposition, again and again until none is left.
  * @param hasKernel whether the backend runs an op of this name as it is
  * @throws where the backend lacks a primitive, which nothing can stand in for
  */
 export function lower(program: Program, backend: string, hasKernel: (op: string) => boolean): Program {
+  return decompose(fuse(program, hasKernel), backend, hasKernel);
+}
+
+function decompose(program: Program, backend: string, hasKernel: (op: string) => boolean): Program {
   const missing = program.nodes.find(({ op }) => !hasKernel(op.name));
   if (missing === undefined) return program;
   const once = rewrite(program, (node, inputs, graph) => {
@@ -19,5 +25,5 @@ export function lower(program: Program, backend: string, hasKernel: (op: string)
     // Mixed precision may have chosen another dtype for an output than the decomposition makes.
     return op.decompose(inputs, node.attributes).map((tensor, i) => cast(tensor, node.outputs[i]!.dtype));
   });
-  return lower(once, backend, hasKernel);
+  return decompose(once, backend, hasKernel);
 }

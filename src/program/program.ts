@@ -11,7 +11,11 @@ export class Program {
   readonly nodes: readonly Node[];
   readonly outputs: ReadonlyMap<string, Tensor>;
 
-  constructor(name: string, graph: Graph, outputs: ReadonlyMap<string, Tensor>) {
+  constructor(
+    name: string,
+    graph: Pick<Program, 'inputs' | 'state' | 'nodes'>,
+    outputs: ReadonlyMap<string, Tensor>,
+  ) {
     this.name = name;
     this.inputs = graph.inputs;
     this.state = graph.state;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { layerNormModulate } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
-import { conformance } from '../support/conformance.ts';
+import { type Argument, conformance } from '../support/conformance.ts';
 
 const shapes = [
   [1, 1, 4],
@@ -21,18 +21,17 @@ conformance(
   { differentiable: [0] },
 );
 
-conformance(
-  'layerNormModulateGrad',
-  shapes.map(([B, N, D]) => ({
-    inputs: [
-      { shape: [B, N, D] },
-      { shape: [B, D] },
-      { shape: [B, N], value: (u: number) => 0.1 * u },
-      { shape: [B, N], value: (u: number) => 1.7 + 0.1 * u },
-      { shape: [B, N, D] },
-    ],
-  })),
-);
+const gradInputs = ([B, N, D]: readonly [number, number, number]): Argument[] => [
+  { shape: [B, N, D] },
+  { shape: [B, D] },
+  { shape: [B, N], value: (u: number) => 0.1 * u },
+  { shape: [B, N], value: (u: number) => 1.7 + 0.1 * u },
+  { shape: [B, N, D] },
+];
+conformance('layerNormModulateGrad', [
+  ...shapes.map((shape) => ({ inputs: gradInputs(shape) })),
+  ...shapes.map((shape) => ({ inputs: [...gradInputs(shape), { shape }] })),
+]);
 
 it('names the argument that does not fit', () => {
   const build = (): unknown =>

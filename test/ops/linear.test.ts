@@ -33,10 +33,12 @@ conformance(
   { differentiable: [0], fp32: 4e-6 },
 );
 
-conformance(
-  'linearGradInput',
-  sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, O] }, { shape: [O, I] }] })),
-);
+conformance('linearGradInput', [
+  ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, O] }, { shape: [O, I] }] })),
+  ...sizes.map(([rows, I, O]) => ({
+    inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
+  })),
+]);
 
 conformance('linearGradParams', [
   ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, I] }, { shape: [rows, O] }] })),

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { add, gatedResidual, layerNormModulate, linear, sum } from '../../src/ops/index.ts';
+import { type Program, fuse, grad, trace } from '../../src/program/index.ts';
+import { sizeOf } from '../../src/tensor/shape.ts';
+import type { Graph, Tensor } from '../../src/tensor/tensor.ts';
+import { testBackends } from '../support/backends.ts';
+import { relativeError } from '../support/conformance.ts';
+import { randomValues } from '../support/random.ts';
+
+const B = 3;
+const N = 5;
+const D = 8;
+
+/** A residual branch of two layers around a norm, and its gradients: everything that can be joined. */
+function branch(
+  graph: Graph,
+  seen: (value: Record<string, Tensor>) => Record<string, Tensor>,
+): Record<string, Tensor> {
+  const x = graph.input('x', [B, N, D]);
+  const [shift, scale, gate] = ['shift', 'scale', 'gate'].map((name) => graph.input(name, [B, D]));
+  const [w1, w2, b1, b2] = [
+    graph.input('w1', [4 * D, D]),
+    graph.input('w2', [D, 4 * D]),
+    graph.input('b1', [4 * D]),
+    graph.input('b2', [D]),
+  ];
+  const hidden = linear(layerNormModulate(x, shift!, scale!), w1!, b1, 'gelu');
+  const branched = linear(hidden, w2!, b2);
+  const y = gatedResidual(x, branched, gate!);
+  return { y, ...seen({ x, w1: w1!, gate: gate!, branched, y }) };
+}
+
+const opsOf = (program: Program): string[] => program.nodes.map(({ op }) => op.name);
+const every = (): boolean => true;
+
+const training = trace('training', (graph) =>
+  branch(graph, ({ x, w1, gate, y }) => {
+    const [dx, dw, dgate] = grad(sum(y!), [x!, w1!, gate!]);
+    return { dx: dx!, dw: dw!, dgate: dgate! };
+  }),
+);
+
+describe('fuse', () => {
+  it('joins a linear layer and the gated addition, the derivative of an activation, and the gradient around a branch', () => {
+    const before = opsOf(training);
+    const after = opsOf(fuse(training, every));
+    expect(before).toContain('gatedResidual');
+    expect(after).toContain('linearGatedResidual');
+    for (const op of ['gatedResidual', 'mul', 'add']) expect(after).not.toContain(op);
+    expect(after.length).toBe(before.length - 3);
+  });
+
+  it('joins nothing that the backend has no kernel for', () => {
+    expect(opsOf(fuse(training, (op) => op !== 'linearGatedResidual'))).toContain('gatedResidual');
+  });
+
+  it('leaves a value alone that something else reads in between, and one that does not fit', () => {
+    const read = trace('read', (graph) =>
+      branch(graph, ({ branched, y }) => ({ twice: add(branched!, y!) })),
+    );
+    expect(opsOf(fuse(read, every))).toContain('linearGatedResidual');
+    const early = trace('early', (graph) => {
+      const x = graph.input('x', [B, N, D]);
+      const made = linear(x, graph.input('w', [D, D]), graph.input('b', [D]));
+      const before = add(made, made);
+      return { y: gatedResidual(before, made, graph.input('gate', [B, D])) };
+    });
+    expect(opsOf(fuse(early, every))).toEqual(['linear', 'add', 'gatedResidual']);
+    const withoutBias = trace('bias', (graph) => {
+      const x = graph.input('x', [B, N, D]);
+      return { y: gatedResidual(x, linear(x, graph.input('w', [D, D])), graph.input('gate', [B, D])) };
+    });
+    expect(opsOf(fuse(withoutBias, every))).toEqual(['linear', 'gatedResidual']);
+  });
+
+  for (const { label, create, skip } of testBackends()) {
+    it.skipIf(skip !== undefined)(
+      `changes no result on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
+      async () => {
+        const inputs = Object.fromEntries(
+          training.inputs.map(({ name, shape }, i) => [
+            name!,
+            Float32Array.from(randomValues(sizeOf(shape), i)),
+          ]),
+        );
+        const wanted = referenceBackend({ float: 'float64' }).compile(training, new Map());
+        const got = create().compile(training, new Map());
+        await wanted.run(inputs);
+        await got.run(inputs);
+        for (const name of training.outputs.keys()) {
+          expect(
+            relativeError(await got.read(name), await wanted.read(name)),
+            `error of ${name}`,
+          ).toBeLessThan(4e-6);
+        }
+      },
+    );
+  }
+});
