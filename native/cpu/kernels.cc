@@ -13,6 +13,7 @@
 #include "layer_norm_modulate.cc"
 #include "linear.cc"
 #include "matmul.cc"
+#include "peak.cc"
 #include "philox.cc"
 #include "reduce.cc"
 #include "slice.cc"
@@ -77,7 +78,7 @@ static const Kernel kKernels[] = {
 };
 
 extern const KernelTable kernelTable;
-const KernelTable kernelTable = {RF_ISA, kKernels};
+const KernelTable kernelTable = {RF_ISA, kKernels, multiplyAddBurst};
 
 }  // namespace RF_NS
 }  // namespace rectiflow
