@@ -10,7 +10,7 @@ import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
 import { defaultThreads } from './threads.ts';
 
-export type { CpuExecutable, OpTime } from './executable.ts';
+export type { CpuExecutable, NodeTime, OpTime, Profile } from './executable.ts';
 export type { Isa } from './native.ts';
 
 export interface CpuOptions {
