@@ -59,4 +59,3 @@ export const variants = {
 } as const satisfies Record<string, Variant>;
 
 export type VariantName = keyof typeof variants;
-export const variantNames = Object.keys(variants) as VariantName[];

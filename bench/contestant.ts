@@ -18,6 +18,12 @@ export interface Turn {
   readonly peakBytes: number;
 }
 
+interface Question {
+  readonly warmUps: number;
+  /** How long to run what is timed; not at all where it is left out. */
+  readonly seconds?: number;
+}
+
 /** A long-lived process that runs when it is told to and sleeps between turns. */
 export class Contestant {
   readonly ready: Ready;
@@ -33,23 +39,35 @@ export class Contestant {
     this.startSeconds = seconds;
   }
 
-  /** @throws Error when the process ends before it is ready; what it has to say about that is on the terminal */
+  /** @throws Error when the process ends before it is ready; the reason that it gave is on the terminal */
   static async start(command: string, args: readonly string[]): Promise<Contestant> {
     const began = performance.now();
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    // Of a process that cannot be started or has ended, what remains is the end of its output.
     child.on('error', () => child.stdout.destroy());
+    child.stdin.on('error', () => child.stdout.destroy());
     const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const ready = await nextAnswer<Ready>(answers, command);
     return new Contestant(child, answers, ready, (performance.now() - began) / 1000);
   }
 
+  /** A second and a third run that do not count: until then allocators and caches of generated code still settle. */
+  async settle(): Promise<void> {
+    await this.ask({ warmUps: 2 });
+  }
+
   /** An untimed run, then as many timed ones as it takes to fill the seconds, at least one. */
   async turn(seconds: number): Promise<Turn> {
-    this.child.stdin!.write(`${JSON.stringify({ seconds })}\n`);
+    return this.ask({ warmUps: 1, seconds });
+  }
+
+  private ask(question: Question): Promise<Turn> {
+    this.child.stdin!.write(`${JSON.stringify(question)}\n`);
     return nextAnswer(this.answers, this.child.spawnfile);
   }
 
   async close(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.stdin!.end();
     await ended;
@@ -71,17 +89,22 @@ export async function serve(
   await work.warmUp();
   say(await describe());
   for await (const line of createInterface({ input: process.stdin })) {
-    const { seconds } = JSON.parse(line) as { seconds: number };
-    await work.warmUp();
-    const milliseconds: number[] = [];
-    const end = performance.now() + 1000 * seconds;
-    do {
-      const began = performance.now();
-      await work.run();
-      milliseconds.push(performance.now() - began);
-    } while (performance.now() < end);
+    const { warmUps, seconds } = JSON.parse(line) as Question;
+    for (let i = 0; i < warmUps; i++) await work.warmUp();
+    const milliseconds = seconds === undefined ? [] : await timedRuns(work.run, seconds);
     say({ milliseconds, peakBytes: peakBytes() });
   }
+}
+
+async function timedRuns(run: () => Promise<unknown>, seconds: number): Promise<number[]> {
+  const milliseconds: number[] = [];
+  const end = performance.now() + 1000 * seconds;
+  do {
+    const began = performance.now();
+    await run();
+    milliseconds.push(performance.now() - began);
+  } while (performance.now() < end);
+  return milliseconds;
 }
 
 /** Linux counts what a process held before it became this one into maxRSS, but not into VmHWM. */

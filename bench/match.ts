@@ -28,8 +28,7 @@ export async function playMatch<Name extends string>(
       contestants.set(name, await start());
     }
     agree(contestants);
-    // A round that does not count: allocators and caches of generated code still settle in the second and third run.
-    for (const contestant of contestants.values()) await contestant.turn(0);
+    for (const contestant of contestants.values()) await contestant.settle();
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? players : players.toReversed();
       for (const { name } of order) {

@@ -30,9 +30,9 @@ const options = readOptions({
 const { threads, rounds, steps } = options;
 const peer = findPeer(options.python);
 const machine = cpuBackend({ threads, precision: 'bf16' });
-const report = [
-  `${machine.describe()}; ${peer ? `PyTorch ${peer.version}` : 'no PyTorch'}; Euler, ${steps} steps, guidance ${guidance}`,
-];
+console.log(
+  `${machine.describe()}; ${peer ? `PyTorch ${peer.version}` : 'no PyTorch'}; Euler, ${steps} steps, guidance ${guidance}\n`,
+);
 for (const name of options.names as (typeof caseNames)[number][]) {
   const setting = { name, threads, peer, sampling: { steps, guidance } };
   const names: VariantName[] = peer ? ['bf16', 'torch-bf16', 'torch-bf16-weights'] : ['bf16'];
@@ -63,10 +63,13 @@ for (const name of options.names as (typeof caseNames)[number][]) {
     ];
   });
   const header = ['', 's', 'ms per step', 'samples/s', 'model GFLOP/s', 'of the peak', 'memory, MiB'];
-  report.push('', `**${name}**: ${title}`, '', ...markdownTable(header, rows));
+  const lines = [`**${name}**: ${title}`, '', ...markdownTable(header, rows), ''];
   const [best] = names.slice(1).toSorted((a, b) => scores.milliseconds(a) - scores.milliseconds(b));
-  if (best === undefined) continue;
-  const speed = ratio(scores.speed(['bf16', best])!);
-  report.push('', `rectiflow is ${speed} times as fast as the faster of the two, ${variants[best].label}.`);
+  if (best !== undefined) {
+    const speed = ratio(scores.speed(['bf16', best])!);
+    lines.push(
+      `rectiflow is ${speed} times as fast as the faster of PyTorch's two, ${variants[best].label}.\n`,
+    );
+  }
+  console.log(lines.join('\n'));
 }
-console.log(report.join('\n'));

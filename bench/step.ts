@@ -1,12 +1,13 @@
 // A whole training step, ours and PyTorch's, in turns on the same machine: npm run bench:step
-import { cpuBackend, costPerImage } from 'rectiflow';
-import { type CaseName, type VariantName, caseByName, caseNames, variantNames, variants } from './cases.ts';
-import { type Comparison, Scores } from './scores.ts';
+import { cpuBackend, cpuIsas, costPerImage } from 'rectiflow';
+import { type CaseName, type VariantName, caseByName, caseNames, variants } from './cases.ts';
 import { peakOf } from './machine.ts';
 import { playMatch } from './match.ts';
+import { comparisons, matchesOf, stepVariants } from './matches.ts';
 import { type Options, readOptions } from './options.ts';
 import { type Peer, findPeer } from './peer.ts';
 import { type Setting, optionsOf, player } from './players.ts';
+import { Scores } from './scores.ts';
 import { median } from './statistics.ts';
 import { digits, markdownTable, percent, ratio } from './table.ts';
 
@@ -16,40 +17,31 @@ const usage = `npm run bench:step -- [CASE ...] [--rounds N] [--threads N] [--py
   --rounds    turns of each side (5)
   --threads   of both sides; one per core by default
   --python    an interpreter with PyTorch, in place of one in build/bench-venv
-  --variants  only these: ${variantNames.filter((name) => name !== 'torch-bf16-weights').join(', ')}
+  --variants  only these: ${stepVariants.join(', ')}
   --quick     two short rounds`;
 
-/** Who stands beside whom: as many processes at a time as fit in memory. */
-const matches: readonly (readonly VariantName[])[] = [
-  ['bf16', 'torch-bf16', 'torch-fp32'],
-  ['fp32', 'torch-fp32', 'bf16'],
-  ['avx2-fp32', 'torch-fp32'],
-  ['bf16', 'bf16-1'],
-];
-
-const comparisons: readonly Comparison[] = [
-  ['bf16', 'torch-bf16'],
-  ['bf16', 'torch-fp32'],
-  ['fp32', 'torch-fp32'],
-  ['avx2-fp32', 'torch-fp32'],
-  ['bf16', 'fp32'],
-  ['bf16', 'bf16-1'],
-];
-
-const options = readOptions({ usage, names: caseNames, variants: variantNames, rounds: 5, quickRounds: 2 });
+const options = readOptions({ usage, names: caseNames, variants: stepVariants, rounds: 5, quickRounds: 2 });
 const peer = findPeer(options.python);
 const machine = cpuBackend({ threads: options.threads, precision: 'bf16' });
-const report = [`${machine.describe()}; ${peer ? `PyTorch ${peer.version}` : 'no PyTorch'}`];
-for (const name of options.names as CaseName[]) report.push('', ...(await measureCase(name, options, peer)));
-console.log(report.join('\n'));
+console.log(`${machine.describe()}; ${peer ? `PyTorch ${peer.version}` : 'no PyTorch'}\n`);
+for (const name of options.names as CaseName[]) {
+  console.log(`${(await measureCase(name, options, peer)).join('\n')}\n`);
+}
 
 async function measureCase(name: CaseName, given: Options, beside: Peer | undefined): Promise<string[]> {
   const { title, config } = caseByName(name);
-  const setting = { name, threads: given.threads, peer: beside };
+  const { threads, rounds } = given;
+  const setting = { name, threads, peer: beside };
   const scores = new Scores();
   const flops = costPerImage(config.model).training * config.train.batchSize;
-  for (const match of matchesOf(name, given, beside)) {
-    const rules = { title: name, rounds: given.rounds, seconds: given.quick ? 0.3 : 1 };
+  const available = {
+    threads,
+    peer: beside !== undefined,
+    only: given.variants,
+    avx2: cpuIsas().includes('avx2'),
+  };
+  for (const match of matchesOf(name, available)) {
+    const rules = { title: name, rounds, seconds: given.quick ? 0.3 : 1 };
     scores.add(
       await playMatch(
         match.map((variant) => player(variant, setting)),
@@ -66,7 +58,7 @@ async function measureCase(name: CaseName, given: Options, beside: Peer | undefi
         digits(milliseconds),
         digits((1000 * config.train.batchSize) / milliseconds),
         digits(rate / 1e9),
-        percent(rate / (await peakOf(optionsOf(variants[variant], given.threads)))),
+        percent(rate / (await peakOf(optionsOf(variants[variant], threads)))),
         digits(scores.peakBytes(variant) / 2 ** 20),
       ];
     }),
@@ -79,20 +71,6 @@ async function measureCase(name: CaseName, given: Options, beside: Peer | undefi
     ...compared(scores),
     ...(name === 's-256' ? await starts(setting, given) : []),
   ];
-}
-
-function matchesOf(name: CaseName, given: Options, beside: Peer | undefined): VariantName[][] {
-  const plays = (variant: VariantName): boolean =>
-    (beside !== undefined || variants[variant].by === 'rectiflow') &&
-    (given.variants?.includes(variant) ?? true) &&
-    (variant !== 'avx2-fp32' || name === 's-256') &&
-    (variant !== 'bf16-1' || given.threads > 1);
-  const possible = matches.map((match) => match.filter(plays)).filter((match) => match.length > 0);
-  const within = (a: VariantName[], b: VariantName[]): boolean => a.every((variant) => b.includes(variant));
-  return possible.filter(
-    (match, i) =>
-      !possible.some((other, j) => i !== j && within(match, other) && (i > j || !within(other, match))),
-  );
 }
 
 function compared(scores: Scores): string[] {

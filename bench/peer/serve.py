@@ -18,18 +18,24 @@ def say(**answer):
     print(json.dumps(answer), flush=True)
 
 
+def timed_runs(run, seconds):
+    milliseconds = []
+    end = time.perf_counter() + seconds
+    while not milliseconds or time.perf_counter() < end:
+        began = time.perf_counter()
+        run()
+        milliseconds.append(1000 * (time.perf_counter() - began))
+    return milliseconds
+
+
 def serve(warm_up, run, describe):
     warm_up()
     say(**describe())
     for line in sys.stdin:
-        seconds = json.loads(line)["seconds"]
-        warm_up()
-        milliseconds = []
-        end = time.perf_counter() + seconds
-        while not milliseconds or time.perf_counter() < end:
-            began = time.perf_counter()
-            run()
-            milliseconds.append(1000 * (time.perf_counter() - began))
+        question = json.loads(line)
+        for _ in range(question["warmUps"]):
+            warm_up()
+        milliseconds = timed_runs(run, question["seconds"]) if "seconds" in question else []
         say(milliseconds=milliseconds, peakBytes=peak_bytes())
 
 
