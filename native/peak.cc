@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "denormals.h"
+#include "placement.h"
 
 namespace rectiflow {
 namespace {
@@ -18,7 +19,8 @@ constexpr double kBurst = 0.01, kAll = 0.3;  // seconds
 
 // The best burst counts: interruptions only ever slow one down. The first ones wake the threads and bring the clock rate up.
 double measurePeak(Pool& pool, const KernelTable& table, DType operands) {
-  FlushDenormals flush;
+  const FlushDenormals flush;
+  const OwnProcessor processor(0, pool.threads());
   const Clock::time_point start = Clock::now();
   int64_t rounds = 256;
   double best = 0;
