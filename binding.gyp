@@ -27,6 +27,7 @@
         'native/isa.cc',
         'native/js.cc',
         'native/memory.cc',
+        'native/peak.cc',
         'native/program.cc',
         'native/run.cc',
         'native/cpu/pool.cc',

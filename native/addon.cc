@@ -6,6 +6,7 @@
 #include "handles.h"
 #include "isa.h"
 #include "memory.h"
+#include "peak.h"
 
 namespace rectiflow {
 namespace {
@@ -97,6 +98,17 @@ napi_value profile(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value peak(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 3, "measurePeak(pool, isa, precision)");
+  const std::shared_ptr<PoolHandle> pool = unwrapPool(env, arguments[0], "measurePeak: pool");
+  const KernelTable& table = tableArgument(env, arguments[1], "measurePeak: isa");
+  const std::string precision = toString(env, arguments[2], "measurePeak: precision");
+  if (precision != "fp32" && precision != "bf16")
+    throw JsError("measurePeak: precision must be fp32 or bf16, got " + precision);
+  if (pool->running) throw JsError("measurePeak: the pool is in the middle of a run; await it first");
+  return makeNumber(env, measurePeak(pool->pool, table, precision == "bf16" ? DType::BFloat16 : DType::Float32));
+}
+
 napi_value initialise(napi_env env, napi_value exports) {
   try {
     exportFunction<features>(env, exports, "features");
@@ -106,6 +118,7 @@ napi_value initialise(napi_env env, napi_value exports) {
     exportFunction<compile>(env, exports, "compile");
     exportFunction<run>(env, exports, "run");
     exportFunction<profile>(env, exports, "profile");
+    exportFunction<peak>(env, exports, "measurePeak");
   } catch (const PendingException&) {
   } catch (const std::exception& error) {
     napi_throw_error(env, nullptr, error.what());

@@ -32,6 +32,7 @@ export { FlowSampler, type SampleOptions } from './flow/sample.ts';
 export { type Integrator, type SamplerName, type Velocity, samplers } from './flow/samplers.ts';
 export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
+export { runProgram } from './train/run-program.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
 export { type TrainingStep, trainingStepProgram } from './train/step.ts';
 export { type EmaSettings, emaDecay } from './optim/ema.ts';
@@ -39,7 +40,17 @@ export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 
 export type { Backend, Buffer, Buffers, Executable, Precision } from './backends/backend.ts';
 export { type BackendChoice, type ChosenBackend, chooseBackend } from './backends/choose.ts';
-export { type CpuBackend, type CpuOptions, type Isa, cpuBackend, cpuIsas } from './backends/cpu/index.ts';
+export {
+  type CpuBackend,
+  type CpuExecutable,
+  type CpuOptions,
+  type Isa,
+  type NodeTime,
+  type OpTime,
+  type Profile,
+  cpuBackend,
+  cpuIsas,
+} from './backends/cpu/index.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 
 export * as ops from './ops/index.ts';
@@ -47,7 +58,7 @@ export { type MemoryPlan, Program, grad, lower, mixedPrecision, planMemory, trac
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { type ErrorCode, RectiflowError } from './tensor/errors.ts';
 export type { Shape } from './tensor/shape.ts';
-export type { Graph, Tensor, TensorType } from './tensor/tensor.ts';
+export type { Graph, Node, Tensor, TensorType } from './tensor/tensor.ts';
 
 export { type SafetensorsContents, type StoredTensor, type StoredTensors } from './checkpoint/safetensors.ts';
 export { readSafetensors, writeSafetensors } from './checkpoint/safetensors-file.ts';

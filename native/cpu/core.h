@@ -78,10 +78,12 @@ struct Kernel {
   KernelFunction run;
 };
 
-// Ends with {nullptr, nullptr}.
+// What there is for one instruction set.
 struct KernelTable {
   const char* isa;
-  const Kernel* kernels;
+  const Kernel* kernels;  // ends with {nullptr, nullptr}
+  // Does multiply-adds of float32 or bf16 operands on all threads; returns how many floating-point operations that were.
+  int64_t (*multiplyAddBurst)(Pool* pool, DType operands, int64_t rounds);
 };
 
 }  // namespace rectiflow

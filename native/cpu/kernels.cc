@@ -15,6 +15,7 @@
 #include "linear_gated_residual.cc"
 #include "linear_grad.cc"
 #include "matmul.cc"
+#include "peak.cc"
 #include "philox.cc"
 #include "reduce.cc"
 #include "slice.cc"
@@ -80,7 +81,7 @@ static const Kernel kKernels[] = {
 };
 
 extern const KernelTable kernelTable;
-const KernelTable kernelTable = {RF_ISA, kKernels};
+const KernelTable kernelTable = {RF_ISA, kKernels, multiplyAddBurst};
 
 }  // namespace RF_NS
 }  // namespace rectiflow

@@ -16,9 +16,23 @@ export interface OpTime {
   readonly milliseconds: number;
 }
 
+/** Time that one node of the program took, over all runs. */
+export interface NodeTime {
+  readonly node: Node;
+  readonly milliseconds: number;
+}
+
+/** Where the time went. */
+export interface Profile {
+  readonly runs: number;
+  /** The most expensive op first. */
+  readonly ops: readonly OpTime[];
+  /** In the order in which they run. */
+  readonly nodes: readonly NodeTime[];
+}
+
 export interface CpuExecutable extends Executable {
-  /** Where the time went, the most expensive op first, and how many runs that was. */
-  profile(): { readonly runs: number; readonly ops: readonly OpTime[] };
+  profile(): Profile;
 }
 
 /** What an executable needs of its backend. */
@@ -131,18 +145,16 @@ function describe(
   return { buffers, tensors, nodes };
 }
 
-function profile(
-  native: Native,
-  handle: Handle,
-  work: readonly Node[],
-): ReturnType<CpuExecutable['profile']> {
+function profile(native: Native, handle: Handle, work: readonly Node[]): Profile {
   const { runs, nanoseconds } = native.profile(handle);
+  const nodes = work.map((node, i) => ({ node, milliseconds: nanoseconds[i]! / 1e6 }));
   const ops = new Map<string, { op: string; nodes: number; milliseconds: number }>();
-  work.forEach(({ op: { name } }, i) => {
+  for (const { node, milliseconds } of nodes) {
+    const { name } = node.op;
     const entry = ops.get(name) ?? { op: name, nodes: 0, milliseconds: 0 };
     entry.nodes++;
-    entry.milliseconds += nanoseconds[i]! / 1e6;
+    entry.milliseconds += milliseconds;
     ops.set(name, entry);
-  });
-  return { runs, ops: [...ops.values()].toSorted((a, b) => b.milliseconds - a.milliseconds) };
+  }
+  return { runs, ops: [...ops.values()].toSorted((a, b) => b.milliseconds - a.milliseconds), nodes };
 }

@@ -10,7 +10,7 @@ import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
 import { defaultThreads } from './threads.ts';
 
-export type { CpuExecutable, OpTime } from './executable.ts';
+export type { CpuExecutable, NodeTime, OpTime, Profile } from './executable.ts';
 export type { Isa } from './native.ts';
 
 export interface CpuOptions {
@@ -26,6 +26,11 @@ export interface CpuBackend extends Backend {
   readonly isa: Isa;
   readonly threads: number;
   compile(program: Program, buffers: Buffers): CpuExecutable;
+  /**
+   * The most floating-point operations per second that products can reach with these threads, this instruction set and this
+   * precision: multiply-adds on registers, measured for about 0.3 s when all runs are done. Blocks the event loop meanwhile.
+   */
+  measurePeak(): Promise<number>;
 }
 
 /** Instruction sets that this build and this machine support, best first. Throws where the native kernels are missing. */
@@ -65,6 +70,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
       checkBuffers(program, buffers);
       return bindProgram(program, buffers, machine);
     },
+    measurePeak: () => machine.exclusively(() => native.measurePeak(machine.pool, isa, precision)),
   };
 }
 

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { DType } from '../../tensor/dtype.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
+import type { Precision } from '../backend.ts';
 
 /** Instruction sets that kernels are built for, best first. */
 export const knownIsas = ['avx512-bf16', 'avx512', 'avx2', 'portable'] as const;
@@ -65,6 +66,8 @@ export interface Native {
   run(handle: Handle): Promise<void>;
   /** Time spent in each node, summed over all runs. */
   profile(handle: Handle): { runs: number; nanoseconds: number[] };
+  /** FLOP/s of multiply-adds on registers, on all threads of a pool that is not running. Blocks for about 0.3 s. */
+  measurePeak(pool: Pool, isa: Isa, precision: Precision): number;
 }
 
 const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'];

@@ -1,0 +1,103 @@
+// Plots as SVG files: logarithmic axes, lines with dots, and colours that can be read on white and on dark pages.
+
+export interface Series {
+  readonly label: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+  /** A guide: dashed and without dots. */
+  readonly dashed?: boolean;
+}
+
+export interface Plot {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly x: string;
+  readonly y: string;
+  readonly series: readonly Series[];
+}
+
+const width = 640;
+const height = 420;
+const frame = { left: 72, right: 24, top: 60, bottom: 56 };
+const colours = ['#3b82f6', '#ea7317', '#16a374', '#a855f7'];
+
+const style = `text { font: 13px system-ui, sans-serif; fill: #768390 } .title { font-size: 15px; font-weight: 600 }
+  .grid { stroke: #8b949e; stroke-opacity: .25 } .line { fill: none; stroke-width: 2 }
+  @media (prefers-color-scheme: dark) { text { fill: #9da7b1 } }`;
+
+/** Maps numbers to pixels so that equal factors are equally far apart. */
+function logScale(values: readonly number[], from: number, to: number): (value: number) => number {
+  const low = Math.log(Math.min(...values));
+  const span = Math.log(Math.max(...values)) - low || 1;
+  const margin = 0.04 * span;
+  return (value) => from + ((Math.log(value) - low + margin) / (span + 2 * margin)) * (to - from);
+}
+
+/** 1, 2 and 5 times powers of ten within the values' range; powers alone where those would be too many. */
+export function ticks(values: readonly number[]): number[] {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const factors = high / low > 2000 ? [1] : [1, 2, 5];
+  const powers = Array.from({ length: 31 }, (_, i) => i - 15);
+  return powers
+    .flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)))
+    .filter((tick) => tick >= low * 0.95 && tick <= high * 1.05);
+}
+
+const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+const px = (value: number): string => value.toFixed(1);
+
+export function svgPlot({ title, subtitle, x, y, series }: Plot): string {
+  const points = series.flatMap((line) => line.points);
+  const xs = points.map(([value]) => value);
+  const ys = points.map(([, value]) => value);
+  const [right, bottom] = [width - frame.right, height - frame.bottom];
+  const toX = logScale(xs, frame.left, right);
+  const toY = logScale(ys, bottom, frame.top);
+  const vertical = ticks(xs).map(
+    (tick) =>
+      `<path class="grid" d="M${px(toX(tick))} ${frame.top}V${bottom}"/>` +
+      `<text x="${px(toX(tick))}" y="${bottom + 20}" text-anchor="middle">${tick}</text>`,
+  );
+  const horizontal = ticks(ys).map(
+    (tick) =>
+      `<path class="grid" d="M${frame.left} ${px(toY(tick))}H${right}"/>` +
+      `<text x="${frame.left - 8}" y="${px(toY(tick) + 4)}" text-anchor="end">${tick}</text>`,
+  );
+  const middle = (frame.left + right) / 2;
+  const lines = [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
+    `<title>${escape(title)}</title>`,
+    `<style>${style}</style>`,
+    `<text class="title" x="${frame.left}" y="24">${escape(title)}</text>`,
+    `<text x="${frame.left}" y="44">${escape(subtitle)}</text>`,
+    ...vertical,
+    ...horizontal,
+    `<text x="${middle}" y="${height - 14}" text-anchor="middle">${escape(x)}</text>`,
+    `<text transform="translate(18 ${(frame.top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escape(y)}</text>`,
+    ...series.map((line, i) => drawSeries(line, colours[i % colours.length]!, toX, toY)),
+    ...series.map((line, i) => drawLegend(line, colours[i % colours.length]!, frame.top + 20 + 20 * i)),
+    '</svg>',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function drawSeries(
+  { points, dashed }: Series,
+  colour: string,
+  toX: (value: number) => number,
+  toY: (value: number) => number,
+): string {
+  const places = points.map(([x, y]) => [px(toX(x)), px(toY(y))] as const);
+  const path = places.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${x} ${y}`).join('');
+  const line = `<path class="line" stroke="${colour}"${dashed ? ' stroke-dasharray="6 5"' : ''} d="${path}"/>`;
+  const dots = places.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="3.5" fill="${colour}"/>`);
+  return [line, ...(dashed ? [] : dots)].join('\n');
+}
+
+function drawLegend({ label, dashed }: Series, colour: string, y: number): string {
+  const x = frame.left + 16;
+  return (
+    `<path class="line" stroke="${colour}"${dashed ? ' stroke-dasharray="6 5"' : ''} d="M${x} ${y}h28"/>` +
+    `<text x="${x + 36}" y="${y + 4}">${escape(label)}</text>`
+  );
+}

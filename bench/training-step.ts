@@ -1,0 +1,40 @@
+// A training step of a case as the trainer runs it, on random images.
+import {
+  type CpuExecutable,
+  type CpuOptions,
+  DiT,
+  type RunConfig,
+  allocateState,
+  cpuBackend,
+  initializeState,
+  runProgram,
+} from 'rectiflow';
+
+export interface PreparedStep {
+  readonly model: DiT;
+  readonly executable: CpuExecutable;
+  /** One step: draws, forward, backward, clipping, AdamW, EMA. */
+  run(): Promise<void>;
+}
+
+export async function prepareStep(config: RunConfig, options: CpuOptions): Promise<PreparedStep> {
+  const model = new DiT(config.model);
+  const backend = cpuBackend(options);
+  const program = runProgram(config, model);
+  const state = allocateState(backend, program);
+  await initializeState(model, state, config.seed);
+  const executable = backend.compile(program, state);
+  const { batchSize } = config.train;
+  const x0 = Float32Array.from(
+    { length: batchSize * model.sampleShape.reduce((size, extent) => size * extent) },
+    () => 2 * Math.random() - 1,
+  );
+  const inputs = {
+    x0,
+    ...(model.classes > 0 && { labels: Int32Array.from({ length: batchSize }, (_, i) => i % model.classes) }),
+    learningRate: Float32Array.of(config.optimizer.learningRate),
+    emaDecay: Float32Array.of(config.ema.decay),
+  };
+  let step = 0;
+  return { model, executable, run: () => executable.run({ ...inputs, step: Int32Array.of(++step) }) };
+}

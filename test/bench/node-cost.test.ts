@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { describeOperands, nodeCost } from '../../bench/node-cost.ts';
+import { costPerImage } from '../../src/models/cost.ts';
+import { DiT } from '../../src/models/dit.ts';
+import { mixedPrecision } from '../../src/program/index.ts';
+import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { runProgram } from '../../src/train/run-program.ts';
+
+const config = resolveConfig({
+  data: { source: 'custom' },
+  model: { width: 16, depth: 2, heads: 2, patchSize: 4, channels: 2, imageSize: [8, 12], classes: 3 },
+  train: { batchSize: 5 },
+});
+const program = runProgram(config, new DiT(config.model));
+
+it('the products of a training step add up to what the model is said to cost', () => {
+  const total = program.nodes.reduce((sum, node) => sum + nodeCost(node).operations, 0);
+  expect(total).toBe(5 * costPerImage(config.model).training);
+});
+
+it('bytes are those of all tensors, twice for those that are changed in place', () => {
+  const nodes = mixedPrecision(program).nodes;
+  const qkv = nodes.find(({ op, inputs }) => op.name === 'attention' && inputs.length === 1)!;
+  expect(describeOperands(qkv)).toBe('bf16 [5, 6, 48]');
+  expect(nodeCost(qkv).bytes).toBe(2 * 5 * 6 * 48 + 2 * 5 * 6 * 16 + 4 * 5 * 2 * 6);
+  const update = nodes.find(({ op, inputs }) => op.name === 'adamw' && inputs[0]!.shape[0] === 48)!;
+  expect(describeOperands(update)).toBe('f32 [48, 16]');
+  expect(describeOperands({ inputs: [...qkv.inputs, ...update.inputs] }, 1)).toBe('bf16 [5, 6, 48], ...');
+  expect(nodeCost(update).bytes).toBe(9 * 4 * 48 * 16 + 4 * 4);
+});
