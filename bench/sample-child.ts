@@ -1,5 +1,5 @@
 // The process that runs rectiflow's sampler of a case: sample-child.js NAME OPTIONS SAMPLING
-import { type CpuOptions, DiT, FlowSampler, countParameters, cpuBackend, initialValues } from 'rectiflow';
+import { type CpuOptions, DiT, FlowSampler, countParameters, cpuBackend, initializeState } from 'rectiflow';
 import { caseByName } from './cases.ts';
 import { serve } from './contestant.ts';
 
@@ -11,7 +11,7 @@ const backend = cpuBackend(JSON.parse(options) as CpuOptions);
 const weights = new Map(
   model.parameters.map((spec) => [spec.name, backend.allocate({ shape: spec.shape, dtype: 'float32' })]),
 );
-for (const spec of model.parameters) await weights.get(spec.name)!.write(initialValues(spec, config.seed));
+await initializeState(backend, model, weights, config.seed);
 
 const sampler = new FlowSampler(backend, model, weights);
 const labels = Array.from({ length: config.train.batchSize }, (_, i) => i % model.classes);

@@ -22,7 +22,7 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
   const backend = cpuBackend(options);
   const program = runProgram(config, model);
   const state = allocateState(backend, program);
-  await initializeState(model, state, config.seed);
+  await initializeState(backend, model, state, config.seed);
   const executable = backend.compile(program, state);
   const { batchSize } = config.train;
   const x0 = Float32Array.from(

@@ -24,7 +24,7 @@ export type { DiTConfig } from './models/dit-config.ts';
 export { type Cost, costPerImage } from './models/cost.ts';
 export { type Model, countParameters } from './models/model.ts';
 export { parsePreset, presets } from './models/presets.ts';
-export { type ParameterSpec, type Parameters, declareParameters, initialValues } from './nn/parameters.ts';
+export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
 
 export { guide } from './flow/guidance.ts';
 export { interpolate, rectifiedFlowLoss, velocityTarget } from './flow/rectified-flow.ts';

@@ -2,6 +2,7 @@
 
 #include "activations.cc"
 #include "adamw.cc"
+#include "assign.cc"
 #include "attention.cc"
 #include "attention_grad.cc"
 #include "cast.cc"
@@ -76,6 +77,7 @@ static const Kernel kKernels[] = {
     {"philoxNormal", philoxNormalKernel},
     {"labelDropout", labelDropoutKernel},
     {"globalNorm", globalNormKernel},
+    {"assign", assignKernel},
     {"adamw", adamwKernel},
     {nullptr, nullptr},
 };

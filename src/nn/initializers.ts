@@ -1,36 +1,37 @@
-import { philoxNormal, philoxUniform } from '../tensor/philox.ts';
+import { affine, broadcastTo, constant, philoxNormal, philoxUniform, reshape } from '../ops/index.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
-/** Makes a parameter's first values, row-major, from the random numbers of one stream. */
-export type Initializer = (
-  shape: Shape,
-  key: { readonly seed: number; readonly stream: number },
-) => Float32Array;
+/** Where a parameter's random numbers come from: a stream of its own, read at step 0 (int32 []). */
+export interface InitialDraw {
+  readonly step: Tensor;
+  readonly seed: number;
+  readonly stream: number;
+}
 
-const wholeStream = { step: 0, firstSample: 0, samples: 1 } as const;
+/** Records what makes a parameter's first values. */
+export type Initializer = (shape: Shape, draw: InitialDraw) => Tensor;
 
-export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+export const zeros: Initializer = (shape, { step }) =>
+  broadcastTo(constant(step, [], new Float64Array(1)), shape);
 
 /** N(0, deviation^2) */
 export function normal(deviation: number): Initializer {
-  return (shape, key) =>
-    Float32Array.from(
-      philoxNormal({ ...key, ...wholeStream, elements: sizeOf(shape) }),
-      (value) => deviation * value,
-    );
+  return (shape, { step, ...key }) =>
+    reshape(affine(philoxNormal(step, [1, sizeOf(shape)], key), deviation, 0), shape);
 }
 
 /**
  * Uniform in +-sqrt(6 / (in + out)) (Glorot & Bengio 2010, eq. 16), where out is the first extent and in the product of the
  * others: a convolution's kernel counts as the linear layer that it is for one patch.
  */
-export const xavierUniform: Initializer = (shape, key) => {
+export const xavierUniform: Initializer = (shape, { step, ...key }) => {
   const elements = sizeOf(shape);
   const bound = Math.sqrt(6 / (shape[0]! + elements / shape[0]!));
-  return Float32Array.from(philoxUniform({ ...key, ...wholeStream, elements }), (u) => bound * (2 * u - 1));
+  return reshape(affine(philoxUniform(step, [1, elements], key), 2 * bound, -bound), shape);
 };
 
 /** Values that are computed, not drawn. */
-export function fixed(values: () => Float32Array): Initializer {
-  return () => values();
+export function fixed(values: () => ArrayLike<number>): Initializer {
+  return (shape, { step }) => constant(step, shape, Float64Array.from(values()));
 }

@@ -28,11 +28,12 @@ export function declareParameters(graph: Graph, specs: readonly ParameterSpec[],
 }
 
 /**
- * The values that a new model's parameter starts with: a function of the seed and the parameter's name alone, so that every
- * backend starts from the same weights, and a parameter keeps its values when others are added beside it.
+ * Records the values that a new model's parameter starts with: a function of the seed and the parameter's name alone, so that
+ * every backend starts from the same weights (to rounding), and a parameter keeps its values when others are added beside it.
+ * @param step int32 [], 0 when the program runs
  */
-export function initialValues({ name, shape, init }: ParameterSpec, seed: number): Float32Array {
-  return init(shape, { seed, stream: parameterStream(name) });
+export function initialValue({ name, shape, init }: ParameterSpec, step: Tensor, seed: number): Tensor {
+  return init(shape, { step, seed, stream: parameterStream(name) });
 }
 
 /** FNV-1a of the name, in the upper half of the streams: the lower half belongs to training and sampling. */

@@ -1,6 +1,7 @@
 // The ops that models, losses and optimizers are written in.
 export * from './activations.ts';
 export * from './adamw.ts';
+export * from './assign.ts';
 export * from './attention.ts';
 export * from './cast.ts';
 export * from './constant.ts';

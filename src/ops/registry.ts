@@ -1,5 +1,6 @@
 import * as activations from './activations.ts';
 import { adamwOp } from './adamw.ts';
+import { assignOp } from './assign.ts';
 import { attentionGradOp, attentionOp } from './attention.ts';
 import { castOp } from './cast.ts';
 import { constantOp } from './constant.ts';
@@ -83,6 +84,7 @@ export type OpName =
   | 'philoxNormal'
   | 'labelDropout'
   | 'globalNorm'
+  | 'assign'
   | 'adamw';
 
 /** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
@@ -144,5 +146,6 @@ export const ops: Readonly<Record<OpName, Op>> = {
   philoxNormal: philoxNormalOp,
   labelDropout: labelDropoutOp,
   globalNorm: globalNormOp,
+  assign: assignOp,
   adamw: adamwOp,
 };

@@ -36,6 +36,6 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const buffers = allocateState(backend, program);
   const executable = backend.compile(program, buffers);
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
-  else await initializeState(model, buffers, config.seed);
+  else await initializeState(backend, model, buffers, config.seed);
   return { ...options, model, buffers, executable };
 }

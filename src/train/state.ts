@@ -1,7 +1,8 @@
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
 import type { Model } from '../models/model.ts';
-import { initialValues } from '../nn/parameters.ts';
-import type { Program } from '../program/index.ts';
+import { initialValue } from '../nn/parameters.ts';
+import { assign } from '../ops/index.ts';
+import { type Program, trace } from '../program/index.ts';
 import { statePrefixes } from './step.ts';
 
 /** Zeroed memory for all that a program keeps between runs. */
@@ -10,12 +11,22 @@ export function allocateState(backend: Backend, program: Program): Map<string, B
 }
 
 /** Writes a new model's weights, and the same into their averages where there are any. Moments stay as they are, zero. */
-export async function initializeState(model: Model, buffers: Buffers, seed: number): Promise<void> {
-  for (const spec of model.parameters) {
-    const values = initialValues(spec, seed);
-    await buffers.get(spec.name)!.write(values);
-    await buffers.get(statePrefixes.ema + spec.name)?.write(values);
-  }
+export async function initializeState(
+  backend: Backend,
+  model: Model,
+  buffers: Buffers,
+  seed: number,
+): Promise<void> {
+  const program = trace('initialize', (graph) => {
+    const step = graph.input('step', [], 'int32');
+    for (const spec of model.parameters) {
+      const value = initialValue(spec, step, seed);
+      for (const name of [spec.name, statePrefixes.ema + spec.name])
+        if (buffers.has(name)) assign(graph.stateful(name, spec.shape), value);
+    }
+    return {};
+  });
+  await backend.compile(program, buffers).run({ step: Int32Array.of(0) });
 }
 
 /** The averaged weights under the model's names; a parameter that is not trained is its own average. */

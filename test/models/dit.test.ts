@@ -5,11 +5,11 @@ import { DiT } from '../../src/models/dit.ts';
 import type { DiTConfig } from '../../src/models/dit-config.ts';
 import { countParameters } from '../../src/models/model.ts';
 import { presets } from '../../src/models/presets.ts';
-import { declareParameters, initialValues } from '../../src/nn/parameters.ts';
+import { declareParameters } from '../../src/nn/parameters.ts';
 import { trace } from '../../src/program/index.ts';
 import { allocateState, initializeState } from '../../src/train/state.ts';
 import { loadGolden, numbers } from '../support/golden.ts';
-import { randomWeights, tinyDiT } from '../support/models.ts';
+import { initialValues, randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 
 describe('DiT parameters', () => {
@@ -49,13 +49,14 @@ describe('DiT parameters', () => {
     const table = model.parameters.find(({ name }) => name === 'pos_embed')!;
     expect(table.trainable).toBe(false);
     const wanted = numbers(weights, 'pos_embed');
-    initialValues(table, 0).forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 6));
+    const values = await initialValues(table, 0);
+    values.forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 6));
   });
 
-  it('start at zero where the release has zeros, and only there', () => {
+  it('start at zero where the release has zeros, and only there', async () => {
     const zero = /adaLN_modulation|final_layer|bias$/;
     for (const spec of tinyDiT().parameters) {
-      const isZero = initialValues(spec, 0).every((value) => value === 0);
+      const isZero = (await initialValues(spec, 0)).every((value) => value === 0);
       expect(isZero, `${spec.name} starts at zero`).toBe(zero.test(spec.name));
     }
   });
@@ -72,7 +73,7 @@ describe('DiT velocity', () => {
     const model = tinyDiT({ classes });
     const program = velocityProgram(model, 2, false);
     const buffers = allocateState(backend, program);
-    await initializeState(model, buffers, 5);
+    await initializeState(backend, model, buffers, 5);
     const executable = backend.compile(program, buffers);
     await executable.run({
       x: Float32Array.from(randomValues(2 * 2 * 8 * 12, 3)),

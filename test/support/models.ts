@@ -1,7 +1,11 @@
 import type { Backend, Buffer } from '../../src/backends/backend.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { DiT } from '../../src/models/dit.ts';
 import type { DiTConfig } from '../../src/models/dit-config.ts';
 import type { Model } from '../../src/models/model.ts';
+import { type ParameterSpec, initialValue } from '../../src/nn/parameters.ts';
+import { trace } from '../../src/program/index.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { randomValues } from './random.ts';
 
@@ -9,6 +13,16 @@ import { randomValues } from './random.ts';
 export function tinyDiT(changes: Partial<DiTConfig> = {}): DiT {
   const sizes = { width: 16, depth: 2, heads: 2, patchSize: 4, channels: 2, classes: 3 };
   return new DiT({ ...sizes, imageSize: [8, 12], ...changes });
+}
+
+/** What a new model's parameter starts with, by the reference. */
+export async function initialValues(spec: ParameterSpec, seed: number): Promise<HostArray> {
+  const program = trace('initial', (graph) => ({
+    values: initialValue(spec, graph.input('step', [], 'int32'), seed),
+  }));
+  const executable = referenceBackend().compile(program, new Map());
+  await executable.run({ step: Int32Array.of(0) });
+  return executable.read('values');
 }
 
 /** Weights that are nowhere zero, so that every parameter matters. */

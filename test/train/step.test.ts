@@ -29,7 +29,7 @@ async function newStep(
   const step = { model: tinyDiT(), batch: 4, draw: randomDraw(draw()), adamw: adamwDefaults, ...changes };
   const program = trainingStepProgram(step);
   const buffers = allocateState(backend, program);
-  await initializeState(step.model, buffers, 1);
+  await initializeState(backend, step.model, buffers, 1);
   return { executable: backend.compile(program, buffers), buffers };
 }
 
