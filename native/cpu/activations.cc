@@ -5,23 +5,19 @@
 namespace rectiflow {
 namespace RF_NS {
 
-static void geluKernel(const Call& call) {
-  unary(call, [](vf x) { return gelu(x); });
-}
-static void siluKernel(const Call& call) {
-  unary(call, [](vf x) { return silu(x); });
-}
-static void geluDerivativeKernel(const Call& call) {
+template <void (*f)(vf x, vf* y, vf* dydx)>
+static void activationKernel(const Call& call) {
   unary(call, [](vf x) {
     vf y, derivative;
-    geluWithDerivative(x, &y, &derivative);
-    return derivative;
+    f(x, &y, &derivative);
+    return y;
   });
 }
-static void siluDerivativeKernel(const Call& call) {
+template <void (*f)(vf x, vf* y, vf* dydx)>
+static void derivativeKernel(const Call& call) {
   unary(call, [](vf x) {
     vf y, derivative;
-    siluWithDerivative(x, &y, &derivative);
+    f(x, &y, &derivative);
     return derivative;
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <type_traits>
 
+#include "exp2.h"
 #include "pack.h"
 
 namespace rectiflow {
@@ -83,29 +84,6 @@ static void storeTokens(const HeadRows& rows, int64_t from, int64_t count, int64
       for (int64_t j = 0; j < d; j += kLanes) storePartial(out + t * rows.stride + j, f * load(source + t * ld + j), d - j);
     }
   });
-}
-
-// 2^x to two units in the last place; underflows to (nearly) zero, overflows above 127. NaN stays NaN.
-static RF_INLINE vf vexp2(vf x) {
-#if RF_LANES == 16 && defined(__AVX512DQ__)
-  const vf n = (vf)_mm512_roundscale_ps((__m512)x, 0x08);  // the nearest integer
-  const vf r = (vf)_mm512_reduce_ps((__m512)x, 0x08);      // x - n, and 0 for infinities
-#else
-  const vf bounded = vmax(splat(-126.f), x);
-  const vf shifted = bounded + 12582912.f;  // its low bits hold the nearest integer
-  const vf r = bounded - (shifted - 12582912.f);
-#endif
-  vf p = splat(1.3276472e-3f);
-  p = p * r + 9.6755410e-3f;
-  p = p * r + 5.5507130e-2f;
-  p = p * r + 2.4022120e-1f;
-  p = p * r + 6.9314694e-1f;
-  p = p * r + 1.f;
-#if RF_LANES == 16 && defined(__AVX512DQ__)
-  return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-  return (vf)((vi)p + ((vi)shifted << 23));
-#endif
 }
 
 // One row of bf16 pairs from two rows of a tile.

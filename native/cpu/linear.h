@@ -37,17 +37,21 @@ struct LinearOutput : GemmVisitor {
   }
 };
 
-// Calls body(at, col, lanes, sum + bias) for every vector of a tile, down its columns; at is the place in a row-major tensor of
-// this many columns. What a body reads through pointers it should have read before: after a store the compiler must read again.
+// Calls body(at, col, lanes, sum + bias) for every pair of vectors of a tile, down its columns; at is the place in a row-major
+// tensor of this many columns. What a body reads through pointers it should have read before: after a store the compiler must
+// read again.
 template <class Body>
 static RF_INLINE void forTile(const float* bias, const Tile& tile, int64_t columns, Body&& body) {
   const int64_t rows = tile.rows, ld = tile.ld;
-  for (int64_t j = 0; j < tile.cols; j += kLanes) {
-    const int64_t lanes = tile.cols - j, col = tile.col + j;
-    const vf add = bias ? loadPartial(bias + col, lanes) : (vf){};
+  for (int64_t j = 0; j < tile.cols; j += 2 * kLanes) {
+    const int64_t lanes = tile.cols - j, col = tile.col + j, whole = ceilDiv(lanes, kLanes) * kLanes;
+    const Pair add = bias ? loadPair(bias + col, lanes) : Pair{};
     const float* sum = tile.data + j;
     int64_t at = tile.row * columns + col;
-    for (int64_t i = 0; i < rows; i++, sum += ld, at += columns) body(at, col, lanes, load(sum) + add);
+    for (int64_t i = 0; i < rows; i++, sum += ld, at += columns) {
+      const Pair x = loadPair(sum, whole);
+      body(at, col, lanes, Pair{x.low + add.low, x.high + add.high});
+    }
   }
 }
 

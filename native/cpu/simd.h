@@ -96,6 +96,25 @@ static RF_INLINE void storePartial(T* p, vf x, int64_t n) {
   for (int64_t i = 0; i < n; i++) fromFloat(lanes[i], p + i);
 }
 
+// Two neighbouring vectors, so that bf16 moves by whole vectors and long computations overlap.
+struct Pair {
+  vf low, high;
+};
+// The first n of both vectors' lanes, the rest zero; n > 0.
+template <class T>
+static RF_INLINE Pair loadPair(const T* p, int64_t n) {
+  return {loadPartial(p, n), n > kLanes ? loadPartial(p + kLanes, n - kLanes) : (vf){}};
+}
+template <class T>
+static RF_INLINE void storePair(T* p, Pair x, int64_t n) {
+#if RF_LANES == 16 && defined(__AVX512BF16__)
+  if constexpr (sizeof(T) == 2)
+    if (n >= 2 * kLanes) return _mm512_storeu_si512((void*)p, (__m512i)_mm512_cvtne2ps_pbh((__m512)x.high, (__m512)x.low));
+#endif
+  storePartial(p, x.low, n);
+  if (n > kLanes) storePartial(p + kLanes, x.high, n - kLanes);
+}
+
 static RF_INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 // a > b ? a : b and a < b ? a : b, so NaN in a gives b.
 static RF_INLINE vf vmax(vf a, vf b) {

@@ -1,0 +1,44 @@
+// 2^x and 1 / x for kernels that need them by the million: what a processor's instructions leave to be done, and no more.
+#pragma once
+#include "simd.h"
+
+namespace rectiflow {
+namespace RF_NS {
+
+// 2^x to two units in the last place; underflows to (nearly) zero, overflows above 127. NaN stays NaN.
+static RF_INLINE vf vexp2(vf x) {
+#if RF_LANES == 16 && defined(__AVX512DQ__)
+  const vf r = (vf)_mm512_reduce_ps((__m512)x, 0x09);  // x - floor(x), and 0 for infinities
+  vf p = splat(1.87757495e-3f);
+  p = p * r + 8.98934435e-3f;
+  p = p * r + 5.58263138e-2f;
+  p = p * r + 2.40153611e-1f;
+  p = p * r + 6.93153083e-1f;
+  p = p * r + 9.99999940e-1f;
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);  // p 2^floor(x)
+#else
+  const vf bounded = vmax(splat(-126.f), x);
+  const vf shifted = bounded + 12582912.f;  // its low bits hold the nearest integer
+  const vf r = bounded - (shifted - 12582912.f);
+  vf p = splat(1.3276472e-3f);
+  p = p * r + 9.6755410e-3f;
+  p = p * r + 5.5507130e-2f;
+  p = p * r + 2.4022120e-1f;
+  p = p * r + 6.9314694e-1f;
+  p = p * r + 1.f;
+  return (vf)((vi)p + ((vi)shifted << 23));
+#endif
+}
+
+// 1 / x to two units in the last place for 2^-126 <= |x| <= 2^126. NaN stays NaN.
+static RF_INLINE vf vreciprocal(vf x) {
+#if RF_LANES == 16 && defined(__AVX512F__)
+  const vf guess = (vf)_mm512_rcp14_ps((__m512)x);
+  return guess * (2.f - x * guess);  // a step of Newton's method doubles the 14 bits
+#else
+  return 1.f / x;
+#endif
+}
+
+}  // namespace RF_NS
+}  // namespace rectiflow
