@@ -81,14 +81,15 @@ Tensor readTensor(napi_env env, napi_value value, const std::vector<Buffer>& buf
   return tensor;
 }
 
-std::vector<Tensor> readOperands(napi_env env, napi_value indices, const std::vector<Tensor>& tensors,
+// lowest: -1 where operands may be left out; such a tensor has no data.
+std::vector<Tensor> readOperands(napi_env env, napi_value indices, const std::vector<Tensor>& tensors, int64_t lowest,
                                  const std::string& name) {
   std::vector<Tensor> operands;
   const uint32_t count = arrayLength(env, indices, name);
   for (uint32_t i = 0; i < count; i++) {
-    const int64_t index = toInteger(env, element(env, indices, i), 0, (int64_t)tensors.size() - 1,
+    const int64_t index = toInteger(env, element(env, indices, i), lowest, (int64_t)tensors.size() - 1,
                                     name + "[" + std::to_string(i) + "]");
-    operands.push_back(tensors[index]);
+    operands.push_back(index < 0 ? Tensor{} : tensors[index]);
   }
   return operands;
 }
@@ -111,8 +112,8 @@ void readNode(napi_env env, napi_value value, const KernelTable& table, const st
   const Kernel* kernel = findKernel(table, op);
   if (!kernel) throw JsError(name + ": " + table.isa + " has no kernel for this op; lower it to ops that kernels() lists");
   node.kernel = kernel->run;
-  node.inputs = readOperands(env, property(env, value, "inputs", name), tensors, name + ".inputs");
-  node.outputs = readOperands(env, property(env, value, "outputs", name), tensors, name + ".outputs");
+  node.inputs = readOperands(env, property(env, value, "inputs", name), tensors, 0, name + ".inputs");
+  node.outputs = readOperands(env, property(env, value, "outputs", name), tensors, -1, name + ".outputs");
 
   napi_value attributes = property(env, value, "attributes", name);
   napi_value keys;

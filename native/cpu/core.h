@@ -15,7 +15,7 @@ constexpr int kMaxRank = 8;
 
 // Dense and row-major.
 struct Tensor {
-  void* data;
+  void* data;  // nullptr: an optional output that nobody wants
   DType dtype;
   int32_t rank;
   int64_t shape[kMaxRank];

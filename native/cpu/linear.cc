@@ -15,17 +15,16 @@ template <int activation, class Y, class D>
 static void writeActivation(const LinearOutput& out, const Tile& tile) {
   Y* const y = (Y*)out.y->data;
   D* const derivative = out.second ? (D*)out.second->data : nullptr;
-  forTile(out.bias, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, vf x) RF_ALWAYS_INLINE {
+  forTile(out.bias, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, Pair x) RF_ALWAYS_INLINE {
     if constexpr (activation == kNoActivation) {
-      storePartial(y + at, x, lanes);
+      storePair(y + at, x, lanes);
     } else {
-      vf value, slope;
-      if constexpr (activation == kGelu)
-        geluWithDerivative(x, &value, &slope);
-      else
-        siluWithDerivative(x, &value, &slope);
-      storePartial(y + at, value, lanes);
-      if (derivative) storePartial(derivative + at, slope, lanes);
+      constexpr auto f = activation == kGelu ? geluWithDerivative : siluWithDerivative;
+      Pair value, slope;
+      f(x.low, &value.low, &slope.low);
+      f(x.high, &value.high, &slope.high);
+      storePair(y + at, value, lanes);
+      if (derivative) storePair(derivative + at, slope, lanes);
     }
   });
 }
@@ -34,8 +33,9 @@ template <class Y, class F>
 static void writeScaled(const LinearOutput& out, const Tile& tile) {
   Y* const y = (Y*)out.y->data;
   const F* const factor = (const F*)out.second->data;
-  forTile(nullptr, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, vf x) RF_ALWAYS_INLINE {
-    storePartial(y + at, x * loadPartial(factor + at, lanes), lanes);
+  forTile(nullptr, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, Pair x) RF_ALWAYS_INLINE {
+    const Pair f = loadPair(factor + at, lanes);
+    storePair(y + at, {x.low * f.low, x.high * f.high}, lanes);
   });
 }
 
@@ -56,7 +56,7 @@ static void linearKernel(const Call& call) {
   LinearOutput out;
   out.bias = call.inputCount > 2 ? (const float*)call.inputs[2].data : nullptr;
   out.y = &call.outputs[0];
-  out.second = call.outputCount > 1 ? &call.outputs[1] : nullptr;
+  out.second = call.outputCount > 1 && call.outputs[1].data ? &call.outputs[1] : nullptr;
   switch ((int)call.number("activation", kNoActivation)) {
     case kGelu:
       out.write = activationWriter<kGelu>(out);

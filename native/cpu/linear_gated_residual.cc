@@ -1,7 +1,7 @@
 // The end of a residual branch in one product: branch = h w^T + b, y = x + gate branch.
 // h [B, N, I], w [O, I], b [O], x [B, N, O], gate [B, O] -> y [B, N, O] float32, branch [B, N, O]
 //
-// branch is kept for the gradient of the gate; y is made from the same sums before they are rounded (linear.h).
+// branch is kept for the gradient of the gate, where there is to be one; y is made from the same sums before they are rounded (linear.h).
 #include "linear.h"
 
 namespace rectiflow {
@@ -12,15 +12,16 @@ static void writeGatedResidual(const LinearOutput& out, const Tile& tile) {
   const int64_t N = out.residual->shape[1], O = out.columns(), end = tile.row + tile.rows;
   const float* const x = (const float*)out.residual->data;
   float* const y = (float*)out.y->data;
-  Branch* const branch = (Branch*)out.second->data;
+  Branch* const branch = out.second ? (Branch*)out.second->data : nullptr;
   Tile part = tile;
   for (; part.row < end; part.data += part.rows * part.ld, part.row += part.rows) {
     const int64_t image = part.row / N;
     const float* const gate = (const float*)out.gate->data + image * O;
     part.rows = min64(end, (image + 1) * N) - part.row;
-    forTile(out.bias, part, O, [=](int64_t at, int64_t col, int64_t lanes, vf sum) RF_ALWAYS_INLINE {
-      storePartial(y + at, loadPartial(x + at, lanes) + loadPartial(gate + col, lanes) * sum, lanes);
-      storePartial(branch + at, sum, lanes);
+    forTile(out.bias, part, O, [=](int64_t at, int64_t col, int64_t lanes, Pair sum) RF_ALWAYS_INLINE {
+      const Pair before = loadPair(x + at, lanes), g = loadPair(gate + col, lanes);
+      storePair(y + at, {before.low + g.low * sum.low, before.high + g.high * sum.high}, lanes);
+      if (branch) storePair(branch + at, sum, lanes);
     });
   }
 }
@@ -33,8 +34,8 @@ static void linearGatedResidualKernel(const Call& call) {
   out.residual = &call.inputs[3];
   out.gate = &call.inputs[4];
   out.y = &call.outputs[0];
-  out.second = &call.outputs[1];
-  out.write = out.second->dtype == DType::BFloat16 ? writeGatedResidual<bf16> : writeGatedResidual<float>;
+  out.second = call.outputs[1].data ? &call.outputs[1] : nullptr;
+  out.write = call.outputs[1].dtype == DType::BFloat16 ? writeGatedResidual<bf16> : writeGatedResidual<float>;
   runLinear(call.pool, h, h.size / I, I, O, (const float*)w.data, I, 1, out);
 }
 

@@ -18,6 +18,7 @@ export const linearGatedResidualOp: Fused<None> = {
     return [...gatedResidualOp.infer([x!, branch!, gate!], {}), float32(branch!.shape)];
   },
   lowPrecision: () => ({ inputs: [0], outputs: [1] }),
+  optionalOutputs: [1],
   decompose([h, w, b, x, gate]) {
     const branch = apply(linearOp, [h!, w!, b!], { activation: 0 })[0]!;
     return [apply1(gatedResidualOp, [x!, branch, gate!], {}), branch];

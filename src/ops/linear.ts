@@ -47,6 +47,7 @@ export const linearOp: Fused<Linear> = {
     return activation === activations.none ? [y] : [y, y];
   },
   lowPrecision: () => ({ inputs: [0], outputs: [0, 1] }),
+  optionalOutputs: [1],
   decompose([x, w, b], { activation }) {
     const product = matmul(flatten(x!), matching(w!, x!), { transposeB: true });
     const z = reshape(b ? add(product, b) : product, [...x!.shape.slice(0, -1), w!.shape[0]!]);

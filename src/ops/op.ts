@@ -47,6 +47,8 @@ interface Common<A extends Attributes> extends OpSignature {
   lowPrecision?(inputs: readonly TensorType[]): LowPrecision | 'same' | undefined;
   /** Inputs that the op changes in place. */
   readonly mutates?: readonly number[];
+  /** Outputs that only a gradient needs: kernels do not make them where nothing reads them. */
+  readonly optionalOutputs?: readonly number[];
   /** What the op can stand in for, beside its decomposition. */
   readonly fusions?: readonly Fusion<A>[];
 }

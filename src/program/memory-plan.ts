@@ -2,7 +2,7 @@ import { bytesPerElement } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { formatTensor, formatType } from './print.ts';
-import type { Program } from './program.ts';
+import { type Program, opOf } from './program.ts';
 
 /** Offsets are multiples of a cache line, which is also the widest vector. */
 const alignment = 64;
@@ -20,6 +20,8 @@ export interface Placement {
 export interface MemoryPlan {
   readonly arenaBytes: number;
   readonly placements: readonly Placement[];
+  /** Optional outputs that nothing reads: they have no place and are not made. */
+  readonly leftOut: ReadonlySet<Tensor>;
   /** The value whose memory holds this one: itself, or what a reshape was taken of. */
   storageOf(tensor: Tensor): Tensor;
   toString(): string;
@@ -34,6 +36,7 @@ export function planMemory(program: Program): MemoryPlan {
   const aliases = new Map<Tensor, Tensor>();
   const storageOf = (tensor: Tensor): Tensor => aliases.get(tensor) ?? tensor;
   const lifetimes = new Map<Tensor, { first: number; last: number }>();
+  const leftOut = unreadOptionalOutputs(program);
   program.nodes.forEach((node, time) => {
     for (const tensor of node.inputs) {
       const lifetime = lifetimes.get(storageOf(tensor));
@@ -42,7 +45,8 @@ export function planMemory(program: Program): MemoryPlan {
     if (node.op.name === 'reshape') aliases.set(node.outputs[0]!, storageOf(node.inputs[0]!));
     // Constants are uploaded when the program is compiled and never share memory.
     else if (node.op.name !== 'constant') {
-      for (const tensor of node.outputs) lifetimes.set(tensor, { first: time, last: time });
+      for (const tensor of node.outputs)
+        if (!leftOut.has(tensor)) lifetimes.set(tensor, { first: time, last: time });
     }
   });
   for (const tensor of program.outputs.values()) {
@@ -58,7 +62,21 @@ export function planMemory(program: Program): MemoryPlan {
     placements.push({ tensor, offset: lowestGap(meeting, bytes), bytes, first, last });
   }
   const arenaBytes = placements.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
-  return { arenaBytes, placements, storageOf, toString: () => formatPlan(program, arenaBytes, placements) };
+  return {
+    arenaBytes,
+    placements,
+    leftOut,
+    storageOf,
+    toString: () => formatPlan(program, arenaBytes, placements),
+  };
+}
+
+function unreadOptionalOutputs(program: Program): Set<Tensor> {
+  const read = new Set([...program.outputs.values(), ...program.nodes.flatMap(({ inputs }) => inputs)]);
+  const optional = program.nodes.flatMap((node) =>
+    (opOf(node).optionalOutputs ?? []).flatMap((i) => node.outputs[i] ?? []),
+  );
+  return new Set(optional.filter((tensor) => !read.has(tensor)));
 }
 
 function lowestGap(meeting: readonly Placement[], bytes: number): number {

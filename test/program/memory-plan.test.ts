@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { add, neg, reshape, sum } from '../../src/ops/index.ts';
-import { type Program, planMemory, trace } from '../../src/program/index.ts';
+import { add, linear, neg, reshape, sum } from '../../src/ops/index.ts';
+import { type Program, grad, planMemory, trace } from '../../src/program/index.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 
 /** A program whose every node reads values chosen by `choices` among those there are. */
@@ -59,4 +59,20 @@ it('keeps what a reshape was taken of for as long as the reshape is read', () =>
   expect(plan.storageOf(program.nodes[2]!.outputs[0]!)).toBe(x);
   const placed = plan.placements.find(({ tensor }) => tensor === x)!;
   expect(placed.last).toBe(program.nodes.findIndex(({ op }) => op.name === 'add'));
+});
+
+it('has no place for what only a gradient would need where there is no gradient', () => {
+  const build = (differentiated: boolean): Program =>
+    trace('layer', (graph) => {
+      const w = graph.stateful('w', [4, 3]);
+      const y = linear(graph.input('x', [2, 3]), w, undefined, 'gelu');
+      return differentiated ? { dw: grad(sum(y), [w])[0]! } : { y };
+    });
+  const derivative = (program: Program): Tensor => program.nodes[0]!.outputs[1]!;
+  for (const differentiated of [false, true]) {
+    const program = build(differentiated);
+    const { leftOut, placements } = planMemory(program);
+    expect(leftOut.has(derivative(program))).toBe(!differentiated);
+    expect(placements.some(({ tensor }) => tensor === derivative(program))).toBe(differentiated);
+  }
 });

@@ -7,7 +7,15 @@ import type { Buffers, Executable } from '../backend.ts';
 import { checkInputs, checkOutput } from '../checks.ts';
 import type { CpuBuffer } from './buffer.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
-import type { Description, Handle, Isa, Native, NativeTensor, Pool } from './native.ts';
+import {
+  type Description,
+  type Handle,
+  type Isa,
+  type Native,
+  type NativeTensor,
+  type Pool,
+  leftOut,
+} from './native.ts';
 
 /** Time that the nodes of one op took, over all runs. */
 export interface OpTime {
@@ -139,7 +147,7 @@ function describe(
   const nodes = work.map(({ op, inputs, outputs, attributes }) => ({
     op: op.name,
     inputs: inputs.map(indexOf),
-    outputs: outputs.map(indexOf),
+    outputs: outputs.map((tensor) => (plan.leftOut.has(tensor) ? leftOut : indexOf(tensor))),
     attributes,
   }));
   return { buffers, tensors, nodes };

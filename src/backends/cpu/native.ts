@@ -38,10 +38,14 @@ export interface NativeTensor {
   readonly shape: readonly number[];
 }
 
+/** In place of the index of an output that need not be made. */
+export const leftOut = -1;
+
 export interface NativeNode {
   readonly op: string;
   /** Indices into `tensors`. */
   readonly inputs: readonly number[];
+  /** The same, or `leftOut`. */
   readonly outputs: readonly number[];
   readonly attributes: Readonly<Record<string, number | readonly number[]>>;
 }
