@@ -1,30 +1,31 @@
 // Layer norm over the width and adaLN's modulation in one pass over memory, and its gradient.
 //
-//   y = (x - mean) rstd (1 + scale) + shift           x, y [B, N, D]; shift, scale [B, D]; mean, rstd [B, N]
-//   dx = rstd (g - mean(g) - h mean(g h)) + other     with h = (x - mean) rstd and g = dy (1 + scale)
+//   y = h (1 + scale) + shift                         with h = (x - mean) rstd; x, h, y [B, N, D]; shift, scale [B, D]; rstd [B, N]
+//   dx = rstd (g - mean(g) - h mean(g h)) + other     with g = dy (1 + scale)
 //   dshift = sum over n of dy, dscale = sum over n of dy h
 //
 // A row is read from memory once and then, from the first-level cache, as often as two-pass statistics need. Four rows of an
 // image are treated together: their sums hide each other's latency, and the modulation and the running sums of dshift and
-// dscale are loaded and stored once for the four.
+// dscale are loaded and stored once for the four. h is kept for the gradient, so that x, in float32, need not be.
 #include "spans.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
 // Consecutive rows of one image.
-template <class Y>
+template <class Y, class H>
 struct LayerNormRows {
   const float *x, *shift, *scale;
   Y* y;
-  float *mean, *rstd;
+  H* normalized;  // nullptr where it is not wanted
+  float* rstd;
   int64_t width;
   float epsilon;
 };
 
 // Two passes, with the second correcting the first: a mean that dwarfs the deviations costs no accuracy.
-template <int kRows, class Y>
-static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y>& rows) {
+template <int kRows, class Y, class H>
+static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y, H>& rows) {
   const int64_t width = rows.width;
   const float perWidth = 1.f / (float)width;
   vf sum[kRows] = {};
@@ -48,7 +49,6 @@ static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y>& rows) {
     excess[r] = sumLanes(first[r]) * perWidth;
     const float variance = sumLanes(second[r]) * perWidth - excess[r] * excess[r];
     rstd[r] = 1.f / __builtin_sqrtf((variance < 0 ? 0 : variance) + rows.epsilon);  // below 0 by rounding; NaN stays
-    rows.mean[r] = mean[r] + excess[r];
     rows.rstd[r] = rstd[r];
   }
 
@@ -57,24 +57,26 @@ static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y>& rows) {
     for (int r = 0; r < kRows; r++) {
       const vf normalized = ((loadPartial(rows.x + r * width + j, lanes) - mean[r]) - excess[r]) * rstd[r];
       storePartial(rows.y + r * width + j, normalized * factor + shift, lanes);
+      if (rows.normalized) storePartial(rows.normalized + r * width + j, normalized, lanes);
     }
   });
 }
 
-template <class Y>
+template <class Y, class H>
 static void layerNormModulateTyped(const Call& call) {
   const Tensor* in = call.inputs;
   const int64_t images = in[0].shape[0], rows = in[0].shape[1], width = in[0].shape[2];
   const float *x = (const float*)in[0].data, *shift = (const float*)in[1].data, *scale = (const float*)in[2].data;
   Y* y = (Y*)call.outputs[0].data;
-  float *mean = (float*)call.outputs[1].data, *rstd = (float*)call.outputs[2].data;
+  H* normalized = (H*)call.outputs[1].data;
+  float* rstd = (float*)call.outputs[2].data;
   const float epsilon = (float)call.number("epsilon", 1e-6);
   parallelSpans(call.pool, images * rows, width, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end;) {
-      const int64_t image = row / rows, left = min64(end, (image + 1) * rows) - row;
-      const LayerNormRows<Y> from = {x + row * width,      shift + image * width, scale + image * width,
-                                     y + row * width,      mean + row,            rstd + row,
-                                     width,                epsilon};
+      const int64_t image = row / rows, left = min64(end, (image + 1) * rows) - row, at = row * width;
+      const LayerNormRows<Y, H> from = {x + at, shift + image * width, scale + image * width,
+                                        y + at, normalized ? normalized + at : nullptr,
+                                        rstd + row, width, epsilon};
       if (left >= 4) {
         layerNormModulateRows<4>(from);
         row += 4;
@@ -87,22 +89,25 @@ static void layerNormModulateTyped(const Call& call) {
 }
 
 static void layerNormModulateKernel(const Call& call) {
-  if (call.outputs[0].dtype == DType::BFloat16) return layerNormModulateTyped<bf16>(call);
-  layerNormModulateTyped<float>(call);
+  const bool lowNormalized = call.outputs[1].dtype == DType::BFloat16;
+  if (call.outputs[0].dtype == DType::BFloat16)
+    return lowNormalized ? layerNormModulateTyped<bf16, bf16>(call) : layerNormModulateTyped<bf16, float>(call);
+  return lowNormalized ? layerNormModulateTyped<float, bf16>(call) : layerNormModulateTyped<float, float>(call);
 }
 
 // The operands of consecutive rows of one image.
-template <class DY>
+template <class H, class DY>
 struct LayerNormGradRows {
-  const float *x, *scale, *mean, *rstd;
-  const float* other;  // none
+  const H* normalized;
+  const float *scale, *rstd;
   const DY* dy;
+  const float* other;  // none
   float* dx;
   int64_t width;
 };
 
-template <int kRows, class DY>
-static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& rows, float* dshift, float* dscale) {
+template <int kRows, class H, class DY>
+static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<H, DY>& rows, float* dshift, float* dscale) {
   const int64_t width = rows.width;
   vf sumG[kRows] = {}, sumGH[kRows] = {};
   forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
@@ -111,7 +116,7 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& row
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
       const vf dy = loadPartial(rows.dy + r * width + j, lanes);
-      const vf h = (loadPartial(rows.x + r * width + j, lanes) - rows.mean[r]) * rows.rstd[r];
+      const vf h = loadPartial(rows.normalized + r * width + j, lanes);
       shiftSum += dy;
       scaleSum += dy * h;
       const vf g = dy * factor;
@@ -125,7 +130,7 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& row
   for (int r = 0; r < kRows; r++) {
     const float meanG = sumLanes(sumG[r]) / (float)width, meanGH = sumLanes(sumGH[r]) / (float)width;
     forVectors<2>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
-      const vf h = (loadPartial(rows.x + r * width + j, lanes) - rows.mean[r]) * rows.rstd[r];
+      const vf h = loadPartial(rows.normalized + r * width + j, lanes);
       const vf g = loadPartial(rows.dy + r * width + j, lanes) * (1.f + loadPartial(rows.scale + j, lanes));
       const vf other = rows.other ? loadPartial(rows.other + r * width + j, lanes) : (vf){};
       storePartial(rows.dx + r * width + j, ((g - meanG) - h * meanGH) * rows.rstd[r] + other, lanes);
@@ -133,21 +138,21 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<DY>& row
   }
 }
 
-template <class DY>
+template <class H, class DY>
 static void layerNormModulateGradTyped(const Call& call) {
   const Tensor* in = call.inputs;
   const int64_t images = in[0].shape[0], rows = in[0].shape[1], width = in[0].shape[2];
-  const float *x = (const float*)in[0].data, *scale = (const float*)in[1].data;
-  const float *mean = (const float*)in[2].data, *rstd = (const float*)in[3].data;
-  const DY* dy = (const DY*)in[4].data;
-  const float* other = call.inputCount > 5 ? (const float*)in[5].data : nullptr;
+  const H* normalized = (const H*)in[0].data;
+  const float *scale = (const float*)in[1].data, *rstd = (const float*)in[2].data;
+  const DY* dy = (const DY*)in[3].data;
+  const float* other = call.inputCount > 4 ? (const float*)in[4].data : nullptr;
   float* dx = (float*)call.outputs[0].data;
   float* const sums[2] = {(float*)call.outputs[1].data, (float*)call.outputs[2].data};
   sumOverRows<2>(call.pool, images, rows, width, sums, [&](int64_t image, int64_t begin, int64_t end, float* const* sum) {
     const auto from = [&](int64_t n) {
-      const int64_t row = image * rows + n;
-      return LayerNormGradRows<DY>{x + row * width, scale + image * width, mean + row, rstd + row,
-                                   other ? other + row * width : nullptr, dy + row * width, dx + row * width, width};
+      const int64_t row = image * rows + n, at = row * width;
+      return LayerNormGradRows<H, DY>{normalized + at, scale + image * width, rstd + row, dy + at,
+                                      other ? other + at : nullptr, dx + at, width};
     };
     int64_t n = begin;
     for (; n + 4 <= end; n += 4) layerNormModulateGradRows<4>(from(n), sum[0], sum[1]);
@@ -156,8 +161,10 @@ static void layerNormModulateGradTyped(const Call& call) {
 }
 
 static void layerNormModulateGradKernel(const Call& call) {
-  if (call.inputs[4].dtype == DType::BFloat16) return layerNormModulateGradTyped<bf16>(call);
-  layerNormModulateGradTyped<float>(call);
+  const bool lowNormalized = call.inputs[0].dtype == DType::BFloat16;
+  if (call.inputs[3].dtype == DType::BFloat16)
+    return lowNormalized ? layerNormModulateGradTyped<bf16, bf16>(call) : layerNormModulateGradTyped<float, bf16>(call);
+  return lowNormalized ? layerNormModulateGradTyped<bf16, float>(call) : layerNormModulateGradTyped<float, float>(call);
 }
 
 }  // namespace RF_NS

@@ -14,58 +14,65 @@ const overTokens = (x: Tensor): Tensor => reshape(x, [x.shape[0]!, 1, x.shape[1]
 /** [B, N] -> [B, N, 1] */
 const overWidth = (x: Tensor): Tensor => reshape(x, [...x.shape, 1]);
 
-function checkModulation(op: string, x: TensorType, named: Readonly<Record<string, TensorType>>): void {
-  checkRank(op, 'x', '[B, N, D]', 3, x.shape);
+function checkModulation(
+  op: string,
+  argument: string,
+  x: TensorType,
+  named: Readonly<Record<string, TensorType>>,
+): void {
+  checkRank(op, argument, '[B, N, D]', 3, x.shape);
   for (const [name, tensor] of Object.entries(named)) {
     checkShape(op, name, '[B, D]', [x.shape[0]!, x.shape[2]!], tensor.shape);
   }
 }
 
-/** y = (x - mean) rstd (1 + scale) + shift, with mean and rstd = 1 / sqrt(variance + epsilon) of each token kept. */
+/**
+ * normalized = (x - mean) rstd and y = normalized (1 + scale) + shift, with rstd = 1 / sqrt(variance + epsilon) of each token. The
+ * gradient needs normalized and rstd, so that nobody has to keep x.
+ */
 export const layerNormModulateOp: Fused<Norm> = {
   kind: 'fused',
   name: 'layerNormModulate',
   infer([x, shift, scale]) {
-    checkModulation('layerNormModulate', x!, { shift: shift!, scale: scale! });
-    const perToken = float32(x!.shape.slice(0, 2));
-    return [float32(x!.shape), perToken, perToken];
+    checkModulation('layerNormModulate', 'x', x!, { shift: shift!, scale: scale! });
+    return [float32(x!.shape), float32(x!.shape), float32(x!.shape.slice(0, 2))];
   },
-  lowPrecision: () => ({ inputs: [], outputs: [0] }),
+  lowPrecision: () => ({ inputs: [], outputs: [0, 1] }),
+  optionalOutputs: [1],
   decompose([x, shift, scale], { epsilon }) {
-    const average = mean(x!, [-1], true);
-    const centered = sub(x!, average);
+    const centered = sub(x!, mean(x!, [-1], true));
     const rstd = reciprocal(sqrt(affine(mean(square(centered), [-1], true), 1, epsilon)));
-    const y = add(mul(mul(centered, rstd), overTokens(affine(scale!, 1, 1))), overTokens(shift!));
-    return [y, reshape(average, x!.shape.slice(0, 2)), reshape(rstd, x!.shape.slice(0, 2))];
+    const normalized = mul(centered, rstd);
+    const y = add(mul(normalized, overTokens(affine(scale!, 1, 1))), overTokens(shift!));
+    return [y, normalized, reshape(rstd, x!.shape.slice(0, 2))];
   },
-  vjp({ inputs: [x, , scale], outputs: [, average, rstd], grads: [g] }) {
-    return apply(layerNormModulateGradOp, [x!, scale!, average!, rstd!, g!], {});
+  vjp({ inputs: [, , scale], outputs: [, normalized, rstd], grads: [g] }) {
+    return apply(layerNormModulateGradOp, [normalized!, scale!, rstd!, g!], {});
   },
 };
 
 /**
- * x, scale, mean, rstd, dy -> dx [B, N, D], dshift [B, D], dscale [B, D]. A further input [B, N, D], the gradient that reaches
+ * normalized, scale, rstd, dy -> dx [B, N, D], dshift [B, D], dscale [B, D]. A further input [B, N, D], the gradient that reaches
  * x on another way (around a residual branch), is added to dx.
  */
 export const layerNormModulateGradOp: Fused<None> = {
   kind: 'fused',
   name: 'layerNormModulateGrad',
-  infer([x, scale, average, rstd, dy, other]) {
+  infer([normalized, scale, rstd, dy, other]) {
     const op = 'layerNormModulateGrad';
-    checkModulation(op, x!, { scale: scale! });
-    checkShape(op, 'mean', '[B, N]', x!.shape.slice(0, 2), average!.shape);
-    checkShape(op, 'rstd', '[B, N]', x!.shape.slice(0, 2), rstd!.shape);
-    checkShape(op, 'dy', '[B, N, D]', x!.shape, dy!.shape);
-    if (other) checkShape(op, 'other', '[B, N, D]', x!.shape, other.shape);
-    return [float32(x!.shape), float32(scale!.shape), float32(scale!.shape)];
+    const { shape } = normalized!;
+    checkModulation(op, 'normalized', normalized!, { scale: scale! });
+    checkShape(op, 'rstd', '[B, N]', shape.slice(0, 2), rstd!.shape);
+    checkShape(op, 'dy', '[B, N, D]', shape, dy!.shape);
+    if (other) checkShape(op, 'other', '[B, N, D]', shape, other.shape);
+    return [float32(shape), float32(scale!.shape), float32(scale!.shape)];
   },
-  lowPrecision: () => ({ inputs: [4], outputs: [] }),
-  decompose([x, scale, average, rstd, dy, other]) {
-    const normalized = mul(sub(x!, overWidth(average!)), overWidth(rstd!));
+  lowPrecision: () => ({ inputs: [0, 3], outputs: [] }),
+  decompose([normalized, scale, rstd, dy, other]) {
     const g = mul(dy!, overTokens(affine(scale!, 1, 1)));
-    const along = mean(mul(g, normalized), [-1], true);
-    const dx = mul(sub(sub(g, mean(g, [-1], true)), mul(normalized, along)), overWidth(rstd!));
-    return [other ? add(dx, other) : dx, sum(dy!, [1]), sum(mul(dy!, normalized), [1])];
+    const along = mean(mul(g, normalized!), [-1], true);
+    const dx = mul(sub(sub(g, mean(g, [-1], true)), mul(normalized!, along)), overWidth(rstd!));
+    return [other ? add(dx, other) : dx, sum(dy!, [1]), sum(mul(dy!, normalized!), [1])];
   },
   fusions: [
     {
@@ -74,7 +81,7 @@ export const layerNormModulateGradOp: Fused<None> = {
       join(gradient, total) {
         const [dx, ...modulation] = gradient.outputs;
         const other = otherInput(total, dx!);
-        if (other === undefined || gradient.inputs.length > 5) return undefined;
+        if (other === undefined || gradient.inputs.length > 4) return undefined;
         return {
           inputs: [...gradient.inputs, other],
           outputs: [total.outputs[0]!, ...modulation],
