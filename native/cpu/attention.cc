@@ -10,6 +10,8 @@
 // bf16 qkv is multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
 // and sums are float32 throughout.
 //
+// The rows of the next head are fetched, and those of the output claimed, while this head is multiplied.
+//
 // Work items are heads, or runs of a head's queries where heads are few. A query's result does not depend on the others.
 #include "attention.h"
 
@@ -101,7 +103,7 @@ static void softmaxTile(const AttentionBuffers<P>& b, int64_t keys, int64_t widt
 // The output of queries [from, from + count), count <= kQueryTile, in buffers.out before its division by buffers.total.
 template <class P>
 static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N, int64_t d, Rows<P> keys, Panels<P> values,
-                       const AttentionBuffers<P>& buffers) {
+                       const AttentionBuffers<P>& buffers, Fetcher& fetcher) {
   const float scale = kLog2e / __builtin_sqrtf((float)d);
   const int64_t width = roundUp(count, kLanes), ld = roundUp(d, kLanes);
   const Panels<P> queries = packTokens(q, from, count, d, buffers.queries);
@@ -113,7 +115,8 @@ static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N
   const int64_t block = evenBlock(N, kKeyBlock, 2);
   for (int64_t key = 0; key < N; key += block) {
     const int64_t size = min64(block, N - key);
-    multiplyHead(size, width, d, keys.from(key), queries, Result{buffers.scores, kQueryTile, false, nullptr});
+    multiplyHead(size, width, d, keys.from(key), queries, Result{buffers.scores, kQueryTile, false, nullptr},
+                 [&] { fetcher.step(); });
     softmaxTile(buffers, size, width, scale);
     multiplyHead(count, ld, size, probabilities, values.from(0, key), Result{buffers.out, ld, key > 0, buffers.decay});
   }
@@ -131,17 +134,16 @@ static void attentionTyped(const Call& call, int64_t heads) {
     const AttentionBuffers<P> buffers(call.pool->scratch(thread, AttentionBuffers<P>(nullptr, N, d).bytes), N, d);
     const HeadRows out(o, image, head * d);
     const int64_t nextHead = next / runs % heads, nextImage = next / runs / heads;
-    const bool fetches = next / runs < images * heads && next / runs != unit / runs;
+    const auto nextRows = [&](int64_t part) { return HeadRows(qkv, nextImage, part * D + nextHead * d); };
+    const HeadRows ahead[] = {out, nextRows(0), nextRows(1), nextRows(2)};
+    const bool another = next / runs < images * heads && next / runs != unit / runs;
+    Fetcher fetcher(ahead, another ? 4 : 0, N, d, ceilDiv(run, kHeadCols) * ceilDiv(N, kHeadRows));
     const Rows<P> keys = copyTokens(HeadRows(qkv, image, D + head * d), 0, N, d, buffers.keys);
     const Panels<P> values = packFeatures(HeadRows(qkv, image, 2 * D + head * d), 0, N, d, buffers.values);
     float* logSum = (float*)lse.data + (image * heads + head) * N;
     for (int64_t from = first; from < min64(N, first + run); from += kQueryTile) {
       const int64_t count = min64(kQueryTile, N - from);
-      fetchTokens<true>(out, from, from + count, d);
-      if (fetches)
-        for (int64_t part = 0; part < 3; part++)
-          fetchTokens<false>(HeadRows(qkv, nextImage, part * D + nextHead * d), from, from + count, d);
-      attendTile(HeadRows(qkv, image, head * d), from, count, N, d, keys, values, buffers);
+      attendTile(HeadRows(qkv, image, head * d), from, count, N, d, keys, values, buffers, fetcher);
       storeTokens(out, from, count, d, buffers.out, roundUp(d, kLanes), [&](int64_t t) { return 1.f / buffers.total[t]; });
       for (int64_t i = 0; i < count; i++) logSum[from + i] = kLn2 * buffers.top[i] + __builtin_logf(buffers.total[i]);
     }

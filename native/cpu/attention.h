@@ -1,5 +1,6 @@
 // What attention and its gradient share: the rows of a head as operands of products (attention_tile.h), an
-// exponential, scratch memory.
+// exponential, scratch memory,
+// and the order of the work.
 #pragma once
 #include <type_traits>
 
@@ -30,6 +31,8 @@ struct HeadRows {
     stride = tensor.shape[2];
     data = (char*)tensor.data + (image * tensor.shape[1] * stride + column) * (low ? 2 : 4);
   }
+  // Bytes of an element.
+  RF_INLINE int64_t size() const { return low ? 2 : 4; }
   // Calls body with a typed pointer to a token's row.
   template <class Body>
   RF_INLINE void visit(int64_t token, Body&& body) const {
@@ -40,17 +43,26 @@ struct HeadRows {
   }
 };
 
-// Asks for the rows of tokens [from, to) to be brought into the second-level cache, to be read or to be Written. They lie too
-// far apart for the hardware to foresee, and a head read only when its turn comes costs as much as a tenth of its products.
-template <bool Written>
-static RF_INLINE void fetchTokens(const HeadRows& rows, int64_t from, int64_t to, int64_t d) {
-  const int64_t size = rows.low ? 2 : 4;
-  for (int64_t t = from; t < to; t++) {
-    const char* row = rows.data + t * rows.stride * size;
-    for (int64_t byte = 0; byte < d * size; byte += 64) __builtin_prefetch(row + byte, Written, 2);
-    __builtin_prefetch(row + d * size - 1, Written, 2);
+// Brings rows of several heads into the second-level cache, a few at each call of step(), while products keep the arithmetic
+// units busy. A head's rows lie too far apart for the hardware to foresee: fetched only when its turn comes, they cost as much
+// as a fifth of its products. Asked for all at once, most requests are dropped.
+struct Fetcher {
+  const HeadRows* heads;
+  int64_t count, N, bytes, perStep, token = 0;
+
+  // The N tokens of `count` heads of width d, in at most `steps` calls.
+  Fetcher(const HeadRows* heads, int64_t count, int64_t N, int64_t d, int64_t steps)
+      : heads(heads), count(count), N(N), bytes(d * heads->size()), perStep(ceilDiv(N, steps)) {}
+
+  RF_INLINE void step() {
+    for (const int64_t end = min64(token + perStep, N); token < end; token++)
+      for (int64_t i = 0; i < count; i++) {
+        const char* const row = heads[i].data + token * heads[i].stride * heads[i].size();
+        for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(row + byte, 0, 2);
+        if (bytes % 64) __builtin_prefetch(row + bytes - 1, 0, 2);
+      }
   }
-}
+};
 
 // kLanes neighbouring units along k; remaining counts elements up to the end of k, past which there are zeros.
 template <class P, class S>

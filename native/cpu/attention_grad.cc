@@ -3,9 +3,10 @@
 //   qkv [B, N, 3D], o [B, N, D], lse [B, H, N], do [B, N, D] -> dqkv [B, N, 3D]
 //   p = exp(s - lse), dv = p^T do, ds = p (do v^T - delta), delta = sum of o do, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d)
 //
-// A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks,
-// whose tiles of p and ds stay in the second-level cache. As in the forward pass a tile is transposed, a lane to a query, so
-// lse and delta are vectors. Row by row, the tiles are the left operands of dv and dk; column by column, that of dq.
+// A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks.
+// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a few rows
+// of scores while these are in the first-level cache, and stay in the second-level one: row by row they are the left operands of
+// dv and dk; column by column, ds is that of dq.
 //
 // One work item is one head, which owns its part of dqkv; blocks follow each other in a fixed order.
 #include "attention.h"
@@ -54,19 +55,6 @@ struct AttentionGradBuffers {
 // One head in every tensor.
 struct GradHead {
   HeadRows q, k, v, o, gradient, dq, dk, dv;
-
-  void fetchInputs(int64_t from, int64_t to, int64_t d) const {
-    fetchTokens<false>(q, from, to, d);
-    fetchTokens<false>(k, from, to, d);
-    fetchTokens<false>(v, from, to, d);
-    fetchTokens<false>(o, from, to, d);
-    fetchTokens<false>(gradient, from, to, d);
-  }
-  void fetchOutputs(int64_t from, int64_t to, int64_t d) const {
-    fetchTokens<true>(dq, from, to, d);
-    fetchTokens<true>(dk, from, to, d);
-    fetchTokens<true>(dv, from, to, d);
-  }
 };
 
 // delta[t] = sum over the head's elements of o do, and 0 up to a whole vector.
@@ -137,9 +125,9 @@ static void gradientTile(const AttentionGradBuffers<P>& b, int64_t row, int64_t 
   if (v < columns) gradientColumns<P, 1>(b, row, rows, column + v, scale, lse, delta);
 }
 
-// `next` is the head to be done after this one, or null.
+// `next` is the head to be done after this one, whose rows are fetched meanwhile, as are those to be written.
 template <class P>
-static void attentionGradHead(const GradHead& head, const GradHead* next, int64_t N, int64_t d,
+static void attentionGradHead(const GradHead& head, const GradHead& next, int64_t N, int64_t d,
                               const AttentionGradBuffers<P>& b) {
   const float rootScale = 1.f / __builtin_sqrtf((float)d);
   const auto unscaled = [](int64_t) { return 1.f; };
@@ -152,6 +140,9 @@ static void attentionGradHead(const GradHead& head, const GradHead* next, int64_
   const Rows<P> pRows = {b.p, kGradStride / kUnitSize<P>, 1}, dsRows = {b.ds, kGradStride / kUnitSize<P>, 1};
   const Rows<P> dsColumns = {b.pairs, 1, kGradStride};
   const int64_t keyBlock = evenBlock(N, kGradKeys, 2), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
+  const HeadRows ahead[] = {head.dq, head.dk, head.dv, next.o, next.gradient, next.q, next.k, next.v};
+  Fetcher fetcher(ahead, 8, N, d, 2 * ceilDiv(N, kHeadCols) * ceilDiv(N, kHeadRows));
+  const auto fetch = [&] { fetcher.step(); };
   const Result scores = {b.scores, kHeadCols, false, nullptr}, products = {b.products, kHeadCols, false, nullptr};
 
   for (int64_t key = 0; key < N; key += keyBlock) {
@@ -163,12 +154,10 @@ static void attentionGradHead(const GradHead& head, const GradHead* next, int64_
       const int64_t queries = min64(queryBlock, N - query), width = roundUp(queries, kLanes);
       for (int64_t column = 0; column < width; column += kHeadCols) {
         const int64_t columns = min64(kHeadCols, width - column), first = query + column;
-        if (key == 0) head.fetchOutputs(first, min64(N, first + columns), d);
-        if (key == 0 && next) next->fetchInputs(first, min64(N, first + columns), d);
         for (int64_t row = 0; row < keys; row += kGradRows) {
           const int64_t rows = min64(kGradRows, keys - row);
-          multiplyHead(rows, columns, d, keyRows.from(row), queryTokens.from(first, 0), scores);
-          multiplyHead(rows, columns, d, valueRows.from(row), gradTokens.from(first, 0), products);
+          multiplyHead(rows, columns, d, keyRows.from(row), queryTokens.from(first, 0), scores, fetch);
+          multiplyHead(rows, columns, d, valueRows.from(row), gradTokens.from(first, 0), products, fetch);
           gradientTile(b, row, rows, column, columns, kLog2e * rootScale, b.lse + query, b.delta + query);
         }
       }
@@ -199,7 +188,7 @@ static void attentionGradTyped(const Call& call, int64_t heads) {
     // Columns past N are multiplied by zeros; they only have to be finite.
     for (int64_t t = 0; t < roundUp(N, kLanes); t++)
       buffers.lse[t] = t < N ? kLog2e * ((const float*)lse.data)[head * N + t] : 0.f;
-    attentionGradHead(current, next < images * heads ? &following : nullptr, N, d, buffers);
+    attentionGradHead(current, next < images * heads ? following : current, N, d, buffers);
   });
 }
 

@@ -110,14 +110,19 @@ static RF_INLINE void forRowTiles(int64_t rows, Body&& body) {
   }
 }
 
-// cols is a multiple of kLanes; k counts elements, not units.
-template <class P>
-static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c) {
+// cols is a multiple of kLanes; k counts elements, not units. Calls between() before every tile.
+template <class P, class Between>
+static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c, Between&& between) {
   for (int64_t j = 0; j < cols; j += kHeadCols)
     forRowTiles(rows, [&](int64_t row, int64_t height) {
+      between();
       anyHeadTile(height, min64(kHeadCols, cols - j) / kLanes, unitsOf<P>(k), a.from(row), b.from(j, 0).data,
                   Result{c.data + row * c.ld + j, c.ld, c.accumulate, c.kept ? c.kept + row : nullptr});
     });
+}
+template <class P>
+static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c) {
+  multiplyHead(rows, cols, k, a, b, c, [] {});
 }
 
 }  // namespace RF_NS
