@@ -4,9 +4,9 @@
 //   p = exp(s - lse), dv = p^T do, ds = p (do v^T - delta), delta = sum of o do, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d)
 //
 // A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks.
-// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a few rows
-// of scores while these are in the first-level cache, and stay in the second-level one: row by row they are the left operands of
-// dv and dk; column by column, ds is that of dq.
+// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a few
+// rows of scores while these are in the first-level cache, and stay in the second-level one: row by row they are the left
+// operands of dv and dk; column by column, ds is that of dq.
 //
 // One work item is one head, which owns its part of dqkv; blocks follow each other in a fixed order.
 #include "attention.h"
