@@ -48,13 +48,15 @@ struct HeadRows {
 // as a fifth of its products. Asked for all at once, most requests are dropped.
 struct Fetcher {
   const HeadRows* heads;
-  int64_t count, N, bytes, perStep, token = 0;
+  int64_t count, N, bytes, every, perStep, calls = 0, token = 0;
 
-  // The N tokens of `count` heads of width d, in at most `steps` calls.
+  // The N tokens of `count` heads of width d, spread over `steps` calls: far ahead of their use they would be evicted again.
   Fetcher(const HeadRows* heads, int64_t count, int64_t N, int64_t d, int64_t steps)
-      : heads(heads), count(count), N(N), bytes(d * heads->size()), perStep(ceilDiv(N, steps)) {}
+      : heads(heads), count(count), N(N), bytes(d * heads->size()), every(max64(1, steps / N)), perStep(ceilDiv(N, steps)) {}
 
   RF_INLINE void step() {
+    if (++calls < every) return;
+    calls = 0;
     for (const int64_t end = min64(token + perStep, N); token < end; token++)
       for (int64_t i = 0; i < count; i++) {
         const char* const row = heads[i].data + token * heads[i].stride * heads[i].size();

@@ -15,8 +15,8 @@ namespace rectiflow {
 namespace RF_NS {
 
 constexpr int64_t kGradKeys = 128, kGradQueries = roundUp(128, kHeadCols);
-// Rows of scores that become gradients while they are in the first-level cache.
-constexpr int64_t kGradRows = 48;
+// At most so many rows of scores become gradients while they are in the first-level cache.
+constexpr int64_t kGradRows = 64;
 // One vector more than a power of two, so that the rows of a tile spread over the sets of the cache.
 constexpr int64_t kGradStride = kGradQueries + 16;
 
@@ -146,7 +146,7 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
   const Result scores = {b.scores, kHeadCols, false, nullptr}, products = {b.products, kHeadCols, false, nullptr};
 
   for (int64_t key = 0; key < N; key += keyBlock) {
-    const int64_t keys = min64(keyBlock, N - key);
+    const int64_t keys = min64(keyBlock, N - key), rowBlock = evenBlock(keys, kGradRows, 2);
     const Rows<P> keyRows = copyTokens(head.k, key, keys, d, b.keys);
     const Rows<P> valueRows = copyTokens(head.v, key, keys, d, b.values);
     const Panels<P> keyFeatures = packFeatures(head.k, key, keys, d, b.keyFeatures);
@@ -154,8 +154,8 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
       const int64_t queries = min64(queryBlock, N - query), width = roundUp(queries, kLanes);
       for (int64_t column = 0; column < width; column += kHeadCols) {
         const int64_t columns = min64(kHeadCols, width - column), first = query + column;
-        for (int64_t row = 0; row < keys; row += kGradRows) {
-          const int64_t rows = min64(kGradRows, keys - row);
+        for (int64_t row = 0; row < keys; row += rowBlock) {
+          const int64_t rows = min64(rowBlock, keys - row);
           multiplyHead(rows, columns, d, keyRows.from(row), queryTokens.from(first, 0), scores, fetch);
           multiplyHead(rows, columns, d, valueRows.from(row), gradTokens.from(first, 0), products, fetch);
           gradientTile(b, row, rows, column, columns, kLog2e * rootScale, b.lse + query, b.delta + query);
