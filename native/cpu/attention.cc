@@ -10,15 +10,17 @@
 // bf16 qkv is multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
 // and sums are float32 throughout.
 //
+// The rows of the next head are fetched, and those of the output claimed, while this head is multiplied.
+//
 // Work items are heads, or runs of a head's queries where heads are few. A query's result does not depend on the others.
 #include "attention.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
-// A tile of scores takes half of a first-level cache of 32 KiB. Powers of two split into a few blocks with few odd rows.
-constexpr int64_t kQueryTile = kTileCols < 32 ? 32 / kTileCols * kTileCols : kTileCols;
-constexpr int64_t kKeyBlock = 4224 / kQueryTile / kTileRows * kTileRows;
+// A tile of scores takes half of a first-level cache of 32 KiB.
+constexpr int64_t kQueryTile = kHeadCols < 32 ? 32 / kHeadCols * kHeadCols : kHeadCols;
+constexpr int64_t kKeyBlock = 128;
 
 template <class P>
 struct AttentionBuffers {
@@ -28,9 +30,9 @@ struct AttentionBuffers {
 
   AttentionBuffers(void* memory, int64_t N, int64_t d) {
     Carver carver{(uintptr_t)memory};
-    keys = carver.take<P>(copiedUnits(N, d));
-    values = (P*)carver.take<char>(packedColsBytes<P>(d, N));
-    queries = (P*)carver.take<char>(packedColsBytes<P>(kQueryTile, d));
+    keys = carver.take<P>(copiedUnits<P>(N, d));
+    values = carver.take<P>(panelUnits<P>(d, N));
+    queries = carver.take<P>(panelUnits<P>(kQueryTile, d));
     scores = carver.take<float>(kKeyBlock * kQueryTile);
     out = carver.take<float>(kQueryTile * roundUp(d, kLanes));
     top = carver.take<float>(kQueryTile);
@@ -40,67 +42,83 @@ struct AttentionBuffers {
   }
 };
 
-// Turns a tile of scores [keys, width] into units of probabilities relative to the largest score so far, in base 2. Updates
-// the running maximum `top` and sum `total` of each column; `decay` is what earlier probabilities shrink by.
-template <class P>
-static void softmaxTile(float* scores, int64_t keys, int64_t width, float scale, float* top, float* total, float* decay) {
-  for (int64_t v = 0; v < width; v += kLanes) {
-    float* column = scores + v;
-    vf largest[4];
-    for (int i = 0; i < 4; i++) largest[i] = load(column);
-    int64_t j = 0;
-    for (; j + 4 <= keys; j += 4)
+// Turns V vectors of columns of a tile of scores [keys, kQueryTile] into units of probabilities relative to the largest score
+// so far, in base 2. Updates the running maximum `top` and sum `total` of each column; `decay` is what earlier probabilities
+// shrink by.
+template <class P, int V>
+static RF_INLINE void softmaxColumns(float* scores, int64_t keys, float scale, float* top, float* total, float* decay) {
+  vf largest[2][V], now[V], sum[V];
+  for (int v = 0; v < V; v++) largest[0][v] = largest[1][v] = load(scores + v * kLanes);
+  for (int64_t j = 0; j < keys; j += 2) {
+    const float *even = scores + j * kQueryTile, *odd = j + 1 < keys ? even + kQueryTile : even;
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; i++) largest[i] = vmax(largest[i], load(column + (j + i) * kQueryTile));
-    for (; j < keys; j++) largest[0] = vmax(largest[0], load(column + j * kQueryTile));
-    const vf before = load(top + v);
-    const vf now = vmax(before, scale * vmax(vmax(largest[0], largest[1]), vmax(largest[2], largest[3])));
-    const vf shrink = vexp2(before - now);
-    vf sum = load(total + v) * shrink;
-    if constexpr (kUnitSize<P> == 1) {
-      for (j = 0; j < keys; j++) {
-        const vf p = vexp2(load(column + j * kQueryTile) * scale - now);
-        store(column + j * kQueryTile, p);
-        sum += p;
-      }
-    } else {
-      // A row of pairs takes the place of a row of scores that has been read.
-      for (j = 0; j < keys; j += 2) {
-        const vf even = vexp2(load(column + j * kQueryTile) * scale - now);
-        const vf odd = j + 1 < keys ? vexp2(load(column + (j + 1) * kQueryTile) * scale - now) : (vf){};
-        *(vu_unaligned*)(column + j / 2 * kQueryTile) = interleave(even, odd);
-        sum += even + odd;
-      }
+    for (int v = 0; v < V; v++) {
+      largest[0][v] = vmax(largest[0][v], load(even + v * kLanes));
+      largest[1][v] = vmax(largest[1][v], load(odd + v * kLanes));
     }
-    store(top + v, now);
-    store(total + v, sum);
-    store(decay + v, shrink);
   }
+  for (int v = 0; v < V; v++) {
+    const vf before = load(top + v * kLanes);
+    now[v] = vmax(before, scale * vmax(largest[0][v], largest[1][v]));
+    const vf shrink = vexp2For<P>(before - now[v]);
+    sum[v] = load(total + v * kLanes) * shrink;
+    store(top + v * kLanes, now[v]);
+    store(decay + v * kLanes, shrink);
+  }
+  const auto probability = [&](int64_t j, int v) {
+    const vf p = vexp2For<P>(load(scores + j * kQueryTile + v * kLanes) * scale - now[v]);
+    sum[v] += p;
+    return p;
+  };
+  if constexpr (kUnitSize<P> == 1) {
+    for (int64_t j = 0; j < keys; j++)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) store(scores + j * kQueryTile + v * kLanes, probability(j, v));
+  } else {
+    // A row of pairs takes the place of a row of scores that has been read.
+    const auto storePairs = [&](int64_t j, int v, vf even, vf odd) {
+      *(vu_unaligned*)(scores + j / 2 * kQueryTile + v * kLanes) = interleave(even, odd);
+    };
+    for (int64_t j = 0; j + 1 < keys; j += 2)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) {
+        const vf even = probability(j, v), odd = probability(j + 1, v);
+        storePairs(j, v, even, odd);
+      }
+    if (keys % 2)
+      for (int v = 0; v < V; v++) storePairs(keys - 1, v, probability(keys - 1, v), (vf){});
+  }
+  for (int v = 0; v < V; v++) store(total + v * kLanes, sum[v]);
+}
+
+// The same for the whole tile, two vectors at a time: their chains of dependent instructions fill each other's gaps.
+template <class P>
+static void softmaxTile(const AttentionBuffers<P>& b, int64_t keys, int64_t width, float scale) {
+  int64_t v = 0;
+  for (; v + 2 * kLanes <= width; v += 2 * kLanes)
+    softmaxColumns<P, 2>(b.scores + v, keys, scale, b.top + v, b.total + v, b.decay + v);
+  if (v < width) softmaxColumns<P, 1>(b.scores + v, keys, scale, b.top + v, b.total + v, b.decay + v);
 }
 
 // The output of queries [from, from + count), count <= kQueryTile, in buffers.out before its division by buffers.total.
 template <class P>
-static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N, int64_t d, Left<P> keys, Right<P> values,
-                       const AttentionBuffers<P>& buffers) {
+static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N, int64_t d, Rows<P> keys, Panels<P> values,
+                       const AttentionBuffers<P>& buffers, Fetcher& fetcher) {
   const float scale = kLog2e / __builtin_sqrtf((float)d);
   const int64_t width = roundUp(count, kLanes), ld = roundUp(d, kLanes);
-  const Right<P> queries = packTokens(q, from, count, d, buffers.queries);
-  const Left<P> probabilities = {(const P*)buffers.scores, kTileRows, 1, kQueryTile};
+  const Panels<P> queries = packTokens(q, from, count, d, buffers.queries);
+  const Rows<P> probabilities = {(const P*)buffers.scores, 1, kQueryTile};
   for (int64_t i = 0; i < width; i++) {
     buffers.top[i] = -INFINITY;
     buffers.total[i] = 0;
   }
-  const int64_t block = evenBlock(N, kKeyBlock, kTileRows);
+  const int64_t block = evenBlock(N, kKeyBlock, 2);
   for (int64_t key = 0; key < N; key += block) {
     const int64_t size = min64(block, N - key);
-    const Left<P> someKeys = {keys.data + key * keys.rowStride, keys.tileStride, keys.rowStride, keys.unitStride};
-    multiply(size, width, d, someKeys, queries, buffers.scores, kQueryTile, false);
-    softmaxTile<P>(buffers.scores, size, width, scale, buffers.top, buffers.total, buffers.decay);
-    if (key)
-      for (int64_t i = 0; i < count; i++)
-        for (int64_t j = 0; j < ld; j += kLanes)
-          store(buffers.out + i * ld + j, buffers.decay[i] * load(buffers.out + i * ld + j));
-    multiply(count, ld, size, probabilities, part(values, 0, key), buffers.out, ld, key > 0);
+    multiplyHead(size, width, d, keys.from(key), queries, Result{buffers.scores, kQueryTile, false, nullptr},
+                 [&] { fetcher.step(); });
+    softmaxTile(buffers, size, width, scale);
+    multiplyHead(count, ld, size, probabilities, values.from(0, key), Result{buffers.out, ld, key > 0, buffers.decay});
   }
 }
 
@@ -111,16 +129,21 @@ static void attentionTyped(const Call& call, int64_t heads) {
   // Several items per thread even out their times, while each has enough queries to pay for packing the keys and values.
   const int64_t wanted = ceilDiv(4 * call.pool->threads(), images * heads);
   const int64_t run = roundUp(max64(ceilDiv(N, wanted), min64(N, 4 * kQueryTile)), kQueryTile), runs = ceilDiv(N, run);
-  parallelUnits(call.pool, images * heads * runs, 2 * run * N * d, [&](int64_t unit, int thread) {
+  parallelUnits(call.pool, images * heads * runs, 2 * run * N * d, [&](int64_t unit, int64_t next, int thread) {
     const int64_t head = unit / runs % heads, image = unit / runs / heads, first = unit % runs * run;
     const AttentionBuffers<P> buffers(call.pool->scratch(thread, AttentionBuffers<P>(nullptr, N, d).bytes), N, d);
     const HeadRows out(o, image, head * d);
-    const Left<P> keys = copyTokens(HeadRows(qkv, image, D + head * d), 0, N, d, buffers.keys);
-    const Right<P> values = packFeatures(HeadRows(qkv, image, 2 * D + head * d), 0, N, d, buffers.values);
+    const int64_t nextHead = next / runs % heads, nextImage = next / runs / heads;
+    const auto nextRows = [&](int64_t part) { return HeadRows(qkv, nextImage, part * D + nextHead * d); };
+    const HeadRows ahead[] = {out, nextRows(0), nextRows(1), nextRows(2)};
+    const bool another = next / runs < images * heads && next / runs != unit / runs;
+    Fetcher fetcher(ahead, another ? 4 : 0, N, d, ceilDiv(run, kHeadCols) * ceilDiv(N, kHeadRows));
+    const Rows<P> keys = copyTokens(HeadRows(qkv, image, D + head * d), 0, N, d, buffers.keys);
+    const Panels<P> values = packFeatures(HeadRows(qkv, image, 2 * D + head * d), 0, N, d, buffers.values);
     float* logSum = (float*)lse.data + (image * heads + head) * N;
     for (int64_t from = first; from < min64(N, first + run); from += kQueryTile) {
       const int64_t count = min64(kQueryTile, N - from);
-      attendTile(HeadRows(qkv, image, head * d), from, count, N, d, keys, values, buffers);
+      attendTile(HeadRows(qkv, image, head * d), from, count, N, d, keys, values, buffers, fetcher);
       storeTokens(out, from, count, d, buffers.out, roundUp(d, kLanes), [&](int64_t t) { return 1.f / buffers.total[t]; });
       for (int64_t i = 0; i < count; i++) logSum[from + i] = kLn2 * buffers.top[i] + __builtin_logf(buffers.total[i]);
     }

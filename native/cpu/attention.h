@@ -1,7 +1,10 @@
-// What attention and its gradient share: the rows of a head as operands of products, an exponential, scratch memory.
+// What attention and its gradient share: the rows of a head as operands of products (attention_tile.h), an
+// exponential, scratch memory,
+// and the order of the work.
 #pragma once
 #include <type_traits>
 
+#include "attention_tile.h"
 #include "exp2.h"
 #include "pack.h"
 
@@ -10,7 +13,7 @@ namespace RF_NS {
 
 constexpr float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
 
-static RF_INLINE int64_t roundUp(int64_t n, int64_t multiple) { return ceilDiv(n, multiple) * multiple; }
+static constexpr RF_INLINE int64_t roundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // The length of a block, a multiple of `multiple`, when `total` is cut into blocks as equal as can be of at most `most`.
 static RF_INLINE int64_t evenBlock(int64_t total, int64_t most, int64_t multiple) {
@@ -28,6 +31,8 @@ struct HeadRows {
     stride = tensor.shape[2];
     data = (char*)tensor.data + (image * tensor.shape[1] * stride + column) * (low ? 2 : 4);
   }
+  // Bytes of an element.
+  RF_INLINE int64_t size() const { return low ? 2 : 4; }
   // Calls body with a typed pointer to a token's row.
   template <class Body>
   RF_INLINE void visit(int64_t token, Body&& body) const {
@@ -38,41 +43,109 @@ struct HeadRows {
   }
 };
 
-// A right operand whose columns are tokens; the sum runs over the head's elements.
+// Brings rows of several heads into the second-level cache, a few at each call of step(), while products keep the arithmetic
+// units busy. A head's rows lie too far apart for the hardware to foresee: fetched only when its turn comes, they cost as much
+// as a fifth of its products. Asked for all at once, most requests are dropped.
+struct Fetcher {
+  const HeadRows* heads;
+  int64_t count, N, bytes, every, perStep, calls = 0, token = 0;
+
+  // The N tokens of `count` heads of width d, spread over `steps` calls: far ahead of their use they would be evicted again.
+  Fetcher(const HeadRows* heads, int64_t count, int64_t N, int64_t d, int64_t steps)
+      : heads(heads), count(count), N(N), bytes(d * heads->size()), every(max64(1, steps / N)), perStep(ceilDiv(N, steps)) {}
+
+  RF_INLINE void step() {
+    if (++calls < every) return;
+    calls = 0;
+    for (const int64_t end = min64(token + perStep, N); token < end; token++)
+      for (int64_t i = 0; i < count; i++) {
+        const char* const row = heads[i].data + token * heads[i].stride * heads[i].size();
+        for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(row + byte, 0, 2);
+        if (bytes % 64) __builtin_prefetch(row + bytes - 1, 0, 2);
+      }
+  }
+};
+
+// kLanes neighbouring units along k; remaining counts elements up to the end of k, past which there are zeros.
+template <class P, class S>
+static RF_INLINE vu unitsAlong(const S* p, int64_t remaining) { return AlongK<P, S>::load(p, remaining); }
+#if RF_LANES == 16 && defined(__AVX512BW__)
+template <>
+RF_INLINE vu unitsAlong<uint32_t>(const bf16* p, int64_t remaining) {
+  const __mmask32 mask = remaining >= 32 ? ~0u : (1u << remaining) - 1;
+  return (vu)_mm512_maskz_loadu_epi16(mask, p);
+}
+#endif
+
 template <class P>
-static Right<P> packTokens(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* packed) {
-  rows.visit(from, [&](auto* source) { packCols<P>(source, rows.stride, 1, count, d, packed); });
-  return packedRight(packed, d);
+static RF_INLINE int64_t panelUnits(int64_t columns, int64_t k) { return roundUp(columns, kHeadCols) * unitsOf<P>(k); }
+
+// A right operand whose columns are tokens; the sum runs over the head's elements. Blocks are transposed in registers.
+template <class P>
+static Panels<P> packTokens(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* packed) {
+  const int64_t units = unitsOf<P>(d), panelStride = kHeadCols * units;
+  rows.visit(from, [&](auto* source) {
+    for (int64_t t = 0; t < count; t += kLanes) {
+      P* const panel = packed + t / kHeadCols * panelStride + t % kHeadCols;
+      for (int64_t u = 0; u < units; u += kLanes) {
+        const int64_t k = u * kUnitSize<P>;
+        vu block[kLanes];
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++)
+          block[i] = t + i < count ? unitsAlong<P>(source + (t + i) * rows.stride + k, d - k) : (vu){};
+        transpose(block);
+        for (int64_t i = 0; i < min64(kLanes, units - u); i++) *(vu_unaligned*)(panel + (u + i) * kHeadCols) = block[i];
+      }
+    }
+  });
+  return {packed, panelStride};
 }
 
 // A right operand whose columns are the head's elements; the sum runs over tokens.
 template <class P>
-static Right<P> packFeatures(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* packed) {
-  rows.visit(from, [&](auto* source) { packCols<P>(source, 1, rows.stride, d, count, packed); });
-  return packedRight(packed, count);
-}
-
-// The part of a packed right operand from a column (a multiple of kTileCols) and from an element along k (even for pairs).
-template <class P>
-static RF_INLINE Right<P> part(Right<P> right, int64_t column, int64_t k) {
-  return {right.data + column / kTileCols * right.panelStride + k / kUnitSize<P> * kTileCols, right.panelStride};
+static Panels<P> packFeatures(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* packed) {
+  const int64_t units = unitsOf<P>(count), panelStride = kHeadCols * units;
+  rows.visit(from, [&](auto* source) {
+    using Source = std::remove_pointer_t<decltype(source)>;
+    for (int64_t u = 0; u < units; u++) {
+      const int64_t token = u * kUnitSize<P>;
+      for (int64_t j = 0; j < d; j += kLanes)
+        *(vu_unaligned*)(packed + j / kHeadCols * panelStride + u * kHeadCols + j % kHeadCols) =
+            Across<P, Source>::load(source + token * rows.stride + j, rows.stride, token + 1 < count, d - j);
+    }
+  });
+  return {packed, panelStride};
 }
 
 // A left operand whose rows are tokens. Copied, so that its rows lie close together whatever the tensor's stride.
 template <class P>
-static Left<P> copyTokens(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* copy) {
+static Rows<P> copyTokens(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* copy) {
   const int64_t units = unitsOf<P>(d), stride = roundUp(units, kLanes);
   rows.visit(from, [&](auto* source) {
-    using Source = std::remove_pointer_t<decltype(source)>;
     for (int64_t t = 0; t < count; t++)
       for (int64_t u = 0; u < units; u += kLanes) {
         const int64_t k = u * kUnitSize<P>;
-        *(vu_unaligned*)(copy + t * stride + u) = AlongK<P, Source>::load(source + t * rows.stride + k, d - k);
+        *(vu_unaligned*)(copy + t * stride + u) = unitsAlong<P>(source + t * rows.stride + k, d - k);
       }
   });
-  return rowMajorLeft((const P*)copy, stride);
+  return {copy, stride, 1};
 }
-static RF_INLINE int64_t copiedUnits(int64_t count, int64_t d) { return count * roundUp(d, kLanes); }
+template <class P>
+static RF_INLINE int64_t copiedUnits(int64_t count, int64_t d) { return count * roundUp(unitsOf<P>(d), kLanes); }
+
+// storePartial without its loop where masked stores exist.
+template <class T>
+static RF_INLINE void storeNarrow(T* p, vf x, int64_t n) { storePartial(p, x, n); }
+#if RF_LANES == 16 && defined(__AVX512BW__)
+template <>
+RF_INLINE void storeNarrow(float* p, vf x, int64_t n) { _mm512_mask_storeu_ps(p, (__mmask16)laneMask(n), (__m512)x); }
+#endif
+#if RF_LANES == 16 && defined(__AVX512BF16__)
+template <>
+RF_INLINE void storeNarrow(bf16* p, vf x, int64_t n) {
+  _mm256_mask_storeu_epi16(p, (__mmask16)laneMask(n), (__m256i)_mm512_cvtneps_pbh((__m512)x));
+}
+#endif
 
 // rows[from + t] = factor(t) * source[t]
 template <class Factor>
@@ -81,9 +154,26 @@ static void storeTokens(const HeadRows& rows, int64_t from, int64_t count, int64
   rows.visit(from, [&](auto* out) {
     for (int64_t t = 0; t < count; t++) {
       const float f = factor(t);
-      for (int64_t j = 0; j < d; j += kLanes) storePartial(out + t * rows.stride + j, f * load(source + t * ld + j), d - j);
+      for (int64_t j = 0; j < d; j += kLanes) storeNarrow(out + t * rows.stride + j, f * load(source + t * ld + j), d - j);
     }
   });
+}
+
+// 2^x for products of P. What is rounded to bf16 needs no more than 3e-6, which is a degree less.
+template <class P>
+static RF_INLINE vf vexp2For(vf x) {
+#if RF_LANES == 16 && defined(__AVX512DQ__)
+  if constexpr (kUnitSize<P> == 2) {
+    const vf r = (vf)_mm512_reduce_ps((__m512)x, 0x09);  // x - floor(x), and 0 for infinities
+    vf p = splat(1.35341808e-2f);
+    p = p * r + 5.20114377e-2f;
+    p = p * r + 2.41442770e-1f;
+    p = p * r + 6.93003833e-1f;
+    p = p * r + 1.00000262f;
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);  // p 2^floor(x)
+  }
+#endif
+  return vexp2(x);
 }
 
 // One row of bf16 pairs from two rows of a tile.
@@ -102,12 +192,15 @@ static RF_INLINE vu interleave(vf even, vf odd) {
 
 constexpr int64_t kUnitWork = 1 << 18;  // multiply-adds worth claiming on their own
 
-// Runs body(unit, thread) for every unit, several in a row where they are small.
+// Runs body(unit, next, thread) for every unit, several in a row where they are small. `next` is the unit that the thread will
+// probably run after this one, or units if none is left.
 template <class Body>
 static void parallelUnits(Pool* pool, int64_t units, int64_t multiplyAdds, Body&& body) {
-  const int64_t run = max64(1, kUnitWork / multiplyAdds);
+  const int64_t run = max64(1, kUnitWork / multiplyAdds), threads = pool->threads();
   parallel(pool, ceilDiv(units, run), [&](int64_t item, int thread) {
-    for (int64_t unit = item * run; unit < min64(units, (item + 1) * run); unit++) body(unit, thread);
+    const int64_t end = min64(units, (item + 1) * run);
+    for (int64_t unit = item * run; unit < end; unit++)
+      body(unit, min64(units, unit + 1 < end ? unit + 1 : (item + threads) * run), thread);
   });
 }
 

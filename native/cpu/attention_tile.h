@@ -1,0 +1,129 @@
+// The products of attention: C[rows, cols] (+)= A[rows, k] B[k, cols], small, with operands and results in scratch memory.
+//
+// They are many products of one head's width or of one block of tokens, so what counts is not to lose at their edges: the
+// register tile is narrower and higher than that of tile.h (two vectors suit a head of 32, 64 or 72), and rows are cut into
+// tiles of nearly equal heights, so that none is low. Units are those of tile.h.
+#pragma once
+#include "tile.h"
+
+namespace rectiflow {
+namespace RF_NS {
+
+#if RF_LANES == 16
+constexpr int kHeadRows = 12, kHeadVectors = 2;  // 24 of 32 registers
+#else
+constexpr int kHeadRows = kTileRows, kHeadVectors = kTileVectors;
+#endif
+constexpr int kHeadCols = kHeadVectors * kLanes;
+
+// The left operand: unit u of row i is data[i*rowStride + u*unitStride].
+template <class P>
+struct Rows {
+  const P* data;
+  int64_t rowStride, unitStride;
+
+  RF_INLINE Rows from(int64_t row) const { return {data + row * rowStride, rowStride, unitStride}; }
+};
+// The right operand: unit u of column j of the t-th panel of kHeadCols columns is data[t*panelStride + u*kHeadCols + j].
+template <class P>
+struct Panels {
+  const P* data;
+  int64_t panelStride;
+
+  // From a column (a multiple of kHeadCols) and from an element along k (even for pairs).
+  RF_INLINE Panels from(int64_t column, int64_t k) const {
+    return {data + column / kHeadCols * panelStride + k / kUnitSize<P> * kHeadCols, panelStride};
+  }
+};
+// C, and what becomes of its old contents: they are replaced, or kept as a term, or (kept[row] of row i) times kept[i].
+struct Result {
+  float* data;
+  int64_t ld;
+  bool accumulate;
+  const float* kept;
+};
+
+// One register tile of R rows and V vectors. The operands come as single arguments: structs would travel through memory, which
+// costs a tenth of a tile that is only one head deep.
+template <class P, int R, int V>
+__attribute__((noinline)) static void headTile(int64_t units, const P* a, int64_t rowStride, int64_t unitStride,
+                                               const P* b, float* c, int64_t ldc, bool accumulate, const float* kept) {
+  // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
+  constexpr int kBases = (R + 2) / 3;
+  const P* base[kBases];
+#pragma GCC unroll 4
+  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
+  vf sum[R][V];
+#pragma GCC unroll 12
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) sum[i][v] = (vf){};
+  for (int64_t u = 0; u < units; u++) {
+    vu right[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
+#pragma GCC unroll 12
+    for (int i = 0; i < R; i++) {
+      const P left = base[i / 3][i % 3 * rowStride];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kBases; i++) base[i] += unitStride;
+    b += kHeadCols;
+  }
+  const auto finish = [&](auto&& value) {
+    float* out = c;
+#pragma GCC unroll 12
+    for (int i = 0; i < R; i++, out += ldc)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) store(out + v * kLanes, value(out + v * kLanes, i, sum[i][v]));
+  };
+  if (!accumulate)
+    finish([](const float*, int, vf sum) { return sum; });
+  else if (kept)
+    finish([&](const float* old, int i, vf sum) { return kept[i] * load(old) + sum; });
+  else
+    finish([](const float* old, int, vf sum) { return load(old) + sum; });
+}
+
+// The kernel of a height and a width in vectors.
+template <class P, int R = kHeadRows, int V = kHeadVectors>
+static RF_INLINE void anyHeadTile(int64_t rows, int64_t vectors, int64_t units, Rows<P> a, const P* b, Result c) {
+  if constexpr (V > 1)
+    if (vectors < V) return anyHeadTile<P, R, V - 1>(rows, vectors, units, a, b, c);
+  if constexpr (R > 1)
+    if (rows < R) return anyHeadTile<P, R - 1, V>(rows, vectors, units, a, b, c);
+  headTile<P, R, V>(units, a.data, a.rowStride, a.unitStride, b, c.data, c.ld, c.accumulate, c.kept);
+}
+
+// Calls body(row, height) for tiles of at most kHeadRows rows. Each begins at an even row, so that no pair of rows is torn.
+template <class Body>
+static RF_INLINE void forRowTiles(int64_t rows, Body&& body) {
+  static_assert(kHeadRows % 2 == 0, "tiles hold whole pairs of rows");
+  const int64_t pairs = (rows + 1) / 2, tiles = ceilDiv(pairs, kHeadRows / 2);
+  const int64_t low = 2 * (pairs / tiles), higher = pairs % tiles;
+  for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
+    const int64_t height = min64(low + (tile < higher ? 2 : 0), rows - row);
+    body(row, height);
+    row += height;
+  }
+}
+
+// cols is a multiple of kLanes; k counts elements, not units. Calls between() before every tile.
+template <class P, class Between>
+static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c, Between&& between) {
+  for (int64_t j = 0; j < cols; j += kHeadCols)
+    forRowTiles(rows, [&](int64_t row, int64_t height) {
+      between();
+      anyHeadTile(height, min64(kHeadCols, cols - j) / kLanes, unitsOf<P>(k), a.from(row), b.from(j, 0).data,
+                  Result{c.data + row * c.ld + j, c.ld, c.accumulate, c.kept ? c.kept + row : nullptr});
+    });
+}
+template <class P>
+static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c) {
+  multiplyHead(rows, cols, k, a, b, c, [] {});
+}
+
+}  // namespace RF_NS
+}  // namespace rectiflow
