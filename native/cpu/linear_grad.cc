@@ -1,9 +1,10 @@
 // The gradients of a linear layer's parameters: dw = dy^T x, db = sum over rows of dy.
 // x [rows, I], dy [rows, O] -> dw [O, I], db [O]; leading axes of x and dy are flattened into rows.
 //
-// The summed dimension is rows, and there are many: a few MiB of both operands are packed at a time, so that they stay in the
-// last-level cache, and dw gathers the sums of those parts. Packing goes along the rows as they lie in memory, by all threads;
-// each item of it also leaves the sums of its rows of dy, which db then gathers in order.
+// The summed dimension is rows, and there are many: some MiB of both operands are packed at a time, few enough for the
+// last-level cache and many enough that dw, which gathers the sums of those parts, seldom has to come from memory again. Packing
+// goes along the rows as they lie in memory, by all threads; each item of it also leaves the sums of its rows of dy, which db then
+// gathers in order.
 #include "gemm.h"
 
 namespace rectiflow {
@@ -30,7 +31,7 @@ struct WeightGradient : GemmVisitor {
   }
 };
 
-constexpr int64_t kPackedBytes = 8 << 20;
+constexpr int64_t kPackedBytes = 16 << 20;
 constexpr int64_t kPackedRowsPerItem = 32;
 
 // The operands of one part: panels of dy^T (left) and x (right), and for each item of packing the sums of its rows of dy.
@@ -42,7 +43,7 @@ struct PackedPart {
 
   PackedPart(Pool* pool, int64_t total, int64_t O, int64_t I) {
     const int64_t fitting = kPackedBytes / ((O + I) * kPackedRowsPerItem * (int64_t)sizeof(P) / kUnitSize<P>);
-    rows = min64(total, min64(kUnitBlock * kUnitSize<P>, max64(8, fitting) * kPackedRowsPerItem));
+    rows = min64(total, max64(8, fitting) * kPackedRowsPerItem);
     leftStride = paddedPanel(unitsOf<P>(rows) * BlockPanel::stride);
     rightStride = paddedPanel(unitsOf<P>(rows) * RightPanel::stride);
     sumsStride = ceilDiv(O, kLanes) * kLanes;
@@ -62,8 +63,9 @@ static void runLinearGradParams(const Call& call) {
   const SY* dy = (const SY*)call.inputs[1].data;
   float* total = (float*)db.data;
   const PackedPart<P> part(call.pool, rows, O, I);
-  const auto leftOf = [&](int64_t o, int64_t, int64_t, int64_t, P*) {
-    return Left<P>{part.left + o / kRowBlock * part.leftStride + o % kRowBlock, kTileRows, 1, BlockPanel::stride};
+  const auto leftOf = [&](int64_t o, int64_t, int64_t k0, int64_t, P*) {
+    const P* panel = part.left + o / kRowBlock * part.leftStride + k0 / kUnitSize<P> * BlockPanel::stride;
+    return Left<P>{panel + o % kRowBlock, kTileRows, 1, BlockPanel::stride};
   };
 
   memset(total, 0, O * sizeof(float));
