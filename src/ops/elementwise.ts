@@ -1,6 +1,6 @@
 // Elementwise ops. Binary ones broadcast as NumPy does.
 import { dtypeError } from '../tensor/errors.ts';
-import { broadcastShapes, broadcastStrides, sameShape } from '../tensor/shape.ts';
+import { broadcastShapes, broadcastStrides, sameShape, walkStrided } from '../tensor/shape.ts';
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
 import { type Application, type Dense, type LowPrecision, type Primitive, apply1, float32 } from './op.ts';
 import { reshape } from './reshape.ts';
@@ -51,23 +51,12 @@ function binary(
 }
 
 function evaluateBinary(f: (a: number, b: number) => number, a: Dense, b: Dense, y: Dense): void {
-  const stridesA = broadcastStrides(a.shape, y.shape);
-  const stridesB = broadcastStrides(b.shape, y.shape);
-  const rank = y.shape.length;
-  const index = new Array<number>(rank).fill(0);
-  let offsetA = 0;
-  let offsetB = 0;
-  for (let i = 0; i < y.data.length; i++) {
-    y.data[i] = f(a.data[offsetA]!, b.data[offsetB]!);
-    for (let axis = rank - 1; axis >= 0; axis--) {
-      offsetA += stridesA[axis]!;
-      offsetB += stridesB[axis]!;
-      if (++index[axis]! < y.shape[axis]!) break;
-      index[axis] = 0;
-      offsetA -= stridesA[axis]! * y.shape[axis]!;
-      offsetB -= stridesB[axis]! * y.shape[axis]!;
-    }
-  }
+  walkStrided(y.shape, broadcastStrides(a.shape, y.shape), (i, at) => {
+    y.data[i] = a.data[at]!;
+  });
+  walkStrided(y.shape, broadcastStrides(b.shape, y.shape), (i, at) => {
+    y.data[i] = f(y.data[i]!, b.data[at]!);
+  });
 }
 
 function unary(

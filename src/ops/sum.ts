@@ -6,7 +6,7 @@ import {
   broadcastStrides,
   normalizeAxis,
   sameShape,
-  stridesOf,
+  walkStrided,
 } from '../tensor/shape.ts';
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
 import { type Dense, type Primitive, apply1, float32 } from './op.ts';
@@ -25,18 +25,7 @@ export function forEachReduced(
   visit: (from: number, to: number) => void,
 ): void {
   const kept = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
-  const strides = broadcastStrides(kept, x.shape);
-  const index = x.shape.map(() => 0);
-  let to = 0;
-  for (let from = 0; from < x.data.length; from++) {
-    visit(from, to);
-    for (let axis = index.length - 1; axis >= 0; axis--) {
-      to += strides[axis]!;
-      if (++index[axis]! < x.shape[axis]!) break;
-      index[axis] = 0;
-      to -= strides[axis]! * x.shape[axis]!;
-    }
-  }
+  walkStrided(x.shape, broadcastStrides(kept, x.shape), visit);
 }
 
 export const sumOp: Primitive<Reduce> = {
@@ -87,15 +76,9 @@ export const broadcastToOp: Primitive<BroadcastTo> = {
     return [{ shape, dtype: x!.dtype }];
   },
   evaluate([x], [y]) {
-    const strides = broadcastStrides(x!.shape, y!.shape);
-    const to = stridesOf(y!.shape);
-    for (let i = 0; i < y!.data.length; i++) {
-      let offset = 0;
-      for (let axis = 0; axis < strides.length; axis++) {
-        offset += (Math.floor(i / to[axis]!) % y!.shape[axis]!) * strides[axis]!;
-      }
-      y!.data[i] = x!.data[offset]!;
-    }
+    walkStrided(y!.shape, broadcastStrides(x!.shape, y!.shape), (i, from) => {
+      y!.data[i] = x!.data[from]!;
+    });
   },
   vjp({ inputs, attributes: { shape }, grads }) {
     const x = inputs[0]!;

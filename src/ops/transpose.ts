@@ -1,5 +1,5 @@
 import { valueError } from '../tensor/errors.ts';
-import { stridesOf } from '../tensor/shape.ts';
+import { stridesOf, walkStrided } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Primitive, apply1 } from './op.ts';
 
@@ -25,14 +25,9 @@ export const transposeOp: Primitive<Transpose> = {
   evaluate([x], [y], { permutation }) {
     const from = stridesOf(x!.shape);
     const strides = permutation.map((axis) => from[axis]!);
-    const to = stridesOf(y!.shape);
-    for (let i = 0; i < y!.data.length; i++) {
-      let offset = 0;
-      for (let axis = 0; axis < strides.length; axis++) {
-        offset += (Math.floor(i / to[axis]!) % y!.shape[axis]!) * strides[axis]!;
-      }
-      y!.data[i] = x!.data[offset]!;
-    }
+    walkStrided(y!.shape, strides, (i, at) => {
+      y!.data[i] = x!.data[at]!;
+    });
   },
   vjp({ attributes: { permutation }, grads }) {
     const inverse = permutation.map((_, axis) => permutation.indexOf(axis));

@@ -44,6 +44,29 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
   );
 }
 
+/**
+ * Walks through a row-major tensor of `shape` and beside it through another whose axes lie `strides` apart.
+ * @param visit told of element i = 0, 1, ... and of its place in the other
+ */
+export function walkStrided(
+  shape: Shape,
+  strides: readonly number[],
+  visit: (i: number, offset: number) => void,
+): void {
+  const index = shape.map(() => 0);
+  const size = sizeOf(shape);
+  let offset = 0;
+  for (let i = 0; i < size; i++) {
+    visit(i, offset);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      offset += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      index[axis] = 0;
+      offset -= strides[axis]! * shape[axis]!;
+    }
+  }
+}
+
 /** Turns a negative axis into one counted from the front; throws for an axis that is not there. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
