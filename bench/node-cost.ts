@@ -16,6 +16,7 @@ function attentionProduct([qkv]: readonly Shape[]): number {
 /** Ops whose products bound them; all others are bound by memory. */
 const operations: Readonly<Record<string, Operations>> = {
   linear: ([x, w]) => 2 * size(x!) * w![0]!,
+  linearGatedResidual: ([h, w]) => 2 * size(h!) * w![0]!,
   linearGradInput: ([dy, w]) => 2 * size(dy!) * w![1]!,
   linearGradParams: ([x, dy]) => 2 * size(x!) * dy!.at(-1)!,
   attention: (inputs) => 4 * attentionProduct(inputs),

@@ -14,7 +14,7 @@ enum Activation { kNoActivation = 0, kGelu = 1, kSilu = 2 };
 template <int activation, class Y, class D>
 static void writeActivation(const LinearOutput& out, const Tile& tile) {
   Y* const y = (Y*)out.y->data;
-  D* const derivative = out.second ? (D*)out.second->data : nullptr;
+  D* const derivative = out.derivative ? (D*)out.derivative->data : nullptr;
   forTile(out.bias, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, Pair x) RF_ALWAYS_INLINE {
     if constexpr (activation == kNoActivation) {
       storePair(y + at, x, lanes);
@@ -32,22 +32,23 @@ static void writeActivation(const LinearOutput& out, const Tile& tile) {
 template <class Y, class F>
 static void writeScaled(const LinearOutput& out, const Tile& tile) {
   Y* const y = (Y*)out.y->data;
-  const F* const factor = (const F*)out.second->data;
+  const F* const factor = (const F*)out.factor->data;
   forTile(nullptr, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, Pair x) RF_ALWAYS_INLINE {
     const Pair f = loadPair(factor + at, lanes);
     storePair(y + at, {x.low * f.low, x.high * f.high}, lanes);
   });
 }
 
-// writers[y is bf16][second is bf16]
-static LinearOutput::Write writerFor(const LinearOutput& out, const LinearOutput::Write (&writers)[2][2]) {
-  return writers[out.y->dtype == DType::BFloat16][out.second && out.second->dtype == DType::BFloat16];
+// writers[y is bf16][other is bf16]
+static LinearOutput::Write writerFor(const Tensor* y, const Tensor* other, const LinearOutput::Write (&writers)[2][2]) {
+  return writers[y->dtype == DType::BFloat16][other && other->dtype == DType::BFloat16];
 }
 
 template <int activation>
 static LinearOutput::Write activationWriter(const LinearOutput& out) {
-  return writerFor(out, {{writeActivation<activation, float, float>, writeActivation<activation, float, bf16>},
-                         {writeActivation<activation, bf16, float>, writeActivation<activation, bf16, bf16>}});
+  return writerFor(out.y, out.derivative,
+                   {{writeActivation<activation, float, float>, writeActivation<activation, float, bf16>},
+                    {writeActivation<activation, bf16, float>, writeActivation<activation, bf16, bf16>}});
 }
 
 static void linearKernel(const Call& call) {
@@ -56,7 +57,7 @@ static void linearKernel(const Call& call) {
   LinearOutput out;
   out.bias = call.inputCount > 2 ? (const float*)call.inputs[2].data : nullptr;
   out.y = &call.outputs[0];
-  out.second = call.outputCount > 1 && call.outputs[1].data ? &call.outputs[1] : nullptr;
+  out.derivative = call.outputCount > 1 && call.outputs[1].data ? &call.outputs[1] : nullptr;
   switch ((int)call.number("activation", kNoActivation)) {
     case kGelu:
       out.write = activationWriter<kGelu>(out);
@@ -75,9 +76,10 @@ static void linearGradInputKernel(const Call& call) {
   const int64_t O = w.shape[0], I = w.shape[1];
   LinearOutput out;
   out.y = &call.outputs[0];
-  out.second = call.inputCount > 2 ? &call.inputs[2] : nullptr;
-  out.write = out.second ? writerFor(out, {{writeScaled<float, float>, writeScaled<float, bf16>},
-                                           {writeScaled<bf16, float>, writeScaled<bf16, bf16>}})
+  out.factor = call.inputCount > 2 ? &call.inputs[2] : nullptr;
+  out.write = out.factor ? writerFor(out.y, out.factor,
+                                     {{writeScaled<float, float>, writeScaled<float, bf16>},
+                                      {writeScaled<bf16, float>, writeScaled<bf16, bf16>}})
                          : activationWriter<kNoActivation>(out);
   runLinear(call.pool, dy, dy.size / O, O, I, (const float*)w.data, 1, I, out);
 }

@@ -16,16 +16,16 @@ struct Tile {
 
 struct LinearOutput : GemmVisitor {
   using Write = void (*)(const LinearOutput& out, const Tile& tile);
-  const float* bias = nullptr;  // none
+  const float* bias = nullptr;
   const Tensor* y = nullptr;
-  const Tensor* second = nullptr;  // of y's shape: what else is written, or read to make y
-  const Tensor* residual = nullptr;
+  // Of y's shape: what else is written, and what is read to make y. Each where an epilogue wants it.
+  const Tensor *derivative = nullptr, *branch = nullptr, *factor = nullptr, *residual = nullptr;
   const Tensor* gate = nullptr;
   Write write = nullptr;
 
   int64_t columns() const { return y->shape[y->rank - 1]; }
   void prefetch(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
-    const Tensor* const touched[] = {y, second, residual};
+    const Tensor* const touched[] = {y, derivative, branch, factor, residual};
     for (const Tensor* t : touched) {
       if (!t) continue;
       const int64_t bytes = t->dtype == DType::BFloat16 ? 2 : 4;

@@ -12,7 +12,7 @@ static void writeGatedResidual(const LinearOutput& out, const Tile& tile) {
   const int64_t N = out.residual->shape[1], O = out.columns(), end = tile.row + tile.rows;
   const float* const x = (const float*)out.residual->data;
   float* const y = (float*)out.y->data;
-  Branch* const branch = out.second ? (Branch*)out.second->data : nullptr;
+  Branch* const branch = out.branch ? (Branch*)out.branch->data : nullptr;
   Tile part = tile;
   for (; part.row < end; part.data += part.rows * part.ld, part.row += part.rows) {
     const int64_t image = part.row / N;
@@ -34,7 +34,7 @@ static void linearGatedResidualKernel(const Call& call) {
   out.residual = &call.inputs[3];
   out.gate = &call.inputs[4];
   out.y = &call.outputs[0];
-  out.second = call.outputs[1].data ? &call.outputs[1] : nullptr;
+  out.branch = call.outputs[1].data ? &call.outputs[1] : nullptr;
   out.write = call.outputs[1].dtype == DType::BFloat16 ? writeGatedResidual<bf16> : writeGatedResidual<float>;
   runLinear(call.pool, h, h.size / I, I, O, (const float*)w.data, I, 1, out);
 }
