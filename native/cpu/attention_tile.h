@@ -2,7 +2,7 @@
 //
 // They are many products of one head's width or of one block of tokens, so what counts is not to lose at their edges: the
 // register tile is narrower and higher than that of tile.h (two vectors suit a head of 32, 64 or 72), and rows are cut into
-// tiles of nearly equal heights, so that none is low. Units are those of tile.h.
+// tiles of nearly equal heights, so that none is low. Units and the kernel itself are those of tile.h.
 #pragma once
 #include "tile.h"
 
@@ -35,57 +35,13 @@ struct Panels {
     return {data + column / kHeadCols * panelStride + k / kUnitSize<P> * kHeadCols, panelStride};
   }
 };
-// C, and what becomes of its old contents: they are replaced, or kept as a term, or (kept[row] of row i) times kept[i].
+// C, and what becomes of its old contents: they are replaced, or kept as a term, or times kept[i] in row i.
 struct Result {
   float* data;
   int64_t ld;
   bool accumulate;
   const float* kept;
 };
-
-// One register tile of R rows and V vectors. The operands come as single arguments: structs would travel through memory, which
-// costs a tenth of a tile that is only one head deep.
-template <class P, int R, int V>
-__attribute__((noinline)) static void headTile(int64_t units, const P* a, int64_t rowStride, int64_t unitStride,
-                                               const P* b, float* c, int64_t ldc, bool accumulate, const float* kept) {
-  // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
-  constexpr int kBases = (R + 2) / 3;
-  const P* base[kBases];
-#pragma GCC unroll 4
-  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
-  vf sum[R][V];
-#pragma GCC unroll 12
-  for (int i = 0; i < R; i++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) sum[i][v] = (vf){};
-  for (int64_t u = 0; u < units; u++) {
-    vu right[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
-#pragma GCC unroll 12
-    for (int i = 0; i < R; i++) {
-      const P left = base[i / 3][i % 3 * rowStride];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < kBases; i++) base[i] += unitStride;
-    b += kHeadCols;
-  }
-  const auto finish = [&](auto&& value) {
-    float* out = c;
-#pragma GCC unroll 12
-    for (int i = 0; i < R; i++, out += ldc)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) store(out + v * kLanes, value(out + v * kLanes, i, sum[i][v]));
-  };
-  if (!accumulate)
-    finish([](const float*, int, vf sum) { return sum; });
-  else if (kept)
-    finish([&](const float* old, int i, vf sum) { return kept[i] * load(old) + sum; });
-  else
-    finish([](const float* old, int, vf sum) { return load(old) + sum; });
-}
 
 // The kernel of a height and a width in vectors.
 template <class P, int R = kHeadRows, int V = kHeadVectors>
@@ -94,7 +50,7 @@ static RF_INLINE void anyHeadTile(int64_t rows, int64_t vectors, int64_t units, 
     if (vectors < V) return anyHeadTile<P, R, V - 1>(rows, vectors, units, a, b, c);
   if constexpr (R > 1)
     if (rows < R) return anyHeadTile<P, R - 1, V>(rows, vectors, units, a, b, c);
-  headTile<P, R, V>(units, a.data, a.rowStride, a.unitStride, b, c.data, c.ld, c.accumulate, c.kept);
+  microKernel<P, R, V, kHeadCols>(units, a.data, a.rowStride, a.unitStride, b, c.data, c.ld, c.accumulate, c.kept);
 }
 
 // Calls body(row, height) for tiles of at most kHeadRows rows. Each begins at an even row, so that no pair of rows is torn.

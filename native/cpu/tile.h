@@ -84,41 +84,49 @@ static RF_INLINE Right<P> packedRight(const P* data, int64_t k) {
   return {data, kTileCols * unitsOf<P>(k)};
 }
 
-// One register tile of R rows and V vectors; c is written in whole vectors.
-template <class P, int R, int V>
+// One register tile of R rows and V vectors of a panel of kCols columns; c is written in whole vectors. Its old contents are
+// replaced, or kept as a term, or times kept[i] in row i. The operands come as single arguments: structs would travel
+// through memory, which costs a tenth of a tile that is only one attention head deep.
+template <class P, int R, int V, int kCols = kTileCols>
 __attribute__((noinline)) static void microKernel(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b,
-                                                  float* c, int64_t ldc, bool accumulate) {
+                                                  float* c, int64_t ldc, bool accumulate, const float* kept = nullptr) {
   // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
   constexpr int kBases = (R + 2) / 3;
   const P* base[kBases];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
   for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
   vf sum[R][V];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int i = 0; i < R; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (int v = 0; v < V; v++) sum[i][v] = (vf){};
   for (int64_t u = 0; u < units; u++) {
     vu right[V];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int i = 0; i < R; i++) {
       const P left = base[i / 3][i % 3 * rowStride];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
       for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (int i = 0; i < kBases; i++) base[i] += unitStride;
-    b += kTileCols;
+    b += kCols;
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < R; i++)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; v++) {
-      float* out = c + i * ldc + v * kLanes;
-      store(out, accumulate ? load(out) + sum[i][v] : sum[i][v]);
-    }
+  const auto finish = [&](auto&& value) RF_ALWAYS_INLINE {
+    float* out = c;
+#pragma GCC unroll 12
+    for (int i = 0; i < R; i++, out += ldc)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) store(out + v * kLanes, value(out + v * kLanes, i, sum[i][v]));
+  };
+  if (!accumulate)
+    finish([](const float*, int, vf sum) RF_ALWAYS_INLINE { return sum; });
+  else if (kept)
+    finish([&](const float* old, int i, vf sum) RF_ALWAYS_INLINE { return kept[i] * load(old) + sum; });
+  else
+    finish([](const float* old, int, vf sum) RF_ALWAYS_INLINE { return load(old) + sum; });
 }
 
 // The kernel that fits a tile at the edge: no work is spent on rows and whole vectors outside of C.
