@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { add, gatedResidual, layerNormModulate, linear, sum } from '../../src/ops/index.ts';
+import {
+  add,
+  assign,
+  gatedResidual,
+  layerNormModulate,
+  linear,
+  linearGradInputOp,
+  mul,
+  sum,
+} from '../../src/ops/index.ts';
+import { apply } from '../../src/ops/op.ts';
 import { type Program, fuse, grad, trace } from '../../src/program/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Graph, Tensor } from '../../src/tensor/tensor.ts';
@@ -72,6 +82,28 @@ describe('fuse', () => {
       return { y: gatedResidual(x, linear(x, graph.input('w', [D, D])), graph.input('gate', [B, D])) };
     });
     expect(opsOf(fuse(withoutBias, every))).toEqual(['linear', 'gatedResidual']);
+  });
+
+  it('leaves a layer alone whose weights change before the gate', () => {
+    const program = trace('changed', (graph) => {
+      const x = graph.input('x', [B, N, D]);
+      const w = graph.stateful('w', [D, D]);
+      const made = linear(x, w, graph.input('b', [D]));
+      assign(w, graph.input('new', [D, D]));
+      return { y: gatedResidual(x, made, graph.input('gate', [B, D])) };
+    });
+    expect(opsOf(fuse(program, every))).toEqual(['linear', 'assign', 'gatedResidual']);
+  });
+
+  it('leaves a gradient alone that is read for itself too', () => {
+    const build = (alone: boolean): Program =>
+      trace('read', (graph) => {
+        const dx = apply(linearGradInputOp, [graph.input('dy', [N, D]), graph.input('w', [D, D])], {})[0]!;
+        const product = mul(dx, graph.input('factor', [N, D]));
+        return alone ? { product } : { product, dx };
+      });
+    expect(opsOf(fuse(build(true), every))).toEqual(['linearGradInput']);
+    expect(opsOf(fuse(build(false), every))).toEqual(['linearGradInput', 'mul']);
   });
 
   for (const { label, create, skip } of testBackends()) {
