@@ -1,4 +1,5 @@
 // The native addon by itself: what it refuses, and how runs share threads and the event loop.
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -249,4 +250,32 @@ describe('cpuBackend', () => {
       /Release.*not built[\s\S]*Debug.*not built[\s\S]*apt-get install build-essential python3/,
     );
   });
+});
+
+describe('placement', () => {
+  const tasks = '/proc/self/task';
+  const field = (path: string, name: string): string =>
+    new RegExp(`^${name}:\\s*(.+)$`, 'm').exec(readFileSync(path, 'utf8'))![1]!;
+  /** The processors of the threads that may use one only. */
+  const own = (): Set<string> => {
+    const lists = readdirSync(tasks).map((task) => field(`${tasks}/${task}/status`, 'Cpus_allowed_list'));
+    return new Set(lists.filter((list) => /^\d+$/.test(list)));
+  };
+  const isLinux = existsSync(tasks);
+  // A mask in groups of hexadecimal digits.
+  const mask = isLinux ? BigInt(`0x${field('/proc/self/status', 'Cpus_allowed').replaceAll(',', '')}`) : 0n;
+  const processors = [...mask.toString(2)].filter((bit) => bit === '1').length;
+  const reason = isLinux ? (processors < 2 ? 'needs two processors' : undefined) : 'needs Linux';
+
+  it.skipIf(reason !== undefined)(
+    `gives every thread of a full pool a processor of its own, and the caller all of them again${reason ? ` (skipped: ${reason})` : ''}`,
+    async () => {
+      const full = native.createPool(processors);
+      await native.run(native.compile(full, native.features().isas[0]!, doubling(1 << 20, 20).description));
+      // All but the first processor, which was the caller's for as long as the program ran.
+      await expect.poll(() => own().size).toBe(processors - 1);
+      const first = mask.toString(2).length - 1 - mask.toString(2).lastIndexOf('1');
+      expect(own().has(String(first))).toBe(false);
+    },
+  );
 });
