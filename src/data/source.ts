@@ -1,42 +1,80 @@
 import { dataError, formatShape } from '../tensor/errors.ts';
+import { type Shape, sameShape } from '../tensor/shape.ts';
 
 /** [C, H, W]. */
 export type ImageShape = readonly [channels: number, height: number, width: number];
 
-/** A set of samples that can be read in any order: all that training needs to know about data. */
-export interface Source {
+/** What random transforms of a sample are a function of, beside its index. */
+export interface ReadKey {
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+/** What is known of a sample beside its values. */
+export interface Annotation {
+  /** In [0, classes). */
+  readonly label?: number;
+  readonly caption?: string;
+}
+
+/** What can be told of a set of samples without reading them: what a model has to be made for. */
+export interface SourceFacts {
   /** How errors call it. */
   readonly name: string;
   readonly count: number;
-  /** Of every image; the values lie in [-1, 1]. */
-  readonly shape: ImageShape;
+  /** Of every sample: [C, H, W] for images, whose values lie in [-1, 1]; [G] for gene expression. */
+  readonly shape: Shape;
   /** Labels are whole numbers in [0, classes). Absent where the samples have none. */
   readonly classes?: number;
   readonly classNames?: readonly string[];
+  /** Whether every sample has a caption. */
+  readonly captions?: boolean;
   /**
-   * Writes sample `index`'s image to out[offset .. offset + C * H * W).
-   * @returns its label, -1 where the source has no classes
+   * What samples of a trained model cannot be used without: the names of the genes and how they were normalised, the scale
+   * of latents. Plain JSON; stored with the weights.
    */
-  read(index: number, out: Float32Array, offset: number): number | Promise<number>;
+  readonly record?: Readonly<Record<string, unknown>>;
+}
+
+/** A set of samples that can be read in any order: all that training needs to know about data. */
+export interface Source extends SourceFacts {
+  /**
+   * Writes sample `index`'s values to out[offset .. offset + size of shape). Several reads may be under way at once.
+   * @throws RectiflowError naming the file, where this one sample cannot be read: the run's policy decides what happens then
+   */
+  read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation>;
+  /** How people call a sample: the path of its file, say. By default `sample <index>`. */
+  describe?(index: number): string;
+  /** Closes files. */
+  close?(): Promise<void>;
 }
 
 /** What a model expects of its data. */
 export interface SampleSpec {
-  readonly shape: ImageShape;
+  readonly shape: Shape;
   /** 0: the model takes no labels. */
   readonly classes: number;
+  /** Whether it takes captions; not by default. */
+  readonly captions?: boolean;
 }
 
 /**
  * Refuses, before the first step, data that the model cannot take.
  * @throws RectiflowError naming what differs
  */
-export function checkSource(source: Omit<Source, 'read'>, model: SampleSpec): void {
+export function checkSource(source: SourceFacts, model: SampleSpec): void {
   const { name, count, shape, classes } = source;
   if (count === 0) throw dataError(name, 'holds no samples', 'Check where it is read from');
-  if (shape.some((size, axis) => size !== model.shape[axis])) {
-    const problem = `images are [C, H, W] = ${formatShape(shape)}, the model is made for ${formatShape(model.shape)}`;
-    throw dataError(name, problem, 'Set model.channels and model.imageSize to the size of the data');
+  if (!sameShape(shape, model.shape)) {
+    const [what, settings] =
+      shape.length === 1
+        ? ['cells are [G]', 'model.genes']
+        : ['images are [C, H, W]', 'model.channels and model.imageSize'];
+    const problem = `${what} = ${formatShape(shape)}, the model is made for ${formatShape(model.shape)}`;
+    throw dataError(name, problem, `Set ${settings} to the size of the data`);
+  }
+  if (model.captions && !source.captions) {
+    throw dataError(name, 'samples have no captions, the model takes them', 'Set data.condition to class or none');
   }
   if (model.classes === 0) return;
   if (classes === undefined) {

