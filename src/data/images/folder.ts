@@ -6,7 +6,7 @@ import type { FolderData } from '../settings.ts';
 import type { Source } from '../source.ts';
 import { type FolderFiles, listFolder } from './folder-files.ts';
 import { type MetadataRow, readMetadata } from './folder-metadata.ts';
-import { type ImageItems, imageSource } from './image-source.ts';
+import { exampleCaptions, type ImageItems, imageSource } from './image-source.ts';
 
 /** Names of splits, which are folders of class folders rather than classes. */
 const SPLITS: ReadonlySet<string> = new Set(['train', 'test', 'val', 'valid', 'validation', 'dev']);
@@ -42,20 +42,22 @@ export async function openFolder(data: FolderData): Promise<Source> {
   const condition = data.condition === 'auto' && captions ? 'caption' : data.condition;
   const mayLabel = condition === 'auto' || condition === 'class';
   const labels = mayLabel ? ((rows && rowLabels(rows)) ?? folderLabels(path, files)) : undefined;
+  const items: ImageItems = {
+    count: images.length,
+    bytes: (index) => readImage(join(path, images[index]!)),
+    describe: (index) => join(path, images[index]!),
+    ...captions,
+    ...(labels && {
+      label: (index) => (labels.labels[index] === NONE ? undefined : labels.labels[index]),
+    }),
+  };
   return imageSource({
     name: path,
+    items,
     settings: data,
     condition,
     ...(labels?.classNames && { classNames: labels.classNames }),
-    items: {
-      count: images.length,
-      bytes: (index) => readImage(join(path, images[index]!)),
-      describe: (index) => join(path, images[index]!),
-      ...captions,
-      ...(labels && {
-        label: (index) => (labels.labels[index] === NONE ? undefined : labels.labels[index]),
-      }),
-    },
+    examples: await exampleCaptions(items),
   });
 }
 
