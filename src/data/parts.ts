@@ -1,10 +1,13 @@
 /** Several parts, one behind the other, as one sequence: of which part an index is, and which of its elements. */
 export class Parts {
   readonly count: number;
+  /** The number of parts. */
+  readonly length: number;
   /** Where each part starts. */
   readonly #starts: Float64Array;
 
   constructor(counts: readonly number[]) {
+    this.length = counts.length;
     this.#starts = new Float64Array(counts.length);
     let start = 0;
     for (const [part, count] of counts.entries()) {
@@ -29,5 +32,9 @@ export class Parts {
   /** Where a part starts. */
   start(part: number): number {
     return this.#starts[part]!;
+  }
+
+  size(part: number): number {
+    return (this.#starts[part + 1] ?? this.count) - this.#starts[part]!;
   }
 }

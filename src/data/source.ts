@@ -74,7 +74,11 @@ export function checkSource(source: SourceFacts, model: SampleSpec): void {
     throw dataError(name, problem, `Set ${settings} to the size of the data`);
   }
   if (model.captions && !source.captions) {
-    throw dataError(name, 'samples have no captions, the model takes them', 'Set data.condition to class or none');
+    throw dataError(
+      name,
+      'samples have no captions, the model takes them',
+      'Set data.condition to class or none',
+    );
   }
   if (model.classes === 0) return;
   if (classes === undefined) {
