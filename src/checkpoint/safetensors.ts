@@ -199,7 +199,7 @@ export function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function elementBytes(dtype: SafetensorsDtype): number {
+export function elementBytes(dtype: SafetensorsDtype): number {
   return STORAGE[dtype].BYTES_PER_ELEMENT;
 }
 
