@@ -34,6 +34,8 @@ export interface SourceFacts {
    * of latents. Plain JSON; stored with the weights.
    */
   readonly record?: Readonly<Record<string, unknown>>;
+  /** Some captions of the set, to try a model with. */
+  readonly examples?: readonly string[];
 }
 
 /** A set of samples that can be read in any order: all that training needs to know about data. */
