@@ -27,12 +27,17 @@ export class FilePool {
    * @throws RectiflowError naming the file
    */
   async read(path: string, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    await this.fill(path, position, bytes);
+    return bytes;
+  }
+
+  /** The same into memory that is there. */
+  async fill(path: string, position: number, target: Uint8Array): Promise<void> {
     const entry = this.#take(path);
     entry.users++;
     try {
-      const bytes = new Uint8Array(length);
-      await readFully(await entry.file, bytes, position, path);
-      return bytes;
+      await readFully(await entry.file, target, position, path);
     } catch (error) {
       if (error instanceof RectiflowError) throw error;
       throw fileError(path, systemProblem(error), 'Check the file and the disk', error);

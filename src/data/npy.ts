@@ -4,8 +4,8 @@
 //   the rest the values, row-major
 import type { FileHandle } from 'node:fs/promises';
 import { readFully, withFile } from '../checkpoint/read-file.ts';
-import { allocateSlot, bytesOf, elementBytes } from '../checkpoint/safetensors.ts';
-import type { SafetensorsDtype, StoredTensor, TensorSlot } from '../checkpoint/safetensors.ts';
+import { bytesIn } from '../checkpoint/safetensors.ts';
+import type { SafetensorsDtype } from '../checkpoint/safetensors.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 
 /** Of numpy's names for types those that are read here; one byte has no byte order. */
@@ -44,17 +44,6 @@ export async function readNpyHeader(path: string): Promise<NpyHeader> {
   return withFile(path, (file) => readHeader(file, path));
 }
 
-/** Reads a whole .npy file: float16 as its 16 bits, bool as bytes, as `StoredTensor` says. */
-export async function readNpy(path: string): Promise<StoredTensor> {
-  return withFile(path, async (file) => {
-    const { dtype, shape, dataStart } = await readHeader(file, path);
-    const slot: TensorSlot = { name: path, dtype, shape, begin: 0, end: bytesIn(dtype, shape) };
-    const data = allocateSlot(slot);
-    await readFully(file, bytesOf(data), dataStart, path);
-    return { dtype, shape, data };
-  });
-}
-
 async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
   const { size } = await file.stat();
   const start = new Uint8Array(Math.min(12, size));
@@ -68,12 +57,16 @@ async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
   if (size < prefix) throw fileError(path, 'is truncated: it ends inside its header', REPLACE);
   const view = new DataView(start.buffer);
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
-  if (length > MOST_HEADER) throw fileError(path, `has a header of ${length} bytes, more than ${MOST_HEADER}`, REPLACE);
+  if (length > MOST_HEADER)
+    throw fileError(path, `has a header of ${length} bytes, more than ${MOST_HEADER}`, REPLACE);
   const dataStart = prefix + length;
   if (dataStart > size) throw fileError(path, 'is truncated: it ends inside its header', REPLACE);
   const text = new Uint8Array(length);
   await readFully(file, text, prefix, path);
-  const { dtype, shape } = parseDescription(Buffer.from(text).toString(version === 3 ? 'utf8' : 'latin1'), path);
+  const { dtype, shape } = parseDescription(
+    Buffer.from(text).toString(version === 3 ? 'utf8' : 'latin1'),
+    path,
+  );
   const wanted = bytesIn(dtype, shape);
   if (size - dataStart === wanted) return { dtype, shape, dataStart };
   const state = size - dataStart < wanted ? 'is truncated' : 'is too long';
@@ -89,21 +82,29 @@ function parseDescription(text: string, path: string): Pick<NpyHeader, 'dtype' |
     throw fileError(path, 'has a header that cannot be read', REPLACE);
   }
   const type = descr[2];
-  if (type === undefined) throw fileError(path, 'holds records of several fields', 'Save each field as an array of its own');
-  if (type === '|O') throw fileError(path, 'holds Python objects, not numbers', 'Convert them: numpy.stack(list(array))');
+  if (type === undefined)
+    throw fileError(path, 'holds records of several fields', 'Save each field as an array of its own');
+  if (type === '|O')
+    throw fileError(path, 'holds Python objects, not numbers', 'Convert them: numpy.stack(list(array))');
   const dtype = DTYPES[type] ?? DTYPES[type.replace(/^[<=]/, '|')];
   if (dtype === undefined) {
-    const advice = type.startsWith('>') ? `Convert it: array.astype("<${type.slice(1)}")` : 'Convert it: array.astype("float32")';
+    const advice = type.startsWith('>')
+      ? `Convert it: array.astype("<${type.slice(1)}")`
+      : 'Convert it: array.astype("float32")';
     throw fileError(path, `has values of type ${type}; known are ${Object.keys(DTYPES).join(', ')}`, advice);
   }
   // In one dimension both orders are the same.
-  const shape = dimensions[1]!.split(',').map((size) => size.trim()).filter((size) => size !== '').map(Number);
+  const shape = dimensions[1]!
+    .split(',')
+    .map((size) => size.trim())
+    .filter((size) => size !== '')
+    .map(Number);
   if (order[1] === 'True' && shape.length > 1) {
-    throw fileError(path, 'is in Fortran order', 'Save it in C order: numpy.save(path, numpy.ascontiguousarray(array))');
+    throw fileError(
+      path,
+      'is in Fortran order',
+      'Save it in C order: numpy.save(path, numpy.ascontiguousarray(array))',
+    );
   }
   return { dtype, shape };
-}
-
-function bytesIn(dtype: SafetensorsDtype, shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, elementBytes(dtype));
 }
