@@ -1,5 +1,5 @@
 // Sampling with guidance, ours and PyTorch's, in turns on the same machine: npm run bench:sample
-import { costPerImage, cpuBackend } from 'rectiflow';
+import { createModel, cpuBackend } from 'rectiflow';
 import { type VariantName, caseByName, caseNames, variants } from './cases.ts';
 import { peakOf } from './machine.ts';
 import { playMatch } from './match.ts';
@@ -47,7 +47,7 @@ for (const name of options.names as (typeof caseNames)[number][]) {
   const { title, config } = caseByName(name);
   const { batchSize } = config.train;
   // Guidance evaluates every sample twice.
-  const flops = 2 * costPerImage(config.model).forward * batchSize * steps;
+  const flops = 2 * createModel(config.model).cost.forward * batchSize * steps;
   const peak = await peakOf(optionsOf(variants.bf16, threads));
   const rows = names.map((variant) => {
     const milliseconds = scores.milliseconds(variant);

@@ -3,7 +3,7 @@
 // Prints a table and draws docs/images/cost-*.svg. Each point is a model of its own, small enough that all take minutes.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type RunConfig, costPerImage, cpuBackend, resolveConfig } from 'rectiflow';
+import { type RunConfig, createModel, cpuBackend, resolveConfig } from 'rectiflow';
 import { peakOf } from './machine.ts';
 import { readOptions } from './options.ts';
 import { svgPlot } from './plot.ts';
@@ -107,7 +107,7 @@ for (const name of options.names as SweepName[]) {
   for (const point of sizes) {
     const config = configOf(point);
     const milliseconds = await measure(config);
-    const flops = costPerImage(config.model).training * point.batch;
+    const flops = createModel(config.model).cost.training * point.batch;
     const rate = flops / (milliseconds / 1000);
     measured.push([of(point), milliseconds / point.batch]);
     ideal.push([of(point), (1000 * flops) / peak / point.batch]);

@@ -1,13 +1,14 @@
 // The library. A few functions do what the command line does; below them is all that they are made of.
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
-export { writeSamples } from './api/write-samples.ts';
+export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
 export type { RunOptions } from './api/parts.ts';
 
-export type { ConfigInput, RunConfig } from './train/config.ts';
+export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
+export { createModel } from './train/create-model.ts';
 export { loadConfig, recipeConfig } from './train/load-config.ts';
-export { resolveConfig } from './train/resolve-config.ts';
+export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
 export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
@@ -16,19 +17,26 @@ export { type TrainResult, Trainer } from './train/trainer.ts';
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
-export { Loader } from './data/loader.ts';
-export type { ImageShape, Source } from './data/source.ts';
+export type { DataConfig } from './data/settings.ts';
+export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
+export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
 
 export { DiT } from './models/dit.ts';
 export type { DiTConfig } from './models/dit-config.ts';
 export { type Cost, costPerImage } from './models/cost.ts';
-export { type Model, countParameters } from './models/model.ts';
+export {
+  type ConditionSpec,
+  type Conditions,
+  type Model,
+  countParameters,
+  labelCondition,
+} from './models/model.ts';
 export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
 
 export { guide } from './flow/guidance.ts';
 export { interpolate, rectifiedFlowLoss, velocityTarget } from './flow/rectified-flow.ts';
-export { FlowSampler, type SampleOptions } from './flow/sample.ts';
+export { type ConditionValues, FlowSampler, type SampleOptions } from './flow/sample.ts';
 export { type Integrator, type SamplerName, type Velocity, samplers } from './flow/samplers.ts';
 export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';

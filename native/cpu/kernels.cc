@@ -6,11 +6,11 @@
 #include "attention.cc"
 #include "attention_grad.cc"
 #include "cast.cc"
+#include "condition_dropout.cc"
 #include "elementwise.cc"
 #include "gated_residual.cc"
 #include "gather.cc"
 #include "global_norm.cc"
-#include "label_dropout.cc"
 #include "layer_norm_modulate.cc"
 #include "linear.cc"
 #include "linear_gated_residual.cc"
@@ -75,7 +75,7 @@ static const Kernel kKernels[] = {
     {"gatedResidualGrad", gatedResidualGradKernel},
     {"philoxUniform", philoxUniformKernel},
     {"philoxNormal", philoxNormalKernel},
-    {"labelDropout", labelDropoutKernel},
+    {"conditionDropout", conditionDropoutKernel},
     {"globalNorm", globalNormKernel},
     {"assign", assignKernel},
     {"adamw", adamwKernel},

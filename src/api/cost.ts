@@ -1,9 +1,9 @@
 import type { Backend } from '../backends/backend.ts';
-import { type Cost, costPerImage } from '../models/cost.ts';
-import { DiT } from '../models/dit.ts';
-import type { DiTConfig } from '../models/dit-config.ts';
-import { countParameters } from '../models/model.ts';
+import type { Cost } from '../models/cost.ts';
+import { type Model, countParameters } from '../models/model.ts';
 import { bytesOf, planMemory } from '../program/index.ts';
+import type { ModelConfig } from '../train/config.ts';
+import { createModel } from '../train/create-model.ts';
 import { runProgram } from '../train/run-program.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 
@@ -20,7 +20,7 @@ export interface TrainingMemory {
 export interface ModelCost {
   /** Trainable ones. */
   readonly parameters: number;
-  /** Floating-point operations per image. */
+  /** Floating-point operations per sample. */
   readonly cost: Cost;
   readonly memory: readonly TrainingMemory[];
 }
@@ -29,14 +29,19 @@ export interface ModelCost {
  * What a model needs, from the plans of its training steps on a backend. Nothing of that size is allocated.
  * @throws RectiflowError where the sizes do not fit together
  */
-export function modelCost(sizes: DiTConfig, backend: Backend, batchSizes: readonly number[]): ModelCost {
-  const model = new DiT(sizes);
-  const memory = batchSizes.map((batchSize) => trainingMemory(model, backend, batchSize));
-  return { parameters: countParameters(model), cost: costPerImage(sizes), memory };
+export function modelCost(config: ModelConfig, backend: Backend, batchSizes: readonly number[]): ModelCost {
+  const model = createModel(config);
+  const memory = batchSizes.map((batchSize) => trainingMemory(config, model, backend, batchSize));
+  return { parameters: countParameters(model), cost: model.cost, memory };
 }
 
-function trainingMemory(model: DiT, backend: Backend, batchSize: number): TrainingMemory {
-  const config = resolveConfig({ data: { source: 'custom' }, model: model.config, train: { batchSize } });
+function trainingMemory(
+  sizes: ModelConfig,
+  model: Model,
+  backend: Backend,
+  batchSize: number,
+): TrainingMemory {
+  const config = resolveConfig({ data: { source: 'custom' }, model: sizes, train: { batchSize } });
   const program = backend.lower(runProgram(config, model));
   const state = program.state.reduce((total, tensor) => total + bytesOf(tensor), 0);
   const inputs = program.inputs.reduce((total, tensor) => total + bytesOf(tensor), 0);

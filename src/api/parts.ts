@@ -1,6 +1,7 @@
 // What a config names, made; and what callers may hand over in its place.
 import type { Backend } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
+import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import type { RunConfig } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
@@ -23,7 +24,20 @@ export function backendFor(config: Pick<RunConfig, 'backend' | 'train'>, options
   return chosen.backend;
 }
 
-/** @throws RectiflowError when the data set is not there, is damaged, or is one that only a program can give */
-export async function sourceFor({ data }: Pick<RunConfig, 'data'>, options: RunOptions): Promise<Source> {
-  return options.source ?? openSource(data);
+/**
+ * Opens data for as long as `use` takes; those that the caller handed over stay open.
+ * @throws RectiflowError when the data set is not there, is damaged, or is one that only a program can give
+ */
+export async function withSource<T>(
+  data: DataConfig,
+  options: RunOptions,
+  use: (source: Source) => Promise<T>,
+): Promise<T> {
+  if (options.source) return use(options.source);
+  const source = await openSource(data);
+  try {
+    return await use(source);
+  } finally {
+    await source.close?.();
+  }
 }

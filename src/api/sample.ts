@@ -8,21 +8,28 @@ import {
   verifyCheckpoint,
 } from '../checkpoint/checkpoint.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
-import type { ImageShape } from '../data/source.ts';
+import type { Annotation } from '../data/source.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerName } from '../flow/samplers.ts';
-import { DiT } from '../models/dit.ts';
 import { runError, valueError } from '../tensor/errors.ts';
-import type { ConfigInput } from '../train/config.ts';
-import { resolveConfig } from '../train/resolve-config.ts';
+import type { Shape } from '../tensor/shape.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+import { openConditioning } from '../train/conditioning.ts';
+import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { createModel } from '../train/create-model.ts';
+import { type DataRecord, dataOf } from '../train/data-record.ts';
+import { classesOf, resolveConfig } from '../train/resolve-config.ts';
+import { gridRows } from '../train/sample-grid.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { backendFor } from './parts.ts';
 
 /** What is left out is as the run's config says. */
 export interface SampleRunOptions {
-  /** The classes to sample; all rows of the run's grids by default. Not for a model without classes. */
-  readonly labels?: readonly number[] | undefined;
-  /** Samples for each label, or in all for a model without classes; 8 by default. */
+  /** The classes to sample, by number or name; all rows of the run's grids by default. Not for a model without classes. */
+  readonly labels?: readonly (number | string)[] | undefined;
+  /** The captions to sample; all rows of the run's grids by default. Only for a model that takes captions. */
+  readonly prompts?: readonly string[] | undefined;
+  /** Samples for each label or prompt, or in all for a model without; 8 by default. */
   readonly count?: number | undefined;
   /** Steps of the sampler, from noise to data. */
   readonly steps?: number | undefined;
@@ -42,12 +49,14 @@ export interface SampleRunOptions {
 }
 
 export interface Samples {
-  /** [N, C, H, W] in about [-1, 1], row-major; those of one label stand together. */
-  readonly images: Float32Array;
-  /** [C, H, W] */
-  readonly shape: ImageShape;
-  /** One for each image; undefined for a model without classes. */
-  readonly labels: readonly number[] | undefined;
+  /** [N, ...shape], row-major, those of one label or prompt together. Images are in about [-1, 1]. */
+  readonly values: Float32Array;
+  /** Of one sample: [C, H, W] for images, [G] for gene expression. */
+  readonly shape: Shape;
+  /** The label or the caption of each sample, empty for a model without. */
+  readonly annotations: readonly Annotation[];
+  /** What the model knows of the data it was trained on: what classes are called, and what values mean. */
+  readonly data: DataRecord;
   /** The checkpoint that they were made with. */
   readonly step: number;
 }
@@ -59,37 +68,58 @@ export interface Samples {
  */
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
   const { config: recorded } = await readRun(run);
-  const config = resolveConfig(recorded as ConfigInput, join(run, 'config.json'));
-  const model = new DiT(config.model);
+  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const model = createModel(config.model);
   const { count = 8, weights = 'ema', seed = 0, signal, onProgress } = options;
-  const wanted = options.labels ?? config.sample.labels;
-  checkLabels(wanted, model.classes);
-  const labels = wanted.flatMap((label) => Array.from({ length: count }, () => label));
   const saved = await findCheckpoint(run, options);
+  const data = dataOf(saved);
+  const rows = wantedRows(config, options, data);
+  const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
+  const conditioning = await openConditioning(config.model);
+  const told = rows.length > 0 && {
+    conditions: conditioning.encode(annotations),
+    guidance: options.guidance ?? config.sample.guidance,
+  };
   const backend = backendFor(config, options);
   const sampler = new FlowSampler(backend, model, await loadWeights(backend, model, saved, weights));
-  const images = await sampler.sample({
-    ...(wanted.length > 0 ? { labels, guidance: options.guidance ?? config.sample.guidance } : { count }),
+  const values = await sampler.sample({
+    count: rows.length > 0 ? annotations.length : count,
+    ...told,
     steps: options.steps ?? config.sample.steps,
     sampler: options.sampler ?? config.sample.sampler,
     seed,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });
-  return {
-    images,
-    shape: model.sampleShape,
-    labels: wanted.length > 0 ? labels : undefined,
-    step: saved.step,
-  };
+  return { values, shape: model.sampleShape, annotations, data, step: saved.step };
 }
 
-function checkLabels(labels: readonly number[], classes: number): void {
-  const wrong = labels.find((label) => !Number.isInteger(label) || label < 0 || label >= classes);
-  if (wrong === undefined) return;
-  const wanted =
-    classes === 0 ? 'left out: this model has no classes' : `classes of the model, from 0 to ${classes - 1}`;
-  throw valueError('sample', 'labels', wanted, wrong);
+/** The labels or prompts that are asked for, checked; those of the run's grids where none are. */
+function wantedRows(config: RunConfig, options: SampleRunOptions, data: DataRecord): Annotation[] {
+  const { labels, prompts } = options;
+  const classes = classesOf(config.model);
+  if (prompts && config.model.kind !== 'text-dit')
+    throw valueError('sample', 'prompts', 'left out: this model takes no captions', prompts.join(', '));
+  if (labels && classes === 0)
+    throw valueError('sample', 'labels', 'left out: this model has no classes', labels.join(', '));
+  return gridRows({
+    labels: labels?.map((label) => findLabel(label, classes, data.classNames)) ?? config.sample.labels,
+    prompts: prompts ?? config.sample.prompts,
+  });
+}
+
+/** The label of a class that is given by its number or its name. */
+function findLabel(given: number | string, classes: number, names: readonly string[] = []): number {
+  const label = typeof given === 'number' ? given : names.indexOf(given);
+  if (Number.isInteger(label) && label >= 0 && label < classes) return label;
+  const named = names.length > 0 ? ` or names of them: ${names.join(', ')}` : '';
+  const hint = typeof given === 'string' ? didYouMean(given, names) : '';
+  throw valueError(
+    'sample',
+    'labels',
+    `classes of the model, from 0 to ${classes - 1}${named}`,
+    given + hint,
+  );
 }
 
 async function findCheckpoint(run: string, options: SampleRunOptions): Promise<SavedCheckpoint> {

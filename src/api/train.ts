@@ -3,14 +3,16 @@ import { listCheckpoints } from '../checkpoint/checkpoint.ts';
 import { RunFolder } from '../checkpoint/run-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
-import { prepareTraining } from '../train/prepare.ts';
-import { resolveConfig } from '../train/resolve-config.ts';
+import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
+import { resolveConfig, resolveData } from '../train/resolve-config.ts';
 import { type TrainResult, Trainer } from '../train/trainer.ts';
-import { type RunOptions, backendFor, sourceFor } from './parts.ts';
+import { type RunOptions, backendFor, withSource } from './parts.ts';
 
 export interface TrainOptions extends RunOptions {
   /** Where the run's folder is made; `runs` by default. */
   readonly runs?: string;
+  /** How errors call the config: a file, a recipe. */
+  readonly origin?: string;
 }
 
 /**
@@ -18,19 +20,20 @@ export interface TrainOptions extends RunOptions {
  * @throws RectiflowError when the config is wrong, the data are not there, or the loss is no longer a number
  */
 export async function train(input: ConfigInput, options: TrainOptions = {}): Promise<TrainResult> {
-  const config = resolveConfig(input);
-  const source = await sourceFor(config, options);
-  const backend = backendFor(config, options);
-  // `auto` must mean the same when the run is resumed, on another machine too.
-  const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-  const training = await prepareTraining({ config: precise, backend, source });
-  const folder = await createRun(options.runs ?? 'runs', precise);
-  try {
-    const trainer = await Trainer.open(training, folder, options);
-    return await trainer.run(options.signal);
-  } finally {
-    await folder.close();
-  }
+  const { origin = 'config', runs = 'runs' } = options;
+  return withSource(resolveData(input, origin), options, async (source) => {
+    const config = resolveConfig(input, { origin, facts: source });
+    const backend = backendFor(config, options);
+    // `auto` must mean the same when the run is resumed, on another machine too.
+    const precise = { ...config, train: { ...config.train, precision: backend.precision } };
+    const training = await prepareTraining({ config: precise, backend, source });
+    const folder = await createRun(runs, precise);
+    try {
+      return await runTraining(training, folder, options);
+    } finally {
+      await folder.close();
+    }
+  });
 }
 
 /**
@@ -41,21 +44,30 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
 export async function resume(run: string, options: RunOptions = {}): Promise<TrainResult> {
   const folder = await RunFolder.open(run);
   try {
-    const config = resolveConfig(folder.record.config as ConfigInput, join(run, 'config.json'));
+    const config = resolveConfig(folder.record.config as ConfigInput, { origin: join(run, 'config.json') });
     const isNew = (await listCheckpoints(folder.checkpoints)).length === 0;
     const checkpoint = isNew
       ? undefined
       : await folder.latest((damage) => options.onNotice?.(damage.message));
     if (isNew)
       options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
-    const source = await sourceFor(config, options);
-    const backend = backendFor(config, options);
-    const training = await prepareTraining({ config, backend, source, checkpoint });
-    const trainer = await Trainer.open(training, folder, options);
-    return await trainer.run(options.signal);
+    return await withSource(config.data, options, async (source) => {
+      const backend = backendFor(config, options);
+      const training = await prepareTraining({ config, backend, source, checkpoint });
+      return runTraining(training, folder, options);
+    });
   } finally {
     await folder.close();
   }
+}
+
+async function runTraining(
+  training: PreparedTraining,
+  folder: RunFolder,
+  options: RunOptions,
+): Promise<TrainResult> {
+  const trainer = await Trainer.open(training, folder, options);
+  return trainer.run(options.signal);
 }
 
 /** The first of name, name-2, name-3, ... that is free. The folder's name becomes the run's. */

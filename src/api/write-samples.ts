@@ -1,47 +1,92 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeSafetensors } from '../checkpoint/safetensors-file.ts';
+import type { StoredTensor } from '../checkpoint/safetensors.ts';
 import { writeGrid, writeImage } from '../data/image.ts';
-import { imageSize } from '../data/source.ts';
-import { RectiflowError, formatShape } from '../tensor/errors.ts';
+import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { displayScale, isPicture } from '../train/sample-grid.ts';
 import type { Samples } from './sample.ts';
 
-/** The most of each label, and the side of the square of samples without labels, that a grid shows. */
+/** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
 const gridColumns = 10;
 
+export interface WrittenSamples {
+  /** How many samples were written. */
+  readonly count: number;
+  /** The path of what to look at first: a grid of pictures, or the file that holds all samples. */
+  readonly view: string;
+}
+
 /**
- * Writes each sample as folder/<label>/<index>.png, so that the folder is itself a data set, or as folder/<index>.png for a
- * model without classes; and the first of each label side by side as folder/grid.png.
- * @returns how many samples were written, and the path of the grid
- * @throws RectiflowError for samples that are no pictures, and when a file cannot be written
+ * Writes samples in the form that their kind of data comes in.
+ *
+ * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
+ * them in folder/metadata.jsonl; so the folder is itself a data set. The first of each class or caption stand side by side
+ * in folder/grid.png. Everything else: folder/samples.safetensors.
+ * @throws RectiflowError when a file cannot be written
  */
-export async function writeSamples(
+export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
+  const { values, shape, annotations } = samples;
+  if (isPicture(shape)) return writePictures(folder, { ...samples, shape });
+  const view = join(folder, 'samples.safetensors');
+  const count = values.length / shape.reduce((product, size) => product * size, 1);
+  await mkdir(folder, { recursive: true });
+  const tensors = new Map<string, StoredTensor>([
+    ['samples', { dtype: 'F32', shape: [count, ...shape], data: values }],
+  ]);
+  if (annotations[0]?.label !== undefined) {
+    const labels = Int32Array.from(annotations, ({ label }) => label!);
+    tensors.set('labels', { dtype: 'I32', shape: [count], data: labels });
+  }
+  await writeSafetensors(view, tensors);
+  return { count, view };
+}
+
+async function writePictures(
   folder: string,
-  samples: Samples,
-): Promise<{ files: number; grid: string }> {
-  const { images, shape, labels } = samples;
-  if (!isPicture(shape)) {
-    const message = `samples are ${formatShape(shape)}: only those of one channel (grey) or three (RGB) can be written as PNG`;
-    throw new RectiflowError('value', `${folder}: ${message}. Use sample() of the library for the numbers.`);
-  }
+  { values, shape, annotations, data }: Samples & { shape: ImageShape },
+): Promise<WrittenSamples> {
   const size = imageSize(shape);
-  const count = images.length / size;
-  const image = (i: number): Float32Array => images.subarray(i * size, (i + 1) * size);
+  const count = values.length / size;
+  const image = (i: number): Float32Array => values.subarray(i * size, (i + 1) * size);
   const shown: number[] = [];
-  const written = new Map<number | undefined, number>();
-  const limit = labels ? gridColumns : gridColumns ** 2;
+  const captions: string[] = [];
+  const inFolder = new Map<string, number>();
+  const inRow = new Map<string, number>();
+  const isPlain = annotations.length === 0;
+  const limit = isPlain ? gridColumns ** 2 : gridColumns;
   for (let i = 0; i < count; i++) {
-    const label = labels?.[i];
-    const index = written.get(label) ?? 0;
-    written.set(label, index + 1);
-    if (index < limit) shown.push(i);
-    await writeImage(join(folder, label === undefined ? '' : String(label), `${index}.png`), image(i), shape);
+    const { label, caption } = annotations[i] ?? {};
+    const name = label === undefined ? '' : folderName(data.classNames?.[label] ?? String(label));
+    const file = join(name, `${nextOf(inFolder, name)}.png`);
+    await writeImage(join(folder, file), image(i), shape);
+    if (caption !== undefined) captions.push(JSON.stringify({ file_name: file, text: caption }));
+    if (nextOf(inRow, rowOf(annotations[i])) < limit) shown.push(i);
   }
-  const grid = join(folder, 'grid.png');
-  const side = labels
-    ? Math.min(gridColumns, Math.max(...written.values()))
-    : Math.ceil(Math.sqrt(shown.length));
+  if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
+  const view = join(folder, 'grid.png');
+  const columns = isPlain
+    ? Math.ceil(Math.sqrt(shown.length))
+    : Math.min(gridColumns, Math.max(...inRow.values()));
   const pixels = new Float32Array(shown.length * size);
   shown.forEach((i, at) => pixels.set(image(i), at * size));
-  await writeGrid(grid, pixels, shape, { columns: side, scale: displayScale(shape) });
-  return { files: count, grid };
+  await writeGrid(view, pixels, shape, { columns, scale: displayScale(shape) });
+  return { count, view };
+}
+
+/** What a sample shares with the others of its row in the grid. */
+function rowOf({ label, caption }: Annotation = {}): string {
+  return caption ?? String(label);
+}
+
+/** Counts: 0, 1, 2, ... for each key. */
+function nextOf(counts: Map<string, number>, key: string): number {
+  const next = counts.get(key) ?? 0;
+  counts.set(key, next + 1);
+  return next;
+}
+
+/** A class name as a folder that every system can make. */
+function folderName(className: string): string {
+  return className.replaceAll(/[^\p{L}\p{N}._ -]/gu, '_').replace(/^\.+/, '_');
 }

@@ -1,8 +1,8 @@
 import { modelCost } from '../api/cost.ts';
 import { chooseBackend } from '../backends/choose.ts';
-import type { DiTConfig } from '../models/dit-config.ts';
 import { parsePreset } from '../models/presets.ts';
 import { RectiflowError } from '../tensor/errors.ts';
+import type { ModelConfig } from '../train/config.ts';
 import { formatBytes, formatFlops, formatInteger, formatTable } from './format.ts';
 
 /** What a model's name leaves open. */
@@ -23,16 +23,14 @@ export function describeModel(name: string, { imageSize, channels, classes }: In
       `info: how large are the images of ${name}? Add --image-size, as in --image-size 256`,
     );
   }
-  return [name, ...describeSizes({ ...sizes, imageSize, channels, classes })];
+  return [name, ...describeSizes({ kind: 'dit', ...sizes, imageSize, channels, classes, timeScale: 1000 })];
 }
 
 /** Sizes, parameters, operations and memory. */
-export function describeSizes(sizes: DiTConfig, batches: readonly number[] = batchSizes): string[] {
+export function describeSizes(model: ModelConfig, batches: readonly number[] = batchSizes): string[] {
   const { backend } = chooseBackend();
-  const { parameters, cost, memory } = modelCost(sizes, backend, batches);
-  const { width, depth, heads, patchSize, channels, classes } = sizes;
-  const [height, wide] = sizes.imageSize;
-  const tokens = (height / patchSize) * (wide / patchSize);
+  const { parameters, cost, memory } = modelCost(model, backend, batches);
+  const { width, depth, heads } = model;
   const rows = memory.map(({ batchSize, state, activations, total }) => [
     String(batchSize),
     formatBytes(state),
@@ -40,15 +38,37 @@ export function describeSizes(sizes: DiTConfig, batches: readonly number[] = bat
     formatBytes(total),
   ]);
   return [
-    `  images       ${height}x${wide}, ${channels} ${channels === 1 ? 'channel' : 'channels'}, ` +
-      (classes === 0 ? 'no classes' : `${formatInteger(classes)} classes`),
-    `  transformer  ${width} wide, ${depth} deep, ${heads} heads, ${formatInteger(tokens)} tokens of ${patchSize}x${patchSize} pixels`,
+    `  samples      ${describeSamples(model)}`,
+    `  transformer  ${width} wide, ${depth} deep, ${heads} heads, ${describeTokens(model)}`,
     `  parameters   ${formatInteger(parameters)}`,
-    `  per image    ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
+    `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
     '',
     `Memory of training with ${backend.describe()}:`,
     ...formatTable([['batch', 'weights, moments, EMA', 'activations, gradients', 'total'], ...rows]).map(
       (line) => `  ${line}`,
     ),
   ];
+}
+
+function describeSamples(model: ModelConfig): string {
+  if (model.kind === 'expression-dit')
+    return `${formatInteger(model.genes)} genes, ${describeClasses(model.classes)}`;
+  const { channels, imageSize } = model;
+  const told =
+    model.kind === 'text-dit' ? `captions of ${model.text.length} tokens` : describeClasses(model.classes);
+  return `${imageSize.join('x')}, ${channels} ${channels === 1 ? 'channel' : 'channels'}, ${told}`;
+}
+
+function describeClasses(classes: number): string {
+  return classes === 0 ? 'no classes' : `${formatInteger(classes)} classes`;
+}
+
+function describeTokens(model: ModelConfig): string {
+  if (model.kind === 'expression-dit') {
+    const { genes, groupSize } = model;
+    return `${formatInteger(Math.ceil(genes / groupSize))} tokens of ${groupSize} genes`;
+  }
+  const { imageSize, patchSize } = model;
+  const tokens = (imageSize[0] / patchSize) * (imageSize[1] / patchSize);
+  return `${formatInteger(tokens)} tokens of ${patchSize}x${patchSize} pixels`;
 }

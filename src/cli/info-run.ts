@@ -12,7 +12,7 @@ import { shellWord, shortPath } from './paths.ts';
 /** @throws RectiflowError when the folder is no run, or its config.json is damaged */
 export async function describeRun(run: string): Promise<string[]> {
   const { config: recorded, created, machine, version } = await readRun(run);
-  const config = resolveConfig(recorded as ConfigInput, join(run, 'config.json'));
+  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const steps = await listCheckpoints(checkpointFolder(run));
   const last = steps.at(-1);
   const done = last === config.train.steps;

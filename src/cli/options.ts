@@ -16,13 +16,15 @@ export function finiteNumber(text: string): number {
   throw new InvalidArgumentError('It must be a number.');
 }
 
-/** `0,3,7` or `0-9`, or both: `0-3,7`. */
-export function labelList(text: string): number[] {
-  return text.split(',').flatMap((part) => {
-    const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
+/** `0,3,7` or `0-9`, or both: `0-3,7`; or names of classes: `cat,dog`. */
+export function labelList(text: string): (number | string)[] {
+  return text.split(',').flatMap((part): (number | string)[] => {
+    const name = part.trim();
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(name) ?? [];
+    if (name !== '' && first === undefined && !/^-?[\d.]+$/.test(name)) return [name];
     const [from, to] = [Number(first), Number(last)];
     if (!(to >= from && to - from < 1e6)) {
-      throw new InvalidArgumentError('They must be whole numbers, as in 0,1,2 or 0-9.');
+      throw new InvalidArgumentError('They must be whole numbers, as in 0,1,2 or 0-9, or names of classes.');
     }
     return Array.from({ length: to - from + 1 }, (_, i) => from + i);
   });

@@ -5,11 +5,12 @@ import { writeSamples } from '../api/write-samples.ts';
 import { type SamplerName, samplers } from '../flow/samplers.ts';
 import { formatInteger } from './format.ts';
 import { interruptible } from './interrupt.ts';
-import { finiteNumber, labelList, wholeNumber } from './options.ts';
+import { collect, finiteNumber, labelList, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 
 interface Options {
-  readonly labels?: number[];
+  readonly labels?: (number | string)[];
+  readonly prompt?: string[];
   readonly count: number;
   readonly steps?: number;
   readonly guidance?: number;
@@ -24,20 +25,25 @@ export function sampleCommand(): Command {
   return new Command('sample')
     .summary('make samples with what a run has learnt')
     .description(
-      'Makes samples with the weights of a run, which may still be training: one PNG for each, in a folder for each label, ' +
-        'and a grid of the first ones.',
+      'Makes samples with the weights of a run, which may still be training. Images: one PNG for each, in a folder for each ' +
+        'class, and a grid of the first ones. Gene expression: an .h5ad file.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .option(
       '-l, --labels <labels>',
-      'the classes to sample, as in 0,1,2 or 0-9 (default: those of the run)',
+      'the classes to sample, as in 0,1,2 or 0-9 or by name (default: those of the run)',
       labelList,
     )
-    .option('-c, --count <number>', 'samples of each label', wholeNumber(1), 8)
+    .option(
+      '-p, --prompt <caption>',
+      'a caption to sample, for a model that takes them; may be given several times (default: those of the run)',
+      collect,
+    )
+    .option('-c, --count <number>', 'samples of each label or caption', wholeNumber(1), 8)
     .option('--steps <number>', "steps from noise to image (default: the run's)", wholeNumber(1))
     .option(
       '-g, --guidance <scale>',
-      "how strongly labels are followed; 1 is plain (default: the run's)",
+      "how strongly labels or captions are followed; 1 is plain (default: the run's)",
       finiteNumber,
     )
     .option('--seed <number>', 'the same seed gives the same samples', wholeNumber(0), 0)
@@ -56,15 +62,17 @@ export function sampleCommand(): Command {
       `
 Examples:
   rectiflow sample runs/digits --labels 3,7 --count 4
+  rectiflow sample runs/emoji --prompt "red heart" --prompt "smiling face"
   rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits`,
     )
-    .action(async (given: string, { out, ...options }: Options) => {
+    .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);
       const showProgress = process.stderr.isTTY;
       const interrupt = interruptible(() => {});
       try {
         const samples = await sample(run, {
           ...options,
+          prompts,
           signal: interrupt.signal,
           onNotice: (text) => console.error(`note: ${text}`),
           onProgress: (done, total) => {
@@ -73,12 +81,12 @@ Examples:
           },
         });
         const folder = out ?? join('samples', basename(resolve(run)));
-        const { files, grid } = await writeSamples(folder, samples);
+        const { count, view } = await writeSamples(folder, samples);
         if (showProgress) process.stderr.write('\r\u001b[K');
         console.log(
-          `${formatInteger(files)} samples of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
+          `${formatInteger(count)} samples of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
         );
-        console.log(`All at a glance: ${shortPath(grid)}`);
+        console.log(`Look at ${shortPath(view)}`);
       } catch (error) {
         if (!interrupt.signal.aborted) throw error;
         process.exitCode = interrupt.exitCode();

@@ -47,7 +47,7 @@ Ctrl-C finishes the step, saves, and says how to go on. The settings of a run ar
         ...(steps === undefined ? [] : [`train.steps=${steps}`]),
         ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
       ];
-      const config = await loadConfig(target, overrides);
-      await showRun((options) => train(config, options));
+      const { config, origin } = await loadConfig(target, overrides);
+      await showRun((options) => train(config, { ...options, origin }));
     });
 }

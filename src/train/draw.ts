@@ -1,25 +1,26 @@
 import { type TimeDistribution, sampleTimes } from '../flow/time-sampling.ts';
-import { labelDropout, philoxNormal, philoxUniform } from '../ops/index.ts';
+import type { ConditionSpec, Conditions } from '../models/model.ts';
+import { conditionDropout, philoxNormal, philoxUniform } from '../ops/index.ts';
 import { streams } from '../tensor/random-streams.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** What a step knows before it draws: x0 [B, ...], labels int32 [B] for a model with classes, step int32 []. */
+/** What a step knows before it draws: x0 [B, ...], the model's conditions [B, ...], step int32 []. */
 export interface Batch {
   readonly x0: Tensor;
-  readonly labels: Tensor | undefined;
+  readonly conditions: Conditions;
   readonly step: Tensor;
 }
 
-/** Makes a step's noise x1 [B, ...] and times t [B], and the labels that the model gets to see. */
-export type Draw = (batch: Batch) => { x1: Tensor; t: Tensor; labels: Tensor | undefined };
+/** Makes a step's noise x1 [B, ...] and times t [B], and the conditions that the model gets to see. */
+export type Draw = (batch: Batch) => { x1: Tensor; t: Tensor; conditions: Conditions };
 
 export interface RandomDraw {
   readonly seed: number;
   readonly times: TimeDistribution;
-  /** The probability of training a sample with the null label, for guidance. */
+  /** The probability of training a sample as one of which nothing is told, for guidance. */
   readonly labelDropout: number;
-  /** The index of the null label: the number of classes. */
-  readonly nullLabel: number;
+  /** Those of the model: they say what being told nothing is. */
+  readonly conditions: readonly ConditionSpec[];
   /** The index in the global batch of the first sample here; 0 by default. */
   readonly firstSample?: number;
 }
@@ -29,29 +30,36 @@ export function randomDraw({
   seed,
   times,
   labelDropout: probability,
-  nullLabel,
+  conditions: specs,
   firstSample = 0,
 }: RandomDraw): Draw {
-  return ({ x0, labels, step }) => {
+  return ({ x0, conditions, step }) => {
     const batch = x0.shape[0]!;
     const key = (stream: number): { seed: number; stream: number; firstSample: number } => ({
       seed,
       stream,
       firstSample,
     });
-    const drop = (all: Tensor): Tensor =>
-      labelDropout(all, philoxUniform(step, [batch], key(streams.labelDropout)), probability, nullLabel);
+    // One draw for all that is told of a sample.
+    const dropAll = (): Conditions => {
+      const u = philoxUniform(step, [batch], key(streams.labelDropout));
+      const drop = ({ name, absent }: ConditionSpec): [string, Tensor] => [
+        name,
+        conditionDropout(conditions[name]!, u, probability, absent),
+      ];
+      return Object.fromEntries(specs.map(drop));
+    };
     return {
       x1: philoxNormal(step, x0.shape, key(streams.noise)),
       t: sampleTimes(times, step, batch, key(streams.time)),
-      labels: labels && probability > 0 ? drop(labels) : labels,
+      conditions: specs.length > 0 && probability > 0 ? dropAll() : conditions,
     };
   };
 }
 
-/** Takes x1 and t as two further inputs of the program, and labels as they are: for comparisons with other systems. */
-export const givenDraw: Draw = ({ x0, labels }) => ({
+/** Takes x1 and t as two further inputs of the program, and conditions as they are: for comparisons with other systems. */
+export const givenDraw: Draw = ({ x0, conditions }) => ({
   x1: x0.graph.input('x1', x0.shape),
   t: x0.graph.input('t', [x0.shape[0]!]),
-  labels,
+  conditions,
 });

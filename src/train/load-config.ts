@@ -5,32 +5,38 @@ import { parseDocument } from 'yaml';
 import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
-import type { ConfigInput, RunConfig } from './config.ts';
-import { resolveConfig } from './resolve-config.ts';
+import type { ConfigInput } from './config.ts';
+import { resolveData } from './resolve-config.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
 /**
- * The config that a command line asks for.
+ * The config that a command line asks for, and how errors call it. What depends on the data is not filled in yet.
  * @param target a recipe's name, or the path of a .yaml, .yml or .json file, which may name a recipe to start from
  * @param overrides `a.b=value` with a value in YAML, such as `train.steps=100` or `optimizer.betas=[0.9, 0.95]`
- * @throws RectiflowError when the file, an override or a setting is wrong, all wrong settings in one error
+ * @throws RectiflowError when the file, an override or a setting is wrong, all settings that can be seen to be wrong in one error
  */
-export async function loadConfig(target: string, overrides: readonly string[] = []): Promise<RunConfig> {
+export async function loadConfig(
+  target: string,
+  overrides: readonly string[] = [],
+): Promise<{ config: ConfigInput; origin: string }> {
   const isFile = /[/\\]|\.(ya?ml|json)$/i.test(target);
   const { recipe, ...file } = isFile ? await readSettings(target) : { recipe: target };
   const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe` : 'train');
   const layers = [start, { name: parsePath(target).name }, file, ...overrides.map(parseOverride)];
-  return resolveConfig(layers.reduce(merge), isFile ? target : `recipe ${target}`);
+  const origin = isFile ? target : `recipe ${target}`;
+  const config: ConfigInput = layers.reduce(merge);
+  resolveData(config, origin);
+  return { config, origin };
 }
 
 /**
  * A recipe with changes, for programs.
- * @throws RectiflowError when there is no such recipe, or a setting is wrong
+ * @throws RectiflowError when there is no such recipe
  */
-export function recipeConfig(name: string, changes: ConfigInput = {}): RunConfig {
+export function recipeConfig(name: string, changes: ConfigInput = {}): ConfigInput {
   const layers: Settings[] = [recipeSettings(name, 'recipeConfig'), { name }, changes as Settings];
-  return resolveConfig(layers.reduce(merge), `recipe ${name}`);
+  return layers.reduce(merge);
 }
 
 function recipeSettings(name: unknown, where: string): Settings {
@@ -57,9 +63,10 @@ function merge(base: Settings, over: Settings): Settings {
 }
 
 function withoutOldForm(base: Settings, over: Settings): Settings {
-  const renamed = (name: string): boolean => Object.hasOwn(over, name) && over[name] !== base[name];
+  const renamed = (name: string): boolean =>
+    Object.hasOwn(base, name) && Object.hasOwn(over, name) && over[name] !== base[name];
   if (renamed('source') || renamed('kind')) return {};
-  if (!renamed('preset')) return base;
+  if (!Object.hasOwn(over, 'preset') || over.preset === base.preset) return base;
   const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = base;
   return rest;
 }

@@ -10,6 +10,8 @@ export interface StepMetrics {
   readonly imagesPerSecond: number;
   /** Of training so far, over all processes that took part; again without sampling and saving. */
   readonly seconds: number;
+  /** The share of the training time since the logged step before in which the step had to wait for its data, from 0 to 1. */
+  readonly dataWait: number;
   /** Passes over the data so far: 1.5 is the middle of the second. */
   readonly epoch: number;
 }

@@ -1,7 +1,7 @@
 import { digitsSource } from '../data/digits.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from './config-problems.ts';
-import type { DataConfig } from './config.ts';
+import type { DataConfig } from '../data/settings.ts';
 
 /**
  * The data that a config names.
@@ -11,7 +11,7 @@ export async function openSource(data: DataConfig): Promise<Source> {
   switch (data.source) {
     case 'digits':
       return digitsSource(data);
-    case 'custom':
+    default:
       throw configError('config', [
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',
       ]);

@@ -1,8 +1,11 @@
 import type { Backend, Buffer, Executable } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type Source, checkSource } from '../data/source.ts';
-import { DiT } from '../models/dit.ts';
+import type { Model } from '../models/model.ts';
+import { type Conditioning, openConditioning } from './conditioning.ts';
 import type { RunConfig } from './config.ts';
+import { createModel } from './create-model.ts';
+import { classesOf } from './resolve-config.ts';
 import { runProgram } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { allocateState, initializeState } from './state.ts';
@@ -17,7 +20,8 @@ export interface TrainingOptions {
 
 /** A training step that is ready to run. */
 export interface PreparedTraining extends TrainingOptions {
-  readonly model: DiT;
+  readonly model: Model;
+  readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
   readonly executable: Executable;
@@ -30,12 +34,14 @@ export interface PreparedTraining extends TrainingOptions {
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
   const { config, backend, source, checkpoint } = options;
-  const model = new DiT(config.model);
-  checkSource(source, { shape: model.sampleShape, classes: model.classes });
+  const model = createModel(config.model);
+  const captions = config.model.kind === 'text-dit';
+  checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });
+  const conditioning = await openConditioning(config.model);
   const program = runProgram(config, model);
   const buffers = allocateState(backend, program);
   const executable = backend.compile(program, buffers);
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
   else await initializeState(backend, model, buffers, config.seed);
-  return { ...options, model, buffers, executable };
+  return { ...options, model, conditioning, buffers, executable };
 }

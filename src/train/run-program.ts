@@ -17,7 +17,7 @@ export function runProgram(
       seed,
       times: flow.timeSampling,
       labelDropout: flow.labelDropout,
-      nullLabel: model.classes,
+      conditions: model.conditions,
     }),
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,

@@ -1,7 +1,9 @@
 import { writeGrid } from '../data/image.ts';
-import type { ImageShape } from '../data/source.ts';
+import type { Annotation, ImageShape } from '../data/source.ts';
 import type { FlowSampler } from '../flow/sample.ts';
-import type { RunConfig } from './config.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Conditioning } from './conditioning.ts';
+import type { RunConfig, SampleConfig } from './config.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */
 const shownHeight = 64;
@@ -11,26 +13,35 @@ export function displayScale([, height, width]: ImageShape): number {
   return Math.max(1, Math.floor(shownHeight / Math.max(height, width)));
 }
 
-/** Whether images of this shape can be shown: grey or RGB. */
-export function isPicture([channels]: ImageShape): boolean {
-  return channels === 1 || channels === 3;
+/** Whether samples of this shape can be shown: images, grey or RGB. */
+export function isPicture(shape: Shape): shape is ImageShape {
+  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
+}
+
+/** What the rows of a run's grids show: classes, captions, or nothing in particular. */
+export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'prompts'>): Annotation[] {
+  return prompts.length > 0 ? prompts.map((caption) => ({ caption })) : labels.map((label) => ({ label }));
 }
 
 /**
- * Writes a grid of samples: a row for each label of the config, or a square of samples of a model without classes. Noise is a
- * function of the seed alone, so that the grids of a run show the same samples becoming clearer.
+ * Writes a grid of samples: a row for each label or prompt of the config, or a square of samples of a model without. Noise is
+ * a function of the seed alone, so that the grids of a run show the same samples becoming clearer.
  */
 export async function writeSampleGrid(
   path: string,
   sampler: FlowSampler,
   shape: ImageShape,
   { sample, seed }: Pick<RunConfig, 'sample' | 'seed'>,
+  conditioning: Conditioning,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { labels, perClass, steps, guidance, sampler: name } = sample;
-  const repeated = labels.flatMap((label) => Array.from({ length: perClass }, () => label));
+  const { perClass, steps, guidance, sampler: name } = sample;
+  const rows = gridRows(sample);
+  const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
+  const told = rows.length > 0 && { conditions: conditioning.encode(repeated), guidance };
   const images = await sampler.sample({
-    ...(labels.length > 0 ? { labels: repeated, guidance } : { count: perClass ** 2 }),
+    count: rows.length > 0 ? repeated.length : perClass ** 2,
+    ...told,
     steps,
     sampler: name,
     seed,

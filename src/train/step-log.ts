@@ -5,18 +5,21 @@ import { type RectiflowError, runError } from '../tensor/errors.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
 
 /** What is known of a step when it is logged; the log adds the times. */
-export type LoggedStep = Omit<StepMetrics, 'imagesPerSecond' | 'seconds'>;
+export type LoggedStep = Omit<StepMetrics, 'imagesPerSecond' | 'seconds' | 'dataWait'>;
 
 /** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
 export class StepLog {
   /** Runs while the trainer trains. */
   readonly watch: Stopwatch;
+  /** Runs while it waits for data, which is part of training. */
+  readonly waiting: Stopwatch = new Stopwatch();
   readonly #run: string;
   readonly #file: MetricsLog;
   readonly #events: EventLog;
   readonly #batchSize: number;
   #step: number;
   #seconds: number;
+  #waited = 0;
   #metrics: StepMetrics | undefined;
 
   private constructor(
@@ -69,17 +72,21 @@ export class StepLog {
   async write(logged: LoggedStep, lastGood: string | undefined): Promise<StepMetrics> {
     const { seconds } = this.watch;
     const images = (logged.step - this.#step) * this.#batchSize;
-    const metrics = { ...logged, imagesPerSecond: images / (seconds - this.#seconds), seconds };
+    const elapsed = seconds - this.#seconds;
+    const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
+    const metrics = { ...logged, imagesPerSecond: images / elapsed, seconds, dataWait };
     await this.#file.append(metrics);
     await this.#events.addScalars(metrics.step, {
       'train/loss': metrics.loss,
       'train/learning_rate': metrics.learningRate,
       'train/grad_norm': metrics.gradNorm,
       'train/images_per_second': metrics.imagesPerSecond,
+      'train/data_wait': metrics.dataWait,
     });
     this.#checkFinite(metrics, lastGood);
     this.#step = logged.step;
     this.#seconds = seconds;
+    this.#waited = this.waiting.seconds;
     this.#metrics = metrics;
     return metrics;
   }

@@ -1,6 +1,6 @@
 // A whole training step as one program: draws, forward, backward, clipping, AdamW and EMA.
 import { rectifiedFlowLoss } from '../flow/rectified-flow.ts';
-import type { Model } from '../models/model.ts';
+import { type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { constant, globalNorm } from '../ops/index.ts';
 import { type AdamWSettings, updateParameters } from '../optim/adamw.ts';
@@ -30,7 +30,7 @@ export interface TrainingStep extends Objective {
 /**
  * One optimizer step.
  *
- * Inputs: x0 [B, ...sampleShape]; labels int32 [B] for a model with classes; step int32 [], 1 for the first; learningRate
+ * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first; learningRate
  * [] and emaDecay []; those of the draw.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
  * Outputs: loss [], gradNorm [], before clipping.
@@ -77,10 +77,10 @@ interface Loss {
 function declareLoss(graph: Graph, { model, batch, draw }: Objective): Loss {
   const params = declareParameters(graph, model.parameters);
   const x0 = graph.input('x0', [batch, ...model.sampleShape]);
-  const given = model.classes === 0 ? undefined : graph.input('labels', [batch], 'int32');
+  const given = declareConditions(graph, model, batch);
   const step = graph.input('step', [], 'int32');
-  const { x1, t, labels } = draw({ x0, labels: given, step });
-  const loss = rectifiedFlowLoss((xt, time) => model.velocity(params, xt, time, labels), x0, x1, t);
+  const { x1, t, conditions } = draw({ x0, conditions: given, step });
+  const loss = rectifiedFlowLoss((xt, time) => model.velocity(params, xt, time, conditions), x0, x1, t);
   const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
   return { step, trainable, loss };
 }

@@ -9,6 +9,7 @@ import { countParameters } from '../models/model.ts';
 import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
+import { type DataRecord, describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { isPicture, writeSampleGrid } from './sample-grid.ts';
 import { takeSnapshot } from './snapshot.ts';
@@ -37,9 +38,10 @@ export interface TrainResult {
 interface TrainerState {
   readonly position: SamplerPosition;
   readonly seconds: number;
+  readonly data: DataRecord;
 }
 
-function stateOf(checkpoint: SavedCheckpoint | undefined): TrainerState {
+function stateOf(checkpoint: SavedCheckpoint | undefined): Pick<TrainerState, 'position' | 'seconds'> {
   const start = { position: { epoch: 0, offset: 0 }, seconds: 0 };
   return (checkpoint?.state as TrainerState | undefined) ?? start;
 }
@@ -65,7 +67,13 @@ export class Trainer {
     this.#observer = observer;
     this.#log = log;
     this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers));
-    this.#loader = new Loader(source, { batchSize, seed: config.seed, position });
+    this.#loader = new Loader(source, {
+      ...config.loader,
+      batchSize,
+      seed: config.seed,
+      position,
+      onBad: ({ message }, skipped) => observer.onNotice?.(`skipped (${skipped} so far): ${message}`),
+    });
     this.#step = checkpoint?.step ?? 0;
     this.#position = position;
     this.#saved = checkpoint;
@@ -123,14 +131,16 @@ export class Trainer {
 
   /** One optimizer step, while the loader reads the batch after it. */
   async #advance(): Promise<void> {
-    const { config, executable, model } = this.#training;
+    const { config, executable, conditioning } = this.#training;
     const { steps, logEvery } = config.train;
     const step = this.#step + 1;
     this.#log.watch.start();
-    const { images, labels, position } = await this.#loader.next();
+    this.#log.waiting.start();
+    const { values, annotations, position } = await this.#loader.next();
+    this.#log.waiting.stop();
     await executable.run({
-      x0: images,
-      ...(model.classes > 0 && { labels }),
+      x0: values,
+      ...conditioning.encode(annotations),
       step: Int32Array.of(step),
       learningRate: Float32Array.of(this.#learningRate(step)),
       emaDecay: Float32Array.of(emaDecay(step, config.ema)),
@@ -160,12 +170,13 @@ export class Trainer {
   }
 
   async #save(): Promise<void> {
-    const { config, model, buffers } = this.#training;
+    const { config, model, source, buffers } = this.#training;
     // Also tells whether the weights are worth saving.
     if (this.#log.step !== this.#step) await this.#logStep();
-    const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds };
+    const data = describeData(source);
+    const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds, data };
     const snapshot = await takeSnapshot(model, buffers);
-    const metadata = { model: JSON.stringify(config.model) };
+    const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
     await this.#log.sync();
     const path = await this.#folder.save(
       { ...snapshot, step: this.#step, state: { ...state }, metadata },
@@ -176,11 +187,11 @@ export class Trainer {
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const { config, model } = this.#training;
+    const { config, model, conditioning } = this.#training;
     if (!isPicture(model.sampleShape)) return;
     const path = this.#folder.samplePath(this.#step);
     try {
-      await writeSampleGrid(path, this.#sampler, model.sampleShape, config, signal);
+      await writeSampleGrid(path, this.#sampler, model.sampleShape, config, conditioning, signal);
     } catch (error) {
       if (signal?.aborted) return;
       throw error;

@@ -21,18 +21,28 @@ beforeAll(async () => {
 });
 
 const images = async (options: SampleRunOptions = {}): Promise<Float32Array> =>
-  (await sample(run, { backend, steps: 3, labels: [0, 2], count: 2, ...options })).images;
+  (await sample(run, { backend, steps: 3, labels: [0, 2], count: 2, ...options })).values;
 
 describe('samples of a run', () => {
   it('are those of each label in turn', async () => {
-    const { labels, shape, step, images: all } = await sample(run, { backend, labels: [2, 0], count: 3 });
+    const {
+      annotations,
+      shape,
+      step,
+      values: all,
+    } = await sample(run, {
+      backend,
+      labels: [2, 0],
+      count: 3,
+    });
+    const labels = annotations.map(({ label }) => label);
     expect({ labels, shape, step }).toEqual({ labels: [2, 2, 2, 0, 0, 0], shape: [1, 8, 12], step: 6 });
     expect(all.length).toBe(6 * 96);
   });
 
   it('are by default as the config of the run says', async () => {
-    const { labels } = await sample(run, { backend, count: 1 });
-    expect(labels).toEqual([0, 1, 2]);
+    const { annotations } = await sample(run, { backend, count: 1 });
+    expect(annotations).toEqual([{ label: 0 }, { label: 1 }, { label: 2 }]);
     expect(await images({ steps: undefined })).toEqual(
       await images({ steps: 2, sampler: 'euler', guidance: 2 }),
     );
@@ -56,10 +66,10 @@ describe('samples of a run', () => {
 
   it('have no labels where the model has no classes', async () => {
     const samples = await sample(unconditional, { backend, count: 5 });
-    expect(samples.labels).toBeUndefined();
-    expect(samples.images.length).toBe(5 * 96);
+    expect(samples.annotations).toEqual([]);
+    expect(samples.values.length).toBe(5 * 96);
     const folder = join(await temporaryFolder(), 'new');
-    expect(await writeSamples(folder, samples)).toEqual({ files: 5, grid: join(folder, 'grid.png') });
+    expect(await writeSamples(folder, samples)).toEqual({ count: 5, view: join(folder, 'grid.png') });
     expect((await readdir(folder)).toSorted()).toEqual([
       '0.png',
       '1.png',

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { describeOperands, nodeCost } from '../../bench/node-cost.ts';
-import { costPerImage } from '../../src/models/cost.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { mixedPrecision } from '../../src/program/index.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
@@ -11,11 +10,11 @@ const config = resolveConfig({
   model: { width: 16, depth: 2, heads: 2, patchSize: 4, channels: 2, imageSize: [8, 12], classes: 3 },
   train: { batchSize: 5 },
 });
-const program = runProgram(config, new DiT(config.model));
+const program = runProgram(config, createModel(config.model));
 
 it('the products of a training step add up to what the model is said to cost', () => {
   const total = program.nodes.reduce((sum, node) => sum + nodeCost(node).operations, 0);
-  expect(total).toBe(5 * costPerImage(config.model).training);
+  expect(total).toBe(5 * createModel(config.model).cost.training);
 });
 
 it('bytes are those of all tensors, twice for those that are changed in place', () => {

@@ -33,6 +33,7 @@ function metrics(step: number): StepMetrics {
     gradNorm: 1.25,
     imagesPerSecond: 812.3,
     seconds: 1,
+    dataWait: 0,
     epoch: 0,
   };
 }

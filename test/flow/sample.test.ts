@@ -17,9 +17,15 @@ beforeAll(async () => {
   weights = await randomWeights(backend, model);
 });
 
+/** Samples of these classes. */
+const told = (labels: number[]): Pick<SampleOptions, 'count' | 'conditions'> => ({
+  count: labels.length,
+  conditions: { labels },
+});
+
 const sample = async (options: Partial<SampleOptions>, batchSize?: number): Promise<Float32Array> =>
   new FlowSampler(backend, model, weights, batchSize).sample({
-    labels: [0, 1, 2],
+    ...told([0, 1, 2]),
     steps: 2,
     seed: 1,
     ...options,
@@ -60,18 +66,18 @@ describe('guidance', () => {
 describe('samples', () => {
   it('do not depend on how they are split into batches', async () => {
     const labels = [0, 1, 2, 1, 0];
-    const whole = await sample({ labels, guidance: 2 });
+    const whole = await sample({ ...told(labels), guidance: 2 });
     expect(whole).toHaveLength(5 * elements);
     for (const batchSize of [1, 2, 3])
-      expect(await sample({ labels, guidance: 2 }, batchSize)).toEqual(whole);
-    expect(await sample({ labels: labels.slice(0, 2), guidance: 2 })).toEqual(whole.slice(0, 2 * elements));
+      expect(await sample({ ...told(labels), guidance: 2 }, batchSize)).toEqual(whole);
+    expect(await sample({ ...told(labels.slice(0, 2)), guidance: 2 })).toEqual(whole.slice(0, 2 * elements));
   });
 
   it('differ by seed, label and sampler', async () => {
     const seen = [
       await sample({}),
       await sample({ seed: 2 }),
-      await sample({ labels: [1, 1, 1] }),
+      await sample({ ...told([1, 1, 1]) }),
       await sample({ sampler: 'heun' }),
     ];
     expect(new Set(seen.map((values) => values.subarray(0, elements).join())).size).toBe(4);
@@ -111,7 +117,7 @@ describe('samples', () => {
     const broken: DiT = tinyDiT();
     const damaged = await randomWeights(backend, broken);
     await damaged.get('final_layer.linear.bias')!.write(new Float32Array(32).fill(NaN));
-    const made = new FlowSampler(backend, broken, damaged).sample({ labels: [0], steps: 1, seed: 0 });
+    const made = new FlowSampler(backend, broken, damaged).sample({ ...told([0]), steps: 1, seed: 0 });
     await expect(made).rejects.toThrow('sample: sample 0 has numbers that are not finite');
   });
 });
@@ -120,12 +126,12 @@ describe('sampling refuses', () => {
   const wrong: [string, Partial<SampleOptions>, string][] = [
     [
       'a label out of range',
-      { labels: [0, 3] },
+      { ...told([0, 3]) },
       'sample: label 1 must be a class of the model, from 0 to 2, got 3',
     ],
-    ['a negative label', { labels: [-1] }, 'from 0 to 2, got -1'],
+    ['a negative label', { ...told([-1]) }, 'from 0 to 2, got -1'],
     ['fewer labels than samples', { count: 4 }, 'labels must be one for each of the 4 samples, got 3 labels'],
-    ['no samples', { labels: [] }, 'sample: count must be a positive integer, got 0'],
+    ['no samples', { ...told([]) }, 'sample: count must be a positive integer, got 0'],
     ['guidance that is no number', { guidance: NaN }, 'sample: guidance must be a finite number, got NaN'],
     ['no steps', { steps: 0 }, 'sample: steps must be a positive integer, got 0'],
   ];
@@ -137,7 +143,9 @@ describe('sampling refuses', () => {
   it('labels and guidance for a model without classes', async () => {
     const free = tinyDiT({ classes: 0 });
     const sampler = new FlowSampler(backend, free, await randomWeights(backend, free));
-    await expect(sampler.sample({ labels: [0], steps: 1, seed: 0 })).rejects.toThrow('without classes');
-    await expect(sampler.sample({ guidance: 2, steps: 1, seed: 0 })).rejects.toThrow('guidance must be 1');
+    await expect(sampler.sample({ ...told([0]), steps: 1, seed: 0 })).rejects.toThrow('without classes');
+    await expect(sampler.sample({ count: 1, guidance: 2, steps: 1, seed: 0 })).rejects.toThrow(
+      'guidance must be 1',
+    );
   });
 });

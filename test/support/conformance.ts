@@ -31,6 +31,8 @@ export interface Tolerances {
   readonly bf16?: number;
   /** Outputs that a loss may depend on; all by default. Others (statistics kept for the backward pass) have no gradient. */
   readonly differentiable?: readonly number[];
+  /** Inputs in which the outputs are steps: they have no gradient. */
+  readonly steps?: readonly number[];
 }
 
 /**
@@ -39,12 +41,12 @@ export interface Tolerances {
  */
 export function conformance(name: OpName, cases: readonly Case[], tolerances: Tolerances = {}): void {
   const op = ops[name] as Op;
-  const { fp32 = 2e-6, bf16 = 1e-2, differentiable } = tolerances;
+  const { fp32 = 2e-6, bf16 = 1e-2, differentiable, steps = [] } = tolerances;
   describe(name, () => {
     for (const testCase of cases) {
       const title = testCase.inputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' ');
       const program = forward(op, testCase);
-      const gradient = backward(op, testCase, differentiable);
+      const gradient = backward(op, testCase, differentiable, steps);
       if (gradient) {
         it(`${title} gradient against finite differences`, async () => {
           await checkGradient(gradient, testCase);
@@ -133,8 +135,10 @@ function backward(
   op: Op,
   testCase: Case,
   differentiable: readonly number[] | undefined,
+  steps: readonly number[],
 ): Program | undefined {
-  const wrt = testCase.inputs.flatMap((input, i) => (isFloat(input) && !op.mutates?.includes(i) ? [i] : []));
+  const isFixed = (i: number): boolean => steps.includes(i) || (op.mutates?.includes(i) ?? false);
+  const wrt = testCase.inputs.flatMap((input, i) => (isFloat(input) && !isFixed(i) ? [i] : []));
   const types = op.infer(testCase.inputs.map(typeOf), testCase.attributes ?? {});
   const chosen = types.flatMap((type, i) =>
     isFloat(type) && (differentiable?.includes(i) ?? true) ? [i] : [],
@@ -156,7 +160,7 @@ function backward(
 /** Gradient ops (`...Grad`), generators, steps and updates in place have no gradient of their own to check. */
 function hasGradient(op: Op): boolean {
   if (op.vjp === undefined) return op.kind === 'fused' && !op.name.includes('Grad');
-  return !/^(philox|labelDropout|constant|less)/.test(op.name);
+  return !/^(philox|constant|less)/.test(op.name);
 }
 
 function valuesOf(program: Program, testCase: Case): Record<string, HostArray> {

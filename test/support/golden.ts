@@ -129,7 +129,7 @@ function velocityOfBatch({ model, config }: Golden): Program {
     const [x0, x1] = [graph.input('x0', shape), graph.input('x1', shape)];
     const t = graph.input('t', [config.batch]);
     const labels = graph.input('labels', [config.batch], 'int32');
-    return { velocity: model.velocity(params, interpolate(x0, x1, t), t, labels) };
+    return { velocity: model.velocity(params, interpolate(x0, x1, t), t, { labels }) };
   });
 }
 

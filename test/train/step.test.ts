@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Buffer, Executable } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { labelCondition } from '../../src/models/model.ts';
 import { adamwDefaults } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type RandomDraw, givenDraw, randomDraw } from '../../src/train/draw.ts';
@@ -18,7 +19,7 @@ const draw = (changes: Partial<RandomDraw> = {}): RandomDraw => ({
   seed: 11,
   times: { kind: 'uniform' },
   labelDropout: 0.5,
-  nullLabel: 3,
+  conditions: labelCondition(3),
   ...changes,
 });
 

@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+import type { SourceFacts } from '../data/source.ts';
+import { parsePreset } from '../models/presets.ts';
+import { attempt, describeProblem } from './config-problems.ts';
+import type { ModelConfig } from './config.ts';
+import type { modelSettings } from './schema.ts';
+
+type ParsedModel = z.output<typeof modelSettings>;
+type Settings = Readonly<Record<string, unknown>>;
+
+/** The settings of each kind of model, in the order in which people think of them. */
+const settingsOf: Readonly<Record<ModelConfig['kind'], readonly string[]>> = {
+  dit: ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'classes', 'timeScale'],
+  'text-dit': ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'text', 'timeScale'],
+  'expression-dit': ['width', 'depth', 'heads', 'groupSize', 'genes', 'classes', 'timeScale'],
+};
+const presetSizes = ['width', 'depth', 'heads', 'patchSize'] as const;
+/** What only the data can tell where the config does not. */
+const fromData = new Set(['channels', 'imageSize', 'classes', 'genes']);
+
+/** Sizes by name, and what the data decide. */
+export function completeModel(
+  parsed: ParsedModel,
+  facts: SourceFacts | undefined,
+  problems: string[],
+): ModelConfig {
+  const { preset, kind = kindFor(facts), ...rest } = parsed;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const names = settingsOf[kind];
+  let sizes: Settings = {};
+  const explicit = presetSizes.filter((name) => name in given);
+  if (preset !== undefined && explicit.length > 0) {
+    problems.push(
+      `model: preset ${preset} already says ${explicit.join(', ')}. Give the preset or all four sizes`,
+    );
+  } else if (preset !== undefined) {
+    attempt(problems, () => (sizes = sizesOfPreset(preset, names)));
+  }
+  for (const name of Object.keys(given).filter((setting) => !names.includes(setting))) {
+    problems.push(`model.${name}: no setting of a ${kind}. There are ${names.join(', ')}.`);
+  }
+  const text = kind === 'text-dit' ? { text: completeText(parsed.text ?? {}) } : {};
+  const complete: Settings = { kind, ...dataSizes(kind, facts), ...sizes, ...given, ...text };
+  if (problems.length === 0) {
+    for (const name of names.filter((setting) => complete[setting] === undefined)) {
+      const wanted = fromData.has(name)
+        ? 'a value, as this data source does not tell it'
+        : `a whole number from 1${names.includes('patchSize') ? ', or model.preset' : ''}`;
+      problems.push(describeProblem(['model', name], wanted, undefined));
+    }
+  }
+  return complete as unknown as ModelConfig;
+}
+
+function kindFor(facts: SourceFacts | undefined): ModelConfig['kind'] {
+  if (facts?.shape.length === 1) return 'expression-dit';
+  return facts?.captions ? 'text-dit' : 'dit';
+}
+
+/** A preset's patch size means nothing to a model that has no patches. */
+function sizesOfPreset(preset: string, names: readonly string[]): Settings {
+  return Object.fromEntries(Object.entries(parsePreset(preset)).filter(([name]) => names.includes(name)));
+}
+
+function dataSizes(kind: ModelConfig['kind'], facts: SourceFacts | undefined): Settings {
+  if (facts === undefined) return {};
+  const classes = kind === 'text-dit' ? {} : { classes: facts.classes ?? 0 };
+  if (kind === 'expression-dit') return { ...classes, genes: facts.shape[0] };
+  const [channels, ...imageSize] = facts.shape;
+  return { ...classes, channels, imageSize };
+}
+
+/** A small encoder: captions are short, and every image of a batch has one. */
+function completeText(text: NonNullable<ParsedModel['text']> | Record<string, never>): Settings {
+  return { tokenizer: 'bytes', length: 64, width: 128, depth: 2, heads: 4, ...text };
+}

@@ -1,0 +1,115 @@
+// The schema of a config: names, defaults and what each setting may be.
+import { z } from 'zod';
+import { samplers } from '../flow/samplers.ts';
+import type { SamplerName } from '../flow/samplers.ts';
+import { dataSchema, side } from './data-schema.ts';
+import {
+  above0,
+  below1,
+  flag,
+  fraction,
+  from0,
+  oneOf,
+  settings,
+  text,
+  variant,
+  whole,
+} from './schema-parts.ts';
+
+export const modelSettings = settings({
+  kind: oneOf('dit', 'text-dit', 'expression-dit').optional(),
+  preset: z.string({ error: 'a size and a patch size, as in DiT-S/8' }).optional(),
+  width: whole(1).optional(),
+  depth: whole(1).optional(),
+  heads: whole(1).optional(),
+  patchSize: whole(1).optional(),
+  channels: whole(1).optional(),
+  imageSize: side
+    .transform((size): readonly [number, number] => (typeof size === 'number' ? [size, size] : size))
+    .optional(),
+  classes: whole(0).optional(),
+  genes: whole(1).optional(),
+  groupSize: whole(1).optional(),
+  text: settings({
+    tokenizer: text('bytes, or the path of a tokenizer.json').default('bytes'),
+    vocabulary: whole(1).optional(),
+    length: whole(1).optional(),
+    width: whole(1).optional(),
+    depth: whole(1).optional(),
+    heads: whole(1).optional(),
+  }).optional(),
+  timeScale: above0.default(1000),
+});
+
+const timeSampling = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('uniform') }),
+    settings({
+      kind: z.literal('logit-normal'),
+      mean: z.number({ error: 'a number' }).default(0),
+      std: above0.default(1),
+    }),
+  ],
+  { error: variant('kind', 'uniform', 'logit-normal') },
+);
+
+const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
+
+export const schema = settings({
+  name: z
+    .string({ error: 'a name for the folder of the run' })
+    .regex(/^[\p{L}\p{N}][\p{L}\p{N}._ -]*$/u, { error: 'letters, digits, dots, dashes, as in digits-2' })
+    .default('run'),
+  seed: whole(0).default(0),
+  data: dataSchema,
+  loader: settings({
+    workers: whole(1).default(4),
+    prefetch: whole(1).default(2),
+    onBadSample: oneOf('fail', 'skip').default('fail'),
+  }).prefault({}),
+  model: modelSettings.prefault({}),
+  flow: settings({
+    timeSampling: timeSampling.default({ kind: 'uniform' }),
+    labelDropout: fraction.optional(),
+  }).prefault({}),
+  optimizer: settings({
+    learningRate: above0.default(1e-4),
+    betas: z.tuple([below1, below1], { error: betas }).default([0.9, 0.999]),
+    epsilon: above0.default(1e-8),
+    weightDecay: from0.default(0),
+    warmupSteps: whole(0).optional(),
+    decay: oneOf('cosine', 'constant').default('cosine'),
+    floor: fraction.default(0),
+    clipNorm: from0.default(1),
+  }).prefault({}),
+  ema: settings({ decay: below1.default(0.9999), ramp: flag.default(true) }).prefault({}),
+  train: settings({
+    steps: whole(1).default(10_000),
+    batchSize: whole(1).default(64),
+    logEvery: whole(1).default(10),
+    sampleEvery: whole(0).default(1000),
+    checkpointEvery: whole(0).default(1000),
+    keepCheckpoints: whole(1).default(3),
+    precision: oneOf('auto', 'fp32', 'bf16').default('auto'),
+  }).prefault({}),
+  sample: settings({
+    sampler: oneOf(...(Object.keys(samplers) as SamplerName[])).default('euler'),
+    steps: whole(1).default(50),
+    guidance: from0.optional(),
+    labels: z.array(whole(0), { error: 'a list of labels, as in [0, 1, 2]' }).optional(),
+    prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
+    perClass: whole(1).default(8),
+  }).prefault({}),
+  backend: settings({
+    name: oneOf('auto', 'cpu', 'reference').default('auto'),
+    threads: z
+      .custom<number | 'auto'>((value) => value === 'auto' || whole(1).safeParse(value).success, {
+        error: 'a whole number from 1, or auto',
+      })
+      .default('auto'),
+    isa: oneOf('auto', 'avx512-bf16', 'avx512', 'avx2', 'portable').default('auto'),
+  }).prefault({}),
+});
+
+export type Parsed = z.output<typeof schema>;
