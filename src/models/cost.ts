@@ -2,8 +2,9 @@
 // than a hundredth and is bound by memory.
 import { timeFrequencies } from '../nn/layers.ts';
 import { type DiTConfig, resolveDiTConfig } from './dit-config.ts';
+import { type ExpressionDiTConfig, resolveExpressionDiTConfig } from './expression-dit-config.ts';
 
-/** Floating-point operations for one image. */
+/** Floating-point operations for one sample. */
 export interface Cost {
   /** One evaluation of the velocity. */
   readonly forward: number;
@@ -19,6 +20,18 @@ export function costPerImage(config: DiTConfig): Cost {
   const { width: D, depth, patchSize, channels, imageSize } = resolveDiTConfig(config);
   const N = (imageSize[0] * imageSize[1]) / patchSize ** 2;
   const pixels = channels * patchSize ** 2;
+  return total([transformerCost(N, D, depth), firstLinearCost(N, pixels, D), linearCost(N, D, pixels)]);
+}
+
+/** What a model costs per cell: a token has a projection of its own, which costs as much as a shared one. */
+export function costPerCell(config: ExpressionDiTConfig): Cost {
+  const { width: D, depth, groupSize, genes } = resolveExpressionDiTConfig(config);
+  const T = Math.ceil(genes / groupSize);
+  return total([transformerCost(T, D, depth), firstLinearCost(T, groupSize, D), linearCost(T, D, groupSize)]);
+}
+
+/** The blocks, the embedding of the time and the last modulation. */
+function transformerCost(N: number, D: number, depth: number): Cost {
   const block = total([
     linearCost(N, D, 3 * D),
     { forward: 4 * N ** 2 * D, training: 14 * N ** 2 * D },
@@ -29,11 +42,9 @@ export function costPerImage(config: DiTConfig): Cost {
   ]);
   return total([
     ...Array.from({ length: depth }, () => block),
-    firstLinearCost(N, pixels, D),
     firstLinearCost(1, timeFrequencies, D),
     linearCost(1, D, D),
     linearCost(1, D, 2 * D),
-    linearCost(N, D, pixels),
   ]);
 }
 

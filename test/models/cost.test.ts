@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { velocityProgram } from '../../src/flow/sample.ts';
 import { costPerImage } from '../../src/models/cost.ts';
+import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import { presets } from '../../src/models/presets.ts';
 import { type OpName, ops } from '../../src/ops/registry.ts';
 import { type Program, lower } from '../../src/program/index.ts';
@@ -24,6 +25,13 @@ it('counts the products that the programs are made of', () => {
   const { forward, training } = costPerImage(model.config);
   expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
   expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
+});
+
+it('counts those of a model of genes, zeros that fill up the last group included', () => {
+  const sizes = { width: 16, depth: 2, heads: 2, groupSize: 3, genes: 7, classes: 2 };
+  const model = new ExpressionDiT(sizes);
+  expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * model.cost.forward);
+  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * model.cost.training);
 });
 
 it('is what the formulas per block say', () => {
