@@ -13,4 +13,6 @@ export const streams = {
   sampling: 3,
   /** The order of the samples in an epoch; the epoch takes the step's place. */
   order: 4,
+  /** The total counts of generated cells. */
+  sampleTotals: 8,
 } as const;
