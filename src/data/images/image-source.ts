@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { type RectiflowError, dataError } from '../../tensor/errors.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
-import { decodeImage } from './decode.ts';
+import type { Inspectable } from '../inspect.ts';
+import { decodeImage, readHeader } from './decode.ts';
 import { outputShape } from './transforms.ts';
 
 /** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
@@ -53,7 +55,7 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
  * A source of images that are decoded when they are read, several at once, off the JavaScript thread.
  * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
  */
-export function imageSource(options: ImageSourceOptions): Source {
+export function imageSource(options: ImageSourceOptions): Source & Inspectable {
   const { name, items, classNames, settings, examples } = options;
   const shape = outputShape(settings);
   const condition = chooseCondition(options);
@@ -69,6 +71,11 @@ export function imageSource(options: ImageSourceOptions): Source {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);
       return annotate(items, index, condition);
+    },
+    async inspect(index) {
+      const bytes = await items.bytes(index);
+      const { autoOrient, format } = await readHeader(bytes, items.describe(index), settings.maxPixels);
+      return { digest: createHash('sha256').update(bytes).digest('hex'), ...autoOrient, format };
     },
     describe: (index) => items.describe(index),
     ...(items.close === undefined ? {} : { close: () => items.close!() }),
