@@ -120,8 +120,9 @@ async function orDamaged<T>(origin: string, decode: () => Promise<T>): Promise<T
 }
 
 function decodingError(origin: string, error: Error): Error {
-  // The decoder gives a line per attempt, of which the last one says the most.
-  const reason = error.message.trim().split('\n').at(-1)!.replace(/[.:]$/, '');
+  // The decoder gives a line per attempt, of which the last one that has words says the most.
+  const lines = error.message.split('\n').filter((line) => /[a-z]/i.test(line));
+  const reason = (lines.at(-1) ?? 'unknown error').trim().replace(/[.:]$/, '');
   return fileError(origin, `is truncated or damaged: ${reason}`, ADVICE, error);
 }
 
