@@ -12,11 +12,11 @@ export function checkAdvice(report: Omit<DataReport, 'advice'>): string[] {
   return [
     ...say(
       unreadable.count > 0,
-      `Fetch again or remove the ${unreadable.count} samples that cannot be read.`,
+      `Samples that cannot be read: ${unreadable.count}. Fetch them again, or remove them.`,
     ),
     ...say(
       duplicates.count > 0,
-      `Remove the ${duplicates.count} copies, unless they are meant to count more.`,
+      `Copies of other samples: ${duplicates.count}. Remove them, unless they are meant to count more.`,
     ),
     ...classAdvice(report),
     ...say(

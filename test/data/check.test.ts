@@ -61,15 +61,15 @@ describe('checkData', () => {
     expect(report.duplicates.count).toBe(2);
     expect(report.duplicates.pairs).toContainEqual(['3.png', '0.png']);
     expect(report.advice).toEqual([
-      'Fetch again or remove the 1 samples that cannot be read.',
-      'Remove the 2 copies, unless they are meant to count more.',
+      'Samples that cannot be read: 1. Fetch them again, or remove them.',
+      'Copies of other samples: 2. Remove them, unless they are meant to count more.',
     ]);
   });
 
   test('a set of which nothing can be read has no values', async () => {
     const report = await checkData(imagesOf([new Uint8Array(0)]));
     expect(report.values).toBeUndefined();
-    expect(report.advice).toEqual(['Fetch again or remove the 1 samples that cannot be read.']);
+    expect(report.advice).toEqual(['Samples that cannot be read: 1. Fetch them again, or remove them.']);
   });
 
   test('tells small images', async () => {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type RectiflowError, dataError } from '../../tensor/errors.ts';
+import type { Inspectable } from '../inspect.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
-import type { Inspectable } from '../inspect.ts';
 import { decodeImage, readHeader } from './decode.ts';
 import { outputShape } from './transforms.ts';
 
@@ -39,6 +39,8 @@ export interface ImageSourceOptions {
 }
 
 const EXAMPLES = 16;
+/** Numbers beyond it, in a set that has fewer images, are identifiers rather than classes. */
+const MOST_UNNAMED = 10_000;
 
 /** Captions from all over the set, without those that cannot be read. */
 export async function exampleCaptions(items: ImageItems): Promise<string[]> {
@@ -133,6 +135,10 @@ function countClasses({ name, items, classNames }: ImageSourceOptions): number {
       );
     }
     classes = Math.max(classes, label + 1);
+  }
+  if (classNames === undefined && classes > Math.max(items.count, MOST_UNNAMED)) {
+    const problem = `labels of ${items.count} images go up to ${classes - 1}`;
+    throw dataError(name, problem, 'Number the classes from 0 without gaps, or give them names');
   }
   return classes;
 }
