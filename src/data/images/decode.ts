@@ -86,7 +86,9 @@ async function applySteps(image: Sharp, steps: readonly Step[], channels: 1 | 3)
       current = sharp(data, { raw: { width: info.width, height: info.height, channels } });
       current.toColourspace(colourspace);
     }
-    current.resize({ height: step.height, width: step.width, fit: 'fill', kernel: 'lanczos3' });
+    const { height, width } = step;
+    // A JPEG is shrunk while it is decoded, but only as far as leaves the kernel half of the way: its own way aliases.
+    current.resize({ height, width, fit: 'fill', kernel: 'lanczos3', fastShrinkOnLoad: false });
     isResized = true;
   }
   return current.raw({ depth: 'uchar' }).toBuffer();
