@@ -22,8 +22,33 @@ export interface DiTConfig {
 
 export type ResolvedDiTConfig = Required<DiTConfig>;
 
-function configError(argument: string, wanted: string, got: unknown): RectiflowError {
-  return new RectiflowError('config', `DiT: ${argument} must be ${wanted}, got ${String(got)}`);
+/** `DiT: depth must be a positive integer, got 0` */
+export function configError(model: string, argument: string, wanted: string, got: unknown): RectiflowError {
+  return new RectiflowError('config', `${model}: ${argument} must be ${wanted}, got ${String(got)}`);
+}
+
+/**
+ * Checks what every transformer has, and that the model's own `sizes` are sizes.
+ * @param model how errors call it
+ * @throws RectiflowError that names the field, what it must be and what it is
+ */
+export function checkTransformer(
+  model: string,
+  config: Pick<ResolvedDiTConfig, 'width' | 'depth' | 'heads' | 'classes' | 'timeScale'>,
+  sizes: Readonly<Record<string, number>>,
+): void {
+  const { width, depth, heads, classes, timeScale } = config;
+  for (const [name, value] of Object.entries({ width, depth, heads, ...sizes })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw configError(model, name, 'a positive integer', value);
+  }
+  if (!Number.isSafeInteger(classes) || classes < 0) {
+    throw configError(model, 'classes', 'an integer from 0 (no labels) up', classes);
+  }
+  if (!(timeScale > 0 && Number.isFinite(timeScale))) {
+    throw configError(model, 'timeScale', 'a positive number', timeScale);
+  }
+  if (width % heads !== 0) throw configError(model, 'heads', `a divisor of the width ${width}`, heads);
 }
 
 /**
@@ -32,26 +57,13 @@ function configError(argument: string, wanted: string, got: unknown): RectiflowE
  */
 export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
   const resolved = { timeScale: 1000, ...config };
-  const { width, heads, patchSize, imageSize, classes, timeScale } = resolved;
+  const { width, patchSize, imageSize } = resolved;
   const [imageHeight, imageWidth] = imageSize;
-  const sizes = { width, depth: config.depth, heads, patchSize, channels: config.channels };
-  for (const [name, value] of Object.entries({
-    ...sizes,
-    'image height': imageHeight,
-    'image width': imageWidth,
-  })) {
-    if (!Number.isSafeInteger(value) || value < 1) throw configError(name, 'a positive integer', value);
-  }
-  if (!Number.isSafeInteger(classes) || classes < 0) {
-    throw configError('classes', 'an integer from 0 (no labels) up', classes);
-  }
-  if (!(timeScale > 0 && Number.isFinite(timeScale))) {
-    throw configError('timeScale', 'a positive number', timeScale);
-  }
+  const sides = { 'image height': imageHeight, 'image width': imageWidth };
+  checkTransformer('DiT', resolved, { patchSize, channels: config.channels, ...sides });
   if (width % 4 !== 0) {
-    throw configError('width', 'a multiple of 4, for the sines and cosines of row and column', width);
+    throw configError('DiT', 'width', 'a multiple of 4, for the sines and cosines of row and column', width);
   }
-  if (width % heads !== 0) throw configError('heads', `a divisor of the width ${width}`, heads);
   if (imageHeight % patchSize !== 0 || imageWidth % patchSize !== 0) {
     throw new RectiflowError(
       'config',

@@ -15,4 +15,6 @@ export const streams = {
   order: 4,
   /** Crops and flips of images; the epoch takes the step's place. */
   transforms: 5,
+  /** The total counts of generated cells. */
+  sampleTotals: 6,
 } as const;

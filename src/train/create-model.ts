@@ -1,4 +1,5 @@
 import { DiT } from '../models/dit.ts';
+import { ExpressionDiT } from '../models/expression-dit.ts';
 import type { Model } from '../models/model.ts';
 import type { ModelConfig } from './config.ts';
 
@@ -10,6 +11,8 @@ export function createModel(config: ModelConfig): Model {
   switch (config.kind) {
     case 'dit':
       return new DiT(config);
+    case 'expression-dit':
+      return new ExpressionDiT(config);
     default:
       throw new Error(config.kind);
   }

@@ -1,4 +1,5 @@
 import { digitsSource } from '../data/digits.ts';
+import { openExpression } from '../data/expression/source.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from './config-problems.ts';
 import type { DataConfig } from '../data/settings.ts';
@@ -11,6 +12,8 @@ export async function openSource(data: DataConfig): Promise<Source> {
   switch (data.source) {
     case 'digits':
       return digitsSource(data);
+    case 'expression':
+      return openExpression(data);
     default:
       throw configError('config', [
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',

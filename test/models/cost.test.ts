@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
 import { velocityProgram } from '../../src/flow/sample.ts';
 import { costPerImage } from '../../src/models/cost.ts';
+import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import { presets } from '../../src/models/presets.ts';
 import { type OpName, ops } from '../../src/ops/registry.ts';
 import { type Program, lower } from '../../src/program/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/step.ts';
-import { tinyDiT } from '../support/models.ts';
+import { tinyDiT, tinyTextDiT } from '../support/models.ts';
 
 /** Two operations for each multiplication of every matrix product that the program decomposes into. */
 function countProducts(program: Program): number {
@@ -26,6 +27,13 @@ it('counts the products that the programs are made of', () => {
   expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
 });
 
+it('counts those of a model of genes, zeros that fill up the last group included', () => {
+  const sizes = { width: 16, depth: 2, heads: 2, groupSize: 3, genes: 7, classes: 2 };
+  const model = new ExpressionDiT(sizes);
+  expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * model.cost.forward);
+  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * model.cost.training);
+});
+
 it('is what the formulas per block say', () => {
   const shape = { ...presets.S, patchSize: 4, channels: 1, imageSize: [64, 32], classes: 10 } as const;
   const [D, N] = [384, 128];
@@ -33,4 +41,18 @@ it('is what the formulas per block say', () => {
   const less = costPerImage({ ...shape, depth: 12 });
   expect(more.forward - less.forward).toBe(24 * D ** 2 * N + 4 * N ** 2 * D + 12 * D ** 2);
   expect(more.training - less.training).toBe(72 * D ** 2 * N + 14 * N ** 2 * D + 36 * D ** 2);
+});
+
+const embedded = { kind: 'embeddings', length: 5, width: 6 } as const;
+
+it.each([
+  ['tokens', tinyTextDiT({ depth: 3 })],
+  [
+    'embeddings',
+    tinyTextDiT({ text: { ...embedded, empty: { embeddings: Array(6).fill(0), pooled: Array(6).fill(0) } } }),
+  ],
+])('counts the products of a model that is told captions as %s', (_, model) => {
+  const { forward, training } = model.cost;
+  expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
+  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
 });

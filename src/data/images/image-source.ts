@@ -32,6 +32,21 @@ export interface ImageSourceOptions {
   readonly classNames?: readonly string[];
   readonly settings: ImageSettings;
   readonly condition: Condition;
+  /** Some captions, which are shown only where images are told by their captions. */
+  readonly examples?: readonly string[];
+}
+
+const EXAMPLES = 16;
+
+/** Captions from all over the set, without those that cannot be read. */
+export async function exampleCaptions(items: ImageItems): Promise<string[]> {
+  if (items.caption === undefined) return [];
+  const most = Math.min(EXAMPLES, items.count);
+  const spread = Array.from({ length: most }, (_, i) => Math.floor((i * items.count) / most));
+  const captions = await Promise.allSettled(
+    spread.filter((index) => items.hasCaption?.(index) ?? true).map(async (index) => items.caption!(index)),
+  );
+  return captions.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
 /**
@@ -39,7 +54,7 @@ export interface ImageSourceOptions {
  * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
  */
 export function imageSource(options: ImageSourceOptions): Source {
-  const { name, items, classNames, settings } = options;
+  const { name, items, classNames, settings, examples } = options;
   const shape = outputShape(settings);
   const condition = chooseCondition(options);
   const classes = condition === 'class' ? countClasses(options) : undefined;
@@ -49,7 +64,7 @@ export function imageSource(options: ImageSourceOptions): Source {
     shape,
     ...(classes === undefined ? {} : { classes }),
     ...(classes === undefined || classNames === undefined ? {} : { classNames }),
-    ...(condition === 'caption' ? { captions: true } : {}),
+    ...(condition === 'caption' ? { captions: true, ...(examples && { examples }) } : {}),
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);

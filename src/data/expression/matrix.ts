@@ -1,0 +1,264 @@
+// The matrix of an .h5ad file, cells x genes: dense, or compressed sparse rows or columns.
+import { dataError, fileError, formatShape } from '../../tensor/errors.ts';
+import { didYouMean } from '../../tensor/suggest.ts';
+import { type Dataset, type Group, type Hdf5File, type Numbers, isDataset, rowCount } from './hdf5.ts';
+
+/** Some rows of a sparse matrix: values[starts[i] .. starts[i + 1]) are those of row i, in the columns of the same places. */
+export interface Rows {
+  readonly starts: Numbers;
+  readonly columns: Numbers;
+  readonly values: Numbers;
+}
+
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  /** Whether reading costs no file access. */
+  readonly inMemory: boolean;
+  /** Rows [start, end); zeros may be among the values. */
+  readRows(start: number, end: number): Rows;
+}
+
+/** Values that one read takes at most, unless a single row has more: 32 MiB of float64. */
+const BLOCK = 2 ** 22;
+/** Bytes of a matrix in memory at most; a larger one is read from its file, cell by cell. */
+export const MEMORY_LIMIT = 2 ** 31;
+
+/** Where the values of a layer are, and which table names its columns. */
+export interface Layer {
+  readonly matrix: string;
+  readonly genes: string;
+}
+
+/**
+ * Finds X, raw, or a layer by its name.
+ * @throws RectiflowError with what there is, when there is no such layer
+ */
+export function findLayer(file: Hdf5File, layer: string): Layer {
+  const places: Record<string, Layer> = { X: { matrix: 'X', genes: 'var' } };
+  // Until 0.6 a dot stood for the level.
+  for (const raw of ['raw.', 'raw/']) {
+    if (file.find(`${raw}X`) !== undefined) places['raw'] = { matrix: `${raw}X`, genes: `${raw}var` };
+  }
+  for (const name of file.names('layers')) places[name] ??= { matrix: `layers/${name}`, genes: 'var' };
+  const place = places[layer];
+  if (place !== undefined && file.find(place.matrix) !== undefined) return place;
+  const known = Object.keys(places).filter((name) => file.find(places[name]!.matrix) !== undefined);
+  const hint = didYouMean(layer, known);
+  throw dataError(file.path, `has no ${layer}`, `Set data.layer to one of ${known.join(', ')}.${hint}`);
+}
+
+/**
+ * Opens a matrix. One of compressed columns is read twice, block by block, and turned into rows in memory, since rows are what
+ * training needs.
+ * @throws RectiflowError when it is malformed, or has compressed columns and is too large for that
+ */
+export function openMatrix(file: Hdf5File, path: string, memoryLimit: number = MEMORY_LIMIT): Matrix {
+  const object = file.find(path)!;
+  if (isDataset(object)) return denseMatrix(file, object);
+  const { format, shape } = sparseFormat(file, object);
+  const parts = ['data', 'indices', 'indptr'].map((name) => file.find(`${path}/${name}`));
+  if (!parts.every((part) => part !== undefined && isDataset(part))) {
+    throw malformed(file, path, 'must have data, indices and indptr');
+  }
+  const [data, indices, indptr] = parts as [Dataset, Dataset, Dataset];
+  const [rows, columns] = shape;
+  const lines = format === 'csr' ? rows : columns;
+  const starts = file.numbers(indptr, 0, rowCount(indptr));
+  checkStarts(file, path, starts, lines, rowCount(data), rowCount(indices));
+  const readLines = (start: number, end: number): Rows => {
+    const [from, to] = [starts[start]!, starts[end]!];
+    return {
+      starts: starts.slice(start, end + 1).map((value) => value - from),
+      columns: file.numbers(indices, from, to),
+      values: file.numbers(data, from, to),
+    };
+  };
+  const stored: Matrix = {
+    rows: lines,
+    columns: format === 'csr' ? columns : rows,
+    inMemory: false,
+    readRows: readLines,
+  };
+  if (format === 'csr') return stored;
+  const bytes = matrixBytes(rowCount(data), rows, columns);
+  if (bytes > memoryLimit) {
+    const problem = `${path} has compressed columns (CSC), as rows it takes ${Math.ceil(bytes / 2 ** 20)} MiB of memory`;
+    throw fileError(file.path, problem, 'Write it again with compressed rows: adata.X = adata.X.tocsr()');
+  }
+  return transpose(stored, rowCount(data), (row, column) => {
+    throw malformed(file, path, `has index ${row} in column ${column}, there are ${rows} rows`);
+  });
+}
+
+/** Bytes of a matrix that is held in memory. */
+export function matrixBytes(values: number, rows: number, columns: number): number {
+  return values * (4 + columnType(columns).BYTES_PER_ELEMENT) + (rows + 1) * 8;
+}
+
+/** A copy in memory, as float32. @param values how many there are in all */
+export function loadMatrix(matrix: Matrix, values: number): Matrix {
+  const { rows, columns } = matrix;
+  const copy = allocate(rows, columns, values);
+  let at = 0;
+  for (const { start, block } of blocks(matrix)) {
+    copy.columns.set(block.columns, at);
+    copy.values.set(block.values, at);
+    for (let i = 1; i < block.starts.length; i++) copy.starts[start + i] = at + block.starts[i]!;
+    at += block.values.length;
+  }
+  return memoryMatrix(rows, columns, copy);
+}
+
+/** All rows, in blocks that fit into memory whatever the size of the matrix. */
+export function* blocks(matrix: Matrix): Generator<{ start: number; block: Rows }> {
+  const step = Math.max(1, Math.floor(BLOCK / Math.max(1, matrix.columns)));
+  for (let start = 0; start < matrix.rows; start += step) {
+    yield { start, block: matrix.readRows(start, Math.min(matrix.rows, start + step)) };
+  }
+}
+
+function denseMatrix(file: Hdf5File, dataset: Dataset): Matrix {
+  const { shape } = dataset;
+  if (shape?.length !== 2) {
+    throw malformed(file, dataset.path, `must be cells x genes, found the shape ${formatShape(shape ?? [])}`);
+  }
+  const [rows, columns] = shape as [number, number];
+  return {
+    rows,
+    columns,
+    inMemory: false,
+    readRows(start, end) {
+      return sparsify(file.numbers(dataset, start, end), end - start, columns);
+    },
+  };
+}
+
+function sparsify(dense: Numbers, rows: number, columns: number): Rows {
+  let count = 0;
+  // NaN is not 0: it is kept, and found later.
+  for (const value of dense) if (value !== 0) count++;
+  const sparse = {
+    starts: new Float64Array(rows + 1),
+    columns: new Int32Array(count),
+    values: new Float64Array(count),
+  };
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const value = dense[row * columns + column]!;
+      if (value === 0) continue;
+      sparse.columns[at] = column;
+      sparse.values[at++] = value;
+    }
+    sparse.starts[row + 1] = at;
+  }
+  return sparse;
+}
+
+/** Until 0.6 the attributes had other names. */
+function sparseFormat(file: Hdf5File, group: Group): { format: 'csr' | 'csc'; shape: [number, number] } {
+  const encoding = file.attribute(group, 'encoding-type') ?? file.attribute(group, 'h5sparse_format');
+  const format = /^cs[rc]/.exec(String(encoding))?.[0] as 'csr' | 'csc' | undefined;
+  const shape = file.attribute(group, 'shape') ?? file.attribute(group, 'h5sparse_shape');
+  if (format === undefined || shape === undefined) {
+    throw malformed(file, group.path, 'is neither dense nor csr_matrix nor csc_matrix');
+  }
+  const [rows, columns] = Array.from(shape as ArrayLike<number | bigint>, Number);
+  return { format, shape: [rows!, columns!] };
+}
+
+function checkStarts(
+  file: Hdf5File,
+  path: string,
+  starts: Numbers,
+  lines: number,
+  values: number,
+  indices: number,
+): void {
+  if (starts.length !== lines + 1) {
+    throw malformed(file, path, `indptr must have ${lines + 1} entries, found ${starts.length}`);
+  }
+  if (values !== indices || starts[0] !== 0 || starts[lines] !== values) {
+    const found = `${values} values, ${indices} indices, indptr from ${starts[0]} to ${starts[lines]}`;
+    throw malformed(file, path, `data, indices and indptr disagree: ${found}`);
+  }
+  for (let line = 0; line < lines; line++) {
+    if (starts[line]! <= starts[line + 1]!) continue;
+    throw malformed(
+      file,
+      path,
+      `indptr falls from ${starts[line]} to ${starts[line + 1]} at entry ${line + 1}`,
+    );
+  }
+}
+
+function malformed(file: Hdf5File, path: string, problem: string): Error {
+  return fileError(file.path, `${path} ${problem}`, 'Write the file again: its matrix is damaged');
+}
+
+interface MemoryRows {
+  readonly starts: Float64Array;
+  readonly columns: Uint16Array | Int32Array;
+  readonly values: Float32Array;
+}
+
+function columnType(columns: number): typeof Uint16Array | typeof Int32Array {
+  return columns <= 2 ** 16 ? Uint16Array : Int32Array;
+}
+
+function allocate(rows: number, columns: number, values: number): MemoryRows {
+  return {
+    starts: new Float64Array(rows + 1),
+    columns: new (columnType(columns))(values),
+    values: new Float32Array(values),
+  };
+}
+
+function memoryMatrix(rows: number, columns: number, stored: MemoryRows): Matrix {
+  const { starts } = stored;
+  return {
+    rows,
+    columns,
+    inMemory: true,
+    readRows(start, end) {
+      const [from, to] = [starts[start]!, starts[end]!];
+      return {
+        starts: starts.slice(start, end + 1).map((value) => value - from),
+        columns: stored.columns.subarray(from, to),
+        values: stored.values.subarray(from, to),
+      };
+    },
+  };
+}
+
+/** Rows to columns, by counting: one pass for the length of each new row, one to place the values. */
+function transpose(matrix: Matrix, values: number, outside: (row: number, column: number) => never): Matrix {
+  const [rows, columns] = [matrix.columns, matrix.rows];
+  const stored = allocate(rows, columns, values);
+  for (const { start, block } of blocks(matrix)) {
+    forEachValue(block, (line, row) => {
+      if (!(row >= 0 && row < rows)) outside(row, start + line);
+      stored.starts[row + 1]!++;
+    });
+  }
+  for (let row = 0; row < rows; row++) stored.starts[row + 1]! += stored.starts[row]!;
+  const next = stored.starts.slice();
+  for (const { start, block } of blocks(matrix)) {
+    forEachValue(block, (line, row, value) => {
+      const at = next[row]!++;
+      stored.columns[at] = start + line;
+      stored.values[at] = value;
+    });
+  }
+  return memoryMatrix(rows, columns, stored);
+}
+
+/** Calls `visit` for each stored value, row by row. @param visit row counts from the block's first */
+export function forEachValue(block: Rows, visit: (row: number, column: number, value: number) => void): void {
+  for (let row = 0; row + 1 < block.starts.length; row++) {
+    for (let i = block.starts[row]!; i < block.starts[row + 1]!; i++) {
+      visit(row, block.columns[i]!, block.values[i]!);
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// What generated cells cannot be used without: stored with the weights.
+import { z } from 'zod';
+import { dataError } from '../../tensor/errors.ts';
+
+const schema = z.object({
+  kind: z.literal('expression'),
+  /** Names, in the order of the model's values. */
+  genes: z.array(z.string()),
+  /** The column of obs that the classes are from. */
+  label: z.string().optional(),
+  /** Whether counts were scaled to add up to `target` in each cell, and log1p taken. Otherwise values are those of the file. */
+  normalize: z.enum(['log1p', 'none']),
+  target: z.number(),
+  /** The model sees (value - center) / deviation: one number for all genes, or one for each. */
+  center: z.array(z.number()),
+  deviation: z.array(z.number()),
+  /** Values below are zero: half of what nearly all cells' values above zero exceed. Absent where values may be negative. */
+  zeroBelow: z.number().optional(),
+  /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
+  totals: z.array(z.array(z.number())).optional(),
+});
+
+export type ExpressionRecord = z.infer<typeof schema>;
+
+/**
+ * The record that `openExpression` made, once it has been read from a file.
+ * @throws RectiflowError when it is another
+ */
+export function parseExpressionRecord(record: unknown, origin: string): ExpressionRecord {
+  const parsed = schema.safeParse(record);
+  if (parsed.success) return parsed.data;
+  throw dataError(
+    origin,
+    'has no record of genes and their normalisation',
+    'Sample a run that was trained on an .h5ad file',
+  );
+}
