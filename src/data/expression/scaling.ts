@@ -18,7 +18,7 @@ export function fitScaling({ mean, variance }: Moments, genes: Int32Array, perGe
   return { center: Float64Array.of(center), deviation: Float64Array.of(deviation) };
 }
 
-/** The median over the chosen cells of the least value above zero: of counts, what a single one has become. */
+/** Of nearly all cells, the least value above zero is no smaller than this: of counts, what a single one becomes. */
 export function leastAboveZero(cells: Cells, chosen: Uint8Array, genes: Int32Array): number {
   const wanted = new Uint8Array(cells.matrix.columns);
   for (const gene of genes) wanted[gene] = 1;
@@ -26,8 +26,7 @@ export function leastAboveZero(cells: Cells, chosen: Uint8Array, genes: Int32Arr
   cells.forEachOf(chosen, (cell, gene, value) => {
     if (value > 0 && wanted[gene] === 1) least[cell] = Math.min(least[cell]!, value);
   });
-  const sorted = least.filter((value) => value < Infinity).toSorted();
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return interpolate(least.filter((value) => value < Infinity).toSorted(), 0.05);
 }
 
 const QUANTILES = 101;
@@ -45,7 +44,7 @@ export function totalQuantiles(totals: Float64Array, codes: Int32Array, chosen: 
 }
 
 /** The quantile at `share` of sorted values, between neighbours in proportion; 0 of none. */
-export function interpolate(sorted: readonly number[], share: number): number {
+export function interpolate(sorted: ArrayLike<number>, share: number): number {
   const place = share * (sorted.length - 1);
   const below = sorted[Math.floor(place)] ?? 0;
   const above = sorted[Math.ceil(place)] ?? below;
