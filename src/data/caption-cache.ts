@@ -14,12 +14,12 @@ import { toFloat32 } from '../checkpoint/to-float32.ts';
 import { dataError, fileError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Source } from './source.ts';
-import type { EncodedCaption, TextEncoder } from './text-encoder.ts';
+import type { EncodedCaption, CaptionEncoder } from './text-encoder.ts';
 
 export interface EncodeCaptionsOptions {
   /** Each is encoded once; the empty one, which stands for no caption, always is. */
   readonly captions: Iterable<string> | AsyncIterable<string>;
-  readonly encoder: TextEncoder;
+  readonly encoder: CaptionEncoder;
   /** Of the file; half the size (the default) holds numbers up to 65504, of which three digits count. */
   readonly precision?: 'float16' | 'float32';
   /** Captions that the encoder gets at a time; 32 by default. */

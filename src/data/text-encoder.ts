@@ -35,7 +35,7 @@ export interface EncodedCaption {
   readonly pooled: Float32Array;
 }
 
-export interface TextEncoder {
+export interface CaptionEncoder {
   /** How errors call it. */
   readonly name: string;
   readonly tokenizer: Tokenizer;
@@ -63,11 +63,11 @@ export function loadOnnxRuntime(name = 'onnxruntime-node'): OnnxRuntime {
  * @param tokenizer the one that the encoder was trained with
  * @throws RectiflowError where the file cannot be loaded, or has inputs that nothing is known of
  */
-export async function openTextEncoder(
+export async function openCaptionEncoder(
   path: string,
   tokenizer: Tokenizer,
   runtime: OnnxRuntime = loadOnnxRuntime(),
-): Promise<TextEncoder> {
+): Promise<CaptionEncoder> {
   const session = await runtime.InferenceSession.create(path).catch((error: unknown) => {
     throw fileError(path, `cannot be loaded: ${(error as Error).message}`, 'Give an ONNX model', error);
   });

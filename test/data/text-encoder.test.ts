@@ -9,9 +9,9 @@ import {
   type OnnxRuntime,
   type OnnxSession,
   type OnnxTensor,
-  type TextEncoder,
+  type CaptionEncoder,
   loadOnnxRuntime,
-  openTextEncoder,
+  openCaptionEncoder,
 } from '../../src/data/text-encoder.ts';
 import { byteTokenizer } from '../../src/data/tokenizers/bytes.ts';
 
@@ -62,9 +62,9 @@ function fakeRuntime({ inputNames = ['input_ids'], inputMetadata, outputs = feat
 
 async function open(
   fake: Fake = {},
-): Promise<{ encoder: TextEncoder; runs: readonly Record<string, OnnxTensor>[] }> {
+): Promise<{ encoder: CaptionEncoder; runs: readonly Record<string, OnnxTensor>[] }> {
   const { runtime, runs } = fakeRuntime(fake);
-  return { encoder: await openTextEncoder('model.onnx', byteTokenizer(L), runtime), runs };
+  return { encoder: await openCaptionEncoder('model.onnx', byteTokenizer(L), runtime), runs };
 }
 
 const code = (letter: string): number => letter.charCodeAt(0);
@@ -117,7 +117,7 @@ describe('a text encoder', () => {
   it('names what is wrong with the model', async () => {
     const broken = fakeRuntime().runtime;
     const create = async (): Promise<OnnxSession> => Promise.reject(new Error('protobuf parsing failed'));
-    const unreadable = openTextEncoder('x.onnx', byteTokenizer(L), {
+    const unreadable = openCaptionEncoder('x.onnx', byteTokenizer(L), {
       ...broken,
       InferenceSession: { create },
     });
