@@ -27,7 +27,7 @@ const cases = {
     title: 'DiT-B, 256 tokens, batch 8',
     config: custom({ ...B, imageSize: 32 }, 8),
   }),
-  digits: () => ({ title: 'the recipe digits', config: recipeConfig('digits') }),
+  digits: () => ({ title: 'the recipe digits', config: resolveConfig(recipeConfig('digits')) }),
 } satisfies Record<string, () => Case>;
 
 export type CaseName = keyof typeof cases;

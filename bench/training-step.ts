@@ -2,23 +2,24 @@
 import {
   type CpuExecutable,
   type CpuOptions,
-  DiT,
+  type Model,
   type RunConfig,
   allocateState,
   cpuBackend,
+  createModel,
   initializeState,
   runProgram,
 } from 'rectiflow';
 
 export interface PreparedStep {
-  readonly model: DiT;
+  readonly model: Model;
   readonly executable: CpuExecutable;
   /** One step: draws, forward, backward, clipping, AdamW, EMA. */
   run(): Promise<void>;
 }
 
 export async function prepareStep(config: RunConfig, options: CpuOptions): Promise<PreparedStep> {
-  const model = new DiT(config.model);
+  const model = createModel(config.model);
   const backend = cpuBackend(options);
   const program = runProgram(config, model);
   const state = allocateState(backend, program);
@@ -31,7 +32,12 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
   );
   const inputs = {
     x0,
-    ...(model.classes > 0 && { labels: Int32Array.from({ length: batchSize }, (_, i) => i % model.classes) }),
+    ...Object.fromEntries(
+      model.conditions.map(({ name, limit }) => [
+        name,
+        Int32Array.from({ length: batchSize }, (_, i) => i % limit!),
+      ]),
+    ),
     learningRate: Float32Array.of(config.optimizer.learningRate),
     emaDecay: Float32Array.of(config.ema.decay),
   };

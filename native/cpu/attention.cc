@@ -1,13 +1,15 @@
-// Multi-head self-attention, o = softmax(q k^T / sqrt(d)) v for each head of width d = D/H.
+// Multi-head attention, o = softmax(q k^T / sqrt(d)) v for each head of width d = D/H, of a sequence to itself or to another.
 //
-//   qkv [B, N, 3D], last axis (3, H, d) -> o [B, N, D], lse [B, H, N], the natural log-sum-exp of the scaled scores
+//   attention: qkv [B, N, 3D], last axis (3, H, d) -> o [B, N, D], lse [B, H, N], the natural log-sum-exp of the scaled scores
+//   crossAttention: q [B, N, D], kv [B, M, 2D], last axis (2, H, d), lengths [B] -> the same, from the first lengths[b] of the
+//   M keys of image b. The others are not read. Without any, o and lse are 0.
 //
-// The N x N scores never exist as a whole: a tile of queries meets the keys a block at a time, keeping a running maximum and a
+// The N x M scores never exist as a whole: a tile of queries meets the keys a block at a time, keeping a running maximum and a
 // running sum of exponentials (Dao et al. 2022, FlashAttention, algorithm 1). Tiles hold the scores transposed, S^T = k q^T,
 // so that a lane belongs to one query: maximum, exponential and sum are plain vector operations, and the probabilities are
 // already laid out as the left operand of the product with v. k and v are copied or packed once per head.
 //
-// bf16 qkv is multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
+// bf16 operands are multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
 // and sums are float32 throughout.
 //
 // The rows of the next head are fetched, and those of the output claimed, while this head is multiplied.
@@ -28,10 +30,10 @@ struct AttentionBuffers {
   float *scores, *out, *top, *total, *decay;
   size_t bytes;
 
-  AttentionBuffers(void* memory, int64_t N, int64_t d) {
+  AttentionBuffers(void* memory, int64_t M, int64_t d) {
     Carver carver{(uintptr_t)memory};
-    keys = carver.take<P>(copiedUnits<P>(N, d));
-    values = carver.take<P>(panelUnits<P>(d, N));
+    keys = carver.take<P>(copiedUnits<P>(M, d));
+    values = carver.take<P>(panelUnits<P>(d, M));
     queries = carver.take<P>(panelUnits<P>(kQueryTile, d));
     scores = carver.take<float>(kKeyBlock * kQueryTile);
     out = carver.take<float>(kQueryTile * roundUp(d, kLanes));
@@ -102,7 +104,7 @@ static void softmaxTile(const AttentionBuffers<P>& b, int64_t keys, int64_t widt
 
 // The output of queries [from, from + count), count <= kQueryTile, in buffers.out before its division by buffers.total.
 template <class P>
-static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N, int64_t d, Rows<P> keys, Panels<P> values,
+static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t M, int64_t d, Rows<P> keys, Panels<P> values,
                        const AttentionBuffers<P>& buffers, Fetcher& fetcher) {
   const float scale = kLog2e / __builtin_sqrtf((float)d);
   const int64_t width = roundUp(count, kLanes), ld = roundUp(d, kLanes);
@@ -112,9 +114,9 @@ static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N
     buffers.top[i] = -INFINITY;
     buffers.total[i] = 0;
   }
-  const int64_t block = evenBlock(N, kKeyBlock, 2);
-  for (int64_t key = 0; key < N; key += block) {
-    const int64_t size = min64(block, N - key);
+  const int64_t block = evenBlock(M, kKeyBlock, 2);
+  for (int64_t key = 0; key < M; key += block) {
+    const int64_t size = min64(block, M - key);
     multiplyHead(size, width, d, keys.from(key), queries, Result{buffers.scores, kQueryTile, false, nullptr},
                  [&] { fetcher.step(); });
     softmaxTile(buffers, size, width, scale);
@@ -123,37 +125,50 @@ static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t N
 }
 
 template <class P>
-static void attentionTyped(const Call& call, int64_t heads) {
-  const Tensor &qkv = call.inputs[0], &o = call.outputs[0], &lse = call.outputs[1];
-  const int64_t images = qkv.shape[0], N = qkv.shape[1], D = qkv.shape[2] / 3, d = D / heads;
+static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, const Tensor& lse) {
+  const int64_t N = in.queries.shape[1], d = in.d, allHeads = in.allHeads();
   // Several items per thread even out their times, while each has enough queries to pay for packing the keys and values.
-  const int64_t wanted = ceilDiv(4 * call.pool->threads(), images * heads);
+  const int64_t wanted = ceilDiv(4 * pool->threads(), allHeads);
   const int64_t run = roundUp(max64(ceilDiv(N, wanted), min64(N, 4 * kQueryTile)), kQueryTile), runs = ceilDiv(N, run);
-  parallelUnits(call.pool, images * heads * runs, 2 * run * N * d, [&](int64_t unit, int64_t next, int thread) {
-    const int64_t head = unit / runs % heads, image = unit / runs / heads, first = unit % runs * run;
-    const AttentionBuffers<P> buffers(call.pool->scratch(thread, AttentionBuffers<P>(nullptr, N, d).bytes), N, d);
-    const HeadRows out(o, image, head * d);
-    const int64_t nextHead = next / runs % heads, nextImage = next / runs / heads;
-    const auto nextRows = [&](int64_t part) { return HeadRows(qkv, nextImage, part * D + nextHead * d); };
-    const HeadRows ahead[] = {out, nextRows(0), nextRows(1), nextRows(2)};
-    const bool another = next / runs < images * heads && next / runs != unit / runs;
-    Fetcher fetcher(ahead, another ? 4 : 0, N, d, ceilDiv(run, kHeadCols) * ceilDiv(N, kHeadRows));
-    const Rows<P> keys = copyTokens(HeadRows(qkv, image, D + head * d), 0, N, d, buffers.keys);
-    const Panels<P> values = packFeatures(HeadRows(qkv, image, 2 * D + head * d), 0, N, d, buffers.values);
-    float* logSum = (float*)lse.data + (image * heads + head) * N;
-    for (int64_t from = first; from < min64(N, first + run); from += kQueryTile) {
+  parallelUnits(pool, allHeads * runs, 2 * run * in.keysValues.shape[1] * d, [&](int64_t unit, int64_t next, int thread) {
+    const int64_t head = unit / runs, first = unit % runs * run, end = min64(N, first + run);
+    const HeadRows q = in.q(head), k = in.k(head), out = in.rows(o, head, 0);
+    const int64_t M = k.tokens;
+    float* const logSum = (float*)lse.data + head * N;
+    if (M == 0) {
+      clearTokens(out, first, end, d);
+      for (int64_t i = first; i < end; i++) logSum[i] = 0;
+      return;
+    }
+    const AttentionBuffers<P> buffers(pool->scratch(thread, AttentionBuffers<P>(nullptr, M, d).bytes), M, d);
+    const bool another = next / runs < allHeads && next / runs != head;
+    const int64_t nextHead = another ? next / runs : head;
+    const HeadRows ahead[] = {in.rows(o, nextHead, 0), in.q(nextHead), in.k(nextHead), in.v(nextHead)};
+    Fetcher fetcher(ahead, another ? 4 : 0, d, ceilDiv(run, kHeadCols) * ceilDiv(M, kHeadRows));
+    const Rows<P> keys = copyTokens(k, 0, M, d, buffers.keys);
+    const Panels<P> values = packFeatures(in.v(head), 0, M, d, buffers.values);
+    for (int64_t from = first; from < end; from += kQueryTile) {
       const int64_t count = min64(kQueryTile, N - from);
-      attendTile(HeadRows(qkv, image, head * d), from, count, N, d, keys, values, buffers, fetcher);
+      attendTile(q, from, count, M, d, keys, values, buffers, fetcher);
       storeTokens(out, from, count, d, buffers.out, roundUp(d, kLanes), [&](int64_t t) { return 1.f / buffers.total[t]; });
       for (int64_t i = 0; i < count; i++) logSum[from + i] = kLn2 * buffers.top[i] + __builtin_logf(buffers.total[i]);
     }
   });
 }
 
+static void attend(const Call& call, const AttentionTensors& in) {
+  const Tensor &o = call.outputs[0], &lse = call.outputs[1];
+  if (in.low()) return attend<LowPacked>(call.pool, in, o, lse);
+  attend<float>(call.pool, in, o, lse);
+}
+
 static void attentionKernel(const Call& call) {
-  const int64_t heads = (int64_t)call.number("heads", 1);
-  if (call.inputs[0].dtype == DType::BFloat16) return attentionTyped<LowPacked>(call, heads);
-  attentionTyped<float>(call, heads);
+  attend(call, AttentionTensors(call.inputs[0], (int64_t)call.number("heads", 1)));
+}
+
+static void crossAttentionKernel(const Call& call) {
+  const int32_t* const lengths = (const int32_t*)call.inputs[2].data;
+  attend(call, AttentionTensors(call.inputs[0], call.inputs[1], lengths, (int64_t)call.number("heads", 1)));
 }
 
 }  // namespace RF_NS

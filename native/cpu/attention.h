@@ -1,6 +1,5 @@
-// What attention and its gradient share: the rows of a head as operands of products (attention_tile.h), an
-// exponential, scratch memory,
-// and the order of the work.
+// What attention and its gradient share: the rows of a head as operands of products (attention_tile.h), an exponential,
+// scratch memory, and the order of the work.
 #pragma once
 #include <type_traits>
 
@@ -24,11 +23,12 @@ static RF_INLINE int64_t evenBlock(int64_t total, int64_t most, int64_t multiple
 struct HeadRows {
   char* data;
   bool low;  // bfloat16, else float32
-  int64_t stride;
+  int64_t stride, tokens;
 
   HeadRows(const Tensor& tensor, int64_t image, int64_t column) {
     low = tensor.dtype == DType::BFloat16;
     stride = tensor.shape[2];
+    tokens = tensor.shape[1];
     data = (char*)tensor.data + (image * tensor.shape[1] * stride + column) * (low ? 2 : 4);
   }
   // Bytes of an element.
@@ -43,22 +43,57 @@ struct HeadRows {
   }
 };
 
+// Where queries, keys and values, or their gradients, lie: in one tensor [B, N, 3D], last axis (3, H, d), or in two, [B, N, D]
+// and [B, M, 2D], last axis (2, H, d). Heads are numbered through the batch.
+struct AttentionTensors {
+  const Tensor &queries, &keysValues;
+  int64_t heads, d, keyColumn;
+  const int32_t* lengths;  // the keys that exist in each image; nullptr: all of them
+
+  AttentionTensors(const Tensor& qkv, int64_t heads)
+      : queries(qkv), keysValues(qkv), heads(heads), d(qkv.shape[2] / 3 / heads), keyColumn(heads * d), lengths(nullptr) {}
+  AttentionTensors(const Tensor& q, const Tensor& kv, const int32_t* lengths, int64_t heads)
+      : queries(q), keysValues(kv), heads(heads), d(q.shape[2] / heads), keyColumn(0), lengths(lengths) {}
+
+  bool low() const { return queries.dtype == DType::BFloat16 && keysValues.dtype == DType::BFloat16; }
+  int64_t allHeads() const { return queries.shape[0] * heads; }
+  // A head in a tensor whose last axis has it at a column of H d.
+  HeadRows rows(const Tensor& tensor, int64_t head, int64_t column) const {
+    return HeadRows(tensor, head / heads, column + head % heads * d);
+  }
+  HeadRows q(int64_t head) const { return rows(queries, head, 0); }
+  HeadRows k(int64_t head) const { return existing(head, keyColumn); }
+  HeadRows v(int64_t head) const { return existing(head, keyColumn + heads * d); }
+
+ private:
+  HeadRows existing(int64_t head, int64_t column) const {
+    HeadRows all = rows(keysValues, head, column);
+    if (lengths) all.tokens = min64(max64(lengths[head / heads], 0), all.tokens);
+    return all;
+  }
+};
+
 // Brings rows of several heads into the second-level cache, a few at each call of step(), while products keep the arithmetic
 // units busy. A head's rows lie too far apart for the hardware to foresee: fetched only when its turn comes, they cost as much
 // as a fifth of its products. Asked for all at once, most requests are dropped.
 struct Fetcher {
   const HeadRows* heads;
-  int64_t count, N, bytes, every, perStep, calls = 0, token = 0;
+  int64_t count, tokens = 1, bytes, every, perStep, calls = 0, token = 0;
 
-  // The N tokens of `count` heads of width d, spread over `steps` calls: far ahead of their use they would be evicted again.
-  Fetcher(const HeadRows* heads, int64_t count, int64_t N, int64_t d, int64_t steps)
-      : heads(heads), count(count), N(N), bytes(d * heads->size()), every(max64(1, steps / N)), perStep(ceilDiv(N, steps)) {}
+  // The tokens of `count` heads of width d, spread over `steps` calls: far ahead of their use they would be evicted again.
+  Fetcher(const HeadRows* heads, int64_t count, int64_t d, int64_t steps)
+      : heads(heads), count(count), bytes(d * heads->size()) {
+    for (int64_t i = 0; i < count; i++) tokens = max64(tokens, heads[i].tokens);
+    every = max64(1, steps / tokens);
+    perStep = ceilDiv(tokens, steps);
+  }
 
   RF_INLINE void step() {
     if (++calls < every) return;
     calls = 0;
-    for (const int64_t end = min64(token + perStep, N); token < end; token++)
+    for (const int64_t end = min64(token + perStep, tokens); token < end; token++)
       for (int64_t i = 0; i < count; i++) {
+        if (token >= heads[i].tokens) continue;
         const char* const row = heads[i].data + token * heads[i].stride * heads[i].size();
         for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(row + byte, 0, 2);
         if (bytes % 64) __builtin_prefetch(row + bytes - 1, 0, 2);
@@ -157,6 +192,11 @@ static void storeTokens(const HeadRows& rows, int64_t from, int64_t count, int64
       for (int64_t j = 0; j < d; j += kLanes) storeNarrow(out + t * rows.stride + j, f * load(source + t * ld + j), d - j);
     }
   });
+}
+
+// Zeros in the rows from `from` on, up to `to`.
+static void clearTokens(const HeadRows& rows, int64_t from, int64_t to, int64_t d) {
+  for (int64_t t = from; t < to; t++) memset(rows.data + t * rows.stride * rows.size(), 0, d * rows.size());
 }
 
 // 2^x for products of P. What is rounded to bf16 needs no more than 3e-6, which is a degree less.

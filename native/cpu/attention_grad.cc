@@ -1,6 +1,7 @@
 // The gradient of attention (attention.cc), which stores none of its probabilities.
 //
-//   qkv [B, N, 3D], o [B, N, D], lse [B, H, N], do [B, N, D] -> dqkv [B, N, 3D]
+//   attentionGrad: qkv [B, N, 3D], o [B, N, D], lse [B, H, N], do [B, N, D] -> dqkv [B, N, 3D]
+//   crossAttentionGrad: q [B, N, D], kv [B, M, 2D], lengths [B], o, lse, do -> dq [B, N, D], dkv [B, M, 2D], 0 at padded keys
 //   p = exp(s - lse), dv = p^T do, ds = p (do v^T - delta), delta = sum of o do, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d)
 //
 // A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks.
@@ -8,7 +9,7 @@
 // rows of scores while these are in the first-level cache, and stay in the second-level one: row by row they are the left
 // operands of dv and dk; column by column, ds is that of dq.
 //
-// One work item is one head, which owns its part of dqkv; blocks follow each other in a fixed order.
+// One work item is one head, which owns its part of the gradients; blocks follow each other in a fixed order.
 #include "attention.h"
 
 namespace rectiflow {
@@ -28,9 +29,9 @@ struct AttentionGradBuffers {
   float *scores, *products, *lse, *delta, *dq, *dk, *dv;
   size_t bytes;
 
-  AttentionGradBuffers(void* memory, int64_t N, int64_t d) {
+  AttentionGradBuffers(void* memory, int64_t N, int64_t M, int64_t d) {
     Carver carver{(uintptr_t)memory};
-    const int64_t keyBlock = min64(N, kGradKeys), padded = roundUp(d, kLanes), tile = kGradKeys * kGradStride / kUnitSize<P>;
+    const int64_t keyBlock = min64(M, kGradKeys), padded = roundUp(d, kLanes), tile = kGradKeys * kGradStride / kUnitSize<P>;
     queryTokens = carver.take<P>(panelUnits<P>(N, d));
     gradTokens = carver.take<P>(panelUnits<P>(N, d));
     queryFeatures = carver.take<P>(panelUnits<P>(d, N));
@@ -127,7 +128,7 @@ static void gradientTile(const AttentionGradBuffers<P>& b, int64_t row, int64_t 
 
 // `next` is the head to be done after this one, whose rows are fetched meanwhile, as are those to be written.
 template <class P>
-static void attentionGradHead(const GradHead& head, const GradHead& next, int64_t N, int64_t d,
+static void attentionGradHead(const GradHead& head, const GradHead& next, int64_t N, int64_t M, int64_t d,
                               const AttentionGradBuffers<P>& b) {
   const float rootScale = 1.f / __builtin_sqrtf((float)d);
   const auto unscaled = [](int64_t) { return 1.f; };
@@ -139,14 +140,14 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
   const Panels<P> gradFeatures = packFeatures(head.gradient, 0, N, d, b.gradFeatures);
   const Rows<P> pRows = {b.p, kGradStride / kUnitSize<P>, 1}, dsRows = {b.ds, kGradStride / kUnitSize<P>, 1};
   const Rows<P> dsColumns = {b.pairs, 1, kGradStride};
-  const int64_t keyBlock = evenBlock(N, kGradKeys, 2), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
+  const int64_t keyBlock = evenBlock(M, kGradKeys, 2), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
   const HeadRows ahead[] = {head.dq, head.dk, head.dv, next.o, next.gradient, next.q, next.k, next.v};
-  Fetcher fetcher(ahead, 8, N, d, 2 * ceilDiv(N, kHeadCols) * ceilDiv(N, kHeadRows));
+  Fetcher fetcher(ahead, 8, d, 2 * ceilDiv(N, kHeadCols) * ceilDiv(M, kHeadRows));
   const auto fetch = [&] { fetcher.step(); };
   const Result scores = {b.scores, kHeadCols, false, nullptr}, products = {b.products, kHeadCols, false, nullptr};
 
-  for (int64_t key = 0; key < N; key += keyBlock) {
-    const int64_t keys = min64(keyBlock, N - key), rowBlock = evenBlock(keys, kGradRows, 2);
+  for (int64_t key = 0; key < M; key += keyBlock) {
+    const int64_t keys = min64(keyBlock, M - key), rowBlock = evenBlock(keys, kGradRows, 2);
     const Rows<P> keyRows = copyTokens(head.k, key, keys, d, b.keys);
     const Rows<P> valueRows = copyTokens(head.v, key, keys, d, b.values);
     const Panels<P> keyFeatures = packFeatures(head.k, key, keys, d, b.keyFeatures);
@@ -172,30 +173,44 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
 }
 
 template <class P>
-static void attentionGradTyped(const Call& call, int64_t heads) {
-  const Tensor &qkv = call.inputs[0], &o = call.inputs[1], &lse = call.inputs[2], &gradient = call.inputs[3];
-  const Tensor& dqkv = call.outputs[0];
-  const int64_t images = qkv.shape[0], N = qkv.shape[1], D = qkv.shape[2] / 3, d = D / heads;
-  parallelUnits(call.pool, images * heads, 5 * N * N * d, [&](int64_t head, int64_t next, int thread) {
-    const AttentionGradBuffers<P> buffers(call.pool->scratch(thread, AttentionGradBuffers<P>(nullptr, N, d).bytes), N, d);
-    const auto headOf = [&](int64_t unit) {
-      const int64_t image = unit / heads, column = unit % heads * d;
-      const auto of = [&](const Tensor& tensor, int64_t part) { return HeadRows(tensor, image, part * D + column); };
-      return GradHead{of(qkv, 0), of(qkv, 1), of(qkv, 2), of(o, 0), of(gradient, 0), of(dqkv, 0), of(dqkv, 1), of(dqkv, 2)};
-    };
-    const GradHead current = headOf(head), following = headOf(next);
+static void attendGrad(Pool* pool, const AttentionTensors& in, const AttentionTensors& out, const Tensor& o,
+                       const Tensor& lse, const Tensor& gradient) {
+  const int64_t N = in.queries.shape[1], d = in.d, allHeads = in.allHeads();
+  const auto headOf = [&](int64_t head) {
+    return GradHead{in.q(head), in.k(head), in.v(head), in.rows(o, head, 0), in.rows(gradient, head, 0), out.q(head),
+                    out.k(head), out.v(head)};
+  };
+  parallelUnits(pool, allHeads, 5 * N * in.keysValues.shape[1] * d, [&](int64_t head, int64_t next, int thread) {
+    const GradHead current = headOf(head);
+    const int64_t M = current.k.tokens;
+    clearTokens(current.dk, M, current.dk.tokens, d);
+    clearTokens(current.dv, M, current.dv.tokens, d);
+    if (M == 0) return clearTokens(current.dq, 0, N, d);
+    const AttentionGradBuffers<P> buffers(pool->scratch(thread, AttentionGradBuffers<P>(nullptr, N, M, d).bytes), N, M, d);
     sumProducts(current.o, current.gradient, N, d, buffers.delta);
     // Columns past N are multiplied by zeros; they only have to be finite.
     for (int64_t t = 0; t < roundUp(N, kLanes); t++)
       buffers.lse[t] = t < N ? kLog2e * ((const float*)lse.data)[head * N + t] : 0.f;
-    attentionGradHead(current, next < images * heads ? following : current, N, d, buffers);
+    attentionGradHead(current, next < allHeads ? headOf(next) : current, N, M, d, buffers);
   });
+}
+
+// `rest` are the inputs after those of attention: o, lse, do.
+static void attendGrad(Pool* pool, const AttentionTensors& in, const AttentionTensors& out, const Tensor* rest) {
+  if (in.low()) return attendGrad<LowPacked>(pool, in, out, rest[0], rest[1], rest[2]);
+  attendGrad<float>(pool, in, out, rest[0], rest[1], rest[2]);
 }
 
 static void attentionGradKernel(const Call& call) {
   const int64_t heads = (int64_t)call.number("heads", 1);
-  if (call.inputs[0].dtype == DType::BFloat16) return attentionGradTyped<LowPacked>(call, heads);
-  attentionGradTyped<float>(call, heads);
+  attendGrad(call.pool, AttentionTensors(call.inputs[0], heads), AttentionTensors(call.outputs[0], heads), call.inputs + 1);
+}
+
+static void crossAttentionGradKernel(const Call& call) {
+  const int64_t heads = (int64_t)call.number("heads", 1);
+  const int32_t* const lengths = (const int32_t*)call.inputs[2].data;
+  attendGrad(call.pool, AttentionTensors(call.inputs[0], call.inputs[1], lengths, heads),
+             AttentionTensors(call.outputs[0], call.outputs[1], nullptr, heads), call.inputs + 3);
 }
 
 }  // namespace RF_NS

@@ -12,6 +12,7 @@
 #include "gather.cc"
 #include "global_norm.cc"
 #include "layer_norm_modulate.cc"
+#include "length_mask.cc"
 #include "linear.cc"
 #include "linear_gated_residual.cc"
 #include "linear_grad.cc"
@@ -57,6 +58,7 @@ static const Kernel kKernels[] = {
     {"concat", concatKernel},
     {"gather", gatherKernel},
     {"scatterAdd", scatterAddKernel},
+    {"lengthMask", lengthMaskKernel},
     {"softmax", softmaxKernel},
     {"gelu", activationKernel<geluWithDerivative>},
     {"geluDerivative", derivativeKernel<geluWithDerivative>},
@@ -69,6 +71,8 @@ static const Kernel kKernels[] = {
     {"linearGatedResidual", linearGatedResidualKernel},
     {"attention", attentionKernel},
     {"attentionGrad", attentionGradKernel},
+    {"crossAttention", crossAttentionKernel},
+    {"crossAttentionGrad", crossAttentionGradKernel},
     {"layerNormModulate", layerNormModulateKernel},
     {"layerNormModulateGrad", layerNormModulateGradKernel},
     {"gatedResidual", gatedResidualKernel},

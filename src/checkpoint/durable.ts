@@ -12,31 +12,58 @@ export interface FileDigest {
 /** Small enough that hashing one piece does not hold up the event loop, large enough for the disk. */
 const PIECE_BYTES = 4 << 20;
 
+/** A new file that is written piece by piece, hashed on the way and flushed to the disk at its end. */
+export class DurableFile {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /** Fails if the file is already there. */
+  static async create(path: string): Promise<DurableFile> {
+    return new DurableFile(path, await open(path, 'wx'));
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+      const piece = chunk.subarray(start, start + PIECE_BYTES);
+      this.#hash.update(piece);
+      await writeFully(this.#file, piece);
+      this.#bytes += piece.length;
+    }
+  }
+
+  async finish(): Promise<FileDigest> {
+    await this.#file.sync();
+    await this.#file.close();
+    return { bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+
+  /** Removes what was written. */
+  async abandon(): Promise<void> {
+    await this.#file.close().catch(() => {});
+    await rm(this.path, { force: true });
+  }
+}
+
 /**
  * Writes a new file and flushes it to the disk, hashing what it writes. Fails if the file is already there; a file that
  * cannot be written to its end is removed.
  */
 export async function writeDurably(path: string, chunks: Iterable<Uint8Array>): Promise<FileDigest> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  const file = await open(path, 'wx');
+  const file = await DurableFile.create(path);
   try {
-    for (const chunk of chunks) {
-      for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
-        const piece = chunk.subarray(start, start + PIECE_BYTES);
-        hash.update(piece);
-        await writeFully(file, piece);
-        bytes += piece.length;
-      }
-    }
-    await file.sync();
-    await file.close();
+    for (const chunk of chunks) await file.write(chunk);
+    return await file.finish();
   } catch (error) {
-    await file.close().catch(() => {});
-    await rm(path, { force: true });
+    await file.abandon();
     throw error;
   }
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** Replaces a file as a whole: whoever reads it, and whatever crashes, finds the old content or the new. */

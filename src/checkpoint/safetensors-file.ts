@@ -1,8 +1,7 @@
-import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { writeDurably } from './durable.ts';
 import type { FileDigest } from './durable.ts';
+import { readFully, withFile } from './read-file.ts';
 import {
   allocateSlot,
   bytesOf,
@@ -11,9 +10,6 @@ import {
   safetensorsChunks,
 } from './safetensors.ts';
 import type { SafetensorsContents, SafetensorsHeader, StoredTensor, StoredTensors } from './safetensors.ts';
-
-/** One read call handles at most 2 GiB. */
-const READ_BYTES = 1 << 30;
 
 /** Writes a new file, flushed to the disk; the tensors are not copied. */
 export async function writeSafetensors(
@@ -46,19 +42,6 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   return withFile(path, (file) => readHeader(file, path));
 }
 
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, 'r');
-    return await use(file);
-  } catch (error) {
-    if (error instanceof RectiflowError) throw error;
-    throw fileError(path, systemProblem(error), 'Check the path', error);
-  } finally {
-    await file?.close();
-  }
-}
-
 async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
   const { size } = await file.stat();
   const prefix = new Uint8Array(Math.min(8, size));
@@ -66,24 +49,4 @@ async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHe
   const header = new Uint8Array(headerLength(prefix, size, path));
   await readFully(file, header, 8, path);
   return parseSafetensorsHeader(header, size, path);
-}
-
-async function readFully(
-  file: FileHandle,
-  target: Uint8Array,
-  position: number,
-  path: string,
-): Promise<void> {
-  for (let done = 0; done < target.length;) {
-    const wanted = Math.min(READ_BYTES, target.length - done);
-    const { bytesRead } = await file.read(target, done, wanted, position + done);
-    if (bytesRead === 0) {
-      throw fileError(
-        path,
-        `ends at byte ${position + done} while it is read`,
-        'Is another process writing it?',
-      );
-    }
-    done += bytesRead;
-  }
 }

@@ -203,6 +203,11 @@ function elementBytes(dtype: SafetensorsDtype): number {
   return STORAGE[dtype].BYTES_PER_ELEMENT;
 }
 
+/** What values of this dtype and shape take, in bytes. */
+export function bytesIn(dtype: SafetensorsDtype, shape: readonly number[]): number {
+  return elements(shape) * elementBytes(dtype);
+}
+
 function sortedMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string') throw valueError('safetensors', `metadata "${key}"`, 'a string', value);
@@ -256,7 +261,7 @@ function parseSlot(name: string, entry: unknown, origin: string): TensorSlot {
     return fail(`has data_offsets ${JSON.stringify(offsets)}, wanted [begin, end] with begin <= end`);
   }
   const [begin, end] = offsets as [number, number];
-  const wanted = elements(shape) * elementBytes(dtype as SafetensorsDtype);
+  const wanted = bytesIn(dtype as SafetensorsDtype, shape);
   if (end - begin !== wanted) {
     return fail(
       `of ${dtype} ${formatShape(shape)} needs ${wanted} bytes, its data_offsets hold ${end - begin}`,

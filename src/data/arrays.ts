@@ -76,7 +76,15 @@ function checkValues(images: Float32Array, size: number, name: string, unbounded
   }
 }
 
-function checkLabels(labels: ArrayLike<number>, count: number, options: ArrayOptions): number {
+/**
+ * @returns the number of classes
+ * @throws RectiflowError naming the sample whose label is none, or where labels, classes and names do not fit
+ */
+export function checkLabels(
+  labels: ArrayLike<number>,
+  count: number,
+  options: Pick<ArrayOptions, 'name' | 'classes' | 'classNames'>,
+): number {
   const { name = 'arrays', classNames } = options;
   if (labels.length !== count) {
     throw dataError(

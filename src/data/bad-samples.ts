@@ -4,9 +4,10 @@ import type { Annotation, ReadKey, Source } from './source.ts';
 /** What to do about a sample that cannot be read: end with its error, or name it, count it and take another. */
 export type BadSamplePolicy = 'fail' | 'skip';
 
-/** The share of bad samples above which a set is not fit to be learnt from. */
-const mostBad = 0.05;
-/** Reads before the share says something. */
+/** The share of a set that may be bad: above it, what is learnt is not what the user thinks. */
+const mostOfSet = 0.05;
+/** The share of the samples read so far from which on it is not worth waiting for the rest, and how many are a sample. */
+const mostSoFar = 0.1;
 const enoughReads = 200;
 
 /** Reads samples under a policy. */
@@ -16,6 +17,7 @@ export class SampleReader {
   readonly #onBad: (error: RectiflowError, skipped: number) => void;
   readonly #bad = new Set<number>();
   #reads = 0;
+  #tooMany: RectiflowError | undefined;
 
   /** @param onBad is told of each sample that is skipped, once, and how many there are by now */
   constructor(
@@ -36,40 +38,46 @@ export class SampleReader {
   /**
    * Writes sample `index` to `out`. In the place of a bad one comes the next in the set that is not: a function of the set
    * alone, so that a resumed run learns from the same samples.
-   * @throws RectiflowError of the first bad sample (fail), or when more than a twentieth are bad (skip)
+   * @throws RectiflowError of the first bad sample (fail), or when more than a twentieth of the set is bad (skip)
    */
   read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation> {
-    if (this.#bad.has(index)) return this.#readInstead(index, out, offset, key);
+    if (this.#tooMany) throw this.#tooMany;
+    const good = this.#nextGood(index);
     this.#reads++;
-    const fail = (error: unknown): Promise<Annotation> => {
-      this.#refuse(index, error);
-      return this.#readInstead(index, out, offset, key);
+    const readAnother = (error: unknown): Annotation | Promise<Annotation> => {
+      this.#refuse(good, error);
+      return this.read(good, out, offset, key);
     };
     try {
-      const read = this.#source.read(index, out, offset, key);
-      if (!(read instanceof Promise)) return this.#checkLabel(index, read);
-      return read.then((annotation) => this.#checkLabel(index, annotation)).catch(fail);
+      const read = this.#source.read(good, out, offset, key);
+      if (!(read instanceof Promise)) return this.#checkLabel(good, read);
+      return read.then((annotation) => this.#checkLabel(good, annotation)).catch(readAnother);
     } catch (error) {
-      return fail(error);
+      return readAnother(error);
     }
   }
 
-  async #readInstead(index: number, out: Float32Array, offset: number, key: ReadKey): Promise<Annotation> {
-    return this.read((index + 1) % this.#source.count, out, offset, key);
+  /** `index`, or the first behind it that is not known to be bad. There is one: a twentieth of a set may be bad at most. */
+  #nextGood(index: number): number {
+    let good = index;
+    while (this.#bad.has(good)) good = (good + 1) % this.#source.count;
+    return good;
   }
 
   #refuse(index: number, error: unknown): void {
-    const { name, count } = this.#source;
     if (this.#policy === 'fail' || !(error instanceof RectiflowError) || error.code === 'internal')
       throw error;
-    if (this.#bad.has(index)) return;
-    this.#bad.add(index);
-    this.#onBad(error, this.#bad.size);
-    const seen = Math.min(this.#reads, count);
-    if (seen < Math.min(count, enoughReads) || this.#bad.size <= mostBad * seen) return;
-    const share = `${this.#bad.size} of the ${seen} samples read so far cannot be used, more than ${100 * mostBad} %`;
-    const advice = 'Look at them with: rectiflow data check';
-    throw dataError(name, `${share}. The last one: ${error.message}`, advice, error);
+    if (!this.#bad.has(index)) {
+      this.#bad.add(index);
+      this.#onBad(error, this.#bad.size);
+    }
+    const { name, count } = this.#source;
+    const bad = this.#bad.size;
+    const tooManySoFar = this.#reads >= enoughReads && bad > mostSoFar * this.#reads;
+    if (bad <= mostOfSet * count && !tooManySoFar) return;
+    const problem = `${bad} of its ${count} samples cannot be used, after ${this.#reads} reads. The last one: ${error.message}`;
+    this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);
+    throw this.#tooMany;
   }
 
   #checkLabel(index: number, annotation: Annotation): Annotation {

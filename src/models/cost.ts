@@ -2,6 +2,7 @@
 // than a hundredth and is bound by memory.
 import { timeFrequencies } from '../nn/layers.ts';
 import { type DiTConfig, resolveDiTConfig } from './dit-config.ts';
+import { type TextConfig, type TextDiTConfig, resolveTextDiTConfig } from './text-dit-config.ts';
 import { type ExpressionDiTConfig, resolveExpressionDiTConfig } from './expression-dit-config.ts';
 
 /** Floating-point operations for one sample. */
@@ -30,18 +31,53 @@ export function costPerCell(config: ExpressionDiTConfig): Cost {
   return total([transformerCost(T, D, depth), firstLinearCost(T, groupSize, D), linearCost(T, D, groupSize)]);
 }
 
+/**
+ * What a model costs per image and caption, all of whose tokens are counted: attention does not spend time on padding, the
+ * layers around it do.
+ */
+export function costPerCaptionedImage(config: TextDiTConfig): Cost {
+  const { text, width: D, depth, ...image } = resolveTextDiTConfig(config);
+  const N = (image.imageSize[0] * image.imageSize[1]) / image.patchSize ** 2;
+  return total([
+    costPerImage({ ...image, width: D, depth, classes: 0 }),
+    repeated(depth, attentionLayerCost(N, text.length, D, text.width)),
+    linearCost(1, text.width, D),
+    textEncoderCost(text),
+  ]);
+}
+
+/** Frozen embeddings cost nothing. */
+function textEncoderCost(text: TextConfig): Cost {
+  if (text.kind === 'embeddings') return { forward: 0, training: 0 };
+  const { length: L, width: W, depth } = text;
+  return repeated(
+    depth,
+    total([attentionLayerCost(L, L, W, W), linearCost(L, W, 4 * W), linearCost(L, 4 * W, W)]),
+  );
+}
+
+/** N queries of width D attend to M tokens of width W. */
+function attentionLayerCost(N: number, M: number, D: number, W: number): Cost {
+  return total([linearCost(N, D, D), linearCost(M, W, 2 * D), attentionCost(N, M, D), linearCost(N, D, D)]);
+}
+
+/** The backward pass computes the scores again. */
+function attentionCost(N: number, M: number, D: number): Cost {
+  return { forward: 4 * N * M * D, training: 14 * N * M * D };
+}
+
 /** The blocks, the embedding of the time and the last modulation. */
 function transformerCost(N: number, D: number, depth: number): Cost {
   const block = total([
     linearCost(N, D, 3 * D),
-    { forward: 4 * N ** 2 * D, training: 14 * N ** 2 * D },
+    attentionCost(N, N, D),
     linearCost(N, D, D),
     linearCost(N, D, 4 * D),
     linearCost(N, 4 * D, D),
     linearCost(1, D, 6 * D),
   ]);
   return total([
-    ...Array.from({ length: depth }, () => block),
+    repeated(depth, block),
     firstLinearCost(1, timeFrequencies, D),
     linearCost(1, D, D),
     linearCost(1, D, 2 * D),
@@ -58,6 +94,10 @@ function linearCost(rows: number, inputs: number, outputs: number): Cost {
 function firstLinearCost(rows: number, inputs: number, outputs: number): Cost {
   const product = 2 * rows * inputs * outputs;
   return { forward: product, training: 2 * product };
+}
+
+function repeated(times: number, { forward, training }: Cost): Cost {
+  return { forward: times * forward, training: times * training };
 }
 
 function total(costs: readonly Cost[]): Cost {

@@ -36,8 +36,18 @@ export function conditioningParameters(classes: number, D: number): ParameterSpe
   ];
 }
 
-/** Attention and an MLP, each modulated and gated (adaLN-Zero): x [B, N, D], c [B, D] -> [B, N, D] */
-export function block(params: Parameters, name: string, x: Tensor, c: Tensor, heads: number): Tensor {
+/**
+ * Attention and an MLP, each modulated and gated (adaLN-Zero): x [B, N, D], c [B, D] -> [B, N, D]
+ * @param between what happens to the tokens after the attention and before the MLP; nothing by default
+ */
+export function block(
+  params: Parameters,
+  name: string,
+  x: Tensor,
+  c: Tensor,
+  heads: number,
+  between: (h: Tensor) => Tensor = (h) => h,
+): Tensor {
   const modulation = split(linearLayer(params, `${name}.adaLN_modulation.1`, c), 1, 6); // -> 6 x [B, D]
   const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation as [
     Tensor,
@@ -49,7 +59,7 @@ export function block(params: Parameters, name: string, x: Tensor, c: Tensor, he
   ];
   const qkv = linearLayer(params, `${name}.attn.qkv`, layerNormModulate(x, shift1, scale1)); // -> [B, N, 3D]
   const attended = linearLayer(params, `${name}.attn.proj`, attention(qkv, heads)); // -> [B, N, D]
-  const h = gatedResidual(x, attended, gate1);
+  const h = between(gatedResidual(x, attended, gate1));
   const hidden = linearLayer(params, `${name}.mlp.fc1`, layerNormModulate(h, shift2, scale2), 'gelu'); // -> [B, N, 4D]
   return gatedResidual(h, linearLayer(params, `${name}.mlp.fc2`, hidden), gate2); // -> [B, N, D]
 }

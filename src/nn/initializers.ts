@@ -12,8 +12,12 @@ export interface InitialDraw {
 /** Records what makes a parameter's first values. */
 export type Initializer = (shape: Shape, draw: InitialDraw) => Tensor;
 
-export const zeros: Initializer = (shape, { step }) =>
-  broadcastTo(constant(step, [], new Float64Array(1)), shape);
+export const zeros: Initializer = filled(0);
+export const ones: Initializer = filled(1);
+
+function filled(value: number): Initializer {
+  return (shape, { step }) => broadcastTo(constant(step, [], Float64Array.of(value)), shape);
+}
 
 /** N(0, deviation^2) */
 export function normal(deviation: number): Initializer {

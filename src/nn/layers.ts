@@ -1,13 +1,23 @@
 // Layers as functions of the parameters' names: `linearLayer(params, 'blocks.0.mlp.fc1', x)` uses blocks.0.mlp.fc1.weight
 // and .bias. Each stands beside the declaration of what it uses.
-import { type Activation, gather, linear, timestepEmbedding } from '../ops/index.ts';
+import {
+  type Activation,
+  affine,
+  broadcastTo,
+  crossAttention,
+  gather,
+  layerNormModulate,
+  linear,
+  timestepEmbedding,
+} from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Initializer, normal, xavierUniform, zeros } from './initializers.ts';
+import { type Initializer, normal, ones, xavierUniform, zeros } from './initializers.ts';
 import type { ParameterSpec, Parameters } from './parameters.ts';
 
 /** Sines and cosines of the time, before the timestep embedder's layers. */
 export const timeFrequencies = 256;
-const embeddingDeviation = 0.02;
+/** Of the normal distribution that tables of embeddings start from. */
+export const embeddingDeviation = 0.02;
 
 /** weight [out, in] and a bias [out] that starts at zero. */
 export function linearParameters(
@@ -50,4 +60,50 @@ export function labelEmbedderParameters(name: string, classes: number, width: nu
 /** labels int32 [B] in 0..classes, which the caller sees to -> [B, D] */
 export function labelEmbedder(params: Parameters, name: string, labels: Tensor): Tensor {
   return gather(params(`${name}.embedding_table.weight`), labels);
+}
+
+export function layerNormParameters(name: string, width: number): ParameterSpec[] {
+  return [
+    { name: `${name}.weight`, shape: [width], init: ones, trainable: true },
+    { name: `${name}.bias`, shape: [width], init: zeros, trainable: true },
+  ];
+}
+
+/** (x - mean) / sqrt(variance + 1e-6) weight + bias over the last axis (Ba et al. 2016): x [B, N, D] -> [B, N, D] */
+export function layerNormLayer(params: Parameters, name: string, x: Tensor): Tensor {
+  // The op that has kernels takes a shift and a scale for each sample.
+  const forEach = (vector: Tensor): Tensor => broadcastTo(vector, [x.shape[0]!, x.shape[2]!]);
+  const scale = affine(params(`${name}.weight`), 1, -1);
+  return layerNormModulate(x, forEach(params(`${name}.bias`)), forEach(scale));
+}
+
+/**
+ * @param width of the queries and of the result
+ * @param contextWidth of what is attended to
+ * @param projection what the output's weight starts with
+ */
+export function crossAttentionParameters(
+  name: string,
+  width: number,
+  contextWidth: number,
+  projection: Initializer = xavierUniform,
+): ParameterSpec[] {
+  return [
+    ...linearParameters(`${name}.q`, width, width),
+    ...linearParameters(`${name}.kv`, 2 * width, contextWidth),
+    ...linearParameters(`${name}.proj`, width, width, projection),
+  ];
+}
+
+/** x [B, N, D] attends to the first lengths[b] tokens of context [B, M, W]: -> [B, N, D] */
+export function crossAttentionLayer(
+  params: Parameters,
+  name: string,
+  x: Tensor,
+  { tokens, lengths }: { tokens: Tensor; lengths: Tensor },
+  heads: number,
+): Tensor {
+  const q = linearLayer(params, `${name}.q`, x);
+  const kv = linearLayer(params, `${name}.kv`, tokens);
+  return linearLayer(params, `${name}.proj`, crossAttention(q, kv, lengths, heads));
 }

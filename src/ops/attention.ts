@@ -1,15 +1,14 @@
 // Bidirectional multi-head self-attention (Vaswani et al. 2017), with the gradient that recomputes the probabilities from the
 // log-sum-exp (Dao et al. 2022), so that no backend has to keep a matrix of tokens by tokens.
-import { valueError } from '../tensor/errors.ts';
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
-import { add, affine, div, exp, log, mul, sub } from './elementwise.ts';
+import { add, div, exp, log, sub } from './elementwise.ts';
+import { type Scores, checkHeads, fromHeads, scoreGradients, scores } from './heads.ts';
 import { matmul } from './matmul.ts';
 import { type Fused, apply, apply1, checkRank, checkShape, float32 } from './op.ts';
 import { max } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { concat, split } from './slice.ts';
 import { sum } from './sum.ts';
-import { transpose } from './transpose.ts';
 
 type Attention = { heads: number };
 
@@ -21,29 +20,12 @@ function dimensions(
   checkRank(op, 'qkv', '[B, N, 3D]', 3, qkv.shape);
   const [B, N, width] = qkv.shape as [number, number, number];
   const D = width / 3;
-  if (!Number.isInteger(heads) || heads < 1 || D % heads !== 0) {
-    throw valueError(op, 'heads', `a positive integer that divides D = ${D}`, heads);
-  }
+  checkHeads(op, heads, D);
   return { B, N, D, H: heads };
 }
 
-/** [B, N, H d] -> [B, H, N, d] */
-function toHeads(x: Tensor, heads: number): Tensor {
-  const [B, N, D] = x.shape as [number, number, number];
-  return transpose(reshape(x, [B, N, heads, D / heads]), [0, 2, 1, 3]);
-}
-
-/** [B, H, N, d] -> [B, N, H d] */
-function fromHeads(x: Tensor): Tensor {
-  const [B, H, N, d] = x.shape as [number, number, number, number];
-  return reshape(transpose(x, [0, 2, 1, 3]), [B, N, H * d]);
-}
-
-/** q, k, v as [B, H, N, d], and the scores q k^T / sqrt(d) as [B, H, N, N]. */
-function scores(qkv: Tensor, heads: number): { q: Tensor; k: Tensor; v: Tensor; s: Tensor; scale: number } {
-  const [q, k, v] = split(qkv, -1, 3).map((part) => toHeads(part, heads)) as [Tensor, Tensor, Tensor];
-  const scale = 1 / Math.sqrt(q.shape[3]!);
-  return { q, k, v, s: affine(matmul(q, k, { transposeB: true }), scale, 0), scale };
+function scoresOf(qkv: Tensor, heads: number): Scores {
+  return scores(split(qkv, -1, 3) as [Tensor, Tensor, Tensor], heads);
 }
 
 export const attentionOp: Fused<Attention> = {
@@ -55,7 +37,7 @@ export const attentionOp: Fused<Attention> = {
   },
   lowPrecision: () => ({ inputs: [0], outputs: [0] }),
   decompose([qkv], { heads }) {
-    const { v, s } = scores(qkv!, heads);
+    const { v, s } = scoresOf(qkv!, heads);
     const largest = max(s, [-1], true);
     const powers = exp(sub(s, largest));
     const total = sum(powers, [-1], true);
@@ -80,16 +62,7 @@ export const attentionGradOp: Fused<Attention> = {
   },
   lowPrecision: () => ({ inputs: [0, 1, 3], outputs: [0] }),
   decompose([qkv, o, lse, g], { heads }) {
-    const { q, k, v, s, scale } = scores(qkv!, heads);
-    const p = exp(sub(s, reshape(lse!, [...lse!.shape, 1])));
-    const dO = toHeads(g!, heads);
-    const dp = matmul(dO, v, { transposeB: true });
-    const delta = sum(mul(dO, toHeads(o!, heads)), [-1], true);
-    const ds = affine(mul(p, sub(dp, delta)), scale, 0);
-    const dq = matmul(ds, k);
-    const dk = matmul(ds, q, { transposeA: true });
-    const dv = matmul(p, dO, { transposeA: true });
-    return [concat([dq, dk, dv].map(fromHeads), -1)];
+    return [concat(scoreGradients(scoresOf(qkv!, heads), o!, lse!, g!), -1)];
   },
 };
 

@@ -5,12 +5,14 @@ import { attentionGradOp, attentionOp } from './attention.ts';
 import { castOp } from './cast.ts';
 import { conditionDropoutOp } from './condition-dropout.ts';
 import { constantOp } from './constant.ts';
+import { crossAttentionGradOp, crossAttentionOp } from './cross-attention.ts';
 import * as elementwise from './elementwise.ts';
 import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
 import { gatherOp, scatterAddOp } from './gather.ts';
 import { globalNormOp } from './global-norm.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
+import { lengthMaskOp } from './length-mask.ts';
 import { linearGatedResidualOp } from './linear-gated-residual.ts';
 import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
 import { matmulOp } from './matmul.ts';
@@ -59,6 +61,7 @@ export type OpName =
   | 'gather'
   | 'scatterAdd'
   | 'constant'
+  | 'lengthMask'
   | 'gelu'
   | 'geluDerivative'
   | 'silu'
@@ -70,6 +73,8 @@ export type OpName =
   | 'linearGatedResidual'
   | 'attention'
   | 'attentionGrad'
+  | 'crossAttention'
+  | 'crossAttentionGrad'
   | 'layerNorm'
   | 'rmsNorm'
   | 'layerNormModulate'
@@ -121,6 +126,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   gather: gatherOp,
   scatterAdd: scatterAddOp,
   constant: constantOp,
+  lengthMask: lengthMaskOp,
   gelu: activations.geluOp,
   geluDerivative: activations.geluDerivativeOp,
   silu: activations.siluOp,
@@ -132,6 +138,8 @@ export const ops: Readonly<Record<OpName, Op>> = {
   linearGatedResidual: linearGatedResidualOp,
   attention: attentionOp,
   attentionGrad: attentionGradOp,
+  crossAttention: crossAttentionOp,
+  crossAttentionGrad: crossAttentionGradOp,
   layerNorm: layerNormOp,
   rmsNorm: rmsNormOp,
   layerNormModulate: layerNormModulateOp,

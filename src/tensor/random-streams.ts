@@ -13,6 +13,8 @@ export const streams = {
   sampling: 3,
   /** The order of the samples in an epoch; the epoch takes the step's place. */
   order: 4,
+  /** Crops and flips of images; the epoch takes the step's place. */
+  transforms: 5,
   /** The total counts of generated cells. */
-  sampleTotals: 8,
+  sampleTotals: 6,
 } as const;

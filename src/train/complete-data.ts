@@ -1,11 +1,8 @@
-import type { z } from 'zod';
 import { DIGIT_CLASSES, digitsShape } from '../data/digits.ts';
-import type { DataConfig, Transform } from '../data/settings.ts';
+import type { DataConfig, Side, Transform } from '../data/settings.ts';
 import type { SourceFacts } from '../data/source.ts';
 import { describeProblem } from './config-problems.ts';
-import type { dataSchema } from './data-schema.ts';
-
-type ParsedData = z.output<typeof dataSchema>;
+import type { ParsedData } from './data-schema.ts';
 
 /** Emoji come in one size only. */
 const emojiSize = 32;
@@ -24,7 +21,7 @@ export function completeData(data: ParsedData, problems: string[]): DataConfig {
   return { ...rest, transforms: transforms ?? (size === undefined ? [] : fitTo(size)) } as DataConfig;
 }
 
-function fitTo(size: number | [number, number]): Transform[] {
+function fitTo(size: Side): Transform[] {
   const [height, width] = typeof size === 'number' ? [size, size] : size;
   if (height !== width) return [{ kind: 'resize', size: [height, width] }];
   return [

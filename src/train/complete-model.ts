@@ -1,11 +1,9 @@
-import type { z } from 'zod';
 import type { SourceFacts } from '../data/source.ts';
 import { parsePreset } from '../models/presets.ts';
 import { attempt, describeProblem } from './config-problems.ts';
 import type { ModelConfig } from './config.ts';
-import type { modelSettings } from './schema.ts';
+import type { ParsedModel } from './schema.ts';
 
-type ParsedModel = z.output<typeof modelSettings>;
 type Settings = Readonly<Record<string, unknown>>;
 
 /** The settings of each kind of model, in the order in which people think of them. */
@@ -49,7 +47,10 @@ export function completeModel(
       problems.push(describeProblem(['model', name], wanted, undefined));
     }
   }
-  return complete as unknown as ModelConfig;
+  // In one order, so that what is stored of a run does not depend on where its settings came from.
+  return Object.fromEntries(
+    ['kind', ...names].map((name) => [name, complete[name]]),
+  ) as unknown as ModelConfig;
 }
 
 function kindFor(facts: SourceFacts | undefined): ModelConfig['kind'] {

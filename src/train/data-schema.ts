@@ -1,13 +1,29 @@
 // The settings of data, a form for each kind of source.
 import { z } from 'zod';
-import { above0, flag, fraction, number, oneOf, settings, text, variant, whole } from './schema-parts.ts';
+import type { DataConfig, ImageSettings, Side, Transform } from '../data/settings.ts';
+import {
+  above0,
+  flag,
+  fraction,
+  number,
+  oneOf,
+  settings,
+  side,
+  text,
+  variant,
+  whole,
+} from './schema-parts.ts';
 
-const sideLengths = 'a whole number from 1, or two: [height, width]';
+type OfImages = Extract<DataConfig, ImageSettings>;
 
-export const side: z.ZodUnion<readonly [z.ZodNumber, z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>]> = z.union(
-  [whole(1), z.tuple([whole(1), whole(1)])],
-  { error: sideLengths },
-);
+/** As it is given, defaults filled in: `size` may stand for transforms. */
+export type ParsedData =
+  | Exclude<DataConfig, ImageSettings>
+  | (OfImages extends infer Data extends OfImages
+      ? Data extends unknown
+        ? Omit<Data, 'transforms'> & { readonly size?: Side; readonly transforms?: readonly Transform[] }
+        : never
+      : never);
 
 const path = text('a path');
 const paths = z.union([path, z.array(path).min(1)], { error: 'a path, or a list of paths' });
@@ -101,13 +117,8 @@ const sources = [
   settings({ source: z.literal('custom') }),
 ] as const;
 
-/** The kinds of source. */
-export const sourceNames: string[] = sources.map(({ shape }) => [...shape.source.values][0]!);
+const names = sources.map(({ shape }) => [...shape.source.values][0]!);
 
-export const dataSchema: z.ZodDiscriminatedUnion<typeof sources, 'source'> = z.discriminatedUnion(
-  'source',
-  sources,
-  {
-    error: variant('source', ...sourceNames),
-  },
-);
+export const dataSchema: z.ZodType<ParsedData> = z.discriminatedUnion('source', sources, {
+  error: variant('source', ...names),
+});

@@ -5,10 +5,10 @@ import type { DataConfig } from '../data/settings.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { completeData, factsOf } from './complete-data.ts';
 import { completeModel } from './complete-model.ts';
-import { attempt, configError, describeIssues, describeProblem } from './config-problems.ts';
+import { attempt, configError, describeProblem } from './config-problems.ts';
 import type { ConfigInput, ModelConfig, RunConfig } from './config.ts';
 import { createModel } from './create-model.ts';
-import { type Parsed, schema } from './schema.ts';
+import { type Parsed, parseSettings } from './schema.ts';
 
 export interface ResolveOptions {
   /** How the error calls the config: a file, a recipe. */
@@ -45,12 +45,6 @@ export function resolveData(input: ConfigInput, origin = 'config'): DataConfig {
   const data = completeData(parseSettings(input, origin).data, problems);
   if (problems.length > 0) throw configError(origin, problems);
   return data;
-}
-
-function parseSettings(input: ConfigInput, origin: string): Parsed {
-  const parsed = schema.safeParse(input);
-  if (!parsed.success) throw configError(origin, describeIssues(parsed.error.issues, input));
-  return parsed.data;
 }
 
 function fillIn(

@@ -2,7 +2,19 @@
 import { z } from 'zod';
 import { samplers } from '../flow/samplers.ts';
 import type { SamplerName } from '../flow/samplers.ts';
-import { dataSchema, side } from './data-schema.ts';
+import { describeIssues, configError } from './config-problems.ts';
+import type {
+  ConfigInput,
+  ExpressionModel,
+  FlowConfig,
+  ImageModel,
+  ModelConfig,
+  OptimizerConfig,
+  RunConfig,
+  SampleConfig,
+  TextConfig,
+} from './config.ts';
+import { type ParsedData, dataSchema } from './data-schema.ts';
 import {
   above0,
   below1,
@@ -11,12 +23,33 @@ import {
   from0,
   oneOf,
   settings,
+  side,
   text,
   variant,
   whole,
 } from './schema-parts.ts';
 
-export const modelSettings = settings({
+type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
+
+/** What is given of a model, whatever its kind, and the defaults that do not depend on the data. */
+export interface ParsedModel
+  extends Given<Omit<ImageModel, 'kind' | 'timeScale'>>, Given<Omit<ExpressionModel, 'kind' | 'timeScale'>> {
+  readonly kind?: ModelConfig['kind'] | undefined;
+  readonly preset?: string | undefined;
+  readonly text?: Given<TextConfig> | undefined;
+  readonly timeScale: number;
+}
+
+/** A config as it is given, with the defaults that do not depend on other settings or on the data. */
+export interface Parsed extends Omit<RunConfig, 'data' | 'model' | 'flow' | 'optimizer' | 'sample'> {
+  readonly data: ParsedData;
+  readonly model: ParsedModel;
+  readonly flow: Pick<FlowConfig, 'timeSampling'> & Given<FlowConfig>;
+  readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> & Given<OptimizerConfig>;
+  readonly sample: Pick<SampleConfig, 'sampler' | 'steps' | 'perClass'> & Given<SampleConfig>;
+}
+
+const model: z.ZodType<ParsedModel> = settings({
   kind: oneOf('dit', 'text-dit', 'expression-dit').optional(),
   preset: z.string({ error: 'a size and a patch size, as in DiT-S/8' }).optional(),
   width: whole(1).optional(),
@@ -56,7 +89,7 @@ const timeSampling = z.discriminatedUnion(
 
 const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
 
-export const schema = settings({
+const schema: z.ZodType<Parsed> = settings({
   name: z
     .string({ error: 'a name for the folder of the run' })
     .regex(/^[\p{L}\p{N}][\p{L}\p{N}._ -]*$/u, { error: 'letters, digits, dots, dashes, as in digits-2' })
@@ -68,7 +101,7 @@ export const schema = settings({
     prefetch: whole(1).default(2),
     onBadSample: oneOf('fail', 'skip').default('fail'),
   }).prefault({}),
-  model: modelSettings.prefault({}),
+  model: model.prefault({}),
   flow: settings({
     timeSampling: timeSampling.default({ kind: 'uniform' }),
     labelDropout: fraction.optional(),
@@ -112,4 +145,9 @@ export const schema = settings({
   }).prefault({}),
 });
 
-export type Parsed = z.output<typeof schema>;
+/** @throws RectiflowError that lists every setting that there is not or that is of a kind that it cannot be */
+export function parseSettings(input: ConfigInput, origin: string): Parsed {
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw configError(origin, describeIssues(parsed.error.issues, input));
+  return parsed.data;
+}

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeOperands, nodeCost } from '../../bench/node-cost.ts';
-import { DiT } from '../../src/models/dit.ts';
 import { mixedPrecision } from '../../src/program/index.ts';
+import { createModel } from '../../src/train/create-model.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
 import { runProgram } from '../../src/train/run-program.ts';
 

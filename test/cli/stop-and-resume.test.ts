@@ -25,7 +25,7 @@ async function workFolder(train: object = {}): Promise<string> {
 function killedAt(step: number): string {
   return `
     import { loadConfig, train } from ${JSON.stringify(pathToFileURL(join(dist, 'index.js')))};
-    await train(await loadConfig('tiny.json'), {
+    await train((await loadConfig('tiny.json')).config, {
       onStep: ({ step }) => { if (step === ${step}) process.kill(process.pid, 'SIGKILL'); },
     });`;
 }

@@ -4,6 +4,7 @@ import { arraySource } from '../../src/data/arrays.ts';
 import { Loader } from '../../src/data/loader.ts';
 import { Sampler, epochOrder } from '../../src/data/sampler.ts';
 import type { Source } from '../../src/data/source.ts';
+import { RectiflowError } from '../../src/tensor/errors.ts';
 
 describe('epochOrder', () => {
   test('is a permutation, the same for the same (seed, epoch), another for others', () => {
@@ -85,8 +86,8 @@ describe('Loader', () => {
       const { indices, position } = sampler.next();
       const batch = await loader.next();
       expect(batch.position).toEqual(position);
-      expect(batch.images).toEqual(Float32Array.from(indices, (index) => index / 100));
-      expect(batch.labels).toEqual(Int32Array.from(indices, (index) => index % 3));
+      expect(batch.values).toEqual(Float32Array.from(indices, (index) => index / 100));
+      expect(batch.annotations).toEqual([...indices].map((index) => ({ label: index % 3 })));
     }
     loader.close();
     await expect(loader.next()).rejects.toThrow(/closed/);
@@ -114,19 +115,23 @@ describe('Loader', () => {
         reads++;
         await new Promise((resolve) => setTimeout(resolve, index % 3));
         out[offset] = index / 100;
-        return index;
+        return { label: index };
       },
     };
     const loader = new Loader(slow, { batchSize: 5, seed: 0, prefetch: 3 });
-    const { images, labels } = await loader.next();
-    expect(images).toEqual(Float32Array.from(labels, (label) => label / 100));
+    const { values, annotations } = await loader.next();
+    expect(values).toEqual(Float32Array.from(annotations, ({ label }) => label! / 100));
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(reads).toBe(20);
     loader.close();
   });
 
   test('a label out of range names the sample', async () => {
-    const source: Source = { ...numbered(3), name: 'pets', read: (index) => (index === 2 ? 3 : index) };
+    const source: Source = {
+      ...numbered(3),
+      name: 'pets',
+      read: (index) => ({ label: index === 2 ? 3 : index }),
+    };
     await expect(new Loader(source, { batchSize: 3, seed: 0 }).next()).rejects.toThrow(
       /pets: sample 2 has label 3, outside of \[0, 3\)/,
     );
@@ -137,7 +142,7 @@ describe('Loader', () => {
       ...numbered(100),
       read: async (index) => {
         if (index === epochOrder(100, 0, 0)[15]) throw new Error('unreadable');
-        return 0;
+        return { label: 0 };
       },
     };
     const loader = new Loader(source, { batchSize: 10, seed: 0 });
@@ -145,5 +150,129 @@ describe('Loader', () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     await expect(loader.next()).rejects.toThrow('unreadable');
     loader.close();
+  });
+
+  test('each machine reads its own part of the same global batch', async () => {
+    const options = { batchSize: 2, seed: 4, ranks: 3 };
+    const whole = new Loader(numbered(10), { batchSize: 6, seed: 4 });
+    const parts = [0, 1, 2].map((rank) => new Loader(numbered(10), { ...options, rank }));
+    for (let step = 0; step < 5; step++) {
+      const { annotations, position } = await whole.next();
+      const batches = await Promise.all(parts.map((part) => part.next()));
+      expect(batches.flatMap((batch) => batch.annotations)).toEqual(annotations);
+      for (const batch of batches) expect(batch.position).toEqual(position);
+    }
+    for (const loader of [whole, ...parts]) loader.close();
+    expect(() => new Loader(numbered(3), { ...options, rank: 3 })).toThrow(
+      'rank must be a whole number from 0, below 3',
+    );
+  });
+
+  test('at most as many reads at a time as there are workers, with the same result for any number', async () => {
+    const batches = async (workers: number): Promise<unknown> => {
+      let [running, most] = [0, 0];
+      const source: Source = {
+        ...numbered(20),
+        read: async (index, out, offset, { epoch }) => {
+          most = Math.max(most, ++running);
+          await new Promise((resolve) => setTimeout(resolve, index % 3));
+          running--;
+          out[offset] = index + 100 * epoch;
+          return { label: index };
+        },
+      };
+      const loader = new Loader(source, { batchSize: 8, seed: 2, workers });
+      const read = [await loader.next(), await loader.next(), await loader.next()];
+      loader.close();
+      expect(most).toBe(workers);
+      return read;
+    };
+    const one = await batches(1);
+    expect(await batches(3)).toEqual(one);
+    expect((one as { values: Float32Array }[])[2]!.values.some((value) => value >= 100)).toBe(true);
+  });
+});
+
+describe('a sample that cannot be read', () => {
+  const damaged = (count: number, isBad: (index: number) => boolean): Source => ({
+    name: 'damaged',
+    count,
+    shape: [1, 1, 1],
+    classes: count,
+    read: async (index, out, offset) => {
+      if (isBad(index)) throw new RectiflowError('file', `${index}.png: is truncated`);
+      out[offset] = index;
+      return { label: index };
+    },
+  });
+
+  test('ends the run by default', async () => {
+    const loader = new Loader(
+      damaged(100, (index) => index % 50 === 7),
+      { batchSize: 100, seed: 0 },
+    );
+    await expect(loader.next()).rejects.toThrow(/^(7|57)\.png: is truncated$/);
+  });
+
+  test('is skipped where the run says so: named once, counted, and replaced by the next that can', async () => {
+    const skipped: [string, number][] = [];
+    const loader = new Loader(
+      damaged(100, (index) => index === 7 || index === 8),
+      {
+        batchSize: 100,
+        seed: 0,
+        onBadSample: 'skip',
+        onBad: ({ message }, count) => skipped.push([message, count]),
+      },
+    );
+    for (let epoch = 0; epoch < 2; epoch++) {
+      const order = epochOrder(100, 0, epoch);
+      const wanted = [...order].map((index) => (index === 7 || index === 8 ? 9 : index));
+      const { annotations, values } = await loader.next();
+      expect(annotations.map(({ label }) => label)).toEqual(wanted);
+      expect([...values]).toEqual(wanted);
+    }
+    loader.close();
+    expect(skipped.map(([, count]) => count)).toEqual([1, 2]);
+    expect(skipped.map(([message]) => message).toSorted()).toEqual([
+      '7.png: is truncated',
+      '8.png: is truncated',
+    ]);
+    expect(loader.skipped).toBe(2);
+  });
+
+  test.each([
+    [40, (index: number) => index < 3],
+    [1000, (index: number) => index % 10 === 0],
+    [7, () => true],
+  ])('is not skipped any more where too many of %d are: above a twentieth', async (count, isBad) => {
+    const loader = new Loader(damaged(count, isBad), { batchSize: 20, seed: 0, onBadSample: 'skip' });
+    const readAll = async (): Promise<void> => {
+      for (let i = 0; i < 2 * count; i += 20) await loader.next();
+    };
+    await expect(readAll()).rejects.toThrow(
+      /\d+ of its \d+ samples cannot be used, after \d+ reads\. The last one: \d+\.png: is truncated/,
+    );
+    loader.close();
+  });
+
+  test('up to a twentieth are skipped without end', async () => {
+    const loader = new Loader(
+      damaged(1000, (index) => index % 25 === 3),
+      {
+        batchSize: 100,
+        seed: 0,
+        onBadSample: 'skip',
+      },
+    );
+    for (let i = 0; i < 30; i++) await loader.next();
+    expect(loader.skipped).toBe(40);
+    loader.close();
+  });
+
+  test('a fault that is not of the file is never skipped', async () => {
+    const source: Source = { ...numbered(10), read: () => Promise.reject(new TypeError('bug')) };
+    const loader = new Loader(source, { batchSize: 2, seed: 0, onBadSample: 'skip' });
+    await expect(loader.next()).rejects.toThrow('bug');
   });
 });

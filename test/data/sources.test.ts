@@ -7,6 +7,8 @@ import type { ArrayOptions } from '../../src/data/arrays.ts';
 import { digitsSource } from '../../src/data/digits.ts';
 import { checkSource } from '../../src/data/source.ts';
 
+const start = { seed: 0, epoch: 0 };
+
 describe('arrays', () => {
   const good: ArrayOptions = { images: new Uint8Array(8), shape: [1, 2, 2], labels: [0, 1] };
   test.each<[Partial<ArrayOptions>, RegExp]>([
@@ -33,10 +35,10 @@ describe('arrays', () => {
     const bytes = arraySource({ images: Uint8Array.of(0, 255, 51, 204), shape: [1, 1, 2], labels: [4, 2] });
     expect(bytes).toMatchObject({ count: 2, classes: 5 });
     const out = new Float32Array(4);
-    expect(await bytes.read(1, out, 2)).toBe(2);
+    expect(await bytes.read(1, out, 2, start)).toEqual({ label: 2 });
     expect(out).toEqual(Float32Array.of(0, 0, 51 / 127.5 - 1, 204 / 127.5 - 1));
     const floats = arraySource({ images: Float32Array.of(-1, 0.5), shape: [1, 1, 2] });
-    expect(await floats.read(0, out, 0)).toBe(-1);
+    expect(await floats.read(0, out, 0, start)).toEqual({});
     expect(out.subarray(0, 2)).toEqual(Float32Array.of(-1, 0.5));
     expect(floats.classes).toBeUndefined();
   });
@@ -73,10 +75,10 @@ describe('digits', () => {
     expect(padded).toMatchObject({ count: 10_000, shape: [1, 32, 32] });
     const image = new Float32Array(28 * 28);
     const large = new Float32Array(32 * 32);
-    const labels = await Promise.all([0, 1, 2, 3].map((index) => plain.read(index, image, 0)));
-    expect(labels).toEqual([7, 2, 1, 0]);
+    const labels = await Promise.all([0, 1, 2, 3].map((index) => plain.read(index, image, 0, start)));
+    expect(labels.map(({ label }) => label)).toEqual([7, 2, 1, 0]);
     expect([Math.min(...image), Math.max(...image)]).toEqual([-1, 1]);
-    expect(await padded.read(3, large, 0)).toBe(0);
+    expect(await padded.read(3, large, 0, start)).toEqual({ label: 0 });
     expect(large.subarray(0, 64).every((value) => value === -1)).toBe(true);
     for (let row = 0; row < 28; row++) {
       expect(large.subarray((row + 2) * 32 + 2, (row + 2) * 32 + 30)).toEqual(

@@ -126,11 +126,11 @@ describe('sampling refuses', () => {
   const wrong: [string, Partial<SampleOptions>, string][] = [
     [
       'a label out of range',
-      { ...told([0, 3]) },
-      'sample: label 1 must be a class of the model, from 0 to 2, got 3',
+      { ...told([0, 4]) },
+      'sample: labels of sample 1 must be a whole number from 0 to 2, got 4',
     ],
     ['a negative label', { ...told([-1]) }, 'from 0 to 2, got -1'],
-    ['fewer labels than samples', { count: 4 }, 'labels must be one for each of the 4 samples, got 3 labels'],
+    ['fewer labels than samples', { count: 4 }, 'labels must be one for each of the 4 samples, got 3 values'],
     ['no samples', { ...told([]) }, 'sample: count must be a positive integer, got 0'],
     ['guidance that is no number', { guidance: NaN }, 'sample: guidance must be a finite number, got NaN'],
     ['no steps', { steps: 0 }, 'sample: steps must be a positive integer, got 0'],
@@ -143,7 +143,9 @@ describe('sampling refuses', () => {
   it('labels and guidance for a model without classes', async () => {
     const free = tinyDiT({ classes: 0 });
     const sampler = new FlowSampler(backend, free, await randomWeights(backend, free));
-    await expect(sampler.sample({ ...told([0]), steps: 1, seed: 0 })).rejects.toThrow('without classes');
+    await expect(sampler.sample({ ...told([0]), steps: 1, seed: 0 })).rejects.toThrow(
+      'labels must be left out: the model was trained without',
+    );
     await expect(sampler.sample({ count: 1, guidance: 2, steps: 1, seed: 0 })).rejects.toThrow(
       'guidance must be 1',
     );

@@ -8,7 +8,7 @@ import { type Program, lower } from '../../src/program/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/step.ts';
-import { tinyDiT } from '../support/models.ts';
+import { tinyDiT, tinyTextDiT } from '../support/models.ts';
 
 /** Two operations for each multiplication of every matrix product that the program decomposes into. */
 function countProducts(program: Program): number {
@@ -41,4 +41,18 @@ it('is what the formulas per block say', () => {
   const less = costPerImage({ ...shape, depth: 12 });
   expect(more.forward - less.forward).toBe(24 * D ** 2 * N + 4 * N ** 2 * D + 12 * D ** 2);
   expect(more.training - less.training).toBe(72 * D ** 2 * N + 14 * N ** 2 * D + 36 * D ** 2);
+});
+
+const embedded = { kind: 'embeddings', length: 5, width: 6 } as const;
+
+it.each([
+  ['tokens', tinyTextDiT({ depth: 3 })],
+  [
+    'embeddings',
+    tinyTextDiT({ text: { ...embedded, empty: { embeddings: Array(6).fill(0), pooled: Array(6).fill(0) } } }),
+  ],
+])('counts the products of a model that is told captions as %s', (_, model) => {
+  const { forward, training } = model.cost;
+  expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
+  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
 });

@@ -102,9 +102,9 @@ describe('DiT velocity', () => {
     const build = (): unknown =>
       trace('velocity', (graph) => {
         const params = declareParameters(graph, model.parameters);
-        return { v: model.velocity(params, graph.input('x', [1, 2, 8, 12]), graph.input('t', [1])) };
+        return { v: model.velocity(params, graph.input('x', [1, 2, 8, 12]), graph.input('t', [1]), {}) };
       });
-    expect(build).toThrow('DiT: labels must be given: the model has 3 classes');
+    expect(build).toThrow('DiT: labels must be given: there are 3 classes');
   });
 });
 

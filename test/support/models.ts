@@ -3,6 +3,8 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { DiT } from '../../src/models/dit.ts';
 import type { DiTConfig } from '../../src/models/dit-config.ts';
 import type { Model } from '../../src/models/model.ts';
+import { TextDiT } from '../../src/models/text-dit.ts';
+import type { TextDiTConfig } from '../../src/models/text-dit-config.ts';
 import { type ParameterSpec, initialValue } from '../../src/nn/parameters.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -13,6 +15,21 @@ import { randomValues } from './random.ts';
 export function tinyDiT(changes: Partial<DiTConfig> = {}): DiT {
   const sizes = { width: 16, depth: 2, heads: 2, patchSize: 4, channels: 2, classes: 3 };
   return new DiT({ ...sizes, imageSize: [8, 12], ...changes });
+}
+
+/** The same told captions of up to 5 tokens out of 9; token 8 ends a caption. */
+export function tinyTextDiT(changes: Partial<TextDiTConfig> = {}): TextDiT {
+  const sizes = { width: 16, depth: 2, heads: 2, patchSize: 4, channels: 2, imageSize: [8, 12] } as const;
+  const text = {
+    kind: 'tokens',
+    vocabulary: 9,
+    length: 5,
+    width: 12,
+    depth: 1,
+    heads: 3,
+    empty: [8],
+  } as const;
+  return new TextDiT({ ...sizes, text, ...changes });
 }
 
 /** What a new model's parameter starts with, by the reference. */

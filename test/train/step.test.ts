@@ -130,7 +130,10 @@ describe('training step', () => {
   });
 
   it('needs no labels for a model without classes', async () => {
-    const { executable } = await newStep({ model: tinyDiT({ classes: 0 }) });
+    const { executable } = await newStep({
+      model: tinyDiT({ classes: 0 }),
+      draw: randomDraw(draw({ conditions: [] })),
+    });
     const { labels: _, ...rest } = inputs(4, 192);
     await executable.run(rest);
     expect((await executable.read('loss'))[0]).toBeGreaterThan(1);

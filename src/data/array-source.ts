@@ -1,0 +1,84 @@
+import { stat } from 'node:fs/promises';
+import { toFloat32 } from '../checkpoint/to-float32.ts';
+import { fileError, formatShape, systemProblem } from '../tensor/errors.ts';
+import type { Shape } from '../tensor/shape.ts';
+import { openTensor, readElement, readLabelTensor } from './array/tensor-file.ts';
+import type { TensorFile } from './array/tensor-file.ts';
+import { checkLabels } from './arrays.ts';
+import { FilePool } from './file-pool.ts';
+import { openPackedArray } from './pack/read-array.ts';
+import type { ArrayData } from './settings.ts';
+import type { Source } from './source.ts';
+import { writeBytes, writeBounded, writeLatents } from './array/values.ts';
+
+/**
+ * Opens an array of samples [N, C, H, W], or [N, H, W] with one channel: a .npy file, a tensor of a .safetensors file, or a
+ * folder made by `rectiflow data pack`. Images are uint8, 0 to 255, or floats in [-1, 1]; latents any finite numbers, of which
+ * the model sees (value - shift) * scale. Samples are read one by one, so the file may be larger than memory; each is checked
+ * when it is read.
+ * @throws RectiflowError naming the file, and the sample or the tensor
+ */
+export async function openArray(data: ArrayData): Promise<Source> {
+  const { path, latents, scale, shift } = data;
+  if (await isFolder(path)) return openPackedArray(data);
+  const file = await openTensor(path, data.tensor);
+  const shape = sampleShape(file, latents);
+  const count = file.shape[0]!;
+  const pool = new FilePool();
+  const labels = data.labels === undefined ? undefined : await readLabels(data, pool);
+  const classes = labels === undefined ? undefined : checkLabels(labels, count, { ...data, name: path });
+  return {
+    name: path,
+    count,
+    shape,
+    ...(classes === undefined ? {} : { classes }),
+    ...(data.classNames === undefined ? {} : { classNames: data.classNames }),
+    ...(latents ? { record: { scale, shift } } : {}),
+    async read(index, out, offset) {
+      const tensor = await readElement(file, index, pool);
+      if (latents) writeLatents(toFloat32(tensor), { scale, shift }, out, offset, describe(index));
+      else if (tensor.dtype === 'U8') writeBytes(tensor.data as Uint8Array, out, offset);
+      else writeBounded(toFloat32(tensor), out, offset, describe(index));
+      return labels === undefined ? {} : { label: labels[index]! };
+    },
+    describe,
+    close: () => pool.close(),
+  };
+
+  function describe(index: number): string {
+    return `${file.name}: sample ${index}`;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Check the path', error);
+  });
+  return found.isDirectory();
+}
+
+/** Labels of a .safetensors file may be a tensor of it; else they are a .npy file. */
+async function readLabels({ path, labels }: ArrayData, pool: FilePool): Promise<Int32Array> {
+  const isBeside = labels!.toLowerCase().endsWith('.npy') || path.toLowerCase().endsWith('.npy');
+  return readLabelTensor(await openTensor(isBeside ? labels! : path, labels!), pool);
+}
+
+function sampleShape({ name, dtype, shape }: TensorFile, latents: boolean): Shape {
+  const wanted = latents ? 'latents are [N, C, H, W] or [N, H, W]' : 'images are [N, C, H, W] or [N, H, W]';
+  if ((shape.length !== 3 && shape.length !== 4) || shape.slice(1).includes(0)) {
+    throw fileError(name, `has shape ${formatShape(shape)}, ${wanted}`, 'Reshape it');
+  }
+  const [, channels, , last] = shape;
+  if (!latents && shape.length === 4 && channels! > 4 && (last === 1 || last === 3)) {
+    const problem = `has shape ${formatShape(shape)}, which looks like [N, H, W, C]; ${wanted}`;
+    throw fileError(name, problem, 'Transpose it: images.transpose(0, 3, 1, 2)');
+  }
+  if (!latents && dtype !== 'U8' && !dtype.includes('F')) {
+    throw fileError(
+      name,
+      `has values of ${dtype}; images are uint8, or floats in [-1, 1]`,
+      'Convert it: images.astype("uint8")',
+    );
+  }
+  return shape.length === 3 ? [1, ...shape.slice(1)] : shape.slice(1);
+}

@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileError, systemProblem } from '../tensor/errors.ts';
+
+/** JSON: a list of names; text: one name a line. */
+const FILES = ['classes.json', 'classnames.txt'] as const;
+
+/**
+ * The names of the classes, by label, from `classes.json` (a list) or `classnames.txt` (a name a line) in a folder; undefined
+ * where there is neither.
+ * @throws RectiflowError where the file holds something else, or a name twice
+ */
+export async function readClassNames(folder: string): Promise<readonly string[] | undefined> {
+  for (const file of FILES) {
+    const path = join(folder, file);
+    const text = await readIfThere(path);
+    if (text === undefined) continue;
+    const names = file.endsWith('.json')
+      ? parseJsonNames(text, path)
+      : text.replace(/\r?\n$/, '').split(/\r?\n/);
+    const odd = names.findIndex((name, i) => name === '' || names.indexOf(name) !== i);
+    if (odd === -1) return names;
+    const problem = names[odd] === '' ? `name ${odd} is empty` : `the class "${names[odd]}" comes twice`;
+    throw fileError(path, problem, 'Give each class a name of its own');
+  }
+  return undefined;
+}
+
+function parseJsonNames(text: string, path: string): string[] {
+  let names: unknown;
+  try {
+    names = JSON.parse(text);
+  } catch (cause) {
+    throw fileError(
+      path,
+      `holds no valid JSON (${(cause as Error).message})`,
+      'Write a list of names',
+      cause,
+    );
+  }
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  throw fileError(
+    path,
+    'is no list of names',
+    'Write a list such as ["cat", "dog"], the name of class 0 first',
+  );
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw fileError(path, systemProblem(error), 'Check the file', error);
+  }
+}

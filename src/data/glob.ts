@@ -1,0 +1,159 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
+
+/** More files than any set has; a slip such as {0..9999999999} is refused instead of filling memory. */
+const MOST_NAMES = 1_000_000;
+const WILD = /[*?[]/;
+
+/**
+ * The files that paths and patterns name, sorted, each once. Patterns: `*` and `?` within a name, `**` for any folders,
+ * `[a-z]`, `[!a-z]`, `{a,b}`, and `{000..009}` for numbers, with as many digits. Names that start with a dot match only a
+ * pattern that does so too. A path that is there as it stands is that file, whatever letters it has.
+ * @param what the files are called in errors
+ * @throws RectiflowError where a pattern matches nothing, or a path is not there or is a folder
+ */
+export async function expandPaths(paths: string | readonly string[], what: string): Promise<string[]> {
+  const patterns = typeof paths === 'string' ? [paths] : paths;
+  if (patterns.length === 0) throw dataError(what, 'no path is given', 'Set data.path');
+  const found = new Set<string>();
+  for (const pattern of patterns) {
+    for (const path of await expandPattern(pattern)) found.add(path);
+  }
+  return [...found].toSorted();
+}
+
+async function expandPattern(pattern: string): Promise<string[]> {
+  if (await isFile(pattern)) return [pattern];
+  const files: string[] = [];
+  for (const path of expandBraces(pattern, pattern)) {
+    // The files of {000..009} are meant each: one that is missing is a hole in the set.
+    if (WILD.test(path)) files.push(...(await matching(path)));
+    else files.push(await existing(path));
+  }
+  if (files.length > 0) return files;
+  throw fileError(pattern, 'matches no files', 'Check the path and the pattern');
+}
+
+async function existing(path: string): Promise<string> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Check the path', error);
+  });
+  if (found.isFile()) return path;
+  throw fileError(path, 'is no file', `Name its files with a pattern such as ${join(path, '*')}`);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** `{a,b}` and `{000..009}`, nested too; a brace that holds neither stands for itself. */
+function expandBraces(pattern: string, whole: string): string[] {
+  const brace = innermostBrace(pattern);
+  if (brace === undefined) return [pattern.replaceAll('\0', '{').replaceAll('\u0001', '}')];
+  const [start, end] = brace;
+  const inside = pattern.slice(start + 1, end);
+  // Put out of the way of the search, and back at its end.
+  const choices =
+    numberRange(inside, whole) ?? (inside.includes(',') ? inside.split(',') : [`\0${inside}\u0001`]);
+  const expanded = choices.map((choice) => pattern.slice(0, start) + choice + pattern.slice(end + 1));
+  const paths: string[] = [];
+  for (const path of expanded) {
+    for (const name of expandBraces(path, whole)) paths.push(name);
+    if (paths.length > MOST_NAMES) throw tooMany(whole);
+  }
+  return paths;
+}
+
+function innermostBrace(pattern: string): [number, number] | undefined {
+  const end = pattern.indexOf('}');
+  const start = pattern.lastIndexOf('{', end);
+  return end === -1 || start === -1 ? undefined : [start, end];
+}
+
+function numberRange(text: string, whole: string): string[] | undefined {
+  const match = /^(\d+)\.\.(\d+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, first, last] = match as unknown as [string, string, string];
+  const [from, to] = [Number(first), Number(last)];
+  const count = to - from + 1;
+  if (count < 1)
+    throw fileError(whole, `counts down from ${first} to ${last}`, 'Give the smaller number first');
+  if (count > MOST_NAMES) throw tooMany(whole);
+  return Array.from({ length: count }, (_, i) => String(from + i).padStart(first.length, '0'));
+}
+
+function tooMany(pattern: string): Error {
+  return fileError(pattern, `names more than ${MOST_NAMES} files`, 'Check the ranges in its braces');
+}
+
+/** The files that match a pattern without braces. */
+async function matching(pattern: string): Promise<string[]> {
+  const parts = pattern.split('/');
+  const isAbsolute = parts[0] === '';
+  const files: string[] = [];
+  const walk = async (folder: string, index: number): Promise<void> => {
+    const part = parts[index]!;
+    const isLast = index === parts.length - 1;
+    if (part !== '**' && !WILD.test(part)) {
+      const path = below(folder, part);
+      if (!isLast) await walk(path, index + 1);
+      else if (await isFile(path)) files.push(path);
+      return;
+    }
+    if (part === '**' && !isLast) await walk(folder, index + 1);
+    const names = part === '**' ? /^(?!\.)/ : segmentPattern(part);
+    for (const entry of await list(folder === '' ? '.' : folder)) {
+      if (!names.test(entry.name)) continue;
+      const path = below(folder, entry.name);
+      if (isLast) {
+        if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(path)))) files.push(path);
+        else if (part === '**' && entry.isDirectory()) await walk(path, index);
+      } else if (part === '**') {
+        // Not through links, which may lead back up.
+        if (entry.isDirectory()) await walk(path, index);
+      } else if (entry.isDirectory() || entry.isSymbolicLink()) await walk(path, index + 1);
+    }
+  };
+  await walk(isAbsolute ? '/' : '', isAbsolute ? 1 : 0);
+  return files;
+}
+
+function below(folder: string, name: string): string {
+  return folder === '' || folder.endsWith('/') ? folder + name : `${folder}/${name}`;
+}
+
+async function list(
+  folder: string,
+): Promise<{ name: string; isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean }[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Nothing there to match; a folder that may not be read is another matter.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw fileError(folder, systemProblem(error), 'Check the path', error);
+  }
+}
+
+/** One name's pattern as a regular expression. */
+function segmentPattern(part: string): RegExp {
+  const source = part.replaceAll(
+    /\*+|\?|\[(!?)([^\]]+)\]|[\\^$.|+()[\]{}]/g,
+    (token, not: string | undefined, set: string) => {
+      if (token.startsWith('*')) return '[^/]*';
+      if (token === '?') return '[^/]';
+      if (not !== undefined) return `[${not === '' ? '' : '^'}${set.replaceAll(/[\\^]/g, '\\$&')}]`;
+      return `\\${token}`;
+    },
+  );
+  const hidden = part.startsWith('.') ? '' : '(?!\\.)';
+  try {
+    return new RegExp(`^${hidden}${source}$`, 'u');
+  } catch (error) {
+    throw fileError(part, 'is no pattern', 'Check its square brackets', error);
+  }
+}

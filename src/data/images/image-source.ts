@@ -1,0 +1,137 @@
+import { type RectiflowError, dataError } from '../../tensor/errors.ts';
+import { listSome } from '../list-some.ts';
+import type { Condition, ImageSettings } from '../settings.ts';
+import type { Annotation, Source } from '../source.ts';
+import { decodeImage } from './decode.ts';
+import { outputShape } from './transforms.ts';
+
+/** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
+export interface ImageItems {
+  readonly count: number;
+  /**
+   * The encoded file.
+   * @throws RectiflowError naming the item, where it cannot be read
+   */
+  bytes(index: number): Uint8Array | Promise<Uint8Array>;
+  /** A whole number from 0; undefined where this one has none. Absent where the set has no labels. */
+  label?(index: number): number | undefined;
+  /** Absent where the set has no captions. Asked only of items that have one. */
+  caption?(index: number): string | Promise<string>;
+  /** By default every item has a caption, if there are captions. */
+  hasCaption?(index: number): boolean;
+  /** How people call an item: the path of its file, say. */
+  describe(index: number): string;
+  close?(): Promise<void>;
+}
+
+export interface ImageSourceOptions {
+  /** How errors call the set. */
+  readonly name: string;
+  readonly items: ImageItems;
+  /** Where there are none, there are as many classes as the largest label asks for. */
+  readonly classNames?: readonly string[];
+  readonly settings: ImageSettings;
+  readonly condition: Condition;
+  /** Some captions, which are shown only where images are told by their captions. */
+  readonly examples?: readonly string[];
+}
+
+const EXAMPLES = 16;
+
+/** Captions from all over the set, without those that cannot be read. */
+export async function exampleCaptions(items: ImageItems): Promise<string[]> {
+  if (items.caption === undefined) return [];
+  const most = Math.min(EXAMPLES, items.count);
+  const spread = Array.from({ length: most }, (_, i) => Math.floor((i * items.count) / most));
+  const captions = await Promise.allSettled(
+    spread.filter((index) => items.hasCaption?.(index) ?? true).map(async (index) => items.caption!(index)),
+  );
+  return captions.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+/**
+ * A source of images that are decoded when they are read, several at once, off the JavaScript thread.
+ * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
+ */
+export function imageSource(options: ImageSourceOptions): Source {
+  const { name, items, classNames, settings, examples } = options;
+  const shape = outputShape(settings);
+  const condition = chooseCondition(options);
+  const classes = condition === 'class' ? countClasses(options) : undefined;
+  return {
+    name,
+    count: items.count,
+    shape,
+    ...(classes === undefined ? {} : { classes }),
+    ...(classes === undefined || classNames === undefined ? {} : { classNames }),
+    ...(condition === 'caption' ? { captions: true, ...(examples && { examples }) } : {}),
+    async read(index, out, offset, key) {
+      const bytes = await items.bytes(index);
+      await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);
+      return annotate(items, index, condition);
+    },
+    describe: (index) => items.describe(index),
+    ...(items.close === undefined ? {} : { close: () => items.close!() }),
+  };
+}
+
+async function annotate(items: ImageItems, index: number, condition: Condition): Promise<Annotation> {
+  if (condition === 'caption') return { caption: await items.caption!(index) };
+  return condition === 'class' ? { label: items.label!(index)! } : {};
+}
+
+function chooseCondition(options: ImageSourceOptions): Exclude<Condition, 'auto'> {
+  const { items, condition } = options;
+  const isCaptioned = (index: number): boolean =>
+    items.caption !== undefined && (items.hasCaption?.(index) ?? true);
+  const isLabelled = (index: number): boolean => items.label?.(index) !== undefined;
+  const captions = countWhere(items.count, isCaptioned);
+  const labels = countWhere(items.count, isLabelled);
+  const all = items.count;
+  let chosen = condition;
+  if (chosen === 'auto') {
+    if (captions === all) chosen = 'caption';
+    else if (labels > 0) chosen = 'class';
+    else chosen = captions > 0 ? 'caption' : 'none';
+  }
+  if (chosen === 'caption' && captions < all) throw lacking(options, 'caption', isCaptioned, all - captions);
+  if (chosen === 'class' && labels < all) throw lacking(options, 'label', isLabelled, all - labels);
+  return chosen;
+}
+
+function lacking(
+  { name, items }: ImageSourceOptions,
+  what: 'label' | 'caption',
+  has: (index: number) => boolean,
+  missing: number,
+): RectiflowError {
+  const advice = `Give each image a ${what}, or set data.condition to ${what === 'label' ? 'caption' : 'class'} or none`;
+  if (missing === items.count) return dataError(name, `the images have no ${what}s`, advice);
+  const without = Array.from({ length: items.count }, (_, index) => index).filter((index) => !has(index));
+  const named = listSome(without.map((index) => items.describe(index)));
+  return dataError(name, `${missing} of ${items.count} images have no ${what}: ${named}`, advice);
+}
+
+function countClasses({ name, items, classNames }: ImageSourceOptions): number {
+  let classes = classNames?.length ?? 0;
+  for (let index = 0; index < items.count; index++) {
+    const label = items.label!(index)!;
+    const isLabel = Number.isSafeInteger(label) && label >= 0;
+    if (!isLabel || (classNames !== undefined && label >= classNames.length)) {
+      const range = classNames === undefined ? '0 upwards' : `[0, ${classNames.length}), one per class name`;
+      throw dataError(
+        name,
+        `${items.describe(index)} has label ${label}`,
+        `Labels must be whole numbers in ${range}`,
+      );
+    }
+    classes = Math.max(classes, label + 1);
+  }
+  return classes;
+}
+
+function countWhere(count: number, holds: (index: number) => boolean): number {
+  let found = 0;
+  for (let index = 0; index < count; index++) if (holds(index)) found++;
+  return found;
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { parseJsonObject } from '../../checkpoint/json.ts';
+import { fileError, systemProblem } from '../../tensor/errors.ts';
+
+/** The file in a packed folder that says what the others are. */
+export const MANIFEST = 'pack.json';
+export const SAMPLES = 'samples.bin';
+export const LABELS = 'labels.bin';
+export const CAPTIONS = 'captions.jsonl';
+
+const whole = z.number().int().nonnegative();
+
+const schema = z.object({
+  format: z.literal('rectiflow pack'),
+  version: z.literal(1),
+  form: z.enum(['array', 'shards']),
+  count: whole,
+  /** Of one sample. */
+  shape: z.array(whole.positive()).min(1),
+  /** Of an array: how samples.bin has its values, little endian. uint8 is 0 to 255 for -1 to 1. */
+  dtype: z.enum(['uint8', 'float32']).exactOptional(),
+  /** Of an array: whether all values lie in [-1, 1]. */
+  bounded: z.boolean().exactOptional(),
+  classes: whole.exactOptional(),
+  classNames: z.array(z.string()).exactOptional(),
+  captions: z.boolean(),
+  /** `SourceFacts.record` */
+  record: z.record(z.string(), z.unknown()).exactOptional(),
+  files: z.array(
+    z.object({
+      name: z.string().regex(/^[^/\\]+$/),
+      /** Of a shard. */
+      count: whole.exactOptional(),
+      bytes: whole,
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    }),
+  ),
+});
+
+export type Manifest = z.infer<typeof schema>;
+export type PackedFile = Manifest['files'][number];
+
+/**
+ * Reads what a packed folder holds.
+ * @throws RectiflowError where the folder was not packed, or its manifest is damaged
+ */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, MANIFEST);
+  const bytes = await readFile(path).catch((error: unknown) => {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw isMissing
+      ? fileError(
+          folder,
+          `is a folder without ${MANIFEST}`,
+          'Name a folder made by `rectiflow data pack`, or a file',
+          error,
+        )
+      : fileError(path, systemProblem(error), 'Check the path', error);
+  });
+  const advice = 'Pack the data again';
+  const manifest = schema.safeParse(parseJsonObject(bytes, path, advice));
+  if (manifest.success) return manifest.data;
+  const [issue] = manifest.error.issues;
+  throw fileError(path, `is no manifest of a pack: ${issue!.path.join('.')}: ${issue!.message}`, advice);
+}

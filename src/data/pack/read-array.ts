@@ -1,0 +1,124 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { withFile } from '../../checkpoint/read-file.ts';
+import { fileError, systemProblem } from '../../tensor/errors.ts';
+import { sizeOf } from '../../tensor/shape.ts';
+import { checkLabels } from '../arrays.ts';
+import { readLabelTensor, readElement } from '../array/tensor-file.ts';
+import type { TensorFile } from '../array/tensor-file.ts';
+import { writeBounded, writeBytes, writeLatents } from '../array/values.ts';
+import { FilePool } from '../file-pool.ts';
+import type { ArrayData } from '../settings.ts';
+import type { Annotation, Source } from '../source.ts';
+import { CAPTIONS, LABELS, SAMPLES, readManifest } from './manifest.ts';
+
+const AGAIN = 'Pack the data again';
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * Opens an array folder made by `rectiflow data pack`: samples read back bit for bit. Captions stay in their file; in memory
+ * is where each starts.
+ * @throws RectiflowError naming the folder's file that is missing or has another size
+ */
+export async function openPackedArray({ path, scale, shift, labels: set }: ArrayData): Promise<Source> {
+  const { form, count, shape, dtype, bounded, classes, classNames, captions, record, files } =
+    await readManifest(path);
+  if (form !== 'array' || dtype === undefined) {
+    throw fileError(
+      path,
+      'is packed into shards',
+      `Set data.source to shards and data.path to ${join(path, '*.tar')}`,
+    );
+  }
+  if (scale !== 1 || shift !== 0 || set !== undefined) {
+    throw fileError(
+      path,
+      'is packed with its labels, scale and shift',
+      'Leave out data.labels, data.scale, data.shift',
+    );
+  }
+  for (const { name, bytes } of files) await checkSize(join(path, name), bytes);
+  const named = {
+    ...(classes === undefined ? {} : { classes }),
+    ...(classNames === undefined ? {} : { classNames }),
+  };
+  const pool = new FilePool();
+  const samples: TensorFile = {
+    path: join(path, SAMPLES),
+    name: path,
+    dtype: dtype === 'uint8' ? 'U8' : 'F32',
+    shape: [count, ...shape],
+    start: 0,
+  };
+  await checkSize(samples.path, count * sizeOf(shape) * (dtype === 'uint8' ? 1 : 4));
+  const labels = classes === undefined ? undefined : await readLabels(join(path, LABELS), count, pool);
+  if (labels !== undefined) checkLabels(labels, count, { name: path, ...named });
+  const starts = captions ? await lineStarts(join(path, CAPTIONS), count) : undefined;
+  const describe = (index: number): string => `${path}: sample ${index}`;
+  return {
+    name: path,
+    count,
+    shape,
+    captions,
+    ...named,
+    ...(record === undefined ? {} : { record }),
+    async read(index, out, offset) {
+      const { data } = await readElement(samples, index, pool);
+      if (data instanceof Uint8Array) writeBytes(data, out, offset);
+      else if (bounded) writeBounded(data as Float32Array, out, offset, describe(index));
+      else writeLatents(data as Float32Array, { scale: 1, shift: 0 }, out, offset, describe(index));
+      const annotation: Annotation = labels === undefined ? {} : { label: labels[index]! };
+      if (starts === undefined) return annotation;
+      return { ...annotation, caption: await readCaption(join(path, CAPTIONS), starts, index, pool) };
+    },
+    describe,
+    close: () => pool.close(),
+  };
+}
+
+async function checkSize(path: string, wanted: number): Promise<void> {
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), AGAIN, error);
+  });
+  if (size !== wanted) throw fileError(path, `has ${size} bytes, ${wanted} were packed`, AGAIN);
+}
+
+async function readLabels(path: string, count: number, pool: FilePool): Promise<Int32Array> {
+  await checkSize(path, 4 * count);
+  return readLabelTensor({ path, name: path, dtype: 'I32', shape: [count], start: 0 }, pool);
+}
+
+/** Where each line starts, and the last ends. */
+async function lineStarts(path: string, count: number): Promise<Float64Array> {
+  const starts = new Float64Array(count + 1);
+  let lines = 0;
+  await withFile(path, async (file) => {
+    const piece = new Uint8Array(PIECE_BYTES);
+    for (let position = 0; ;) {
+      const { bytesRead } = await file.read(piece, 0, piece.length, position);
+      if (bytesRead === 0) return;
+      for (let at = piece.indexOf(0x0a); at !== -1 && at < bytesRead; at = piece.indexOf(0x0a, at + 1)) {
+        if (++lines <= count) starts[lines] = position + at + 1;
+      }
+      position += bytesRead;
+    }
+  });
+  if (lines !== count) throw fileError(path, `has ${lines} lines for ${count} samples`, AGAIN);
+  return starts;
+}
+
+async function readCaption(
+  path: string,
+  starts: Float64Array,
+  index: number,
+  pool: FilePool,
+): Promise<string> {
+  const line = await pool.read(path, starts[index]!, starts[index + 1]! - starts[index]!);
+  try {
+    const caption: unknown = JSON.parse(Buffer.from(line).toString('utf8'));
+    if (typeof caption === 'string') return caption;
+  } catch (cause) {
+    throw fileError(path, `line ${index + 1} is no JSON (${(cause as Error).message})`, AGAIN, cause);
+  }
+  throw fileError(path, `line ${index + 1} is no text`, AGAIN);
+}

@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { DurableFile, writeDurably } from '../../checkpoint/durable.ts';
+import { bytesOf } from '../../checkpoint/safetensors.ts';
+import { dataError } from '../../tensor/errors.ts';
+import type { ReadKey, Source } from '../source.ts';
+import { CAPTIONS, LABELS, SAMPLES } from './manifest.ts';
+import type { Manifest, PackedFile } from './manifest.ts';
+import { samplesOf, toBytes } from './samples.ts';
+import type { PackedSample } from './samples.ts';
+
+export type ArrayParts = Required<Pick<Manifest, 'dtype' | 'bounded' | 'files'>>;
+
+/** Writes samples.bin, and labels.bin and captions.jsonl where there are labels and captions. */
+export async function writeArray(
+  source: Source,
+  folder: string,
+  key: ReadKey,
+  onSample: (done: number) => void,
+): Promise<ArrayParts> {
+  // Most sets are bytes throughout; of one that is not, the first sample usually tells.
+  return (
+    (await writeAs('uint8', source, folder, key, onSample)) ??
+    (await writeAs('float32', source, folder, key, onSample))!
+  );
+}
+
+/** @returns undefined, with nothing left behind, where a sample has values that uint8 cannot hold */
+async function writeAs(
+  dtype: 'uint8' | 'float32',
+  source: Source,
+  folder: string,
+  key: ReadKey,
+  onSample: (done: number) => void,
+): Promise<ArrayParts | undefined> {
+  const samples = await DurableFile.create(join(folder, SAMPLES));
+  const captions = source.captions ? await DurableFile.create(join(folder, CAPTIONS)) : undefined;
+  const labels = new Int32Array(source.classes === undefined ? 0 : source.count);
+  let bounded = true;
+  try {
+    for await (const sample of samplesOf(source, key)) {
+      const { index, values } = sample;
+      const bytes = dtype === 'uint8' ? toBytes(values) : bytesOf(values);
+      if (bytes === undefined) {
+        await samples.abandon();
+        await captions?.abandon();
+        return undefined;
+      }
+      bounded &&= isBounded(sample, source);
+      await samples.write(bytes);
+      if (source.classes !== undefined) labels[index] = sample.label!;
+      await captions?.write(Buffer.from(`${JSON.stringify(sample.caption)}\n`));
+      onSample(index + 1);
+    }
+  } catch (error) {
+    await samples.abandon();
+    await captions?.abandon();
+    throw error;
+  }
+  const files: PackedFile[] = [{ name: SAMPLES, ...(await samples.finish()) }];
+  if (captions !== undefined) files.push({ name: CAPTIONS, ...(await captions.finish()) });
+  if (source.classes !== undefined) {
+    files.push({ name: LABELS, ...(await writeDurably(join(folder, LABELS), [bytesOf(labels)])) });
+  }
+  return { dtype, bounded, files };
+}
+
+function isBounded({ index, values }: PackedSample, { name }: Source): boolean {
+  let isWithin = true;
+  for (const value of values) {
+    if (!Number.isFinite(value))
+      throw dataError(name, `sample ${index} holds the value ${value}`, 'Values must be finite');
+    isWithin &&= Math.abs(value) <= 1;
+  }
+  return isWithin;
+}

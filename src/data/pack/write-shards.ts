@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { DurableFile } from '../../checkpoint/durable.ts';
+import { dataError, formatShape } from '../../tensor/errors.ts';
+import type { ReadKey, Source } from '../source.ts';
+import { tarEnd, tarMember } from '../tar/write.ts';
+import type { TarEntry } from '../tar/write.ts';
+import type { PackedFile } from './manifest.ts';
+import { samplesOf, toBytes } from './samples.ts';
+import type { PackedSample } from './samples.ts';
+
+export interface ShardLimits {
+  /** A shard is full with so many samples, or bytes. */
+  readonly samples: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes 000000.tar and so on: each sample a PNG of its values, its class as cls, its caption as txt.
+ * @throws RectiflowError naming a sample that no PNG can hold exactly
+ */
+export async function writeShards(
+  source: Source,
+  folder: string,
+  limits: ShardLimits,
+  key: ReadKey,
+  onSample: (done: number) => void,
+): Promise<PackedFile[]> {
+  const [channels, ...sides] = source.shape;
+  if ((channels !== 1 && channels !== 3) || sides.length !== 2 || source.record !== undefined) {
+    const problem = `samples ${formatShape(source.shape)} are no images of one or three channels`;
+    throw dataError(source.name, problem, 'Pack them into an array');
+  }
+  const files: PackedFile[] = [];
+  let shard: DurableFile | undefined;
+  let count = 0;
+  let bytes = 0;
+  const finish = async (): Promise<void> => {
+    await shard!.write(tarEnd());
+    files.push({ name: shardName(files.length), count, ...(await shard!.finish()) });
+    shard = undefined;
+    [count, bytes] = [0, 0];
+  };
+  try {
+    for await (const sample of samplesOf(source, key)) {
+      shard ??= await DurableFile.create(join(folder, shardName(files.length)));
+      for (const member of await members(sample, source)) {
+        for (const chunk of tarMember(member)) {
+          await shard.write(chunk);
+          bytes += chunk.length;
+        }
+      }
+      count++;
+      onSample(sample.index + 1);
+      if (count >= limits.samples || bytes >= limits.bytes) await finish();
+    }
+    if (shard !== undefined) await finish();
+    return files;
+  } catch (error) {
+    await shard?.abandon();
+    throw error;
+  }
+}
+
+function shardName(index: number): string {
+  return `${String(index).padStart(6, '0')}.tar`;
+}
+
+async function members({ index, values, label, caption }: PackedSample, source: Source): Promise<TarEntry[]> {
+  const key = String(index).padStart(String(source.count - 1).length, '0');
+  return [
+    { name: `${key}.png`, content: await encodePng(values, source, index) },
+    ...(label === undefined ? [] : [{ name: `${key}.cls`, content: Buffer.from(String(label)) }]),
+    ...(caption === undefined ? [] : [{ name: `${key}.txt`, content: Buffer.from(caption) }]),
+  ];
+}
+
+async function encodePng(values: Float32Array, { name, shape }: Source, index: number): Promise<Uint8Array> {
+  const planes = toBytes(values);
+  if (planes === undefined) {
+    throw dataError(
+      name,
+      `sample ${index} holds values that no byte of a PNG stands for`,
+      'Pack it into an array',
+    );
+  }
+  const [channels, height, width] = shape as [1 | 3, number, number];
+  const image = sharp(interleave(planes, channels), {
+    raw: { width, height, channels },
+    limitInputPixels: false,
+  });
+  return (channels === 1 ? image.toColourspace('b-w') : image).png().toBuffer();
+}
+
+/** [C, H, W] to [H, W, C]. */
+function interleave(planes: Uint8Array, channels: number): Uint8Array {
+  const pixels = new Uint8Array(planes.length);
+  const size = planes.length / channels;
+  for (let i = 0; i < planes.length; i++) pixels[(i % size) * channels + Math.floor(i / size)] = planes[i]!;
+  return pixels;
+}

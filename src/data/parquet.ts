@@ -1,0 +1,142 @@
+import type { SchemaTree } from 'hyparquet';
+import { fileError } from '../tensor/errors.ts';
+import { FilePool } from './file-pool.ts';
+import { expandPaths } from './glob.ts';
+import { imageSource } from './images/image-source.ts';
+import { NO_LABEL, readCaptioned, readLabels, rowError, rowName } from './parquet/columns.ts';
+import { ParquetFile } from './parquet/file.ts';
+import { RowReader } from './parquet/rows.ts';
+import { Parts } from './parts.ts';
+import type { ParquetData } from './settings.ts';
+import type { Source } from './source.ts';
+
+/** A group of rows is decoded as a whole where its file has no index of pages. */
+const MOST_GROUP_BYTES = 1 << 30;
+
+/**
+ * Opens Parquet files in the form of Hugging Face: a column of images, each the bytes of a file or a struct of bytes and path;
+ * one of labels, whole numbers (whose names the metadata has) or texts; one of captions.
+ *
+ * Images are read where they are. Up to 256 MiB of them stay in memory; beyond that a shuffled order reads a whole page, or
+ * where the file has no index of pages a whole group of rows, for one image: `rectiflow data pack` makes shards of them, in
+ * which every image is one read.
+ * @throws RectiflowError naming the file and the row or the column
+ */
+export async function openParquet(data: ParquetData): Promise<Source> {
+  const { path, condition, imageColumn } = data;
+  const pool = new FilePool();
+  const files: ParquetFile[] = [];
+  for (const file of await expandPaths(path, 'Parquet files')) files.push(await ParquetFile.open(file, pool));
+  for (const file of files) {
+    checkImages(file, imageColumn);
+    await file.prepare(imageColumn);
+  }
+  const labelColumn =
+    condition === 'auto' || condition === 'class'
+      ? chooseColumn(files, data.labelColumn, ['label'], 'labelColumn')
+      : undefined;
+  const captionColumn =
+    condition === 'auto' || condition === 'caption'
+      ? chooseColumn(files, data.captionColumn, ['caption', 'text'], 'captionColumn')
+      : undefined;
+  if (captionColumn !== undefined) for (const file of files) checkCaptions(file, captionColumn);
+  const labels = labelColumn === undefined ? undefined : await readLabels(files, labelColumn);
+  const captioned = captionColumn === undefined ? undefined : await readCaptioned(files, captionColumn);
+
+  const parts = new Parts(files.map((file) => file.rows));
+  const rows = new RowReader(
+    files,
+    captionColumn === undefined ? [imageColumn] : [imageColumn, captionColumn],
+  );
+  const locate = (index: number): readonly [ParquetFile, number] => {
+    const [part, row] = parts.locate(index);
+    return [files[part]!, row];
+  };
+  return imageSource({
+    name: typeof path === 'string' ? path : files[0]!.path,
+    settings: data,
+    condition,
+    ...(labels?.classNames === undefined ? {} : { classNames: labels.classNames }),
+    items: {
+      count: parts.count,
+      async bytes(index) {
+        const [file, row] = locate(index);
+        const value = await rows.value(file, imageColumn, row);
+        const bytes =
+          value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null | undefined)?.bytes;
+        if (bytes instanceof Uint8Array) return bytes;
+        throw rowError(file, row)(
+          `"${imageColumn}" has no bytes`,
+          'Store the images in the file, or remove the row',
+        );
+      },
+      ...(labels === undefined
+        ? {}
+        : { label: (index) => (labels.labels[index] === NO_LABEL ? undefined : labels.labels[index]) }),
+      ...(captionColumn === undefined
+        ? {}
+        : {
+            caption: async (index) => {
+              const [file, row] = locate(index);
+              return (await rows.value(file, captionColumn, row)) as string;
+            },
+            hasCaption: (index) => captioned === undefined || captioned[index] === 1,
+          }),
+      describe: (index) => rowName(...locate(index)),
+      close: () => pool.close(),
+    },
+  });
+}
+
+/** The column that is set, or else the first usual one that every file has. */
+function chooseColumn(
+  files: readonly ParquetFile[],
+  set: string | undefined,
+  usual: readonly string[],
+  setting: string,
+): string | undefined {
+  if (set === undefined) return usual.find((name) => files.every((file) => file.has(name)));
+  for (const file of files) file.column(set, setting);
+  return set;
+}
+
+function checkImages(file: ParquetFile, name: string): void {
+  const column = file.column(name, 'imageColumn');
+  if (
+    !isBinary(column) &&
+    !column.children.some((child) => child.element.name === 'bytes' && isBinary(child))
+  ) {
+    throw fileError(
+      file.path,
+      `"${name}" is ${typeName(column)}, wanted bytes or a struct with bytes`,
+      'Set data.imageColumn',
+    );
+  }
+  for (let group = 0; group < file.groups.length; group++) {
+    const bytes = file.columnBytes(name, group);
+    if (bytes <= MOST_GROUP_BYTES || file.hasPageIndex(name, group)) continue;
+    const problem = `has ${(bytes / 2 ** 30).toFixed(1)} GiB of images in one group of rows, which is read as a whole`;
+    throw fileError(
+      file.path,
+      problem,
+      'Write it again with row_group_size=100, or with write_page_index=True',
+    );
+  }
+}
+
+function checkCaptions(file: ParquetFile, name: string): void {
+  const column = file.column(name, 'captionColumn');
+  const { converted_type: converted, logical_type: logical } = column.element;
+  if (isBinary(column) && (converted === 'UTF8' || logical?.type === 'STRING')) return;
+  throw fileError(file.path, `"${name}" is ${typeName(column)}, wanted texts`, 'Set data.captionColumn');
+}
+
+function isBinary({ element }: SchemaTree): boolean {
+  return element.type === 'BYTE_ARRAY' && element.repetition_type !== 'REPEATED';
+}
+
+function typeName({ element, children }: SchemaTree): string {
+  if (children.length === 0) return element.converted_type ?? element.type!;
+  if (element.converted_type !== undefined) return `a ${element.converted_type.toLowerCase()}`;
+  return `a struct of ${children.map((child) => child.element.name).join(', ')}`;
+}

@@ -1,0 +1,177 @@
+import { parseJsonObject } from '../checkpoint/json.ts';
+import { type RectiflowError, fileError } from '../tensor/errors.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+import { listSome } from './list-some.ts';
+import { readTar } from './tar/read.ts';
+import type { TarMember } from './tar/read.ts';
+
+/** Where things are in one shard: about 50 bytes a sample beside its key. */
+export interface ShardIndex {
+  readonly path: string;
+  readonly count: number;
+  /** What the names of a sample's members have in common. */
+  readonly keys: readonly string[];
+  readonly imageOffsets: Float64Array;
+  readonly imageSizes: Float64Array;
+  /** -1: none. */
+  readonly labels: Int32Array;
+  readonly captionOffsets: Float64Array;
+  readonly captionSizes: Float64Array;
+  readonly captionForms: Uint8Array;
+}
+
+/** Where a caption stands. */
+export const CAPTION = { none: 0, text: 1, json: 2 } as const;
+
+export interface ShardOptions {
+  /** Whether labels are wanted: those of others may be anything. */
+  readonly labels: boolean;
+  readonly captions: boolean;
+  readonly classNames: readonly string[] | undefined;
+}
+
+interface Sample {
+  readonly key: string;
+  image?: TarMember;
+  label?: number;
+  caption?: TarMember;
+  captionForm: number;
+  /** A member that is of no use without an image. */
+  annotation?: string;
+}
+
+const IMAGES = new Set(['jpg', 'jpeg', 'png', 'webp', 'avif', 'gif']);
+/** Larger ones are no captions; it bounds what a hostile shard makes a reader allocate. */
+const MOST_TEXT = 1 << 20;
+const MOST_IMAGE = 1 << 30;
+
+/**
+ * Reads which samples a shard holds. Members belong together when their names are the same up to the first dot behind the
+ * last slash; those with other endings, and hidden ones, are passed over.
+ *
+ * Classes (cls, json) are read here, since the number of classes has to be known before training; captions, of which a
+ * million would fill memory, stay in the shard and are read with their image.
+ * @throws RectiflowError naming the shard and the member
+ */
+export async function indexShard(path: string, options: ShardOptions): Promise<ShardIndex> {
+  const samples = new Map<string, Sample>();
+  const endings = new Set<string>();
+  await readTar(path, async (member) => {
+    const base = member.name.slice(member.name.lastIndexOf('/') + 1);
+    const dot = base.indexOf('.');
+    if (dot < 1) return;
+    const ending = base.slice(dot + 1).toLowerCase();
+    const key = member.name.slice(0, member.name.length - base.length + dot);
+    const sample = samples.get(key) ?? { key, captionForm: CAPTION.none };
+    if (await addMember(sample, member, ending, path, options)) samples.set(key, sample);
+    else endings.add(ending);
+  });
+  const list = [...samples.values()];
+  const bare = list.find(({ image }) => image === undefined);
+  if (bare !== undefined) {
+    throw fileError(
+      path,
+      `${bare.annotation} has no image beside it`,
+      `Add ${bare.key}.png or .jpg, or leave it out`,
+    );
+  }
+  if (list.length === 0) {
+    const found = endings.size === 0 ? 'no members' : `only members ending in ${listSome(endings)}`;
+    throw fileError(path, `holds no images: there are ${found}`, `Images end in ${[...IMAGES].join(', ')}`);
+  }
+  return tabulate(path, list);
+}
+
+/** @returns whether it is part of a sample */
+async function addMember(
+  sample: Sample,
+  member: TarMember,
+  ending: string,
+  path: string,
+  options: ShardOptions,
+): Promise<boolean> {
+  const fail = memberError(path, member.name);
+  if (IMAGES.has(ending)) {
+    if (sample.image !== undefined)
+      throw fail(`is a second image of the sample ${sample.key}`, 'Keep one of them');
+    if (member.size > MOST_IMAGE)
+      throw fail(`has ${member.size} bytes, more than ${MOST_IMAGE}`, 'Leave it out');
+    sample.image = member;
+    return true;
+  }
+  if (ending !== 'cls' && ending !== 'txt' && ending !== 'json') return false;
+  sample.annotation ??= member.name;
+  if (member.size > MOST_TEXT) throw fail(`has ${member.size} bytes, more than ${MOST_TEXT}`, 'Shorten it');
+  if (ending === 'cls' && options.labels) sample.label = parseClass(await member.content(), fail);
+  // A txt counts before a json, whichever comes first.
+  if (ending === 'txt' && options.captions) [sample.caption, sample.captionForm] = [member, CAPTION.text];
+  if (ending === 'json' && (options.labels || options.captions)) {
+    const record = parseJsonObject(await member.content(), `${path}: ${member.name}`, 'Write an object');
+    const label = options.labels ? labelOf(record, options.classNames, fail) : undefined;
+    if (label !== undefined) sample.label ??= label;
+    if (options.captions && captionOf(record, fail) !== undefined && sample.caption === undefined) {
+      [sample.caption, sample.captionForm] = [member, CAPTION.json];
+    }
+  }
+  return true;
+}
+
+type Fail = (problem: string, advice: string) => RectiflowError;
+
+export function memberError(shard: string, member: string): Fail {
+  return (problem, advice) => fileError(`${shard}: ${member}`, problem, advice);
+}
+
+function parseClass(content: Uint8Array, fail: Fail): number {
+  const text = Buffer.from(content).toString('utf8').trim();
+  const label = Number(text);
+  if (/^\d+$/.test(text) && label < 2 ** 31) return label;
+  const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+  throw fail(`is no class: ${found}`, 'Write the number of the class, from 0');
+}
+
+function labelOf(
+  record: Record<string, unknown>,
+  names: readonly string[] | undefined,
+  fail: Fail,
+): number | undefined {
+  const label = record['label'] ?? record['class'];
+  if (label === undefined || label === null) return undefined;
+  if (typeof label === 'string') {
+    const index = names?.indexOf(label) ?? -1;
+    if (index >= 0) return index;
+    const where = 'classes.json beside the shards';
+    throw names === undefined
+      ? fail(`has the class "${label}", and there is no ${where}`, 'List the names of the classes there')
+      : fail(
+          `has the class "${label}", which is not in ${where}`,
+          `Add it there.${didYouMean(label, names)}`,
+        );
+  }
+  if (Number.isInteger(label) && (label as number) >= 0 && (label as number) < 2 ** 31)
+    return label as number;
+  throw fail(`has the class ${JSON.stringify(label)}`, 'Classes are whole numbers from 0, or names');
+}
+
+/** The caption in a json member, if there is one. */
+export function captionOf(record: Record<string, unknown>, fail: Fail): string | undefined {
+  const caption = record['caption'] ?? record['text'];
+  if (caption === undefined || caption === null) return undefined;
+  if (typeof caption === 'string') return caption;
+  throw fail(`has the caption ${JSON.stringify(caption)}`, 'Captions are strings');
+}
+
+function tabulate(path: string, samples: readonly Sample[]): ShardIndex {
+  const numbers = (of: (sample: Sample) => number): Float64Array => Float64Array.from(samples, of);
+  return {
+    path,
+    count: samples.length,
+    keys: samples.map(({ key }) => key),
+    imageOffsets: numbers(({ image }) => image!.offset),
+    imageSizes: numbers(({ image }) => image!.size),
+    labels: Int32Array.from(samples, ({ label = -1 }) => label),
+    captionOffsets: numbers(({ caption }) => caption?.offset ?? 0),
+    captionSizes: numbers(({ caption }) => caption?.size ?? 0),
+    captionForms: Uint8Array.from(samples, ({ captionForm }) => captionForm),
+  };
+}

@@ -1,0 +1,103 @@
+import { dirname } from 'node:path';
+import { parseJsonObject } from '../checkpoint/json.ts';
+import { dataError } from '../tensor/errors.ts';
+import { readClassNames } from './class-names.ts';
+import { FilePool } from './file-pool.ts';
+import { expandPaths } from './glob.ts';
+import { imageSource } from './images/image-source.ts';
+import { Parts } from './parts.ts';
+import type { ShardsData } from './settings.ts';
+import { CAPTION, captionOf, indexShard, memberError } from './shard-index.ts';
+import type { ShardIndex } from './shard-index.ts';
+import type { Source } from './source.ts';
+
+/**
+ * Opens tar shards in the form of WebDataset (https://github.com/webdataset/webdataset): members whose names are the same up
+ * to the first dot are one sample. jpg, jpeg, png, webp, avif or gif is its image; cls its class, a whole number as text; txt
+ * its caption; json an object that may have either, as label or class and as caption or text.
+ *
+ * The names of the classes come from classes.json (a list) or classnames.txt (a name a line) in the folder of the first
+ * shard. Without them classes are numbers, and a json may not call its class by name.
+ *
+ * Shards are read where they are, a sample by one or two reads at its place, so the order of training costs nothing.
+ * @throws RectiflowError naming the shard and the member: damage, doubles, a caption or class without an image
+ */
+export async function openShards(data: ShardsData): Promise<Source> {
+  const { path, condition } = data;
+  const paths = await expandPaths(path, 'shards');
+  const classNames = await readClassNames(dirname(paths[0]!));
+  const options = {
+    labels: condition === 'auto' || condition === 'class',
+    captions: condition === 'auto' || condition === 'caption',
+    classNames,
+  };
+  const shards: ShardIndex[] = [];
+  // One after the other: the disk is what this waits for.
+  for (const shard of paths) shards.push(await indexShard(shard, options));
+  refuseDoubles(shards);
+  const parts = new Parts(shards.map(({ count }) => count));
+  const pool = new FilePool();
+  const sample = (index: number): readonly [ShardIndex, number] => {
+    const [part, within] = parts.locate(index);
+    return [shards[part]!, within];
+  };
+  const describe = (index: number): string => {
+    const [shard, i] = sample(index);
+    return `${shard.path}: ${shard.keys[i]}`;
+  };
+  return imageSource({
+    name: typeof path === 'string' ? path : paths[0]!,
+    settings: data,
+    condition,
+    ...(classNames === undefined ? {} : { classNames }),
+    items: {
+      count: parts.count,
+      bytes(index) {
+        const [shard, i] = sample(index);
+        return pool.read(shard.path, shard.imageOffsets[i]!, shard.imageSizes[i]!);
+      },
+      label(index) {
+        const [shard, i] = sample(index);
+        return shard.labels[i] === -1 ? undefined : shard.labels[i];
+      },
+      async caption(index) {
+        const [shard, i] = sample(index);
+        const bytes = await pool.read(shard.path, shard.captionOffsets[i]!, shard.captionSizes[i]!);
+        const name = describe(index);
+        if (shard.captionForms[i] === CAPTION.text) return decodeText(bytes, name);
+        return captionOf(
+          parseJsonObject(bytes, name, 'Write an object'),
+          memberError(shard.path, shard.keys[i]!),
+        )!;
+      },
+      hasCaption(index) {
+        const [shard, i] = sample(index);
+        return shard.captionForms[i] !== CAPTION.none;
+      },
+      describe,
+      close: () => pool.close(),
+    },
+  });
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).trim();
+  } catch (cause) {
+    throw dataError(name, 'the caption is no UTF-8 text', 'Write it again as UTF-8', cause);
+  }
+}
+
+function refuseDoubles(shards: readonly ShardIndex[]): void {
+  const seen = new Set<string>();
+  for (const { path, keys } of shards) {
+    for (const key of keys) {
+      if (seen.has(key)) {
+        const first = shards.find((shard) => shard.keys.includes(key))!;
+        const problem = `the sample ${key} is also in ${first.path}`;
+        throw dataError(path, problem, 'Give each sample a name of its own, or leave one of the shards out');
+      }
+      seen.add(key);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expandPaths } from '../../src/data/glob.ts';
+
+let folder: string;
+const FILES = [
+  's-000.tar',
+  's-001.tar',
+  's-002.tar',
+  's-010.tar',
+  'odd{1}[x].tar',
+  '.hidden.tar',
+  'a/one.tar',
+  'a/b/two.tar',
+  'a/b/two.txt',
+];
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'glob-'));
+  for (const file of FILES) {
+    await mkdir(dirname(join(folder, file)), { recursive: true });
+    await writeFile(join(folder, file), '');
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function expand(...patterns: string[]): Promise<string[]> {
+  const paths = await expandPaths(
+    patterns.map((pattern) => join(folder, pattern)),
+    'shards',
+  );
+  return paths.map((path) => relative(folder, path));
+}
+
+test.each<[string[], string[]]>([
+  [['s-000.tar'], ['s-000.tar']],
+  [['s-*.tar'], ['s-000.tar', 's-001.tar', 's-002.tar', 's-010.tar']],
+  [['s-{000..002}.tar'], ['s-000.tar', 's-001.tar', 's-002.tar']],
+  [['{s-{001..002},a/one}.tar'], ['a/one.tar', 's-001.tar', 's-002.tar']],
+  [['s-00?.tar'], ['s-000.tar', 's-001.tar', 's-002.tar']],
+  [['s-00[!1].tar'], ['s-000.tar', 's-002.tar']],
+  [['s-0[01][0-1].tar'], ['s-000.tar', 's-001.tar', 's-010.tar']],
+  [
+    ['s-01*.tar', 's-010.tar', 'a/*.tar'],
+    ['a/one.tar', 's-010.tar'],
+  ],
+  [['a/**/*.tar'], ['a/b/two.tar', 'a/one.tar']],
+  [['**/*.txt'], ['a/b/two.txt']],
+  [['*/b/two.*'], ['a/b/two.tar', 'a/b/two.txt']],
+  [['odd{1}[x].tar'], ['odd{1}[x].tar']],
+  [['odd{1}*.tar'], ['odd{1}[x].tar']],
+  [['.hid*'], ['.hidden.tar']],
+])('%j', async (patterns, wanted) => {
+  expect(await expand(...patterns)).toEqual(wanted);
+});
+
+describe('what is refused', () => {
+  test.each<[string, RegExp]>([
+    ['none-*.tar', /none-\*\.tar: matches no files/],
+    ['nowhere/*.tar', /matches no files/],
+    ['none.tar', /none\.tar: no such file/],
+    ['s-{000..003}.tar', /s-003\.tar: no such file/],
+    ['a', /a: is no file\. Name its files with a pattern such as .*a\/\*/],
+    ['s-{3..1}.tar', /counts down from 3 to 1/],
+    ['s-{0..99999999}.tar', /names more than 1000000 files/],
+    ['{0..9999}{0..9999}.tar', /names more than 1000000 files/],
+    ['s-[9-0].tar', /is no pattern/],
+  ])('%s', async (pattern, message) => {
+    await expect(expand(pattern)).rejects.toThrow(message);
+  });
+
+  test('no path at all', async () => {
+    await expect(expandPaths([], 'shards')).rejects.toThrow(/shards: no path is given/);
+  });
+});

@@ -1,0 +1,46 @@
+import sharp from 'sharp';
+import type { Color, Sharp } from 'sharp';
+import { decodeImage } from '../../../src/data/images/decode.ts';
+import { outputShape } from '../../../src/data/images/transforms.ts';
+import type { ImageSettings } from '../../../src/data/settings.ts';
+
+/** Settings of images that are taken as they are, of `size` pixels on each side. */
+export function settingsOf(size: number, more: Partial<ImageSettings> = {}): ImageSettings {
+  const transforms = [{ kind: 'center-crop', size } as const];
+  return { channels: 3, background: '#ffffff', transforms, maxPixels: 1e6, ...more };
+}
+
+/** A picture of one colour. */
+export function plain(background: Color, height = 8, width = 8): Sharp {
+  return sharp({ create: { width, height, channels: 4, background } });
+}
+
+/** An RGB picture whose bytes are `value(row, column, channel)`. */
+export function painted(
+  height: number,
+  width: number,
+  value: (row: number, column: number, channel: number) => number,
+): Sharp {
+  const pixels = Uint8Array.from({ length: height * width * 3 }, (_, i) =>
+    value(Math.floor(i / 3 / width), Math.floor(i / 3) % width, i % 3),
+  );
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
+
+export interface Reading {
+  readonly seed?: number;
+  readonly epoch?: number;
+  readonly index?: number;
+}
+
+/** [C, H, W] as bytes 0 to 255, which are easier to read than -1 to 1. */
+export async function decodeBytes(
+  bytes: Uint8Array,
+  settings: ImageSettings,
+  { seed = 0, epoch = 0, index = 0 }: Reading = {},
+): Promise<number[]> {
+  const [channels, height, width] = outputShape(settings);
+  const out = new Float32Array(channels * height * width);
+  await decodeImage({ bytes, origin: 'a.png', settings, key: { seed, epoch }, index }, out, 0);
+  return Array.from(out, (value) => Math.round((value + 1) * 127.5));
+}

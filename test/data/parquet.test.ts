@@ -1,0 +1,208 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FilePool } from '../../src/data/file-pool.ts';
+import { openParquet } from '../../src/data/parquet.ts';
+import { ParquetFile } from '../../src/data/parquet/file.ts';
+import { RowReader } from '../../src/data/parquet/rows.ts';
+import type { ParquetData } from '../../src/data/settings.ts';
+import type { Source } from '../../src/data/source.ts';
+import { RectiflowError } from '../../src/tensor/errors.ts';
+
+/** Made by make.py there. Image `row` is two grey pixels of brightness row and 255. */
+const FIXTURES = fileURLToPath(new URL('fixtures/parquet/', import.meta.url));
+const fixture = (name: string): string => join(FIXTURES, `${name}.parquet`);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'parquet-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function open(path: string | string[], change: Partial<ParquetData> = {}): Promise<Source> {
+  return openParquet({
+    source: 'parquet',
+    path,
+    condition: 'auto',
+    imageColumn: 'image',
+    channels: 1,
+    background: '#ffffff',
+    transforms: [{ kind: 'center-crop', size: [1, 2] }],
+    maxPixels: 1e6,
+    ...change,
+  });
+}
+
+/** Brightness of the first pixel, and annotation. */
+async function readSample(source: Source, index: number): Promise<[number, unknown]> {
+  const out = new Float32Array(2);
+  const annotation = await source.read(index, out, 0, { seed: 0, epoch: 0 });
+  expect(out[1]).toBe(1);
+  return [Math.round((out[0]! + 1) * 127.5), annotation];
+}
+
+async function readAll(source: Source): Promise<[number, unknown][]> {
+  const samples = await Promise.all(
+    Array.from({ length: source.count }, (_, index) => readSample(source, index)),
+  );
+  await source.close?.();
+  return samples;
+}
+
+test('labels with their names, over two files of several groups of rows', async () => {
+  const source = await open(join(FIXTURES, 'labels-{0..1}.parquet'));
+  expect(source).toMatchObject({
+    count: 15,
+    shape: [1, 1, 2],
+    classes: 3,
+    classNames: ['cat', 'dog', 'owl'],
+  });
+  expect(source.describe?.(12)).toBe(`${fixture('labels-1')}: row 2`);
+  expect(await readAll(source)).toEqual(
+    Array.from({ length: 15 }, (_, i) => [i, { label: i < 10 ? i % 3 : 1 }]),
+  );
+});
+
+test('captions', async () => {
+  const source = await open(fixture('captions'));
+  expect(source).toMatchObject({ count: 10, captions: true });
+  expect(await readAll(source)).toEqual(Array.from({ length: 10 }, (_, i) => [i, { caption: `Föhn ${i}` }]));
+});
+
+test('columns by other names: plain bytes, and classes that are texts', async () => {
+  const source = await open(fixture('plain'), { imageColumn: 'picture', labelColumn: 'kind' });
+  expect(source).toMatchObject({ classes: 3, classNames: ['a', 'b', 'c'] });
+  const kinds = [1, 0, 1, 2, 0, 1, 0, 1, 2, 0];
+  expect(await readAll(source)).toEqual(kinds.map((label, i) => [i, { label }]));
+});
+
+test.each(['gzip', 'brotli'])('compressed with %s', async (codec) => {
+  const samples = await readAll(await open(fixture(codec)));
+  expect(samples.map(([row]) => row)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+test.each(['zstd', 'lz4'])(
+  '%s: read where there is something to read it with, else what to install',
+  async (codec) => {
+    const opened = await open(fixture(codec), { condition: 'none' }).then(readAll, (error: unknown) => error);
+    if (opened instanceof Error)
+      expect(opened.message).toMatch(/is compressed with .*npm install hyparquet-compressors/);
+    else expect(opened).toHaveLength(10);
+  },
+);
+
+describe('RowReader', () => {
+  test('reads single rows by the index of pages where the set is larger than the cache', async () => {
+    const pool = new FilePool();
+    const file = await ParquetFile.open(fixture('pages'), pool);
+    expect(file.hasPageIndex('image', 0)).toBe(true);
+    const reads: [number, number][] = [];
+    const read = file.read.bind(file);
+    file.read = (column, start, end) => {
+      reads.push([start, end]);
+      return read(column, start, end);
+    };
+    const rows = new RowReader([file], ['text'], 1);
+    for (const row of [7, 0, 9]) expect(await rows.value(file, 'text', row)).toBe(`Föhn ${row}`);
+    expect(reads).toEqual([
+      [7, 8],
+      [0, 1],
+      [9, 10],
+    ]);
+    await pool.close();
+  });
+
+  test('keeps groups up to its bound, and reads none twice at once', async () => {
+    const pool = new FilePool();
+    const file = await ParquetFile.open(fixture('labels-0'), pool);
+    let reads = 0;
+    const read = file.read.bind(file);
+    file.read = (column, start, end) => {
+      reads++;
+      return read(column, start, end);
+    };
+    const all = Array.from({ length: 10 }, (_, row) => row);
+    const large = new RowReader([file], ['label'], 1e6);
+    await Promise.all(all.map((row) => large.value(file, 'label', row)));
+    expect(reads).toBe(3);
+    await Promise.all(all.map((row) => large.value(file, 'label', row)));
+    expect(reads).toBe(3);
+    const small = new RowReader([file], ['label'], file.columnBytes('label', 0));
+    for (const row of [0, 3, 4, 0]) await small.value(file, 'label', row);
+    expect(reads).toBe(6);
+    await pool.close();
+  });
+});
+
+describe('what is refused', () => {
+  test.each<[string, Partial<ParquetData>, RegExp]>([
+    [
+      'labels-0',
+      { imageColumn: 'imgae' },
+      /labels-0\.parquet: has no column "imgae"; it has "image", "label"\. Set data\.imageColumn\. Did you mean "image"\?/,
+    ],
+    [
+      'labels-0',
+      { labelColumn: 'lable' },
+      /has no column "lable".*Set data\.labelColumn\. Did you mean "label"\?/,
+    ],
+    ['captions', { captionColumn: 'caption' }, /has no column "caption".*Set data\.captionColumn/],
+    ['labels-0', { imageColumn: 'label' }, /"label" is INT64, wanted bytes or a struct with bytes/],
+    ['lists', { captionColumn: 'text', condition: 'caption' }, /"text" is a list, wanted texts/],
+    ['lists', { condition: 'class' }, /lists\.parquet: row 0: "label" is 0\.5/],
+    ['labels-0', { captionColumn: 'label', condition: 'caption' }, /"label" is INT64, wanted texts/],
+    ['plain', { imageColumn: 'picture', condition: 'class' }, /the images have no labels/],
+    ['nulls', { condition: 'class' }, /1 of 3 images have no label: .*nulls\.parquet: row 2/],
+    ['nulls', { condition: 'caption' }, /1 of 3 images have no caption: .*nulls\.parquet: row 1/],
+  ])('%s %j', async (name, change, message) => {
+    await expect(open(fixture(name), change)).rejects.toThrow(message);
+  });
+
+  test('a null image, when it is read', async () => {
+    const source = await open(fixture('nulls'), { condition: 'none' });
+    expect(await readSample(source, 2)).toEqual([2, {}]);
+    await expect(readSample(source, 1)).rejects.toThrow(/nulls\.parquet: row 1: "image" has no bytes/);
+    await source.close?.();
+  });
+
+  test('no Parquet, truncated, damaged', async () => {
+    const good = await readFile(fixture('labels-0'));
+    const cases: [string, Buffer, RegExp][] = [
+      ['empty', Buffer.of(), /x\.parquet: is no Parquet file/],
+      ['text', Buffer.from('hello world, hello'), /is no Parquet file/],
+      ['cut', good.subarray(0, 1000), /x\.parquet: is truncated/],
+      ['short', Buffer.from('PAR1PAR1'), /is truncated/],
+      ['footer', Buffer.concat([good.subarray(0, 500), good.subarray(-8)]), /cannot be read as Parquet/],
+    ];
+    const path = join(folder, 'x.parquet');
+    for (const [, bytes, message] of cases) {
+      await writeFile(path, bytes);
+      await expect(open(path)).rejects.toThrow(message);
+    }
+    await expect(open(join(folder, 'none.parquet'))).rejects.toThrow(/none\.parquet: no such file/);
+  });
+
+  test('damaged bytes are read or refused, never anything else', async () => {
+    const good = await readFile(fixture('labels-0'));
+    const path = join(folder, 'fuzz.parquet');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 4, max: good.length - 9 }), fc.nat(255)), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        async (changes) => {
+          const bytes = Buffer.from(good);
+          for (const [at, byte] of changes) bytes[at] = byte;
+          await writeFile(path, bytes);
+          const read = async (): Promise<unknown> => readAll(await open(path));
+          await read().catch((error: unknown) => expect(error).toBeInstanceOf(RectiflowError));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});

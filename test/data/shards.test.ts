@@ -1,0 +1,267 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ShardsData } from '../../src/data/settings.ts';
+import { openShards } from '../../src/data/shards.ts';
+import type { Source } from '../../src/data/source.ts';
+import { encodeTar } from '../../src/data/tar/write.ts';
+
+let root: string;
+let folder: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'shards-'));
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(root, 'set-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+/** One pixel of this brightness. */
+async function pixel(brightness: number, format: 'png' | 'webp' = 'png'): Promise<Buffer> {
+  const raw = { width: 1, height: 1, channels: 1 } as const;
+  const image = sharp(Buffer.of(brightness), { raw }).toColourspace('b-w');
+  return (format === 'png' ? image.png() : image.webp({ lossless: true })).toBuffer();
+}
+
+async function shard(name: string, members: Record<string, string | Buffer>): Promise<void> {
+  const entries = Object.entries(members).map(([member, content]) => ({
+    name: member,
+    content: Buffer.from(content),
+  }));
+  await writeFile(join(folder, name), encodeTar(entries));
+}
+
+async function open(change: Partial<ShardsData> = {}): Promise<Source> {
+  return openShards({
+    source: 'shards',
+    path: join(folder, '*.tar'),
+    condition: 'auto',
+    channels: 1,
+    background: '#ffffff',
+    transforms: [{ kind: 'center-crop', size: 1 }],
+    maxPixels: 1e6,
+    ...change,
+  });
+}
+
+/** Brightness and annotation of each sample. */
+async function readAll(source: Source): Promise<unknown[]> {
+  const out = new Float32Array(1);
+  const samples: unknown[] = [];
+  for (let index = 0; index < source.count; index++) {
+    const annotation = await source.read(index, out, 0, { seed: 0, epoch: 0 });
+    samples.push([Math.round((out[0]! + 1) * 127.5), annotation]);
+  }
+  await source.close?.();
+  return samples;
+}
+
+test('classes: images of two shards in order, other members and hidden ones passed over', async () => {
+  await shard('b.tar', { 'x/2.cls': ' 4\n', 'x/2.webp': await pixel(30, 'webp'), 'x/2.seg.png': 'other' });
+  await shard('a.tar', {
+    '0.png': await pixel(10),
+    '0.cls': '1',
+    '0.npy': 'other',
+    '._0.png': 'other',
+    README: 'other',
+    '1.PNG': await pixel(20),
+    '1.json': '{"label": 0, "size": [1, 1]}',
+  });
+  const source = await open();
+  expect(source).toMatchObject({ count: 3, shape: [1, 1, 1], classes: 5 });
+  expect(source.classNames).toBeUndefined();
+  expect(source.describe?.(2)).toBe(`${join(folder, 'b.tar')}: x/2`);
+  expect(await readAll(source)).toEqual([
+    [10, { label: 1 }],
+    [20, { label: 0 }],
+    [30, { label: 4 }],
+  ]);
+});
+
+test('captions: txt before json, blanks around them gone', async () => {
+  await shard('a.tar', {
+    '0.json': '{"text": "of json"}',
+    '0.png': await pixel(1),
+    '0.txt': ' ein Föhn\n',
+    '1.png': await pixel(2),
+    '1.json': '{"caption": "of json"}',
+    '2.png': await pixel(3),
+    '2.txt': '',
+  });
+  const source = await open();
+  expect(source).toMatchObject({ count: 3, captions: true });
+  expect(await readAll(source)).toEqual([
+    [1, { caption: 'ein Föhn' }],
+    [2, { caption: 'of json' }],
+    [3, { caption: '' }],
+  ]);
+});
+
+test('what the condition does not ask for is not looked at', async () => {
+  await shard('a.tar', {
+    '0.png': await pixel(1),
+    '0.cls': 'cat',
+    '0.json': '{"label": [], "caption": "a"}',
+  });
+  await expect(open()).rejects.toThrow(/is no class/);
+  expect(await readAll(await open({ condition: 'caption' }))).toEqual([[1, { caption: 'a' }]]);
+  expect(await readAll(await open({ condition: 'none' }))).toEqual([[1, {}]]);
+});
+
+test.each([
+  ['classes.json', '["cat", "dog"]'],
+  ['classnames.txt', 'cat\r\ndog\n'],
+])('names of classes from %s', async (file, content) => {
+  await writeFile(join(folder, file), content);
+  await shard('a.tar', {
+    '0.png': await pixel(1),
+    '0.json': '{"class": "dog"}',
+    '1.png': await pixel(2),
+    '1.cls': '0',
+  });
+  const source = await open();
+  expect(source).toMatchObject({ classes: 2, classNames: ['cat', 'dog'] });
+  expect(await readAll(source)).toEqual([
+    [1, { label: 1 }],
+    [2, { label: 0 }],
+  ]);
+});
+
+describe('what is refused, with the shard and the sample', () => {
+  const png = (): Promise<Buffer> => pixel(1);
+  type Members = Record<string, string | Buffer>;
+  test.each<[string, () => Promise<Members>, RegExp]>([
+    [
+      'no images',
+      async () => ({ 'a.npy': 'x', 'b.tif': 'x' }),
+      /a\.tar: holds no images: there are only members ending in npy, tif/,
+    ],
+    ['no members', async () => ({}), /holds no images: there are no members/],
+    [
+      'a class alone',
+      async () => ({ '0.png': await png(), '1.cls': '3' }),
+      /a\.tar: 1\.cls has no image beside it/,
+    ],
+    [
+      'a caption alone',
+      async () => ({ '0.png': await png(), 'x/1.txt': 'a' }),
+      /a\.tar: x\/1\.txt has no image beside it/,
+    ],
+    [
+      'a second image',
+      async () => ({ '0.png': await png(), '0.jpg': 'x' }),
+      /a\.tar: 0\.jpg: is a second image of the sample 0/,
+    ],
+    [
+      'a class in words',
+      async () => ({ '0.png': await png(), '0.cls': 'cat' }),
+      /a\.tar: 0\.cls: is no class: "cat"/,
+    ],
+    ['a negative class', async () => ({ '0.png': await png(), '0.cls': '-1' }), /0\.cls: is no class: "-1"/],
+    ['an empty class', async () => ({ '0.png': await png(), '0.cls': '' }), /0\.cls: is no class: ""/],
+    [
+      'json of a list',
+      async () => ({ '0.png': await png(), '0.json': '[]' }),
+      /a\.tar: 0\.json: holds JSON that is not an object/,
+    ],
+    [
+      'broken json',
+      async () => ({ '0.png': await png(), '0.json': '{' }),
+      /a\.tar: 0\.json: holds no valid JSON/,
+    ],
+    [
+      'a name without names',
+      async () => ({ '0.png': await png(), '0.json': '{"class": "cat"}' }),
+      /has the class "cat", and there is no classes\.json/,
+    ],
+    [
+      'an odd class',
+      async () => ({ '0.png': await png(), '0.json': '{"class": 1.5}' }),
+      /0\.json: has the class 1\.5/,
+    ],
+    [
+      'an odd caption',
+      async () => ({ '0.png': await png(), '0.json': '{"text": 5}' }),
+      /0\.json: has the caption 5/,
+    ],
+    [
+      'classes of some',
+      async () => ({ '0.png': await png(), '0.cls': '1', '1.png': await png() }),
+      /1 of 2 images have no label: .*a\.tar: 1/,
+    ],
+    [
+      'too long',
+      async () => ({ '0.png': await png(), '0.txt': Buffer.alloc(1 << 21) }),
+      /0\.txt: has 2097152 bytes, more than 1048576/,
+    ],
+  ])('%s', async (_, members, message) => {
+    await shard('a.tar', await members());
+    await expect(open()).rejects.toThrow(message);
+  });
+
+  test('a sample in two shards', async () => {
+    await shard('a.tar', { '0.png': await pixel(1) });
+    await shard('b.tar', { '0.png': await pixel(2) });
+    await expect(open()).rejects.toThrow(/b\.tar: the sample 0 is also in .*a\.tar/);
+  });
+
+  test('a class of another name', async () => {
+    await writeFile(join(folder, 'classes.json'), '["cat", "dog"]');
+    await shard('a.tar', { '0.png': await pixel(1), '0.json': '{"class": "dogs"}' });
+    await expect(open()).rejects.toThrow(
+      /has the class "dogs", which is not in classes\.json.*Did you mean "dog"\?/,
+    );
+  });
+
+  test.each([
+    ['[', /holds no valid JSON/],
+    ['{"cat": 0}', /is no list of names/],
+    ['["cat", "cat"]', /the class "cat" comes twice/],
+    ['["cat", ""]', /name 1 is empty/],
+  ])('classes.json of %s', async (content, message) => {
+    await writeFile(join(folder, 'classes.json'), content);
+    await shard('a.tar', { '0.png': await pixel(1) });
+    await expect(open()).rejects.toThrow(message);
+  });
+
+  test('at the read: a caption that is no UTF-8, a broken image, a shard that shrank', async () => {
+    await shard('a.tar', {
+      '0.png': await pixel(1),
+      '0.txt': Buffer.of(0xff),
+      '1.png': 'no image',
+      '1.txt': 'b',
+    });
+    const source = await open();
+    const read = (index: number) => source.read(index, new Float32Array(1), 0, { seed: 0, epoch: 0 });
+    await expect(read(0)).rejects.toThrow(/a\.tar: 0: the caption is no UTF-8 text/);
+    await expect(read(1)).rejects.toThrow(/a\.tar: 1: /);
+    await source.close?.();
+    await writeFile(join(folder, 'a.tar'), '');
+    await expect(read(0)).rejects.toThrow(/a\.tar: ends at byte/);
+    await source.close?.();
+  });
+});
+
+test('more shards than may be open at once', async () => {
+  const many = 70;
+  for (let i = 0; i < many; i++)
+    await shard(`s-${String(i).padStart(3, '0')}.tar`, { [`${i}.png`]: await pixel(i) });
+  const source = await open({ path: join(folder, 's-{000..069}.tar') });
+  const out = new Float32Array(many);
+  await Promise.all(Array.from(out, (_, i) => source.read(i, out, i, { seed: 0, epoch: 0 })));
+  expect([...out].map((value) => Math.round((value + 1) * 127.5))).toEqual(Array.from(out, (_, i) => i));
+  await source.close?.();
+});
+
+test('shards of several folders', async () => {
+  await mkdir(join(folder, 'more'));
+  await shard('a.tar', { '0.png': await pixel(1) });
+  await shard('more/b.tar', { '1.png': await pixel(2) });
+  const source = await open({ path: [join(folder, 'a.tar'), join(folder, 'more', '*')] });
+  expect(await readAll(source)).toEqual([
+    [1, {}],
+    [2, {}],
+  ]);
+});
