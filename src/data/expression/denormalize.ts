@@ -18,17 +18,28 @@ export function denormalize(
   record: ExpressionRecord,
   labels?: ArrayLike<number>,
 ): Float32Array {
-  const { genes, center, deviation, zeroBelow } = record;
+  const { genes, zeroBelow } = record;
+  const values = unscale(samples, record);
+  if (zeroBelow === undefined) return values;
+  const bounds = Float64Array.from({ length: samples.length / genes.length }, (_, cell) =>
+    ofClass('denormalize', zeroBelow, labels?.[cell]),
+  );
+  return values.map((value, i) => (value < bounds[Math.floor(i / genes.length)]! ? 0 : value));
+}
+
+/**
+ * Undoes the scale alone, to the precision of float32; what was 0 is 0 again. @param samples [N, G] @returns [N, G]
+ * @throws RectiflowError when the sizes do not fit
+ */
+export function unscale(samples: Float32Array, { genes, center, deviation }: ExpressionRecord): Float32Array {
   if (samples.length % genes.length !== 0) {
     throw shapeError('denormalize', 'samples', `[N, G] with G = ${genes.length}`, [samples.length]);
   }
-  const bounds = Float64Array.from({ length: samples.length / genes.length }, (_, cell) =>
-    zeroBelow === undefined ? -Infinity : ofClass('denormalize', zeroBelow, labels?.[cell]),
-  );
   return samples.map((sample, i) => {
     const gene = i % genes.length;
-    const value = sample * deviation[gene % deviation.length]! + center[gene % center.length]!;
-    return value < bounds[Math.floor(i / genes.length)]! ? 0 : value;
+    const [scale, shift] = [deviation[gene % deviation.length]!, center[gene % center.length]!];
+    const value = sample * scale + shift;
+    return Math.abs(value) < 1e-6 * Math.abs(shift) ? 0 : value;
   });
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { denormalize } from '../../../src/data/expression/denormalize.ts';
+import { unscale } from '../../../src/data/expression/denormalize.ts';
 import { decompress } from '../../../src/data/expression/lzf.ts';
 import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import { openExpression } from '../../../src/data/expression/source.ts';
@@ -43,13 +43,12 @@ async function read(file: string, settings: Partial<ExpressionData>): Promise<Re
   }
   const firstCell = source.describe!(0);
   await source.close!();
-  // Bounds may cut what real cells have; here what is read must come back.
   return {
     count,
     classNames,
     labels,
     record,
-    values: denormalize(values, { ...record, zeroBelow: undefined }),
+    values: unscale(values, record),
     firstCell,
   };
 }
@@ -65,6 +64,8 @@ describe.skipIf(skip !== undefined)(`real files${skip ? ` (skipped: ${skip})` : 
     expect(firstCell).toBe('cell 0 (AAAGCCTGGCTAAC-1)');
     expect(record).toMatchObject({ normalize: 'log1p', label: 'bulk_labels' });
     expect(record.genes.slice(0, 2)).toEqual(['HES4', 'TNFRSF4']);
+    // As many as the file stores.
+    expect(values.filter((value) => value > 0)).toHaveLength(174_400);
     for (let cell = 0; cell < 700; cell += 100) {
       const sum = values
         .subarray(765 * cell, 765 * (cell + 1))
