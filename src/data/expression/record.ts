@@ -14,8 +14,11 @@ const schema = z.object({
   /** The model sees (value - center) / deviation: one number for all genes, or one for each. */
   center: z.array(z.number()),
   deviation: z.array(z.number()),
-  /** Values below are zero: half of what nearly all cells' values above zero exceed. Absent where values may be negative. */
-  zeroBelow: z.number().optional(),
+  /**
+   * Of each class (one where there are none): values below are zero. Half of the least value above zero that its cells typically
+   * have. Absent where values may be negative.
+   */
+  zeroBelow: z.array(z.number()).optional(),
   /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
   totals: z.array(z.array(z.number())).optional(),
 });
