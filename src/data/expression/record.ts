@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { dataError } from '../../tensor/errors.ts';
 
-export interface ExpressionRecord {
+export type ExpressionRecord = {
   readonly kind: 'expression';
   /** Names, in the order of the model's values. */
   readonly genes: readonly string[];
@@ -21,7 +21,7 @@ export interface ExpressionRecord {
   readonly zeroBelow?: readonly number[] | undefined;
   /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
   readonly totals?: readonly (readonly number[])[] | undefined;
-}
+};
 
 const schema: z.ZodType<ExpressionRecord> = z.object({
   kind: z.literal('expression'),
