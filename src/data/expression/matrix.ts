@@ -96,18 +96,29 @@ export function matrixBytes(values: number, rows: number, columns: number): numb
   return values * (4 + columnType(columns).BYTES_PER_ELEMENT) + (rows + 1) * 8;
 }
 
-/** A copy in memory, as float32. @param values how many there are in all */
-export function loadMatrix(matrix: Matrix, values: number): Matrix {
-  const { rows, columns } = matrix;
-  const copy = allocate(rows, columns, values);
+/**
+ * A copy in memory, as float32.
+ * @param values how many it holds
+ * @param genes the columns to keep, all by default
+ */
+export function loadMatrix(matrix: Matrix, values: number, genes?: Int32Array): Matrix {
+  const columns = genes?.length ?? matrix.columns;
+  const placeOf = new Int32Array(matrix.columns).fill(-1);
+  for (let place = 0; place < columns; place++) placeOf[genes?.[place] ?? place] = place;
+  const copy = allocate(matrix.rows, columns, values);
   let at = 0;
   for (const { start, block } of blocks(matrix)) {
-    copy.columns.set(block.columns, at);
-    copy.values.set(block.values, at);
-    for (let i = 1; i < block.starts.length; i++) copy.starts[start + i] = at + block.starts[i]!;
-    at += block.values.length;
+    for (let row = 0; row + 1 < block.starts.length; row++) {
+      for (let i = block.starts[row]!; i < block.starts[row + 1]!; i++) {
+        const place = placeOf[block.columns[i]!]!;
+        if (place < 0) continue;
+        copy.columns[at] = place;
+        copy.values[at++] = block.values[i]!;
+      }
+      copy.starts[start + row + 1] = at;
+    }
   }
-  return memoryMatrix(rows, columns, copy);
+  return memoryMatrix(matrix.rows, columns, copy);
 }
 
 /** All rows, in blocks that fit into memory whatever the size of the matrix. */

@@ -5,8 +5,8 @@ import { type Matrix, type Rows, blocks } from './matrix.ts';
 
 /** What one pass over the whole matrix finds. */
 export interface Scan {
-  /** Stored ones. */
-  readonly values: number;
+  /** Stored values of each gene. */
+  readonly stored: Float64Array;
   /** The sum of each cell over all genes. */
   readonly totals: Float64Array;
   /** Whether all are whole numbers from 0: counts. */
@@ -34,9 +34,9 @@ const MIXED_UP = 'Write the file again: its matrix is damaged';
 export function scanMatrix(matrix: Matrix, names: Names, normalize: ExpressionData['normalize']): Scan {
   const totals = new Float64Array(matrix.rows);
   const lastCell = new Float64Array(matrix.columns).fill(-1);
-  let [values, largest, counts, negative] = [0, -Infinity, true, false];
+  const stored = new Float64Array(matrix.columns);
+  let [largest, counts, negative] = [-Infinity, true, false];
   for (const { start, block } of blocks(matrix)) {
-    values += block.values.length;
     for (let i = 0; i + 1 < block.starts.length; i++) {
       const cell = start + i;
       for (let at = block.starts[i]!; at < block.starts[i + 1]!; at++) {
@@ -59,11 +59,12 @@ export function scanMatrix(matrix: Matrix, names: Names, normalize: ExpressionDa
         counts &&= value >= 0 && Number.isInteger(value);
         largest = Math.max(largest, value);
         totals[cell]! += value;
+        stored[gene]!++;
       }
     }
   }
   if (!(largest > 0)) throw dataError(names.file, 'holds no value above 0', 'Choose another layer');
-  return { values, totals, counts, largest, negative };
+  return { stored, totals, counts, largest, negative };
 }
 
 function negativeValue(names: Names, cell: number, gene: number, value: number): Error {
