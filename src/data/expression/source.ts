@@ -33,38 +33,39 @@ export async function openExpression(
 ): Promise<Source> {
   const file = await Hdf5File.open(data.path);
   try {
-    return readSource(file, data, memoryLimit);
+    return await readSource(file, data, memoryLimit);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: number): Source {
+async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: number): Promise<Source> {
   const layer = findLayer(file, data.layer);
-  const stored = openMatrix(file, layer.matrix, memoryLimit);
+  const stored = await openMatrix(file, layer.matrix, memoryLimit);
   const obs = new Table(file, 'obs');
-  const allGenes = new Table(file, layer.genes).index(0, stored.columns + 1);
-  checkSizes(file, stored, allGenes.length, obs.index(0, stored.rows + 1).length);
+  const genesTable = new Table(file, layer.genes);
+  checkSizes(file, stored, genesTable.rows, obs.rows);
+  const allGenes = genesTable.index(0, stored.columns);
   const names: Names = {
     file: data.path,
     cell: (row) => `cell ${row} (${obs.index(row, row + 1)[0]})`,
     gene: (column) => `gene ${allGenes[column]}`,
   };
   const labels = data.label === undefined ? undefined : readLabels(obs, data.label, names);
-  const scan = scanMatrix(stored, names, data.normalize);
+  const scan = await scanMatrix(stored, names, data.normalize);
   const normalize = chooseNormalization(scan, data.normalize);
   const normalized = (matrix: Matrix): Cells => new Cells(matrix, scan.totals, normalize, data.target);
-  const whole = normalized(intoMemory(stored, scan, memoryLimit));
+  const whole = normalized(await intoMemory(stored, scan, memoryLimit));
 
   const codes = labels?.codes ?? new Int32Array(stored.rows);
   const held = heldOutRows(codes, labels?.names.length ?? 0, data.holdOut);
   const trained = held.map((row) => 1 - row);
-  const genes = chooseGenes(whole, trained, scan, data);
-  const cells = normalized(intoMemory(whole.matrix, scan, memoryLimit, genes));
+  const genes = await chooseGenes(whole, trained, scan, data);
+  const cells = normalized(await intoMemory(whole.matrix, scan, memoryLimit, genes));
   // Where only they are in memory, the chosen genes are the matrix's columns.
   const columns = cells.matrix.columns === genes.length ? Int32Array.from(genes.keys()) : genes;
-  const scaling = fitScaling(geneMoments(cells, trained), columns, data.scaleGenes);
+  const scaling = fitScaling(await geneMoments(cells, trained), columns, data.scaleGenes);
   const totals =
     scan.counts && normalize === 'log1p' ? totalQuantiles(scan.totals, codes, trained) : undefined;
   const record: ExpressionRecord = {
@@ -75,7 +76,7 @@ function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: number): 
     target: data.target,
     center: [...scaling.center],
     deviation: [...scaling.deviation],
-    ...(scan.negative ? {} : { zeroBelow: zeroBounds(cells, trained, columns, codes) }),
+    ...(scan.negative ? {} : { zeroBelow: await zeroBounds(cells, trained, columns, codes) }),
     ...(totals === undefined ? {} : { totals }),
   };
   const rows = rowsOf(data.split === 'held-out' ? held : trained);
@@ -132,7 +133,12 @@ function readLabels(obs: Table, column: string, { file, cell }: Names): Categori
 }
 
 /** The matrix in memory, with the chosen genes alone if need be; or as it is, where even those are too many. */
-function intoMemory(matrix: Matrix, { stored }: Scan, memoryLimit: number, genes?: Int32Array): Matrix {
+async function intoMemory(
+  matrix: Matrix,
+  { stored }: Scan,
+  memoryLimit: number,
+  genes?: Int32Array,
+): Promise<Matrix> {
   const values =
     genes?.reduce((total, gene) => total + stored[gene]!, 0) ??
     stored.reduce((total, count) => total + count, 0);
@@ -140,7 +146,12 @@ function intoMemory(matrix: Matrix, { stored }: Scan, memoryLimit: number, genes
   return matrix.inMemory || bytes > memoryLimit ? matrix : loadMatrix(matrix, values, genes);
 }
 
-function chooseGenes(cells: Cells, trained: Uint8Array, scan: Scan, data: ExpressionData): Int32Array {
+async function chooseGenes(
+  cells: Cells,
+  trained: Uint8Array,
+  scan: Scan,
+  data: ExpressionData,
+): Promise<Int32Array> {
   const { columns } = cells.matrix;
   const { variableGenes: wanted, path } = data;
   if (wanted === 0) return Int32Array.from({ length: columns }, (_, gene) => gene);
@@ -156,7 +167,7 @@ function chooseGenes(cells: Cells, trained: Uint8Array, scan: Scan, data: Expres
     );
   }
   const normalize = chooseNormalization(scan, data.normalize);
-  const moments = geneMoments(cells, trained, isLogarithmic(scan, normalize) ? Math.expm1 : undefined);
+  const moments = await geneMoments(cells, trained, isLogarithmic(scan, normalize) ? Math.expm1 : undefined);
   return variableGenes(moments, wanted);
 }
 
