@@ -272,6 +272,12 @@ describe('labels', () => {
   test('come from whole numbers, in their order', async () => {
     const source = await open({ obs: { cluster: Int32Array.of(10, 2, 2, 10) } }, { label: 'cluster' });
     expect(source.classNames).toEqual(['2', '10']);
+    const nullable = { values: [10, 2, 2, 10], mask: [0, 0, 0, 0] };
+    expect((await open({ obs: { nullable } }, { label: 'nullable' })).classNames).toEqual(['2', '10']);
+    const obs = { nullable: { ...nullable, mask: [0, 1, 0, 0] } };
+    await expect(open({ obs }, { label: 'nullable' })).rejects.toThrow(
+      /1 of 4 cells have no value in obs\/nullable/,
+    );
   });
 
   test.each<[string, TinyFile['obs'], RegExp]>([
