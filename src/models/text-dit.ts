@@ -26,7 +26,7 @@ import {
   projectPatches,
 } from './patches.ts';
 import { type ResolvedTextDiTConfig, type TextDiTConfig, resolveTextDiTConfig } from './text-dit-config.ts';
-import { type EncodedText, type TextEncoder, createTextEncoder } from './text-encoder.ts';
+import { type EncodedText, type TextConditioning, createTextConditioning } from './text-conditioning.ts';
 
 export class TextDiT implements Model {
   readonly config: ResolvedTextDiTConfig;
@@ -35,13 +35,13 @@ export class TextDiT implements Model {
   readonly conditions: readonly ConditionSpec[];
   readonly parameters: readonly ParameterSpec[];
   readonly cost: Cost;
-  private readonly text: TextEncoder;
+  private readonly text: TextConditioning;
 
   /** @throws RectiflowError where the sizes do not fit together */
   constructor(config: TextDiTConfig) {
     this.config = resolveTextDiTConfig(config);
     this.sampleShape = [config.channels, ...this.config.imageSize];
-    this.text = createTextEncoder(config.text);
+    this.text = createTextConditioning(config.text);
     this.conditions = this.text.conditions;
     this.parameters = declare(this.config, this.text.parameters);
     this.cost = costPerCaptionedImage(config);

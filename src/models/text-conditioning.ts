@@ -33,13 +33,13 @@ export interface EncodedText {
 }
 
 /** One way of telling a model a caption. */
-export interface TextEncoder {
+export interface TextConditioning {
   readonly conditions: readonly ConditionSpec[];
   readonly parameters: readonly ParameterSpec[];
   encode(params: Parameters, conditions: Conditions): EncodedText;
 }
 
-export function createTextEncoder(config: TextConfig): TextEncoder {
+export function createTextConditioning(config: TextConfig): TextConditioning {
   return config.kind === 'tokens' ? tokenEncoder(config) : embeddingReader(config);
 }
 
@@ -47,7 +47,7 @@ export function createTextEncoder(config: TextConfig): TextEncoder {
  * Learned embeddings of tokens and of their places, then pre-norm transformer blocks in which every token attends to all
  * others. A caption as a whole is the mean of its tokens.
  */
-function tokenEncoder(config: TokenTextConfig): TextEncoder {
+function tokenEncoder(config: TokenTextConfig): TextConditioning {
   const { vocabulary, length: L, width: W, depth, heads, empty } = config;
   const blocks = Array.from({ length: depth }, (_, i) => `text.blocks.${i}`);
   const table = normal(embeddingDeviation);
@@ -73,7 +73,7 @@ function tokenEncoder(config: TokenTextConfig): TextEncoder {
 }
 
 /** Embeddings come from encoders of all scales, so they are normalised. */
-function embeddingReader({ length: L, width: W, empty }: EmbeddedTextConfig): TextEncoder {
+function embeddingReader({ length: L, width: W, empty }: EmbeddedTextConfig): TextConditioning {
   const count = empty.embeddings.length / W;
   return {
     conditions: [
