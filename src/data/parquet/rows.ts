@@ -73,8 +73,9 @@ export class RowReader {
 
   /** One after the other: groups are decoded on this thread anyway, and several at once would only fill memory. */
   #queue<T>(read: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(read, read);
-    this.#last = next.catch(() => {});
+    const next = this.#last.then(read);
+    const ended = (): void => {};
+    this.#last = next.then(ended, ended);
     return next;
   }
 }
