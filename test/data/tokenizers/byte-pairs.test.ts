@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytePairTokenizer, learnBytePairs } from '../../../src/data/tokenizers/byte-pairs.ts';
+import { openTokenizer } from '../../../src/data/tokenizers/open.ts';
 
 const END = 512;
 const inside = (letter: string): number => letter.charCodeAt(0);
@@ -106,6 +107,13 @@ describe('byte pairs', () => {
       }
     });
     expect(pairs.length).toBeGreaterThan(5);
+  });
+
+  it('are opened with what was learnt', async () => {
+    const learnt = { vocabulary: VOCABULARY, pairs: learn() };
+    const opened = await openTokenizer('byte-pairs', 8, learnt);
+    expect(opened).toMatchObject({ name: 'byte-pairs', vocabulary: VOCABULARY, length: 8 });
+    await expect(openTokenizer('byte-pairs', 8)).rejects.toThrow('openTokenizer: learnt must be given');
   });
 
   it('name what does not fit', () => {
