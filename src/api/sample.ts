@@ -69,13 +69,13 @@ export interface Samples {
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
   const { config: recorded } = await readRun(run);
   const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
-  const model = createModel(config.model);
+  const conditioning = await openConditioning(config.model);
+  const model = createModel(config.model, conditioning.text);
   const { count = 8, weights = 'ema', seed = 0, signal, onProgress } = options;
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
   const rows = wantedRows(config, options, data);
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
-  const conditioning = await openConditioning(config.model);
   const told = rows.length > 0 && {
     conditions: conditioning.encode(annotations),
     guidance: options.guidance ?? config.sample.guidance,

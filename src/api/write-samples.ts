@@ -6,6 +6,7 @@ import { writeGrid, writeImage } from '../data/image.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { displayScale, isPicture } from '../train/sample-grid.ts';
 import type { Samples } from './sample.ts';
+import { writeCells } from './write-cells.ts';
 
 /** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
 const gridColumns = 10;
@@ -22,12 +23,13 @@ export interface WrittenSamples {
  *
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
  * them in folder/metadata.jsonl; so the folder is itself a data set. The first of each class or caption stand side by side
- * in folder/grid.png. Everything else: folder/samples.safetensors.
+ * in folder/grid.png. Gene expression: folder/cells.h5ad. Everything else: folder/samples.safetensors.
  * @throws RectiflowError when a file cannot be written
  */
 export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
   const { values, shape, annotations } = samples;
   if (isPicture(shape)) return writePictures(folder, { ...samples, shape });
+  if (samples.data.record?.['kind'] === 'expression') return writeCells(folder, samples);
   const view = join(folder, 'samples.safetensors');
   const count = values.length / shape.reduce((product, size) => product * size, 1);
   await mkdir(folder, { recursive: true });

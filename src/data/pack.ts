@@ -53,22 +53,16 @@ export async function packSource(source: Source, target: string, options: PackOp
       form === 'array'
         ? await writeArray(source, partial, key, onSample)
         : { files: await writeShards(source, partial, limits, key, onSample) };
-    if (form === 'shards' && classNames !== undefined) {
-      const digest = await writeDurably(join(partial, 'classes.json'), [
-        Buffer.from(`${JSON.stringify(classNames)}\n`),
-      ]);
-      parts.files.push({ name: 'classes.json', ...digest });
-    }
     const manifest: Manifest = {
       format: 'rectiflow pack',
       version: 1,
       form,
       count,
-      shape: [...shape],
+      shape,
       ...(classes === undefined ? {} : { classes }),
-      ...(classNames === undefined ? {} : { classNames: [...classNames] }),
+      ...(classNames === undefined ? {} : { classNames }),
       captions,
-      ...(record === undefined ? {} : { record: { ...record } }),
+      ...(record === undefined ? {} : { record }),
       ...parts,
     };
     await writeDurably(join(partial, MANIFEST), [Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)]);

@@ -34,10 +34,10 @@ export interface PreparedTraining extends TrainingOptions {
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
   const { config, backend, source, checkpoint } = options;
-  const model = createModel(config.model);
+  const conditioning = await openConditioning(config.model);
+  const model = createModel(config.model, conditioning.text);
   const captions = config.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });
-  const conditioning = await openConditioning(config.model);
   const program = runProgram(config, model);
   const buffers = allocateState(backend, program);
   const executable = backend.compile(program, buffers);

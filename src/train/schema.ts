@@ -65,7 +65,6 @@ const model: z.ZodType<ParsedModel> = settings({
   groupSize: whole(1).optional(),
   text: settings({
     tokenizer: text('bytes, or the path of a tokenizer.json').default('bytes'),
-    vocabulary: whole(1).optional(),
     length: whole(1).optional(),
     width: whole(1).optional(),
     depth: whole(1).optional(),

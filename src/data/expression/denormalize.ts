@@ -6,20 +6,40 @@ import type { ExpressionRecord } from './record.ts';
 import { interpolate } from './scaling.ts';
 
 /**
- * Undoes the scale. Where the data have no negative values, what is below `zeroBelow` becomes 0: data have nothing between zero
- * and what one count has become, and samples that end there were on their way to one of the two.
+ * Undoes the scale. Where the data have no negative values, what is below half of what one count becomes in a typical cell of the
+ * class is 0: data have nothing between the two, and samples that end there were on their way to one of them.
  * @param samples [N, G], as a model makes them
+ * @param labels the class of each cell; left out for a model without classes
  * @returns [N, G], normalised as the record says
+ * @throws RectiflowError when the sizes do not fit, or a label is outside the classes
  */
-export function denormalize(samples: Float32Array, record: ExpressionRecord): Float32Array {
-  const { genes, center, deviation, zeroBelow = -Infinity } = record;
+export function denormalize(
+  samples: Float32Array,
+  record: ExpressionRecord,
+  labels?: ArrayLike<number>,
+): Float32Array {
+  const { genes, zeroBelow } = record;
+  const values = unscale(samples, record);
+  if (zeroBelow === undefined) return values;
+  const bounds = Float64Array.from({ length: samples.length / genes.length }, (_, cell) =>
+    ofClass('denormalize', zeroBelow, labels?.[cell]),
+  );
+  return values.map((value, i) => (value < bounds[Math.floor(i / genes.length)]! ? 0 : value));
+}
+
+/**
+ * Undoes the scale alone, to the precision of float32; what was 0 is 0 again. @param samples [N, G] @returns [N, G]
+ * @throws RectiflowError when the sizes do not fit
+ */
+export function unscale(samples: Float32Array, { genes, center, deviation }: ExpressionRecord): Float32Array {
   if (samples.length % genes.length !== 0) {
     throw shapeError('denormalize', 'samples', `[N, G] with G = ${genes.length}`, [samples.length]);
   }
   return samples.map((sample, i) => {
     const gene = i % genes.length;
-    const value = sample * deviation[gene % deviation.length]! + center[gene % center.length]!;
-    return value < zeroBelow ? 0 : value;
+    const [scale, shift] = [deviation[gene % deviation.length]!, center[gene % center.length]!];
+    const value = sample * scale + shift;
+    return Math.abs(value) < 1e-6 * Math.abs(shift) ? 0 : value;
   });
 }
 
@@ -53,12 +73,13 @@ export function toCounts(
   const cells = values.length / genes.length;
   const key = { seed, stream: streams.sampleTotals, step: 0, firstSample: 0 };
   const drawn = philoxUniform({ ...key, samples: cells, elements: 1 });
-  const scales = drawn.map((u, cell) => {
-    const ofClass = totals[labels?.[cell] ?? 0];
-    if (ofClass === undefined) {
-      throw valueError('toCounts', 'labels', `classes from 0 to ${totals.length - 1}`, labels?.[cell]);
-    }
-    return interpolate(ofClass, u) / target;
-  });
+  const scales = drawn.map((u, cell) => interpolate(ofClass('toCounts', totals, labels?.[cell]), u) / target);
   return values.map((value, i) => Math.round(Math.expm1(value) * scales[Math.floor(i / genes.length)]!));
+}
+
+/** What the record has of a class; of the only one where there are no labels. */
+function ofClass<T>(where: string, values: readonly T[], label = 0): T {
+  const value = values[label];
+  if (value !== undefined) return value;
+  throw valueError(where, 'labels', `classes from 0 to ${values.length - 1}`, label);
 }

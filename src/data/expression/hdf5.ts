@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Dataset, File, Group } from 'h5wasm/node';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
+import { LzfFile, isLzf } from './lzf.ts';
 
 export type { Dataset, Group } from 'h5wasm/node';
 
@@ -25,6 +26,7 @@ const TYPE = { integer: 0, float: 1, string: 3, compound: 6, enumeration: 8 } as
 export class Hdf5File {
   readonly path: string;
   private readonly file: File;
+  private lzf: LzfFile | undefined;
 
   private constructor(path: string, file: File) {
     this.path = path;
@@ -42,6 +44,7 @@ export class Hdf5File {
 
   close(): void {
     this.file.close();
+    this.lzf?.close();
   }
 
   /** The group or dataset at `path`, undefined where there is none. */
@@ -107,11 +110,22 @@ export class Hdf5File {
     return rows.map((row) => (typeof row[field] === 'string' ? row[field] : Number(row[field])));
   }
 
-  private slice(dataset: Dataset, start: number, end: number): unknown {
+  private sliceLzf(dataset: Dataset, start: number, end: number): unknown {
+    this.lzf ??= new LzfFile(this.path);
+    const bytes = this.lzf.rows(dataset, start, end);
+    const { type, vlen } = dataset.metadata;
+    if (type === TYPE.string && vlen) return this.lzf.texts(bytes);
+    if (type === TYPE.string || type === TYPE.compound)
+      throw new Error('only numbers and texts may be compressed with LZF');
+    return new (arrayOf(dataset.metadata))(bytes.buffer);
+  }
+
+  private slice(dataset: Dataset, start: number, wantedEnd: number): unknown {
+    const end = Math.min(wantedEnd, rowCount(dataset));
     const path = dataset.path.slice(1);
     const { littleEndian, size, type, shape } = dataset.metadata;
     const lacking = dataset.filters.find(({ id }) => !KNOWN_FILTERS.has(id));
-    if (lacking !== undefined) {
+    if (lacking !== undefined && !isLzf(dataset)) {
       const problem = `${path} is compressed with ${lacking.name} (HDF5 filter ${lacking.id}), which cannot be read`;
       throw fileError(this.path, problem, "Write the file again with compression='gzip' or with none");
     }
@@ -123,9 +137,28 @@ export class Hdf5File {
       );
     }
     if (start >= end) return type === TYPE.string || type === TYPE.compound ? [] : new Float64Array();
+    if (isLzf(dataset))
+      return guard(this.path, `${path} cannot be read`, () => this.sliceLzf(dataset, start, end));
     const rest = (shape ?? []).slice(1).map((length) => [0, length] as [number, number]);
     return guard(this.path, `${path} cannot be read`, () => dataset.slice([[start, end], ...rest]));
   }
+}
+
+/** The array that holds numbers of a type in memory. */
+function arrayOf({
+  type,
+  size,
+  signed,
+}: Dataset['metadata']): new (buffer: ArrayBufferLike) => Numbers | BigInt64Array {
+  const isFloat = type === TYPE.float;
+  const arrays = isFloat
+    ? { 4: Float32Array, 8: Float64Array }
+    : signed
+      ? { 1: Int8Array, 2: Int16Array, 4: Int32Array, 8: BigInt64Array }
+      : { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array };
+  const array = (arrays as Record<number, unknown>)[size];
+  if (array === undefined) throw new Error(`there are no numbers of ${size} bytes`);
+  return array as ReturnType<typeof arrayOf>;
 }
 
 export function isDataset(object: Group | Dataset): object is Dataset {

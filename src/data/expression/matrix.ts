@@ -22,7 +22,7 @@ export interface Matrix {
 /** Values that one read takes at most, unless a single row has more: 32 MiB of float64. */
 const BLOCK = 2 ** 22;
 /** Bytes of a matrix in memory at most; a larger one is read from its file, cell by cell. */
-export const MEMORY_LIMIT = 2 ** 31;
+export const MEMORY_LIMIT: number = 2 ** 31;
 
 /** Where the values of a layer are, and which table names its columns. */
 export interface Layer {

@@ -2,25 +2,38 @@
 import { z } from 'zod';
 import { dataError } from '../../tensor/errors.ts';
 
-const schema = z.object({
-  kind: z.literal('expression'),
+export type ExpressionRecord = {
+  readonly kind: 'expression';
   /** Names, in the order of the model's values. */
-  genes: z.array(z.string()),
+  readonly genes: readonly string[];
   /** The column of obs that the classes are from. */
-  label: z.string().optional(),
+  readonly label?: string | undefined;
   /** Whether counts were scaled to add up to `target` in each cell, and log1p taken. Otherwise values are those of the file. */
+  readonly normalize: 'log1p' | 'none';
+  readonly target: number;
+  /** The model sees (value - center) / deviation: one number for all genes, or one for each. */
+  readonly center: readonly number[];
+  readonly deviation: readonly number[];
+  /**
+   * Of each class (one where there are none): values below are zero. Half of the least value above zero that its cells typically
+   * have. Absent where values may be negative.
+   */
+  readonly zeroBelow?: readonly number[] | undefined;
+  /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
+  readonly totals?: readonly (readonly number[])[] | undefined;
+};
+
+const schema: z.ZodType<ExpressionRecord> = z.object({
+  kind: z.literal('expression'),
+  genes: z.array(z.string()),
+  label: z.string().optional(),
   normalize: z.enum(['log1p', 'none']),
   target: z.number(),
-  /** The model sees (value - center) / deviation: one number for all genes, or one for each. */
   center: z.array(z.number()),
   deviation: z.array(z.number()),
-  /** Values below are zero: half of what nearly all cells' values above zero exceed. Absent where values may be negative. */
-  zeroBelow: z.number().optional(),
-  /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
+  zeroBelow: z.array(z.number()).optional(),
   totals: z.array(z.array(z.number())).optional(),
 });
-
-export type ExpressionRecord = z.infer<typeof schema>;
 
 /**
  * The record that `openExpression` made, once it has been read from a file.

@@ -18,33 +18,48 @@ export function fitScaling({ mean, variance }: Moments, genes: Int32Array, perGe
   return { center: Float64Array.of(center), deviation: Float64Array.of(deviation) };
 }
 
-/** Of nearly all cells, the least value above zero is no smaller than this: of counts, what a single one becomes. */
-export function leastAboveZero(cells: Cells, chosen: Uint8Array, genes: Int32Array): number {
+/**
+ * For each class, half of the least value above zero that one of its cells typically has (the median): of counts, half of what a
+ * single one has become.
+ */
+export function zeroBounds(cells: Cells, chosen: Uint8Array, genes: Int32Array, codes: Int32Array): number[] {
   const wanted = new Uint8Array(cells.matrix.columns);
   for (const gene of genes) wanted[gene] = 1;
   const least = new Float64Array(cells.matrix.rows).fill(Infinity);
   cells.forEachOf(chosen, (cell, gene, value) => {
     if (value > 0 && wanted[gene] === 1) least[cell] = Math.min(least[cell]!, value);
   });
-  return interpolate(least.filter((value) => value < Infinity).toSorted(), 0.05);
+  return byClass(least, codes, chosen).map((ofClass) => {
+    return (
+      interpolate(
+        ofClass.filter((value) => value < Infinity),
+        0.5,
+      ) / 2
+    );
+  });
 }
 
 const QUANTILES = 101;
 
 /** For each class, 101 evenly spaced quantiles of its cells' totals. */
 export function totalQuantiles(totals: Float64Array, codes: Int32Array, chosen: Uint8Array): number[][] {
-  const ofClass: number[][] = [];
-  totals.forEach((total, row) => {
-    if (chosen[row] === 1) (ofClass[codes[row]!] ??= []).push(total);
+  return byClass(totals, codes, chosen).map((values) =>
+    Array.from({ length: QUANTILES }, (_, i) => interpolate(values, i / (QUANTILES - 1))),
+  );
+}
+
+/** The values of the chosen cells of each class, sorted. */
+function byClass(values: Float64Array, codes: Int32Array, chosen: Uint8Array): number[][] {
+  const classes = codes.reduce((most, code) => Math.max(most, code), 0) + 1;
+  const sorted = Array.from({ length: classes }, (): number[] => []);
+  values.forEach((value, row) => {
+    if (chosen[row] === 1) sorted[codes[row]!]!.push(value);
   });
-  return Array.from(ofClass, (values = []) => {
-    values.sort((a, b) => a - b);
-    return Array.from({ length: QUANTILES }, (_, i) => interpolate(values, i / (QUANTILES - 1)));
-  });
+  return sorted.map((ofClass) => ofClass.toSorted((a, b) => a - b));
 }
 
 /** The quantile at `share` of sorted values, between neighbours in proportion; 0 of none. */
-export function interpolate(sorted: ArrayLike<number>, share: number): number {
+export function interpolate(sorted: readonly number[], share: number): number {
   const place = share * (sorted.length - 1);
   const below = sorted[Math.floor(place)] ?? 0;
   const above = sorted[Math.ceil(place)] ?? below;

@@ -13,7 +13,7 @@ import {
   scanMatrix,
 } from './normalize.ts';
 import type { ExpressionRecord } from './record.ts';
-import { type Scaling, fitScaling, leastAboveZero, totalQuantiles } from './scaling.ts';
+import { type Scaling, fitScaling, zeroBounds, totalQuantiles } from './scaling.ts';
 import { heldOutRows } from './split.ts';
 import { type Categories, Table } from './table.ts';
 import { variableGenes } from './variable-genes.ts';
@@ -66,7 +66,7 @@ function readSource(file: Hdf5File, data: ExpressionData): Source {
     target: data.target,
     center: [...scaling.center],
     deviation: [...scaling.deviation],
-    ...(scan.negative ? {} : { zeroBelow: leastAboveZero(cells, trained, genes) / 2 }),
+    ...(scan.negative ? {} : { zeroBelow: zeroBounds(cells, trained, genes, codes) }),
     ...(totals === undefined ? {} : { totals }),
   };
   const rows = rowsOf(data.split === 'held-out' ? held : trained);

@@ -86,7 +86,9 @@ async function applySteps(image: Sharp, steps: readonly Step[], channels: 1 | 3)
       current = sharp(data, { raw: { width: info.width, height: info.height, channels } });
       current.toColourspace(colourspace);
     }
-    current.resize({ height: step.height, width: step.width, fit: 'fill', kernel: 'lanczos3' });
+    const { height, width } = step;
+    // A JPEG is shrunk while it is decoded, but only as far as leaves the kernel half of the way: its own way aliases.
+    current.resize({ height, width, fit: 'fill', kernel: 'lanczos3', fastShrinkOnLoad: false });
     isResized = true;
   }
   return current.raw({ depth: 'uchar' }).toBuffer();
@@ -120,8 +122,9 @@ async function orDamaged<T>(origin: string, decode: () => Promise<T>): Promise<T
 }
 
 function decodingError(origin: string, error: Error): Error {
-  // The decoder gives a line per attempt, of which the last one says the most.
-  const reason = error.message.trim().split('\n').at(-1)!.replace(/[.:]$/, '');
+  // The decoder gives a line per attempt, of which the last one that has words says the most.
+  const lines = error.message.split('\n').filter((line) => /[a-z]/i.test(line));
+  const reason = (lines.at(-1) ?? 'unknown error').trim().replace(/[.:]$/, '');
   return fileError(origin, `is truncated or damaged: ${reason}`, ADVICE, error);
 }
 

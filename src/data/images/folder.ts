@@ -115,7 +115,7 @@ function textCaptions({ path, condition }: FolderData, { images, texts }: Folder
   if (used.size === 0 && condition === 'auto') return undefined;
   const lost = texts.filter((text) => !used.has(text));
   if (lost.length > 0) {
-    const problem = `${lost.length} captions have no image: ${listSome(lost)}`;
+    const problem = `captions have no image: ${listSome(lost)}`;
     throw dataError(path, problem, 'Remove them, or name each like its image: name.txt beside name.png');
   }
   return {
@@ -143,7 +143,7 @@ function folderLabels(path: string, { images, folders }: FolderFiles): Labels | 
   const loose = images.filter((image) => !image.includes('/'));
   if (loose.length === images.length) return undefined;
   if (loose.length > 0) {
-    const problem = `${loose.length} images lie beside the class folders: ${listSome(loose)}`;
+    const problem = `images lie beside the class folders: ${listSome(loose)}`;
     throw dataError(path, problem, 'Move them into a class folder, or set data.condition to none');
   }
   const classes = new Map(folders.map((folder, index) => [folder, index]));

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { type RectiflowError, dataError } from '../../tensor/errors.ts';
+import type { Inspectable } from '../inspect.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
-import { decodeImage } from './decode.ts';
+import { decodeImage, readHeader } from './decode.ts';
 import { outputShape } from './transforms.ts';
 
 /** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
@@ -37,6 +39,8 @@ export interface ImageSourceOptions {
 }
 
 const EXAMPLES = 16;
+/** Numbers beyond it, in a set that has fewer images, are identifiers rather than classes. */
+const MOST_UNNAMED = 10_000;
 
 /** Captions from all over the set, without those that cannot be read. */
 export async function exampleCaptions(items: ImageItems): Promise<string[]> {
@@ -53,7 +57,7 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
  * A source of images that are decoded when they are read, several at once, off the JavaScript thread.
  * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
  */
-export function imageSource(options: ImageSourceOptions): Source {
+export function imageSource(options: ImageSourceOptions): Source & Inspectable {
   const { name, items, classNames, settings, examples } = options;
   const shape = outputShape(settings);
   const condition = chooseCondition(options);
@@ -69,6 +73,11 @@ export function imageSource(options: ImageSourceOptions): Source {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);
       return annotate(items, index, condition);
+    },
+    async inspect(index) {
+      const bytes = await items.bytes(index);
+      const { autoOrient, format } = await readHeader(bytes, items.describe(index), settings.maxPixels);
+      return { digest: createHash('sha256').update(bytes).digest('hex'), ...autoOrient, format };
     },
     describe: (index) => items.describe(index),
     ...(items.close === undefined ? {} : { close: () => items.close!() }),
@@ -126,6 +135,10 @@ function countClasses({ name, items, classNames }: ImageSourceOptions): number {
       );
     }
     classes = Math.max(classes, label + 1);
+  }
+  if (classNames === undefined && classes > Math.max(items.count, MOST_UNNAMED)) {
+    const problem = `labels of ${items.count} images go up to ${classes - 1}`;
+    throw dataError(name, problem, 'Number the classes from 0 without gaps, or give them names');
   }
   return classes;
 }

@@ -10,37 +10,56 @@ export const SAMPLES = 'samples.bin';
 export const LABELS = 'labels.bin';
 export const CAPTIONS = 'captions.jsonl';
 
+export interface PackedFile {
+  readonly name: string;
+  /** Of a shard: its samples. */
+  readonly count?: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Manifest {
+  readonly format: 'rectiflow pack';
+  readonly version: 1;
+  readonly form: 'array' | 'shards';
+  readonly count: number;
+  /** Of one sample. */
+  readonly shape: readonly number[];
+  /** Of an array: how samples.bin has its values, little endian. uint8 is 0 to 255 for -1 to 1. */
+  readonly dtype?: 'uint8' | 'float32';
+  /** Of an array: whether all values lie in [-1, 1]. */
+  readonly bounded?: boolean;
+  readonly classes?: number;
+  readonly classNames?: readonly string[];
+  readonly captions: boolean;
+  /** `SourceFacts.record` */
+  readonly record?: Readonly<Record<string, unknown>>;
+  readonly files: readonly PackedFile[];
+}
+
 const whole = z.number().int().nonnegative();
 
-const schema = z.object({
+const schema: z.ZodType<Manifest> = z.object({
   format: z.literal('rectiflow pack'),
   version: z.literal(1),
   form: z.enum(['array', 'shards']),
   count: whole,
-  /** Of one sample. */
   shape: z.array(whole.positive()).min(1),
-  /** Of an array: how samples.bin has its values, little endian. uint8 is 0 to 255 for -1 to 1. */
   dtype: z.enum(['uint8', 'float32']).exactOptional(),
-  /** Of an array: whether all values lie in [-1, 1]. */
   bounded: z.boolean().exactOptional(),
   classes: whole.exactOptional(),
   classNames: z.array(z.string()).exactOptional(),
   captions: z.boolean(),
-  /** `SourceFacts.record` */
   record: z.record(z.string(), z.unknown()).exactOptional(),
   files: z.array(
     z.object({
       name: z.string().regex(/^[^/\\]+$/),
-      /** Of a shard. */
       count: whole.exactOptional(),
       bytes: whole,
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
     }),
   ),
 });
-
-export type Manifest = z.infer<typeof schema>;
-export type PackedFile = Manifest['files'][number];
 
 /**
  * Reads what a packed folder holds.

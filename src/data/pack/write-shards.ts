@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { DurableFile } from '../../checkpoint/durable.ts';
 import { dataError, formatShape } from '../../tensor/errors.ts';
+import { writeClassNames } from '../class-names.ts';
 import type { ReadKey, Source } from '../source.ts';
 import { tarEnd, tarMember } from '../tar/write.ts';
 import type { TarEntry } from '../tar/write.ts';
@@ -16,7 +17,7 @@ export interface ShardLimits {
 }
 
 /**
- * Writes 000000.tar and so on: each sample a PNG of its values, its class as cls, its caption as txt.
+ * Writes 000000.tar and so on, each sample a PNG of its values, its class as cls, its caption as txt; and classes.json.
  * @throws RectiflowError naming a sample that no PNG can hold exactly
  */
 export async function writeShards(
@@ -55,6 +56,7 @@ export async function writeShards(
       if (count >= limits.samples || bytes >= limits.bytes) await finish();
     }
     if (shard !== undefined) await finish();
+    if (source.classNames !== undefined) files.push(await writeClassNames(folder, source.classNames));
     return files;
   } catch (error) {
     await shard?.abandon();

@@ -153,7 +153,7 @@ describe('samples', () => {
     async (settings) => {
       const source = await trained({ target: 8, ...settings });
       const record = parseExpressionRecord(JSON.parse(JSON.stringify(source.record)), 'run');
-      const values = denormalize(read(source), record);
+      const values = denormalize(read(source), record, [1, 0, 1]);
       const totals = [8, 1, 8];
       COUNTS.forEach((count, i) =>
         expect(values[i]).toBeCloseTo(Math.log1p((8 * count) / totals[Math.floor(i / 4)]!), 4),
@@ -163,15 +163,17 @@ describe('samples', () => {
     },
   );
 
-  test('below half of what one count becomes are zero, and none is negative', async () => {
+  test('below half of what one count becomes in their class are zero, and none is negative', async () => {
     const record = (await trained({})).record as ExpressionRecord;
-    const [center, deviation, least] = [record.center[0]!, record.deviation[0]!, record.zeroBelow!];
-    const scaled = Float32Array.of(-3, least * 0.99, least * 1.01, 5).map(
-      (value) => (value - center) / deviation,
-    );
-    const values = denormalize(scaled, record);
-    expect([...values.subarray(0, 2)]).toEqual([0, 0]);
-    expect(values[2]).toBeCloseTo(least * 1.01, 4);
+    const [center, deviation] = [record.center[0]!, record.deviation[0]!];
+    for (const [label, bound] of record.zeroBelow!.entries()) {
+      const wanted = [-3, bound * 0.99, bound * 1.01, bound + 1];
+      const scaled = Float32Array.from(wanted, (value) => (value - center) / deviation);
+      const values = denormalize(scaled, record, [label]);
+      expect([...values.subarray(0, 2)]).toEqual([0, 0]);
+      expect(values[2]).toBeCloseTo(bound * 1.01, 4);
+    }
+    expect(record.zeroBelow![0]).not.toBe(record.zeroBelow![1]);
   });
 
   test('of other sizes, and counts of what was never counted, are refused', async () => {
@@ -179,6 +181,7 @@ describe('samples', () => {
     expect(() => denormalize(new Float32Array(5), record)).toThrow(
       /samples must be \[N, G\] with G = 4, got \[5\]/,
     );
+    expect(() => denormalize(new Float32Array(4), record, [2])).toThrow(/classes from 0 to 1, got 2/);
     expect(() => toCounts(new Float32Array(4), record, { labels: [2], seed: 0 })).toThrow(
       /classes from 0 to 1, got 2/,
     );

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeImage } from '../../../src/data/images/decode.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
+import { philoxUniform } from '../../../src/tensor/philox.ts';
 import { decodeBytes, painted, plain, settingsOf } from './pictures.ts';
 
 const GREY = { channels: 1 } as const;
@@ -184,6 +185,31 @@ describe('refused, by name', () => {
       expect(problem).not.toContain('\n');
     }
   });
+
+  test.each(['jpeg', 'png', 'webp', 'avif', 'gif'] as const)(
+    'a %s whose bytes were changed, or it is read',
+    async (format) => {
+      const whole = await noisy.clone().toFormat(format).toBuffer();
+      const read = async (attempt: number): Promise<unknown> => {
+        const bytes = Buffer.from(whole);
+        const places = philoxUniform({
+          seed: attempt,
+          stream: 0,
+          step: 0,
+          firstSample: 0,
+          samples: 1,
+          elements: 8,
+        });
+        for (const place of places) bytes[Math.floor(place * bytes.length)]! ^= 1 << (attempt % 8);
+        return decodeBytes(bytes, settings).catch((error: unknown) => error);
+      };
+      const results = await Promise.all(Array.from({ length: 60 }, (_, attempt) => read(attempt)));
+      for (const result of results) {
+        if (Array.isArray(result)) expect(result).toHaveLength(192);
+        else expect(result).toBeInstanceOf(RectiflowError);
+      }
+    },
+  );
 
   test('400 megapixels, by the header alone', async () => {
     const bytes = blackPng(20_000);

@@ -99,6 +99,13 @@ describe('condition', () => {
     );
   });
 
+  test('identifiers are no labels', () => {
+    expect(() => open({ label: (index) => 20_240_101 + index }, 'class')).toThrow(
+      'set: labels of 3 images go up to 20240103. Number the classes from 0 without gaps, or give them names.',
+    );
+    expect(open({ label: () => 999 }, 'class').classes).toBe(1000);
+  });
+
   test('labels outside of the class names are refused', () => {
     expect(() => open({ label }, 'class', ['a', 'b'])).toThrow(
       'set: 1.png has label 2. Labels must be whole numbers in [0, 2), one per class name.',

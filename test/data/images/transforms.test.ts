@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { outputShape, planTransforms } from '../../../src/data/images/transforms.ts';
 import type { RandomResizedCrop, Transform } from '../../../src/data/settings.ts';
@@ -184,6 +185,21 @@ describe('pixels', () => {
       const values = await decodeBytes(bytes, settingsOf(16, { transforms, channels }));
       expect([values[0], values[15], values[240], values[255]]).toEqual([0, 50, 200, 250]);
     }
+  });
+
+  test('a JPEG that is shrunk while it is decoded looks like one that is not', async () => {
+    const jpeg = await painted(
+      375,
+      500,
+      (row, column, channel) => (row * 7919 + column * 104_729 + channel * 31) % 251,
+    )
+      .jpeg({ quality: 90 })
+      .toBuffer();
+    const png = await sharp(jpeg).png().toBuffer();
+    const resize = settingsOf(64, { transforms: [{ kind: 'resize', size: [64, 85] }] });
+    const [shrunk, whole] = [await decodeBytes(jpeg, resize), await decodeBytes(png, resize)];
+    const differences = shrunk.map((value, i) => Math.abs(value - whole[i]!));
+    expect(differences.reduce((sum, value) => sum + value) / differences.length).toBeLessThan(1.5);
   });
 
   test.each(['png', 'jpeg'] as const)(

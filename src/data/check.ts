@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { RectiflowError, dataError } from '../tensor/errors.ts';
+import { checkAdvice } from './check-advice.ts';
+import type { Caption, DataReport } from './data-report.ts';
+import { isInspectable } from './inspect.ts';
+import type { Source } from './source.ts';
+
+export interface CheckOptions {
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const AT_ONCE = 8;
+const NAMED = 100;
+const LONGEST = 5;
+const ASPECTS = ['below 1:2', '1:2 to 3:4', '3:4 to 4:3', '4:3 to 2:1', 'above 2:1'] as const;
+
+/**
+ * Reads every sample once, and tells what there is and what is wrong with it. Memory grows by a number per sample, not by what
+ * samples hold.
+ * @throws RectiflowError only for what is no fault of single samples; those are in the report
+ */
+export async function checkData(source: Source, options: CheckOptions = {}): Promise<DataReport> {
+  const { count } = source;
+  const census = new Census(source);
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    while (next < count) {
+      await census.add(next++);
+      options.onProgress?.(++done, count);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const report = census.report();
+  return { ...report, advice: checkAdvice(report) };
+}
+
+class Census {
+  readonly #source: Source;
+  readonly #size: number;
+  readonly #classes: number[];
+  readonly #sizes = new Map<number, number>();
+  readonly #aspects = ASPECTS.map(() => 0);
+  readonly #formats = new Map<string, number>();
+  readonly #first = new Map<number, number>();
+  readonly #problems: string[] = [];
+  readonly #pairs: [string, string][] = [];
+  #unreadable = 0;
+  #duplicates = 0;
+  #enlarged = 0;
+  #values = { count: 0, least: Infinity, most: -Infinity, sum: 0, squares: 0 };
+  #longest: Caption[] = [];
+  #captions = { count: 0, length: 0 };
+
+  constructor(source: Source) {
+    this.#source = source;
+    this.#size = source.shape.reduce((product, axis) => product * axis, 1);
+    this.#classes = new Array<number>(source.classes ?? 0).fill(0);
+  }
+
+  async add(index: number): Promise<void> {
+    const values = new Float32Array(this.#size);
+    try {
+      const { label, caption } = await this.#source.read(index, values, 0, { seed: 0, epoch: 0 });
+      this.#addLabel(index, label);
+      await this.#addStored(index, values);
+      this.#addValues(values);
+      if (caption !== undefined) this.#addCaption({ sample: this.#describe(index), caption });
+    } catch (error) {
+      if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
+      if (this.#unreadable++ < NAMED) this.#problems.push(error.message);
+    }
+  }
+
+  report(): Omit<DataReport, 'advice'> {
+    const { name, count, shape, classNames } = this.#source;
+    const { count: seen, least, most, sum, squares } = this.#values;
+    const mean = sum / seen;
+    const bySize = Array.from(this.#sizes).toSorted(([a], [b]) => a - b);
+    const { count: captions, length } = this.#captions;
+    return {
+      name,
+      count,
+      shape,
+      ...(this.#classes.length > 0 && {
+        classes: this.#classes.map((samples, label) => ({
+          name: classNames?.[label] ?? String(label),
+          count: samples,
+        })),
+      }),
+      sizes: bySize.map(([side, images]) => ({ name: `${side} to ${2 * side - 1}`, count: images })),
+      aspects: this.#aspects.flatMap((images, i) =>
+        images > 0 ? [{ name: ASPECTS[i]!, count: images }] : [],
+      ),
+      formats: Array.from(this.#formats, ([format, images]) => ({ name: format, count: images })),
+      enlarged: this.#enlarged,
+      unreadable: { count: this.#unreadable, problems: this.#problems },
+      duplicates: { count: this.#duplicates, pairs: this.#pairs },
+      ...(seen > 0 && {
+        values: { least, most, mean, deviation: Math.sqrt(Math.max(0, squares / seen - mean ** 2)) },
+      }),
+      ...(captions > 0 && { captions: { longest: this.#longest, meanLength: length / captions } }),
+    };
+  }
+
+  #describe(index: number): string {
+    return this.#source.describe?.(index) ?? `sample ${index}`;
+  }
+
+  #addLabel(index: number, label: number | undefined): void {
+    const { name, classes } = this.#source;
+    if (classes === undefined) return;
+    if (label === undefined || !(label in this.#classes)) {
+      const problem = `${this.#describe(index)} has label ${label}, outside of [0, ${classes})`;
+      throw dataError(name, problem, 'Correct the label, or the number of classes');
+    }
+    this.#classes[label]!++;
+  }
+
+  async #addStored(index: number, values: Float32Array): Promise<void> {
+    if (!isInspectable(this.#source)) {
+      this.#addDigest(index, createHash('sha256').update(values).digest('hex'));
+      return;
+    }
+    const { digest, height, width, format } = await this.#source.inspect(index);
+    this.#addDigest(index, digest);
+    increment(this.#sizes, 2 ** Math.floor(Math.log2(Math.min(height, width))));
+    increment(this.#formats, format);
+    const aspect = width / height;
+    this.#aspects[[1 / 2, 3 / 4, 4 / 3, 2].filter((bound) => aspect > bound).length]!++;
+    const [, tall, wide] = this.#source.shape;
+    if (height < tall! || width < wide!) this.#enlarged++;
+  }
+
+  #addDigest(index: number, digest: string): void {
+    // 48 bits as a number, which take little memory: of a million samples, two differ and share them once in 500 sets.
+    const key = Number.parseInt(digest.slice(0, 12), 16);
+    const other = this.#first.get(key);
+    this.#first.set(key, Math.min(index, other ?? index));
+    if (other === undefined || this.#duplicates++ >= NAMED) return;
+    this.#pairs.push([this.#describe(Math.max(index, other)), this.#describe(Math.min(index, other))]);
+  }
+
+  #addValues(values: Float32Array): void {
+    const all = this.#values;
+    for (const value of values) {
+      all.least = Math.min(all.least, value);
+      all.most = Math.max(all.most, value);
+      all.sum += value;
+      all.squares += value * value;
+    }
+    all.count += values.length;
+  }
+
+  #addCaption(caption: Caption): void {
+    this.#captions.count++;
+    this.#captions.length += caption.caption.length;
+    const longest = [...this.#longest, caption].toSorted((a, b) => b.caption.length - a.caption.length);
+    this.#longest = longest.slice(0, LONGEST);
+  }
+}
+
+function increment<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

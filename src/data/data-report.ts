@@ -1,0 +1,45 @@
+// What `rectiflow data check` tells of a set of samples.
+
+/** How often something occurs, by its name. */
+export interface Tally {
+  readonly name: string;
+  readonly count: number;
+}
+
+export interface DataReport {
+  readonly name: string;
+  readonly count: number;
+  readonly shape: readonly number[];
+  /** By label; absent where samples have none. */
+  readonly classes?: readonly Tally[];
+  /** By the shorter side of the stored image, in powers of two; empty where samples are no image files. */
+  readonly sizes: readonly Tally[];
+  /** By width over height of the stored image. */
+  readonly aspects: readonly Tally[];
+  readonly formats: readonly Tally[];
+  /** Images that are smaller than what the model sees, and so are blurred. */
+  readonly enlarged: number;
+  /** What is wrong with the first hundred, and how many there are. */
+  readonly unreadable: { readonly count: number; readonly problems: readonly string[] };
+  /** The first hundred copies, each with the sample that it is a copy of, and how many there are. */
+  readonly duplicates: {
+    readonly count: number;
+    readonly pairs: readonly (readonly [copy: string, of: string])[];
+  };
+  /** Of all values that the model sees; absent where nothing could be read. */
+  readonly values?: {
+    readonly least: number;
+    readonly most: number;
+    readonly mean: number;
+    readonly deviation: number;
+  };
+  /** The longest five, and the mean length in characters; absent where samples have none. */
+  readonly captions?: { readonly longest: readonly Caption[]; readonly meanLength: number };
+  /** What to change, as sentences; empty where nothing is amiss. */
+  readonly advice: readonly string[];
+}
+
+export interface Caption {
+  readonly sample: string;
+  readonly caption: string;
+}
