@@ -1,0 +1,49 @@
+// What can be done with the data of a config before anything is trained.
+import { checkSamples } from '../data/check.ts';
+import type { DataReport } from '../data/data-report.ts';
+import type { Manifest } from '../data/pack/manifest.ts';
+import { type PackOptions, packSource } from '../data/pack.ts';
+import type { ConfigInput } from '../train/config.ts';
+import { resolveData, resolveReading } from '../train/resolve-config.ts';
+import { type RunOptions, withSource } from './parts.ts';
+
+export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onNotice'> {
+  /** How errors call the config: a file, a recipe. */
+  readonly origin?: string;
+  /** Hears of samples that are done, of those that there are. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Reads every sample once, and tells what there is, what is wrong with it and what to change. The config needs no model.
+ * @throws RectiflowError when the config is wrong, or the data as a whole cannot be read; what is wrong with single samples is
+ * in the report
+ */
+export async function checkData(input: ConfigInput, options: DataOptions = {}): Promise<DataReport> {
+  return withSource(resolveData(input, options.origin), options, (source) => checkSamples(source, options));
+}
+
+export interface PackDataOptions
+  extends DataOptions, Pick<PackOptions, 'form' | 'samplesPerShard' | 'shardMiB'> {}
+
+/**
+ * Writes all samples, as the model sees them, into a new folder: see `packSource`. Random transforms are drawn once.
+ * @throws RectiflowError where the folder is there already, a sample cannot be read, or does not fit the form
+ */
+export async function packData(
+  input: ConfigInput,
+  folder: string,
+  options: PackDataOptions,
+): Promise<Manifest> {
+  const { origin, onNotice } = options;
+  const data = resolveData(input, origin);
+  const { seed } = resolveReading(input, origin);
+  const random = 'transforms' in data ? data.transforms.filter(({ kind }) => randomKinds.has(kind)) : [];
+  if (random.length > 0) {
+    const kinds = random.map(({ kind }) => kind).join(', ');
+    onNotice?.(`${kinds}: drawn once now, and the same in every epoch of a training on what is packed`);
+  }
+  return withSource(data, options, (source) => packSource(source, folder, { ...options, seed }));
+}
+
+const randomKinds: ReadonlySet<string> = new Set(['random-crop', 'random-resized-crop', 'horizontal-flip']);
