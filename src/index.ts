@@ -3,7 +3,14 @@ export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
-export { type DataOptions, type PackDataOptions, checkData, packData } from './api/data.ts';
+export {
+  type DataOptions,
+  type PackDataOptions,
+  type PreviewDataOptions,
+  checkData,
+  packData,
+  previewData,
+} from './api/data.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
@@ -20,6 +27,7 @@ export { type DigitsOptions, digitsSource } from './data/digits.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
 export type { DataReport } from './data/data-report.ts';
 export { type GotData, getData } from './data/get-data.ts';
+export type { Preview } from './data/preview.ts';
 export { verifyPack } from './data/pack.ts';
 export type { Manifest } from './data/pack/manifest.ts';
 export type { DataConfig } from './data/settings.ts';

@@ -3,6 +3,8 @@ import { checkSamples } from '../data/check.ts';
 import type { DataReport } from '../data/data-report.ts';
 import type { Manifest } from '../data/pack/manifest.ts';
 import { type PackOptions, packSource } from '../data/pack.ts';
+import { type Preview, writePreview } from '../data/preview.ts';
+import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
 import { resolveData, resolveReading } from '../train/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
@@ -21,6 +23,30 @@ export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onN
  */
 export async function checkData(input: ConfigInput, options: DataOptions = {}): Promise<DataReport> {
   return withSource(resolveData(input, options.origin), options, (source) => checkSamples(source, options));
+}
+
+export interface PreviewDataOptions extends DataOptions {
+  /** At most as many as there are; 64 by default. */
+  readonly count?: number;
+  /** Of random transforms and the order, from 0. */
+  readonly epoch?: number;
+}
+
+/**
+ * Draws what the model will see: the first samples that a training reads, with class or caption below each, as a PNG file.
+ * @throws RectiflowError when the config is wrong, samples are no pictures, or one cannot be read
+ */
+export async function previewData(
+  input: ConfigInput,
+  path: string,
+  options: PreviewDataOptions = {},
+): Promise<Preview> {
+  const { origin, count, epoch, signal, onNotice } = options;
+  const { seed, loader } = resolveReading(input, origin);
+  const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
+  return withSource(resolveData(input, origin), options, (source) =>
+    writePreview(path, source, { ...loader, seed, count, epoch, signal, onBad }),
+  );
 }
 
 export interface PackDataOptions

@@ -4,7 +4,7 @@ import { formatInteger, formatValue } from './format.ts';
 
 const BAR = 24;
 /** Of the parts of a report; what follows a title on the lines below it is as far in. */
-const TITLE = 13;
+const TITLE = 15;
 /** Classes beyond so many are left out in the middle: the largest and the smallest say most. */
 const MOST_CLASSES = 24;
 const NAMED = 20;
@@ -47,6 +47,8 @@ function part(title: string, lines: readonly string[]): string[] {
 }
 
 function bars(tallies: readonly Tally[]): string[] {
+  const [only] = tallies;
+  if (only && tallies.length === 1) return [`${only.name}: all ${formatInteger(only.count)}`];
   const widest = Math.max(...tallies.map(({ name }) => name.length));
   const most = Math.max(...tallies.map(({ count }) => count));
   return tallies.map(({ name, count }) => {
@@ -86,7 +88,7 @@ function captionLines({ captions }: DataReport): string[] {
   const { longest, meanLength } = captions;
   return [
     `${formatValue(meanLength)} characters on average; the longest:`,
-    ...longest.map(({ sample, caption }) => `${caption.length}  ${sample}: ${shorten(caption)}`),
+    ...longest.map(({ sample, caption }) => `${caption.length}  "${shorten(caption)}"  ${sample}`),
   ];
 }
 
