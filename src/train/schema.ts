@@ -64,6 +64,7 @@ const model: z.ZodType<ParsedModel> = settings({
   genes: whole(1).optional(),
   groupSize: whole(1).optional(),
   text: settings({
+    embeddings: text('the path of a file made by: rectiflow data encode-text').exactOptional(),
     tokenizer: text('bytes, or the path of a tokenizer.json').default('bytes'),
     length: whole(1).optional(),
     width: whole(1).optional(),
