@@ -5,9 +5,11 @@ export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
 export {
   type DataOptions,
+  type EncodeTextOptions,
   type PackDataOptions,
   type PreviewDataOptions,
   checkData,
+  encodeText,
   packData,
   previewData,
 } from './api/data.ts';

@@ -1,9 +1,13 @@
 // What can be done with the data of a config before anything is trained.
+import { SampleReader } from '../data/bad-samples.ts';
+import { captionsOf, encodeCaptions } from '../data/caption-cache.ts';
 import { checkSamples } from '../data/check.ts';
 import type { DataReport } from '../data/data-report.ts';
 import type { Manifest } from '../data/pack/manifest.ts';
 import { type PackOptions, packSource } from '../data/pack.ts';
 import { type Preview, writePreview } from '../data/preview.ts';
+import { loadOnnxRuntime, openCaptionEncoder } from '../data/text-encoder.ts';
+import { openTokenizer } from '../data/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
 import { resolveData, resolveReading } from '../train/resolve-config.ts';
@@ -73,3 +77,51 @@ export async function packData(
 }
 
 const randomKinds: ReadonlySet<string> = new Set(['random-crop', 'random-resized-crop', 'horizontal-flip']);
+
+export interface EncodeTextOptions extends DataOptions {
+  /** A text encoder exported to ONNX. */
+  readonly model: string;
+  /** Its tokenizer.json. */
+  readonly tokenizer: string;
+  /** Tokens of a caption, with those that begin and end it; 77 by default, as CLIP has. */
+  readonly length?: number;
+  /** Captions to encode beside those of the data and of sample.prompts: what samples will be asked for. */
+  readonly prompts?: readonly string[] | undefined;
+  /** float16 by default. */
+  readonly precision?: 'float16' | 'float32';
+}
+
+/**
+ * Encodes every caption of the data, for model.text.embeddings. Takes the package onnxruntime-node.
+ * @returns how many different captions there are
+ * @throws RectiflowError when that package is not installed, the encoder or its tokenizer cannot be used, or samples have no captions
+ */
+export async function encodeText(
+  input: ConfigInput,
+  path: string,
+  options: EncodeTextOptions,
+): Promise<number> {
+  const { origin, model, length = 77, prompts = [], onNotice, onProgress, signal } = options;
+  const { loader } = resolveReading(input, origin);
+  const data = resolveData(input, origin);
+  const runtime = loadOnnxRuntime();
+  const encoder = await openCaptionEncoder(model, await openTokenizer(options.tokenizer, length), runtime);
+  return withSource(data, options, (source) => {
+    const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
+    const reader = new SampleReader(source, loader.onBadSample, onBad);
+    const asked = [...(input.sample?.prompts ?? []), ...prompts];
+    const { precision } = options;
+    return encodeCaptions(path, {
+      captions: withMore(captionsOf(source, reader), asked),
+      encoder,
+      ...(precision && { precision }),
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+  });
+}
+
+async function* withMore<T>(first: AsyncIterable<T>, more: Iterable<T>): AsyncGenerator<T> {
+  yield* first;
+  yield* more;
+}

@@ -1,25 +1,23 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { checkData } from '../api/data.ts';
 import { loadConfig } from '../train/load-config.ts';
+import { dataCommandOf } from './data-command.ts';
 import { reportLines } from './data-report-view.ts';
 import { formatInteger } from './format.ts';
-import { collect } from './options.ts';
 import { runTask } from './task.ts';
 
 interface Options {
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly json?: boolean;
 }
 
 export function dataCheckCommand(): Command {
-  return new Command('check')
+  return dataCommandOf('check')
     .summary('say what data there are and what is wrong with them')
     .description(
       'Reads every sample once: what there is, which cannot be read, which are copies, and what to change. ' +
         'The exit code is 1 where samples cannot be read, else 0.',
     )
-    .argument('<recipe-or-file>', 'a recipe, or a .yaml or .json file, which needs no more than data')
-    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect, [])
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',

@@ -1,14 +1,15 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { packData } from '../api/data.ts';
 import type { Manifest } from '../data/pack/manifest.ts';
 import { loadConfig } from '../train/load-config.ts';
+import { dataCommandOf } from './data-command.ts';
 import { formatBytes, formatInteger } from './format.ts';
-import { collect, wholeNumber } from './options.ts';
+import { wholeNumber } from './options.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { runTask } from './task.ts';
 
 interface Options {
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly to: string;
   readonly form: 'shards' | 'array';
   readonly samplesPerShard?: number;
@@ -16,13 +17,12 @@ interface Options {
 }
 
 export function dataPackCommand(): Command {
-  return new Command('pack')
+  return dataCommandOf('pack')
     .summary('write data as tar shards or as an array, with checksums')
     .description(
       'Writes all samples, as the model sees them, into a new folder. Reading that is faster than decoding and resizing them ' +
         'in every epoch, and gives the same values bit for bit.',
     )
-    .argument('<recipe-or-file>', 'a recipe, or a .yaml or .json file, which needs no more than data')
     .requiredOption('-t, --to <folder>', 'the folder to make')
     .addOption(
       new Option('-f, --form <form>', 'tar files of PNG images, which other programs read too; or raw values')
@@ -35,7 +35,6 @@ export function dataPackCommand(): Command {
       wholeNumber(1),
     )
     .option('--shard-mib <number>', 'or with so many MiB (default: 256)', wholeNumber(1))
-    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect, [])
     .addHelpText(
       'after',
       `

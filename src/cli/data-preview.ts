@@ -1,26 +1,26 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { previewData } from '../api/data.ts';
 import { loadConfig } from '../train/load-config.ts';
+import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
-import { collect, wholeNumber } from './options.ts';
+import { wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
 import { runTask } from './task.ts';
 
 interface Options {
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly out: string;
   readonly count: number;
   readonly epoch: number;
 }
 
 export function dataPreviewCommand(): Command {
-  return new Command('preview')
+  return dataCommandOf('preview')
     .summary('draw what the model will see')
     .description(
       'Draws the first samples that a training reads, in their order and after all transforms, with class or caption below ' +
         'each. What is smaller than about 144 pixels is enlarged, what is larger than 256 is reduced.',
     )
-    .argument('<recipe-or-file>', 'a recipe, or a .yaml or .json file, which needs no more than data')
     .option('-o, --out <file>', 'the PNG file to write', 'preview.png')
     .option('-c, --count <number>', 'how many samples', wholeNumber(1), 64)
     .option(
@@ -29,7 +29,6 @@ export function dataPreviewCommand(): Command {
       wholeNumber(0),
       0,
     )
-    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect, [])
     .addHelpText(
       'after',
       `

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { dataCheckCommand } from './data-check.ts';
+import { dataEncodeTextCommand } from './data-encode-text.ts';
 import { dataGetCommand } from './data-get.ts';
 import { dataPackCommand } from './data-pack.ts';
 import { dataPreviewCommand } from './data-preview.ts';
@@ -18,14 +19,14 @@ Examples:
   rectiflow data preview my-config.yaml
   rectiflow data pack my-config.yaml --to packed`,
     );
-  for (const command of [
+  const commands = [
     dataGetCommand(),
     dataCheckCommand(),
     dataPreviewCommand(),
     dataPackCommand(),
     dataVerifyCommand(),
-  ]) {
-    group.addCommand(command);
-  }
+    dataEncodeTextCommand(),
+  ];
+  for (const command of commands) group.addCommand(command);
   return group;
 }
