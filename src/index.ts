@@ -3,6 +3,16 @@ export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
+export {
+  type DataOptions,
+  type EncodeTextOptions,
+  type PackDataOptions,
+  type PreviewDataOptions,
+  checkData,
+  encodeText,
+  packData,
+  previewData,
+} from './api/data.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
@@ -17,6 +27,11 @@ export { type TrainResult, Trainer } from './train/trainer.ts';
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
+export type { DataReport } from './data/data-report.ts';
+export { type GotData, getData } from './data/get-data.ts';
+export type { Preview } from './data/preview.ts';
+export { verifyPack } from './data/pack.ts';
+export type { Manifest } from './data/pack/manifest.ts';
 export type { DataConfig } from './data/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
