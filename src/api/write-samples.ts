@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { writeGrid, writeImage } from '../data/image.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { displayScale, isPicture } from '../train/sample-grid.ts';
@@ -53,7 +53,7 @@ async function writePictures(
     if (nextOf(inRow, rowOf(annotations[i])) < limit) shown.push(i);
   }
   if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
-  const view = `${resolve(folder)}.png`;
+  const view = join(dirname(folder), `${basename(resolve(folder))}.png`);
   const columns = isPlain
     ? Math.ceil(Math.sqrt(shown.length))
     : Math.min(gridColumns, Math.max(...inRow.values()));
