@@ -22,8 +22,7 @@ export interface WrittenSamples {
  * Writes samples in the form that their kind of data comes in.
  *
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
- * them in folder/metadata.jsonl; so the folder is itself a data set. The first of each class or caption stand side by side
- * in folder/grid.png. Gene expression: folder/cells.h5ad. Everything else: folder/samples.safetensors.
+ * them in folder/metadata.jsonl. The first of each class or caption stand side by side in folder/grid.png. Gene expression: folder/cells.h5ad. Everything else: folder/samples.safetensors.
  * @throws RectiflowError when a file cannot be written
  */
 export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
