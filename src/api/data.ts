@@ -1,6 +1,7 @@
 // What can be done with the data of a config before anything is trained.
 import { SampleReader } from '../data/bad-samples.ts';
-import { captionsOf, encodeCaptions } from '../data/caption-cache.ts';
+import { encodeCaptions } from '../data/caption-cache.ts';
+import { captionsOf } from '../data/captions.ts';
 import { checkSamples } from '../data/check.ts';
 import type { DataReport } from '../data/data-report.ts';
 import type { Manifest } from '../data/pack/manifest.ts';

@@ -8,7 +8,7 @@ export const emoji: ConfigInput = {
     depth: 8,
     heads: 6,
     patchSize: 4,
-    text: { width: 192, depth: 2, heads: 6, length: 48 },
+    text: { width: 192, depth: 2, heads: 6, length: 20 },
   },
   flow: { timeSampling: { kind: 'logit-normal', mean: 0, std: 1 }, labelDropout: 0.1 },
   optimizer: { learningRate: 1e-3, betas: [0.9, 0.95], decay: 'cosine', floor: 0.02, clipNorm: 1 },

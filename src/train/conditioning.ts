@@ -1,7 +1,9 @@
 import { CaptionCache } from '../data/caption-cache.ts';
-import type { Annotation } from '../data/source.ts';
+import { captionsOf } from '../data/captions.ts';
+import type { Annotation, Source } from '../data/source.ts';
+import { bytePairTokenizer, learnBytePairs } from '../data/tokenizers/byte-pairs.ts';
 import { byteTokenizer } from '../data/tokenizers/bytes.ts';
-import { openTokenizer } from '../data/tokenizers/open.ts';
+import { type LearntPairs, openTokenizer } from '../data/tokenizers/open.ts';
 import type { Tokenizer } from '../data/tokenizers/tokenizer.ts';
 import type * as model from '../models/text-dit-config.ts';
 import type { ModelConfig, TextConfig } from './config.ts';
@@ -12,28 +14,48 @@ export interface Conditioning {
   encode(annotations: readonly Annotation[]): Record<string, Int32Array | Float32Array>;
   /** What a model that is told captions has to know of them. */
   readonly text?: model.TextConfig;
+  /** What was learnt from the captions, and has to stay with the weights. */
+  readonly learnt?: LearntPairs;
 }
 
-/** @throws RectiflowError when the tokenizer or the embeddings of a model that is told captions cannot be read */
-export async function openConditioning(config: ModelConfig): Promise<Conditioning> {
+type WithText = Conditioning & { readonly text: model.TextConfig };
+
+/**
+ * @param learnt of a model whose tokenizer was learnt from captions
+ * @throws RectiflowError when the tokenizer or the embeddings of a model that is told captions cannot be read
+ */
+export async function openConditioning(config: ModelConfig, learnt?: LearntPairs): Promise<Conditioning> {
   if (config.kind === 'text-dit') {
     const { embeddings, tokenizer, length } = config.text;
     if (embeddings !== undefined) return embedded(await CaptionCache.open(embeddings), length);
-    return tokenized(config.text, await openTokenizer(tokenizer, length));
+    const opened = tokenized(config.text, await openTokenizer(tokenizer, length, learnt));
+    return learnt ? { ...opened, learnt } : opened;
   }
   if (config.classes === 0) return { encode: () => ({}) };
   return { encode: (annotations) => ({ labels: Int32Array.from(annotations, ({ label }) => label!) }) };
 }
 
-/** The sizes of a model that is told captions, before its files are read: those of the tokenizer that needs none. */
-export function provisionalText(text: TextConfig): model.TextConfig {
-  return tokenized(text, byteTokenizer(text.length)).text;
+/** Captions beyond these teach a tokenizer nothing new. */
+const enoughCaptions = 50_000;
+
+/** Learns a tokenizer from captions all over the set, where the model asks for one. */
+export async function learnTokenizer(config: ModelConfig, source: Source): Promise<LearntPairs | undefined> {
+  if (config.kind !== 'text-dit' || config.text.tokenizer !== 'byte-pairs') return undefined;
+  const { vocabulary } = config.text;
+  const captions: string[] = [];
+  for await (const caption of captionsOf(source, source, enoughCaptions)) captions.push(caption);
+  return { vocabulary, pairs: learnBytePairs(captions, vocabulary) };
 }
 
-function tokenized(
-  { length, width, depth, heads }: TextConfig,
-  tokenizer: Tokenizer,
-): Required<Conditioning> {
+/** The sizes of a model that is told captions, before its files are read. */
+export function provisionalText(text: TextConfig): model.TextConfig {
+  const { tokenizer, vocabulary, length } = text;
+  const plain =
+    tokenizer === 'byte-pairs' ? bytePairTokenizer([], vocabulary, length) : byteTokenizer(length);
+  return tokenized(text, plain).text;
+}
+
+function tokenized({ length, width, depth, heads }: TextConfig, tokenizer: Tokenizer): WithText {
   const { tokens: padded, count } = tokenizer.encode('');
   const empty = Array.from(padded.subarray(0, count));
   return {
@@ -51,7 +73,7 @@ function tokenized(
   };
 }
 
-function embedded(cache: CaptionCache, length: number): Required<Conditioning> {
+function embedded(cache: CaptionCache, length: number): WithText {
   const { width } = cache;
   const { embeddings, pooled } = cache.get('');
   return {

@@ -81,8 +81,10 @@ export interface ExpressionModel extends Sizes {
 export interface TextConfig {
   /** A file made by `rectiflow data encode-text`. */
   readonly embeddings?: string;
-  /** bytes, or the path of a tokenizer.json (CLIP's, say). */
+  /** byte-pairs: learnt from the captions when a run begins; bytes; or the path of a tokenizer.json (CLIP's, say). */
   readonly tokenizer: string;
+  /** Of byte-pairs: tokens that there are. */
+  readonly vocabulary: number;
   /** Tokens of a caption; what is longer is cut. */
   readonly length: number;
   /** Of the text encoder. */

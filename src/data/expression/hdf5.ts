@@ -211,8 +211,8 @@ const SIGNATURE = '894844460d0a1a0a';
 async function checkSignature(path: string): Promise<void> {
   const head = Buffer.alloc(SIGNATURE.length / 2);
   try {
-    await using file = await open(path, 'r');
-    await file.read(head);
+    const file = await open(path, 'r');
+    await file.read(head).finally(() => file.close());
   } catch (error) {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   }

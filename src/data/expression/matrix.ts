@@ -1,4 +1,5 @@
 // The matrix of an .h5ad file, cells x genes: dense, or compressed sparse rows or columns.
+import { setImmediate } from 'node:timers/promises';
 import { dataError, fileError, formatShape } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { type Dataset, type Group, type Hdf5File, type Numbers, isDataset, rowCount } from './hdf5.ts';
@@ -53,7 +54,11 @@ export function findLayer(file: Hdf5File, layer: string): Layer {
  * training needs.
  * @throws RectiflowError when it is malformed, or has compressed columns and is too large for that
  */
-export function openMatrix(file: Hdf5File, path: string, memoryLimit: number = MEMORY_LIMIT): Matrix {
+export async function openMatrix(
+  file: Hdf5File,
+  path: string,
+  memoryLimit: number = MEMORY_LIMIT,
+): Promise<Matrix> {
   const object = file.find(path)!;
   if (isDataset(object)) return denseMatrix(file, object);
   const { format, shape } = sparseFormat(file, object);
@@ -96,25 +101,40 @@ export function matrixBytes(values: number, rows: number, columns: number): numb
   return values * (4 + columnType(columns).BYTES_PER_ELEMENT) + (rows + 1) * 8;
 }
 
-/** A copy in memory, as float32. @param values how many there are in all */
-export function loadMatrix(matrix: Matrix, values: number): Matrix {
-  const { rows, columns } = matrix;
-  const copy = allocate(rows, columns, values);
+/**
+ * A copy in memory, as float32.
+ * @param values how many it holds
+ * @param genes the columns to keep, all by default
+ */
+export async function loadMatrix(matrix: Matrix, values: number, genes?: Int32Array): Promise<Matrix> {
+  const columns = genes?.length ?? matrix.columns;
+  const placeOf = new Int32Array(matrix.columns).fill(-1);
+  for (let place = 0; place < columns; place++) placeOf[genes?.[place] ?? place] = place;
+  const copy = allocate(matrix.rows, columns, values);
   let at = 0;
-  for (const { start, block } of blocks(matrix)) {
-    copy.columns.set(block.columns, at);
-    copy.values.set(block.values, at);
-    for (let i = 1; i < block.starts.length; i++) copy.starts[start + i] = at + block.starts[i]!;
-    at += block.values.length;
+  for await (const { start, block } of blocks(matrix)) {
+    for (let row = 0; row + 1 < block.starts.length; row++) {
+      for (let i = block.starts[row]!; i < block.starts[row + 1]!; i++) {
+        const place = placeOf[block.columns[i]!]!;
+        if (place < 0) continue;
+        copy.columns[at] = place;
+        copy.values[at++] = block.values[i]!;
+      }
+      copy.starts[start + row + 1] = at;
+    }
   }
-  return memoryMatrix(rows, columns, copy);
+  return memoryMatrix(matrix.rows, columns, copy);
 }
 
-/** All rows, in blocks that fit into memory whatever the size of the matrix. */
-export function* blocks(matrix: Matrix): Generator<{ start: number; block: Rows }> {
+/**
+ * All rows, in blocks that fit into memory whatever the size of the matrix. Between two blocks other things get their turn: a pass
+ * over a large file takes minutes, and Ctrl-C must be heard.
+ */
+export async function* blocks(matrix: Matrix): AsyncGenerator<{ start: number; block: Rows }> {
   const step = Math.max(1, Math.floor(BLOCK / Math.max(1, matrix.columns)));
   for (let start = 0; start < matrix.rows; start += step) {
     yield { start, block: matrix.readRows(start, Math.min(matrix.rows, start + step)) };
+    await setImmediate();
   }
 }
 
@@ -233,10 +253,14 @@ function memoryMatrix(rows: number, columns: number, stored: MemoryRows): Matrix
 }
 
 /** Rows to columns, by counting: one pass for the length of each new row, one to place the values. */
-function transpose(matrix: Matrix, values: number, outside: (row: number, column: number) => never): Matrix {
+async function transpose(
+  matrix: Matrix,
+  values: number,
+  outside: (row: number, column: number) => never,
+): Promise<Matrix> {
   const [rows, columns] = [matrix.columns, matrix.rows];
   const stored = allocate(rows, columns, values);
-  for (const { start, block } of blocks(matrix)) {
+  for await (const { start, block } of blocks(matrix)) {
     forEachValue(block, (line, row) => {
       if (!(row >= 0 && row < rows)) outside(row, start + line);
       stored.starts[row + 1]!++;
@@ -244,7 +268,7 @@ function transpose(matrix: Matrix, values: number, outside: (row: number, column
   }
   for (let row = 0; row < rows; row++) stored.starts[row + 1]! += stored.starts[row]!;
   const next = stored.starts.slice();
-  for (const { start, block } of blocks(matrix)) {
+  for await (const { start, block } of blocks(matrix)) {
     forEachValue(block, (line, row, value) => {
       const at = next[row]!++;
       stored.columns[at] = start + line;
