@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { RectiflowError, dataError } from '../tensor/errors.ts';
 import { checkAdvice } from './check-advice.ts';
 import type { Caption, DataReport } from './data-report.ts';
@@ -13,6 +14,8 @@ export interface CheckOptions {
 }
 
 const AT_ONCE = 8;
+/** What is in memory is read without a turn of the event loop, in which signals are heard. */
+const TURN_MS = 50;
 const NAMED = 100;
 const LONGEST = 5;
 const ASPECTS = ['below 1:2', '1:2 to 3:4', '3:4 to 4:3', '4:3 to 2:1', 'above 2:1'] as const;
@@ -27,11 +30,15 @@ export async function checkSamples(source: Source, options: CheckOptions = {}): 
   const census = new Census(source);
   let next = 0;
   let done = 0;
+  let turned = performance.now();
   const work = async (): Promise<void> => {
     while (next < count) {
       options.signal?.throwIfAborted();
       await census.add(next++);
       options.onProgress?.(++done, count);
+      if (performance.now() - turned < TURN_MS) continue;
+      turned = performance.now();
+      await setImmediate();
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));

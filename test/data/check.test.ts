@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { arraySource } from '../../src/data/arrays.ts';
 import { checkSamples } from '../../src/data/check.ts';
 import { type ImageItems, imageSource } from '../../src/data/images/image-source.ts';
+import type { Source } from '../../src/data/source.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 import { painted, plain, settingsOf } from './images/pictures.ts';
 
@@ -118,6 +119,39 @@ describe('checkSamples', () => {
     expect(report.advice.at(-1)).toContain('Divide data.scale by 11.2.');
     const flat = await checkSamples(arraySource({ images: new Float32Array(4), shape: [1, 2, 2] }));
     expect(flat.advice).toEqual(['All values are nearly the same: there is nothing to learn.']);
+  });
+
+  test('stops at a signal, which it hears also while it reads from memory', async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 100);
+    const read = (): object => ({});
+    const source = { name: 'set', count: Infinity, shape: [1], read };
+    await expect(checkSamples(source, { signal: controller.signal })).rejects.toThrow('aborted');
+  });
+
+  test('tells of cells how they were normalised, and how many values are zero', async () => {
+    const genes = ['a', 'b'];
+    const scale = { center: [1, 2], deviation: [0.5, 4] };
+    const record = { kind: 'expression', genes, label: 'type', normalize: 'log1p', target: 10, ...scale };
+    const zero = [-2, -0.5];
+    const cells = [zero, [3, -0.5], [-2, 1]];
+    const source: Source = {
+      name: 'cells',
+      count: 3,
+      shape: [2],
+      record: { ...record, totals: [[1]] },
+      read: (index, out) => (out.set(cells[index]!), {}),
+    };
+    expect((await checkSamples(source)).expression).toEqual({
+      genes: 2,
+      label: 'type',
+      normalize: 'log1p',
+      target: 10,
+      areCounts: true,
+      zeros: 4 / 6,
+      emptyCells: 1,
+    });
+    expect((await checkSamples({ ...source, record })).expression?.areCounts).toBe(false);
   });
 
   test('a fault of the program is no fault of the data', async () => {
