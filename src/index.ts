@@ -11,13 +11,15 @@ export { loadConfig, recipeConfig } from './train/load-config.ts';
 export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
 export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
+export { openSource } from './train/open-source.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
 export { type TrainResult, Trainer } from './train/trainer.ts';
 
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
-export type { DataConfig } from './data/settings.ts';
+export { type PackOptions, packSource } from './data/pack.ts';
+export type { DataConfig, ImageSettings } from './data/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
 
