@@ -21,6 +21,7 @@ export { loadConfig, recipeConfig } from './train/load-config.ts';
 export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
 export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
+export { openSource } from './train/open-source.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
 export { type TrainResult, Trainer } from './train/trainer.ts';
 
@@ -30,9 +31,9 @@ export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './da
 export type { DataReport } from './data/data-report.ts';
 export { type GotData, getData } from './data/get-data.ts';
 export type { Preview } from './data/preview.ts';
-export { verifyPack } from './data/pack.ts';
+export { type PackOptions, packSource, verifyPack } from './data/pack.ts';
 export type { Manifest } from './data/pack/manifest.ts';
-export type { DataConfig } from './data/settings.ts';
+export type { DataConfig, ImageSettings } from './data/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
 
