@@ -4,6 +4,16 @@ export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ExpressionComparison, compareRun } from './api/compare.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
+export {
+  type DataOptions,
+  type EncodeTextOptions,
+  type PackDataOptions,
+  type PreviewDataOptions,
+  checkData,
+  encodeText,
+  packData,
+  previewData,
+} from './api/data.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
@@ -23,6 +33,11 @@ export { type ExpressionRecord, parseExpressionRecord } from './data/expression/
 export { openExpression } from './data/expression/source.ts';
 export { type ExpressionFile, writeExpression } from './data/expression/write.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
+export type { DataReport } from './data/data-report.ts';
+export { type GotData, getData } from './data/get-data.ts';
+export type { Preview } from './data/preview.ts';
+export { verifyPack } from './data/pack.ts';
+export type { Manifest } from './data/pack/manifest.ts';
 export type { DataConfig } from './data/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';

@@ -68,7 +68,7 @@ describe('what was packed reads back bit for bit', () => {
     const manifest = await packSource(source, shards, {
       form: 'shards',
       samplesPerShard: 10,
-      onProgress: ({ done, total }) => progress.push(done / total),
+      onProgress: (done, total) => progress.push(done / total),
     });
     expect(progress).toHaveLength(23);
     expect(progress.at(-1)).toBe(1);
