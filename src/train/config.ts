@@ -136,9 +136,19 @@ export interface TrainConfig {
 /** How samples are made, during training and by default afterwards. */
 export interface SampleConfig {
   readonly sampler: SamplerName;
+  /** dopri5 makes as many as it needs. */
   readonly steps: number;
+  /** Above 1: more of the steps are near noise. 1: they are equal. */
+  readonly timeShift: number;
+  /** Of dopri5: the error of a step that is tolerated, in proportion to the values and beside that. */
+  readonly rtol: number;
+  readonly atol: number;
+  /** Of euler-maruyama: how much noise is added on the way; 0: none. */
+  readonly diffusion: number;
   /** Scale of classifier-free guidance; 1: none. */
   readonly guidance: number;
+  /** The times, of which 1 is noise, between which there is guidance. */
+  readonly guidanceInterval: readonly [low: number, high: number];
   /** The rows of the grid; by default the first ten classes. Empty for a model without classes. */
   readonly labels: readonly number[];
   /** The rows of the grid of a model that takes captions; by default some of the data's. */

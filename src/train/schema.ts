@@ -1,7 +1,6 @@
 // The schema of a config: names, defaults and what each setting may be.
 import { z } from 'zod';
-import { samplers } from '../flow/samplers.ts';
-import type { SamplerName } from '../flow/samplers.ts';
+import { type SamplerName, samplers } from '../flow/samplers.ts';
 import { describeIssues, configError } from './config-problems.ts';
 import type {
   ConfigInput,
@@ -46,7 +45,7 @@ export interface Parsed extends Omit<RunConfig, 'data' | 'model' | 'flow' | 'opt
   readonly model: ParsedModel;
   readonly flow: Pick<FlowConfig, 'timeSampling'> & Given<FlowConfig>;
   readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> & Given<OptimizerConfig>;
-  readonly sample: Pick<SampleConfig, 'sampler' | 'steps' | 'perClass'> & Given<SampleConfig>;
+  readonly sample: Omit<SampleConfig, 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
 }
 
 const model: z.ZodType<ParsedModel> = settings({
@@ -87,6 +86,8 @@ const timeSampling = z.discriminatedUnion(
   ],
   { error: variant('kind', 'uniform', 'logit-normal') },
 );
+
+const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
 
 const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
 
@@ -130,7 +131,15 @@ const schema: z.ZodType<Parsed> = settings({
   sample: settings({
     sampler: oneOf(...(Object.keys(samplers) as SamplerName[])).default('euler'),
     steps: whole(1).default(50),
+    timeShift: above0.default(1),
+    rtol: above0.default(1e-3),
+    atol: above0.default(1e-3),
+    diffusion: from0.default(1),
     guidance: from0.optional(),
+    guidanceInterval: z
+      .tuple([fraction, fraction], { error: interval })
+      .refine(([low, high]) => low <= high, { error: interval })
+      .default([0, 1]),
     labels: z.array(whole(0), { error: 'a list of labels, as in [0, 1, 2]' }).optional(),
     prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
     perClass: whole(1).default(8),

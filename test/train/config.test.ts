@@ -71,6 +71,18 @@ describe('settings that are wrong are named, with what was wanted and what was f
       /backend.threads: wanted a whole number from 1, or auto, found 0/,
     ],
     [{ ...digits, sample: { sampler: 'eular' } }, /sample.sampler: .*Did you mean "euler"/],
+    [{ ...digits, sample: { timeShift: 0 } }, /sample.timeShift: wanted a number above 0, found 0/],
+    [{ ...digits, sample: { rtol: -1 } }, /sample.rtol: wanted a number above 0, found -1/],
+    [{ ...digits, sample: { diffusion: -1 } }, /sample.diffusion: wanted a number from 0, found -1/],
+    [
+      { ...digits, sample: { guidanceInterval: [0.8, 0.2] } },
+      /sample.guidanceInterval: wanted two times, 0 <= low <= high <= 1, as in .*, found \[0.8,0.2\]/,
+    ],
+    [{ ...digits, sample: { guidanceInterval: 1 } }, /guidanceInterval: wanted two times, .*found 1/],
+    [
+      { ...digits, sample: { guidanceInterval: [0, 2] } },
+      /guidanceInterval.1: wanted a number from 0 to 1, found 2/,
+    ],
     [
       { ...digits, sample: { labels: '0,1' } },
       /sample.labels: wanted a list of labels, as in \[0, 1, 2\], found "0,1"/,
