@@ -59,7 +59,8 @@ export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
 
 export { guide } from './flow/guidance.ts';
-export { interpolate, rectifiedFlowLoss, velocityTarget } from './flow/rectified-flow.ts';
+export { type LossWeighting, lossWeights } from './flow/loss-weighting.ts';
+export { interpolate, rectifiedFlowLoss, velocityTarget, weightedFlowLoss } from './flow/rectified-flow.ts';
 export { FlowSampler } from './flow/sample.ts';
 export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
 export type {

@@ -1,6 +1,7 @@
 // The settings of a run. Recipes, config files and --set only fill this in; defaults and checks are in resolve-config.ts.
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { DataConfig, Side, Transform } from '../data/settings.ts';
+import type { LossWeighting } from '../flow/loss-weighting.ts';
 import type { TimeDistribution } from '../flow/time-sampling.ts';
 import type { SamplerName } from '../flow/samplers.ts';
 
@@ -95,6 +96,8 @@ export interface TextConfig {
 
 export interface FlowConfig {
   readonly timeSampling: TimeDistribution;
+  /** How much samples count by their times. The loss that is logged is without. */
+  readonly lossWeighting: LossWeighting;
   /** The share of samples that are trained without their label or caption. Guidance needs it; 0 for an unconditional model. */
   readonly labelDropout: number;
 }

@@ -19,6 +19,7 @@ export function runProgram(
       labelDropout: flow.labelDropout,
       conditions: model.conditions,
     }),
+    weighting: flow.lossWeighting,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,
   });

@@ -1,6 +1,7 @@
 // The schema of a config: names, defaults and what each setting may be.
 import { z } from 'zod';
 import { type SamplerName, samplers } from '../flow/samplers.ts';
+import { modeScales } from '../flow/time-sampling.ts';
 import { describeIssues, configError } from './config-problems.ts';
 import type {
   ConfigInput,
@@ -20,6 +21,7 @@ import {
   flag,
   fraction,
   from0,
+  number,
   oneOf,
   settings,
   side,
@@ -43,7 +45,7 @@ export interface ParsedModel
 export interface Parsed extends Omit<RunConfig, 'data' | 'model' | 'flow' | 'optimizer' | 'sample'> {
   readonly data: ParsedData;
   readonly model: ParsedModel;
-  readonly flow: Pick<FlowConfig, 'timeSampling'> & Given<FlowConfig>;
+  readonly flow: Omit<FlowConfig, 'labelDropout'> & Given<FlowConfig>;
   readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> & Given<OptimizerConfig>;
   readonly sample: Omit<SampleConfig, 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
 }
@@ -74,17 +76,37 @@ const model: z.ZodType<ParsedModel> = settings({
   timeScale: above0.default(1000),
 });
 
+const scale = `a number from ${modeScales[0]} to ${modeScales[1].toFixed(3)}`;
+const placement = { stratified: flag.default(false), shift: above0.default(1) };
+
 const timeSampling = z.discriminatedUnion(
   'kind',
   [
-    settings({ kind: z.literal('uniform') }),
+    settings({ kind: z.literal('uniform'), ...placement }),
     settings({
       kind: z.literal('logit-normal'),
       mean: z.number({ error: 'a number' }).default(0),
       std: above0.default(1),
+      ...placement,
     }),
+    settings({
+      kind: z.literal('mode'),
+      scale: number(scale, (value) => value >= modeScales[0] && value <= modeScales[1]).default(1.29),
+      ...placement,
+    }),
+    settings({ kind: z.literal('cosmap'), ...placement }),
   ],
-  { error: variant('kind', 'uniform', 'logit-normal') },
+  { error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap') },
+);
+
+const lossWeighting = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('none') }),
+    settings({ kind: z.literal('min-snr'), gamma: above0.default(5) }),
+    settings({ kind: z.literal('sigmoid'), bias: z.number({ error: 'a number' }).default(2) }),
+  ],
+  { error: variant('kind', 'none', 'min-snr', 'sigmoid') },
 );
 
 const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
@@ -105,7 +127,8 @@ const schema: z.ZodType<Parsed> = settings({
   }).prefault({}),
   model: model.prefault({}),
   flow: settings({
-    timeSampling: timeSampling.default({ kind: 'uniform' }),
+    timeSampling: timeSampling.prefault({ kind: 'uniform' }),
+    lossWeighting: lossWeighting.prefault({ kind: 'none' }),
     labelDropout: fraction.optional(),
   }).prefault({}),
   optimizer: settings({

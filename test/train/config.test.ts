@@ -67,6 +67,22 @@ describe('settings that are wrong are named, with what was wanted and what was f
       /timeSampling.mean: no such setting/,
     ],
     [
+      { ...digits, flow: { timeSampling: { kind: 'mode', scale: 2 } } },
+      /timeSampling.scale: wanted a number from -1 to 1.752, found 2/,
+    ],
+    [
+      { ...digits, flow: { timeSampling: { kind: 'cosmap', shift: 0 } } },
+      /timeSampling.shift: wanted a number above 0, found 0/,
+    ],
+    [
+      { ...digits, flow: { lossWeighting: { kind: 'minsnr' } } },
+      /lossWeighting.kind: wanted one of none, min-snr, sigmoid, found "minsnr"\. Did you mean "min-snr"\?/,
+    ],
+    [
+      { ...digits, flow: { lossWeighting: { kind: 'min-snr', bias: 1 } } },
+      /lossWeighting.bias: no such setting/,
+    ],
+    [
       { ...digits, backend: { threads: 0 } },
       /backend.threads: wanted a whole number from 1, or auto, found 0/,
     ],
@@ -154,7 +170,11 @@ describe('what is left out', () => {
     expect(resolveConfig({ ...digits, data: { source: 'digits', pad: 2 } })).toMatchObject({
       name: 'run',
       model: { width: 192, depth: 12, heads: 3, patchSize: 4, channels: 1, imageSize: [32, 32], classes: 10 },
-      flow: { timeSampling: { kind: 'uniform' }, labelDropout: 0.1 },
+      flow: {
+        timeSampling: { kind: 'uniform', stratified: false, shift: 1 },
+        lossWeighting: { kind: 'none' },
+        labelDropout: 0.1,
+      },
       optimizer: { warmupSteps: 100 },
       sample: { guidance: 2, labels: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
     });
