@@ -4,6 +4,8 @@ import type { DataConfig, Side, Transform } from '../data/settings.ts';
 import type { LossWeighting } from '../flow/loss-weighting.ts';
 import type { TimeDistribution } from '../flow/time-sampling.ts';
 import type { SamplerName } from '../flow/samplers.ts';
+import type { DecayedParameters } from '../optim/adamw.ts';
+import type { LearningRateSchedule } from '../optim/schedule.ts';
 
 /** All settings, resolved: what config.json holds, and all that training asks. */
 export interface RunConfig {
@@ -109,10 +111,13 @@ export interface OptimizerConfig {
   readonly epsilon: number;
   /** Decoupled (AdamW). */
   readonly weightDecay: number;
+  /** What it makes smaller: all parameters, or all but biases. */
+  readonly decayed: DecayedParameters;
   /** By default a tenth of the steps, 100 at most. */
   readonly warmupSteps: number;
-  readonly decay: 'cosine' | 'constant';
-  /** Where the cosine ends, as a fraction of the peak. */
+  /** Of the learning rate, from the end of the warm-up to the last step. */
+  readonly decay: LearningRateSchedule['kind'];
+  /** Where it ends, as a fraction of the peak. */
   readonly floor: number;
   /** The global norm that gradients are clipped to. 0: no clipping. */
   readonly clipNorm: number;
@@ -185,8 +190,20 @@ type DataInput = DataConfig extends infer Data
     : Form<Data, 'source' & keyof Data>
   : never;
 
+/** Lengths in epochs, which become steps as soon as the number of samples is known. */
+interface Epochs {
+  readonly train: {
+    /** In place of steps: how often each sample is seen, also as in 0.5. */
+    readonly epochs?: number;
+  };
+  readonly optimizer: {
+    /** In place of warmupSteps. */
+    readonly warmupEpochs?: number;
+  };
+}
+
 /** What a recipe, a config file or a program has to say; everything else has a default or follows from the data. */
-export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data'>> & {
+export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data'> & Epochs> & {
   readonly data?: DataInput;
   readonly model?: ModelInput;
 };

@@ -51,7 +51,7 @@ function recipeSettings(name: unknown, where: string): Settings {
 
 /**
  * Settings with others over them. A form named anew (another data source, another preset) replaces the old one's settings,
- * which would mean nothing to it.
+ * which would mean nothing to it; a length in steps replaces one in epochs, and the other way round.
  */
 function merge(base: Settings, over: Settings): Settings {
   const changes = Object.entries(over).map(([key, value]) => {
@@ -62,12 +62,22 @@ function merge(base: Settings, over: Settings): Settings {
   return Object.fromEntries([...Object.entries(base), ...changes]);
 }
 
+/** Settings that say the same in other units. */
+const alternatives: ReadonlyMap<string, string> = new Map([
+  ['steps', 'epochs'],
+  ['epochs', 'steps'],
+  ['warmupSteps', 'warmupEpochs'],
+  ['warmupEpochs', 'warmupSteps'],
+]);
+
 function withoutOldForm(base: Settings, over: Settings): Settings {
   const renamed = (name: string): boolean =>
     Object.hasOwn(base, name) && Object.hasOwn(over, name) && over[name] !== base[name];
   if (renamed('source') || renamed('kind')) return {};
-  if (!Object.hasOwn(over, 'preset') || over.preset === base.preset) return base;
-  const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = base;
+  const replaced = Object.keys(over).map((name) => over[name] !== undefined && alternatives.get(name));
+  const kept = Object.fromEntries(Object.entries(base).filter(([name]) => !replaced.includes(name)));
+  if (!Object.hasOwn(over, 'preset') || over.preset === base.preset) return kept;
+  const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = kept;
   return rest;
 }
 

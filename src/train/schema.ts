@@ -13,6 +13,7 @@ import type {
   RunConfig,
   SampleConfig,
   TextConfig,
+  TrainConfig,
 } from './config.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
 import {
@@ -42,11 +43,16 @@ export interface ParsedModel
 }
 
 /** A config as it is given, with the defaults that do not depend on other settings or on the data. */
-export interface Parsed extends Omit<RunConfig, 'data' | 'model' | 'flow' | 'optimizer' | 'sample'> {
+export interface Parsed extends Omit<
+  RunConfig,
+  'data' | 'model' | 'flow' | 'optimizer' | 'train' | 'sample'
+> {
   readonly data: ParsedData;
   readonly model: ParsedModel;
   readonly flow: Omit<FlowConfig, 'labelDropout'> & Given<FlowConfig>;
-  readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> & Given<OptimizerConfig>;
+  readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> &
+    Given<OptimizerConfig & { warmupEpochs: number }>;
+  readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
   readonly sample: Omit<SampleConfig, 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
 }
 
@@ -136,14 +142,17 @@ const schema: z.ZodType<Parsed> = settings({
     betas: z.tuple([below1, below1], { error: betas }).default([0.9, 0.999]),
     epsilon: above0.default(1e-8),
     weightDecay: from0.default(0),
+    decayed: oneOf('all', 'matrices').default('all'),
     warmupSteps: whole(0).optional(),
-    decay: oneOf('cosine', 'constant').default('cosine'),
+    warmupEpochs: from0.optional(),
+    decay: oneOf('cosine', 'linear', 'constant').default('cosine'),
     floor: fraction.default(0),
     clipNorm: from0.default(1),
   }).prefault({}),
   ema: settings({ decay: below1.default(0.9999), ramp: flag.default(true) }).prefault({}),
   train: settings({
-    steps: whole(1).default(10_000),
+    steps: whole(1).optional(),
+    epochs: above0.optional(),
     batchSize: whole(1).default(64),
     logEvery: whole(1).default(10),
     sampleEvery: whole(0).default(1000),

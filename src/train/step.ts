@@ -4,7 +4,7 @@ import { rectifiedFlowLoss, weightedFlowLoss } from '../flow/rectified-flow.ts';
 import { type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { constant, globalNorm } from '../ops/index.ts';
-import { type AdamWSettings, updateParameters } from '../optim/adamw.ts';
+import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, grad, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
@@ -26,6 +26,8 @@ export interface Objective {
 
 export interface TrainingStep extends Objective {
   readonly adamw: AdamWSettings;
+  /** All by default. */
+  readonly decayed?: DecayedParameters | undefined;
   /** Gradients are scaled down to this global norm; not at all where it is undefined. */
   readonly maxGradNorm?: number | undefined;
 }
@@ -38,7 +40,7 @@ export interface TrainingStep extends Objective {
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised.
  */
-export function trainingStepProgram({ adamw, maxGradNorm, ...objective }: TrainingStep): Program {
+export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective }: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
     const { step, trainable, loss, gradients } = lossAndGradients(graph, objective);
     const learningRate = graph.input('learningRate', []);
@@ -53,7 +55,7 @@ export function trainingStepProgram({ adamw, maxGradNorm, ...objective }: Traini
       const { m, v, ema } = statePrefixes;
       return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
     });
-    updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw);
+    updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw, decayed);
     return { loss, gradNorm };
   });
 }

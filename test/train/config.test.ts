@@ -25,7 +25,7 @@ describe('settings that are wrong are named, with what was wanted and what was f
   test.each<[unknown, RegExp]>([
     [{ ...digits, sede: 1 }, /^config: sede: no such setting. Did you mean "seed"\?$/],
     [{ ...digits, train: { stpes: 1 } }, /train.stpes: no such setting. Did you mean "steps"\?/],
-    [{ ...digits, train: { zzz: 1 } }, /train.zzz: no such setting. There are steps, batchSize, /],
+    [{ ...digits, train: { zzz: 1 } }, /train.zzz: no such setting. There are steps, epochs, batchSize, /],
     [
       { ...digits, data: { source: 'digits', path: 1 } },
       /data.path: no such setting. Did you mean "pad"\?|There are/,
@@ -38,6 +38,13 @@ describe('settings that are wrong are named, with what was wanted and what was f
       { ...digits, train: { precision: 'bf32' } },
       /train.precision: wanted one of auto, fp32, bf16, found "bf32"\. Did/,
     ],
+    [{ ...digits, train: { epochs: 0 } }, /train.epochs: wanted a number above 0, found 0/],
+    [
+      { ...digits, optimizer: { warmupEpochs: -1 } },
+      /optimizer.warmupEpochs: wanted a number from 0, found -1/,
+    ],
+    [{ ...digits, optimizer: { decay: 'line' } }, /decay: wanted one of cosine, linear, constant/],
+    [{ ...digits, optimizer: { decayed: 'biases' } }, /decayed: wanted one of all, matrices/],
     [{ ...digits, seed: -1 }, /seed: wanted a whole number from 0, found -1/],
     [{ ...digits, seed: 2 ** 53 }, /seed: wanted a whole number from 0/],
     [
