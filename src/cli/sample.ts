@@ -26,7 +26,7 @@ export function sampleCommand(): Command {
     .summary('make samples with what a run has learnt')
     .description(
       'Makes samples with the weights of a run, which may still be training. Images: one PNG for each, in a folder for each ' +
-        'class, and a grid of the first ones. Gene expression: an .h5ad file.',
+        'class, and a grid of the first ones beside it. Gene expression: an .h5ad file.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .option(

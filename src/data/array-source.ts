@@ -33,7 +33,7 @@ export async function openArray(data: ArrayData): Promise<Source> {
     shape,
     ...(classes === undefined ? {} : { classes }),
     ...(data.classNames === undefined ? {} : { classNames: data.classNames }),
-    ...(latents ? { record: { scale, shift } } : {}),
+    ...(latents ? { record: { kind: 'latents', scale, shift } } : {}),
     async read(index, out, offset) {
       const tensor = await readElement(file, index, pool);
       if (latents) writeLatents(toFloat32(tensor), { scale, shift }, out, offset, describe(index));

@@ -187,8 +187,8 @@ export class Trainer {
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const { config, model, conditioning } = this.#training;
-    if (!isPicture(model.sampleShape)) return;
+    const { config, model, conditioning, source } = this.#training;
+    if (!isPicture(model.sampleShape, source.record)) return;
     const path = this.#folder.samplePath(this.#step);
     try {
       await writeSampleGrid(path, this.#sampler, model.sampleShape, config, conditioning, signal);

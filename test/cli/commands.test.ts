@@ -77,8 +77,8 @@ describe('sample', () => {
       'new',
     );
     expect(code).toBe(0);
-    expect(stdout).toBe('6 samples of step 3 in new\nLook at new/grid.png\n');
-    expect((await readdir(join(folder, 'new'))).toSorted()).toEqual(['0', '1', '7', 'grid.png']);
+    expect(stdout).toBe('6 samples of step 3 in new\nLook at new.png\n');
+    expect((await readdir(join(folder, 'new'))).toSorted()).toEqual(['0', '1', '7']);
     expect((await readdir(join(folder, 'new', '7'))).toSorted()).toEqual(['0.png', '1.png']);
     const { width, height, channels } = await sharp(join(folder, 'new', '7', '1.png')).metadata();
     expect({ width, height, channels }).toEqual({ width: 28, height: 28, channels: 1 });
