@@ -172,6 +172,10 @@ it.each([
     /^error: text encoder: the package onnxruntime-node is not installed\. Install it: npm install/,
   ],
   [['get', 'emojj'], /^error: .* 'emojj' is invalid .* Allowed choices are digits, fashion, emoji/],
+  [
+    ['check', './colours'],
+    /is a folder, not a file\. .* data: \{ source: folder, path: \.\/colours, size: 64 \}/,
+  ],
   [['check', 'emojii'], /^error: .*no recipe "emojii"\. Did you mean "emoji"\?/],
   [['chek', 'colours.yaml'], /unknown command 'chek'\n\(Did you mean check\?\)/],
   [['preview', 'colours.yaml', '--count', '0'], /argument '0' is invalid\. It must be a whole number from 1/],
