@@ -5,9 +5,12 @@ import { createInterface } from 'node:readline';
 
 /** What a process says when its first run is over. */
 export interface Ready {
-  readonly parameters: number;
+  /** Of the model; a loader has none. */
+  readonly parameters?: number;
   /** Of the first step; a sampler has none. */
   readonly loss?: number;
+  /** Of a loader: the mean of the first samples' values. */
+  readonly mean?: number;
 }
 
 /** What a process says after a turn. */

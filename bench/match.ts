@@ -48,20 +48,25 @@ export async function playMatch<Name extends string>(
 
 /** The first loss is 1 + mean(x0^2) for everyone, but for the luck of the draw. */
 const lossTolerance = 0.15;
+/** The same pixels through other decoders and resizers: a level of 255 or two. */
+const meanTolerance = 0.02;
 
-/** @throws Error unless all have the same number of parameters and the same loss at first */
+/** @throws Error unless all have the same number of parameters and the same loss at first, or read the same samples */
 function agree(contestants: ReadonlyMap<string, Contestant>): void {
   const [[first, { ready }], ...others] = [...contestants] as [
     [string, Contestant],
     ...[string, Contestant][],
   ];
   for (const [name, other] of others) {
-    const { parameters, loss = 0 } = other.ready;
+    const { parameters, loss = 0, mean = 0 } = other.ready;
     if (parameters !== ready.parameters) {
       throw new Error(`${name} has ${parameters} parameters, ${first} ${ready.parameters}`);
     }
     if (!(Math.abs(loss - (ready.loss ?? 0)) < lossTolerance)) {
       throw new Error(`${name} begins with a loss of ${loss}, ${first} with ${ready.loss}`);
+    }
+    if (!(Math.abs(mean - (ready.mean ?? 0)) < meanTolerance)) {
+      throw new Error(`${name} reads samples of mean ${mean}, ${first} of ${ready.mean}`);
     }
   }
 }

@@ -10,7 +10,7 @@ const matches: readonly (readonly VariantName[])[] = [
   ['bf16', 'bf16-1'],
 ];
 
-export const comparisons: readonly Comparison[] = [
+export const comparisons: readonly Comparison<VariantName>[] = [
   ['bf16', 'torch-bf16'],
   ['bf16', 'torch-fp32'],
   ['fp32', 'torch-fp32'],

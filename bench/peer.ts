@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const environment = join(root, 'build', 'bench-venv');
-const packages = ['torch==2.13.0', 'numpy'];
+const packages = ['torch==2.13.0', 'numpy', 'pillow'];
 
 export interface Peer {
   readonly python: string;
@@ -26,14 +26,14 @@ export function findPeer(given: string | undefined): Peer | undefined {
   }
 }
 
-export function peerScript(name: 'step' | 'sample'): string {
+export function peerScript(name: 'step' | 'sample' | 'loader'): string {
   return join(root, 'bench', 'peer', `${name}.py`);
 }
 
 function madePython(): string {
   const python = join(environment, 'bin', 'python');
-  if (existsSync(python) && spawnSync(python, ['-c', 'import torch']).status === 0) return python;
-  console.error(`Installing ${packages.join(' and ')} into build/bench-venv, once ...`);
+  if (existsSync(python) && spawnSync(python, ['-c', 'import torch, PIL']).status === 0) return python;
+  console.error(`Installing ${packages.join(', ')} into build/bench-venv, once ...`);
   call('python3', ['-m', 'venv', environment]);
   call(python, ['-m', 'pip', 'install', '--quiet', ...packages]);
   return python;

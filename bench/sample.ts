@@ -36,7 +36,7 @@ console.log(
 for (const name of options.names as (typeof caseNames)[number][]) {
   const setting = { name, threads, peer, sampling: { steps, guidance } };
   const names: VariantName[] = peer ? ['bf16', 'torch-bf16', 'torch-bf16-weights'] : ['bf16'];
-  const scores = new Scores();
+  const scores = new Scores<VariantName>();
   const rules = { title: `${name}, ${steps} steps`, rounds, seconds: 0 };
   scores.add(
     await playMatch(

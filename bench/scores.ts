@@ -1,34 +1,33 @@
 // What the matches of a case came to.
-import type { VariantName } from './cases.ts';
 import type { Turn } from './contestant.ts';
 import { type Spread, median, pairwiseRatios, spread } from './statistics.ts';
 
 /** How many times as fast the first is as the second. */
-export type Comparison = readonly [VariantName, VariantName];
+export type Comparison<Name extends string> = readonly [Name, Name];
 
-export class Scores {
-  private readonly matches: ReadonlyMap<VariantName, readonly Turn[]>[] = [];
+export class Scores<Name extends string> {
+  private readonly matches: ReadonlyMap<Name, readonly Turn[]>[] = [];
 
-  add(match: ReadonlyMap<VariantName, readonly Turn[]>): void {
+  add(match: ReadonlyMap<Name, readonly Turn[]>): void {
     this.matches.push(match);
   }
 
   /** Everyone who took part, in the order in which they first did. */
-  names(): VariantName[] {
+  names(): Name[] {
     return [...new Set(this.matches.flatMap((match) => [...match.keys()]))];
   }
 
   /** The middle of all runs in all matches. */
-  milliseconds(name: VariantName): number {
+  milliseconds(name: Name): number {
     return median(this.turns(name).flatMap((turn) => turn.milliseconds));
   }
 
-  peakBytes(name: VariantName): number {
+  peakBytes(name: Name): number {
     return Math.max(...this.turns(name).map((turn) => turn.peakBytes));
   }
 
   /** From the rounds in which both took a turn; undefined where there was none. */
-  speed([a, b]: Comparison): Spread | undefined {
+  speed([a, b]: Comparison<Name>): Spread | undefined {
     const ratios = this.matches.flatMap((match) => {
       const [mine, theirs] = [match.get(a), match.get(b)].map((turns) =>
         turns?.map(({ milliseconds }) => milliseconds),
@@ -38,7 +37,7 @@ export class Scores {
     return ratios.length === 0 ? undefined : spread(ratios);
   }
 
-  private turns(name: VariantName): Turn[] {
+  private turns(name: Name): Turn[] {
     return this.matches.flatMap((match) => match.get(name) ?? []);
   }
 }

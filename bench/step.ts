@@ -32,7 +32,7 @@ async function measureCase(name: CaseName, given: Options, beside: Peer | undefi
   const { title, config } = caseByName(name);
   const { threads, rounds } = given;
   const setting = { name, threads, peer: beside };
-  const scores = new Scores();
+  const scores = new Scores<VariantName>();
   const flops = createModel(config.model).cost.training * config.train.batchSize;
   const available = {
     threads,
@@ -73,7 +73,7 @@ async function measureCase(name: CaseName, given: Options, beside: Peer | undefi
   ];
 }
 
-function compared(scores: Scores): string[] {
+function compared(scores: Scores<VariantName>): string[] {
   const rows = comparisons.flatMap((pair) => {
     const speed = scores.speed(pair);
     if (!speed) return [];
@@ -88,7 +88,7 @@ function compared(scores: Scores): string[] {
 async function starts(
   setting: Setting,
   { rounds, variants: only }: Options,
-  scores: Scores,
+  scores: Scores<VariantName>,
 ): Promise<string[]> {
   const names = (['bf16', 'torch-bf16'] as const).filter(
     (name) => (only?.includes(name) ?? true) && (setting.peer || variants[name].by === 'rectiflow'),

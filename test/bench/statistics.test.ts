@@ -20,7 +20,7 @@ describe('statistics of timings', () => {
   });
 
   it('join the matches of a case', () => {
-    const scores = new Scores();
+    const scores = new Scores<'bf16' | 'fp32' | 'torch-fp32'>();
     scores.add(new Map([['bf16', [turn(1), turn(3)]] as const, ['fp32', [turn(2), turn(3)]]]));
     scores.add(new Map([['bf16', [turn(5, 5)]] as const, ['torch-fp32', [turn(20)]]]));
     expect(scores.names()).toEqual(['bf16', 'fp32', 'torch-fp32']);

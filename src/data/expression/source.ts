@@ -2,7 +2,8 @@ import { dataError, valueError } from '../../tensor/errors.ts';
 import type { ExpressionData } from '../settings.ts';
 import type { Source } from '../source.ts';
 import { Hdf5File } from './hdf5.ts';
-import { MEMORY_LIMIT, type Matrix, findLayer, loadMatrix, matrixBytes, openMatrix } from './matrix.ts';
+import type { Matrix } from './matrix.ts';
+import { MEMORY_LIMIT, loadMatrix, matrixBytes } from './memory-matrix.ts';
 import {
   Cells,
   type Names,
@@ -15,6 +16,7 @@ import {
 import type { ExpressionRecord } from './record.ts';
 import { type Scaling, fitScaling, zeroBounds, totalQuantiles } from './scaling.ts';
 import { heldOutRows } from './split.ts';
+import { findLayer, openMatrix } from './stored-matrix.ts';
 import { type Categories, Table } from './table.ts';
 import { variableGenes } from './variable-genes.ts';
 

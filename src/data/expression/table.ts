@@ -8,6 +8,7 @@ import {
   type Dataset,
   type Group,
   type Hdf5File,
+  enumeration,
   fieldNames,
   isDataset,
   isGroup,
@@ -123,9 +124,10 @@ export class Table {
 
   private read(dataset: Dataset): (string | number)[] {
     const end = rowCount(dataset);
-    return isText(dataset)
-      ? this.file.strings(dataset, 0, end)
-      : Array.from(this.file.numbers(dataset, 0, end));
+    if (isText(dataset)) return this.file.strings(dataset, 0, end);
+    const numbers = Array.from(this.file.numbers(dataset, 0, end));
+    const members = enumeration(dataset);
+    return members === undefined ? numbers : numbers.map((value) => members.get(value) ?? value);
   }
 
   private fromField(object: Dataset, column: string, where: string): Categories {
