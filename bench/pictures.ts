@@ -49,7 +49,7 @@ async function paintCanvas(): Promise<Uint8Array> {
   const { width, height } = canvas;
   const random = generator(0);
   const sum = new Float32Array(width * height * 3).fill(128);
-  for (let cells = 4, amplitude = 80; cells <= width; cells *= 2, amplitude *= 0.58) {
+  for (let cells = 4, amplitude = 60; cells <= width; cells *= 2, amplitude *= 0.72) {
     const [across, down] = [cells, Math.ceil((cells * height) / width)];
     const noise = Uint8Array.from({ length: across * down * 3 }, () => 256 * random());
     const smooth = await sharp(noise, { raw: { width: across, height: down, channels: 3 } })
