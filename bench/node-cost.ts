@@ -13,6 +13,11 @@ function attentionProduct([qkv]: readonly Shape[]): number {
   return (B * N * N * width) / 3;
 }
 
+/** [B, N, D] and [B, M, 2D] -> B N M D, as if all keys existed. */
+function crossAttentionProduct([q, kv]: readonly Shape[]): number {
+  return size(q!) * kv![1]!;
+}
+
 /** Ops whose products bound them; all others are bound by memory. */
 const operations: Readonly<Record<string, Operations>> = {
   linear: ([x, w]) => 2 * size(x!) * w![0]!,
@@ -21,6 +26,8 @@ const operations: Readonly<Record<string, Operations>> = {
   linearGradParams: ([x, dy]) => 2 * size(x!) * dy!.at(-1)!,
   attention: (inputs) => 4 * attentionProduct(inputs),
   attentionGrad: (inputs) => 10 * attentionProduct(inputs),
+  crossAttention: (inputs) => 4 * crossAttentionProduct(inputs),
+  crossAttentionGrad: (inputs) => 10 * crossAttentionProduct(inputs),
 };
 
 const elementBytes = { float32: 4, bfloat16: 2, int32: 4 } as const;

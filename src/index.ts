@@ -2,7 +2,18 @@
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
+export { type ExpressionComparison, compareRun } from './api/compare.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
+export {
+  type DataOptions,
+  type EncodeTextOptions,
+  type PackDataOptions,
+  type PreviewDataOptions,
+  checkData,
+  encodeText,
+  packData,
+  previewData,
+} from './api/data.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
@@ -17,15 +28,26 @@ export { type TrainResult, Trainer } from './train/trainer.ts';
 
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';
+export { type ClassComparison, compareExpression } from './data/expression/compare.ts';
+export { type CountOptions, denormalize, toCounts } from './data/expression/denormalize.ts';
+export { type ExpressionRecord, parseExpressionRecord } from './data/expression/record.ts';
+export { openExpression } from './data/expression/source.ts';
+export { type ExpressionFile, writeExpression } from './data/expression/write.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
-export { type PackOptions, packSource } from './data/pack.ts';
+export type { DataReport } from './data/data-report.ts';
+export { type GotData, getData } from './data/get-data.ts';
+export type { Preview } from './data/preview.ts';
+export { type PackOptions, packSource, verifyPack } from './data/pack.ts';
+export type { Manifest } from './data/pack/manifest.ts';
 export type { DataConfig, ImageSettings } from './data/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
 
 export { DiT } from './models/dit.ts';
 export type { DiTConfig } from './models/dit-config.ts';
-export { type Cost, costPerImage } from './models/cost.ts';
+export { ExpressionDiT } from './models/expression-dit.ts';
+export type { ExpressionDiTConfig } from './models/expression-dit-config.ts';
+export { type Cost, costPerCell, costPerImage } from './models/cost.ts';
 export {
   type ConditionSpec,
   type Conditions,

@@ -1,10 +1,13 @@
 // What a config names, made; and what callers may hand over in its place.
+import { existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { getData } from '../data/get-data.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
-import type { RunConfig } from '../train/config.ts';
+import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import { openSource } from '../train/open-source.ts';
 
@@ -54,4 +57,25 @@ export async function withSource<T>(
   } finally {
     await source.close?.();
   }
+}
+
+/** A tokenizer that came from a file, which a run keeps in its folder. */
+const keptTokenizer = 'tokenizer.json';
+
+/** Copies a tokenizer's file into the folder of a run: weights mean nothing without it. */
+export async function keepTokenizer(model: ModelConfig, run: string): Promise<void> {
+  if (hasTokenizerFile(model)) await copyFile(model.text.tokenizer, join(run, keptTokenizer));
+}
+
+/** The model of a run, with the tokenizer that the run has kept. */
+export function withKeptTokenizer(model: ModelConfig, run: string): ModelConfig {
+  const kept = join(run, keptTokenizer);
+  return hasTokenizerFile(model) && existsSync(kept)
+    ? { ...model, text: { ...model.text, tokenizer: kept } }
+    : model;
+}
+
+function hasTokenizerFile(model: ModelConfig): model is TextModel {
+  if (model.kind !== 'text-dit' || model.text.embeddings !== undefined) return false;
+  return !['bytes', 'byte-pairs'].includes(model.text.tokenizer);
 }

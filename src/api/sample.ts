@@ -21,7 +21,7 @@ import { type DataRecord, dataOf } from '../train/data-record.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { loadWeights } from '../train/snapshot.ts';
-import { backendFor } from './parts.ts';
+import { backendFor, withKeptTokenizer } from './parts.ts';
 
 /** What is left out is as the run's config says. */
 export interface SampleRunOptions {
@@ -69,11 +69,11 @@ export interface Samples {
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
   const { config: recorded } = await readRun(run);
   const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
-  const conditioning = await openConditioning(config.model);
-  const model = createModel(config.model, conditioning.text);
   const { count = 8, weights = 'ema', seed = 0, signal, onProgress } = options;
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
+  const conditioning = await openConditioning(withKeptTokenizer(config.model, run), data.tokenizer);
+  const model = createModel(config.model, conditioning.text);
   const rows = wantedRows(config, options, data);
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
   const told = rows.length > 0 && {

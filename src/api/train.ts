@@ -6,7 +6,7 @@ import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData } from '../train/resolve-config.ts';
 import { type TrainResult, Trainer } from '../train/trainer.ts';
-import { type RunOptions, backendFor, withSource } from './parts.ts';
+import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSource } from './parts.ts';
 
 export interface TrainOptions extends RunOptions {
   /** Where the run's folder is made; `runs` by default. */
@@ -29,6 +29,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     const training = await prepareTraining({ config: precise, backend, source });
     const folder = await createRun(runs, precise);
     try {
+      await keepTokenizer(precise.model, folder.path);
       return await runTraining(training, folder, options);
     } finally {
       await folder.close();
@@ -53,7 +54,8 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
     return await withSource(config.data, options, async (source) => {
       const backend = backendFor(config, options);
-      const training = await prepareTraining({ config, backend, source, checkpoint });
+      const captions = withKeptTokenizer(config.model, run);
+      const training = await prepareTraining({ config, backend, source, checkpoint, captions });
       return runTraining(training, folder, options);
     });
   } finally {

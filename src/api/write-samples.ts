@@ -1,12 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeSafetensors } from '../checkpoint/safetensors-file.ts';
-import type { StoredTensor } from '../checkpoint/safetensors.ts';
+import { writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { writeGrid, writeImage } from '../data/image.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { displayScale, isPicture } from '../train/sample-grid.ts';
 import type { Samples } from './sample.ts';
 import { writeCells } from './write-cells.ts';
+import { writeTensors } from './write-tensors.ts';
 
 /** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
 const gridColumns = 10;
@@ -22,26 +21,14 @@ export interface WrittenSamples {
  * Writes samples in the form that their kind of data comes in.
  *
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
- * them in folder/metadata.jsonl; so the folder is itself a data set. The first of each class or caption stand side by side
- * in folder/grid.png. Gene expression: folder/cells.h5ad. Everything else: folder/samples.safetensors.
+ * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, the first of each class or
+ * caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents for one: folder/samples.safetensors.
  * @throws RectiflowError when a file cannot be written
  */
 export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
-  const { values, shape, annotations } = samples;
-  if (isPicture(shape)) return writePictures(folder, { ...samples, shape });
-  if (samples.data.record?.['kind'] === 'expression') return writeCells(folder, samples);
-  const view = join(folder, 'samples.safetensors');
-  const count = values.length / shape.reduce((product, size) => product * size, 1);
-  await mkdir(folder, { recursive: true });
-  const tensors = new Map<string, StoredTensor>([
-    ['samples', { dtype: 'F32', shape: [count, ...shape], data: values }],
-  ]);
-  if (annotations[0]?.label !== undefined) {
-    const labels = Int32Array.from(annotations, ({ label }) => label!);
-    tensors.set('labels', { dtype: 'I32', shape: [count], data: labels });
-  }
-  await writeSafetensors(view, tensors);
-  return { count, view };
+  const { shape, data } = samples;
+  if (isPicture(shape, data.record)) return writePictures(folder, { ...samples, shape });
+  return data.record?.['kind'] === 'expression' ? writeCells(folder, samples) : writeTensors(folder, samples);
 }
 
 async function writePictures(
@@ -66,7 +53,7 @@ async function writePictures(
     if (nextOf(inRow, rowOf(annotations[i])) < limit) shown.push(i);
   }
   if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
-  const view = join(folder, 'grid.png');
+  const view = join(dirname(folder), `${basename(resolve(folder))}.png`);
   const columns = isPlain
     ? Math.ceil(Math.sqrt(shown.length))
     : Math.min(gridColumns, Math.max(...inRow.values()));

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { type ExpressionComparison, compareRun } from '../api/compare.ts';
 import { formatInteger } from './format.ts';
-import { interruptible } from './interrupt.ts';
 import { finiteNumber, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
+import { runTask } from './task.ts';
 
 interface Options {
   readonly count: number;
@@ -32,18 +32,14 @@ export function compareCommand(): Command {
     .option('--plot <file>', 'where to draw them (default: cells.svg in the folder of the run)')
     .action(async (given: string, { plot, ...options }: Options) => {
       const run = findRun(given);
-      const interrupt = interruptible(() => {});
-      try {
-        const comparison = await compareRun(run, { ...options, signal: interrupt.signal });
+      await runTask(async ({ signal }) => {
+        const comparison = await compareRun(run, { ...options, signal });
         const file = plot ?? join(run, 'cells.svg');
         await mkdir(dirname(file), { recursive: true });
         await writeFile(file, comparison.plot);
         console.log(comparisonLines(comparison).join('\n'));
         console.log(`Look at ${shortPath(file)}`);
-      } catch (error) {
-        if (!interrupt.signal.aborted) throw error;
-        process.exitCode = interrupt.exitCode();
-      }
+      });
     });
 }
 

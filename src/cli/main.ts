@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { version } from '../checkpoint/machine.ts';
 import { compareCommand } from './compare.ts';
+import { dataCommand } from './data.ts';
 import { reportError } from './errors.ts';
 import { infoCommand } from './info.ts';
 import { resumeCommand } from './resume.ts';
@@ -19,11 +20,20 @@ const program = new Command('rectiflow')
     `
 Try:
   rectiflow train digits                      train on handwritten digits
-  rectiflow sample runs/digits --labels 0-9   make digits with what was trained`,
+  rectiflow sample runs/digits --labels 0-9   make digits with what was trained
+  rectiflow data check my-config.yaml         say what is wrong with your own data`,
   );
 
-for (const command of [trainCommand(), resumeCommand(), sampleCommand(), compareCommand(), infoCommand()]) {
+for (const command of [
+  trainCommand(),
+  resumeCommand(),
+  sampleCommand(),
+  compareCommand(),
+  infoCommand(),
+  dataCommand(),
+]) {
   program.addCommand(command.copyInheritedSettings(program));
+  for (const part of command.commands) part.copyInheritedSettings(command);
 }
 
 // A run must not end because nobody reads along any more: `train ... | head`, or a terminal that was closed.

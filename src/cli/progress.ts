@@ -71,7 +71,7 @@ export class Progress {
     return [
       `loss ${formatValue(loss)}`,
       ...left,
-      `${formatValue(imagesPerSecond)} images/s`,
+      `${formatValue(imagesPerSecond)} samples/s`,
       `learning rate ${formatValue(learningRate)}`,
       `gradient norm ${formatValue(gradNorm)}`,
     ];

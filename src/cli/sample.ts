@@ -4,9 +4,9 @@ import { sample } from '../api/sample.ts';
 import { writeSamples } from '../api/write-samples.ts';
 import { type SamplerName, samplers } from '../flow/samplers.ts';
 import { formatInteger } from './format.ts';
-import { interruptible } from './interrupt.ts';
 import { collect, finiteNumber, labelList, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
+import { runTask } from './task.ts';
 
 interface Options {
   readonly labels?: (number | string)[];
@@ -26,7 +26,7 @@ export function sampleCommand(): Command {
     .summary('make samples with what a run has learnt')
     .description(
       'Makes samples with the weights of a run, which may still be training. Images: one PNG for each, in a folder for each ' +
-        'class, and a grid of the first ones. Gene expression: an .h5ad file.',
+        'class, and a grid of the first ones beside it. Gene expression: an .h5ad file.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .option(
@@ -67,29 +67,21 @@ Examples:
     )
     .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);
-      const showProgress = process.stderr.isTTY;
-      const interrupt = interruptible(() => {});
-      try {
+      await runTask(async ({ signal, onNotice, show, clear }) => {
         const samples = await sample(run, {
           ...options,
           prompts,
-          signal: interrupt.signal,
-          onNotice: (text) => console.error(`note: ${text}`),
-          onProgress: (done, total) => {
-            if (showProgress)
-              process.stderr.write(`\r\u001b[Ksampling ${Math.floor((100 * done) / total)} %`);
-          },
+          signal,
+          onNotice,
+          onProgress: (done, total) => show(`sampling ${Math.floor((100 * done) / total)} %`),
         });
         const folder = out ?? join('samples', basename(resolve(run)));
         const { count, view } = await writeSamples(folder, samples);
-        if (showProgress) process.stderr.write('\r\u001b[K');
+        clear();
         console.log(
           `${formatInteger(count)} samples of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
         );
         console.log(`Look at ${shortPath(view)}`);
-      } catch (error) {
-        if (!interrupt.signal.aborted) throw error;
-        process.exitCode = interrupt.exitCode();
-      }
+      });
     });
 }

@@ -36,7 +36,7 @@ async function openFile(data: ArrayData, pool: FilePool): Promise<Source> {
     shape,
     ...(classes === undefined ? {} : { classes }),
     ...(data.classNames === undefined ? {} : { classNames: data.classNames }),
-    ...(latents ? { record: { scale, shift } } : {}),
+    ...(latents ? { record: { kind: 'latents', scale, shift } } : {}),
     async read(index, out, offset) {
       const tensor = await readElement(file, index, pool);
       if (latents) writeLatents(toFloat32(tensor), { scale, shift }, out, offset, describe(index));

@@ -65,8 +65,12 @@ export class SampleReader {
   }
 
   #refuse(index: number, error: unknown): void {
-    if (this.#policy === 'fail' || !(error instanceof RectiflowError) || error.code === 'internal')
-      throw error;
+    if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
+    if (this.#policy === 'fail') {
+      const advice =
+        'See all that is wrong with: rectiflow data check. To leave out what cannot be read: --set loader.onBadSample=skip';
+      throw new RectiflowError(error.code, `${error.message} ${advice}`, { cause: error });
+    }
     if (!this.#bad.has(index)) {
       this.#bad.add(index);
       this.#onBad(error, this.#bad.size);

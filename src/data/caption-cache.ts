@@ -12,8 +12,6 @@ import type { StoredTensor } from '../checkpoint/safetensors.ts';
 import { toFloat16 } from '../checkpoint/to-float16.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import { dataError, fileError, valueError } from '../tensor/errors.ts';
-import { sizeOf } from '../tensor/shape.ts';
-import type { Source } from './source.ts';
 import type { EncodedCaption, CaptionEncoder } from './text-encoder.ts';
 
 export interface EncodeCaptionsOptions {
@@ -34,25 +32,6 @@ export interface EncodeCaptionsOptions {
 const MOST_BYTES = 4 * 2 ** 30;
 const KEY_BYTES = 32;
 const ENCODE_AGAIN = 'Encode the captions again: rectiflow data encode-text';
-
-/** The captions of a set, in its order. Reads every sample; `reader` says what happens to those that cannot be read. */
-export async function* captionsOf(
-  source: Source,
-  reader: Pick<Source, 'read'> = source,
-): AsyncGenerator<string> {
-  const advice = 'Only captions can be encoded: choose a set that has them';
-  if (!source.captions) throw dataError(source.name, 'its samples have no captions', advice);
-  const atOnce = 16;
-  const size = sizeOf(source.shape);
-  const values = new Float32Array(atOnce * size);
-  for (let first = 0; first < source.count; first += atOnce) {
-    const length = Math.min(atOnce, source.count - first);
-    const reads = Array.from({ length }, (_, i) =>
-      reader.read(first + i, values, i * size, { seed: 0, epoch: 0 }),
-    );
-    for (const { caption = '' } of await Promise.all(reads)) yield caption;
-  }
-}
 
 /**
  * Encodes captions and writes the file, in place of one that is there.

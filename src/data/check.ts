@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { RectiflowError, dataError } from '../tensor/errors.ts';
 import { checkAdvice } from './check-advice.ts';
 import type { Caption, DataReport } from './data-report.ts';
+import { ExpressionCensus } from './expression/census.ts';
 import { isInspectable } from './inspect.ts';
 import type { Source } from './source.ts';
 
 export interface CheckOptions {
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Stops after the samples that are being read, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const AT_ONCE = 8;
+/** What is in memory is read without a turn of the event loop, in which signals are heard. */
+const TURN_MS = 50;
 const NAMED = 100;
 const LONGEST = 5;
 const ASPECTS = ['below 1:2', '1:2 to 3:4', '3:4 to 4:3', '4:3 to 2:1', 'above 2:1'] as const;
@@ -19,15 +25,20 @@ const ASPECTS = ['below 1:2', '1:2 to 3:4', '3:4 to 4:3', '4:3 to 2:1', 'above 2
  * samples hold.
  * @throws RectiflowError only for what is no fault of single samples; those are in the report
  */
-export async function checkData(source: Source, options: CheckOptions = {}): Promise<DataReport> {
+export async function checkSamples(source: Source, options: CheckOptions = {}): Promise<DataReport> {
   const { count } = source;
   const census = new Census(source);
   let next = 0;
   let done = 0;
+  let turned = performance.now();
   const work = async (): Promise<void> => {
     while (next < count) {
+      options.signal?.throwIfAborted();
       await census.add(next++);
       options.onProgress?.(++done, count);
+      if (performance.now() - turned < TURN_MS) continue;
+      turned = performance.now();
+      await setImmediate();
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -39,6 +50,7 @@ class Census {
   readonly #source: Source;
   readonly #size: number;
   readonly #classes: number[];
+  readonly #expression: ExpressionCensus | undefined;
   readonly #sizes = new Map<number, number>();
   readonly #aspects = ASPECTS.map(() => 0);
   readonly #formats = new Map<string, number>();
@@ -56,6 +68,7 @@ class Census {
     this.#source = source;
     this.#size = source.shape.reduce((product, axis) => product * axis, 1);
     this.#classes = new Array<number>(source.classes ?? 0).fill(0);
+    this.#expression = ExpressionCensus.of(source);
   }
 
   async add(index: number): Promise<void> {
@@ -65,6 +78,7 @@ class Census {
       this.#addLabel(index, label);
       await this.#addStored(index, values);
       this.#addValues(values);
+      this.#expression?.add(values);
       if (caption !== undefined) this.#addCaption({ sample: this.#describe(index), caption });
     } catch (error) {
       if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
@@ -100,6 +114,7 @@ class Census {
         values: { least, most, mean, deviation: Math.sqrt(Math.max(0, squares / seen - mean ** 2)) },
       }),
       ...(captions > 0 && { captions: { longest: this.#longest, meanLength: length / captions } }),
+      ...(this.#expression && { expression: this.#expression.report() }),
     };
   }
 

@@ -35,8 +35,25 @@ export interface DataReport {
   };
   /** The longest five, and the mean length in characters; absent where samples have none. */
   readonly captions?: { readonly longest: readonly Caption[]; readonly meanLength: number };
+  /** Of gene expression. */
+  readonly expression?: ExpressionReport;
   /** What to change, as sentences; empty where nothing is amiss. */
   readonly advice: readonly string[];
+}
+
+export interface ExpressionReport {
+  readonly genes: number;
+  /** The column of obs that the classes are from. */
+  readonly label?: string;
+  /** none: the values are those of the file, because they are log-transformed already or the config says so. */
+  readonly normalize: 'log1p' | 'none';
+  readonly target: number;
+  /** Whether the file is known to hold whole numbers: those that are normalised. */
+  readonly areCounts: boolean;
+  /** The share of values that are zero in the file. */
+  readonly zeros: number;
+  /** Cells all of whose values are zero. */
+  readonly emptyCells: number;
 }
 
 export interface Caption {

@@ -18,10 +18,10 @@ export interface GridOptions extends ImageOptions {
 }
 
 /** Pixels as PNG has them: rows of interleaved channels, one byte each. */
-interface Canvas {
+export interface Canvas {
   readonly width: number;
   readonly height: number;
-  readonly channels: number;
+  readonly channels: 1 | 3;
   readonly pixels: Uint8Array;
 }
 
@@ -52,11 +52,17 @@ export async function writeGrid(
   shape: ImageShape,
   options: GridOptions = {},
 ): Promise<void> {
-  const { width, height, channels, pixels } = drawGrid(images, shape, options);
-  const raw = { width, height, channels: channels as 1 | 3 };
+  await writePng(path, drawGrid(images, shape, options));
+}
+
+/**
+ * Writes a PNG file; the folders above it are made.
+ * @throws RectiflowError when it cannot be written
+ */
+export async function writePng(path: string, { pixels, ...raw }: Canvas): Promise<void> {
   const png = sharp(pixels, { raw, limitInputPixels: false });
   try {
-    const bytes = await (channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();
+    const bytes = await (raw.channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, bytes);
   } catch (error) {

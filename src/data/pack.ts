@@ -12,18 +12,15 @@ export interface PackOptions {
   /** shards: tar files of PNG images, which other programs read too. array: raw values, for latents and the fastest reads. */
   readonly form: 'shards' | 'array';
   /** A shard is full with so many samples; 10,000 by default. */
-  readonly samplesPerShard?: number;
+  readonly samplesPerShard?: number | undefined;
   /** Or with so many MiB; 256 by default. */
-  readonly shardMiB?: number;
+  readonly shardMiB?: number | undefined;
   /** What random transforms are drawn with; each sample is packed once, as epoch 0 sees it. */
   readonly seed?: number;
-  readonly onProgress?: (progress: PackProgress) => void;
-}
-
-export interface PackProgress {
-  /** Samples, of a pack; bytes, of a check. */
-  readonly done: number;
-  readonly total: number;
+  /** Hears of samples. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Stops between two samples, with the signal's reason. Nothing is left behind. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -35,7 +32,7 @@ export interface PackProgress {
  * @throws RectiflowError where the folder is there already, a sample cannot be read, or does not fit the form
  */
 export async function packSource(source: Source, target: string, options: PackOptions): Promise<Manifest> {
-  const { form, samplesPerShard = 10_000, shardMiB = 256, seed = 0, onProgress } = options;
+  const { form, samplesPerShard = 10_000, shardMiB = 256, seed = 0, onProgress, signal } = options;
   checkPositive('samplesPerShard', samplesPerShard);
   checkPositive('shardMiB', shardMiB);
   const { count, shape, classes, classNames, captions = false, record, name } = source;
@@ -43,7 +40,10 @@ export async function packSource(source: Source, target: string, options: PackOp
   await refuseExisting(target);
   const partial = `${target}.partial-${process.pid}`;
   const key = { seed, epoch: 0 };
-  const onSample = (done: number): void => onProgress?.({ done, total: count });
+  const onSample = (done: number): void => {
+    signal?.throwIfAborted();
+    onProgress?.(done, count);
+  };
   try {
     await mkdir(dirname(target), { recursive: true });
     await rm(partial, { recursive: true, force: true });
@@ -91,7 +91,7 @@ export async function packSource(source: Source, target: string, options: PackOp
  */
 export async function verifyPack(
   folder: string,
-  onProgress?: (progress: PackProgress) => void,
+  onProgress?: (doneBytes: number, totalBytes: number) => void,
 ): Promise<Manifest> {
   const manifest = await readManifest(folder);
   const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -111,7 +111,7 @@ export async function verifyPack(
       );
     }
     done += bytes;
-    onProgress?.({ done, total });
+    onProgress?.(done, total);
   }
   return manifest;
 }

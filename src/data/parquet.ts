@@ -5,12 +5,12 @@ import { expandPaths } from './glob.ts';
 import { imageSource } from './images/image-source.ts';
 import { NO_LABEL, readCaptioned, readLabels, rowError, rowName } from './parquet/columns.ts';
 import { ParquetFile } from './parquet/file.ts';
-import { RowReader } from './parquet/rows.ts';
+import { MANY_PAGES, RowReader } from './parquet/rows.ts';
 import { Parts } from './parts.ts';
 import type { ParquetData } from './settings.ts';
 import type { Source } from './source.ts';
 
-/** A group of rows is decoded as a whole where its file has no index of pages. */
+/** Of a group of rows that is decoded as a whole. */
 const MOST_GROUP_BYTES = 1 << 30;
 
 /**
@@ -31,7 +31,7 @@ async function openFiles(data: ParquetData, pool: FilePool): Promise<Source> {
   const files: ParquetFile[] = [];
   for (const file of await expandPaths(path, 'Parquet files')) files.push(await ParquetFile.open(file, pool));
   for (const file of files) {
-    checkImages(file, imageColumn);
+    await checkImages(file, imageColumn);
     await file.prepare(imageColumn);
   }
   const labelColumn =
@@ -103,7 +103,7 @@ function chooseColumn(
   return set;
 }
 
-function checkImages(file: ParquetFile, name: string): void {
+async function checkImages(file: ParquetFile, name: string): Promise<void> {
   const column = file.column(name, 'imageColumn');
   if (
     !isBinary(column) &&
@@ -117,13 +117,9 @@ function checkImages(file: ParquetFile, name: string): void {
   }
   for (let group = 0; group < file.groups.length; group++) {
     const bytes = file.columnBytes(name, group);
-    if (bytes <= MOST_GROUP_BYTES || file.hasPageIndex(name, group)) continue;
+    if (bytes <= MOST_GROUP_BYTES || (await file.pageCount(name, group)) >= MANY_PAGES) continue;
     const problem = `has ${(bytes / 2 ** 30).toFixed(1)} GiB of images in one group of rows, which is read as a whole`;
-    throw fileError(
-      file.path,
-      problem,
-      'Write it again with row_group_size=100, or with write_page_index=True',
-    );
+    throw fileError(file.path, problem, 'Write it again with row_group_size=100');
   }
 }
 

@@ -1,32 +1,39 @@
 import type { ConfigInput } from '../train/config.ts';
 
-/** Emoji told by their names, 32x32. */
-export const emoji: ConfigInput = {
-  data: { source: 'emoji', condition: 'caption' },
-  model: {
-    width: 192,
-    depth: 8,
-    heads: 6,
-    patchSize: 4,
-    text: { width: 192, depth: 2, heads: 6, length: 48 },
-  },
+const base = {
+  model: { width: 192, depth: 8, heads: 6, patchSize: 4 },
   flow: { timeSampling: { kind: 'logit-normal', mean: 0, std: 1 }, labelDropout: 0.1 },
   optimizer: { learningRate: 1e-3, betas: [0.9, 0.95], decay: 'cosine', floor: 0.02, clipNorm: 1 },
   ema: { decay: 0.998 },
-  train: { steps: 4000, batchSize: 32, sampleEvery: 1000, checkpointEvery: 1000 },
+  train: { steps: 2800, batchSize: 32, sampleEvery: 700, checkpointEvery: 700 },
+} satisfies ConfigInput;
+
+/**
+ * Emoji told by their names, 32x32. Of 1,906 pictures, each of them seen some fifty times, a model of this size learns what they
+ * look like and mixes what it has seen where a caption asks for something new.
+ */
+export const emoji: ConfigInput = {
+  ...base,
+  data: { source: 'emoji', condition: 'caption' },
+  model: { ...base.model, text: { width: 192, depth: 2, heads: 6, length: 16 } },
   sample: {
-    steps: 50,
     guidance: 3,
-    perClass: 8,
     prompts: [
       'red heart',
       'smiling face with sunglasses',
-      'flag of france',
       'cat face',
-      'pizza',
-      'full moon',
+      'france flag',
+      'slice of pizza',
       'green apple',
+      'full moon',
       'clock face three oclock',
     ],
   },
+};
+
+/** The same pictures by category: nine kinds that look much more alike inside than between each other. */
+export const emojiClasses: ConfigInput = {
+  ...base,
+  data: { source: 'emoji', condition: 'class' },
+  sample: { guidance: 3 },
 };

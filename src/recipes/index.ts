@@ -1,6 +1,7 @@
 import type { ConfigInput } from '../train/config.ts';
 import { digits } from './digits.ts';
-import { emoji } from './emoji.ts';
+import { emoji, emojiClasses } from './emoji.ts';
+import { pbmc } from './pbmc.ts';
 
 export interface Recipe {
   /** One line for people. */
@@ -12,4 +13,12 @@ export interface Recipe {
 export const recipes: Readonly<Record<string, Recipe>> = {
   digits: { description: 'handwritten digits (MNIST) by class, 28x28, minutes on a CPU', config: digits },
   emoji: { description: 'emoji by their names, 32x32, ten minutes on a CPU', config: emoji },
+  'emoji-classes': {
+    description: 'emoji by category, 32x32, ten minutes on a CPU',
+    config: emojiClasses,
+  },
+  pbmc: {
+    description: 'gene expression of blood cells by type, minutes on a CPU; give data.path',
+    config: pbmc,
+  },
 };

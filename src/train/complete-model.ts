@@ -73,5 +73,6 @@ function dataSizes(kind: ModelConfig['kind'], facts: SourceFacts | undefined): S
 
 /** A small encoder: captions are short, and every image of a batch has one. */
 function completeText(text: NonNullable<ParsedModel['text']> | Record<string, never>): Settings {
-  return { tokenizer: 'bytes', length: 64, width: 128, depth: 2, heads: 4, ...text };
+  const defaults = { tokenizer: 'byte-pairs', vocabulary: 2048, length: 32, width: 128, depth: 2, heads: 4 };
+  return { ...defaults, ...text };
 }

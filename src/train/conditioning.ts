@@ -1,37 +1,61 @@
-import type { Annotation } from '../data/source.ts';
+import { CaptionCache } from '../data/caption-cache.ts';
+import { captionsOf } from '../data/captions.ts';
+import type { Annotation, Source } from '../data/source.ts';
+import { bytePairTokenizer, learnBytePairs } from '../data/tokenizers/byte-pairs.ts';
 import { byteTokenizer } from '../data/tokenizers/bytes.ts';
-import { openTokenizer } from '../data/tokenizers/open.ts';
+import { type LearntPairs, openTokenizer } from '../data/tokenizers/open.ts';
 import type { Tokenizer } from '../data/tokenizers/tokenizer.ts';
-import type { TokenTextConfig } from '../models/text-dit-config.ts';
+import type * as model from '../models/text-dit-config.ts';
 import type { ModelConfig, TextConfig } from './config.ts';
 
 /** Between what people know of a sample, and the numbers that a model is told. */
 export interface Conditioning {
   /** @returns the model's conditions of these samples, by name */
-  encode(annotations: readonly Annotation[]): Record<string, Int32Array>;
+  encode(annotations: readonly Annotation[]): Record<string, Int32Array | Float32Array>;
   /** What a model that is told captions has to know of them. */
-  readonly text?: TokenTextConfig;
+  readonly text?: model.TextConfig;
+  /** What was learnt from the captions, and has to stay with the weights. */
+  readonly learnt?: LearntPairs;
 }
 
-/** @throws RectiflowError when the tokenizer of a model that is told captions cannot be read */
-export async function openConditioning(model: ModelConfig): Promise<Conditioning> {
-  if (model.kind === 'text-dit') {
-    const { tokenizer, length } = model.text;
-    return textConditioning(model.text, await openTokenizer(tokenizer, length));
+type WithText = Conditioning & { readonly text: model.TextConfig };
+
+/**
+ * @param learnt of a model whose tokenizer was learnt from captions
+ * @throws RectiflowError when the tokenizer or the embeddings of a model that is told captions cannot be read
+ */
+export async function openConditioning(config: ModelConfig, learnt?: LearntPairs): Promise<Conditioning> {
+  if (config.kind === 'text-dit') {
+    const { embeddings, tokenizer, length } = config.text;
+    if (embeddings !== undefined) return embedded(await CaptionCache.open(embeddings), length);
+    const opened = tokenized(config.text, await openTokenizer(tokenizer, length, learnt));
+    return learnt ? { ...opened, learnt } : opened;
   }
-  if (model.classes === 0) return { encode: () => ({}) };
+  if (config.classes === 0) return { encode: () => ({}) };
   return { encode: (annotations) => ({ labels: Int32Array.from(annotations, ({ label }) => label!) }) };
 }
 
-/** The sizes of a model that is told captions, before its tokenizer is there: those of the tokenizer that needs no file. */
-export function provisionalText(text: TextConfig): TokenTextConfig {
-  return textConditioning(text, byteTokenizer(text.length)).text;
+/** Captions beyond these teach a tokenizer nothing new. */
+const enoughCaptions = 50_000;
+
+/** Learns a tokenizer from captions all over the set, where the model asks for one. */
+export async function learnTokenizer(config: ModelConfig, source: Source): Promise<LearntPairs | undefined> {
+  if (config.kind !== 'text-dit' || config.text.tokenizer !== 'byte-pairs') return undefined;
+  const { vocabulary } = config.text;
+  const captions: string[] = [];
+  for await (const caption of captionsOf(source, source, enoughCaptions)) captions.push(caption);
+  return { vocabulary, pairs: learnBytePairs(captions, vocabulary) };
 }
 
-function textConditioning(
-  { length, width, depth, heads }: TextConfig,
-  tokenizer: Tokenizer,
-): Required<Conditioning> {
+/** The sizes of a model that is told captions, before its files are read. */
+export function provisionalText(text: TextConfig): model.TextConfig {
+  const { tokenizer, vocabulary, length } = text;
+  const plain =
+    tokenizer === 'byte-pairs' ? bytePairTokenizer([], vocabulary, length) : byteTokenizer(length);
+  return tokenized(text, plain).text;
+}
+
+function tokenized({ length, width, depth, heads }: TextConfig, tokenizer: Tokenizer): WithText {
   const { tokens: padded, count } = tokenizer.encode('');
   const empty = Array.from(padded.subarray(0, count));
   return {
@@ -46,5 +70,23 @@ function textConditioning(
       });
       return { tokens, length: lengths };
     },
+  };
+}
+
+function embedded(cache: CaptionCache, length: number): WithText {
+  const { width } = cache;
+  const { embeddings, pooled } = cache.get('');
+  return {
+    text: {
+      kind: 'embeddings',
+      length,
+      width,
+      empty: { embeddings: embeddings.subarray(0, length * width), pooled },
+    },
+    encode: (annotations) =>
+      cache.conditions(
+        annotations.map(({ caption }) => caption!),
+        length,
+      ),
   };
 }

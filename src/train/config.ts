@@ -74,10 +74,17 @@ export interface ExpressionModel extends Sizes {
   readonly classes: number;
 }
 
-/** How captions become what the model sees: tokens, and a small transformer that is trained with it. */
+/**
+ * How captions become what the model sees: tokens, and a small transformer that is trained with it; or embeddings of a text
+ * encoder that is not, in which case the other settings mean nothing but length.
+ */
 export interface TextConfig {
-  /** bytes, or the path of a tokenizer.json (CLIP's, say). */
+  /** A file made by `rectiflow data encode-text`. */
+  readonly embeddings?: string;
+  /** byte-pairs: learnt from the captions when a run begins; bytes; or the path of a tokenizer.json (CLIP's, say). */
   readonly tokenizer: string;
+  /** Of byte-pairs: tokens that there are. */
+  readonly vocabulary: number;
   /** Tokens of a caption; what is longer is cut. */
   readonly length: number;
   /** Of the text encoder. */

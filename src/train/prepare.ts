@@ -2,9 +2,10 @@ import type { Backend, Buffer, Executable } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import type { Model } from '../models/model.ts';
-import { type Conditioning, openConditioning } from './conditioning.ts';
-import type { RunConfig } from './config.ts';
+import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
+import type { ModelConfig, RunConfig } from './config.ts';
 import { createModel } from './create-model.ts';
+import { dataOf } from './data-record.ts';
 import { classesOf } from './resolve-config.ts';
 import { runProgram } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
@@ -16,6 +17,8 @@ export interface TrainingOptions {
   readonly source: Source;
   /** Where to go on; by default at the first step. */
   readonly checkpoint?: SavedCheckpoint | undefined;
+  /** The model's settings with its tokenizer where it is found now; by default those of the config. */
+  readonly captions?: ModelConfig | undefined;
 }
 
 /** A training step that is ready to run. */
@@ -34,7 +37,8 @@ export interface PreparedTraining extends TrainingOptions {
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
   const { config, backend, source, checkpoint } = options;
-  const conditioning = await openConditioning(config.model);
+  const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(config.model, source);
+  const conditioning = await openConditioning(options.captions ?? config.model, learnt);
   const model = createModel(config.model, conditioning.text);
   const captions = config.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });

@@ -47,6 +47,15 @@ export function resolveData(input: ConfigInput, origin = 'config'): DataConfig {
   return data;
 }
 
+/**
+ * What the order and the reading of the data depend on, beside the data themselves: these need no data, and no model.
+ * @throws RectiflowError as `resolveData` does
+ */
+export function resolveReading(input: ConfigInput, origin = 'config'): Pick<RunConfig, 'seed' | 'loader'> {
+  const { seed, loader } = parseSettings(input, origin);
+  return { seed, loader };
+}
+
 function fillIn(
   parsed: Parsed,
   data: DataConfig,

@@ -4,6 +4,7 @@ import type { FlowSampler } from '../flow/sample.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { RunConfig, SampleConfig } from './config.ts';
+import type { DataRecord } from './data-record.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */
 const shownHeight = 64;
@@ -13,9 +14,9 @@ export function displayScale([, height, width]: ImageShape): number {
   return Math.max(1, Math.floor(shownHeight / Math.max(height, width)));
 }
 
-/** Whether samples of this shape can be shown: images, grey or RGB. */
-export function isPicture(shape: Shape): shape is ImageShape {
-  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
+/** Whether samples can be shown: images, grey or RGB, whose values mean what they mean in images (no latents). */
+export function isPicture(shape: Shape, record: DataRecord['record']): shape is ImageShape {
+  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && record === undefined;
 }
 
 /** What the rows of a run's grids show: classes, captions, or nothing in particular. */

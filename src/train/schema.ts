@@ -64,7 +64,9 @@ const model: z.ZodType<ParsedModel> = settings({
   genes: whole(1).optional(),
   groupSize: whole(1).optional(),
   text: settings({
-    tokenizer: text('bytes, or the path of a tokenizer.json').default('bytes'),
+    embeddings: text('the path of a file made by: rectiflow data encode-text').exactOptional(),
+    tokenizer: text('byte-pairs, bytes, or the path of a tokenizer.json').optional(),
+    vocabulary: whole(514).optional(),
     length: whole(1).optional(),
     width: whole(1).optional(),
     depth: whole(1).optional(),

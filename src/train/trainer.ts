@@ -170,10 +170,10 @@ export class Trainer {
   }
 
   async #save(): Promise<void> {
-    const { config, model, source, buffers } = this.#training;
+    const { config, model, conditioning, source, buffers } = this.#training;
     // Also tells whether the weights are worth saving.
     if (this.#log.step !== this.#step) await this.#logStep();
-    const data = describeData(source);
+    const data = describeData(source, conditioning.learnt);
     const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds, data };
     const snapshot = await takeSnapshot(model, buffers);
     const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
@@ -187,8 +187,8 @@ export class Trainer {
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const { config, model, conditioning } = this.#training;
-    if (!isPicture(model.sampleShape)) return;
+    const { config, model, conditioning, source } = this.#training;
+    if (!isPicture(model.sampleShape, source.record)) return;
     const path = this.#folder.samplePath(this.#step);
     try {
       await writeSampleGrid(path, this.#sampler, model.sampleShape, config, conditioning, signal);

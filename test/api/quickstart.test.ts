@@ -36,5 +36,5 @@ it('the example of the README compiles, trains and samples', async () => {
   const { code, stdout, stderr } = await startNode(folder, ['quickstart.js']).finished;
   expect(stderr).toBe('');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^step 1: loss 1\.\d{3}\nstep 2: .*\nstep 3: .*\nLook at sevens\/grid\.png\n$/);
+  expect(stdout).toMatch(/^step 1: loss 1\.\d{3}\nstep 2: .*\nstep 3: .*\nLook at sevens\.png\n$/);
 });

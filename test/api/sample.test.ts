@@ -69,15 +69,8 @@ describe('samples of a run', () => {
     expect(samples.annotations).toEqual([]);
     expect(samples.values.length).toBe(5 * 96);
     const folder = join(await temporaryFolder(), 'new');
-    expect(await writeSamples(folder, samples)).toEqual({ count: 5, view: join(folder, 'grid.png') });
-    expect((await readdir(folder)).toSorted()).toEqual([
-      '0.png',
-      '1.png',
-      '2.png',
-      '3.png',
-      '4.png',
-      'grid.png',
-    ]);
+    expect(await writeSamples(folder, samples)).toEqual({ count: 5, view: `${folder}.png` });
+    expect((await readdir(folder)).toSorted()).toEqual(['0.png', '1.png', '2.png', '3.png', '4.png']);
   });
 
   it.each<[SampleRunOptions, RegExp]>([

@@ -1,9 +1,12 @@
 import { expect, it } from 'vitest';
 import { describeOperands, nodeCost } from '../../bench/node-cost.ts';
-import { mixedPrecision } from '../../src/program/index.ts';
+import { type Program, mixedPrecision } from '../../src/program/index.ts';
 import { createModel } from '../../src/train/create-model.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { givenDraw } from '../../src/train/draw.ts';
 import { runProgram } from '../../src/train/run-program.ts';
+import { gradientProgram } from '../../src/train/step.ts';
+import { tinyTextDiT } from '../support/models.ts';
 
 const config = resolveConfig({
   data: { source: 'custom' },
@@ -13,8 +16,11 @@ const config = resolveConfig({
 const program = runProgram(config, createModel(config.model));
 
 it('the products of a training step add up to what the model is said to cost', () => {
-  const total = program.nodes.reduce((sum, node) => sum + nodeCost(node).operations, 0);
-  expect(total).toBe(5 * createModel(config.model).cost.training);
+  const total = ({ nodes }: Program): number =>
+    nodes.reduce((sum, node) => sum + nodeCost(node).operations, 0);
+  expect(total(program)).toBe(5 * createModel(config.model).cost.training);
+  const model = tinyTextDiT();
+  expect(total(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * model.cost.training);
 });
 
 it('bytes are those of all tensors, twice for those that are changed in place', () => {

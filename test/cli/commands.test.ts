@@ -25,7 +25,7 @@ describe('train', () => {
       /^run {6}runs\/tiny\ndata {5}digits \(test\), 10,000 samples\nmodel {4}.* parameters\nbackend {2}/m,
     );
     expect(stdout).toMatch(
-      /^step 1\/3 {2}loss 1\.\d+ {2}.* left {2}.* images\/s {2}learning rate .* {2}gradient norm /m,
+      /^step 1\/3 {2}loss 1\.\d+ {2}.* left {2}.* samples\/s {2}learning rate .* {2}gradient norm /m,
     );
     expect(stdout).toMatch(/^Trained 3 steps in .*, loss \d/m);
     const files = [...stdout.matchAll(/^ {2}(samples|checkpoint|metrics) +(.*)$/gm)].map(
@@ -77,8 +77,8 @@ describe('sample', () => {
       'new',
     );
     expect(code).toBe(0);
-    expect(stdout).toBe('6 samples of step 3 in new\nLook at new/grid.png\n');
-    expect((await readdir(join(folder, 'new'))).toSorted()).toEqual(['0', '1', '7', 'grid.png']);
+    expect(stdout).toBe('6 samples of step 3 in new\nLook at new.png\n');
+    expect((await readdir(join(folder, 'new'))).toSorted()).toEqual(['0', '1', '7']);
     expect((await readdir(join(folder, 'new', '7'))).toSorted()).toEqual(['0.png', '1.png']);
     const { width, height, channels } = await sharp(join(folder, 'new', '7', '1.png')).metadata();
     expect({ width, height, channels }).toEqual({ width: 28, height: 28, channels: 1 });

@@ -49,7 +49,7 @@ describe('progress on a terminal', () => {
     screen.time = 5000;
     progress.update(metrics(500));
     expect(screen.lines).toEqual([
-      `${'█'.repeat(6)}${'░'.repeat(18)}  500/2,000  loss 0.512  15s left  812 images/s  learning rate 2.0e-3  gradient norm 1.25`,
+      `${'█'.repeat(6)}${'░'.repeat(18)}  500/2,000  loss 0.512  15s left  812 samples/s  learning rate 2.0e-3  gradient norm 1.25`,
     ]);
   });
 
@@ -93,7 +93,7 @@ describe('progress in a file', () => {
       '',
     ]);
     expect(screen.lines.at(-2)).toBe(
-      'step 400/400  loss 0.512  812 images/s  learning rate 2.0e-3  gradient norm 1.25',
+      'step 400/400  loss 0.512  812 samples/s  learning rate 2.0e-3  gradient norm 1.25',
     );
   });
 });

@@ -88,7 +88,7 @@ test('latents of .safetensors: shifted, scaled, and recorded; labels from the sa
     count: 2,
     shape: [4, 1, 1],
     classNames: ['a', 'b'],
-    record: { scale: 0.5, shift: 1 },
+    record: { kind: 'latents', scale: 0.5, shift: 1 },
   });
   expect(await readAll(source)).toEqual([
     [[0, 1, 2, 3], { label: 1 }],

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { arraySource } from '../../src/data/arrays.ts';
-import { checkData } from '../../src/data/check.ts';
+import { checkSamples } from '../../src/data/check.ts';
 import { type ImageItems, imageSource } from '../../src/data/images/image-source.ts';
+import type { Source } from '../../src/data/source.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 import { painted, plain, settingsOf } from './images/pictures.ts';
 
@@ -25,12 +26,12 @@ function imagesOf(files: readonly (Uint8Array | Promise<Uint8Array>)[], more: Pa
   return imageSource({ name: 'set', items, settings, condition: 'auto' });
 }
 
-describe('checkData', () => {
+describe('checkSamples', () => {
   test('counts sizes, aspects and formats of the stored images, and reports progress', async () => {
     const jpeg = plain('#336699', 20, 70).removeAlpha().jpeg().toBuffer();
     const progress: string[] = [];
     const source = imagesOf([noisy(8, 8), noisy(40, 8), noisy(16, 31), jpeg]);
-    const report = await checkData(source, {
+    const report = await checkSamples(source, {
       onProgress: (done, total) => progress.push(`${done}/${total}`),
     });
     expect(report).toMatchObject({ name: 'set', count: 4, shape: [3, 8, 8], enlarged: 0 });
@@ -53,7 +54,7 @@ describe('checkData', () => {
 
   test('names what cannot be read, and copies', async () => {
     const good = await noisy(8, 8);
-    const report = await checkData(imagesOf([good, new Uint8Array(0), noisy(8, 8, 1), good, good]));
+    const report = await checkSamples(imagesOf([good, new Uint8Array(0), noisy(8, 8, 1), good, good]));
     expect(report.unreadable).toEqual({
       count: 1,
       problems: ['1.png: is empty (0 bytes). Fetch it again, or remove it.'],
@@ -67,13 +68,13 @@ describe('checkData', () => {
   });
 
   test('a set of which nothing can be read has no values', async () => {
-    const report = await checkData(imagesOf([new Uint8Array(0)]));
+    const report = await checkSamples(imagesOf([new Uint8Array(0)]));
     expect(report.values).toBeUndefined();
     expect(report.advice).toEqual(['Samples that cannot be read: 1. Fetch them again, or remove them.']);
   });
 
   test('tells small images', async () => {
-    const report = await checkData(imagesOf([noisy(4, 8), noisy(8, 8)]));
+    const report = await checkSamples(imagesOf([noisy(4, 8), noisy(8, 8)]));
     expect(report.enlarged).toBe(1);
     expect(report.advice[0]).toContain('1 of 2 images are smaller than the 8x8 that the model sees');
   });
@@ -82,7 +83,7 @@ describe('checkData', () => {
     const files = Array.from({ length: 13 }, (_, i) => noisy(8, 8, i));
     const label = (index: number): number => (index === 0 ? 2 : 0);
     const source = imagesOf(files, { label });
-    const report = await checkData(source);
+    const report = await checkSamples(source);
     expect(report.classes).toEqual([
       { name: '0', count: 12 },
       { name: '1', count: 0 },
@@ -92,7 +93,7 @@ describe('checkData', () => {
       'No sample has the class 1: add some, or drop it.',
       'There are 12 samples of 0 and 1 of 2: the small classes will be learnt badly. Add to them, or merge them.',
     ]);
-    const wrong = await checkData({ ...source, classes: 2 });
+    const wrong = await checkSamples({ ...source, classes: 2 });
     expect(wrong.unreadable.problems).toEqual([
       'set: 0.png has label 2, outside of [0, 2). Correct the label, or the number of classes.',
     ]);
@@ -101,7 +102,7 @@ describe('checkData', () => {
   test('shows the longest captions', async () => {
     const captions = ['a', 'a cat on a mat', 'a cat', 'a dog', 'two', 'a b', 'c'];
     const files = captions.map((_, i) => noisy(8, 8, i));
-    const report = await checkData(imagesOf(files, { caption: (index) => captions[index]! }));
+    const report = await checkSamples(imagesOf(files, { caption: (index) => captions[index]! }));
     expect(report.captions?.longest).toHaveLength(5);
     expect(report.captions?.longest[0]).toEqual({ sample: '1.png', caption: 'a cat on a mat' });
     expect(report.captions?.meanLength).toBeCloseTo(captions.join('').length / 7, 10);
@@ -110,14 +111,47 @@ describe('checkData', () => {
 
   test('tells the range of values, of any source, and copies among them', async () => {
     const images = Float32Array.from({ length: 16 }, (_, i) => (i % 4) * 10);
-    const report = await checkData(arraySource({ images, shape: [1, 2, 2], unbounded: true }));
+    const report = await checkSamples(arraySource({ images, shape: [1, 2, 2], unbounded: true }));
     expect(report.values).toEqual({ least: 0, most: 30, mean: 15, deviation: Math.sqrt(125) });
     expect(report.sizes).toEqual([]);
     expect(report.duplicates.count).toBe(3);
     expect(report.duplicates.pairs).toContainEqual(['sample 3', 'sample 0']);
     expect(report.advice.at(-1)).toContain('Divide data.scale by 11.2.');
-    const flat = await checkData(arraySource({ images: new Float32Array(4), shape: [1, 2, 2] }));
+    const flat = await checkSamples(arraySource({ images: new Float32Array(4), shape: [1, 2, 2] }));
     expect(flat.advice).toEqual(['All values are nearly the same: there is nothing to learn.']);
+  });
+
+  test('stops at a signal, which it hears also while it reads from memory', async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 100);
+    const read = (): object => ({});
+    const source = { name: 'set', count: Infinity, shape: [1], read };
+    await expect(checkSamples(source, { signal: controller.signal })).rejects.toThrow('aborted');
+  });
+
+  test('tells of cells how they were normalised, and how many values are zero', async () => {
+    const genes = ['a', 'b'];
+    const scale = { center: [1, 2], deviation: [0.5, 4] };
+    const record = { kind: 'expression', genes, label: 'type', normalize: 'log1p', target: 10, ...scale };
+    const zero = [-2, -0.5];
+    const cells = [zero, [3, -0.5], [-2, 1]];
+    const source: Source = {
+      name: 'cells',
+      count: 3,
+      shape: [2],
+      record: { ...record, totals: [[1]] },
+      read: (index, out) => (out.set(cells[index]!), {}),
+    };
+    expect((await checkSamples(source)).expression).toEqual({
+      genes: 2,
+      label: 'type',
+      normalize: 'log1p',
+      target: 10,
+      areCounts: true,
+      zeros: 4 / 6,
+      emptyCells: 1,
+    });
+    expect((await checkSamples({ ...source, record })).expression?.areCounts).toBe(false);
   });
 
   test('a fault of the program is no fault of the data', async () => {
@@ -125,7 +159,7 @@ describe('checkData', () => {
       throw new TypeError('broken');
     };
     const source = { name: 'set', count: 1, shape: [1, 1, 1], read: broken };
-    await expect(checkData(source)).rejects.toThrow(TypeError);
-    await expect(checkData(source)).rejects.not.toThrow(RectiflowError);
+    await expect(checkSamples(source)).rejects.toThrow(TypeError);
+    await expect(checkSamples(source)).rejects.not.toThrow(RectiflowError);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -53,6 +53,15 @@ test.each<[string[], string[]]>([
   [['.hid*'], ['.hidden.tar']],
 ])('%j', async (patterns, wanted) => {
   expect(await expand(...patterns)).toEqual(wanted);
+});
+
+test('links to files and folders are followed, by ** only to files', async () => {
+  await mkdir(join(folder, 'links'));
+  await symlink(join(folder, 's-000.tar'), join(folder, 'links', 'file.tar'));
+  await symlink(join(folder, 'a'), join(folder, 'links', 'folder.tar'));
+  expect(await expand('links/*.tar')).toEqual(['links/file.tar']);
+  expect(await expand('links/*/*.tar')).toEqual(['links/folder.tar/one.tar']);
+  expect(await expand('links/**')).toEqual(['links/file.tar']);
 });
 
 describe('what is refused', () => {

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openArray } from '../../src/data/array-source.ts';
 import { packSource, verifyPack } from '../../src/data/pack.ts';
@@ -68,7 +68,7 @@ describe('what was packed reads back bit for bit', () => {
     const manifest = await packSource(source, shards, {
       form: 'shards',
       samplesPerShard: 10,
-      onProgress: ({ done, total }) => progress.push(done / total),
+      onProgress: (done, total) => progress.push(done / total),
     });
     expect(progress).toHaveLength(23);
     expect(progress.at(-1)).toBe(1);
@@ -93,6 +93,20 @@ describe('what was packed reads back bit for bit', () => {
       expect(await readAll(packed)).toEqual(wanted);
     }
     for (const path of [shards, array]) expect(await verifyPack(path)).toMatchObject({ count: 23 });
+  });
+
+  test('a signal stops it, and nothing is left behind', async () => {
+    for (const form of ['shards', 'array'] as const) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const path = target();
+      const onProgress = (done: number): void => {
+        if (done === 3) controller.abort();
+      };
+      await expect(packSource(images(23), path, { form, signal, onProgress })).rejects.toThrow('aborted');
+      const beside = await readdir(dirname(path));
+      expect(beside.filter((name) => name.split('.')[0] === basename(path))).toEqual([]);
+    }
   });
 
   test('captions of any letters; shards of a bounded size', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FilePool } from '../../src/data/file-pool.ts';
 import { openParquet } from '../../src/data/parquet.ts';
 import { ParquetFile } from '../../src/data/parquet/file.ts';
@@ -98,7 +98,7 @@ describe('RowReader', () => {
   test('reads single rows by the index of pages where the set is larger than the cache', async () => {
     const pool = new FilePool();
     const file = await ParquetFile.open(fixture('pages'), pool);
-    expect(file.hasPageIndex('image', 0)).toBe(true);
+    expect(await file.pageCount('image', 0)).toBe(5);
     const reads: [number, number][] = [];
     const read = file.read.bind(file);
     file.read = (column, start, end) => {
@@ -159,6 +159,17 @@ describe('what is refused', () => {
     ['nulls', { condition: 'caption' }, /1 of 3 images have no caption: .*nulls\.parquet: row 1/],
   ])('%s %j', async (name, change, message) => {
     await expect(open(fixture(name), change)).rejects.toThrow(message);
+  });
+
+  test('a group of rows that would fill memory, unless its pages are read one by one', async () => {
+    const bytes = vi.spyOn(ParquetFile.prototype, 'columnBytes').mockReturnValue(3 * 2 ** 30);
+    await expect(open(fixture('labels-0'))).rejects.toThrow(
+      /has 3\.0 GiB of images in one group.*row_group_size=100/,
+    );
+    const source = await open(fixture('pages'));
+    expect(await readSample(source, 7)).toEqual([7, { caption: 'Föhn 7' }]);
+    bytes.mockRestore();
+    await source.close?.();
   });
 
   test('a null image, when it is read', async () => {

@@ -64,6 +64,7 @@ describe('checkSource', () => {
 
 describe('digits', () => {
   afterEach(() => {
+    vi.unstubAllEnvs();
     vi.doUnmock('node:module');
     vi.resetModules();
   });
@@ -95,6 +96,7 @@ describe('digits', () => {
         },
       }),
     }));
+    vi.stubEnv('XDG_CACHE_HOME', await mkdtemp(join(tmpdir(), 'empty-')));
     vi.resetModules();
     const { digitsSource: isolated } = await import('../../src/data/digits.ts');
     await expect(isolated()).rejects.toThrow(

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StoredTensor, encodeSafetensors } from '../../src/checkpoint/safetensors.ts';
-import { CaptionCache, captionsOf, encodeCaptions } from '../../src/data/caption-cache.ts';
+import { CaptionCache, encodeCaptions } from '../../src/data/caption-cache.ts';
+import { captionsOf } from '../../src/data/captions.ts';
 import type { Source } from '../../src/data/source.ts';
 import {
   type OnnxRuntime,

@@ -5,7 +5,8 @@ type Column =
   | readonly string[]
   | Int32Array
   | Float64Array
-  | { codes: readonly number[]; categories: readonly string[] };
+  | { codes: readonly number[]; categories: readonly string[] }
+  | { values: readonly number[]; mask: readonly number[] };
 
 export interface TinyFile {
   /** Cells x genes: dense where it is an array of rows, else the parts of a sparse matrix. */
@@ -55,15 +56,21 @@ function writeTable(parent: Group, name: string, index: readonly string[]): Grou
 }
 
 function writeColumn(group: Group, name: string, column: Column): void {
-  if (!('codes' in column)) {
+  if (!('codes' in column) && !('mask' in column)) {
     const data = Array.isArray(column) ? [...column] : (column as Int32Array);
     group.create_dataset({ name, data });
     return;
   }
   const parts = group.create_group(name);
-  attribute(parts, 'encoding-type', 'categorical');
-  parts.create_dataset({ name: 'codes', data: Int8Array.from(column.codes) });
-  parts.create_dataset({ name: 'categories', data: [...column.categories], dtype: 'S' });
+  if ('mask' in column) {
+    attribute(parts, 'encoding-type', 'nullable-integer');
+    parts.create_dataset({ name: 'values', data: BigInt64Array.from(column.values, BigInt) });
+    parts.create_dataset({ name: 'mask', data: Int8Array.from(column.mask) });
+  } else {
+    attribute(parts, 'encoding-type', 'categorical');
+    parts.create_dataset({ name: 'codes', data: Int8Array.from(column.codes) });
+    parts.create_dataset({ name: 'categories', data: [...column.categories], dtype: 'S' });
+  }
 }
 
 function writeMatrix(parent: Group, name: string, X: TinyFile['X'], shape: [number, number]): void {

@@ -213,7 +213,11 @@ describe('recipes, files and --set', () => {
   });
 
   test.each([
-    ['digit', [], /there is no recipe "digit". Did you mean "digits"\? Give one of digits, or the path of/],
+    [
+      'digit',
+      [],
+      /there is no recipe "digit". Did you mean "digits"\? Give one of digits, .* or the path of/,
+    ],
     ['digits', ['train.steps'], /--set train.steps: wanted a.b=value/],
     ['digits', ['=3'], /--set =3: wanted/],
     ['digits', ['a..b=3'], /--set a..b=3: wanted/],

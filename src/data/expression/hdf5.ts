@@ -178,6 +178,11 @@ export function fieldNames(dataset: Dataset): string[] | undefined {
   return dataset.metadata.compound_type?.members.map(({ name }) => name);
 }
 
+/** What the values of an enumeration are called: booleans are FALSE and TRUE. */
+export function enumeration({ metadata: { enum_type } }: Dataset): Map<number, string> | undefined {
+  return enum_type && new Map(Object.entries(enum_type.members).map(([name, value]) => [value, name]));
+}
+
 export function rowCount(dataset: Dataset): number {
   return dataset.shape?.[0] ?? 0;
 }
@@ -196,7 +201,8 @@ export function guard<T>(path: string, problem: string, action: () => T): T {
     return action();
   } catch (error) {
     // HDF5 prints its stack outermost first: the last line says what went wrong.
-    const reason = [...String(error).matchAll(/\(\): (.+)$/gm)].at(-1)?.[1] ?? String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const reason = [...text.matchAll(/\(\): (.+)$/gm)].at(-1)?.[1] ?? text;
     throw fileError(path, `${problem}: ${reason}`, 'Fetch or write the file again', error);
   }
 }
@@ -211,8 +217,8 @@ const SIGNATURE = '894844460d0a1a0a';
 async function checkSignature(path: string): Promise<void> {
   const head = Buffer.alloc(SIGNATURE.length / 2);
   try {
-    await using file = await open(path, 'r');
-    await file.read(head);
+    const file = await open(path, 'r');
+    await file.read(head).finally(() => file.close());
   } catch (error) {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   }

@@ -11,6 +11,8 @@ const REFERENCE = 4 + 8 + 4;
 const UNDEFINED = 2n ** 64n - 1n;
 const MESSAGE = { layout: 8, continuation: 16 } as const;
 
+const anotherFormat = "LZF is read in files of HDF5's earliest format only (h5py's libver), with gzip in any";
+
 interface Chunk {
   /** Its first element's place along each axis. */
   readonly origin: readonly number[];
@@ -93,7 +95,7 @@ export class LzfFile {
     // A reference to an object is the address of its header.
     const address = Number(Buffer.from(dataset.create_reference().ref_data).readBigUInt64LE());
     const message = this.layoutMessage(address);
-    if (message[0] !== 3 || message[1] !== 2) throw new Error('it has a data layout of another version');
+    if (message[0] !== 3 || message[1] !== 2) throw new Error(anotherFormat);
     const axes = message[2]! - 1;
     const root = message.readBigUInt64LE(3);
     const extents = Array.from({ length: axes }, (_, axis) => message.readUInt32LE(11 + 4 * axis));
@@ -104,7 +106,7 @@ export class LzfFile {
 
   private layoutMessage(address: number): Buffer {
     const header = this.bytes(address, 16);
-    if (header[0] !== 1) throw new Error('it has an object header of another version');
+    if (header[0] !== 1) throw new Error(anotherFormat);
     const blocks = [[address + 16, header.readUInt32LE(8)] as const];
     // Continuations are added while the list is walked.
     for (const [start, length] of blocks) {

@@ -5,8 +5,8 @@ import { type Matrix, type Rows, blocks } from './matrix.ts';
 
 /** What one pass over the whole matrix finds. */
 export interface Scan {
-  /** Stored ones. */
-  readonly values: number;
+  /** Stored values of each gene. */
+  readonly stored: Float64Array;
   /** The sum of each cell over all genes. */
   readonly totals: Float64Array;
   /** Whether all are whole numbers from 0: counts. */
@@ -31,12 +31,16 @@ const MIXED_UP = 'Write the file again: its matrix is damaged';
  * @throws RectiflowError naming cell and gene, on a value that is not finite, on a gene that a cell has twice, on indices out of
  * range and, unless `normalize` is none, on a negative value
  */
-export function scanMatrix(matrix: Matrix, names: Names, normalize: ExpressionData['normalize']): Scan {
+export async function scanMatrix(
+  matrix: Matrix,
+  names: Names,
+  normalize: ExpressionData['normalize'],
+): Promise<Scan> {
   const totals = new Float64Array(matrix.rows);
   const lastCell = new Float64Array(matrix.columns).fill(-1);
-  let [values, largest, counts, negative] = [0, -Infinity, true, false];
-  for (const { start, block } of blocks(matrix)) {
-    values += block.values.length;
+  const stored = new Float64Array(matrix.columns);
+  let [largest, counts, negative] = [-Infinity, true, false];
+  for await (const { start, block } of blocks(matrix)) {
     for (let i = 0; i + 1 < block.starts.length; i++) {
       const cell = start + i;
       for (let at = block.starts[i]!; at < block.starts[i + 1]!; at++) {
@@ -59,11 +63,12 @@ export function scanMatrix(matrix: Matrix, names: Names, normalize: ExpressionDa
         counts &&= value >= 0 && Number.isInteger(value);
         largest = Math.max(largest, value);
         totals[cell]! += value;
+        stored[gene]!++;
       }
     }
   }
   if (!(largest > 0)) throw dataError(names.file, 'holds no value above 0', 'Choose another layer');
-  return { values, totals, counts, largest, negative };
+  return { stored, totals, counts, largest, negative };
 }
 
 function negativeValue(names: Names, cell: number, gene: number, value: number): Error {
@@ -107,8 +112,11 @@ export class Cells {
   }
 
   /** Calls `visit` for each stored value of the cells that `chosen` has, in the order of the file. */
-  forEachOf(chosen: Uint8Array, visit: (cell: number, gene: number, value: number) => void): void {
-    for (const { start, block } of blocks(this.matrix)) {
+  async forEachOf(
+    chosen: Uint8Array,
+    visit: (cell: number, gene: number, value: number) => void,
+  ): Promise<void> {
+    for await (const { start, block } of blocks(this.matrix)) {
       for (let i = 0; i + 1 < block.starts.length; i++) {
         if (chosen[start + i] === 0) continue;
         this.visitRow(block, i, start + i, (gene, value) => visit(start + i, gene, value));
@@ -138,16 +146,16 @@ export interface Moments {
 }
 
 /** Mean and variance of each gene over the chosen cells, zeros included. @param map is applied to each value; 0 must stay 0 */
-export function geneMoments(
+export async function geneMoments(
   cells: Cells,
   chosen: Uint8Array,
   map: (value: number) => number = (value) => value,
-): Moments {
+): Promise<Moments> {
   const genes = cells.matrix.columns;
   const count = chosen.reduce((sum, one) => sum + one, 0);
   const mean = new Float64Array(genes);
   const variance = new Float64Array(genes);
-  cells.forEachOf(chosen, (_, gene, value) => {
+  await cells.forEachOf(chosen, (_, gene, value) => {
     mean[gene]! += map(value) / count;
     variance[gene]! += map(value) ** 2 / count;
   });

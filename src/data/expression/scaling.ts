@@ -22,11 +22,16 @@ export function fitScaling({ mean, variance }: Moments, genes: Int32Array, perGe
  * For each class, half of the least value above zero that one of its cells typically has (the median): of counts, half of what a
  * single one has become.
  */
-export function zeroBounds(cells: Cells, chosen: Uint8Array, genes: Int32Array, codes: Int32Array): number[] {
+export async function zeroBounds(
+  cells: Cells,
+  chosen: Uint8Array,
+  genes: Int32Array,
+  codes: Int32Array,
+): Promise<number[]> {
   const wanted = new Uint8Array(cells.matrix.columns);
   for (const gene of genes) wanted[gene] = 1;
   const least = new Float64Array(cells.matrix.rows).fill(Infinity);
-  cells.forEachOf(chosen, (cell, gene, value) => {
+  await cells.forEachOf(chosen, (cell, gene, value) => {
     if (value > 0 && wanted[gene] === 1) least[cell] = Math.min(least[cell]!, value);
   });
   return byClass(least, codes, chosen).map((ofClass) => {

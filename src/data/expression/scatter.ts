@@ -23,8 +23,6 @@ const top = 64;
 const left = 40;
 const bottom = 40;
 const legendWidth = 230;
-/** The golden angle: hues of classes that follow each other are far apart, however many there are. */
-const hueStep = 137.508;
 
 const style = `text { font: 13px system-ui, sans-serif; fill: #768390 } .title { font-size: 15px; font-weight: 600 }
   .frame { fill: none; stroke: #8b949e; stroke-opacity: .4 } circle { fill-opacity: .7 }
@@ -32,7 +30,11 @@ const style = `text { font: 13px system-ui, sans-serif; fill: #768390 } .title {
 
 const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 const px = (value: number): string => value.toFixed(1);
-const colour = (label: number): string => `hsl(${Math.round((label * hueStep) % 360)} 62% 52%)`;
+
+/** Hues all around the circle, neighbours of different lightness. */
+function colour(label: number, classes: number): string {
+  return `hsl(${Math.round((360 * label) / classes)} 65% ${label % 2 === 0 ? 58 : 42}%)`;
+}
 
 export function svgScatter({ title, x, y, panels, classNames }: Scatter): string {
   const points = panels.flatMap((panel) => panel.points);
@@ -44,7 +46,7 @@ export function svgScatter({ title, x, y, panels, classNames }: Scatter): string
     const at = left + i * (side + gap);
     const dots = panel.points.map(([px0, py0], n) => {
       const [cx, cy] = [at + toX(px0) * side, top + (1 - toY(py0)) * side];
-      return `<circle cx="${px(cx)}" cy="${px(cy)}" r="2.5" fill="${colour(panel.labels[n] ?? 0)}"/>`;
+      return `<circle cx="${px(cx)}" cy="${px(cy)}" r="2.5" fill="${colour(panel.labels[n] ?? 0, classNames.length)}"/>`;
     });
     return [
       `<text x="${at}" y="${top - 12}">${escape(panel.title)}</text>`,
@@ -56,7 +58,7 @@ export function svgScatter({ title, x, y, panels, classNames }: Scatter): string
   const legend = classNames.map((name, label) => {
     const [at, line] = [left + panels.length * (side + gap), top + 10 + 22 * label];
     return (
-      `<circle cx="${at + 6}" cy="${line}" r="5" fill="${colour(label)}"/>` +
+      `<circle cx="${at + 6}" cy="${line}" r="5" fill="${colour(label, classNames.length)}"/>` +
       `<text x="${at + 18}" y="${line + 4}">${escape(name)}</text>`
     );
   });

@@ -2,7 +2,8 @@ import { dataError, valueError } from '../../tensor/errors.ts';
 import type { ExpressionData } from '../settings.ts';
 import type { Source } from '../source.ts';
 import { Hdf5File } from './hdf5.ts';
-import { MEMORY_LIMIT, type Matrix, findLayer, loadMatrix, matrixBytes, openMatrix } from './matrix.ts';
+import type { Matrix } from './matrix.ts';
+import { MEMORY_LIMIT, loadMatrix, matrixBytes } from './memory-matrix.ts';
 import {
   Cells,
   type Names,
@@ -15,47 +16,58 @@ import {
 import type { ExpressionRecord } from './record.ts';
 import { type Scaling, fitScaling, zeroBounds, totalQuantiles } from './scaling.ts';
 import { heldOutRows } from './split.ts';
+import { findLayer, openMatrix } from './stored-matrix.ts';
 import { type Categories, Table } from './table.ts';
 import { variableGenes } from './variable-genes.ts';
 
 /**
  * The cells of an .h5ad file (https://anndata.readthedocs.io/en/stable/fileformat-prose.html; older layouts too) as samples of
  * shape [G], normalised and scaled as `data` says. Scale and choice of genes come from the cells to train on, whichever split is
- * asked for. A matrix of up to 2 GiB is held in memory; of a larger one each cell is read from the file when it is needed.
+ * asked for. Of a matrix too large for memory the chosen genes are held if they fit; else each cell is read from the file when it
+ * is needed.
  * Every value is looked at first. Cells with no counts are kept: all their values are zero.
+ * @param memoryLimit bytes of the matrix in memory at most; 2 GiB by default
  * @throws RectiflowError naming the file, and cell and gene where there are any
  */
-export async function openExpression(data: ExpressionData): Promise<Source> {
+export async function openExpression(
+  data: ExpressionData,
+  memoryLimit: number = MEMORY_LIMIT,
+): Promise<Source> {
   const file = await Hdf5File.open(data.path);
   try {
-    return readSource(file, data);
+    return await readSource(file, data, memoryLimit);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function readSource(file: Hdf5File, data: ExpressionData): Source {
+async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: number): Promise<Source> {
   const layer = findLayer(file, data.layer);
-  const stored = openMatrix(file, layer.matrix);
+  const stored = await openMatrix(file, layer.matrix, memoryLimit);
   const obs = new Table(file, 'obs');
-  const allGenes = new Table(file, layer.genes).index(0, stored.columns + 1);
-  checkSizes(file, stored, allGenes.length, obs.index(0, stored.rows + 1).length);
+  const genesTable = new Table(file, layer.genes);
+  checkSizes(file, stored, genesTable.rows, obs.rows);
+  const allGenes = genesTable.index(0, stored.columns);
   const names: Names = {
     file: data.path,
     cell: (row) => `cell ${row} (${obs.index(row, row + 1)[0]})`,
     gene: (column) => `gene ${allGenes[column]}`,
   };
   const labels = data.label === undefined ? undefined : readLabels(obs, data.label, names);
-  const scan = scanMatrix(stored, names, data.normalize);
+  const scan = await scanMatrix(stored, names, data.normalize);
   const normalize = chooseNormalization(scan, data.normalize);
-  const cells = new Cells(intoMemory(stored, scan), scan.totals, normalize, data.target);
+  const normalized = (matrix: Matrix): Cells => new Cells(matrix, scan.totals, normalize, data.target);
+  const whole = normalized(await intoMemory(stored, scan, memoryLimit));
 
   const codes = labels?.codes ?? new Int32Array(stored.rows);
   const held = heldOutRows(codes, labels?.names.length ?? 0, data.holdOut);
   const trained = held.map((row) => 1 - row);
-  const genes = chooseGenes(cells, trained, scan, data);
-  const scaling = fitScaling(geneMoments(cells, trained), genes, data.scaleGenes);
+  const genes = await chooseGenes(whole, trained, scan, data);
+  const cells = normalized(await intoMemory(whole.matrix, scan, memoryLimit, genes));
+  // Where only they are in memory, the chosen genes are the matrix's columns.
+  const columns = cells.matrix.columns === genes.length ? Int32Array.from(genes.keys()) : genes;
+  const scaling = fitScaling(await geneMoments(cells, trained), columns, data.scaleGenes);
   const totals =
     scan.counts && normalize === 'log1p' ? totalQuantiles(scan.totals, codes, trained) : undefined;
   const record: ExpressionRecord = {
@@ -66,7 +78,7 @@ function readSource(file: Hdf5File, data: ExpressionData): Source {
     target: data.target,
     center: [...scaling.center],
     deviation: [...scaling.deviation],
-    ...(scan.negative ? {} : { zeroBelow: zeroBounds(cells, trained, genes, codes) }),
+    ...(scan.negative ? {} : { zeroBelow: await zeroBounds(cells, trained, columns, codes) }),
     ...(totals === undefined ? {} : { totals }),
   };
   const rows = rowsOf(data.split === 'held-out' ? held : trained);
@@ -76,7 +88,7 @@ function readSource(file: Hdf5File, data: ExpressionData): Source {
     shape: [genes.length],
     ...(labels === undefined ? {} : { classes: labels.names.length, classNames: labels.names }),
     record,
-    read: reader(cells, rows, genes, scaling, labels),
+    read: reader(cells, rows, columns, scaling, labels),
     describe: (index) => names.cell(rows[index]!),
     close: async () => file.close(),
   };
@@ -85,20 +97,20 @@ function readSource(file: Hdf5File, data: ExpressionData): Source {
 function reader(
   cells: Cells,
   rows: Int32Array,
-  genes: Int32Array,
+  columns: Int32Array,
   { center, deviation }: Scaling,
   labels: Categories | undefined,
 ): Source['read'] {
   const placeOf = new Int32Array(cells.matrix.columns).fill(-1);
-  genes.forEach((gene, place) => (placeOf[gene] = place));
+  columns.forEach((column, place) => (placeOf[column] = place));
   const scaled = (place: number, value: number): number =>
     (value - center[place % center.length]!) / deviation[place % deviation.length]!;
-  const zeros = Float32Array.from(genes, (_, place) => scaled(place, 0));
+  const zeros = Float32Array.from(columns, (_, place) => scaled(place, 0));
   return (index, out, offset) => {
     const row = rows[index]!;
     out.set(zeros, offset);
-    cells.forEach(row, (gene, value) => {
-      const place = placeOf[gene]!;
+    cells.forEach(row, (column, value) => {
+      const place = placeOf[column]!;
       if (place >= 0) out[offset + place] = scaled(place, value);
     });
     return labels === undefined ? {} : { label: labels.codes[row]! };
@@ -122,12 +134,26 @@ function readLabels(obs: Table, column: string, { file, cell }: Names): Categori
   return labels;
 }
 
-function intoMemory(matrix: Matrix, { values }: Scan): Matrix {
-  if (matrix.inMemory || matrixBytes(values, matrix.rows, matrix.columns) > MEMORY_LIMIT) return matrix;
-  return loadMatrix(matrix, values);
+/** The matrix in memory, with the chosen genes alone if need be; or as it is, where even those are too many. */
+async function intoMemory(
+  matrix: Matrix,
+  { stored }: Scan,
+  memoryLimit: number,
+  genes?: Int32Array,
+): Promise<Matrix> {
+  const values =
+    genes?.reduce((total, gene) => total + stored[gene]!, 0) ??
+    stored.reduce((total, count) => total + count, 0);
+  const bytes = matrixBytes(values, matrix.rows, genes?.length ?? matrix.columns);
+  return matrix.inMemory || bytes > memoryLimit ? matrix : loadMatrix(matrix, values, genes);
 }
 
-function chooseGenes(cells: Cells, trained: Uint8Array, scan: Scan, data: ExpressionData): Int32Array {
+async function chooseGenes(
+  cells: Cells,
+  trained: Uint8Array,
+  scan: Scan,
+  data: ExpressionData,
+): Promise<Int32Array> {
   const { columns } = cells.matrix;
   const { variableGenes: wanted, path } = data;
   if (wanted === 0) return Int32Array.from({ length: columns }, (_, gene) => gene);
@@ -143,7 +169,7 @@ function chooseGenes(cells: Cells, trained: Uint8Array, scan: Scan, data: Expres
     );
   }
   const normalize = chooseNormalization(scan, data.normalize);
-  const moments = geneMoments(cells, trained, isLogarithmic(scan, normalize) ? Math.expm1 : undefined);
+  const moments = await geneMoments(cells, trained, isLogarithmic(scan, normalize) ? Math.expm1 : undefined);
   return variableGenes(moments, wanted);
 }
 

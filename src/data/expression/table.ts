@@ -8,6 +8,7 @@ import {
   type Dataset,
   type Group,
   type Hdf5File,
+  enumeration,
   fieldNames,
   isDataset,
   isGroup,
@@ -53,18 +54,17 @@ export class Table {
     return names.filter((name) => name !== index && name !== '__categories');
   }
 
+  get rows(): number {
+    return rowCount(isDataset(this.object) ? this.object : this.indexColumn());
+  }
+
   /** The names of rows [start, end): of cells or genes. */
   index(start: number, end: number): string[] {
     const { object, file } = this;
-    const name = this.indexName();
-    if (isDataset(object)) {
-      const field = fieldNames(object)?.indexOf(name) ?? -1;
-      if (field >= 0) return file.field(object, field, start, end).map(String);
-    } else {
-      const column = object.keys().includes(name) ? file.find(`${this.path}/${name}`) : undefined;
-      if (column !== undefined && isDataset(column)) return file.strings(column, start, end);
-    }
-    throw dataError(file.path, `${this.path} has no index`, 'Write the file again with a current anndata');
+    if (isGroup(object)) return file.strings(this.indexColumn(), start, end);
+    const field = fieldNames(object)?.indexOf(this.indexName()) ?? -1;
+    if (field < 0) throw this.withoutIndex();
+    return file.field(object, field, start, end).map(String);
   }
 
   /**
@@ -102,6 +102,20 @@ export class Table {
     throw this.unreadable(where);
   }
 
+  private indexColumn(): Dataset {
+    const column = this.file.find(`${this.path}/${this.indexName()}`);
+    if (column === undefined || !isDataset(column)) throw this.withoutIndex();
+    return column;
+  }
+
+  private withoutIndex(): Error {
+    return dataError(
+      this.file.path,
+      `${this.path} has no index`,
+      'Write the file again with a current anndata',
+    );
+  }
+
   private indexName(): string {
     const { object, file } = this;
     if (isGroup(object)) return String(file.attribute(object, '_index') ?? '_index');
@@ -110,9 +124,10 @@ export class Table {
 
   private read(dataset: Dataset): (string | number)[] {
     const end = rowCount(dataset);
-    return isText(dataset)
-      ? this.file.strings(dataset, 0, end)
-      : Array.from(this.file.numbers(dataset, 0, end));
+    if (isText(dataset)) return this.file.strings(dataset, 0, end);
+    const numbers = Array.from(this.file.numbers(dataset, 0, end));
+    const members = enumeration(dataset);
+    return members === undefined ? numbers : numbers.map((value) => members.get(value) ?? value);
   }
 
   private fromField(object: Dataset, column: string, where: string): Categories {

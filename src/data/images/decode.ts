@@ -123,9 +123,16 @@ async function orDamaged<T>(origin: string, decode: () => Promise<T>): Promise<T
 
 function decodingError(origin: string, error: Error): Error {
   // The decoder gives a line per attempt, of which the last one that has words says the most.
-  const lines = error.message.split('\n').filter((line) => /[a-z]/i.test(line));
-  const reason = (lines.at(-1) ?? 'unknown error').trim().replace(/[.:]$/, '');
-  return fileError(origin, `is truncated or damaged: ${reason}`, ADVICE, error);
+  const lines = error.message
+    .split('\n')
+    .filter((line) => /[a-z]/i.test(line) && !/^unknown error/i.test(line));
+  const reason = lines.at(-1)?.trim().replace(/[.:]$/, '');
+  return fileError(
+    origin,
+    `is truncated or damaged${reason === undefined ? '' : `: ${reason}`}`,
+    ADVICE,
+    error,
+  );
 }
 
 function notAnImage(bytes: Uint8Array, origin: string, cause?: unknown): Error {

@@ -79,6 +79,7 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
       const { autoOrient, format } = await readHeader(bytes, items.describe(index), settings.maxPixels);
       return { digest: createHash('sha256').update(bytes).digest('hex'), ...autoOrient, format };
     },
+    ...(condition === 'caption' ? { caption: (index) => items.caption!(index) } : {}),
     describe: (index) => items.describe(index),
     ...(items.close === undefined ? {} : { close: () => items.close!() }),
   };

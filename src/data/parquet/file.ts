@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { parquetMetadataAsync, parquetReadObjects, parquetSchema, readOffsetIndex } from 'hyparquet';
 import type { AsyncBuffer, ColumnChunk, Compressors, FileMetaData, SchemaTree } from 'hyparquet';
 import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
@@ -20,6 +20,7 @@ export class ParquetFile {
   readonly #buffer: AsyncBuffer;
   readonly #metadata: FileMetaData;
   readonly #columns: ReadonlyMap<string, SchemaTree>;
+  readonly #pages = new Map<string, Promise<number>>();
   readonly #compressors = new Map<string, Promise<Compressors>>();
 
   private constructor(path: string, buffer: AsyncBuffer, metadata: FileMetaData) {
@@ -74,9 +75,15 @@ export class ParquetFile {
     );
   }
 
-  /** Whether a single row can be read without the rest of its group. */
-  hasPageIndex(column: string, group: number): boolean {
-    return this.#chunks(column, group).every(({ offset_index_offset }) => offset_index_offset !== undefined);
+  /** In how many pages a group has the column, each of which can be read alone; 1 where the file has no index of them. */
+  pageCount(column: string, group: number): Promise<number> {
+    const key = `${group}\0${column}`;
+    let pages = this.#pages.get(key);
+    if (pages === undefined) {
+      pages = orDamaged(this.path, () => this.#countPages(column, group));
+      this.#pages.set(key, pages);
+    }
+    return pages;
   }
 
   /** Whether the file says that the column has a value in each row. Files need not say. */
@@ -130,6 +137,17 @@ export class ParquetFile {
       `is damaged: rows ${start} to ${end} of "${column}" are ${rows.length}`,
       REPLACE,
     );
+  }
+
+  async #countPages(column: string, group: number): Promise<number> {
+    const chunks = this.#chunks(column, group);
+    // Of a struct the largest part counts.
+    const size = ({ meta_data }: ColumnChunk): number => Number(meta_data!.total_uncompressed_size);
+    const largest = chunks.reduce((a, b) => (size(b) > size(a) ? b : a));
+    const { offset_index_offset: offset, offset_index_length: length } = largest;
+    if (offset === undefined || length === undefined) return 1;
+    const index = await this.#buffer.slice(Number(offset), Number(offset) + length);
+    return readOffsetIndex({ view: new DataView(index), offset: 0 }).page_locations.length;
   }
 
   #chunks(column: string, group: number): ColumnChunk[] {

@@ -1,6 +1,8 @@
 import type { ParquetFile } from './file.ts';
 
 const CACHE_BYTES = 256 << 20;
+/** Of groups with fewer pages, reading the whole costs little more than reading one, and serves the rows beside. */
+export const MANY_PAGES = 4;
 
 interface Group {
   readonly values: Promise<unknown[]>;
@@ -10,7 +12,7 @@ interface Group {
 /**
  * Single values of Parquet files, read in any order. Pages of a column are compressed as a whole, so a value costs at least
  * its page, and without an index of pages its group of rows. Groups that were read stay in memory up to a bound. A larger set
- * is read a page at a time where its files have an index, else a group at a time, which in a shuffled order is slow.
+ * is read a page at a time where its files have an index of many, else a group at a time, which in a shuffled order is slow.
  */
 export class RowReader {
   /** The least recently used first. */
@@ -33,7 +35,9 @@ export class RowReader {
 
   async value(file: ParquetFile, column: string, row: number): Promise<unknown> {
     const [group, within] = file.groups.locate(row);
-    if (!this.#isSmall && file.hasPageIndex(column, group)) return (await file.read(column, row, row + 1))[0];
+    if (!this.#isSmall && (await file.pageCount(column, group)) >= MANY_PAGES) {
+      return (await file.read(column, row, row + 1))[0];
+    }
     return (await this.#group(file, column, group).values)[within];
   }
 
@@ -69,8 +73,9 @@ export class RowReader {
 
   /** One after the other: groups are decoded on this thread anyway, and several at once would only fill memory. */
   #queue<T>(read: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(read, read);
-    this.#last = next.catch(() => {});
+    const next = this.#last.then(read);
+    const ended = (): void => {};
+    this.#last = next.then(ended, ended);
     return next;
   }
 }

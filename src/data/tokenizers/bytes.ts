@@ -1,12 +1,13 @@
 import { valueError } from '../../tensor/errors.ts';
+import { plainCaption } from './plain-caption.ts';
 import { type Tokenizer, endAt } from './tokenizer.ts';
 
 /** After the 256 bytes. */
 const END = 256;
 
 /**
- * The bytes of a caption's UTF-8 form and an end token: needs no file, and knows every script. Case, runs of spaces and the way
- * in which accents are written make no difference, as in CLIP. A caption that is too long is cut between two characters.
+ * The bytes of a caption's UTF-8 form and an end token: needs no file, and knows every script. A caption that is
+ * too long is cut between two characters.
  * @param length tokens of a caption, from 2
  */
 export function byteTokenizer(length: number): Tokenizer {
@@ -19,9 +20,8 @@ export function byteTokenizer(length: number): Tokenizer {
     vocabulary: END + 1,
     length,
     encode(caption) {
-      const plain = caption.normalize('NFC').replace(/\s+/gu, ' ').trim().toLowerCase();
       const bytes = new Uint8Array(length - 1);
-      const { written } = encoder.encodeInto(plain, bytes);
+      const { written } = encoder.encodeInto(plainCaption(caption), bytes);
       return endAt(length, bytes.subarray(0, written), END);
     },
   };

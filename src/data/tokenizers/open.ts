@@ -1,12 +1,26 @@
+import { valueError } from '../../tensor/errors.ts';
+import { type BytePair, bytePairTokenizer } from './byte-pairs.ts';
 import { byteTokenizer } from './bytes.ts';
 import { readTokenizer } from './tokenizer-file.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
+/** What a run keeps of a tokenizer that was learnt from its captions. */
+export interface LearntPairs {
+  readonly vocabulary: number;
+  readonly pairs: readonly BytePair[];
+}
+
 /**
- * @param name `bytes`, or the path of a tokenizer.json
+ * @param name `bytes`, `byte-pairs`, or the path of a tokenizer.json
  * @param length tokens of a caption
+ * @param learnt for byte-pairs
  * @throws RectiflowError where the file cannot be read or used
  */
-export async function openTokenizer(name: string, length: number): Promise<Tokenizer> {
-  return name === 'bytes' ? byteTokenizer(length) : readTokenizer(name, length);
+export async function openTokenizer(name: string, length: number, learnt?: LearntPairs): Promise<Tokenizer> {
+  if (name === 'bytes') return byteTokenizer(length);
+  if (name !== 'byte-pairs') return readTokenizer(name, length);
+  if (learnt === undefined) {
+    throw valueError('openTokenizer', 'learnt', 'given: byte-pairs are learnt from captions', learnt);
+  }
+  return bytePairTokenizer(learnt.pairs, learnt.vocabulary, length);
 }

@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { unscale } from '../../../src/data/expression/denormalize.ts';
+import { Hdf5File } from '../../../src/data/expression/hdf5.ts';
 import { decompress } from '../../../src/data/expression/lzf.ts';
 import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import { openExpression } from '../../../src/data/expression/source.ts';
+import { Table } from '../../../src/data/expression/table.ts';
 import type { ExpressionData } from '../../../src/data/settings.ts';
 
 const folder = resolve('../shared/data');
@@ -72,6 +74,13 @@ describe.skipIf(skip !== undefined)(`real files${skip ? ` (skipped: ${skip})` : 
         .reduce((total, value) => total + Math.expm1(value), 0);
       expect(sum / 1e4).toBeCloseTo(1, 3);
     }
+  });
+
+  test('have columns of booleans', async () => {
+    const file = await Hdf5File.open(resolve(folder, 'pbmc68k_reduced.h5ad'));
+    const { names, codes } = new Table(file, 'var').categories('highly_variable');
+    expect({ names, genes: codes.length }).toEqual({ names: ['FALSE', 'TRUE'], genes: 765 });
+    file.close();
   });
 
   test('of the oldest layout: the same cells, in raw log-normalised as in the other file’s layer', async () => {

@@ -30,8 +30,8 @@ async function open(file: Partial<TinyFile>, settings: Partial<ExpressionData> =
   return openPath(path, settings);
 }
 
-function openPath(path: string, settings: Partial<ExpressionData>): Promise<Source> {
-  return openExpression({
+function openPath(path: string, settings: Partial<ExpressionData>, memoryLimit?: number): Promise<Source> {
+  const data: ExpressionData = {
     source: 'expression',
     path,
     layer: 'X',
@@ -42,7 +42,8 @@ function openPath(path: string, settings: Partial<ExpressionData>): Promise<Sour
     holdOut: 0,
     split: 'train',
     ...settings,
-  });
+  };
+  return openExpression(data, memoryLimit);
 }
 
 /** All cells as the values they had before they were scaled. */
@@ -93,6 +94,30 @@ describe('the matrix', () => {
     expectCells(source, NORMALIZED);
     expect(source.describe!(2)).toBe('cell 2 (cell-c)');
     await source.close!();
+  });
+
+  test.each([
+    ['held whole', 1e6, 0],
+    ['read from the file cell by cell', 0, 0],
+    // 5 offsets, and values of the two genes.
+    ['held with the chosen genes alone', 5 * 8 + 3 * 6, 2],
+    ['read from the file, of which two genes are kept', 0, 2],
+  ])('gives the same cells when it is %s', async (_, memoryLimit, genes) => {
+    const path = join(folder, `memory-${files++}.h5ad`);
+    await writeTiny(path, { ...TINY, X: sparse });
+    const settings = { variableGenes: genes, scaleGenes: true };
+    const [wanted, found] = [await openPath(path, settings), await openPath(path, settings, memoryLimit)];
+    expect(found.record).toEqual(wanted.record);
+    expect(unscaled(found)).toEqual(unscaled(wanted));
+  });
+
+  test('of compressed columns that is too large to be turned is refused', async () => {
+    const path = join(folder, 'columns.h5ad');
+    const X = { format: 'csc', data: [4], indices: [0], indptr: [0, 1, 1, 1, 1] } as const;
+    await writeTiny(path, { ...TINY, X });
+    await expect(openPath(path, {}, 10)).rejects.toThrow(
+      /X has compressed columns \(CSC\), as rows it takes 1 MiB of memory.*tocsr/,
+    );
   });
 
   test.each<[string, Partial<TinyFile>, RegExp]>([
@@ -247,6 +272,12 @@ describe('labels', () => {
   test('come from whole numbers, in their order', async () => {
     const source = await open({ obs: { cluster: Int32Array.of(10, 2, 2, 10) } }, { label: 'cluster' });
     expect(source.classNames).toEqual(['2', '10']);
+    const nullable = { values: [10, 2, 2, 10], mask: [0, 0, 0, 0] };
+    expect((await open({ obs: { nullable } }, { label: 'nullable' })).classNames).toEqual(['2', '10']);
+    const obs = { nullable: { ...nullable, mask: [0, 1, 0, 0] } };
+    await expect(open({ obs }, { label: 'nullable' })).rejects.toThrow(
+      /1 of 4 cells have no value in obs\/nullable/,
+    );
   });
 
   test.each<[string, TinyFile['obs'], RegExp]>([

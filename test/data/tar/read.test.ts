@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, link, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, symlink, link, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { BlockReader } from '../../../src/data/block-reader.ts';
 import { encodeHeader } from '../../../src/data/tar/header.ts';
 import { paxRecord } from '../../../src/data/tar/pax.ts';
 import { readTar } from '../../../src/data/tar/read.ts';
@@ -139,6 +140,26 @@ test('the zeros at the end may be missing where a member ends', async () => {
   const wanted = { 'a.txt': 'abc', 'b.txt': 'x'.repeat(600) };
   expect(await members(await write(good))).toEqual(wanted);
   expect(await members(await write(good.subarray(0, good.length - 1024)))).toEqual(wanted);
+});
+
+test('members of gigabytes are jumped over', async () => {
+  const path = join(folder, 'sparse.tar');
+  const large = 5 * 2 ** 30;
+  const file = await open(path, 'w');
+  await file.write(encodeHeader('large.bin', large, '0'), 0, 512, 0);
+  const rest = encodeTar([entry('a.txt')]);
+  await file.write(rest, 0, rest.length, 512 + large);
+  await file.close();
+  const found: unknown[] = [];
+  const read = vi.spyOn(BlockReader.prototype, 'bytes');
+  await readTar(path, ({ name, offset, size }) => void found.push([name, offset, size]));
+  expect(found).toEqual([
+    ['large.bin', 512, large],
+    ['a.txt', 1024 + large, 3],
+  ]);
+  // Two headers and the end.
+  expect(read).toHaveBeenCalledTimes(3);
+  read.mockRestore();
 });
 
 test('mutations of a tar file are read or refused, never anything else', async () => {

@@ -1,0 +1,128 @@
+// What can be done with the data of a config before anything is trained.
+import { SampleReader } from '../data/bad-samples.ts';
+import { encodeCaptions } from '../data/caption-cache.ts';
+import { captionsOf } from '../data/captions.ts';
+import { checkSamples } from '../data/check.ts';
+import type { DataReport } from '../data/data-report.ts';
+import type { Manifest } from '../data/pack/manifest.ts';
+import { type PackOptions, packSource } from '../data/pack.ts';
+import { type Preview, writePreview } from '../data/preview.ts';
+import { loadOnnxRuntime, openCaptionEncoder } from '../data/text-encoder.ts';
+import { openTokenizer } from '../data/tokenizers/open.ts';
+import type { RectiflowError } from '../tensor/errors.ts';
+import type { ConfigInput } from '../train/config.ts';
+import { resolveData, resolveReading } from '../train/resolve-config.ts';
+import { type RunOptions, withSource } from './parts.ts';
+
+export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onNotice'> {
+  /** How errors call the config: a file, a recipe. */
+  readonly origin?: string;
+  /** Hears of samples that are done, of those that there are. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Reads every sample once, and tells what there is, what is wrong with it and what to change. The config needs no model.
+ * @throws RectiflowError when the config is wrong, or the data as a whole cannot be read; what is wrong with single samples is
+ * in the report
+ */
+export async function checkData(input: ConfigInput, options: DataOptions = {}): Promise<DataReport> {
+  return withSource(resolveData(input, options.origin), options, (source) => checkSamples(source, options));
+}
+
+export interface PreviewDataOptions extends DataOptions {
+  /** At most as many as there are; 64 by default. */
+  readonly count?: number;
+  /** Of random transforms and the order, from 0. */
+  readonly epoch?: number;
+}
+
+/**
+ * Draws what the model will see: the first samples that a training reads, with class or caption below each, as a PNG file.
+ * @throws RectiflowError when the config is wrong, samples are no pictures, or one cannot be read
+ */
+export async function previewData(
+  input: ConfigInput,
+  path: string,
+  options: PreviewDataOptions = {},
+): Promise<Preview> {
+  const { origin, count, epoch, signal, onNotice } = options;
+  const { seed, loader } = resolveReading(input, origin);
+  const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
+  return withSource(resolveData(input, origin), options, (source) =>
+    writePreview(path, source, { ...loader, seed, count, epoch, signal, onBad }),
+  );
+}
+
+export interface PackDataOptions
+  extends DataOptions, Pick<PackOptions, 'form' | 'samplesPerShard' | 'shardMiB'> {}
+
+/**
+ * Writes all samples, as the model sees them, into a new folder: see `packSource`. Random transforms are drawn once.
+ * @throws RectiflowError where the folder is there already, a sample cannot be read, or does not fit the form
+ */
+export async function packData(
+  input: ConfigInput,
+  folder: string,
+  options: PackDataOptions,
+): Promise<Manifest> {
+  const { origin, onNotice } = options;
+  const data = resolveData(input, origin);
+  const { seed } = resolveReading(input, origin);
+  const random = 'transforms' in data ? data.transforms.filter(({ kind }) => randomKinds.has(kind)) : [];
+  if (random.length > 0) {
+    const kinds = random.map(({ kind }) => kind).join(', ');
+    onNotice?.(`${kinds}: drawn once now, and the same in every epoch of a training on what is packed`);
+  }
+  return withSource(data, options, (source) => packSource(source, folder, { ...options, seed }));
+}
+
+const randomKinds: ReadonlySet<string> = new Set(['random-crop', 'random-resized-crop', 'horizontal-flip']);
+
+export interface EncodeTextOptions extends DataOptions {
+  /** A text encoder exported to ONNX. */
+  readonly model: string;
+  /** Its tokenizer.json. */
+  readonly tokenizer: string;
+  /** Tokens of a caption, with those that begin and end it; 77 by default, as CLIP has. */
+  readonly length?: number;
+  /** Captions to encode beside those of the data and of sample.prompts: what samples will be asked for. */
+  readonly prompts?: readonly string[] | undefined;
+  /** float16 by default. */
+  readonly precision?: 'float16' | 'float32';
+}
+
+/**
+ * Encodes every caption of the data, for model.text.embeddings. Takes the package onnxruntime-node.
+ * @returns how many different captions there are
+ * @throws RectiflowError when that package is not installed, the encoder or its tokenizer cannot be used, or samples have no captions
+ */
+export async function encodeText(
+  input: ConfigInput,
+  path: string,
+  options: EncodeTextOptions,
+): Promise<number> {
+  const { origin, model, length = 77, prompts = [], onNotice, onProgress, signal } = options;
+  const { loader } = resolveReading(input, origin);
+  const data = resolveData(input, origin);
+  const runtime = loadOnnxRuntime();
+  const encoder = await openCaptionEncoder(model, await openTokenizer(options.tokenizer, length), runtime);
+  return withSource(data, options, (source) => {
+    const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
+    const reader = new SampleReader(source, loader.onBadSample, onBad);
+    const asked = [...(input.sample?.prompts ?? []), ...prompts];
+    const { precision } = options;
+    return encodeCaptions(path, {
+      captions: withMore(captionsOf(source, reader), asked),
+      encoder,
+      ...(precision && { precision }),
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+  });
+}
+
+async function* withMore<T>(first: AsyncIterable<T>, more: Iterable<T>): AsyncGenerator<T> {
+  yield* first;
+  yield* more;
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { checkData } from '../api/data.ts';
+import { loadConfig } from '../train/load-config.ts';
+import { dataCommandOf } from './data-command.ts';
+import { reportLines } from './data-report-view.ts';
+import { formatInteger } from './format.ts';
+import { runTask } from './task.ts';
+
+interface Options {
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+}
+
+export function dataCheckCommand(): Command {
+  return dataCommandOf('check')
+    .summary('say what data there are and what is wrong with them')
+    .description(
+      'Reads every sample once: what there is, which cannot be read, which are copies, and what to change. ' +
+        'The exit code is 1 where samples cannot be read, else 0.',
+    )
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow data check my-config.yaml
+  rectiflow data check emoji --set data.condition=class
+  rectiflow data check my-config.yaml --json | jq .unreadable`,
+    )
+    .action(async (target: string, { set, json = false }: Options) => {
+      await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { config, origin } = await loadConfig(target, set);
+        const report = await checkData(config, {
+          origin,
+          signal,
+          onNotice,
+          onProgress: (done, total) =>
+            show(`reading ${formatInteger(done)} of ${formatInteger(total)} samples`),
+        });
+        clear();
+        console.log(json ? JSON.stringify(report, null, 2) : reportLines(report).join('\n'));
+        if (report.unreadable.count > 0) process.exitCode = 1;
+      });
+    });
+}

@@ -1,0 +1,87 @@
+import { type Command, Option } from 'commander';
+import { packData } from '../api/data.ts';
+import type { Manifest } from '../data/pack/manifest.ts';
+import { loadConfig } from '../train/load-config.ts';
+import { dataCommandOf } from './data-command.ts';
+import { formatBytes, formatInteger } from './format.ts';
+import { wholeNumber } from './options.ts';
+import { shellWord, shortPath } from './paths.ts';
+import { runTask } from './task.ts';
+
+interface Options {
+  readonly set?: readonly string[];
+  readonly to: string;
+  readonly form: 'shards' | 'array';
+  readonly samplesPerShard?: number;
+  readonly shardMib?: number;
+}
+
+export function dataPackCommand(): Command {
+  return dataCommandOf('pack')
+    .summary('write data as tar shards or as an array, with checksums')
+    .description(
+      'Writes all samples, as the model sees them, into a new folder. Reading that is faster than decoding and resizing them ' +
+        'in every epoch, and gives the same values bit for bit.',
+    )
+    .requiredOption('-t, --to <folder>', 'the folder to make')
+    .addOption(
+      new Option('-f, --form <form>', 'tar files of PNG images, which other programs read too; or raw values')
+        .choices(['shards', 'array'])
+        .default('shards'),
+    )
+    .option(
+      '--samples-per-shard <number>',
+      'a shard is full with so many samples (default: 10000)',
+      wholeNumber(1),
+    )
+    .option('--shard-mib <number>', 'or with so many MiB (default: 256)', wholeNumber(1))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow data pack my-config.yaml --to packed
+  rectiflow data pack my-config.yaml --to packed --form array`,
+    )
+    .action(async (target: string, { set, to, form, samplesPerShard, shardMib }: Options) => {
+      await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { config, origin } = await loadConfig(target, set);
+        const manifest = await packData(config, to, {
+          origin,
+          form,
+          samplesPerShard,
+          shardMiB: shardMib,
+          signal,
+          onNotice,
+          onProgress: (done, total) =>
+            show(`packing ${formatInteger(done)} of ${formatInteger(total)} samples`),
+        });
+        clear();
+        console.log(packedLines(shortPath(to), manifest).join('\n'));
+      });
+    });
+}
+
+/** What was made, and the settings that read it. */
+export function packedLines(folder: string, { form, count, shape, files }: Manifest): string[] {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const [channels, height, width] = shape;
+  const settings =
+    form === 'array'
+      ? ['source: array', `path: ${folder}`]
+      : [
+          'source: shards',
+          `path: ${folder}/*.tar`,
+          ...(channels === 1 ? ['channels: 1'] : []),
+          `size: ${height === width ? height : `[${height}, ${width}]`}`,
+        ];
+  return [
+    `${formatInteger(count)} samples in ${files.length} ${files.length === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}: ${folder}`,
+    '',
+    'To train on them, put this into a config:',
+    '',
+    'data:',
+    ...settings.map((line) => `  ${line}`),
+    '',
+    `Compare the files with their checksums:  npx rectiflow data verify ${shellWord(folder)}`,
+  ];
+}

@@ -1,0 +1,56 @@
+import type { Command } from 'commander';
+import { previewData } from '../api/data.ts';
+import { loadConfig } from '../train/load-config.ts';
+import { dataCommandOf } from './data-command.ts';
+import { formatInteger } from './format.ts';
+import { wholeNumber } from './options.ts';
+import { shortPath } from './paths.ts';
+import { runTask } from './task.ts';
+
+interface Options {
+  readonly set?: readonly string[];
+  readonly out: string;
+  readonly count: number;
+  readonly epoch: number;
+}
+
+export function dataPreviewCommand(): Command {
+  return dataCommandOf('preview')
+    .summary('draw what the model will see')
+    .description(
+      'Draws the first samples that a training reads, in their order and after all transforms, with class or caption below ' +
+        'each. What is smaller than about 144 pixels is enlarged, what is larger than 256 is reduced.',
+    )
+    .option('-o, --out <file>', 'the PNG file to write', 'preview.png')
+    .option('-c, --count <number>', 'how many samples', wholeNumber(1), 64)
+    .option(
+      '-e, --epoch <number>',
+      'another epoch has another order and other random crops',
+      wholeNumber(0),
+      0,
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow data preview emoji
+  rectiflow data preview my-config.yaml --count 16 --epoch 1 --out epoch-1.png`,
+    )
+    .action(async (target: string, { set, out, count, epoch }: Options) => {
+      await runTask(async ({ signal, onNotice }) => {
+        const { config, origin } = await loadConfig(target, set);
+        const preview = await previewData(config, out, { origin, count, epoch, signal, onNotice });
+        const { count: drawn, latentChannels } = preview;
+        console.log(
+          `${formatInteger(drawn)} ${drawn === 1 ? 'sample' : 'samples'}, the first of epoch ${epoch}`,
+        );
+        if (latentChannels !== undefined) {
+          const channels = latentChannels === 1 ? 'channel' : `${latentChannels} channels`;
+          console.log(
+            `These are latents: drawn are the first ${channels}, each from its least to its largest value.`,
+          );
+        }
+        console.log(`Look at ${shortPath(out)}`);
+      });
+    });
+}

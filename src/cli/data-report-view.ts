@@ -1,0 +1,111 @@
+// A report on data, as people read it.
+import type { DataReport, Tally } from '../data/data-report.ts';
+import { formatInteger, formatValue } from './format.ts';
+
+const BAR = 24;
+/** Of the parts of a report; what follows a title on the lines below it is as far in. */
+const TITLE = 15;
+/** Classes beyond so many are left out in the middle: the largest and the smallest say most. */
+const MOST_CLASSES = 24;
+const NAMED = 20;
+
+export function reportLines(report: DataReport): string[] {
+  const { name, count, classes = [], sizes, aspects, formats } = report;
+  return [
+    `${name}: ${formatInteger(count)} ${describeShape(report)}`,
+    '',
+    ...part('classes', classLines(classes)),
+    ...part('shorter side', bars(sizes)),
+    ...part('width:height', bars(aspects)),
+    ...part('formats', bars(formats)),
+    ...part('values', valueLines(report)),
+    ...part('captions', captionLines(report)),
+    ...part('unreadable', named(report.unreadable.count, report.unreadable.problems)),
+    ...part(
+      'copies',
+      named(
+        report.duplicates.count,
+        report.duplicates.pairs.map(([copy, of]) => `${copy} is a copy of ${of}`),
+      ),
+    ),
+    '',
+    ...adviceLines(report),
+  ];
+}
+
+function describeShape({ shape, expression }: DataReport): string {
+  if (expression) return `cells, ${formatInteger(expression.genes)} genes each`;
+  const [channels, height, width] = shape;
+  if (shape.length !== 3) return `samples of ${shape.join(' x ')} numbers`;
+  const kind = channels === 1 ? 'grey' : channels === 3 ? 'RGB' : `${channels} channels`;
+  return `samples of ${height} x ${width} (height x width), ${kind}`;
+}
+
+/** A title beside the first of its lines. */
+function part(title: string, lines: readonly string[]): string[] {
+  return lines.map((line, i) => (i === 0 ? title : '').padEnd(TITLE) + line);
+}
+
+function bars(tallies: readonly Tally[]): string[] {
+  const [only] = tallies;
+  if (only && tallies.length === 1) return [`${only.name}: all ${formatInteger(only.count)}`];
+  const widest = Math.max(...tallies.map(({ name }) => name.length));
+  const most = Math.max(...tallies.map(({ count }) => count));
+  return tallies.map(({ name, count }) => {
+    const length = count === 0 ? 0 : Math.max(1, Math.round((BAR * count) / most));
+    return `${name.padEnd(widest)}  ${'█'.repeat(length).padEnd(BAR)}  ${formatInteger(count)}`;
+  });
+}
+
+function classLines(classes: readonly Tally[]): string[] {
+  if (classes.length <= MOST_CLASSES) return bars(classes);
+  const sorted = classes.toSorted((a, b) => b.count - a.count);
+  const half = MOST_CLASSES / 2;
+  const lines = bars([...sorted.slice(0, half), ...sorted.slice(-half)]);
+  const left = `... and ${formatInteger(classes.length - MOST_CLASSES)} more between these`;
+  return [...lines.slice(0, half), left, ...lines.slice(half)];
+}
+
+function valueLines({ values, expression }: DataReport): string[] {
+  if (values === undefined) return [];
+  const { least, most, mean, deviation } = values;
+  const range = `${formatValue(least)} to ${formatValue(most)}`;
+  const seen = `the model sees ${range}, mean ${formatValue(mean)}, deviation ${formatValue(deviation)}`;
+  if (expression === undefined) return [seen];
+  const { normalize, target, areCounts, zeros, emptyCells } = expression;
+  const scaled = `each cell is scaled to ${formatInteger(target)} in all, then log(1 + x)`;
+  return [
+    normalize === 'none'
+      ? 'taken as they are stored: log-transformed already, or data.normalize is none'
+      : `${areCounts ? 'counts' : 'no whole numbers, and not log-transformed'}: ${scaled}`,
+    seen,
+    `${(100 * zeros).toFixed(1)} % are zero${emptyCells > 0 ? `; cells of zeros only: ${formatInteger(emptyCells)}` : ''}`,
+  ];
+}
+
+function captionLines({ captions }: DataReport): string[] {
+  if (captions === undefined) return [];
+  const { longest, meanLength } = captions;
+  return [
+    `${formatValue(meanLength)} characters on average; the longest:`,
+    ...longest.map(({ sample, caption }) => `${caption.length}  "${shorten(caption)}"  ${sample}`),
+  ];
+}
+
+/** A caption on a line of its own. */
+function shorten(caption: string): string {
+  const line = caption.replace(/\s+/gu, ' ');
+  return line.length > 72 ? `${line.slice(0, 69)}...` : line;
+}
+
+function named(count: number, lines: readonly string[]): string[] {
+  if (count === 0) return [];
+  const shown = lines.slice(0, NAMED);
+  const more = count - shown.length;
+  return [formatInteger(count), ...shown, ...(more > 0 ? [`... and ${formatInteger(more)} more`] : [])];
+}
+
+function adviceLines({ advice }: DataReport): string[] {
+  if (advice.length === 0) return ['Nothing needs to be changed.'];
+  return ['To change:', ...advice.map((sentence, i) => `  ${i + 1}. ${sentence}`)];
+}

@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+import { verifyPack } from '../data/pack.ts';
+import { formatBytes, formatInteger } from './format.ts';
+import { shortPath } from './paths.ts';
+import { runTask } from './task.ts';
+
+export function dataVerifyCommand(): Command {
+  return new Command('verify')
+    .summary('compare packed data with their checksums')
+    .description('Reads every file of a folder made by `rectiflow data pack` and compares its checksum.')
+    .argument('<folder>', 'the folder, such as packed')
+    .action(async (folder: string) => {
+      await runTask(async ({ signal, show, clear }) => {
+        const { count, files } = await verifyPack(folder, (done, total) => {
+          signal.throwIfAborted();
+          show(`reading ${formatBytes(done)} of ${formatBytes(total)}`);
+        });
+        clear();
+        const total = `${formatInteger(count)} samples in ${files.length} ${files.length === 1 ? 'file' : 'files'}`;
+        console.log(`${shortPath(folder)}: ${total}, as they were packed`);
+      });
+    });
+}

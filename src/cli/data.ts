@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { dataCheckCommand } from './data-check.ts';
+import { dataEncodeTextCommand } from './data-encode-text.ts';
+import { dataGetCommand } from './data-get.ts';
+import { dataPackCommand } from './data-pack.ts';
+import { dataPreviewCommand } from './data-preview.ts';
+import { dataVerifyCommand } from './data-verify.ts';
+
+export function dataCommand(): Command {
+  const group = new Command('data')
+    .summary('fetch, check, show and pack data')
+    .description('What to do with data before a training: fetch them, check them, look at them, pack them.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow data get emoji
+  rectiflow data check my-config.yaml
+  rectiflow data preview my-config.yaml
+  rectiflow data pack my-config.yaml --to packed`,
+    );
+  const commands = [
+    dataGetCommand(),
+    dataCheckCommand(),
+    dataPreviewCommand(),
+    dataPackCommand(),
+    dataVerifyCommand(),
+    dataEncodeTextCommand(),
+  ];
+  for (const command of commands) group.addCommand(command);
+  return group;
+}

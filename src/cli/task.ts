@@ -1,0 +1,47 @@
+// A command that takes a while: Ctrl-C stops it, and a terminal shows how far it is.
+import { interruptible } from './interrupt.ts';
+
+export interface Task {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  onNotice(text: string): void;
+  /** Shows a text in place of the one before it, on a terminal; files and pipes get none. */
+  show(text: string): void;
+  /** Takes that text away: what is printed next has the line for itself. */
+  clear(): void;
+}
+
+const clearLine = '\r\u001b[K';
+/** A terminal that is written to for every sample would slow them. */
+const redrawIntervalMs = 50;
+
+/** Runs `work`. Where Ctrl-C stopped it, no error is told, but the exit code says so. */
+export async function runTask(work: (task: Task) => Promise<void>): Promise<void> {
+  const interrupt = interruptible(() => {});
+  const { stderr } = process;
+  let shown = -Infinity;
+  const clear = (): void => {
+    if (shown > -Infinity) stderr.write(clearLine);
+    shown = -Infinity;
+  };
+  try {
+    await work({
+      signal: interrupt.signal,
+      onNotice(text) {
+        clear();
+        console.error(`note: ${text}`);
+      },
+      show(text) {
+        if (!stderr.isTTY || performance.now() - shown < redrawIntervalMs) return;
+        stderr.write(clearLine + text.slice(0, stderr.columns - 1));
+        shown = performance.now();
+      },
+      clear,
+    });
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = interrupt.exitCode();
+  } finally {
+    clear();
+  }
+}

@@ -1,0 +1,56 @@
+import type { Canvas } from '../image.ts';
+import { LINE_HEIGHT, columnsOf, drawLine, wrap } from './text.ts';
+
+export interface Captioned {
+  readonly picture: Canvas;
+  readonly text: string;
+}
+
+const BACKGROUND = 0xd8;
+const INK = 0x20;
+const MARGIN = 24;
+const GAP = 16;
+const TEXT_GAP = 8;
+const LEAST_WIDTH = 156;
+const MOST_LINES = 3;
+
+/** Pictures of one size side by side, row by row, on grey, with their text below them. */
+export function drawSheet(samples: readonly Captioned[]): Canvas {
+  const { width: pictureWidth, height: pictureHeight } = samples[0]!.picture;
+  const columns = Math.ceil(Math.sqrt(samples.length));
+  const cellWidth = Math.max(LEAST_WIDTH, pictureWidth);
+  const rows = Array.from({ length: Math.ceil(samples.length / columns) }, (_, row) =>
+    samples.slice(row * columns, (row + 1) * columns).map(({ picture, text }) => ({
+      picture,
+      lines: wrap(text, columnsOf(cellWidth), MOST_LINES),
+    })),
+  );
+  const heights = rows.map((row) => {
+    const lines = Math.max(...row.map((sample) => sample.lines.length));
+    return pictureHeight + (lines > 0 ? TEXT_GAP + lines * LINE_HEIGHT : 0) + GAP;
+  });
+  const width = 2 * MARGIN + columns * (cellWidth + GAP) - GAP;
+  const height = 2 * MARGIN + heights.reduce((sum, row) => sum + row, 0) - GAP;
+  const pixels = new Uint8Array(3 * width * height).fill(BACKGROUND);
+  const sheet = { width, height, channels: 3, pixels } as const;
+
+  let top = MARGIN;
+  for (const [i, row] of rows.entries()) {
+    for (const [column, { picture, lines }] of row.entries()) {
+      const left = MARGIN + column * (cellWidth + GAP);
+      paste(sheet, picture, left + Math.floor((cellWidth - pictureWidth) / 2), top);
+      const below = top + pictureHeight + TEXT_GAP;
+      for (const [n, line] of lines.entries())
+        drawLine(sheet, line, left, below + n * LINE_HEIGHT, cellWidth, INK);
+    }
+    top += heights[i]!;
+  }
+  return sheet;
+}
+
+function paste(sheet: Canvas, { width, height, pixels }: Canvas, left: number, top: number): void {
+  for (let y = 0; y < height; y++) {
+    const row = pixels.subarray(3 * y * width, 3 * (y + 1) * width);
+    sheet.pixels.set(row, 3 * ((top + y) * sheet.width + left));
+  }
+}
