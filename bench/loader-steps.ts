@@ -67,7 +67,7 @@ async function addRun({ title, config, steps, records }: Training, runs: string)
 }
 
 function summarize({ title, config, records }: Training): string[] {
-  const rate = median(records.map(({ imagesPerSecond }) => imagesPerSecond));
+  const rate = median(records.map(({ samplesPerSecond }) => samplesPerSecond));
   const waiting = median(records.map(({ dataWait }) => dataWait));
   return [title, digits(rate), digits((1000 * config.train!.batchSize!) / rate), percent(waiting)];
 }
