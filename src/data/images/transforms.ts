@@ -59,6 +59,17 @@ export function outputShape({
   return [channels, size.height, size.width];
 }
 
+const RANDOM: ReadonlySet<Transform['kind']> = new Set([
+  'random-crop',
+  'random-resized-crop',
+  'horizontal-flip',
+]);
+
+/** Whether the transforms make the same of an image in every epoch. */
+export function isFixed({ transforms }: Pick<ImageSettings, 'transforms'>): boolean {
+  return !transforms.some(({ kind }) => RANDOM.has(kind));
+}
+
 export interface PlanOptions {
   readonly transforms: readonly Transform[];
   /** Of the image, upright. */
