@@ -24,12 +24,14 @@ export interface RunConfig {
   readonly backend: BackendConfig;
 }
 
-/** How data are read. Results do not depend on the first two. */
+/** How data are read. Results depend on the last alone. */
 export interface LoaderConfig {
   /** Samples that are read and decoded at a time. */
   readonly workers: number;
   /** Batches that are held ready. */
   readonly prefetch: number;
+  /** Memory for decoded images: a set that fits into it is decoded once, unless a transform is random. 0: none. */
+  readonly cacheMiB: number;
   /** fail: a sample that cannot be read ends the run; skip: it is named and counted, up to a twentieth of them. */
   readonly onBadSample: BadSamplePolicy;
 }

@@ -22,7 +22,7 @@ export async function loadConfig(
 ): Promise<{ config: ConfigInput; origin: string }> {
   const isFile = /[/\\]|\.(ya?ml|json)$/i.test(target);
   const { recipe, ...file } = isFile ? await readSettings(target) : { recipe: target };
-  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe` : 'train');
+  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
   const layers = [start, { name: parsePath(target).name }, file, ...overrides.map(parseOverride)];
   const origin = isFile ? target : `recipe ${target}`;
   const config: ConfigInput = layers.reduce(merge);
@@ -35,16 +35,17 @@ export async function loadConfig(
  * @throws RectiflowError when there is no such recipe
  */
 export function recipeConfig(name: string, changes: ConfigInput = {}): ConfigInput {
-  const layers: Settings[] = [recipeSettings(name, 'recipeConfig'), { name }, changes as Settings];
+  const layers: Settings[] = [recipeSettings(name, 'recipeConfig: '), { name }, changes as Settings];
   return layers.reduce(merge);
 }
 
+/** @param where what errors begin with */
 function recipeSettings(name: unknown, where: string): Settings {
   const known = Object.keys(recipes);
   if (typeof name === 'string' && Object.hasOwn(recipes, name)) return recipes[name]!.config as Settings;
   throw new RectiflowError(
     'config',
-    `${where}: there is no recipe ${JSON.stringify(name)}.${didYouMean(String(name), known)} ` +
+    `${where}there is no recipe ${JSON.stringify(name)}.${didYouMean(String(name), known)} ` +
       `Give one of ${known.join(', ')}, or the path of a .yaml or .json file.`,
   );
 }
@@ -83,7 +84,10 @@ function withoutOldForm(base: Settings, over: Settings): Settings {
 
 async function readSettings(path: string): Promise<Settings> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
+    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR';
+    const example = ` that says, of images, data: { source: folder, path: ${path}, size: 64 }`;
+    const advice = `Give a recipe or the path of a config file${isFolder ? example : ''}`;
+    throw fileError(path, systemProblem(error), advice, error);
   });
   const document = parseDocument(text);
   const [problem] = document.errors;

@@ -129,6 +129,7 @@ const schema: z.ZodType<Parsed> = settings({
   loader: settings({
     workers: whole(1).default(4),
     prefetch: whole(1).default(2),
+    cacheMiB: whole(0).default(256),
     onBadSample: oneOf('fail', 'skip').default('fail'),
   }).prefault({}),
   model: model.prefault({}),
