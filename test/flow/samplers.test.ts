@@ -238,6 +238,22 @@ describe('euler-maruyama', () => {
     expect(Math.abs(std - 0.5)).toBeLessThan(0.015);
   });
 
+  it('adds noise in every step but the last, by a diffusion at its beginning', async () => {
+    const [steps, times]: [number[], number[]] = [[], []];
+    const stochastic = {
+      diffusion: (t: number) => {
+        times.push(t);
+        return t;
+      },
+      noise: (step: number) => {
+        steps.push(step);
+        return new Float64Array(3);
+      },
+    };
+    await integrate(gaussianFlow(2, 0.5), Float64Array.from(noise), integration({ steps: 4, stochastic }));
+    expect({ steps, times }).toEqual({ steps: [1, 2, 3], times: [1, 0.75, 0.5] });
+  });
+
   it('forgets the noise it started from', async () => {
     const x1 = new Float64Array(2000).fill(1.5);
     const stochastic = { diffusion: (t: number) => 8 * t, noise: normals(2000) };
