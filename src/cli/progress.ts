@@ -20,6 +20,8 @@ const plainIntervalMs = 10_000;
 /** A terminal that is redrawn for every one of a thousand steps per second would slow them. */
 const redrawIntervalMs = 50;
 const barWidth = 24;
+/** The share of the time that steps wait for data from which on one may want to do something about it. */
+const notableWait = 0.05;
 const clearLine = '\r\u001b[K';
 
 /** Shows how training goes: a bar on a terminal, else a line now and then. */
@@ -65,13 +67,14 @@ export class Progress {
   }
 
   /** The most important first: a narrow terminal drops the last. */
-  #describe({ step, loss, learningRate, gradNorm, samplesPerSecond }: StepMetrics): string[] {
+  #describe({ step, loss, learningRate, gradNorm, samplesPerSecond, dataWait }: StepMetrics): string[] {
     const perStep = (this.#now() - this.#started) / 1000 / (step - this.#from);
     const left = step === this.#steps ? [] : [`${formatDuration(perStep * (this.#steps - step))} left`];
     return [
       `loss ${formatValue(loss)}`,
       ...left,
       `${formatValue(samplesPerSecond)} samples/s`,
+      ...(dataWait > notableWait ? [`waiting for data ${Math.round(100 * dataWait)} %`] : []),
       `learning rate ${formatValue(learningRate)}`,
       `gradient norm ${formatValue(gradNorm)}`,
     ];

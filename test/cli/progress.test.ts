@@ -53,6 +53,12 @@ describe('progress on a terminal', () => {
     ]);
   });
 
+  it('says when steps wait for data', () => {
+    const screen = new Screen(true, 100);
+    progressOn(screen).update({ ...metrics(500), dataWait: 0.216 });
+    expect(screen.lines[0]).toMatch(/812 samples\/s {2}waiting for data 22 %$/);
+  });
+
   it('fits a narrow terminal', () => {
     const screen = new Screen(true, 60);
     progressOn(screen).update(metrics(500));
