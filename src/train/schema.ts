@@ -73,6 +73,7 @@ const model: z.ZodType<ParsedModel> = settings({
     heads: whole(1).optional(),
   }).optional(),
   timeScale: above0.default(1000),
+  reverseTime: flag.optional(),
 });
 
 const timeSampling = z.discriminatedUnion(
