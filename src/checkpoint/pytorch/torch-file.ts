@@ -84,7 +84,8 @@ export class TorchFile {
     return { dtype, shape, data };
   }
 
-  async #readStorage({ dtype, key, elements }: TorchStorage): Promise<StorageArray> {
+  /** @throws RectiflowError when a storage is missing or of another size than the pickle says */
+  checkStorage({ dtype, key, elements }: TorchStorage): ZipEntry {
     const entry = this.#entries.get(`${this.#prefix}data/${key}`);
     if (entry === undefined) throw fileError(this.path, `lacks the storage data/${key}`, REPLACE);
     const wanted = bytesIn(dtype, [elements]);
@@ -92,7 +93,12 @@ export class TorchFile {
       const problem = `storage data/${key} has ${entry.bytes} bytes, ${wanted} are wanted for ${elements} of ${dtype}`;
       throw fileError(this.path, problem, REPLACE);
     }
-    const memory = allocate(dtype, elements);
+    return entry;
+  }
+
+  async #readStorage(storage: TorchStorage): Promise<StorageArray> {
+    const entry = this.checkStorage(storage);
+    const memory = allocate(storage.dtype, storage.elements);
     bytesOf(memory).set(await withArchive(this.path, (archive) => readZipEntry(archive, entry)));
     return memory;
   }
