@@ -4,6 +4,7 @@ import { version } from '../checkpoint/machine.ts';
 import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { reportError } from './errors.ts';
+import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
 import { resumeCommand } from './resume.ts';
@@ -32,6 +33,7 @@ for (const command of [
   compareCommand(),
   infoCommand(),
   importCommand(),
+  exportCommand(),
   dataCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));

@@ -22,5 +22,5 @@ export interface ImportOptions {
   /** Data and training settings, to go on with the weights by `resume`. The model is that of the file in any case. */
   readonly config?: ConfigInput | undefined;
   /** Told of everything that is changed. */
-  readonly onNotice?: ((text: string) => void) | undefined;
+  readonly onNotice?: (text: string) => void;
 }

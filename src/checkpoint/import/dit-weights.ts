@@ -69,15 +69,23 @@ export function withoutSigma(tensors: LazyTensors, channels: number): LazyTensor
   });
 }
 
-/** Of a model whose target points from the noise to the data. */
+/** Of a model whose target points the other way, from the noise to the data. */
+export function negatedOutput(weights: StoredTensors): StoredTensors {
+  return new Map(
+    [...weights].map(([name, tensor]) => [name, name.startsWith(`${output}.`) ? negate(tensor) : tensor]),
+  );
+}
+
+function negate(tensor: StoredTensor): StoredTensor {
+  return { dtype: 'F32', shape: tensor.shape, data: toFloat32(tensor).map((value) => -value) };
+}
+
+/** As `negatedOutput`, of weights that are not read yet. */
 export function negated(tensors: LazyTensors): LazyTensors {
-  return mapOutput(tensors, (tensor) => ({
+  return mapOutput(tensors, ({ shape, read }) => ({
     dtype: 'F32',
-    shape: tensor.shape,
-    async read() {
-      const data = toFloat32(await tensor.read()).map((value) => -value);
-      return { dtype: 'F32', shape: tensor.shape, data };
-    },
+    shape,
+    read: async () => negate(await read()),
   }));
 }
 
