@@ -16,7 +16,7 @@ export function exportCommand(): Command {
     .summary('write the weights of a run for other systems')
     .description(
       'Writes the weights of a DiT. public: one .safetensors file with the names of the public DiT release. diffusers: a folder ' +
-        'for its DiTTransformer2DModel.',
+        'for its DiTTransformer2DModel. onnx: the velocity as a model for other runtimes, with the weights inside.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .requiredOption('-t, --to <path>', 'the file or folder to write, which must not be there yet')
@@ -32,7 +32,8 @@ export function exportCommand(): Command {
       `
 Examples:
   rectiflow export runs/digits --to digits.safetensors
-  rectiflow export runs/digits --to digits-diffusers --layout diffusers`,
+  rectiflow export runs/digits --to digits-diffusers --layout diffusers
+  rectiflow export runs/digits --to digits.onnx --layout onnx`,
     )
     .action(async (given: string, options: Options) => {
       await runTask(async ({ onNotice }) => {

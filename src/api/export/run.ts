@@ -14,14 +14,18 @@ import { dataOf } from '../../train/data-record.ts';
 import { resolveConfig } from '../../train/resolve-config.ts';
 import { findCheckpoint } from '../sample.ts';
 import { diffusersConfig } from './diffusers-config.ts';
+import { writeOnnx } from './onnx.ts';
 
-export const exportLayouts = ['public', 'diffusers'] as const;
+export const exportLayouts = ['public', 'diffusers', 'onnx'] as const;
 export type ExportLayout = (typeof exportLayouts)[number];
 
 export interface ExportOptions {
   /** Where to write: a file, or a folder for diffusers. It must not be there yet. */
   readonly to: string;
-  /** public: the names of the public DiT release, in safetensors; diffusers: a folder for DiTTransformer2DModel. */
+  /**
+   * public: the names of the public DiT release, in safetensors; diffusers: a folder for DiTTransformer2DModel;
+   * onnx: the velocity as a model for other runtimes, its weights inside.
+   */
   readonly layout?: ExportLayout | undefined;
   /** `ema`, the default, or `model`. */
   readonly weights?: 'ema' | 'model' | undefined;
@@ -49,6 +53,7 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
   const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
   await describingFailure(to, async () => {
     if (layout === 'public') await writePublic(to, stored, model, metadata, onNotice);
+    else if (layout === 'onnx') await writeModel(to, stored, model, metadata);
     else await writeDiffusers(to, stored, model, metadata, onNotice);
   });
 }
@@ -74,6 +79,16 @@ async function writePublic(
   notice?.(
     `the last layer is negated: the model predicts data - noise, with the noise at t = 0, as SiT's do, and is fed ${model.timeScale} t`,
   );
+}
+
+async function writeModel(
+  to: string,
+  stored: StoredTensors,
+  model: ImageModel,
+  { model: settings, data }: Metadata,
+): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await writeOnnx(to, stored, model, { model: settings!, data: data! });
 }
 
 async function writeDiffusers(
