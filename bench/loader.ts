@@ -45,7 +45,7 @@ try {
   for (const name of chosen) console.log(`${(await measureSet(name, sets[name], options)).join('\n')}\n`);
   if (options.names.includes('steps')) {
     const { photographs, array } = sets;
-    console.log(`${(await measureSteps(folder, [photographs, array], options.quick)).join('\n')}\n`);
+    console.log(`${(await measureSteps(folder, [photographs, array], options.quick ? 1 : 3)).join('\n')}\n`);
   }
 } finally {
   await rm(folder, { recursive: true, force: true });

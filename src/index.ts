@@ -63,9 +63,20 @@ export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
 
 export { guide } from './flow/guidance.ts';
-export { interpolate, rectifiedFlowLoss, velocityTarget } from './flow/rectified-flow.ts';
-export { type ConditionValues, FlowSampler, type SampleOptions } from './flow/sample.ts';
-export { type Integrator, type SamplerName, type Velocity, samplers } from './flow/samplers.ts';
+export { type LossWeighting, lossWeights } from './flow/loss-weighting.ts';
+export { interpolate, rectifiedFlowLoss, velocityTarget, weightedFlowLoss } from './flow/rectified-flow.ts';
+export { FlowSampler } from './flow/sample.ts';
+export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
+export type {
+  AdaptiveSettings,
+  Integration,
+  Integrator,
+  StochasticSettings,
+  Values,
+  Velocity,
+} from './flow/integrator.ts';
+export { type SamplerName, samplers } from './flow/samplers.ts';
+export { shiftTime } from './flow/time-shift.ts';
 export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export { runProgram } from './train/run-program.ts';

@@ -10,12 +10,12 @@ import {
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
 import type { Annotation } from '../data/source.ts';
 import { FlowSampler } from '../flow/sample.ts';
-import type { SamplerName } from '../flow/samplers.ts';
+import type { SamplerSettings } from '../flow/sample-request.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { openConditioning } from '../train/conditioning.ts';
-import type { ConfigInput, RunConfig } from '../train/config.ts';
+import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
 import { createModel } from '../train/create-model.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
@@ -24,18 +24,14 @@ import { loadWeights } from '../train/snapshot.ts';
 import { backendFor, withKeptTokenizer } from './parts.ts';
 
 /** What is left out is as the run's config says. */
-export interface SampleRunOptions {
+export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'> {
+  readonly steps?: number | undefined;
   /** The classes to sample, by number or name; all rows of the run's grids by default. Not for a model without classes. */
   readonly labels?: readonly (number | string)[] | undefined;
   /** The captions to sample; all rows of the run's grids by default. Only for a model that takes captions. */
   readonly prompts?: readonly string[] | undefined;
   /** Samples for each label or prompt, or in all for a model without; 8 by default. */
   readonly count?: number | undefined;
-  /** Steps of the sampler, from noise to data. */
-  readonly steps?: number | undefined;
-  /** The scale of classifier-free guidance; 1: none. */
-  readonly guidance?: number | undefined;
-  readonly sampler?: SamplerName | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
   /** `ema`, the default: the average over the last steps; `model`: the weights of the step itself. */
@@ -76,22 +72,33 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const model = createModel(config.model, conditioning.text);
   const rows = wantedRows(config, options, data);
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
-  const told = rows.length > 0 && {
-    conditions: conditioning.encode(annotations),
-    guidance: options.guidance ?? config.sample.guidance,
-  };
+  const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };
   const backend = backendFor(config, options);
   const sampler = new FlowSampler(backend, model, await loadWeights(backend, model, saved, weights));
   const values = await sampler.sample({
     count: rows.length > 0 ? annotations.length : count,
+    ...samplerSettings(options, config.sample),
     ...told,
-    steps: options.steps ?? config.sample.steps,
-    sampler: options.sampler ?? config.sample.sampler,
     seed,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });
   return { values, shape: model.sampleShape, annotations, data, step: saved.step };
+}
+
+/** How to go from noise to data: as it is asked for, else as the run does. */
+function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSettings {
+  return {
+    sampler: asked.sampler ?? own.sampler,
+    steps: asked.steps ?? own.steps,
+    timeShift: asked.timeShift ?? own.timeShift,
+    rtol: asked.rtol ?? own.rtol,
+    atol: asked.atol ?? own.atol,
+    maxEvaluations: asked.maxEvaluations,
+    diffusion: asked.diffusion ?? own.diffusion,
+    guidance: asked.guidance ?? own.guidance,
+    guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
+  };
 }
 
 /** The labels or prompts that are asked for, checked; those of the run's grids where none are. */

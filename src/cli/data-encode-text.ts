@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { stringify } from 'yaml';
 import { encodeText } from '../api/data.ts';
 import { loadConfig } from '../train/load-config.ts';
 import { dataCommandOf } from './data-command.ts';
@@ -63,10 +64,7 @@ Example:
           '',
           'To train with them, put this into the config:',
           '',
-          'model:',
-          '  text:',
-          `    embeddings: ${shortPath(to)}`,
-          `    length: ${options.length}`,
+          stringify({ model: { text: { embeddings: shortPath(to), length: options.length } } }).trimEnd(),
         ];
         console.log(lines.join('\n'));
       });

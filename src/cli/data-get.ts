@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander';
 import { dataSets, getData } from '../data/get-data.ts';
+import { recipes } from '../recipes/index.ts';
 import { formatBytes, formatInteger } from './format.ts';
 import { runTask } from './task.ts';
 
@@ -20,7 +21,7 @@ export function dataGetCommand(): Command {
         clear();
         const state = wasThere ? 'were here already' : 'are here now';
         console.log(`${formatInteger(count)} samples to train on ${state}: ${folder}`);
-        console.log(next);
+        console.log(Object.hasOwn(recipes, name) ? `Train on them:  npx rectiflow train ${name}` : next);
       });
     });
 }

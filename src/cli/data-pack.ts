@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { stringify } from 'yaml';
 import { packData } from '../api/data.ts';
 import type { Manifest } from '../data/pack/manifest.ts';
 import { loadConfig } from '../train/load-config.ts';
@@ -65,23 +66,21 @@ Examples:
 export function packedLines(folder: string, { form, count, shape, files }: Manifest): string[] {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const [channels, height, width] = shape;
-  const settings =
+  const data =
     form === 'array'
-      ? ['source: array', `path: ${folder}`]
-      : [
-          'source: shards',
-          `path: ${folder}/*.tar`,
-          ...(channels === 1 ? ['channels: 1'] : []),
-          `size: ${height === width ? height : `[${height}, ${width}]`}`,
-        ];
+      ? { source: 'array', path: folder }
+      : {
+          source: 'shards',
+          path: `${folder}/*.tar`,
+          ...(channels === 1 && { channels }),
+          size: height === width ? height : [height, width],
+        };
   return [
     `${formatInteger(count)} samples in ${files.length} ${files.length === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}: ${folder}`,
     '',
     'To train on them, put this into a config:',
     '',
-    'data:',
-    ...settings.map((line) => `  ${line}`),
-    '',
+    stringify({ data }),
     `Compare the files with their checksums:  npx rectiflow data verify ${shellWord(folder)}`,
   ];
 }

@@ -16,6 +16,22 @@ export function finiteNumber(text: string): number {
   throw new InvalidArgumentError('It must be a number.');
 }
 
+/** @param above whether 0 itself is refused */
+export function numberFrom0(above = false): (text: string) => number {
+  return (text) => {
+    const value = finiteNumber(text);
+    if (value > 0 || (value === 0 && !above)) return value;
+    throw new InvalidArgumentError(`It must be a number ${above ? 'above' : 'from'} 0.`);
+  };
+}
+
+/** `0.2,0.8`: two times. */
+export function timeInterval(text: string): [low: number, high: number] {
+  const [low, high] = text.split(',').map(Number) as [number, number];
+  if (/^[\d.]+,[\d.]+$/.test(text) && 0 <= low && low <= high && high <= 1) return [low, high];
+  throw new InvalidArgumentError('It must be two times from 0 to 1, the lower one first, as in 0.2,0.8.');
+}
+
 /** `0,3,7` or `0-9`, or both: `0-3,7`; or names of classes: `cat,dog`. */
 export function labelList(text: string): (number | string)[] {
   return text.split(',').flatMap((part): (number | string)[] => {

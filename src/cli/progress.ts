@@ -65,13 +65,13 @@ export class Progress {
   }
 
   /** The most important first: a narrow terminal drops the last. */
-  #describe({ step, loss, learningRate, gradNorm, imagesPerSecond }: StepMetrics): string[] {
+  #describe({ step, loss, learningRate, gradNorm, samplesPerSecond }: StepMetrics): string[] {
     const perStep = (this.#now() - this.#started) / 1000 / (step - this.#from);
     const left = step === this.#steps ? [] : [`${formatDuration(perStep * (this.#steps - step))} left`];
     return [
       `loss ${formatValue(loss)}`,
       ...left,
-      `${formatValue(imagesPerSecond)} samples/s`,
+      `${formatValue(samplesPerSecond)} samples/s`,
       `learning rate ${formatValue(learningRate)}`,
       `gradient norm ${formatValue(gradNorm)}`,
     ];

@@ -4,7 +4,7 @@ import { sample } from '../api/sample.ts';
 import { writeSamples } from '../api/write-samples.ts';
 import { type SamplerName, samplers } from '../flow/samplers.ts';
 import { formatInteger } from './format.ts';
-import { collect, finiteNumber, labelList, wholeNumber } from './options.ts';
+import { collect, finiteNumber, labelList, numberFrom0, timeInterval, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { runTask } from './task.ts';
 
@@ -17,6 +17,11 @@ interface Options {
   readonly seed: number;
   readonly out?: string;
   readonly sampler?: SamplerName;
+  readonly timeShift?: number;
+  readonly rtol?: number;
+  readonly atol?: number;
+  readonly diffusion?: number;
+  readonly guidanceInterval?: [low: number, high: number];
   readonly weights: 'ema' | 'model';
   readonly checkpoint?: number;
 }
@@ -46,10 +51,35 @@ export function sampleCommand(): Command {
       "how strongly labels or captions are followed; 1 is plain (default: the run's)",
       finiteNumber,
     )
+    .option(
+      '--guidance-interval <low,high>',
+      "the times with guidance, where 1 is noise; others cost half as much (default: the run's)",
+      timeInterval,
+    )
     .option('--seed <number>', 'the same seed gives the same samples', wholeNumber(0), 0)
     .option('-o, --out <folder>', 'where to write (default: samples/<run>)')
     .addOption(
       new Option('--sampler <name>', "the integrator (default: the run's)").choices(Object.keys(samplers)),
+    )
+    .option(
+      '--time-shift <number>',
+      "above 1: more of the steps are near noise (default: the run's)",
+      numberFrom0(true),
+    )
+    .option(
+      '--rtol <number>',
+      "dopri5: the error of a step in proportion to the values (default: the run's)",
+      numberFrom0(true),
+    )
+    .option(
+      '--atol <number>',
+      "dopri5: the error of a step beside that (default: the run's)",
+      numberFrom0(true),
+    )
+    .option(
+      '--diffusion <number>',
+      "euler-maruyama: how much noise is added on the way (default: the run's)",
+      numberFrom0(),
     )
     .addOption(
       new Option('--weights <which>', 'averaged over the last steps, or as they are')
@@ -63,7 +93,8 @@ export function sampleCommand(): Command {
 Examples:
   rectiflow sample runs/digits --labels 3,7 --count 4
   rectiflow sample runs/emoji --prompt "red heart" --prompt "smiling face"
-  rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits`,
+  rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits
+  rectiflow sample runs/digits --sampler heun --steps 12 --guidance-interval 0.2,0.8`,
     )
     .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);

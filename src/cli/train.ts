@@ -2,13 +2,14 @@ import { Command } from 'commander';
 import { train } from '../api/train.ts';
 import { recipes } from '../recipes/index.ts';
 import { loadConfig } from '../train/load-config.ts';
-import { collect, wholeNumber } from './options.ts';
+import { collect, numberFrom0, wholeNumber } from './options.ts';
 import { showRun } from './run-view.ts';
 
 interface Options {
   readonly set?: readonly string[];
   readonly name?: string;
   readonly steps?: number;
+  readonly epochs?: number;
   readonly threads?: number;
 }
 
@@ -25,6 +26,11 @@ export function trainCommand(): Command {
     .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect)
     .option('-n, --name <name>', "the name of the run's folder; the recipe's by default")
     .option('--steps <number>', 'how many steps to train, short for --set train.steps=', wholeNumber(1))
+    .option(
+      '--epochs <number>',
+      'how often to see each sample, short for --set train.epochs=',
+      numberFrom0(true),
+    )
     .option('--threads <number>', 'threads to compute with, short for --set backend.threads=', wholeNumber(1))
     .addHelpText(
       'after',
@@ -40,11 +46,12 @@ Examples:
 
 Ctrl-C finishes the step, saves, and says how to go on. The settings of a run are in runs/<name>/config.json.`,
     )
-    .action(async (target: string, { set = [], name, steps, threads }: Options) => {
+    .action(async (target: string, { set = [], name, steps, epochs, threads }: Options) => {
       const overrides = [
         ...set,
         ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
         ...(steps === undefined ? [] : [`train.steps=${steps}`]),
+        ...(epochs === undefined ? [] : [`train.epochs=${epochs}`]),
         ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
       ];
       const { config, origin } = await loadConfig(target, overrides);

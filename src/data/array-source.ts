@@ -5,7 +5,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { openTensor, readElement, readLabelTensor } from './array/tensor-file.ts';
 import type { TensorFile } from './array/tensor-file.ts';
 import { checkLabels } from './arrays.ts';
-import { FilePool } from './file-pool.ts';
+import { type FilePool, withPool } from './file-pool.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
 import type { Source } from './source.ts';
@@ -19,12 +19,15 @@ import { writeBytes, writeBounded, writeLatents } from './array/values.ts';
  * @throws RectiflowError naming the file, and the sample or the tensor
  */
 export async function openArray(data: ArrayData): Promise<Source> {
+  if (await isFolder(data.path)) return openPackedArray(data);
+  return withPool((pool) => openFile(data, pool));
+}
+
+async function openFile(data: ArrayData, pool: FilePool): Promise<Source> {
   const { path, latents, scale, shift } = data;
-  if (await isFolder(path)) return openPackedArray(data);
   const file = await openTensor(path, data.tensor);
   const shape = sampleShape(file, latents);
   const count = file.shape[0]!;
-  const pool = new FilePool();
   const labels = data.labels === undefined ? undefined : await readLabels(data, pool);
   const classes = labels === undefined ? undefined : checkLabels(labels, count, { ...data, name: path });
   return {

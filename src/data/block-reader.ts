@@ -6,7 +6,8 @@ const LARGEST = 1 << 20;
 
 /**
  * Small ranges of a large file, from front to back, by few reads. A block that follows the last one is twice as long, one
- * after a jump is short: small members are read in one sweep, the content of large ones is not read at all.
+ * after a jump by more than a block is short: small members are read in one sweep, the content of large ones is not read at
+ * all.
  */
 export class BlockReader {
   readonly path: string;
@@ -30,7 +31,7 @@ export class BlockReader {
     if (wanted === 0) return new Uint8Array(0);
     const end = this.#start + this.#block.length;
     if (position < this.#start || position + wanted > end) {
-      this.#length = position > end ? SMALLEST : Math.min(LARGEST, 2 * this.#length);
+      this.#length = position - end > this.#length ? SMALLEST : Math.min(LARGEST, 2 * this.#length);
       const block = new Uint8Array(Math.min(Math.max(this.#length, wanted), this.size - position));
       await readFully(this.#file, block, position, this.path);
       [this.#block, this.#start] = [block, position];

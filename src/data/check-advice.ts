@@ -5,6 +5,8 @@ import { listSome } from './list-some.ts';
 const UNBALANCED = 10;
 /** A share of the set from which on something is no exception. */
 const NOTABLE = 0.1;
+/** Of values that should have the mean 0. */
+const MOST_MEAN = 0.5;
 
 /** What to change about data, most pressing first. */
 export function checkAdvice(report: Omit<DataReport, 'advice'>): string[] {
@@ -56,15 +58,18 @@ function aspectAdvice({ aspects, count }: Omit<DataReport, 'advice'>): string[] 
   return say(images > NOTABLE * count, advice);
 }
 
-function valueAdvice({ values, shape }: Omit<DataReport, 'advice'>): string[] {
+function valueAdvice({ values, shape, latents }: Omit<DataReport, 'advice'>): string[] {
   if (values === undefined) return [];
   const { least, most, mean, deviation } = values;
   if (deviation < 1e-3) return ['All values are nearly the same: there is nothing to learn.'];
-  const isImages = shape.length === 3 && least >= -1.001 && most <= 1.001;
-  if (isImages || shape.length === 1 || (deviation > 0.5 && deviation < 2)) return [];
+  const isImages = shape.length === 3 && latents === undefined && least >= -1.001 && most <= 1.001;
+  const isScaled = Math.abs(mean) < MOST_MEAN && deviation > 0.5 && deviation < 2;
+  if (isImages || shape.length === 1 || isScaled) return [];
+  const { shift = 0, scale = 1 } = latents ?? {};
+  const [better, by] = [shift + mean / scale, scale / deviation].map((value) => value.toPrecision(3));
   return [
     `Values have the mean ${mean.toPrecision(3)} and the deviation ${deviation.toPrecision(3)}; latents should have about 0 and 1. ` +
-      `Divide data.scale by ${deviation.toPrecision(3)}.`,
+      `Set data.shift to ${better} and data.scale to ${by}.`,
   ];
 }
 

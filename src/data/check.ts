@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { RectiflowError, dataError } from '../tensor/errors.ts';
 import { checkAdvice } from './check-advice.ts';
-import type { Caption, DataReport } from './data-report.ts';
+import type { Caption, DataReport, LatentScale } from './data-report.ts';
 import { ExpressionCensus } from './expression/census.ts';
 import { isInspectable } from './inspect.ts';
 import type { Source } from './source.ts';
@@ -87,7 +87,7 @@ class Census {
   }
 
   report(): Omit<DataReport, 'advice'> {
-    const { name, count, shape, classNames } = this.#source;
+    const { name, count, shape, classNames, record } = this.#source;
     const { count: seen, least, most, sum, squares } = this.#values;
     const mean = sum / seen;
     const bySize = Array.from(this.#sizes).toSorted(([a], [b]) => a - b);
@@ -113,6 +113,7 @@ class Census {
       ...(seen > 0 && {
         values: { least, most, mean, deviation: Math.sqrt(Math.max(0, squares / seen - mean ** 2)) },
       }),
+      ...(isLatentScale(record) && { latents: { scale: record.scale, shift: record.shift } }),
       ...(captions > 0 && { captions: { longest: this.#longest, meanLength: length / captions } }),
       ...(this.#expression && { expression: this.#expression.report() }),
     };
@@ -173,6 +174,15 @@ class Census {
     const longest = [...this.#longest, caption].toSorted((a, b) => b.caption.length - a.caption.length);
     this.#longest = longest.slice(0, LONGEST);
   }
+}
+
+function isLatentScale(record: object = {}): record is LatentScale {
+  return (
+    'scale' in record &&
+    typeof record.scale === 'number' &&
+    'shift' in record &&
+    typeof record.shift === 'number'
+  );
 }
 
 function increment<Key>(counts: Map<Key, number>, key: Key): void {

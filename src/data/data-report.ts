@@ -33,12 +33,19 @@ export interface DataReport {
     readonly mean: number;
     readonly deviation: number;
   };
+  /** Of latents: the model sees (value - shift) * scale. */
+  readonly latents?: LatentScale;
   /** The longest five, and the mean length in characters; absent where samples have none. */
   readonly captions?: { readonly longest: readonly Caption[]; readonly meanLength: number };
   /** Of gene expression. */
   readonly expression?: ExpressionReport;
   /** What to change, as sentences; empty where nothing is amiss. */
   readonly advice: readonly string[];
+}
+
+export interface LatentScale {
+  readonly scale: number;
+  readonly shift: number;
 }
 
 export interface ExpressionReport {

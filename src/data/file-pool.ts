@@ -16,7 +16,7 @@ interface Entry {
 export class FilePool {
   /** The least recently used first. */
   readonly #entries = new Map<string, Entry>();
-  readonly #most: number;
+  #most: number;
 
   constructor(most: number = MOST_OPEN) {
     this.#most = most;
@@ -47,8 +47,9 @@ export class FilePool {
     }
   }
 
-  /** Closes all files. A read after it opens its file anew. */
+  /** Closes all files. A read after it opens its file anew, and closes it behind itself. */
   async close(): Promise<void> {
+    this.#most = 0;
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map(async ({ file }) => (await file.catch(() => undefined))?.close()));
@@ -76,5 +77,16 @@ export class FilePool {
       this.#entries.delete(path);
       void entry.file.then((file) => file.close()).catch(() => {});
     }
+  }
+}
+
+/** Opens a source on a pool, which the source closes; where opening it fails, nothing stays open. */
+export async function withPool<T>(use: (pool: FilePool) => Promise<T>): Promise<T> {
+  const pool = new FilePool();
+  try {
+    return await use(pool);
+  } catch (error) {
+    await pool.close();
+    throw error;
   }
 }

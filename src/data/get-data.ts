@@ -15,7 +15,7 @@ export interface GotData {
   readonly wasThere: boolean;
   /** Samples to train on. */
   readonly count: number;
-  /** What to do with them, as a sentence. */
+  /** How to train on them, as a sentence. */
   readonly next: string;
 }
 

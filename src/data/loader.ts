@@ -1,6 +1,7 @@
 import { type RectiflowError, dataError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { type BadSamplePolicy, SampleReader } from './bad-samples.ts';
+import { keepSamples } from './kept-samples.ts';
 import { Limit } from './limit.ts';
 import { Sampler } from './sampler.ts';
 import type { SamplerPosition } from './sampler.ts';
@@ -25,6 +26,8 @@ export interface LoaderOptions {
   readonly prefetch?: number;
   /** Samples that are read and decoded at a time; 4 by default. Results do not depend on it. */
   readonly workers?: number;
+  /** Memory for decoded images of a set that fits into it and has no random transforms; 256 by default, 0 for none. */
+  readonly cacheMiB?: number;
   /** Which of `ranks` machines this is: each reads its own part of every global batch. */
   readonly rank?: number;
   readonly ranks?: number;
@@ -49,7 +52,16 @@ export class Loader implements AsyncIterable<Batch> {
 
   /** @throws RectiflowError when a number is none that it can be, or the position does not fit the source */
   constructor(source: Source, options: LoaderOptions) {
-    const { batchSize, seed, position, prefetch = 2, workers = 4, rank = 0, ranks = 1 } = options;
+    const {
+      batchSize,
+      seed,
+      position,
+      prefetch = 2,
+      workers = 4,
+      cacheMiB = 256,
+      rank = 0,
+      ranks = 1,
+    } = options;
     for (const [name, value] of Object.entries({ batchSize, prefetch, workers, ranks })) {
       if (!Number.isSafeInteger(value) || value < 1)
         throw valueError('loader', name, 'a whole number above 0', value);
@@ -57,7 +69,8 @@ export class Loader implements AsyncIterable<Batch> {
     if (!Number.isSafeInteger(rank) || rank < 0 || rank >= ranks)
       throw valueError('loader', 'rank', `a whole number from 0, below ${ranks}`, rank);
     this.#source = source;
-    this.#reader = new SampleReader(source, options.onBadSample ?? 'fail', options.onBad);
+    const kept = keepSamples(source, cacheMiB * 2 ** 20);
+    this.#reader = new SampleReader(kept, options.onBadSample ?? 'fail', options.onBad);
     const global = batchSize * ranks;
     this.#sampler = new Sampler({
       count: source.count,

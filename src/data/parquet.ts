@@ -1,6 +1,6 @@
 import type { SchemaTree } from 'hyparquet';
 import { fileError } from '../tensor/errors.ts';
-import { FilePool } from './file-pool.ts';
+import { type FilePool, withPool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
 import { imageSource } from './images/image-source.ts';
 import { NO_LABEL, readCaptioned, readLabels, rowError, rowName } from './parquet/columns.ts';
@@ -23,8 +23,11 @@ const MOST_GROUP_BYTES = 1 << 30;
  * @throws RectiflowError naming the file and the row or the column
  */
 export async function openParquet(data: ParquetData): Promise<Source> {
+  return withPool((pool) => openFiles(data, pool));
+}
+
+async function openFiles(data: ParquetData, pool: FilePool): Promise<Source> {
   const { path, condition, imageColumn } = data;
-  const pool = new FilePool();
   const files: ParquetFile[] = [];
   for (const file of await expandPaths(path, 'Parquet files')) files.push(await ParquetFile.open(file, pool));
   for (const file of files) {

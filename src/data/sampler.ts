@@ -22,12 +22,14 @@ export interface SamplerOptions {
  * shuffle of Fisher and Yates.
  */
 export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32)] as const;
   let words = philox4x32([0, 0, epoch, streams.order], key);
   for (let i = count - 1, draw = 0; i > 0; i--, draw++) {
     if (draw % 2 === 0) words = philox4x32([draw / 2, 0, epoch, streams.order], key);
-    const [high, low] = draw % 2 === 0 ? [words[0], words[1]] : [words[2], words[3]];
+    const high = draw % 2 === 0 ? words[0] : words[2];
+    const low = draw % 2 === 0 ? words[1] : words[3];
     // 53 bits: the bias towards some places is below count / 2^53.
     const uniform = ((high >>> 5) * 2 ** 26 + (low >>> 6)) * 2 ** -53;
     const j = Math.floor(uniform * (i + 1));

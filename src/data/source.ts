@@ -45,6 +45,8 @@ export interface Source extends SourceFacts {
    * @throws RectiflowError naming the file, where this one sample cannot be read: the run's policy decides what happens then
    */
   read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation>;
+  /** Samples have the same values in every epoch, and take work to read: worth to be kept in memory. */
+  readonly isFixed?: boolean;
   /** A sample's caption, where there are captions and one can be had without reading the sample's values. */
   caption?(index: number): string | Promise<string>;
   /** How people call a sample: the path of its file, say. By default `sample <index>`. */

@@ -8,7 +8,7 @@
 //   x <- x - dt v(x, t), from t = 1 to t = 0   sampling goes down, from noise to data
 //
 // t is broadcast over all axes of x but the batch: images are [B, C, H, W], gene expression is [B, G].
-import { add, affine, meanSquaredError, mul, reshape, sub } from '../ops/index.ts';
+import { add, affine, mean, meanSquaredError, mul, reshape, square, sub } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** x_t = (1 - t) x0 + t x1, for x0 and x1 [B, ...] and t [B]. */
@@ -34,4 +34,25 @@ export function rectifiedFlowLoss(
   t: Tensor,
 ): Tensor {
   return meanSquaredError(velocity(interpolate(x0, x1, t), t), velocityTarget(x0, x1));
+}
+
+/**
+ * The objective where samples count by their times: the mean over the batch of weight times the sample's mean squared error is
+ * what is minimised; `loss` is the same without weights, so that it can be compared with other runs'.
+ * @param weights of samples at times [B], [B]
+ * @returns both []
+ */
+export function weightedFlowLoss(
+  velocity: (xt: Tensor, t: Tensor) => Tensor,
+  x0: Tensor,
+  x1: Tensor,
+  t: Tensor,
+  weights: (t: Tensor) => Tensor,
+): { loss: Tensor; minimised: Tensor } {
+  const error = square(sub(velocity(interpolate(x0, x1, t), t), velocityTarget(x0, x1)));
+  const perSample = mean(
+    error,
+    error.shape.slice(1).map((_, axis) => axis + 1),
+  ); // -> [B]
+  return { loss: mean(perSample), minimised: mean(mul(weights(t), perSample)) };
 }

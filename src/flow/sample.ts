@@ -2,7 +2,7 @@
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
 import { type ConditionSpec, type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
-import { broadcastTo, concat } from '../ops/index.ts';
+import { concat } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { RectiflowError, valueError } from '../tensor/errors.ts';
@@ -10,35 +10,9 @@ import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { guide } from './guidance.ts';
-import { type Integrator, type SamplerName, type Velocity, samplerByName } from './samplers.ts';
-
-export interface SampleOptions {
-  /** How many samples to make. */
-  readonly count: number;
-  /** What the model is told of each sample. Without any, it makes samples of which nothing is told. */
-  readonly conditions?: ConditionValues | undefined;
-  /** Steps of the sampler, from t = 1 to t = 0. */
-  readonly steps: number;
-  /** The scale of classifier-free guidance; 1, the default, is none. */
-  readonly guidance?: number;
-  readonly sampler?: SamplerName;
-  /** Sample i starts from noise that is a function of (seed, i) alone. */
-  readonly seed: number;
-  /** Told after every evaluation of the velocity of a batch. */
-  readonly onProgress?: (done: number, total: number) => void;
-  /** Stops between two evaluations, with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
-/** The model's conditions of several samples, by name: [N, ...shape], row-major. */
-export type ConditionValues = Readonly<Record<string, ArrayLike<number>>>;
-
-interface Request {
-  readonly count: number;
-  readonly conditions: ConditionValues;
-  readonly guidance: number;
-  readonly integrator: Integrator;
-}
+import type { Integration, Values, Velocity } from './integrator.ts';
+import { SampleProgress } from './sample-progress.ts';
+import { type SampleOptions, type SampleRequest, resolveRequest } from './sample-request.ts';
 
 /** Makes samples with the weights that its buffers hold at the time. Compiled programs are kept for further calls. */
 export class FlowSampler {
@@ -68,51 +42,85 @@ export class FlowSampler {
    */
   async sample(options: SampleOptions): Promise<Float32Array> {
     const request = resolveRequest(this.model, options);
-    const { count, integrator } = request;
+    const { count, seed, steps, integrator } = request;
     const elements = sizeOf(this.model.sampleShape);
     const batches = Math.ceil(count / this.batchSize);
     const size = Math.ceil(count / batches);
-    const progress = counter(batches * options.steps * integrator.evaluationsPerStep, options.onProgress);
+    const perStep = integrator.evaluationsPerStep;
+    const perBatch = perStep === undefined ? undefined : steps * perStep;
+    const progress = new SampleProgress(batches, perBatch, options.onProgress);
     const samples = new Float32Array(count * elements);
     for (let first = 0; first < count; first += size) {
       const velocity = this.velocity(request, first, size, progress, options.signal);
-      const x0 = await integrator.integrate(
-        velocity,
-        noise(options.seed, first, size, elements),
-        options.steps,
-      );
+      const x1 = normal(seed, streams.sampling, 0, first, size, elements);
+      const x0 = await integrator.integrate(velocity, x1, this.integration(request, first, size, progress));
       checkFinite(x0, first, elements);
       samples.set(x0.subarray(0, (count - first) * elements), first * elements);
+      progress.endBatch();
     }
+    progress.end();
     return samples;
+  }
+
+  private integration(
+    { count, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion }: SampleRequest,
+    first: number,
+    size: number,
+    progress: SampleProgress,
+  ): Integration {
+    const elements = sizeOf(this.model.sampleShape);
+    const onCovered = (share: number): void => progress.cover(share);
+    return {
+      steps,
+      timeShift,
+      adaptive: { rtol, atol, maxEvaluations, elements, wanted: count - first, onCovered },
+      stochastic: {
+        diffusion,
+        noise: (step) => normal(seed, streams.diffusion, step, first, size, elements),
+      },
+    };
   }
 
   /** The velocity of the samples from `first` on; those beyond the last fill up the batch and are thrown away. */
   private velocity(
-    { conditions, guidance }: Request,
+    { conditions, guidance, guidanceInterval: [low, high] }: SampleRequest,
     first: number,
     size: number,
-    progress: () => void,
+    progress: SampleProgress,
     signal: AbortSignal | undefined,
   ): Velocity {
-    const guided = guidance !== 1;
-    const executable = this.compile(size, guided);
     const told = this.model.conditions.map((spec) => {
-      const rows = conditionRows(spec, conditions[spec.name], first, size, guided ? 2 * size : size);
-      return [spec.name, rows] as const;
+      const rows = conditionRows(spec, conditions[spec.name], first, size, 2 * size);
+      return [spec.name, rows, rows.subarray(0, rows.length / 2)] as const;
     });
-    const fed = Object.fromEntries(told);
-    return async (x, t) => {
-      signal?.throwIfAborted();
+    const both = Object.fromEntries(told.map(([name, rows]) => [name, rows]));
+    const conditional = Object.fromEntries(told.map(([name, , half]) => [name, half]));
+    const evaluate = async (x: Float32Array, t: Float32Array, guided: boolean): Promise<Float32Array> => {
+      const executable = this.compile(size, guided);
       await executable.run({
         x,
-        t: Float32Array.of(t),
-        ...fed,
-        ...(guided && { guidance: Float32Array.of(guidance) }),
+        t,
+        ...(guided ? { ...both, guidance: Float32Array.of(guidance) } : conditional),
       });
-      const v = await executable.read('velocity');
-      progress();
-      return v instanceof Float32Array ? v : Float32Array.from(v);
+      return toFloat32(await executable.read('velocity'));
+    };
+    return async (values, t) => {
+      signal?.throwIfAborted();
+      const x = toFloat32(values);
+      const times = typeof t === 'number' ? new Float64Array(size).fill(t) : t;
+      const guided = Array.from(times, (time) => guidance !== 1 && low <= time && time <= high);
+      const anyGuided = guided.includes(true);
+      const v = await evaluate(x, Float32Array.from(times), anyGuided);
+      if (anyGuided && guided.includes(false)) {
+        // Each sample gets the bits that it would get on its own.
+        const plain = await evaluate(x, Float32Array.from(times), false);
+        const elements = x.length / size;
+        guided.forEach((isGuided, i) => {
+          if (!isGuided) v.set(plain.subarray(i * elements, (i + 1) * elements), i * elements);
+        });
+      }
+      progress.evaluated();
+      return v;
     };
   }
 
@@ -127,7 +135,7 @@ export class FlowSampler {
 }
 
 /**
- * The velocity of a batch at one time. Inputs: x [B, ...sampleShape], t [], the model's conditions, [B, ...] each. Guided:
+ * The velocity of a batch. Inputs: x [B, ...sampleShape], t [B], the model's conditions, [B, ...] each. Guided:
  * conditions [2B, ...], whose second half tells nothing, and guidance []. Output: velocity [B, ...sampleShape].
  */
 export function velocityProgram(model: Model, batch: number, guided: boolean): Program {
@@ -136,56 +144,11 @@ export function velocityProgram(model: Model, batch: number, guided: boolean): P
     const x = graph.input('x', [batch, ...model.sampleShape]);
     const evaluated = guided ? concat([x, x], 0) : x; // -> [2B, ...] or [B, ...]
     const rows = evaluated.shape[0]!;
-    const t = broadcastTo(graph.input('t', []), [rows]);
-    const v = model.velocity(params, evaluated, t, declareConditions(graph, model, rows));
+    const t = graph.input('t', [batch]);
+    const times = guided ? concat([t, t], 0) : t;
+    const v = model.velocity(params, evaluated, times, declareConditions(graph, model, rows));
     return { velocity: guided ? guide(v, graph.input('guidance', [])) : v };
   });
-}
-
-function resolveRequest(model: Model, options: SampleOptions): Request {
-  const { count, conditions = {}, guidance = 1, sampler = 'euler' } = options;
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw valueError('sample', 'count', 'a positive integer', count);
-  if (!Number.isFinite(guidance)) throw valueError('sample', 'guidance', 'a finite number', guidance);
-  if (guidance !== 1 && Object.keys(conditions).length === 0) {
-    throw valueError(
-      'sample',
-      'guidance',
-      '1 without conditions: there is nothing to guide towards',
-      guidance,
-    );
-  }
-  for (const name of Object.keys(conditions)) {
-    if (model.conditions.some((spec) => spec.name === name)) continue;
-    throw valueError(
-      'sample',
-      name,
-      'left out: the model was trained without',
-      `${conditions[name]!.length} values`,
-    );
-  }
-  for (const spec of model.conditions) checkCondition(spec, conditions[spec.name], count);
-  return { count, conditions, guidance, integrator: samplerByName(sampler) };
-}
-
-function checkCondition(
-  { name, shape, absent, limit }: ConditionSpec,
-  values: ArrayLike<number> | undefined,
-  count: number,
-): void {
-  if (values === undefined) return;
-  const size = sizeOf(shape);
-  if (values.length !== count * size) {
-    const wanted = `${size === 1 ? 'one' : size} for each of the ${count} samples`;
-    throw valueError('sample', name, wanted, `${values.length} values`);
-  }
-  if (limit === undefined) return;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (Number.isInteger(value) && value >= 0 && (value < limit || value === absent[i % size])) continue;
-    const wanted = `a whole number from 0 to ${limit - 1}`;
-    throw valueError('sample', `${name} of sample ${Math.floor(i / size)}`, wanted, value);
-  }
 }
 
 /** What `rows` rows are told: the samples from `first` to `first + size`, then nothing. */
@@ -207,17 +170,22 @@ function conditionRows(
   return data;
 }
 
-function noise(seed: number, firstSample: number, samples: number, elements: number): Float32Array {
-  const key = { seed, stream: streams.sampling, step: 0 };
-  return Float32Array.from(philoxNormal({ ...key, firstSample, samples, elements }));
+function normal(
+  seed: number,
+  stream: number,
+  step: number,
+  firstSample: number,
+  samples: number,
+  elements: number,
+): Float32Array {
+  return Float32Array.from(philoxNormal({ seed, stream, step, firstSample, samples, elements }));
 }
 
-function counter(total: number, onProgress: SampleOptions['onProgress']): () => void {
-  let done = 0;
-  return () => onProgress?.(++done, total);
+function toFloat32(values: HostArray): Float32Array {
+  return values instanceof Float32Array ? values : Float32Array.from(values);
 }
 
-function checkFinite(x0: Float32Array, first: number, elements: number): void {
+function checkFinite(x0: Values, first: number, elements: number): void {
   const at = x0.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   throw new RectiflowError(

@@ -1,27 +1,16 @@
-// Integrators of dx/dt = v(x, t) from noise at t = 1 down to data at t = 0, in exactly as many steps as asked.
-import { RectiflowError, valueError } from '../tensor/errors.ts';
+// The integrators from noise at t = 1 down to data at t = 0. Those here take exactly as many steps as asked.
+import { RectiflowError } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
-
-/** The velocity at x, of as many elements as x. Must not keep or change x. */
-export type Velocity = (x: Float32Array, t: number) => Promise<Float32Array>;
-
-export interface Integrator {
-  /** Evaluations of the velocity per step. */
-  readonly evaluationsPerStep: number;
-  /**
-   * @param x1 noise; is not changed
-   * @param steps a positive integer
-   * @returns x at t = 0
-   */
-  integrate(velocity: Velocity, x1: Float32Array, steps: number): Promise<Float32Array>;
-}
+import { dopri5 } from './dormand-prince.ts';
+import { eulerMaruyama } from './euler-maruyama.ts';
+import { type Integrator, descend, stepsDown } from './integrator.ts';
 
 /** First order: x <- x - dt v(x, t). */
 const euler: Integrator = {
   evaluationsPerStep: 1,
-  async integrate(velocity, x1, steps) {
+  async integrate(velocity, x1, integration) {
     let x = x1;
-    for (const { t, dt } of stepsDown(steps)) {
+    for (const { t, dt } of stepsDown(integration)) {
       x = descend(x, await velocity(x, t), dt);
     }
     return x;
@@ -31,9 +20,9 @@ const euler: Integrator = {
 /** Second order: an Euler step, then the step again with the mean of the velocities at both ends. */
 const heun: Integrator = {
   evaluationsPerStep: 2,
-  async integrate(velocity, x1, steps) {
+  async integrate(velocity, x1, integration) {
     let x = x1;
-    for (const { t, dt, next } of stepsDown(steps)) {
+    for (const { t, dt, next } of stepsDown(integration)) {
       const v = await velocity(x, t);
       const ahead = await velocity(descend(x, v, dt), next);
       x = descend(descend(x, v, dt / 2), ahead, dt / 2);
@@ -42,10 +31,47 @@ const heun: Integrator = {
   },
 };
 
-export type SamplerName = 'euler' | 'heun';
+/** Second order: half an Euler step, then the whole step with the velocity found there. */
+const midpoint: Integrator = {
+  evaluationsPerStep: 2,
+  async integrate(velocity, x1, integration) {
+    let x = x1;
+    for (const { t, dt } of stepsDown(integration)) {
+      const half = descend(x, await velocity(x, t), dt / 2);
+      x = descend(x, await velocity(half, t - dt / 2), dt);
+    }
+    return x;
+  },
+};
+
+/** Fourth order, the classical method of Runge and Kutta (Kutta 1901): weights 1, 2, 2, 1 of 6. */
+const rk4: Integrator = {
+  evaluationsPerStep: 4,
+  async integrate(velocity, x1, integration) {
+    let x = x1;
+    for (const { t, dt, next } of stepsDown(integration)) {
+      const middle = t - dt / 2;
+      const k1 = await velocity(x, t);
+      const k2 = await velocity(descend(x, k1, dt / 2), middle);
+      const k3 = await velocity(descend(x, k2, dt / 2), middle);
+      const k4 = await velocity(descend(x, k3, dt), next);
+      x = x.map((value, i) => value - (dt / 6) * (k1[i]! + 2 * k2[i]! + 2 * k3[i]! + k4[i]!));
+    }
+    return x;
+  },
+};
+
+export type SamplerName = 'euler' | 'heun' | 'midpoint' | 'rk4' | 'dopri5' | 'euler-maruyama';
 
 /** Every sampler there is, by the name that configs and commands use. */
-export const samplers: Readonly<Record<SamplerName, Integrator>> = { euler, heun };
+export const samplers: Readonly<Record<SamplerName, Integrator>> = {
+  euler,
+  heun,
+  midpoint,
+  rk4,
+  dopri5,
+  'euler-maruyama': eulerMaruyama,
+};
 
 /** @throws RectiflowError that lists the samplers and guesses the one that was meant */
 export function samplerByName(name: string): Integrator {
@@ -55,16 +81,4 @@ export function samplerByName(name: string): Integrator {
     'value',
     `sampler: must be one of ${known.join(', ')}, got "${name}".${didYouMean(name, known)}`,
   );
-}
-
-/** Equal steps whose ends are counted, not accumulated, so that the last one ends at exactly 0. */
-function* stepsDown(steps: number): Generator<{ t: number; next: number; dt: number }> {
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw valueError('sample', 'steps', 'a positive integer', steps);
-  for (let left = steps; left > 0; left--) yield { t: left / steps, next: (left - 1) / steps, dt: 1 / steps };
-}
-
-/** x - dt v */
-function descend(x: Float32Array, v: Float32Array, dt: number): Float32Array {
-  return x.map((value, i) => value - dt * v[i]!);
 }

@@ -11,11 +11,22 @@ export type StepScalars = Pick<AdamWArguments, 'gradScale' | 'learningRate' | 's
 /** The public release's settings, of Kingma & Ba 2015, without weight decay. */
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
+/**
+ * Which parameters weight decay makes smaller: all of them, as in the public release, or those of two axes and more (matrices,
+ * kernels, tables). The others are biases, which bound nothing by being small.
+ */
+export type DecayedParameters = 'all' | 'matrices';
+
 /** Appends the update of every parameter, its moments and its average to the trace. */
 export function updateParameters(
   parameters: readonly Moments[],
   scalars: StepScalars,
   settings: AdamWSettings,
+  decayed: DecayedParameters = 'all',
 ): void {
-  for (const parameter of parameters) adamw({ ...parameter, ...scalars }, settings);
+  const undecayed = { ...settings, weightDecay: 0 };
+  for (const parameter of parameters) {
+    const isDecayed = decayed === 'all' || parameter.param.shape.length >= 2;
+    adamw({ ...parameter, ...scalars }, isDecayed ? settings : undecayed);
+  }
 }

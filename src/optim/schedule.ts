@@ -2,12 +2,12 @@ import { RectiflowError } from '../tensor/errors.ts';
 
 /** How the learning rate depends on the step. Steps are optimizer steps, whatever the batch or the number of machines. */
 export interface LearningRateSchedule {
-  readonly kind: 'cosine' | 'constant';
+  readonly kind: 'cosine' | 'linear' | 'constant';
   /** The learning rate after the warm-up. */
   readonly peak: number;
   /** Steps over which the rate rises linearly; the step of this number is the first at the peak. 0: no warm-up. */
   readonly warmupSteps: number;
-  /** The step at which the cosine reaches its floor. */
+  /** The step at which the rate reaches its floor. */
   readonly totalSteps: number;
   /** The last learning rate, as a fraction of the peak. */
   readonly floor: number;
@@ -19,8 +19,9 @@ export interface LearningRateSchedule {
  *     step <= warmup:  peak * step / warmup
  *     constant:        peak
  *     cosine:          peak * (floor + (1 - floor) * (1 + cos(pi * u)) / 2),  u = (step - warmup) / (total - warmup)
+ *     linear:          peak * (floor + (1 - floor) * (1 - u))
  *
- * with u at most 1: a run that goes on beyond `totalSteps` stays at the floor (Loshchilov & Hutter 2017, eq. 5).
+ * with u at most 1: a run that goes on beyond `totalSteps` stays at the floor (cosine: Loshchilov & Hutter 2017, eq. 5).
  * @param step 1 for the first step
  */
 export function learningRate(step: number, schedule: LearningRateSchedule): number {
@@ -28,6 +29,7 @@ export function learningRate(step: number, schedule: LearningRateSchedule): numb
   if (step < warmupSteps) return (peak * step) / warmupSteps;
   if (kind === 'constant' || step === warmupSteps) return peak;
   const progress = Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
+  if (kind === 'linear') return peak * (floor + (1 - floor) * (1 - progress));
   return peak * (floor + ((1 - floor) * (1 + Math.cos(Math.PI * progress))) / 2);
 }
 

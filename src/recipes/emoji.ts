@@ -1,23 +1,23 @@
 import type { ConfigInput } from '../train/config.ts';
 
 const base = {
-  model: { width: 192, depth: 8, heads: 6, patchSize: 4 },
+  model: { width: 128, depth: 8, heads: 4, patchSize: 4 },
   flow: { timeSampling: { kind: 'logit-normal', mean: 0, std: 1 }, labelDropout: 0.1 },
-  optimizer: { learningRate: 1e-3, betas: [0.9, 0.95], decay: 'cosine', floor: 0.02, clipNorm: 1 },
+  optimizer: { learningRate: 2e-3, betas: [0.9, 0.95], decay: 'cosine', floor: 0.02, clipNorm: 1 },
   ema: { decay: 0.998 },
-  train: { steps: 2800, batchSize: 32, sampleEvery: 700, checkpointEvery: 700 },
+  train: { steps: 5000, batchSize: 32, sampleEvery: 1000, checkpointEvery: 1000 },
 } satisfies ConfigInput;
 
 /**
- * Emoji told by their names, 32x32. Of 1,906 pictures, each of them seen some fifty times, a model of this size learns what they
- * look like and mixes what it has seen where a caption asks for something new.
+ * Emoji told by their names, 32x32. 1,906 pictures are few: a small model that sees each of them 84 times follows names better
+ * than a larger one that has time for half as many.
  */
 export const emoji: ConfigInput = {
   ...base,
   data: { source: 'emoji', condition: 'caption' },
-  model: { ...base.model, text: { width: 192, depth: 2, heads: 6, length: 16 } },
+  model: { ...base.model, text: { width: 128, depth: 2, heads: 4, length: 16 } },
   sample: {
-    guidance: 3,
+    guidance: 4,
     prompts: [
       'red heart',
       'smiling face with sunglasses',

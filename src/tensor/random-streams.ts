@@ -17,4 +17,6 @@ export const streams = {
   transforms: 5,
   /** The total counts of generated cells. */
   sampleTotals: 6,
+  /** What stochastic samplers add; the sampler's step takes the step's place. */
+  diffusion: 7,
 } as const;

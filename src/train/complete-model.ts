@@ -45,7 +45,7 @@ export function completeModel(
     attempt(problems, () => (sizes = sizesOfPreset(preset, names)));
   }
   for (const name of Object.keys(given).filter((setting) => !names.includes(setting))) {
-    problems.push(`model.${name}: no setting of a ${kind}. There are ${names.join(', ')}.`);
+    problems.push(`model.${name}: no setting of the model ${kind}. There are ${names.join(', ')}.`);
   }
   const text = kind === 'text-dit' ? { text: completeText(parsed.text ?? {}) } : {};
   const timing = kind === 'dit' ? { reverseTime: false } : {};

@@ -1,8 +1,11 @@
 // The settings of a run. Recipes, config files and --set only fill this in; defaults and checks are in resolve-config.ts.
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { DataConfig, Side, Transform } from '../data/settings.ts';
+import type { LossWeighting } from '../flow/loss-weighting.ts';
 import type { TimeDistribution } from '../flow/time-sampling.ts';
 import type { SamplerName } from '../flow/samplers.ts';
+import type { DecayedParameters } from '../optim/adamw.ts';
+import type { LearningRateSchedule } from '../optim/schedule.ts';
 
 /** All settings, resolved: what config.json holds, and all that training asks. */
 export interface RunConfig {
@@ -21,12 +24,14 @@ export interface RunConfig {
   readonly backend: BackendConfig;
 }
 
-/** How data are read. Results do not depend on the first two. */
+/** How data are read. Results depend on the last alone. */
 export interface LoaderConfig {
   /** Samples that are read and decoded at a time. */
   readonly workers: number;
   /** Batches that are held ready. */
   readonly prefetch: number;
+  /** Memory for decoded images: a set that fits into it is decoded once, unless a transform is random. 0: none. */
+  readonly cacheMiB: number;
   /** fail: a sample that cannot be read ends the run; skip: it is named and counted, up to a twentieth of them. */
   readonly onBadSample: BadSamplePolicy;
 }
@@ -97,6 +102,8 @@ export interface TextConfig {
 
 export interface FlowConfig {
   readonly timeSampling: TimeDistribution;
+  /** How much samples count by their times. The loss that is logged is without. */
+  readonly lossWeighting: LossWeighting;
   /** The share of samples that are trained without their label or caption. Guidance needs it; 0 for an unconditional model. */
   readonly labelDropout: number;
 }
@@ -108,10 +115,13 @@ export interface OptimizerConfig {
   readonly epsilon: number;
   /** Decoupled (AdamW). */
   readonly weightDecay: number;
+  /** What it makes smaller: all parameters, or all but biases. */
+  readonly decayed: DecayedParameters;
   /** By default a tenth of the steps, 100 at most. */
   readonly warmupSteps: number;
-  readonly decay: 'cosine' | 'constant';
-  /** Where the cosine ends, as a fraction of the peak. */
+  /** Of the learning rate, from the end of the warm-up to the last step. */
+  readonly decay: LearningRateSchedule['kind'];
+  /** Where it ends, as a fraction of the peak. */
   readonly floor: number;
   /** The global norm that gradients are clipped to. 0: no clipping. */
   readonly clipNorm: number;
@@ -138,9 +148,19 @@ export interface TrainConfig {
 /** How samples are made, during training and by default afterwards. */
 export interface SampleConfig {
   readonly sampler: SamplerName;
+  /** dopri5 makes as many as it needs. */
   readonly steps: number;
+  /** Above 1: more of the steps are near noise. 1: they are equal. */
+  readonly timeShift: number;
+  /** Of dopri5: the error of a step that is tolerated, in proportion to the values and beside that. */
+  readonly rtol: number;
+  readonly atol: number;
+  /** Of euler-maruyama: how much noise is added on the way; 0: none. */
+  readonly diffusion: number;
   /** Scale of classifier-free guidance; 1: none. */
   readonly guidance: number;
+  /** The times, of which 1 is noise, between which there is guidance. */
+  readonly guidanceInterval: readonly [low: number, high: number];
   /** The rows of the grid; by default the first ten classes. Empty for a model without classes. */
   readonly labels: readonly number[];
   /** The rows of the grid of a model that takes captions; by default some of the data's. */
@@ -174,8 +194,20 @@ type DataInput = DataConfig extends infer Data
     : Form<Data, 'source' & keyof Data>
   : never;
 
+/** Lengths in epochs, which become steps as soon as the number of samples is known. */
+interface Epochs {
+  readonly train: {
+    /** In place of steps: how often each sample is seen, also as in 0.5. */
+    readonly epochs?: number;
+  };
+  readonly optimizer: {
+    /** In place of warmupSteps. */
+    readonly warmupEpochs?: number;
+  };
+}
+
 /** What a recipe, a config file or a program has to say; everything else has a default or follows from the data. */
-export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data'>> & {
+export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data'> & Epochs> & {
   readonly data?: DataInput;
   readonly model?: ModelInput;
 };

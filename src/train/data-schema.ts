@@ -26,7 +26,8 @@ export type ParsedData =
       : never);
 
 const path = text('a path');
-const paths = z.union([path, z.array(path).min(1)], { error: 'a path, or a list of paths' });
+const wantedPaths = 'a path, or a list of paths';
+const paths = z.union([path, z.array(path).min(1, { error: wantedPaths })], { error: wantedPaths });
 const classNames = z.array(text('a name'), { error: 'a list of names' }).exactOptional();
 const condition = oneOf('auto', 'class', 'caption', 'none').default('auto');
 

@@ -23,6 +23,8 @@ export interface RandomDraw {
   readonly conditions: readonly ConditionSpec[];
   /** The index in the global batch of the first sample here; 0 by default. */
   readonly firstSample?: number;
+  /** Samples of the global batch; by default those here. */
+  readonly globalBatch?: number | undefined;
 }
 
 /** Draws by (seed, step, index of the sample in the global batch), so that a run can be resumed or split over machines. */
@@ -32,6 +34,7 @@ export function randomDraw({
   labelDropout: probability,
   conditions: specs,
   firstSample = 0,
+  globalBatch,
 }: RandomDraw): Draw {
   return ({ x0, conditions, step }) => {
     const batch = x0.shape[0]!;
@@ -51,7 +54,7 @@ export function randomDraw({
     };
     return {
       x1: philoxNormal(step, x0.shape, key(streams.noise)),
-      t: sampleTimes(times, step, batch, key(streams.time)),
+      t: sampleTimes(times, step, batch, key(streams.time), globalBatch),
       conditions: specs.length > 0 && probability > 0 ? dropAll() : conditions,
     };
   };

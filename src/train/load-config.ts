@@ -22,7 +22,7 @@ export async function loadConfig(
 ): Promise<{ config: ConfigInput; origin: string }> {
   const isFile = /[/\\]|\.(ya?ml|json)$/i.test(target);
   const { recipe, ...file } = isFile ? await readSettings(target) : { recipe: target };
-  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe` : 'train');
+  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
   const layers = [start, { name: parsePath(target).name }, file, ...overrides.map(parseOverride)];
   const origin = isFile ? target : `recipe ${target}`;
   const config: ConfigInput = layers.reduce(merge);
@@ -35,23 +35,24 @@ export async function loadConfig(
  * @throws RectiflowError when there is no such recipe
  */
 export function recipeConfig(name: string, changes: ConfigInput = {}): ConfigInput {
-  const layers: Settings[] = [recipeSettings(name, 'recipeConfig'), { name }, changes as Settings];
+  const layers: Settings[] = [recipeSettings(name, 'recipeConfig: '), { name }, changes as Settings];
   return layers.reduce(merge);
 }
 
+/** @param where what errors begin with */
 function recipeSettings(name: unknown, where: string): Settings {
   const known = Object.keys(recipes);
   if (typeof name === 'string' && Object.hasOwn(recipes, name)) return recipes[name]!.config as Settings;
   throw new RectiflowError(
     'config',
-    `${where}: there is no recipe ${JSON.stringify(name)}.${didYouMean(String(name), known)} ` +
+    `${where}there is no recipe ${JSON.stringify(name)}.${didYouMean(String(name), known)} ` +
       `Give one of ${known.join(', ')}, or the path of a .yaml or .json file.`,
   );
 }
 
 /**
  * Settings with others over them. A form named anew (another data source, another preset) replaces the old one's settings,
- * which would mean nothing to it.
+ * which would mean nothing to it; a length in steps replaces one in epochs, and the other way round.
  */
 function merge(base: Settings, over: Settings): Settings {
   const changes = Object.entries(over).map(([key, value]) => {
@@ -62,18 +63,31 @@ function merge(base: Settings, over: Settings): Settings {
   return Object.fromEntries([...Object.entries(base), ...changes]);
 }
 
+/** Settings that say the same in other units. */
+const alternatives: ReadonlyMap<string, string> = new Map([
+  ['steps', 'epochs'],
+  ['epochs', 'steps'],
+  ['warmupSteps', 'warmupEpochs'],
+  ['warmupEpochs', 'warmupSteps'],
+]);
+
 function withoutOldForm(base: Settings, over: Settings): Settings {
   const renamed = (name: string): boolean =>
     Object.hasOwn(base, name) && Object.hasOwn(over, name) && over[name] !== base[name];
   if (renamed('source') || renamed('kind')) return {};
-  if (!Object.hasOwn(over, 'preset') || over.preset === base.preset) return base;
-  const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = base;
+  const replaced = Object.keys(over).map((name) => over[name] !== undefined && alternatives.get(name));
+  const kept = Object.fromEntries(Object.entries(base).filter(([name]) => !replaced.includes(name)));
+  if (!Object.hasOwn(over, 'preset') || over.preset === base.preset) return kept;
+  const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = kept;
   return rest;
 }
 
 async function readSettings(path: string): Promise<Settings> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
+    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR';
+    const example = ` that says, of images, data: { source: folder, path: ${path}, size: 64 }`;
+    const advice = `Give a recipe or the path of a config file${isFolder ? example : ''}`;
+    throw fileError(path, systemProblem(error), advice, error);
   });
   const document = parseDocument(text);
   const [problem] = document.errors;

@@ -7,7 +7,7 @@ export interface StepMetrics {
   /** Of the global gradient, before clipping. */
   readonly gradNorm: number;
   /** Since the logged step before, without the time that sampling and saving took. */
-  readonly imagesPerSecond: number;
+  readonly samplesPerSecond: number;
   /** Of training so far, over all processes that took part; again without sampling and saving. */
   readonly seconds: number;
   /** The share of the training time since the logged step before in which the step had to wait for its data, from 0 to 1. */

@@ -4,6 +4,7 @@ import type { SourceFacts } from '../data/source.ts';
 import type { DataConfig } from '../data/settings.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { completeData, factsOf } from './complete-data.ts';
+import { completeLengths } from './complete-lengths.ts';
 import { completeModel } from './complete-model.ts';
 import { attempt, configError, describeProblem } from './config-problems.ts';
 import type { ConfigInput, ModelConfig, RunConfig } from './config.ts';
@@ -30,7 +31,8 @@ export function resolveConfig(
   const problems: string[] = [];
   const data = completeData(parsed.data, problems);
   const known = facts ?? factsOf(data);
-  const config = fillIn(parsed, data, known, problems);
+  const lengths = completeLengths(parsed, facts, problems);
+  const config = fillIn({ ...parsed, ...lengths }, data, known, problems);
   if (problems.length === 0) checkTogether(config, known, problems);
   if (problems.length > 0) throw configError(origin, problems);
   return config;
@@ -57,14 +59,14 @@ export function resolveReading(input: ConfigInput, origin = 'config'): Pick<RunC
 }
 
 function fillIn(
-  parsed: Parsed,
+  parsed: Parsed & Pick<RunConfig, 'train' | 'optimizer'>,
   data: DataConfig,
   facts: SourceFacts | undefined,
   problems: string[],
 ): RunConfig {
   const model = completeModel(parsed.model, facts, problems);
   const classes = classesOf(model);
-  const { optimizer, flow, sample, train } = parsed;
+  const { flow, sample } = parsed;
   const isConditional = classes > 0 || model.kind === 'text-dit';
   const labelDropout = isConditional ? (flow.labelDropout ?? 0.1) : 0;
   const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
@@ -73,10 +75,6 @@ function fillIn(
     data,
     model,
     flow: { ...flow, labelDropout },
-    optimizer: {
-      ...optimizer,
-      warmupSteps: optimizer.warmupSteps ?? Math.min(100, Math.floor(train.steps / 10)),
-    },
     sample: {
       ...sample,
       guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : 1,

@@ -19,6 +19,8 @@ export function runProgram(
       labelDropout: flow.labelDropout,
       conditions: model.conditions,
     }),
+    weighting: flow.lossWeighting,
+    decayed: optimizer.decayed,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,
   });

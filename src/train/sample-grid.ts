@@ -36,15 +36,14 @@ export async function writeSampleGrid(
   conditioning: Conditioning,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { perClass, steps, guidance, sampler: name } = sample;
+  const { perClass, labels: _, prompts: __, ...settings } = sample;
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
-  const told = rows.length > 0 && { conditions: conditioning.encode(repeated), guidance };
+  const told = rows.length > 0 ? { conditions: conditioning.encode(repeated) } : { guidance: 1 };
   const images = await sampler.sample({
     count: rows.length > 0 ? repeated.length : perClass ** 2,
+    ...settings,
     ...told,
-    steps,
-    sampler: name,
     seed,
     ...(signal && { signal }),
   });

@@ -1,7 +1,7 @@
 // The schema of a config: names, defaults and what each setting may be.
 import { z } from 'zod';
-import { samplers } from '../flow/samplers.ts';
-import type { SamplerName } from '../flow/samplers.ts';
+import { type SamplerName, samplers } from '../flow/samplers.ts';
+import { modeScales } from '../flow/time-sampling.ts';
 import { describeIssues, configError } from './config-problems.ts';
 import type {
   ConfigInput,
@@ -13,6 +13,7 @@ import type {
   RunConfig,
   SampleConfig,
   TextConfig,
+  TrainConfig,
 } from './config.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
 import {
@@ -21,6 +22,7 @@ import {
   flag,
   fraction,
   from0,
+  number,
   oneOf,
   settings,
   side,
@@ -41,12 +43,17 @@ export interface ParsedModel
 }
 
 /** A config as it is given, with the defaults that do not depend on other settings or on the data. */
-export interface Parsed extends Omit<RunConfig, 'data' | 'model' | 'flow' | 'optimizer' | 'sample'> {
+export interface Parsed extends Omit<
+  RunConfig,
+  'data' | 'model' | 'flow' | 'optimizer' | 'train' | 'sample'
+> {
   readonly data: ParsedData;
   readonly model: ParsedModel;
-  readonly flow: Pick<FlowConfig, 'timeSampling'> & Given<FlowConfig>;
-  readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> & Given<OptimizerConfig>;
-  readonly sample: Pick<SampleConfig, 'sampler' | 'steps' | 'perClass'> & Given<SampleConfig>;
+  readonly flow: Omit<FlowConfig, 'labelDropout'> & Given<FlowConfig>;
+  readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> &
+    Given<OptimizerConfig & { warmupEpochs: number }>;
+  readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
+  readonly sample: Omit<SampleConfig, 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
 }
 
 const model: z.ZodType<ParsedModel> = settings({
@@ -76,18 +83,40 @@ const model: z.ZodType<ParsedModel> = settings({
   reverseTime: flag.optional(),
 });
 
+const scale = `a number from ${modeScales[0]} to ${modeScales[1].toFixed(3)}`;
+const placement = { stratified: flag.default(false), shift: above0.default(1) };
+
 const timeSampling = z.discriminatedUnion(
   'kind',
   [
-    settings({ kind: z.literal('uniform') }),
+    settings({ kind: z.literal('uniform'), ...placement }),
     settings({
       kind: z.literal('logit-normal'),
       mean: z.number({ error: 'a number' }).default(0),
       std: above0.default(1),
+      ...placement,
     }),
+    settings({
+      kind: z.literal('mode'),
+      scale: number(scale, (value) => value >= modeScales[0] && value <= modeScales[1]).default(1.29),
+      ...placement,
+    }),
+    settings({ kind: z.literal('cosmap'), ...placement }),
   ],
-  { error: variant('kind', 'uniform', 'logit-normal') },
+  { error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap') },
 );
+
+const lossWeighting = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('none') }),
+    settings({ kind: z.literal('min-snr'), gamma: above0.default(5) }),
+    settings({ kind: z.literal('sigmoid'), bias: z.number({ error: 'a number' }).default(2) }),
+  ],
+  { error: variant('kind', 'none', 'min-snr', 'sigmoid') },
+);
+
+const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
 
 const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
 
@@ -101,11 +130,13 @@ const schema: z.ZodType<Parsed> = settings({
   loader: settings({
     workers: whole(1).default(4),
     prefetch: whole(1).default(2),
+    cacheMiB: whole(0).default(256),
     onBadSample: oneOf('fail', 'skip').default('fail'),
   }).prefault({}),
   model: model.prefault({}),
   flow: settings({
-    timeSampling: timeSampling.default({ kind: 'uniform' }),
+    timeSampling: timeSampling.prefault({ kind: 'uniform' }),
+    lossWeighting: lossWeighting.prefault({ kind: 'none' }),
     labelDropout: fraction.optional(),
   }).prefault({}),
   optimizer: settings({
@@ -113,14 +144,17 @@ const schema: z.ZodType<Parsed> = settings({
     betas: z.tuple([below1, below1], { error: betas }).default([0.9, 0.999]),
     epsilon: above0.default(1e-8),
     weightDecay: from0.default(0),
+    decayed: oneOf('all', 'matrices').default('all'),
     warmupSteps: whole(0).optional(),
-    decay: oneOf('cosine', 'constant').default('cosine'),
+    warmupEpochs: from0.optional(),
+    decay: oneOf('cosine', 'linear', 'constant').default('cosine'),
     floor: fraction.default(0),
     clipNorm: from0.default(1),
   }).prefault({}),
   ema: settings({ decay: below1.default(0.9999), ramp: flag.default(true) }).prefault({}),
   train: settings({
-    steps: whole(1).default(10_000),
+    steps: whole(1).optional(),
+    epochs: above0.optional(),
     batchSize: whole(1).default(64),
     logEvery: whole(1).default(10),
     sampleEvery: whole(0).default(1000),
@@ -131,7 +165,15 @@ const schema: z.ZodType<Parsed> = settings({
   sample: settings({
     sampler: oneOf(...(Object.keys(samplers) as SamplerName[])).default('euler'),
     steps: whole(1).default(50),
+    timeShift: above0.default(1),
+    rtol: above0.default(1e-3),
+    atol: above0.default(1e-3),
+    diffusion: from0.default(1),
     guidance: from0.optional(),
+    guidanceInterval: z
+      .tuple([fraction, fraction], { error: interval })
+      .refine(([low, high]) => low <= high, { error: interval })
+      .default([0, 1]),
     labels: z.array(whole(0), { error: 'a list of labels, as in [0, 1, 2]' }).optional(),
     prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
     perClass: whole(1).default(8),

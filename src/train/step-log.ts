@@ -5,7 +5,7 @@ import { type RectiflowError, runError } from '../tensor/errors.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
 
 /** What is known of a step when it is logged; the log adds the times. */
-export type LoggedStep = Omit<StepMetrics, 'imagesPerSecond' | 'seconds' | 'dataWait'>;
+export type LoggedStep = Omit<StepMetrics, 'samplesPerSecond' | 'seconds' | 'dataWait'>;
 
 /** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
 export class StepLog {
@@ -71,16 +71,16 @@ export class StepLog {
    */
   async write(logged: LoggedStep, lastGood: string | undefined): Promise<StepMetrics> {
     const { seconds } = this.watch;
-    const images = (logged.step - this.#step) * this.#batchSize;
+    const samples = (logged.step - this.#step) * this.#batchSize;
     const elapsed = seconds - this.#seconds;
     const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
-    const metrics = { ...logged, imagesPerSecond: images / elapsed, seconds, dataWait };
+    const metrics = { ...logged, samplesPerSecond: samples / elapsed, seconds, dataWait };
     await this.#file.append(metrics);
     await this.#events.addScalars(metrics.step, {
       'train/loss': metrics.loss,
       'train/learning_rate': metrics.learningRate,
       'train/grad_norm': metrics.gradNorm,
-      'train/images_per_second': metrics.imagesPerSecond,
+      'train/samples_per_second': metrics.samplesPerSecond,
       'train/data_wait': metrics.dataWait,
     });
     this.#checkFinite(metrics, lastGood);

@@ -1,9 +1,10 @@
 // A whole training step as one program: draws, forward, backward, clipping, AdamW and EMA.
-import { rectifiedFlowLoss } from '../flow/rectified-flow.ts';
+import { type LossWeighting, lossWeights } from '../flow/loss-weighting.ts';
+import { rectifiedFlowLoss, weightedFlowLoss } from '../flow/rectified-flow.ts';
 import { type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { constant, globalNorm } from '../ops/index.ts';
-import { type AdamWSettings, updateParameters } from '../optim/adamw.ts';
+import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, grad, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
@@ -19,10 +20,14 @@ export interface Objective {
   readonly batch: number;
   /** Where noise, times and dropped labels come from. */
   readonly draw: Draw;
+  /** How much samples count by their times; all the same by default. */
+  readonly weighting?: LossWeighting | undefined;
 }
 
 export interface TrainingStep extends Objective {
   readonly adamw: AdamWSettings;
+  /** All by default. */
+  readonly decayed?: DecayedParameters | undefined;
   /** Gradients are scaled down to this global norm; not at all where it is undefined. */
   readonly maxGradNorm?: number | undefined;
 }
@@ -33,9 +38,9 @@ export interface TrainingStep extends Objective {
  * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first; learningRate
  * [] and emaDecay []; those of the draw.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
- * Outputs: loss [], gradNorm [], before clipping.
+ * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised.
  */
-export function trainingStepProgram({ adamw, maxGradNorm, ...objective }: TrainingStep): Program {
+export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective }: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
     const { step, trainable, loss, gradients } = lossAndGradients(graph, objective);
     const learningRate = graph.input('learningRate', []);
@@ -50,7 +55,7 @@ export function trainingStepProgram({ adamw, maxGradNorm, ...objective }: Traini
       const { m, v, ema } = statePrefixes;
       return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
     });
-    updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw);
+    updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw, decayed);
     return { loss, gradNorm };
   });
 }
@@ -71,21 +76,29 @@ export function gradientProgram(objective: Objective): Program {
 interface Loss {
   readonly step: Tensor;
   readonly trainable: readonly Tensor[];
+  /** The mean squared error of the velocity, which is comparable between runs. */
   readonly loss: Tensor;
+  /** What the gradients are of: the loss, weighted where samples count by their times. */
+  readonly minimised: Tensor;
 }
 
-function declareLoss(graph: Graph, { model, batch, draw }: Objective): Loss {
+function declareLoss(graph: Graph, { model, batch, draw, weighting = { kind: 'none' } }: Objective): Loss {
   const params = declareParameters(graph, model.parameters);
   const x0 = graph.input('x0', [batch, ...model.sampleShape]);
   const given = declareConditions(graph, model, batch);
   const step = graph.input('step', [], 'int32');
   const { x1, t, conditions } = draw({ x0, conditions: given, step });
-  const loss = rectifiedFlowLoss((xt, time) => model.velocity(params, xt, time, conditions), x0, x1, t);
+  const velocity = (xt: Tensor, time: Tensor): Tensor => model.velocity(params, xt, time, conditions);
   const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
-  return { step, trainable, loss };
+  if (weighting.kind === 'none') {
+    const loss = rectifiedFlowLoss(velocity, x0, x1, t);
+    return { step, trainable, loss, minimised: loss };
+  }
+  const losses = weightedFlowLoss(velocity, x0, x1, t, (times) => lossWeights(weighting, times));
+  return { step, trainable, ...losses };
 }
 
 function lossAndGradients(graph: Graph, objective: Objective): Loss & { gradients: Tensor[] } {
   const declared = declareLoss(graph, objective);
-  return { ...declared, gradients: grad(declared.loss, declared.trainable) };
+  return { ...declared, gradients: grad(declared.minimised, declared.trainable) };
 }

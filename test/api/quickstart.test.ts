@@ -1,10 +1,12 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { expect, it } from 'vitest';
-import { dist, startNode, temporaryFolder } from '../support/cli.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { type Finished, dist, startNode, temporaryFolder } from '../support/cli.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+
+const unchanged = `export * from ${JSON.stringify(pathToFileURL(join(dist, 'index.js')))};`;
 
 /** The package as the example sees it when it is run: the real one, but for a training of three steps. */
 const shortened = `
@@ -15,26 +17,50 @@ const shortened = `
   export const train = (config, options) =>
     rectiflow.train({ ...config, model: small, train: short, sample: { steps: 2, perClass: 1 } }, options);`;
 
-it('the README shows the example that is tested', async () => {
-  const [readme, example] = await Promise.all(
-    ['README.md', 'examples/quickstart.ts'].map((file) => readFile(join(root, file), 'utf8')),
-  );
-  expect(readme).toContain(`\`\`\`ts\n${example}\`\`\``);
+/** Where the examples are compiled. */
+let compiled: string;
+
+beforeAll(async () => {
+  compiled = await temporaryFolder();
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const options = ['-p', join(root, 'examples'), '--noEmit', 'false', '--outDir', compiled];
+  const { code, stdout, stderr } = await startNode(root, [tsc, ...options]).finished;
+  if (code !== 0) throw new Error(`The examples do not compile:\n${stdout}${stderr}`);
 });
 
-it('the example of the README compiles, trains and samples', async () => {
+/** Runs an example in a folder of its own, in which `rectiflow` is installed. */
+async function runExample(name: string, rectiflow: string): Promise<Finished> {
   const folder = await temporaryFolder();
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const options = ['-p', join(root, 'examples'), '--noEmit', 'false', '--outDir', folder];
-  expect(await startNode(root, [tsc, ...options]).finished).toEqual({ code: 0, stdout: '', stderr: '' });
-
   const installed = join(folder, 'node_modules/rectiflow');
   await mkdir(installed, { recursive: true });
   await writeFile(join(installed, 'package.json'), '{ "type": "module", "exports": "./index.js" }');
-  await writeFile(join(installed, 'index.js'), shortened);
+  await writeFile(join(installed, 'index.js'), rectiflow);
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-  const { code, stdout, stderr } = await startNode(folder, ['quickstart.js']).finished;
+  await copyFile(join(compiled, `${name}.js`), join(folder, `${name}.js`));
+  return startNode(folder, [`${name}.js`]).finished;
+}
+
+it.each([
+  ['README.md', 'quickstart'],
+  ['docs/data.md', 'custom-source'],
+])('%s shows the example that is tested', async (page, name) => {
+  const [text, example] = await Promise.all(
+    [page, `examples/${name}.ts`].map((file) => readFile(join(root, file), 'utf8')),
+  );
+  expect(text).toContain(`\`\`\`ts\n${example}\`\`\``);
+});
+
+it('the example of the README compiles, trains and samples', async () => {
+  const { code, stdout, stderr } = await runExample('quickstart', shortened);
   expect(stderr).toBe('');
   expect(code).toBe(0);
   expect(stdout).toMatch(/^step 1: loss 1\.\d{3}\nstep 2: .*\nstep 3: .*\nLook at sevens\.png\n$/);
+});
+
+it('the example of a source of its own is checked, drawn and trained on', async () => {
+  const { code, stdout, stderr } = await runExample('custom-source', unchanged);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expect(stdout).toContain("{ name: 'small', count: 5000 }, { name: 'large', count: 5000 }");
+  expect(stdout).toMatch(/^Trained in runs.discs$/m);
 });

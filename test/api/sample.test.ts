@@ -58,10 +58,28 @@ describe('samples of a run', () => {
     { checkpoint: 3 },
     { seed: 1 },
     { sampler: 'heun' },
+    { sampler: 'midpoint' },
+    { sampler: 'rk4' },
+    { sampler: 'dopri5' },
+    { sampler: 'euler-maruyama' },
+    { timeShift: 3 },
+    { guidanceInterval: [0, 0.8] },
     { guidance: 3 },
     { labels: [1, 2] },
   ])('are others with %o', async (change) => {
     expect(await images(change)).not.toEqual(await images());
+  });
+
+  it.each<[SampleRunOptions, SampleRunOptions]>([
+    [{ sampler: 'dopri5' }, { rtol: 1e-6, atol: 1e-6 }],
+    [{ sampler: 'euler-maruyama' }, { diffusion: 0.5 }],
+  ])('by %o are others with %o', async (options, change) => {
+    expect(await images({ ...options, ...change })).not.toEqual(await images(options));
+  });
+
+  it('by a sampler that chooses its steps are the same whatever is said of steps', async () => {
+    const chosen = await images({ sampler: 'dopri5' });
+    expect(await images({ sampler: 'dopri5', steps: 3, timeShift: 2 })).toEqual(chosen);
   });
 
   it('have no labels where the model has no classes', async () => {

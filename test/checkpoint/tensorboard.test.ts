@@ -176,13 +176,13 @@ test('a run and its resumption show what metrics.jsonl has, and the grids', asyn
   const { records: metrics } = await readMetrics(join(run, 'metrics.jsonl'));
   expect(metrics.map(({ step }) => step)).toEqual([1, 4, 8, 12]);
   expect(events.filter(({ scalars }) => scalars).map(({ step, scalars }) => ({ step, scalars }))).toEqual(
-    metrics.map(({ step, loss, learningRate, gradNorm, imagesPerSecond, dataWait }) => ({
+    metrics.map(({ step, loss, learningRate, gradNorm, samplesPerSecond, dataWait }) => ({
       step,
       scalars: {
         'train/loss': Math.fround(Number(loss)),
         'train/learning_rate': Math.fround(Number(learningRate)),
         'train/grad_norm': Math.fround(Number(gradNorm)),
-        'train/images_per_second': Math.fround(Number(imagesPerSecond)),
+        'train/samples_per_second': Math.fround(Number(samplesPerSecond)),
         'train/data_wait': Math.fround(Number(dataWait)),
       },
     })),

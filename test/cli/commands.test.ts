@@ -84,6 +84,20 @@ describe('sample', () => {
     expect({ width, height, channels }).toEqual({ width: 28, height: 28, channels: 1 });
   });
 
+  it('goes from noise to data as it is told', async () => {
+    const asked = '--labels 3 --count 1 --guidance 3 --guidance-interval 0.2,0.8 --out told';
+    for (const way of [
+      '--sampler dopri5 --rtol 1e-2 --atol 0.1',
+      '--sampler euler-maruyama --diffusion 0 --time-shift 2',
+    ]) {
+      const { code, stdout } = await run('sample', 'tiny', ...asked.split(' '), ...way.split(' '));
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout: '1 samples of step 3 in told\nLook at told.png\n',
+      });
+    }
+  });
+
   it.each([
     [['runs/tinny'], /^error: runs\/tinny: is no run: .* Did you mean "tiny"\?/],
     [
@@ -97,8 +111,12 @@ describe('sample', () => {
     ],
     [
       ['tiny', '--sampler', 'eular'],
-      /^error: option .* argument 'eular' is invalid\. Allowed choices are euler, heun\./,
+      /^error: option .* argument 'eular' is invalid\. Allowed choices are euler, heun, midpoint, .*\./,
     ],
+    [['tiny', '--time-shift', '0'], /^error: option .* It must be a number above 0\./],
+    [['tiny', '--diffusion', '-1'], /^error: option .* It must be a number from 0\./],
+    [['tiny', '--guidance-interval', '0.8,0.2'], /^error: option .* the lower one first, as in 0\.2,0\.8\./],
+    [['tiny', '--guidance-interval', '0.8'], /^error: option .* two times from 0 to 1/],
   ])('%s ends with an error', async (args, message) => {
     const { code, stderr } = await run('sample', ...args);
     expect(code).toBe(1);

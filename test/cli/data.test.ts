@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DataReport } from '../../src/data/data-report.ts';
 import { plain } from '../data/images/pictures.ts';
+import { clip } from '../data/tokenizers/clip.ts';
 import { type Finished, rectiflow, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { writeTiny } from '../support/h5ad.ts';
 
@@ -172,6 +173,10 @@ it.each([
     /^error: text encoder: the package onnxruntime-node is not installed\. Install it: npm install/,
   ],
   [['get', 'emojj'], /^error: .* 'emojj' is invalid .* Allowed choices are digits, fashion, emoji/],
+  [
+    ['check', './colours'],
+    /is a folder, not a file\. .* data: \{ source: folder, path: \.\/colours, size: 64 \}/,
+  ],
   [['check', 'emojii'], /^error: .*no recipe "emojii"\. Did you mean "emoji"\?/],
   [['chek', 'colours.yaml'], /unknown command 'chek'\n\(Did you mean check\?\)/],
   [['preview', 'colours.yaml', '--count', '0'], /argument '0' is invalid\. It must be a whole number from 1/],
@@ -180,4 +185,57 @@ it.each([
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(message);
   expect(stderr).not.toMatch(/^ +at /m);
+});
+
+/** Stands for the real package: the features of a token are its number, its place and 1. */
+const onnxRuntime = `
+class Tensor {
+  constructor(type, data, dims) { Object.assign(this, { type, data, dims }); }
+}
+const session = {
+  inputNames: ['input_ids'],
+  async run({ input_ids: { data, dims } }) {
+    const features = Array.from(data, Number).flatMap((id, i) => [id / 100, (i % dims[1]) / dims[1], 1]);
+    return { last_hidden_state: new Tensor('float32', Float32Array.from(features), [...dims, 3]) };
+  },
+};
+module.exports = { Tensor, InferenceSession: { create: async () => session } };`;
+
+// The last: from here on the package is installed.
+it('data encode-text makes embeddings that a model trains on and samples with', async () => {
+  const installed = join(folder, 'node_modules/onnxruntime-node');
+  await mkdir(installed, { recursive: true });
+  await writeFile(join(installed, 'index.js'), onnxRuntime);
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(clip));
+  await writeFile(join(folder, 'encoder.onnx'), '');
+  await writePictures('told', 1);
+  for (const [name, caption] of [
+    ['red/0', 'red heart'],
+    ['blue/0', 'cat'],
+  ]) {
+    await writeFile(join(folder, `told/${name}.txt`), caption!);
+  }
+  const settings = {
+    data: { source: 'folder', path: 'told', size: 8 },
+    model: { width: 16, depth: 1, heads: 2, patchSize: 4, text: { embeddings: 'captions.safetensors' } },
+    train: { steps: 2, batchSize: 2, sampleEvery: 0 },
+    sample: { steps: 2, perClass: 1, prompts: ['red cat'] },
+    backend: { threads: 1 },
+  };
+  await writeFile(join(folder, 'told.json'), JSON.stringify(settings));
+  const files = ['--model', 'encoder.onnx', '--tokenizer', 'tokenizer.json', '--to', 'captions.safetensors'];
+  const encoded = await data('encode-text', 'told.json', ...files, '--prompt', 'heart');
+  expect(encoded).toMatchObject({ code: 0, stderr: '' });
+  // Red heart, cat, red cat, heart and the empty one.
+  expect(encoded.stdout).toMatch(/^5 captions, the empty one among them: captions\.safetensors\n/);
+
+  const trained = await rectiflow(folder, ['train', 'told.json']);
+  expect(trained).toMatchObject({ code: 0, stderr: '' });
+  const known = await rectiflow(folder, ['sample', 'told', '--prompt', 'heart', '--count', '1']);
+  expect(known).toMatchObject({ code: 0, stderr: '' });
+  const unknown = await rectiflow(folder, ['sample', 'told', '--prompt', 'dog']);
+  expect(unknown.code).toBe(1);
+  expect(unknown.stderr).toMatch(
+    /^error: captions\.safetensors: the caption "dog" is not among the encoded ones/,
+  );
 });

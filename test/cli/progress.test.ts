@@ -31,7 +31,7 @@ function metrics(step: number): StepMetrics {
     loss: 0.51234,
     learningRate: 0.002,
     gradNorm: 1.25,
-    imagesPerSecond: 812.3,
+    samplesPerSecond: 812.3,
     seconds: 1,
     dataWait: 0,
     epoch: 0,

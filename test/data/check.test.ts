@@ -116,7 +116,15 @@ describe('checkSamples', () => {
     expect(report.sizes).toEqual([]);
     expect(report.duplicates.count).toBe(3);
     expect(report.duplicates.pairs).toContainEqual(['sample 3', 'sample 0']);
-    expect(report.advice.at(-1)).toContain('Divide data.scale by 11.2.');
+    expect(report.advice.at(-1)).toContain('Set data.shift to 15.0 and data.scale to 0.0894.');
+    const scaled = arraySource({
+      images: images.map((value) => value / 10),
+      shape: [1, 2, 2],
+      unbounded: true,
+    });
+    const latents = await checkSamples({ ...scaled, record: { scale: 0.1, shift: 0 } });
+    expect(latents.latents).toEqual({ scale: 0.1, shift: 0 });
+    expect(latents.advice.at(-1)).toContain('Set data.shift to 15.0 and data.scale to 0.0894.');
     const flat = await checkSamples(arraySource({ images: new Float32Array(4), shape: [1, 2, 2] }));
     expect(flat.advice).toEqual(['All values are nearly the same: there is nothing to learn.']);
   });

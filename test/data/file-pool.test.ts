@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { FilePool } from '../../src/data/file-pool.ts';
+import { FilePool, withPool } from '../../src/data/file-pool.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -50,3 +50,29 @@ test('a file that is missing, or ends too soon; the next read tries again', asyn
   expect(await pool.read(late, 2, 1)).toEqual(Uint8Array.of(99));
   await pool.close();
 });
+
+test.skipIf(!existsSync(OPEN))(
+  'nothing stays open once it is closed, whatever is still read (skipped where /proc is missing)',
+  async () => {
+    const [first, second] = [join(folder, '1'), join(folder, '2')];
+    const pool = new FilePool();
+    await pool.read(first, 0, 1);
+    const late = pool.read(first, 8, 1);
+    await pool.close();
+    expect(Buffer.from(await late).toString()).toBe('1');
+    expect(Buffer.from(await pool.read(second, 8, 1)).toString()).toBe('2');
+    expect(await countOpen()).toBe(0);
+  },
+);
+
+test.skipIf(!existsSync(OPEN))(
+  'nothing stays open where a source cannot be opened (skipped where /proc is missing)',
+  async () => {
+    const opening = withPool(async (pool) => {
+      await pool.read(join(folder, '3'), 0, 1);
+      throw new Error('no labels');
+    });
+    await expect(opening).rejects.toThrow('no labels');
+    expect(await countOpen()).toBe(0);
+  },
+);

@@ -45,11 +45,11 @@ async function readSample(source: Source, index: number): Promise<[number, unkno
 }
 
 async function readAll(source: Source): Promise<[number, unknown][]> {
-  const samples = await Promise.all(
-    Array.from({ length: source.count }, (_, index) => readSample(source, index)),
-  );
-  await source.close?.();
-  return samples;
+  try {
+    return await Promise.all(Array.from({ length: source.count }, (_, index) => readSample(source, index)));
+  } finally {
+    await source.close?.();
+  }
 }
 
 test('labels with their names, over two files of several groups of rows', async () => {

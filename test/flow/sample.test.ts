@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Buffer } from '../../src/backends/backend.ts';
+import type { Backend, Buffer } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { FlowSampler, type SampleOptions, velocityProgram } from '../../src/flow/sample.ts';
-import { samplers } from '../../src/flow/samplers.ts';
+import { FlowSampler, velocityProgram } from '../../src/flow/sample.ts';
+import type { SampleOptions } from '../../src/flow/sample-request.ts';
+import { type SamplerName, samplers } from '../../src/flow/samplers.ts';
 import type { DiT } from '../../src/models/dit.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { relativeError } from '../support/conformance.ts';
@@ -36,7 +37,7 @@ describe('guidance', () => {
     const executable = backend.compile(velocityProgram(model, 2, guided), weights);
     await executable.run({
       x: Float32Array.from(randomValues(2 * elements, 4)),
-      t: Float32Array.of(0.4),
+      t: Float32Array.of(0.4, 0.4),
       labels: Int32Array.from(labels),
       ...(guidance !== undefined && { guidance: Float32Array.of(guidance) }),
     });
@@ -61,6 +62,33 @@ describe('guidance', () => {
     expect(await sample({ guidance: 1 })).toEqual(plain);
     expect(relativeError(await sample({ guidance: 2 }), plain)).toBeGreaterThan(0.01);
   });
+
+  it('in an interval evaluates both velocities there, and the conditional one alone elsewhere', async () => {
+    const rows: number[] = [];
+    const counting: Backend = {
+      ...backend,
+      compile(program, buffers) {
+        const executable = backend.compile(program, buffers);
+        return {
+          ...executable,
+          read: (name) => executable.read(name),
+          run(inputs) {
+            rows.push(inputs.labels!.length);
+            return executable.run(inputs);
+          },
+        };
+      },
+    };
+    const options = { ...told([0, 1, 2]), steps: 10, seed: 1, guidance: 2 };
+    await new FlowSampler(counting, model, weights).sample({ ...options, guidanceInterval: [0.25, 0.65] });
+    expect(rows).toEqual([3, 3, 3, 3, 6, 6, 6, 6, 3, 3]);
+  });
+
+  it('in an interval is none outside of it and whole inside', async () => {
+    const plain = await sample({});
+    expect(await sample({ guidance: 2, guidanceInterval: [0.6, 0.9] })).toEqual(plain);
+    expect(await sample({ guidance: 2, guidanceInterval: [0.5, 1] })).toEqual(await sample({ guidance: 2 }));
+  });
 });
 
 describe('samples', () => {
@@ -71,6 +99,18 @@ describe('samples', () => {
     for (const batchSize of [1, 2, 3])
       expect(await sample({ ...told(labels), guidance: 2 }, batchSize)).toEqual(whole);
     expect(await sample({ ...told(labels.slice(0, 2)), guidance: 2 })).toEqual(whole.slice(0, 2 * elements));
+  });
+
+  // Samples that choose their own steps are at different times, some of them in the interval and some not.
+  it.each<Partial<SampleOptions>>([
+    { sampler: 'dopri5' },
+    { sampler: 'dopri5', rtol: 0.03, atol: 0.03, guidance: 2, guidanceInterval: [0.3, 0.7] },
+    { sampler: 'euler-maruyama', steps: 4 },
+  ])('do not by %j either', async (options) => {
+    const labels = [0, 1, 2, 1, 0];
+    const whole = await sample({ ...told(labels), ...options });
+    for (const batchSize of [1, 2, 3])
+      expect(await sample({ ...told(labels), ...options }, batchSize)).toEqual(whole);
   });
 
   it('differ by seed, label and sampler', async () => {
@@ -92,11 +132,23 @@ describe('samples', () => {
     expect(relativeError(dropped, await sample({ guidance: 0 }))).toBeLessThan(1e-5);
   });
 
-  it.each(['euler', 'heun'] as const)('by %s report every evaluation', async (sampler) => {
+  const fixed = (Object.keys(samplers) as SamplerName[]).filter((name) => name !== 'dopri5');
+
+  it.each(fixed)('by %s report every evaluation', async (sampler) => {
     const seen: [number, number][] = [];
     await sample({ sampler, steps: 3, onProgress: (done, total) => seen.push([done, total]) }, 2);
-    const total = 2 * 3 * samplers[sampler].evaluationsPerStep;
+    const total = 2 * 3 * samplers[sampler].evaluationsPerStep!;
     expect(seen).toEqual(Array.from({ length: total }, (_, i) => [i + 1, total]));
+  });
+
+  it('by dopri5 report an estimate that comes true', async () => {
+    const seen: [number, number][] = [];
+    await sample({ sampler: 'dopri5', onProgress: (done, total) => seen.push([done, total]) }, 2);
+    const [last, ...before] = seen.toReversed();
+    expect(before.toReversed().map(([done]) => done)).toEqual(before.map((_, i) => i + 1));
+    expect(before.every(([done, total]) => Number.isInteger(total) && total > done)).toBe(true);
+    expect(last).toEqual([before.length, before.length]);
+    expect(before.length % 6).toBe(2);
   });
 
   it('stop when told to', async () => {
@@ -117,8 +169,12 @@ describe('samples', () => {
     const broken: DiT = tinyDiT();
     const damaged = await randomWeights(backend, broken);
     await damaged.get('final_layer.linear.bias')!.write(new Float32Array(32).fill(NaN));
-    const made = new FlowSampler(backend, broken, damaged).sample({ ...told([0]), steps: 1, seed: 0 });
-    await expect(made).rejects.toThrow('sample: sample 0 has numbers that are not finite');
+    for (const sampler of Object.keys(samplers) as SamplerName[]) {
+      const made = new FlowSampler(backend, broken, damaged);
+      await expect(made.sample({ ...told([0]), sampler, steps: 2, seed: 0 })).rejects.toThrow(
+        'sample: sample 0 has numbers that are not finite',
+      );
+    }
   });
 });
 
@@ -133,6 +189,28 @@ describe('sampling refuses', () => {
     ['fewer labels than samples', { count: 4 }, 'labels must be one for each of the 4 samples, got 3 values'],
     ['no samples', { ...told([]) }, 'sample: count must be a positive integer, got 0'],
     ['guidance that is no number', { guidance: NaN }, 'sample: guidance must be a finite number, got NaN'],
+    ['a sampler that is not there', { sampler: 'rk5' as SamplerName }, 'Did you mean "rk4"?'],
+    ['a shift of nothing', { timeShift: 0 }, 'sample: timeShift must be a number above 0, got 0'],
+    ['no tolerance', { rtol: 0 }, 'sample: rtol must be a number above 0, got 0'],
+    ['a tolerance that is no number', { atol: NaN }, 'sample: atol must be a number above 0, got NaN'],
+    ['negative diffusion', { diffusion: -1 }, 'sample: diffusion must be a number from 0, got -1'],
+    ['no evaluations', { maxEvaluations: 0 }, 'maxEvaluations must be a positive integer, got 0'],
+    [
+      'an interval that ends before it begins',
+      { guidanceInterval: [0.7, 0.3] },
+      'sample: guidanceInterval must be two times, 0 <= low <= high <= 1, got [0.7, 0.3]',
+    ],
+    ['an interval beyond noise', { guidanceInterval: [0.3, 2] }, 'got [0.3, 2]'],
+    [
+      'diffusion that turns negative',
+      { sampler: 'euler-maruyama', diffusion: (t) => 0.5 - t },
+      'sample: diffusion at t = 1 must be a number from 0, got -0.5',
+    ],
+    [
+      'tolerances that cannot be met',
+      { sampler: 'dopri5', rtol: 1e-12, atol: 1e-12, maxEvaluations: 100 },
+      'after 97 evaluations of the velocity, with rtol 1e-12 and atol 1e-12. Choose larger ones',
+    ],
     ['no steps', { steps: 0 }, 'sample: steps must be a positive integer, got 0'],
   ];
 

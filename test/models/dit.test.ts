@@ -78,7 +78,7 @@ describe('DiT velocity', () => {
     const executable = backend.compile(program, buffers);
     await executable.run({
       x: Float32Array.from(randomValues(2 * 2 * 8 * 12, 3)),
-      t: Float32Array.of(0.3),
+      t: Float32Array.of(0.3, 0.3),
       ...(classes > 0 && { labels: Int32Array.of(0, 3) }),
     });
     expect((await executable.read('velocity')).every((value) => value === 0)).toBe(true);

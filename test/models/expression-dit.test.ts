@@ -39,7 +39,7 @@ describe('ExpressionDiT', () => {
     }
     const executable = backend.compile(velocityProgram(model, 2, false), weights);
     const labels = classes > 0 && { labels: Int32Array.of(0, 3) };
-    await executable.run({ x: cells(2), t: Float32Array.of(0.3), ...labels });
+    await executable.run({ x: cells(2), t: Float32Array.of(0.3, 0.3), ...labels });
     const velocity = await executable.read('velocity');
     expect(velocity).toHaveLength(14);
     expect(velocity.every((value) => value === 0)).toBe(true);

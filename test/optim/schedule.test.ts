@@ -24,6 +24,12 @@ describe('learning rate', () => {
     expect([1, 10, 11, 110].map((step) => learningRate(step, constant))).toEqual([2e-4, 2e-3, 2e-3, 2e-3]);
   });
 
+  it('falls along a line to its floor at the last step where it is linear', () => {
+    const linear = { ...cosine, kind: 'linear' } as const;
+    const rates = [5, 10, 35, 60, 110, 500].map((step) => learningRate(step, linear) / 2e-3);
+    [0.5, 1, 0.775, 0.55, 0.1, 0.1].forEach((wanted, i) => expect(rates[i]).toBeCloseTo(wanted, 12));
+  });
+
   it('needs no warm-up', () => {
     const sudden = { ...cosine, warmupSteps: 0, totalSteps: 2, floor: 0 };
     expect(learningRate(1, sudden)).toBeCloseTo(1e-3, 12);

@@ -25,7 +25,7 @@ describe('settings that are wrong are named, with what was wanted and what was f
   test.each<[unknown, RegExp]>([
     [{ ...digits, sede: 1 }, /^config: sede: no such setting. Did you mean "seed"\?$/],
     [{ ...digits, train: { stpes: 1 } }, /train.stpes: no such setting. Did you mean "steps"\?/],
-    [{ ...digits, train: { zzz: 1 } }, /train.zzz: no such setting. There are steps, batchSize, /],
+    [{ ...digits, train: { zzz: 1 } }, /train.zzz: no such setting. There are steps, epochs, batchSize, /],
     [
       { ...digits, data: { source: 'digits', path: 1 } },
       /data.path: no such setting. Did you mean "pad"\?|There are/,
@@ -38,6 +38,13 @@ describe('settings that are wrong are named, with what was wanted and what was f
       { ...digits, train: { precision: 'bf32' } },
       /train.precision: wanted one of auto, fp32, bf16, found "bf32"\. Did/,
     ],
+    [{ ...digits, train: { epochs: 0 } }, /train.epochs: wanted a number above 0, found 0/],
+    [
+      { ...digits, optimizer: { warmupEpochs: -1 } },
+      /optimizer.warmupEpochs: wanted a number from 0, found -1/,
+    ],
+    [{ ...digits, optimizer: { decay: 'line' } }, /decay: wanted one of cosine, linear, constant/],
+    [{ ...digits, optimizer: { decayed: 'biases' } }, /decayed: wanted one of all, matrices/],
     [{ ...digits, seed: -1 }, /seed: wanted a whole number from 0, found -1/],
     [{ ...digits, seed: 2 ** 53 }, /seed: wanted a whole number from 0/],
     [
@@ -67,10 +74,38 @@ describe('settings that are wrong are named, with what was wanted and what was f
       /timeSampling.mean: no such setting/,
     ],
     [
+      { ...digits, flow: { timeSampling: { kind: 'mode', scale: 2 } } },
+      /timeSampling.scale: wanted a number from -1 to 1.752, found 2/,
+    ],
+    [
+      { ...digits, flow: { timeSampling: { kind: 'cosmap', shift: 0 } } },
+      /timeSampling.shift: wanted a number above 0, found 0/,
+    ],
+    [
+      { ...digits, flow: { lossWeighting: { kind: 'minsnr' } } },
+      /lossWeighting.kind: wanted one of none, min-snr, sigmoid, found "minsnr"\. Did you mean "min-snr"\?/,
+    ],
+    [
+      { ...digits, flow: { lossWeighting: { kind: 'min-snr', bias: 1 } } },
+      /lossWeighting.bias: no such setting/,
+    ],
+    [
       { ...digits, backend: { threads: 0 } },
       /backend.threads: wanted a whole number from 1, or auto, found 0/,
     ],
     [{ ...digits, sample: { sampler: 'eular' } }, /sample.sampler: .*Did you mean "euler"/],
+    [{ ...digits, sample: { timeShift: 0 } }, /sample.timeShift: wanted a number above 0, found 0/],
+    [{ ...digits, sample: { rtol: -1 } }, /sample.rtol: wanted a number above 0, found -1/],
+    [{ ...digits, sample: { diffusion: -1 } }, /sample.diffusion: wanted a number from 0, found -1/],
+    [
+      { ...digits, sample: { guidanceInterval: [0.8, 0.2] } },
+      /sample.guidanceInterval: wanted two times, 0 <= low <= high <= 1, as in .*, found \[0.8,0.2\]/,
+    ],
+    [{ ...digits, sample: { guidanceInterval: 1 } }, /guidanceInterval: wanted two times, .*found 1/],
+    [
+      { ...digits, sample: { guidanceInterval: [0, 2] } },
+      /guidanceInterval.1: wanted a number from 0 to 1, found 2/,
+    ],
     [
       { ...digits, sample: { labels: '0,1' } },
       /sample.labels: wanted a list of labels, as in \[0, 1, 2\], found "0,1"/,
@@ -142,7 +177,11 @@ describe('what is left out', () => {
     expect(resolveConfig({ ...digits, data: { source: 'digits', pad: 2 } })).toMatchObject({
       name: 'run',
       model: { width: 192, depth: 12, heads: 3, patchSize: 4, channels: 1, imageSize: [32, 32], classes: 10 },
-      flow: { timeSampling: { kind: 'uniform' }, labelDropout: 0.1 },
+      flow: {
+        timeSampling: { kind: 'uniform', stratified: false, shift: 1 },
+        lossWeighting: { kind: 'none' },
+        labelDropout: 0.1,
+      },
       optimizer: { warmupSteps: 100 },
       sample: { guidance: 2, labels: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
     });

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Buffer, Executable } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { labelCondition } from '../../src/models/model.ts';
+import type { LossWeighting } from '../../src/flow/loss-weighting.ts';
 import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type RandomDraw, givenDraw, randomDraw } from '../../src/train/draw.ts';
 import { allocateState, averagedWeights, initializeState } from '../../src/train/state.ts';
@@ -12,6 +14,7 @@ import {
   lossProgram,
   trainingStepProgram,
 } from '../../src/train/step.ts';
+import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -77,6 +80,25 @@ describe('training step', () => {
     expect(await loss(0, 4)).toBeCloseTo((3 * (await loss(0, 3)) + (await loss(3, 1))) / 4, 5);
   });
 
+  it('draws stratified times of the global batch', async () => {
+    const times = async (first: number, batch: number): Promise<HostArray> => {
+      const stratified = { kind: 'uniform', stratified: true } as const;
+      const random = randomDraw(
+        draw({ times: stratified, firstSample: first, globalBatch: 6, conditions: [] }),
+      );
+      const program = trace('draw', (graph) => {
+        const x0 = graph.input('x0', [batch, 3]);
+        return { t: random({ x0, conditions: {}, step: graph.input('step', [], 'int32') }).t };
+      });
+      const executable = referenceBackend().compile(program, new Map());
+      await executable.run({ x0: new Float32Array(batch * 3), step: Int32Array.of(1) });
+      return executable.read('t');
+    };
+    const whole = await times(0, 6);
+    expect([...whole].map((t) => Math.floor(6 * t))).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(await times(4, 2)).toEqual(whole.slice(4));
+  });
+
   it('moves weights and their averages, but not the positional table', async () => {
     const { executable, buffers } = await newStep();
     const before = await buffers.get('pos_embed')!.read();
@@ -137,6 +159,36 @@ describe('training step', () => {
     const { labels: _, ...rest } = inputs(4, 192);
     await executable.run(rest);
     expect((await executable.read('loss'))[0]).toBeGreaterThan(1);
+  });
+});
+
+describe('weights of samples by their times', () => {
+  it('scale gradients, and leave the loss that is told', async () => {
+    const backend = referenceBackend({ float: 'float64' });
+    const model = tinyDiT({ depth: 1 });
+    const weights = await randomWeights(backend, model);
+    const measure = async (weighting?: LossWeighting): Promise<[loss: number, gradient: HostArray]> => {
+      const objective = { model, batch: 2, draw: givenDraw, weighting };
+      const executable = backend.compile(gradientProgram(objective), weights);
+      await executable.run({
+        x0: randomValues(2 * 192, 1),
+        x1: randomValues(2 * 192, 2),
+        t: Float64Array.of(0.75, 0.75),
+        labels: Int32Array.of(1, 3),
+        step: Int32Array.of(1),
+      });
+      const [loss] = await executable.read('loss');
+      return [loss!, await executable.read('grad/x_embedder.proj.weight')];
+    };
+    const [loss, gradient] = await measure();
+    const [sameLoss, scaled] = await measure({ kind: 'min-snr', gamma: 5 });
+    expect(sameLoss).toBeCloseTo(loss, 12);
+    expect(
+      relativeError(
+        scaled,
+        gradient.map((value) => value / 16),
+      ),
+    ).toBeLessThan(1e-10);
   });
 });
 

@@ -8,6 +8,17 @@ export function writeBytes(values: Uint8Array, out: Float32Array, offset: number
   for (let i = 0; i < values.length; i++) out[offset + i] = values[i]! / 127.5 - 1;
 }
 
+/** The bytes that stand for these values, read back exactly; undefined where there are none. */
+export function toBytes(values: Float32Array): Uint8Array | undefined {
+  const bytes = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const byte = Math.round((values[i]! + 1) * 127.5);
+    if (!(byte >= 0 && byte <= 255) || Math.fround(byte / 127.5 - 1) !== values[i]) return undefined;
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
 /**
  * Values in [-1, 1] as they are.
  * @throws RectiflowError naming the sample and the value, where one is not

@@ -5,7 +5,7 @@ import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
 import { decodeImage, readHeader } from './decode.ts';
-import { outputShape } from './transforms.ts';
+import { isFixed, outputShape } from './transforms.ts';
 
 /** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
 export interface ImageItems {
@@ -69,6 +69,7 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     ...(classes === undefined ? {} : { classes }),
     ...(classes === undefined || classNames === undefined ? {} : { classNames }),
     ...(condition === 'caption' ? { captions: true, ...(examples && { examples }) } : {}),
+    isFixed: isFixed(settings),
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);

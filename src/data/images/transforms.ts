@@ -9,7 +9,7 @@ export interface Size {
   readonly width: number;
 }
 
-/** What is done to the pixels, in this order: whatever was to be drawn is drawn. */
+/** What is done to the pixels, in this order: whatever was to be drawn is drawn. No crop follows another. */
 export type Step =
   | (Size & { readonly kind: 'resize' })
   | (Size & { readonly kind: 'crop'; readonly top: number; readonly left: number });
@@ -59,6 +59,17 @@ export function outputShape({
   return [channels, size.height, size.width];
 }
 
+const RANDOM: ReadonlySet<Transform['kind']> = new Set([
+  'random-crop',
+  'random-resized-crop',
+  'horizontal-flip',
+]);
+
+/** Whether the transforms make the same of an image in every epoch. */
+export function isFixed({ transforms }: Pick<ImageSettings, 'transforms'>): boolean {
+  return !transforms.some(({ kind }) => RANDOM.has(kind));
+}
+
 export interface PlanOptions {
   readonly transforms: readonly Transform[];
   /** Of the image, upright. */
@@ -82,7 +93,12 @@ export function planTransforms({ transforms, size, key, index, origin, maxPixels
   const crop = (top: number, left: number, to: Size): void => {
     // Mirroring comes last, so a crop of the mirrored image is taken from the other side.
     const from = mirrored ? current.width - left - to.width : left;
-    if (!sameSize(current, to)) steps.push({ kind: 'crop', top, left: from, ...to });
+    if (sameSize(current, to)) return;
+    const last = steps.at(-1);
+    // A crop of a crop is one crop.
+    if (last?.kind === 'crop') steps.pop();
+    const outer = last?.kind === 'crop' ? last : { top: 0, left: 0 };
+    steps.push({ kind: 'crop', top: outer.top + top, left: outer.left + from, ...to });
     current = to;
   };
   const resize = (to: Size): void => {

@@ -7,7 +7,7 @@ import { checkLabels } from '../arrays.ts';
 import { readLabelTensor, readElement } from '../array/tensor-file.ts';
 import type { TensorFile } from '../array/tensor-file.ts';
 import { writeBounded, writeBytes, writeLatents } from '../array/values.ts';
-import { FilePool } from '../file-pool.ts';
+import { type FilePool, withPool } from '../file-pool.ts';
 import type { ArrayData } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
 import { CAPTIONS, LABELS, SAMPLES, readManifest } from './manifest.ts';
@@ -20,7 +20,11 @@ const PIECE_BYTES = 1 << 20;
  * is where each starts.
  * @throws RectiflowError naming the folder's file that is missing or has another size
  */
-export async function openPackedArray({ path, scale, shift, labels: set }: ArrayData): Promise<Source> {
+export async function openPackedArray(data: ArrayData): Promise<Source> {
+  return withPool((pool) => openFolder(data, pool));
+}
+
+async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: FilePool): Promise<Source> {
   const { form, count, shape, dtype, bounded, classes, classNames, captions, record, files } =
     await readManifest(path);
   if (form !== 'array' || dtype === undefined) {
@@ -42,7 +46,6 @@ export async function openPackedArray({ path, scale, shift, labels: set }: Array
     ...(classes === undefined ? {} : { classes }),
     ...(classNames === undefined ? {} : { classNames }),
   };
-  const pool = new FilePool();
   const samples: TensorFile = {
     path: join(path, SAMPLES),
     name: path,

@@ -51,14 +51,3 @@ function checkAnnotation(
   if (captions && caption === undefined)
     throw dataError(name, `sample ${index} has no caption`, 'Correct the source');
 }
-
-/** The bytes that stand for these values, read back exactly; undefined where there are none. */
-export function toBytes(values: Float32Array): Uint8Array | undefined {
-  const bytes = new Uint8Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const byte = Math.round((values[i]! + 1) * 127.5);
-    if (!(byte >= 0 && byte <= 255) || Math.fround(byte / 127.5 - 1) !== values[i]) return undefined;
-    bytes[i] = byte;
-  }
-  return bytes;
-}

@@ -5,7 +5,8 @@ import { dataError } from '../../tensor/errors.ts';
 import type { ReadKey, Source } from '../source.ts';
 import { CAPTIONS, LABELS, SAMPLES } from './manifest.ts';
 import type { Manifest, PackedFile } from './manifest.ts';
-import { samplesOf, toBytes } from './samples.ts';
+import { toBytes } from '../array/values.ts';
+import { samplesOf } from './samples.ts';
 import type { PackedSample } from './samples.ts';
 
 export type ArrayParts = Required<Pick<Manifest, 'dtype' | 'bounded' | 'files'>>;

@@ -7,7 +7,8 @@ import type { ReadKey, Source } from '../source.ts';
 import { tarEnd, tarMember } from '../tar/write.ts';
 import type { TarEntry } from '../tar/write.ts';
 import type { PackedFile } from './manifest.ts';
-import { samplesOf, toBytes } from './samples.ts';
+import { toBytes } from '../array/values.ts';
+import { samplesOf } from './samples.ts';
 import type { PackedSample } from './samples.ts';
 
 export interface ShardLimits {

@@ -121,7 +121,9 @@ function reasonOf(error: unknown): string {
   const { code, message, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
   if (code === 'ENOENT') return 'npm is not installed';
   // npm's own last word, without its name for the kind of message.
-  const lines = (stderr ?? '').split('\n').filter((line) => / error (?!code|A complete log)/.test(line));
+  const lines = (stderr ?? '')
+    .split('\n')
+    .filter((line) => / error (?!code|errno|syscall|A complete log)/.test(line));
   return (lines[0] ?? message).replace(/^npm error (?:\d+ )?/, '').replace(/\.$/, '');
 }
 

@@ -83,17 +83,31 @@ export async function storePackage(data: DataPackage, files: readonly PackageFil
       }
       const manifest: Manifest = { integrity: data.integrity, files: sizes };
       await writeFile(join(fresh, MANIFEST), JSON.stringify(manifest));
-      await rm(folder, { recursive: true, force: true });
-      await rename(fresh, folder);
+      await moveIntoPlace(fresh, data);
     } finally {
       await rm(fresh, { recursive: true, force: true });
     }
   } catch (error) {
-    // Another process may have stored the same in between.
-    if ((await findPackage(data)) !== undefined) return folder;
     if (!(error instanceof Error) || !('syscall' in error)) throw error;
     const problem = `the data cannot be written: ${systemProblem(error)}`;
     throw fileError(folder, problem, 'Make room, or set XDG_CACHE_HOME to another folder', error);
   }
   return folder;
+}
+
+const OCCUPIED: ReadonlySet<string | undefined> = new Set(['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM']);
+const TRIES = 10;
+
+/** In place of a copy that is not whole; one that is, which another process stored in between, stays. */
+async function moveIntoPlace(fresh: string, data: DataPackage): Promise<void> {
+  const folder = packageFolder(data);
+  for (let left = TRIES - 1; ; left--) {
+    try {
+      return await rename(fresh, folder);
+    } catch (error) {
+      if (left === 0 || !OCCUPIED.has((error as NodeJS.ErrnoException).code)) throw error;
+    }
+    if ((await findPackage(data)) !== undefined) return;
+    await rm(folder, { recursive: true, force: true });
+  }
 }

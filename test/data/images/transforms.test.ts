@@ -187,6 +187,26 @@ describe('pixels', () => {
     }
   });
 
+  test('a crop of a crop, before and behind a resize, mirrored too', async () => {
+    const bytes = await painted(16, 16, (row, column) => 16 * row + column)
+      .png()
+      .toBuffer();
+    const pixels = (...transforms: Transform[]): Promise<number[]> =>
+      decodeBytes(bytes, settingsOf(4, { channels: 1, transforms }));
+    const crops: Transform[] = [
+      { kind: 'center-crop', size: 12 },
+      { kind: 'center-crop', size: [8, 6] },
+      { kind: 'center-crop', size: [2, 4] },
+    ];
+    expect(await pixels(...crops)).toEqual([118, 119, 120, 121, 134, 135, 136, 137]);
+    expect(await pixels({ kind: 'horizontal-flip', probability: 1 }, ...crops)).toEqual([
+      121, 120, 119, 118, 137, 136, 135, 134,
+    ]);
+    // The mean of the eight.
+    const [mean] = await pixels(...crops, { kind: 'resize', size: [1, 1] });
+    expect(Math.abs(mean! - 127.5)).toBeLessThanOrEqual(1);
+  });
+
   test('a JPEG that is shrunk while it is decoded looks like one that is not', async () => {
     const jpeg = await painted(
       375,

@@ -91,7 +91,7 @@ test('fetches again what is cut short, incomplete, or of another version of the 
 });
 
 test('several at once all end with the whole package', async () => {
-  const all = await Promise.all([fetchToys(), fetchToys(), fetchToys()]);
+  const all = await Promise.all(Array.from({ length: 8 }, () => fetchToys()));
   expect(all.every(({ folder }) => folder === packageFolder(pack))).toBe(true);
   expect(await requirePackage(pack)).toBe(packageFolder(pack));
 });
@@ -128,7 +128,7 @@ describe('nothing is stored, and the error says what to do, where', () => {
 
   test('there is no network', async () => {
     const message = await problem(fetchToys({ registry: 'http://127.0.0.1:1/' }));
-    expect(message).toContain('cannot be fetched: ');
+    expect(message).toMatch(/cannot be fetched: .*ECONNREFUSED/);
     expect(message).toContain(
       'Check the network and the registry that npm is set to (npm config get registry), or copy',
     );

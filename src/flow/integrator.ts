@@ -1,0 +1,82 @@
+// What an integrator of dx/dt = v(x, t) from noise at t = 1 down to data at t = 0 is, and what those of fixed steps share.
+import { valueError } from '../tensor/errors.ts';
+import { shiftTime } from './time-shift.ts';
+
+/** float64 is for tests of how fast errors fall: a model's velocity is float32. */
+export type Values = Float32Array | Float64Array;
+
+/**
+ * The velocity at x, of as many elements as x. Must not keep or change x.
+ * @param t of all samples, or of each of them
+ */
+export type Velocity = (x: Values, t: number | Float64Array) => Promise<Values>;
+
+/** How to integrate. An integrator says which of these it looks at. */
+export interface Integration {
+  /** A positive integer. */
+  readonly steps: number;
+  /** Equal steps are in u, t = shift u / (1 + (shift - 1) u): above 1, more of them are near noise. 1, the default, is t = u. */
+  readonly timeShift?: number;
+  /** Of `dopri5`. */
+  readonly adaptive?: AdaptiveSettings;
+  /** Of `euler-maruyama`. */
+  readonly stochastic?: StochasticSettings;
+}
+
+export interface AdaptiveSettings {
+  /** The error of a step that is taken is, as a root mean square over the sample, at most atol + rtol |x|. */
+  readonly rtol: number;
+  readonly atol: number;
+  /** Evaluations of the velocity after which to give up. */
+  readonly maxEvaluations: number;
+  /** Numbers of a sample: each one has steps of its own. All of x by default. */
+  readonly elements?: number;
+  /** How many samples, from the first, are wanted. The others are left as they are. All by default. */
+  readonly wanted?: number;
+  /** Told which share of the way from t = 1 to 0 all samples have gone. */
+  readonly onCovered?: (share: number) => void;
+}
+
+export interface StochasticSettings {
+  /** w(t), the variance that noise adds per unit of time, from 0; see `eulerMaruyama`. */
+  readonly diffusion: (t: number) => number;
+  /** Standard normal numbers, as many as x has, for a step; 1 for the first. */
+  readonly noise: (step: number) => Values;
+}
+
+export interface Integrator {
+  /** Evaluations of the velocity per step; undefined where tolerances decide on the steps. */
+  readonly evaluationsPerStep: number | undefined;
+  /**
+   * @param x1 noise; is not changed
+   * @returns x at t = 0
+   */
+  integrate(velocity: Velocity, x1: Values, integration: Integration): Promise<Values>;
+}
+
+export interface Step {
+  /** Where it begins and ends, t > next. */
+  readonly t: number;
+  readonly next: number;
+  readonly dt: number;
+}
+
+/**
+ * Steps that are equal before the time shift. Their ends are counted, not accumulated, so that the last one ends at exactly 0.
+ * @throws RectiflowError where steps is no positive integer
+ */
+export function* stepsDown({ steps, timeShift = 1 }: Integration): Generator<Step> {
+  if (!Number.isSafeInteger(steps) || steps < 1)
+    throw valueError('sample', 'steps', 'a positive integer', steps);
+  for (let left = steps; left > 0; left--) {
+    const t = shiftTime(left / steps, timeShift);
+    const next = shiftTime((left - 1) / steps, timeShift);
+    // The difference is one rounding off where steps are equal.
+    yield { t, next, dt: timeShift === 1 ? 1 / steps : t - next };
+  }
+}
+
+/** x - dt v */
+export function descend(x: Values, v: Values, dt: number): Values {
+  return x.map((value, i) => value - dt * v[i]!);
+}

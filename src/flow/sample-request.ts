@@ -1,0 +1,139 @@
+// What is asked of a sampler, checked against the model.
+import type { ConditionSpec, Model } from '../models/model.ts';
+import { valueError } from '../tensor/errors.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { Integrator } from './integrator.ts';
+import { type SamplerName, samplerByName } from './samplers.ts';
+
+/** How to go from noise to data. docs/sampling.md says when to choose what. */
+export interface SamplerSettings {
+  /** `euler` by default. */
+  readonly sampler?: SamplerName | undefined;
+  /** Steps of the sampler, from t = 1 to t = 0. `dopri5` makes as many as it needs. */
+  readonly steps: number;
+  /** Above 1: more of the steps are near noise; see `shiftTime`. 1, the default: they are equal. Means nothing to `dopri5`. */
+  readonly timeShift?: number | undefined;
+  /** Of `dopri5`: what error of a step is tolerated, in proportion to the values and beside that; both 1e-3 by default. */
+  readonly rtol?: number | undefined;
+  readonly atol?: number | undefined;
+  /** Of `dopri5`: evaluations of a batch after which to give up; 1000 by default. */
+  readonly maxEvaluations?: number | undefined;
+  /** Of `euler-maruyama`: c in w(t) = c t, or w itself, from t to a number from 0; 1 by default. */
+  readonly diffusion?: number | ((t: number) => number) | undefined;
+  /** The scale of classifier-free guidance; 1, the default, is none. */
+  readonly guidance?: number | undefined;
+  /**
+   * The times with guidance, [0, 1] by default (Kynkaanniemi et al. 2024, arXiv:2404.07724). At others the velocity is the
+   * conditional one, which costs half as much.
+   */
+  readonly guidanceInterval?: readonly [low: number, high: number] | undefined;
+}
+
+export interface SampleOptions extends SamplerSettings {
+  /** How many samples to make. */
+  readonly count: number;
+  /** What the model is told of each sample. Without any, it makes samples of which nothing is told. */
+  readonly conditions?: ConditionValues | undefined;
+  /** Sample i starts from noise that is a function of (seed, i) alone. */
+  readonly seed: number;
+  /**
+   * Told after every evaluation of the velocity of a batch. For `dopri5` the total is an estimate by the share of the way that
+   * is done, until the last call, whose numbers are equal.
+   */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Stops between two evaluations, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The model's conditions of several samples, by name: [N, ...shape], row-major. */
+export type ConditionValues = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Options with their defaults, checked. */
+export interface SampleRequest {
+  readonly count: number;
+  readonly seed: number;
+  readonly conditions: ConditionValues;
+  readonly integrator: Integrator;
+  readonly steps: number;
+  readonly timeShift: number;
+  readonly rtol: number;
+  readonly atol: number;
+  readonly maxEvaluations: number;
+  readonly diffusion: (t: number) => number;
+  readonly guidance: number;
+  readonly guidanceInterval: readonly [low: number, high: number];
+}
+
+/** @throws RectiflowError for options that do not fit the model, or that are of no use */
+export function resolveRequest(model: Model, options: SampleOptions): SampleRequest {
+  const { count, seed, steps, conditions = {}, sampler = 'euler', diffusion = 1 } = options;
+  const { timeShift = 1, rtol = 1e-3, atol = 1e-3, maxEvaluations = 1000 } = options;
+  const { guidance = 1, guidanceInterval = [0, 1] } = options;
+  const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
+  const check = (name: string, wanted: string, value: unknown, isRight: boolean): void => {
+    if (!isRight) throw valueError('sample', name, wanted, value);
+  };
+  check('count', 'a positive integer', count, Number.isSafeInteger(count) && count > 0);
+  check('timeShift', 'a number above 0', timeShift, isAbove0(timeShift));
+  check('rtol', 'a number above 0', rtol, isAbove0(rtol));
+  check('atol', 'a number above 0', atol, isAbove0(atol));
+  const isEnough = Number.isSafeInteger(maxEvaluations) && maxEvaluations > 0;
+  check('maxEvaluations', 'a positive integer', maxEvaluations, isEnough);
+  const isDiffusion = typeof diffusion === 'function' || diffusion === 0 || isAbove0(diffusion);
+  check('diffusion', 'a number from 0', diffusion, isDiffusion);
+  check('guidance', 'a finite number', guidance, Number.isFinite(guidance));
+  const [low, high] = guidanceInterval;
+  const interval = 'two times, 0 <= low <= high <= 1';
+  check('guidanceInterval', interval, `[${low}, ${high}]`, 0 <= low && low <= high && high <= 1);
+  const isTold = Object.keys(conditions).length > 0;
+  const wanted = '1 without conditions: there is nothing to guide towards';
+  check('guidance', wanted, guidance, guidance === 1 || isTold);
+  checkConditions(model, conditions, count);
+  return {
+    count,
+    seed,
+    conditions,
+    integrator: samplerByName(sampler),
+    steps,
+    timeShift,
+    rtol,
+    atol,
+    maxEvaluations,
+    diffusion: typeof diffusion === 'function' ? diffusion : (t) => diffusion * t,
+    guidance,
+    guidanceInterval,
+  };
+}
+
+function checkConditions(model: Model, conditions: ConditionValues, count: number): void {
+  for (const name of Object.keys(conditions)) {
+    if (model.conditions.some((spec) => spec.name === name)) continue;
+    throw valueError(
+      'sample',
+      name,
+      'left out: the model was trained without',
+      `${conditions[name]!.length} values`,
+    );
+  }
+  for (const spec of model.conditions) checkCondition(spec, conditions[spec.name], count);
+}
+
+function checkCondition(
+  { name, shape, absent, limit }: ConditionSpec,
+  values: ArrayLike<number> | undefined,
+  count: number,
+): void {
+  if (values === undefined) return;
+  const size = sizeOf(shape);
+  if (values.length !== count * size) {
+    const wanted = `${size === 1 ? 'one' : size} for each of the ${count} samples`;
+    throw valueError('sample', name, wanted, `${values.length} values`);
+  }
+  if (limit === undefined) return;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isInteger(value) && value >= 0 && (value < limit || value === absent[i % size])) continue;
+    const wanted = `a whole number from 0 to ${limit - 1}`;
+    throw valueError('sample', `${name} of sample ${Math.floor(i / size)}`, wanted, value);
+  }
+}

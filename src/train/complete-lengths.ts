@@ -1,0 +1,35 @@
+import type { SourceFacts } from '../data/source.ts';
+import type { OptimizerConfig, TrainConfig } from './config.ts';
+import type { Parsed } from './schema.ts';
+
+const defaultSteps = 10_000;
+
+/**
+ * Lengths of a run in steps: as they are given, or from epochs, or by default. A batch that meets the end of an epoch goes on in
+ * the next one, so that epochs are as many steps as it takes to have seen count * epochs samples.
+ * @param facts of the opened data; without them, epochs cannot be turned into steps
+ */
+export function completeLengths(
+  { train: { steps, epochs, ...train }, optimizer: { warmupSteps, warmupEpochs, ...optimizer } }: Parsed,
+  facts: SourceFacts | undefined,
+  problems: string[],
+): { train: TrainConfig; optimizer: OptimizerConfig } {
+  const inSteps = (length: number, setting: string, other: string): number => {
+    if (facts) return Math.ceil((length * facts.count) / train.batchSize);
+    problems.push(`${setting}: the number of samples is not known here. Give ${other}`);
+    return 1;
+  };
+  if (steps !== undefined && epochs !== undefined) {
+    problems.push('train: steps and epochs both say how long to train. Give one of them');
+  }
+  if (warmupSteps !== undefined && warmupEpochs !== undefined) {
+    problems.push('optimizer: warmupSteps and warmupEpochs both say how long to warm up. Give one of them');
+  }
+  const total =
+    epochs === undefined ? (steps ?? defaultSteps) : inSteps(epochs, 'train.epochs', 'train.steps');
+  const warmup =
+    warmupEpochs === undefined
+      ? (warmupSteps ?? Math.min(100, Math.floor(total / 10)))
+      : inSteps(warmupEpochs, 'optimizer.warmupEpochs', 'optimizer.warmupSteps');
+  return { train: { steps: total, ...train }, optimizer: { ...optimizer, warmupSteps: warmup } };
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { type LossWeighting, lossWeights } from '../../src/flow/loss-weighting.ts';
+import { weightedFlowLoss } from '../../src/flow/rectified-flow.ts';
+import { trace } from '../../src/program/index.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
+
+type Weighted = Exclude<LossWeighting, { kind: 'none' }>;
+
+async function weights(weighting: Weighted, times: number[]): Promise<HostArray> {
+  const program = trace('weights', (graph) => ({
+    w: lossWeights(weighting, graph.input('t', [times.length])),
+  }));
+  const executable = referenceBackend({ float: 'float64' }).compile(program, new Map());
+  await executable.run({ t: Float64Array.from(times) });
+  return executable.read('w');
+}
+
+const times = [0.001, 0.1, 0.3, 0.309, 0.5, 0.9, 0.999];
+const snr = (t: number): number => ((1 - t) / t) ** 2;
+
+describe('weights', () => {
+  it('by min-SNR are those of the error in the data, which is t times that of the velocity', async () => {
+    const w = await weights({ kind: 'min-snr', gamma: 5 }, times);
+    times.forEach((t, i) => expect(w[i]! / (Math.min(snr(t), 5) * t ** 2)).toBeCloseTo(1, 10));
+  });
+
+  it('by the sigmoid are those of the variational bound, whose error is that of the noise', async () => {
+    const bias = 1.5;
+    const w = await weights({ kind: 'sigmoid', bias }, times);
+    times.forEach((t, i) => {
+      const sigmoid = 1 / (1 + Math.exp(Math.log(snr(t)) - bias));
+      const slope = 1 / (t * (1 - t)); // half of -d log SNR / dt
+      expect(w[i]! / (sigmoid * slope * (1 - t) ** 2)).toBeCloseTo(1, 10);
+    });
+  });
+
+  it.each<Weighted>([
+    { kind: 'min-snr', gamma: 5 },
+    { kind: 'sigmoid', bias: 2 },
+  ])('of %j are numbers at both ends', async (weighting) => {
+    const [data, noise] = await weights(weighting, [0, 1]);
+    expect([data, noise]).toEqual([0, 0]);
+  });
+});
+
+it('a weighted loss is the mean of weighted means, and the loss beside it is plain', async () => {
+  const shape = [2, 1, 2];
+  const program = trace('loss', (graph) => {
+    const [x0, x1, t] = [graph.input('x0', shape), graph.input('x1', shape), graph.input('t', [2])];
+    return {
+      ...weightedFlowLoss(
+        (xt) => xt,
+        x0,
+        x1,
+        t,
+        (time) => time,
+      ),
+    };
+  });
+  const executable = referenceBackend().compile(program, new Map());
+  await executable.run({
+    x0: Float32Array.of(1, 2, 3, 4),
+    x1: Float32Array.of(5, 6, 7, 0),
+    t: Float32Array.of(0.25, 0.75),
+  });
+  // x_t - (x1 - x0): (2 - 4, 3 - 4) and (6 - 4, 1 + 4).
+  const [first, second] = [(4 + 1) / 2, (4 + 25) / 2];
+  expect((await executable.read('loss'))[0]).toBeCloseTo((first + second) / 2, 5);
+  expect((await executable.read('minimised'))[0]).toBeCloseTo((0.25 * first + 0.75 * second) / 2, 5);
+});

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { type DecayedParameters, adamwDefaults, updateParameters } from '../../src/optim/adamw.ts';
+import { trace } from '../../src/program/index.ts';
+
+it.each<[DecayedParameters | undefined, number, number]>([
+  [undefined, 0.95, 0.95],
+  ['all', 0.95, 0.95],
+  ['matrices', 0.95, 1],
+])('weight decay of %s makes a matrix of ones %d and a bias %d', async (decayed, matrix, bias) => {
+  const backend = referenceBackend();
+  const program = trace('update', (graph) => {
+    const parameters = [[2, 3], [3]].map((shape, i) => ({
+      param: graph.stateful(`param${i}`, shape),
+      grad: graph.input(`grad${i}`, shape),
+      m: graph.stateful(`m${i}`, shape),
+      v: graph.stateful(`v${i}`, shape),
+      ema: graph.stateful(`ema${i}`, shape),
+    }));
+    const [gradScale, learningRate, emaDecay] = ['gradScale', 'learningRate', 'emaDecay'].map((name) =>
+      graph.input(name, []),
+    );
+    const scalars = { gradScale: gradScale!, learningRate: learningRate!, emaDecay: emaDecay! };
+    const settings = { ...adamwDefaults, weightDecay: 0.5 };
+    updateParameters(parameters, { ...scalars, step: graph.input('step', [], 'int32') }, settings, decayed);
+    return {};
+  });
+  const state = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
+  await state.get('param0')!.write(new Float32Array(6).fill(1));
+  await state.get('param1')!.write(new Float32Array(3).fill(1));
+  await backend.compile(program, state).run({
+    grad0: new Float32Array(6),
+    grad1: new Float32Array(3),
+    gradScale: Float32Array.of(1),
+    learningRate: Float32Array.of(0.1),
+    emaDecay: Float32Array.of(0),
+    step: Int32Array.of(1),
+  });
+  expect((await state.get('param0')!.read())[5]).toBeCloseTo(matrix, 6);
+  expect((await state.get('param1')!.read())[2]).toBeCloseTo(bias, 6);
+});
