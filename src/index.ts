@@ -3,6 +3,10 @@ export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ExpressionComparison, compareRun } from './api/compare.ts';
+export { type ExportLayout, type ExportOptions, exportRun } from './api/export/run.ts';
+export { type ConventionName, conventions } from './api/import/conventions.ts';
+export type { ImportOptions } from './api/import/options.ts';
+export { type ImportedRun, importRun } from './api/import/run.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
 export {
   type DataOptions,

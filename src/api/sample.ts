@@ -129,7 +129,11 @@ function findLabel(given: number | string, classes: number, names: readonly stri
   );
 }
 
-async function findCheckpoint(run: string, options: SampleRunOptions): Promise<SavedCheckpoint> {
+/** The checkpoint that is asked for, or the last. */
+export async function findCheckpoint(
+  run: string,
+  options: Pick<SampleRunOptions, 'checkpoint' | 'onNotice'>,
+): Promise<SavedCheckpoint> {
   const { checkpoint, onNotice } = options;
   const folder = checkpointFolder(run);
   if (checkpoint === undefined) return latestCheckpoint(folder, (damage) => onNotice?.(damage.message));

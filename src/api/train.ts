@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { listCheckpoints } from '../checkpoint/checkpoint.ts';
 import { RunFolder } from '../checkpoint/run-folder.ts';
-import { RectiflowError } from '../tensor/errors.ts';
+import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData } from '../train/resolve-config.ts';
@@ -52,6 +52,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       : await folder.latest((damage) => options.onNotice?.(damage.message));
     if (isNew)
       options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
+    if (checkpoint?.step === 0) describeImport(run, config, options);
     return await withSource(config.data, options, async (source) => {
       const backend = backendFor(config, options);
       const captions = withKeptTokenizer(config.model, run);
@@ -61,6 +62,17 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
   } finally {
     await folder.close();
   }
+}
+
+/** A run of imported weights has a checkpoint before its first step. */
+function describeImport(run: string, { data }: RunConfig, { source, onNotice }: RunOptions): void {
+  if (data.source === 'custom' && source === undefined) {
+    const advice = 'Import the weights again with --config, a recipe or a file that names data';
+    throw runError(run, 'was imported without data to train on', advice);
+  }
+  onNotice?.(
+    `${run}: training begins with the imported weights; the moments of the optimizer start at zero.`,
+  );
 }
 
 async function runTraining(
@@ -73,7 +85,7 @@ async function runTraining(
 }
 
 /** The first of name, name-2, name-3, ... that is free. The folder's name becomes the run's. */
-async function createRun(runs: string, config: RunConfig): Promise<RunFolder> {
+export async function createRun(runs: string, config: RunConfig): Promise<RunFolder> {
   for (let number = 1; ; number++) {
     const name = number === 1 ? config.name : `${config.name}-${number}`;
     try {

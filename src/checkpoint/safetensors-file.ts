@@ -9,7 +9,13 @@ import {
   parseSafetensorsHeader,
   safetensorsChunks,
 } from './safetensors.ts';
-import type { SafetensorsContents, SafetensorsHeader, StoredTensor, StoredTensors } from './safetensors.ts';
+import type {
+  SafetensorsContents,
+  SafetensorsHeader,
+  StoredTensor,
+  StoredTensors,
+  TensorSlot,
+} from './safetensors.ts';
 
 /** Writes a new file, flushed to the disk; the tensors are not copied. */
 export async function writeSafetensors(
@@ -28,11 +34,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsContents
   return withFile(path, async (file) => {
     const header = await readHeader(file, path);
     const tensors = new Map<string, StoredTensor>();
-    for (const slot of header.slots) {
-      const data = allocateSlot(slot);
-      await readFully(file, bytesOf(data), header.dataStart + slot.begin, path);
-      tensors.set(slot.name, { dtype: slot.dtype, shape: slot.shape, data });
-    }
+    for (const slot of header.slots) tensors.set(slot.name, await readSlot(file, path, header, slot));
     return { tensors, metadata: header.metadata };
   });
 }
@@ -40,6 +42,26 @@ export async function readSafetensors(path: string): Promise<SafetensorsContents
 /** Names, dtypes, shapes and metadata, without reading the values. */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
   return withFile(path, (file) => readHeader(file, path));
+}
+
+/** One tensor of a file whose header was read. */
+export async function readSafetensorsTensor(
+  path: string,
+  header: SafetensorsHeader,
+  slot: TensorSlot,
+): Promise<StoredTensor> {
+  return withFile(path, (file) => readSlot(file, path, header, slot));
+}
+
+async function readSlot(
+  file: FileHandle,
+  path: string,
+  { dataStart }: SafetensorsHeader,
+  slot: TensorSlot,
+): Promise<StoredTensor> {
+  const data = allocateSlot(slot);
+  await readFully(file, bytesOf(data), dataStart + slot.begin, path);
+  return { dtype: slot.dtype, shape: slot.shape, data };
 }
 
 async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {

@@ -192,7 +192,12 @@ export function parseSafetensorsHeader(
 
 /** Memory for a slot's values, zeroed. */
 export function allocateSlot(slot: TensorSlot): StorageArray {
-  return new STORAGE[slot.dtype]((slot.end - slot.begin) / elementBytes(slot.dtype));
+  return allocate(slot.dtype, (slot.end - slot.begin) / elementBytes(slot.dtype));
+}
+
+/** Memory for so many values, zeroed. */
+export function allocate(dtype: SafetensorsDtype, length: number): StorageArray {
+  return new STORAGE[dtype](length);
 }
 
 export function bytesOf(data: ArrayBufferView): Uint8Array {

@@ -23,7 +23,18 @@ export function describeModel(name: string, { imageSize, channels, classes }: In
       `info: how large are the images of ${name}? Add --image-size, as in --image-size 256`,
     );
   }
-  return [name, ...describeSizes({ kind: 'dit', ...sizes, imageSize, channels, classes, timeScale: 1000 })];
+  return [
+    name,
+    ...describeSizes({
+      kind: 'dit',
+      ...sizes,
+      imageSize,
+      channels,
+      classes,
+      timeScale: 1000,
+      reverseTime: false,
+    }),
+  ];
 }
 
 /** Sizes, parameters, operations and memory. */

@@ -4,6 +4,8 @@ import { version } from '../checkpoint/machine.ts';
 import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { reportError } from './errors.ts';
+import { exportCommand } from './export.ts';
+import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
@@ -30,6 +32,8 @@ for (const command of [
   sampleCommand(),
   compareCommand(),
   infoCommand(),
+  importCommand(),
+  exportCommand(),
   dataCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));

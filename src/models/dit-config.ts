@@ -18,6 +18,8 @@ export interface DiTConfig {
   readonly classes: number;
   /** What t in [0, 1] is multiplied with before it is embedded; 1000 by default, which matches the frequencies' range. */
   readonly timeScale?: number;
+  /** Embed timeScale (1 - t): of weights that were trained with the noise at t = 0 (SiT). False by default. */
+  readonly reverseTime?: boolean;
 }
 
 export type ResolvedDiTConfig = Required<DiTConfig>;
@@ -56,7 +58,7 @@ export function checkTransformer(
  * @throws RectiflowError that names the field, what it must be and what it is
  */
 export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
-  const resolved = { timeScale: 1000, ...config };
+  const resolved = { timeScale: 1000, reverseTime: false, ...config };
   const { width, patchSize, imageSize } = resolved;
   const [imageHeight, imageWidth] = imageSize;
   const sides = { 'image height': imageHeight, 'image width': imageWidth };

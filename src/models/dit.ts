@@ -6,7 +6,7 @@
 //   H  height, W  width           K  classes; row K of the label table is the null label
 //   p  patch size
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
-import { silu } from '../ops/index.ts';
+import { affine, silu } from '../ops/index.ts';
 import { valueError } from '../tensor/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Cost, costPerImage } from './cost.ts';
@@ -37,11 +37,12 @@ export class DiT implements Model {
   }
 
   velocity(params: Parameters, x: Tensor, t: Tensor, { labels }: Conditions): Tensor {
-    const { depth, heads, patchSize, classes, timeScale } = this.config;
+    const { depth, heads, patchSize, classes, timeScale, reverseTime } = this.config;
     if (classes > 0 && !labels)
       throw valueError('DiT', 'labels', `given: there are ${classes} classes`, labels);
+    const time = reverseTime ? affine(t, -1, 1) : t;
     // Every block's modulation starts with the same SiLU of the conditioning.
-    const c = silu(conditioning(params, t, labels, timeScale)); // -> [B, D]
+    const c = silu(conditioning(params, time, labels, timeScale)); // -> [B, D]
     let h = embedPatches(params, x, patchSize); // -> [B, N, D]
     for (let i = 0; i < depth; i++) h = block(params, `blocks.${i}`, h, c, heads);
     return projectPatches(params, h, c, patchSize, this.sampleShape); // -> [B, C, H, W]

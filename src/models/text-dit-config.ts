@@ -1,7 +1,7 @@
 import { type DiTConfig, type ResolvedDiTConfig, configError, resolveDiTConfig } from './dit-config.ts';
 
 /** The sizes of a Diffusion Transformer that is told a caption. They travel with its weights. */
-export interface TextDiTConfig extends Omit<DiTConfig, 'classes'> {
+export interface TextDiTConfig extends Omit<DiTConfig, 'classes' | 'reverseTime'> {
   readonly text: TextConfig;
 }
 
@@ -42,14 +42,15 @@ export interface EmptyCaption {
   readonly pooled: ArrayLike<number>;
 }
 
-export type ResolvedTextDiTConfig = Omit<ResolvedDiTConfig, 'classes'> & Pick<TextDiTConfig, 'text'>;
+export type ResolvedTextDiTConfig = Omit<ResolvedDiTConfig, 'classes' | 'reverseTime'> &
+  Pick<TextDiTConfig, 'text'>;
 
 /**
  * Fills in defaults and checks that the sizes fit together.
  * @throws RectiflowError that names the field, what it must be and what it is
  */
 export function resolveTextDiTConfig({ text, ...config }: TextDiTConfig): ResolvedTextDiTConfig {
-  const { classes: _, ...image } = resolveDiTConfig({ ...config, classes: 0 });
+  const { classes: _c, reverseTime: _r, ...image } = resolveDiTConfig({ ...config, classes: 0 });
   if (text.kind === 'tokens') checkTokens(text);
   else checkEmbeddings(text);
   return { ...image, text };

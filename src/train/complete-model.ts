@@ -8,7 +8,17 @@ type Settings = Readonly<Record<string, unknown>>;
 
 /** The settings of each kind of model, in the order in which people think of them. */
 const settingsOf: Readonly<Record<ModelConfig['kind'], readonly string[]>> = {
-  dit: ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'classes', 'timeScale'],
+  dit: [
+    'width',
+    'depth',
+    'heads',
+    'patchSize',
+    'channels',
+    'imageSize',
+    'classes',
+    'timeScale',
+    'reverseTime',
+  ],
   'text-dit': ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'text', 'timeScale'],
   'expression-dit': ['width', 'depth', 'heads', 'groupSize', 'genes', 'classes', 'timeScale'],
 };
@@ -38,7 +48,8 @@ export function completeModel(
     problems.push(`model.${name}: no setting of the model ${kind}. There are ${names.join(', ')}.`);
   }
   const text = kind === 'text-dit' ? { text: completeText(parsed.text ?? {}) } : {};
-  const complete: Settings = { kind, ...dataSizes(kind, facts), ...sizes, ...given, ...text };
+  const timing = kind === 'dit' ? { reverseTime: false } : {};
+  const complete: Settings = { kind, ...timing, ...dataSizes(kind, facts), ...sizes, ...given, ...text };
   if (problems.length === 0) {
     for (const name of names.filter((setting) => complete[setting] === undefined)) {
       const wanted = fromData.has(name)

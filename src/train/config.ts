@@ -62,6 +62,8 @@ export interface ImageModel extends ImageSizes {
   readonly kind: 'dit';
   /** 0: without labels. */
   readonly classes: number;
+  /** The model embeds timeScale * (1 - t): of imported weights that were trained with the noise at t = 0. */
+  readonly reverseTime: boolean;
 }
 
 export interface TextModel extends ImageSizes {

@@ -80,6 +80,7 @@ const model: z.ZodType<ParsedModel> = settings({
     heads: whole(1).optional(),
   }).optional(),
   timeScale: above0.default(1000),
+  reverseTime: flag.optional(),
 });
 
 const scale = `a number from ${modeScales[0]} to ${modeScales[1].toFixed(3)}`;

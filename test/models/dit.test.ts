@@ -8,6 +8,7 @@ import { presets } from '../../src/models/presets.ts';
 import { declareParameters } from '../../src/nn/parameters.ts';
 import { trace } from '../../src/program/index.ts';
 import { allocateState, initializeState } from '../../src/train/state.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
 import { loadGolden, numbers } from '../support/golden.ts';
 import { initialValues, randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
@@ -95,6 +96,21 @@ describe('DiT velocity', () => {
     const seen = [await velocity(0.3, 0), await velocity(0.4, 0), await velocity(0.3, 1)];
     seen.push(await velocity(0.3, 3), await velocity(0.3, 0, x.toReversed()));
     expect(new Set(seen).size).toBe(5);
+  });
+
+  it('with reversed time is that of the time counted from the other end', async () => {
+    const backend = referenceBackend();
+    const plain = tinyDiT({ timeScale: 1 });
+    const weights = await randomWeights(backend, plain);
+    const velocity = async (model: DiT, t: number): Promise<HostArray> => {
+      const executable = backend.compile(velocityProgram(model, 1, false), weights);
+      const x = Float32Array.from(randomValues(2 * 8 * 12, 3));
+      await executable.run({ x, t: Float32Array.of(t), labels: Int32Array.of(1) });
+      return executable.read('velocity');
+    };
+    const reversed = tinyDiT({ timeScale: 1, reverseTime: true });
+    expect(await velocity(reversed, 0.25)).toEqual(await velocity(plain, 0.75));
+    expect(await velocity(reversed, 0.25)).not.toEqual(await velocity(plain, 0.25));
   });
 
   it('needs labels where there are classes', () => {

@@ -1,0 +1,50 @@
+import { RectiflowError } from '../../tensor/errors.ts';
+import type { ImageModel } from '../../train/config.ts';
+
+/**
+ * The config.json of diffusers' DiTTransformer2DModel.
+ * @throws RectiflowError for a model that it has no form for
+ */
+export function diffusersConfig({
+  width,
+  depth,
+  heads,
+  patchSize,
+  channels,
+  imageSize,
+  classes,
+}: ImageModel): Record<string, unknown> {
+  const [height, side] = imageSize;
+  const problem =
+    classes === 0
+      ? 'has no classes'
+      : height === side
+        ? undefined
+        : `has images of ${height} x ${side}, which are no square`;
+  if (problem !== undefined) {
+    const advice = 'Export it with --layout public.';
+    throw new RectiflowError(
+      'value',
+      `export: DiTTransformer2DModel has no form for a model that ${problem}. ${advice}`,
+    );
+  }
+  return {
+    _class_name: 'DiTTransformer2DModel',
+    activation_fn: 'gelu-approximate',
+    attention_bias: true,
+    attention_head_dim: width / heads,
+    dropout: 0,
+    in_channels: channels,
+    norm_elementwise_affine: false,
+    norm_eps: 1e-5,
+    norm_num_groups: 32,
+    norm_type: 'ada_norm_zero',
+    num_attention_heads: heads,
+    num_embeds_ada_norm: classes,
+    num_layers: depth,
+    out_channels: channels,
+    patch_size: patchSize,
+    sample_size: side,
+    upcast_attention: false,
+  };
+}

@@ -1,0 +1,37 @@
+import { writeDurably } from '../../checkpoint/durable.ts';
+import type { StoredTensors } from '../../checkpoint/safetensors.ts';
+import { toFloat32 } from '../../checkpoint/to-float32.ts';
+import { DiT } from '../../models/dit.ts';
+import { type Model, declareConditions } from '../../models/model.ts';
+import { declareParameters } from '../../nn/parameters.ts';
+import { toOnnx } from '../../program/onnx/index.ts';
+import { type Program, trace } from '../../program/index.ts';
+import type { ImageModel } from '../../train/config.ts';
+
+/**
+ * Writes the velocity as an ONNX model. Inputs: x [batch, C, H, W], t [batch] in [0, 1] with the noise at t = 1, and labels int32
+ * [batch] of a model with classes, whose number is the null label. Output: velocity [batch, C, H, W].
+ * @throws RectiflowError where the model is larger than an ONNX file can hold
+ */
+export async function writeOnnx(
+  path: string,
+  stored: StoredTensors,
+  config: ImageModel,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const model = new DiT(config);
+  const weights = new Map([...stored].map(([name, tensor]) => [name, toFloat32(tensor)]));
+  await writeDurably(
+    path,
+    toOnnx((batch) => velocityOf(model, batch), { weights, metadata }),
+  );
+}
+
+function velocityOf(model: Model, batch: number): Program {
+  return trace('velocity', (graph) => {
+    const params = declareParameters(graph, model.parameters);
+    const x = graph.input('x', [batch, ...model.sampleShape]);
+    const t = graph.input('t', [batch]);
+    return { velocity: model.velocity(params, x, t, declareConditions(graph, model, batch)) };
+  });
+}

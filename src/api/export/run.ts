@@ -1,0 +1,125 @@
+// A run's weights for other systems.
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readCheckpointPart } from '../../checkpoint/checkpoint.ts';
+import { toDiffusers } from '../../checkpoint/import/diffusers.ts';
+import { negatedOutput } from '../../checkpoint/import/dit-weights.ts';
+import { readRun } from '../../checkpoint/run-folder.ts';
+import { writeSafetensors } from '../../checkpoint/safetensors-file.ts';
+import type { StoredTensors } from '../../checkpoint/safetensors.ts';
+import { RectiflowError, fileError, runError, systemProblem } from '../../tensor/errors.ts';
+import type { ConfigInput, ImageModel } from '../../train/config.ts';
+import { dataOf } from '../../train/data-record.ts';
+import { resolveConfig } from '../../train/resolve-config.ts';
+import { findCheckpoint } from '../sample.ts';
+import { diffusersConfig } from './diffusers-config.ts';
+import { writeOnnx } from './onnx.ts';
+
+export const exportLayouts = ['public', 'diffusers', 'onnx'] as const;
+export type ExportLayout = (typeof exportLayouts)[number];
+
+export interface ExportOptions {
+  /** Where to write: a file, or a folder for diffusers. It must not be there yet. */
+  readonly to: string;
+  /**
+   * public: the names of the public DiT release, in safetensors; diffusers: a folder for DiTTransformer2DModel;
+   * onnx: the velocity as a model for other runtimes, its weights inside.
+   */
+  readonly layout?: ExportLayout | undefined;
+  /** `ema`, the default, or `model`. */
+  readonly weights?: 'ema' | 'model' | undefined;
+  /** The step of a checkpoint; the last that is intact by default. */
+  readonly checkpoint?: number | undefined;
+  readonly onNotice?: (text: string) => void;
+}
+
+/**
+ * Writes the weights of a run's DiT in the form of another system. `importRun` reads them back bit for bit.
+ * @param run its folder
+ * @throws RectiflowError when the run's model has no such form, or the file is there or cannot be written
+ */
+export async function exportRun(run: string, options: ExportOptions): Promise<void> {
+  const { to, layout = 'public', weights = 'ema', onNotice } = options;
+  const { config: recorded } = await readRun(run);
+  const { model } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  if (model.kind !== 'dit') {
+    const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
+    throw runError(run, `its model is a ${model.kind}, which other systems have no form for`, advice);
+  }
+  if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
+  const saved = await findCheckpoint(run, options);
+  const stored = await readCheckpointPart(saved, weights);
+  const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
+  await describingFailure(to, async () => {
+    if (layout === 'public') await writePublic(to, stored, model, metadata, onNotice);
+    else if (layout === 'onnx') await writeModel(to, stored, model, metadata);
+    else await writeDiffusers(to, stored, model, metadata, onNotice);
+  });
+}
+
+type Metadata = Readonly<Record<string, string>>;
+type Notice = ExportOptions['onNotice'];
+
+async function writePublic(
+  to: string,
+  stored: StoredTensors,
+  model: ImageModel,
+  metadata: Metadata,
+  notice: Notice,
+): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  if (!model.reverseTime) {
+    await writeSafetensors(to, stored, { ...metadata, convention: 'rectiflow' });
+    notice?.(`the model predicts noise - data, with the noise at t = 1, and is fed ${model.timeScale} t`);
+    return;
+  }
+  // What came from SiT goes back to it as it was.
+  await writeSafetensors(to, negatedOutput(stored), { ...metadata, convention: 'sit' });
+  notice?.(
+    `the last layer is negated: the model predicts data - noise, with the noise at t = 0, as SiT's do, and is fed ${model.timeScale} t`,
+  );
+}
+
+async function writeModel(
+  to: string,
+  stored: StoredTensors,
+  model: ImageModel,
+  { model: settings, data }: Metadata,
+): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await writeOnnx(to, stored, model, { model: settings!, data: data! });
+}
+
+async function writeDiffusers(
+  folder: string,
+  stored: StoredTensors,
+  model: ImageModel,
+  metadata: Metadata,
+  notice: Notice,
+): Promise<void> {
+  const config = `${JSON.stringify(diffusersConfig(model), null, 2)}\n`;
+  await mkdir(folder, { recursive: true });
+  try {
+    const file = join(folder, 'diffusion_pytorch_model.safetensors');
+    const told = { ...metadata, convention: 'rectiflow' };
+    await writeSafetensors(file, toDiffusers(stored, model.depth), told);
+    await writeFile(join(folder, 'config.json'), config);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  notice?.(
+    `the model predicts noise - data, and is to be fed ${model.reverseTime ? `${model.timeScale} (1 - t)` : `${model.timeScale} t`}: a pipeline of ` +
+      'DDPM noise makes nothing of it. Its frequencies of time differ a little from ours',
+  );
+}
+
+async function describingFailure(to: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof RectiflowError) throw error;
+    throw fileError(to, `cannot be written: ${systemProblem(error)}`, 'Check the path and the disk', error);
+  }
+}

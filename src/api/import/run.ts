@@ -1,0 +1,135 @@
+// A run that starts with weights from elsewhere.
+import { rm } from 'node:fs/promises';
+import { parse } from 'node:path';
+import { chooseBackend } from '../../backends/choose.ts';
+import { fromDiffusers, isDiffusers } from '../../checkpoint/import/diffusers.ts';
+import { sizesOf } from '../../checkpoint/import/dit-weights.ts';
+import { type LazyTensors, type WeightsFile, openWeights } from '../../checkpoint/import/weights-file.ts';
+import type { StoredTensor, StoredTensors } from '../../checkpoint/safetensors.ts';
+import { DiT } from '../../models/dit.ts';
+import { fileError } from '../../tensor/errors.ts';
+import { sizeOf } from '../../tensor/shape.ts';
+import type { ConfigInput, ImageModel, RunConfig } from '../../train/config.ts';
+import type { DataRecord } from '../../train/data-record.ts';
+import { resolveConfig } from '../../train/resolve-config.ts';
+import { statePrefixes } from '../../train/step.ts';
+import { createRun } from '../train.ts';
+import { convertWeights, describeConversion } from './convert.ts';
+import { describeModel } from './describe.ts';
+import type { ImportOptions } from './options.ts';
+
+export interface ImportedRun {
+  /** The run's folder. */
+  readonly run: string;
+  readonly model: ImageModel;
+}
+
+/**
+ * Makes a run of the weights of a DiT or SiT: PyTorch's .pt, .safetensors, or a folder of diffusers' DiTTransformer2DModel. It can
+ * be sampled from at once, and resumed where `config` says on what data.
+ * @param path of the file or folder
+ * @throws RectiflowError when it cannot be read, its weights are not those of a DiT (with every name that is missing, unexpected
+ * or of another shape), or neither it nor the options tell something that has to be known
+ */
+export async function importRun(path: string, options: ImportOptions = {}): Promise<ImportedRun> {
+  const file = await openWeights(path);
+  const { model: given, ema: averaged } = await chooseSets(file, options);
+  const sizes = sizesOf(given, path);
+  const described = describeModel(path, sizes, file.facts, options);
+  for (const text of describeConversion(given, sizes, described)) options.onNotice?.(text);
+  const model = await convertWeights(given, path, sizes, described);
+  const ema = averaged === given ? model : await convertWeights(averaged, path, sizes, described);
+  const run = await saveRun(runConfig(path, described.model, options), path, { model, ema }, options);
+  return { run, model: described.model };
+}
+
+/** Under their public names. One set alone is both. */
+async function chooseSets(
+  { path, sets }: WeightsFile,
+  { weights, onNotice }: ImportOptions,
+): Promise<{ model: LazyTensors; ema: LazyTensors }> {
+  const first = sets[weights ?? 'model'] ?? (weights ? undefined : sets.ema);
+  if (first === undefined)
+    throw fileError(
+      path,
+      `has no weights named ${weights}, only ${Object.keys(sets).join(' and ')}`,
+      'Leave out --weights',
+    );
+  const model = await underPublicNames(first, path, onNotice);
+  if (weights || !sets.ema || sets.ema === first) return { model, ema: model };
+  return { model, ema: await underPublicNames(sets.ema, path, onNotice) };
+}
+
+async function underPublicNames(
+  tensors: LazyTensors,
+  path: string,
+  onNotice: ImportOptions['onNotice'],
+): Promise<LazyTensors> {
+  if (!isDiffusers(tensors)) return tensors;
+  onNotice?.(
+    "diffusers' model embeds the time with slightly other frequencies, and the norm of its MLP adds 1e-5, not 1e-6: " +
+      'outputs are not equal to the last digit',
+  );
+  return fromDiffusers(tensors, path);
+}
+
+function runConfig(path: string, model: ImageModel, { config, name }: ImportOptions): RunConfig {
+  const input: ConfigInput = {
+    data: { source: 'custom' },
+    ...config,
+    name: name ?? nameOf(path),
+    model,
+    // The average is there already: a ramp would forget it.
+    ema: { ramp: false, ...config?.ema },
+  };
+  const resolved = resolveConfig(input, { origin: config ? 'config' : path });
+  const { backend } = chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
+  return { ...resolved, train: { ...resolved.train, precision: backend.precision } };
+}
+
+function nameOf(path: string): string {
+  const name = parse(path)
+    .name.replaceAll(/[^\p{L}\p{N}._ -]/gu, '-')
+    .replace(/^[^\p{L}\p{N}]+/u, '');
+  return name === '' ? 'imported' : name;
+}
+
+interface Weights {
+  readonly model: StoredTensors;
+  readonly ema: StoredTensors;
+}
+
+/** The first checkpoint, of step 0, from which the first step begins. */
+async function saveRun(
+  config: RunConfig,
+  path: string,
+  weights: Weights,
+  { latents, runs = 'runs' }: ImportOptions,
+): Promise<string> {
+  const folder = await createRun(runs, config);
+  const data: DataRecord = latents ? { record: { kind: 'latents', ...latents } } : {};
+  const state = { position: { epoch: 0, offset: 0 }, seconds: 0, data, imported: { file: path } };
+  const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
+  const optimizer = zeroMoments(config.model as ImageModel);
+  try {
+    await folder.save({ ...weights, optimizer, step: 0, state, metadata }, config.train.keepCheckpoints);
+  } catch (error) {
+    await rm(folder.path, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await folder.close();
+  }
+  return folder.path;
+}
+
+/** All of them views of the same zeros. */
+function zeroMoments(model: ImageModel): StoredTensors {
+  const trainable = new DiT(model).parameters.filter((parameter) => parameter.trainable);
+  const zeros = new Float32Array(Math.max(...trainable.map(({ shape }) => sizeOf(shape))));
+  const moments = new Map<string, StoredTensor>();
+  for (const { name, shape } of trainable) {
+    const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
+    for (const prefix of [statePrefixes.m, statePrefixes.v]) moments.set(prefix + name, tensor);
+  }
+  return moments;
+}

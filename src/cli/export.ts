@@ -1,0 +1,44 @@
+import { Command, Option } from 'commander';
+import { type ExportLayout, exportLayouts, exportRun } from '../api/export/run.ts';
+import { wholeNumber } from './options.ts';
+import { findRun, shortPath } from './paths.ts';
+import { runTask } from './task.ts';
+
+interface Options {
+  readonly to: string;
+  readonly layout: ExportLayout;
+  readonly weights: 'ema' | 'model';
+  readonly checkpoint?: number;
+}
+
+export function exportCommand(): Command {
+  return new Command('export')
+    .summary('write the weights of a run for other systems')
+    .description(
+      'Writes the weights of a DiT. public: one .safetensors file with the names of the public DiT release. diffusers: a folder ' +
+        'for its DiTTransformer2DModel. onnx: the velocity as a model for other runtimes, with the weights inside.',
+    )
+    .argument('<run>', 'the folder of the run, such as runs/digits')
+    .requiredOption('-t, --to <path>', 'the file or folder to write, which must not be there yet')
+    .addOption(new Option('--layout <name>', 'the form').choices([...exportLayouts]).default('public'))
+    .addOption(
+      new Option('--weights <which>', 'averaged over the last steps, or as they are')
+        .choices(['ema', 'model'])
+        .default('ema'),
+    )
+    .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(0))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow export runs/digits --to digits.safetensors
+  rectiflow export runs/digits --to digits-diffusers --layout diffusers
+  rectiflow export runs/digits --to digits.onnx --layout onnx`,
+    )
+    .action(async (given: string, options: Options) => {
+      await runTask(async ({ onNotice }) => {
+        await exportRun(findRun(given), { ...options, onNotice });
+        console.log(`Written: ${shortPath(options.to)}`);
+      });
+    });
+}

@@ -1,0 +1,125 @@
+// onnxruntime-node is no dependency: where it is installed, its velocity is compared with ours.
+import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { exportRun, importRun } from '../../src/index.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { writeSafetensors } from '../../src/checkpoint/safetensors-file.ts';
+import type { StoredTensors } from '../../src/checkpoint/safetensors.ts';
+import { velocityProgram } from '../../src/flow/sample.ts';
+import { DiT } from '../../src/models/dit.ts';
+import { toOnnx } from '../../src/program/onnx/index.ts';
+import { type Program, trace } from '../../src/program/index.ts';
+import { mul } from '../../src/ops/index.ts';
+import { temporaryFolder } from '../support/cli.ts';
+import { tinyDiT } from '../support/models.ts';
+import { randomValues } from '../support/random.ts';
+import { storedWeights } from '../support/stored-weights.ts';
+
+interface OnnxRuntime {
+  readonly InferenceSession: { create(path: string): Promise<OnnxSession> };
+  readonly Tensor: new (type: string, data: Float32Array | Int32Array, dims: readonly number[]) => unknown;
+}
+
+interface OnnxSession {
+  run(
+    feeds: Readonly<Record<string, unknown>>,
+  ): Promise<Record<string, { readonly data: Float32Array; readonly dims: number[] }>>;
+}
+
+function findRuntime(): OnnxRuntime | undefined {
+  try {
+    return createRequire(import.meta.url)('onnxruntime-node') as OnnxRuntime;
+  } catch {
+    return undefined;
+  }
+}
+
+const runtime = findRuntime();
+let folder: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+
+interface Exported {
+  readonly path: string;
+  readonly model: DiT;
+  readonly weights: StoredTensors;
+}
+
+let files = 0;
+
+/** Random weights of a model, through an import, as an ONNX file. */
+async function exported(classes: number, convention: 'rectiflow' | 'minrf'): Promise<Exported> {
+  const weights = await storedWeights(tinyDiT({ classes }));
+  const name = `${convention}-${classes}-${files++}`;
+  const file = join(folder, `${name}.safetensors`);
+  await writeSafetensors(file, weights);
+  const options = { runs: join(folder, 'runs'), name, heads: 2, imageSize: [8, 12], convention } as const;
+  const { run, model } = await importRun(file, options);
+  const path = join(folder, `${name}.onnx`);
+  await exportRun(run, { to: path, layout: 'onnx' });
+  return { path, model: new DiT(model), weights };
+}
+
+const times = [0, 0.3, 1];
+const size = 2 * 8 * 12;
+const x = Float32Array.from(randomValues(3 * size, 3));
+const labels = Int32Array.of(0, 2, 3);
+
+async function ourVelocity({ model, weights }: Exported): Promise<number[]> {
+  const backend = referenceBackend();
+  const buffers = new Map(
+    model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
+  );
+  for (const [name, buffer] of buffers) await buffer.write(weights.get(name)!.data as Float32Array);
+  const executable = backend.compile(velocityProgram(model, 1, false), buffers);
+  const velocities: number[] = [];
+  for (const [i, t] of times.entries()) {
+    const told = model.config.classes > 0 && { labels: labels.subarray(i, i + 1) };
+    await executable.run({ x: x.slice(i * size, (i + 1) * size), t: Float32Array.of(t), ...told });
+    velocities.push(...(await executable.read('velocity')));
+  }
+  return velocities;
+}
+
+describe.skipIf(!runtime)('onnxruntime (skipped where onnxruntime-node is not installed)', () => {
+  it.each([
+    [3, 'rectiflow'],
+    [0, 'minrf'],
+  ] as const)('has our velocity, for any batch size: %d classes, %s', async (classes, convention) => {
+    const { InferenceSession, Tensor } = runtime!;
+    const file = await exported(classes, convention);
+    const session = await InferenceSession.create(file.path);
+    const { velocity } = await session.run({
+      x: new Tensor('float32', x, [3, 2, 8, 12]),
+      t: new Tensor('float32', Float32Array.from(times), [3]),
+      ...(classes > 0 && { labels: new Tensor('int32', labels, [3]) }),
+    });
+    expect(velocity!.dims).toEqual([3, 2, 8, 12]);
+    const wanted = await ourVelocity(file);
+    const largest = Math.max(...wanted.map(Math.abs));
+    expect(largest).toBeGreaterThan(0.1);
+    wanted.forEach((value, i) => expect(Math.abs(velocity!.data[i]! - value)).toBeLessThan(1e-4));
+  });
+});
+
+it('holds the weights and what the model is', async () => {
+  const { path, weights } = await exported(3, 'rectiflow');
+  const file = await readFile(path);
+  for (const { data } of weights.values())
+    expect(file.includes(Buffer.from(data.buffer, data.byteOffset, data.byteLength))).toBe(true);
+  expect(file.includes('"kind":"dit"')).toBe(true);
+  expect(file.includes('final_layer.linear.weight')).toBe(true);
+});
+
+it('refuses a model that is larger than a protocol buffer can be', () => {
+  const rows = 2 ** 29;
+  const build = (batch: number): Program =>
+    trace('large', (graph) => ({ y: mul(graph.input('x', [batch, 1]), graph.stateful('w', [rows])) }));
+  const weights = new Map([['w', new Float32Array(rows)]]);
+  expect(() => toOnnx(build, { weights })).toThrow(
+    /takes 2147\d+ bytes.* can hold 2147483647\. Export it with --layout public/,
+  );
+});
