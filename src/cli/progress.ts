@@ -70,11 +70,13 @@ export class Progress {
   #describe({ step, loss, learningRate, gradNorm, samplesPerSecond, dataWait }: StepMetrics): string[] {
     const perStep = (this.#now() - this.#started) / 1000 / (step - this.#from);
     const left = step === this.#steps ? [] : [`${formatDuration(perStep * (this.#steps - step))} left`];
+    // The first step waits for the first batch in any case.
+    const waits = dataWait > notableWait && step > this.#from + 1;
     return [
       `loss ${formatValue(loss)}`,
       ...left,
       `${formatValue(samplesPerSecond)} samples/s`,
-      ...(dataWait > notableWait ? [`waiting for data ${Math.round(100 * dataWait)} %`] : []),
+      ...(waits ? [`waiting for data ${Math.round(100 * dataWait)} %`] : []),
       `learning rate ${formatValue(learningRate)}`,
       `gradient norm ${formatValue(gradNorm)}`,
     ];
