@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeGrid, writeImage } from '../data/image.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
+import { fileError, systemProblem } from '../tensor/errors.ts';
 import { displayScale, isPicture } from '../train/sample-grid.ts';
 import type { Samples } from './sample.ts';
 import { writeCells } from './write-cells.ts';
@@ -23,12 +24,38 @@ export interface WrittenSamples {
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
  * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, the first of each class or
  * caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents for one: folder/samples.safetensors.
- * @throws RectiflowError when a file cannot be written
+ * @throws RectiflowError when the folder holds files already, or a file cannot be written
  */
 export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
   const { shape, data } = samples;
+  await refuseFilled(folder);
   if (isPicture(shape, data.record)) return writePictures(folder, { ...samples, shape });
   return data.record?.['kind'] === 'expression' ? writeCells(folder, samples) : writeTensors(folder, samples);
+}
+
+/**
+ * Samples of two calls must not mix in one data set.
+ * @throws RectiflowError when a folder is there and not empty
+ */
+export async function refuseFilled(folder: string): Promise<void> {
+  if (await isFilled(folder))
+    throw fileError(folder, 'holds files already', 'Remove it, or choose another folder');
+}
+
+/** The first of folder, folder-2, folder-3, ... that is not there or empty. */
+export async function freeFolder(folder: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? folder : `${folder}-${number}`;
+    if (!(await isFilled(name))) return name;
+  }
+}
+
+async function isFilled(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw fileError(folder, systemProblem(error), 'Choose another folder', error);
+  });
+  return names.length > 0;
 }
 
 async function writePictures(

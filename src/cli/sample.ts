@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { sample } from '../api/sample.ts';
-import { writeSamples } from '../api/write-samples.ts';
+import { freeFolder, refuseFilled, writeSamples } from '../api/write-samples.ts';
 import { type SamplerName, samplers } from '../flow/samplers.ts';
 import { formatInteger } from './format.ts';
 import { collect, finiteNumber, labelList, numberFrom0, timeInterval, wholeNumber } from './options.ts';
@@ -57,7 +57,10 @@ export function sampleCommand(): Command {
       timeInterval,
     )
     .option('--seed <number>', 'the same seed gives the same samples', wholeNumber(0), 0)
-    .option('-o, --out <folder>', 'where to write (default: samples/<run>)')
+    .option(
+      '-o, --out <folder>',
+      'a new folder to write to (default: samples/<run>, or samples/<run>-2, ...)',
+    )
     .addOption(
       new Option('--sampler <name>', "the integrator (default: the run's)").choices(Object.keys(samplers)),
     )
@@ -99,6 +102,8 @@ Examples:
     .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
+        await refuseFilled(folder);
         const samples = await sample(run, {
           ...options,
           prompts,
@@ -106,11 +111,10 @@ Examples:
           onNotice,
           onProgress: (done, total) => show(`sampling ${Math.floor((100 * done) / total)} %`),
         });
-        const folder = out ?? join('samples', basename(resolve(run)));
         const { count, view } = await writeSamples(folder, samples);
         clear();
         console.log(
-          `${formatInteger(count)} samples of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
+          `${formatInteger(count)} ${count === 1 ? 'sample' : 'samples'} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
         );
         console.log(`Look at ${shortPath(view)}`);
       });

@@ -92,6 +92,7 @@ describe('a model that is told captions', () => {
     expect(again).toMatchObject({ count: 4, captions: true });
     const lines = (await readFile(join(made, 'metadata.jsonl'), 'utf8')).trimEnd().split('\n');
     expect(JSON.parse(lines[2]!)).toEqual({ file_name: '2.png', text: 'green "square"' });
+    await expect(writeSamples(made, samples)).rejects.toThrow('made: holds files already. Remove it, or');
     const { width, height } = await sharp(`${made}.png`).metadata();
     expect([width, height]).toEqual([2 * 64 + 2, 2 * 64 + 2]);
   });

@@ -85,16 +85,30 @@ describe('sample', () => {
   });
 
   it('goes from noise to data as it is told', async () => {
-    const asked = '--labels 3 --count 1 --guidance 3 --guidance-interval 0.2,0.8 --out told';
+    const asked = '--labels 3 --count 1 --guidance 3 --guidance-interval 0.2,0.8 --out';
     for (const way of [
-      '--sampler dopri5 --rtol 1e-2 --atol 0.1',
-      '--sampler euler-maruyama --diffusion 0 --time-shift 2',
+      'dopri5 --sampler dopri5 --rtol 1e-2 --atol 0.1',
+      'sde --sampler euler-maruyama --diffusion 0 --time-shift 2',
     ]) {
+      const out = way.split(' ')[0];
       const { code, stdout } = await run('sample', 'tiny', ...asked.split(' '), ...way.split(' '));
       expect({ code, stdout }).toEqual({
         code: 0,
-        stdout: '1 samples of step 3 in told\nLook at told.png\n',
+        stdout: `1 sample of step 3 in ${out}\nLook at ${out}.png\n`,
       });
+    }
+  });
+
+  it('never mixes samples of two calls', async () => {
+    const again = await rectiflow(folder, ['sample', 'tiny', '--labels', '1', '--out', 'new']);
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: 'error: new: holds files already. Remove it, or choose another folder.\n',
+    });
+    const options = ['--labels', '1', '--count', '1', '--steps', '1'];
+    for (const name of ['tiny', 'tiny-2']) {
+      const { stdout } = await rectiflow(folder, ['sample', 'tiny', ...options]);
+      expect(stdout).toContain(`in samples/${name}\nLook at samples/${name}.png\n`);
     }
   });
 
