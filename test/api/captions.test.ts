@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -111,6 +111,21 @@ describe('a model that is told captions', () => {
     expect(stopped.finished).toBe(false);
     await resume(stopped.run, { backend });
     expect(await checkpointBytes(stopped.run, 8)).toEqual(await checkpointBytes(whole.run, 8));
+  });
+
+  it('goes on with the tokenizer that it began with, also where captions have changed since', async () => {
+    const squares = join(folder, 'changing');
+    await cp(join(folder, 'squares'), squares, { recursive: true });
+    const controller = new AbortController();
+    const { run } = await train(
+      { ...config(), data: { source: 'folder', path: squares, size: 8 } },
+      { runs: join(folder, 'g'), backend, signal: controller.signal, onStep: () => controller.abort() },
+    );
+    const began = (await sample(run, { backend, count: 1 })).data.tokenizer;
+    await writeFile(join(squares, 'red 0.txt'), 'scarlet scarlet scarlet scarlet\n');
+    const { step } = await resume(run, { backend });
+    expect(step).toBe(8);
+    expect((await sample(run, { backend, count: 1 })).data.tokenizer).toEqual(began);
   });
 
   it('keeps a tokenizer that came from a file', async () => {
