@@ -64,7 +64,8 @@ export { type ParameterSpec, type Parameters, declareParameters, initialValue } 
 
 export { guide } from './flow/guidance.ts';
 export { type LossWeighting, lossWeights } from './flow/loss-weighting.ts';
-export { interpolate, rectifiedFlowLoss, velocityTarget, weightedFlowLoss } from './flow/rectified-flow.ts';
+export { type Network, type Objective, type Pairs, meanLoss, sampleLosses } from './flow/objective.ts';
+export { interpolate, rectifiedFlow, velocityTarget } from './flow/rectified-flow.ts';
 export { FlowSampler } from './flow/sample.ts';
 export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
 export type {
@@ -81,7 +82,7 @@ export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export { runProgram } from './train/run-program.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
-export { type TrainingStep, trainingStepProgram } from './train/step.ts';
+export { type TrainingLoss, type TrainingStep, trainingStepProgram } from './train/step.ts';
 export { type EmaSettings, emaDecay } from './optim/ema.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 

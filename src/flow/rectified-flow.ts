@@ -8,8 +8,10 @@
 //   x <- x - dt v(x, t), from t = 1 to t = 0   sampling goes down, from noise to data
 //
 // t is broadcast over all axes of x but the batch: images are [B, C, H, W], gene expression is [B, G].
-import { add, affine, mean, meanSquaredError, mul, reshape, square, sub } from '../ops/index.ts';
+import { add, affine, mul, reshape, sub } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { type LossWeighting, lossWeights } from './loss-weighting.ts';
+import type { Objective } from './objective.ts';
 
 /** x_t = (1 - t) x0 + t x1, for x0 and x1 [B, ...] and t [B]. */
 export function interpolate(x0: Tensor, x1: Tensor, t: Tensor): Tensor {
@@ -23,36 +25,14 @@ export function velocityTarget(x0: Tensor, x1: Tensor): Tensor {
 }
 
 /**
- * The objective (Liu et al. 2022, eq. 1), for x0 and x1 [B, ...] and t [B].
- * @param velocity the model: (x_t, t) to the velocity, of the shape of x_t
- * @returns []
+ * The objective (Liu et al. 2022, eq. 1). Its samplers are those of flows.
+ * @param weighting by time; none by default
  */
-export function rectifiedFlowLoss(
-  velocity: (xt: Tensor, t: Tensor) => Tensor,
-  x0: Tensor,
-  x1: Tensor,
-  t: Tensor,
-): Tensor {
-  return meanSquaredError(velocity(interpolate(x0, x1, t), t), velocityTarget(x0, x1));
-}
-
-/**
- * The objective where samples count by their times: the mean over the batch of weight times the sample's mean squared error is
- * what is minimised; `loss` is the same without weights, so that it can be compared with other runs'.
- * @param weights of samples at times [B], [B]
- * @returns both []
- */
-export function weightedFlowLoss(
-  velocity: (xt: Tensor, t: Tensor) => Tensor,
-  x0: Tensor,
-  x1: Tensor,
-  t: Tensor,
-  weights: (t: Tensor) => Tensor,
-): { loss: Tensor; minimised: Tensor } {
-  const error = square(sub(velocity(interpolate(x0, x1, t), t), velocityTarget(x0, x1)));
-  const perSample = mean(
-    error,
-    error.shape.slice(1).map((_, axis) => axis + 1),
-  ); // -> [B]
-  return { loss: mean(perSample), minimised: mean(mul(weights(t), perSample)) };
+export function rectifiedFlow(weighting: LossWeighting = { kind: 'none' }): Objective {
+  return {
+    name: 'rectified-flow',
+    mix: interpolate,
+    target: velocityTarget,
+    ...(weighting.kind !== 'none' && { weights: (t) => lossWeights(weighting, t) }),
+  };
 }

@@ -1,3 +1,4 @@
+import { rectifiedFlow } from '../flow/rectified-flow.ts';
 import type { Model } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
 import type { RunConfig } from './config.ts';
@@ -19,7 +20,7 @@ export function runProgram(
       labelDropout: flow.labelDropout,
       conditions: model.conditions,
     }),
-    weighting: flow.lossWeighting,
+    objective: rectifiedFlow(flow.lossWeighting),
     decayed: optimizer.decayed,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,

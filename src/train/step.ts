@@ -1,6 +1,6 @@
 // A whole training step as one program: draws, forward, backward, clipping, AdamW and EMA.
-import { type LossWeighting, lossWeights } from '../flow/loss-weighting.ts';
-import { rectifiedFlowLoss, weightedFlowLoss } from '../flow/rectified-flow.ts';
+import { type Network, type Objective, meanLoss } from '../flow/objective.ts';
+import { rectifiedFlow } from '../flow/rectified-flow.ts';
 import { type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { constant, globalNorm } from '../ops/index.ts';
@@ -14,17 +14,17 @@ import type { Draw } from './draw.ts';
 export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
 
 /** What both the loss and the step are made of. */
-export interface Objective {
+export interface TrainingLoss {
   readonly model: Model;
   /** B, samples per step. */
   readonly batch: number;
   /** Where noise, times and dropped labels come from. */
   readonly draw: Draw;
-  /** How much samples count by their times; all the same by default. */
-  readonly weighting?: LossWeighting | undefined;
+  /** What the model learns to say; rectified flow by default. */
+  readonly objective?: Objective | undefined;
 }
 
-export interface TrainingStep extends Objective {
+export interface TrainingStep extends TrainingLoss {
   readonly adamw: AdamWSettings;
   /** All by default. */
   readonly decayed?: DecayedParameters | undefined;
@@ -40,9 +40,9 @@ export interface TrainingStep extends Objective {
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised.
  */
-export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective }: TrainingStep): Program {
+export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...training }: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
-    const { step, trainable, loss, gradients } = lossAndGradients(graph, objective);
+    const { step, trainable, loss, gradients } = lossAndGradients(graph, training);
     const learningRate = graph.input('learningRate', []);
     const emaDecay = graph.input('emaDecay', []);
     const gradNorm = globalNorm(gradients);
@@ -61,14 +61,14 @@ export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective 
 }
 
 /** The loss alone, with the step's inputs but for learningRate and emaDecay, and the weights as its state. */
-export function lossProgram(objective: Objective): Program {
-  return trace('loss', (graph) => ({ loss: declareLoss(graph, objective).loss }));
+export function lossProgram(training: TrainingLoss): Program {
+  return trace('loss', (graph) => ({ loss: declareLoss(graph, training).loss }));
 }
 
 /** Like `lossProgram`, with a further output grad/<name> for each trainable parameter. */
-export function gradientProgram(objective: Objective): Program {
+export function gradientProgram(training: TrainingLoss): Program {
   return trace('gradient', (graph) => {
-    const { trainable, loss, gradients } = lossAndGradients(graph, objective);
+    const { trainable, loss, gradients } = lossAndGradients(graph, training);
     return { loss, ...Object.fromEntries(trainable.map(({ name }, i) => [`grad/${name}`, gradients[i]!])) };
   });
 }
@@ -76,29 +76,25 @@ export function gradientProgram(objective: Objective): Program {
 interface Loss {
   readonly step: Tensor;
   readonly trainable: readonly Tensor[];
-  /** The mean squared error of the velocity, which is comparable between runs. */
+  /** The mean squared error, which is comparable between runs of an objective. */
   readonly loss: Tensor;
   /** What the gradients are of: the loss, weighted where samples count by their times. */
   readonly minimised: Tensor;
 }
 
-function declareLoss(graph: Graph, { model, batch, draw, weighting = { kind: 'none' } }: Objective): Loss {
+function declareLoss(graph: Graph, { model, batch, draw, objective = rectifiedFlow() }: TrainingLoss): Loss {
   const params = declareParameters(graph, model.parameters);
   const x0 = graph.input('x0', [batch, ...model.sampleShape]);
   const given = declareConditions(graph, model, batch);
   const step = graph.input('step', [], 'int32');
-  const { x1, t, conditions } = draw({ x0, conditions: given, step });
-  const velocity = (xt: Tensor, time: Tensor): Tensor => model.velocity(params, xt, time, conditions);
+  const { x1, t: drawn, conditions } = draw({ x0, conditions: given, step });
+  const t = objective.times?.(drawn) ?? drawn;
+  const network: Network = (xt, time) => model.velocity(params, xt, time, conditions);
   const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
-  if (weighting.kind === 'none') {
-    const loss = rectifiedFlowLoss(velocity, x0, x1, t);
-    return { step, trainable, loss, minimised: loss };
-  }
-  const losses = weightedFlowLoss(velocity, x0, x1, t, (times) => lossWeights(weighting, times));
-  return { step, trainable, ...losses };
+  return { step, trainable, ...meanLoss(objective, network, { x0, x1, t }) };
 }
 
-function lossAndGradients(graph: Graph, objective: Objective): Loss & { gradients: Tensor[] } {
-  const declared = declareLoss(graph, objective);
+function lossAndGradients(graph: Graph, training: TrainingLoss): Loss & { gradients: Tensor[] } {
+  const declared = declareLoss(graph, training);
   return { ...declared, gradients: grad(declared.minimised, declared.trainable) };
 }

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type LossWeighting, lossWeights } from '../../src/flow/loss-weighting.ts';
-import { weightedFlowLoss } from '../../src/flow/rectified-flow.ts';
+import { meanLoss, sampleLosses } from '../../src/flow/objective.ts';
+import { interpolate, velocityTarget } from '../../src/flow/rectified-flow.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 
 type Weighted = Exclude<LossWeighting, { kind: 'none' }>;
 
@@ -47,16 +49,10 @@ describe('weights', () => {
 it('a weighted loss is the mean of weighted means, and the loss beside it is plain', async () => {
   const shape = [2, 1, 2];
   const program = trace('loss', (graph) => {
-    const [x0, x1, t] = [graph.input('x0', shape), graph.input('x1', shape), graph.input('t', [2])];
-    return {
-      ...weightedFlowLoss(
-        (xt) => xt,
-        x0,
-        x1,
-        t,
-        (time) => time,
-      ),
-    };
+    const pairs = { x0: graph.input('x0', shape), x1: graph.input('x1', shape), t: graph.input('t', [2]) };
+    const objective = { name: 'own', mix: interpolate, target: velocityTarget, weights: (t: Tensor) => t };
+    const network = (xt: Tensor): Tensor => xt;
+    return { ...meanLoss(objective, network, pairs), losses: sampleLosses(objective, network, pairs) };
   });
   const executable = referenceBackend().compile(program, new Map());
   await executable.run({
@@ -66,6 +62,7 @@ it('a weighted loss is the mean of weighted means, and the loss beside it is pla
   });
   // x_t - (x1 - x0): (2 - 4, 3 - 4) and (6 - 4, 1 + 4).
   const [first, second] = [(4 + 1) / 2, (4 + 25) / 2];
+  expect([...(await executable.read('losses'))]).toEqual([first, second]);
   expect((await executable.read('loss'))[0]).toBeCloseTo((first + second) / 2, 5);
   expect((await executable.read('minimised'))[0]).toBeCloseTo((0.25 * first + 0.75 * second) / 2, 5);
 });

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { interpolate, rectifiedFlowLoss, velocityTarget } from '../../src/flow/rectified-flow.ts';
+import { meanLoss } from '../../src/flow/objective.ts';
+import { interpolate, rectifiedFlow, velocityTarget } from '../../src/flow/rectified-flow.ts';
 import { trace } from '../../src/program/index.ts';
 
 it.each([[[2, 3]], [[2, 1, 3]], [[2, 3, 1, 1]]])(
@@ -11,8 +12,8 @@ it.each([[[2, 3]], [[2, 1, 3]], [[2, 3, 1, 1]]])(
       return {
         xt: interpolate(x0, x1, t),
         target: velocityTarget(x0, x1),
-        perfect: rectifiedFlowLoss(() => velocityTarget(x0, x1), x0, x1, t),
-        loss: rectifiedFlowLoss((xt) => xt, x0, x1, t),
+        perfect: meanLoss(rectifiedFlow(), () => velocityTarget(x0, x1), { x0, x1, t }).loss,
+        loss: meanLoss(rectifiedFlow(), (xt) => xt, { x0, x1, t }).loss,
       };
     });
     const executable = referenceBackend().compile(program, new Map());

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Buffer, Executable } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { labelCondition } from '../../src/models/model.ts';
-import type { LossWeighting } from '../../src/flow/loss-weighting.ts';
+import type { Objective } from '../../src/flow/objective.ts';
+import { rectifiedFlow } from '../../src/flow/rectified-flow.ts';
 import { adamwDefaults } from '../../src/optim/adamw.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -167,9 +168,9 @@ describe('weights of samples by their times', () => {
     const backend = referenceBackend({ float: 'float64' });
     const model = tinyDiT({ depth: 1 });
     const weights = await randomWeights(backend, model);
-    const measure = async (weighting?: LossWeighting): Promise<[loss: number, gradient: HostArray]> => {
-      const objective = { model, batch: 2, draw: givenDraw, weighting };
-      const executable = backend.compile(gradientProgram(objective), weights);
+    const measure = async (objective?: Objective): Promise<[loss: number, gradient: HostArray]> => {
+      const training = { model, batch: 2, draw: givenDraw, objective };
+      const executable = backend.compile(gradientProgram(training), weights);
       await executable.run({
         x0: randomValues(2 * 192, 1),
         x1: randomValues(2 * 192, 2),
@@ -181,7 +182,7 @@ describe('weights of samples by their times', () => {
       return [loss!, await executable.read('grad/x_embedder.proj.weight')];
     };
     const [loss, gradient] = await measure();
-    const [sameLoss, scaled] = await measure({ kind: 'min-snr', gamma: 5 });
+    const [sameLoss, scaled] = await measure(rectifiedFlow({ kind: 'min-snr', gamma: 5 }));
     expect(sameLoss).toBeCloseTo(loss, 12);
     expect(
       relativeError(

@@ -1,0 +1,64 @@
+// What a model is trained to say, and what samplers make of it. Rectified flow is one objective, DDPM another.
+import { mean, meanSquaredError, mul, square, sub } from '../ops/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Integrator } from './integrator.ts';
+
+/** The model with its weights and conditions: x_t [B, ...] and t [B] to its output, of the shape of x_t. */
+export type Network = (xt: Tensor, t: Tensor) => Tensor;
+
+/**
+ * A plain object: whoever trains may bring one. x0 are data, x1 ~ N(0, I) is noise, both [B, ...]; t is [B] in [0, 1], where 1
+ * is noise.
+ */
+export interface Objective {
+  /** For messages. */
+  readonly name: string;
+  /** What becomes of the times that are drawn, [B] to [B], before anything else sees them; nothing by default. */
+  times?(drawn: Tensor): Tensor;
+  /** x_t, what the model sees. */
+  mix(x0: Tensor, x1: Tensor, t: Tensor): Tensor;
+  /** What the model's output should be; the loss is the mean squared error. */
+  target(x0: Tensor, x1: Tensor, t: Tensor): Tensor;
+  /** How much the error of a sample counts, [B]; all the same by default. */
+  weights?(t: Tensor): Tensor;
+  /**
+   * What the samplers are told, from the model's output (with guidance) at x_t: for those of flows the velocity dx_t/dt.
+   * By default the output itself.
+   */
+  velocity?(output: Tensor, xt: Tensor, t: Tensor): Tensor;
+  /** Those that make samples with it, by name, the default one first; those of flows where there are none. */
+  readonly samplers?: Readonly<Record<string, Integrator>>;
+}
+
+/** Data, noise and times of a batch. */
+export interface Pairs {
+  readonly x0: Tensor;
+  readonly x1: Tensor;
+  readonly t: Tensor;
+}
+
+/** The mean squared error of each sample, without weights -> [B]. */
+export function sampleLosses(objective: Objective, network: Network, { x0, x1, t }: Pairs): Tensor {
+  const error = square(sub(network(objective.mix(x0, x1, t), t), objective.target(x0, x1, t)));
+  return mean(
+    error,
+    error.shape.slice(1).map((_, axis) => axis + 1),
+  );
+}
+
+/**
+ * What is minimised, the mean over the batch of weight times the sample's mean squared error, and `loss`, the same without
+ * weights, so that it can be compared with other runs' of the objective. Both [].
+ */
+export function meanLoss(
+  objective: Objective,
+  network: Network,
+  { x0, x1, t }: Pairs,
+): { loss: Tensor; minimised: Tensor } {
+  if (!objective.weights) {
+    const loss = meanSquaredError(network(objective.mix(x0, x1, t), t), objective.target(x0, x1, t));
+    return { loss, minimised: loss };
+  }
+  const losses = sampleLosses(objective, network, { x0, x1, t });
+  return { loss: mean(losses), minimised: mean(mul(objective.weights(t), losses)) };
+}
