@@ -62,11 +62,14 @@ export {
 export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
 
+export { ddpm } from './flow/ddpm.ts';
+export { type DiffusionSamplerName, diffusionSamplers } from './flow/diffusion-samplers.ts';
 export { guide } from './flow/guidance.ts';
 export { type LossWeighting, lossWeights } from './flow/loss-weighting.ts';
 export { type Network, type Objective, type Pairs, meanLoss, sampleLosses } from './flow/objective.ts';
 export { interpolate, rectifiedFlow, velocityTarget } from './flow/rectified-flow.ts';
-export { FlowSampler } from './flow/sample.ts';
+export { type NoiseSchedule, alphaBars } from './flow/noise-schedule.ts';
+export { FlowSampler, type FlowSamplerOptions } from './flow/sample.ts';
 export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
 export type {
   AdaptiveSettings,
@@ -76,10 +79,11 @@ export type {
   Values,
   Velocity,
 } from './flow/integrator.ts';
-export { type SamplerName, samplers } from './flow/samplers.ts';
+export { type AnySamplerName, type SamplerName, samplers } from './flow/samplers.ts';
 export { shiftTime } from './flow/time-shift.ts';
-export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
+export { type TimeDistribution, type TimeSampler, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
+export type { OwnFlow } from './train/objective.ts';
 export { runProgram } from './train/run-program.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
 export { type TrainingLoss, type TrainingStep, trainingStepProgram } from './train/step.ts';

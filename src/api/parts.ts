@@ -9,9 +9,10 @@ import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
+import type { OwnFlow } from '../train/objective.ts';
 import { openSource } from '../train/open-source.ts';
 
-export interface RunOptions extends TrainObserver {
+export interface RunOptions extends TrainObserver, OwnFlow {
   /** Stops the run: the step that is running is finished and saved. */
   readonly signal?: AbortSignal | undefined;
   /** Data in place of those that the config names; needed where it names "custom". */

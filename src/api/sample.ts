@@ -9,6 +9,7 @@ import {
 } from '../checkpoint/checkpoint.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
 import type { Annotation } from '../data/source.ts';
+import type { Objective } from '../flow/objective.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
 import { runError, valueError } from '../tensor/errors.ts';
@@ -18,6 +19,7 @@ import { openConditioning } from '../train/conditioning.ts';
 import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
 import { createModel } from '../train/create-model.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
+import { objectiveOf } from '../train/objective.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { loadWeights } from '../train/snapshot.ts';
@@ -39,6 +41,8 @@ export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'> {
   /** The step of a checkpoint; the last that is intact by default. */
   readonly checkpoint?: number | undefined;
   readonly backend?: Backend | undefined;
+  /** Needed where the run's flow.objective is custom. */
+  readonly objective?: Objective | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly onNotice?: (text: string) => void;
@@ -66,6 +70,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const { config: recorded } = await readRun(run);
   const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const { count = 8, weights = 'ema', seed = 0, signal, onProgress } = options;
+  const objective = objectiveOf(config, { objective: options.objective });
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
   const conditioning = await openConditioning(withKeptTokenizer(config.model, run), data.tokenizer);
@@ -74,7 +79,8 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };
   const backend = backendFor(config, options);
-  const sampler = new FlowSampler(backend, model, await loadWeights(backend, model, saved, weights));
+  const buffers = await loadWeights(backend, model, saved, weights);
+  const sampler = new FlowSampler(backend, model, buffers, { objective });
   const values = await sampler.sample({
     count: rows.length > 0 ? annotations.length : count,
     ...samplerSettings(options, config.sample),
@@ -96,6 +102,7 @@ function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSet
     atol: asked.atol ?? own.atol,
     maxEvaluations: asked.maxEvaluations,
     diffusion: asked.diffusion ?? own.diffusion,
+    eta: asked.eta ?? own.eta,
     guidance: asked.guidance ?? own.guidance,
     guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
   };

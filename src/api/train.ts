@@ -26,7 +26,8 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-    const training = await prepareTraining({ config: precise, backend, source });
+    const { objective, timeSampler } = options;
+    const training = await prepareTraining({ config: precise, backend, source, objective, timeSampler });
     const folder = await createRun(runs, precise);
     try {
       await keepTokenizer(precise.model, folder.path);
@@ -56,7 +57,16 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
     return await withSource(config.data, options, async (source) => {
       const backend = backendFor(config, options);
       const captions = withKeptTokenizer(config.model, run);
-      const training = await prepareTraining({ config, backend, source, checkpoint, captions });
+      const { objective, timeSampler } = options;
+      const training = await prepareTraining({
+        config,
+        backend,
+        source,
+        checkpoint,
+        captions,
+        objective,
+        timeSampler,
+      });
       return runTraining(training, folder, options);
     });
   } finally {

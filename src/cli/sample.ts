@@ -2,7 +2,8 @@ import { basename, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { sample } from '../api/sample.ts';
 import { freeFolder, refuseFilled, writeSamples } from '../api/write-samples.ts';
-import { type SamplerName, samplers } from '../flow/samplers.ts';
+import type { AnySamplerName } from '../flow/samplers.ts';
+import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
 import { collect, finiteNumber, labelList, numberFrom0, timeInterval, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
@@ -16,11 +17,12 @@ interface Options {
   readonly guidance?: number;
   readonly seed: number;
   readonly out?: string;
-  readonly sampler?: SamplerName;
+  readonly sampler?: AnySamplerName;
   readonly timeShift?: number;
   readonly rtol?: number;
   readonly atol?: number;
   readonly diffusion?: number;
+  readonly eta?: number;
   readonly guidanceInterval?: [low: number, high: number];
   readonly weights: 'ema' | 'model';
   readonly checkpoint?: number;
@@ -62,7 +64,7 @@ export function sampleCommand(): Command {
       'a new folder to write to (default: samples/<run>, or samples/<run>-2, ...)',
     )
     .addOption(
-      new Option('--sampler <name>', "the integrator (default: the run's)").choices(Object.keys(samplers)),
+      new Option('--sampler <name>', "the integrator (default: the run's)").choices(samplersOf('custom')),
     )
     .option(
       '--time-shift <number>',
@@ -82,6 +84,11 @@ export function sampleCommand(): Command {
     .option(
       '--diffusion <number>',
       "euler-maruyama: how much noise is added on the way (default: the run's)",
+      numberFrom0(),
+    )
+    .option(
+      '--eta <number>',
+      "ddim: how much noise is added on the way, 0 to 1 (default: the run's)",
       numberFrom0(),
     )
     .addOption(

@@ -6,7 +6,7 @@ import { shiftTime } from './time-shift.ts';
 export type Values = Float32Array | Float64Array;
 
 /**
- * The velocity at x, of as many elements as x. Must not keep or change x.
+ * The velocity at x, or whatever else the sampler of an objective goes by, of as many elements as x. Must not keep or change x.
  * @param t of all samples, or of each of them
  */
 export type Velocity = (x: Values, t: number | Float64Array) => Promise<Values>;
@@ -19,7 +19,9 @@ export interface Integration {
   readonly timeShift?: number;
   /** Of `dopri5`. */
   readonly adaptive?: AdaptiveSettings;
-  /** Of `euler-maruyama`. */
+  /** Of `ddim`: how much noise is added on the way, from none, 0, to as much as `ancestral` does, 1. */
+  readonly eta?: number;
+  /** Of `euler-maruyama`, `ddim` and `ancestral`. */
   readonly stochastic?: StochasticSettings;
 }
 
@@ -38,7 +40,7 @@ export interface AdaptiveSettings {
 }
 
 export interface StochasticSettings {
-  /** w(t), the variance that noise adds per unit of time, from 0; see `eulerMaruyama`. */
+  /** Of `euler-maruyama`: w(t), the variance that noise adds per unit of time, from 0; see `eulerMaruyama`. */
   readonly diffusion: (t: number) => number;
   /** Standard normal numbers, as many as x has, for a step; 1 for the first. */
   readonly noise: (step: number) => Values;

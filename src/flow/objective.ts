@@ -1,7 +1,10 @@
 // What a model is trained to say, and what samplers make of it. Rectified flow is one objective, DDPM another.
+import { RectiflowError } from '../tensor/errors.ts';
+import { didYouMean } from '../tensor/suggest.ts';
 import { mean, meanSquaredError, mul, square, sub } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Integrator } from './integrator.ts';
+import { type AnySamplerName, samplers } from './samplers.ts';
 
 /** The model with its weights and conditions: x_t [B, ...] and t [B] to its output, of the shape of x_t. */
 export type Network = (xt: Tensor, t: Tensor) => Tensor;
@@ -27,7 +30,7 @@ export interface Objective {
    */
   velocity?(output: Tensor, xt: Tensor, t: Tensor): Tensor;
   /** Those that make samples with it, by name, the default one first; those of flows where there are none. */
-  readonly samplers?: Readonly<Record<string, Integrator>>;
+  readonly samplers?: Readonly<Partial<Record<AnySamplerName, Integrator>>>;
 }
 
 /** Data, noise and times of a batch. */
@@ -61,4 +64,19 @@ export function meanLoss(
   }
   const losses = sampleLosses(objective, network, { x0, x1, t });
   return { loss: mean(losses), minimised: mean(mul(objective.weights(t), losses)) };
+}
+
+/**
+ * The sampler of that name, the default one where it is undefined.
+ * @throws RectiflowError that lists the samplers of the objective and guesses the one that was meant
+ */
+export function samplerOf({ name, samplers: own = samplers }: Objective, wanted?: string): Integrator {
+  const known: Readonly<Record<string, Integrator>> = own;
+  const names = Object.keys(known);
+  const chosen = wanted ?? names[0]!;
+  if (Object.hasOwn(known, chosen)) return known[chosen]!;
+  throw new RectiflowError(
+    'value',
+    `sampler: must be one of ${names.join(', ')}, those of ${name}, got "${chosen}".${didYouMean(chosen, names)}`,
+  );
 }

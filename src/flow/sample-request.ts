@@ -3,12 +3,13 @@ import type { ConditionSpec, Model } from '../models/model.ts';
 import { valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Integrator } from './integrator.ts';
-import { type SamplerName, samplerByName } from './samplers.ts';
+import { type Objective, samplerOf } from './objective.ts';
+import type { AnySamplerName } from './samplers.ts';
 
 /** How to go from noise to data. docs/sampling.md says when to choose what. */
 export interface SamplerSettings {
-  /** `euler` by default. */
-  readonly sampler?: SamplerName | undefined;
+  /** One of the objective's: for rectified flow `euler` by default, for DDPM `ddim`. */
+  readonly sampler?: AnySamplerName | undefined;
   /** Steps of the sampler, from t = 1 to t = 0. `dopri5` makes as many as it needs. */
   readonly steps: number;
   /** Above 1: more of the steps are near noise; see `shiftTime`. 1, the default: they are equal. Means nothing to `dopri5`. */
@@ -20,6 +21,8 @@ export interface SamplerSettings {
   readonly maxEvaluations?: number | undefined;
   /** Of `euler-maruyama`: c in w(t) = c t, or w itself, from t to a number from 0; 1 by default. */
   readonly diffusion?: number | ((t: number) => number) | undefined;
+  /** Of `ddim`: how much noise is added on the way, from 0, the default, to 1. */
+  readonly eta?: number | undefined;
   /** The scale of classifier-free guidance; 1, the default, is none. */
   readonly guidance?: number | undefined;
   /**
@@ -60,13 +63,14 @@ export interface SampleRequest {
   readonly atol: number;
   readonly maxEvaluations: number;
   readonly diffusion: (t: number) => number;
+  readonly eta: number;
   readonly guidance: number;
   readonly guidanceInterval: readonly [low: number, high: number];
 }
 
 /** @throws RectiflowError for options that do not fit the model, or that are of no use */
-export function resolveRequest(model: Model, options: SampleOptions): SampleRequest {
-  const { count, seed, steps, conditions = {}, sampler = 'euler', diffusion = 1 } = options;
+export function resolveRequest(model: Model, objective: Objective, options: SampleOptions): SampleRequest {
+  const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0 } = options;
   const { timeShift = 1, rtol = 1e-3, atol = 1e-3, maxEvaluations = 1000 } = options;
   const { guidance = 1, guidanceInterval = [0, 1] } = options;
   const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
@@ -81,6 +85,7 @@ export function resolveRequest(model: Model, options: SampleOptions): SampleRequ
   check('maxEvaluations', 'a positive integer', maxEvaluations, isEnough);
   const isDiffusion = typeof diffusion === 'function' || diffusion === 0 || isAbove0(diffusion);
   check('diffusion', 'a number from 0', diffusion, isDiffusion);
+  check('eta', 'a number from 0 to 1', eta, eta >= 0 && eta <= 1);
   check('guidance', 'a finite number', guidance, Number.isFinite(guidance));
   const [low, high] = guidanceInterval;
   const interval = 'two times, 0 <= low <= high <= 1';
@@ -93,13 +98,14 @@ export function resolveRequest(model: Model, options: SampleOptions): SampleRequ
     count,
     seed,
     conditions,
-    integrator: samplerByName(sampler),
+    integrator: samplerOf(objective, sampler),
     steps,
     timeShift,
     rtol,
     atol,
     maxEvaluations,
     diffusion: typeof diffusion === 'function' ? diffusion : (t) => diffusion * t,
+    eta,
     guidance,
     guidanceInterval,
   };

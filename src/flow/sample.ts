@@ -11,8 +11,17 @@ import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { guide } from './guidance.ts';
 import type { Integration, Values, Velocity } from './integrator.ts';
+import type { Objective } from './objective.ts';
+import { rectifiedFlow } from './rectified-flow.ts';
 import { SampleProgress } from './sample-progress.ts';
 import { type SampleOptions, type SampleRequest, resolveRequest } from './sample-request.ts';
+
+export interface FlowSamplerOptions {
+  /** The most samples to make at once, which bounds the memory; 64 by default. */
+  readonly batchSize?: number | undefined;
+  /** What the weights were trained for; rectified flow by default. */
+  readonly objective?: Objective | undefined;
+}
 
 /** Makes samples with the weights that its buffers hold at the time. Compiled programs are kept for further calls. */
 export class FlowSampler {
@@ -20,13 +29,16 @@ export class FlowSampler {
   private readonly model: Model;
   private readonly weights: Buffers;
   private readonly batchSize: number;
+  private readonly objective: Objective;
   private readonly compiled = new Map<string, Executable>();
 
-  /**
-   * @param weights a buffer for every parameter of the model, by name
-   * @param batchSize the most samples to make at once, which bounds the memory
-   */
-  constructor(backend: Backend, model: Model, weights: Buffers, batchSize = 64) {
+  /** @param weights a buffer for every parameter of the model, by name */
+  constructor(
+    backend: Backend,
+    model: Model,
+    weights: Buffers,
+    { batchSize = 64, objective = rectifiedFlow() }: FlowSamplerOptions = {},
+  ) {
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
       throw valueError('sample', 'batchSize', 'a positive integer', batchSize);
     }
@@ -34,6 +46,7 @@ export class FlowSampler {
     this.model = model;
     this.weights = weights;
     this.batchSize = batchSize;
+    this.objective = objective;
   }
 
   /**
@@ -41,7 +54,7 @@ export class FlowSampler {
    * @throws RectiflowError for options that do not fit the model, and for weights that give numbers that are not finite
    */
   async sample(options: SampleOptions): Promise<Float32Array> {
-    const request = resolveRequest(this.model, options);
+    const request = resolveRequest(this.model, this.objective, options);
     const { count, seed, steps, integrator } = request;
     const elements = sizeOf(this.model.sampleShape);
     const batches = Math.ceil(count / this.batchSize);
@@ -63,7 +76,7 @@ export class FlowSampler {
   }
 
   private integration(
-    { count, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion }: SampleRequest,
+    { count, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta }: SampleRequest,
     first: number,
     size: number,
     progress: SampleProgress,
@@ -73,6 +86,7 @@ export class FlowSampler {
     return {
       steps,
       timeShift,
+      eta,
       adaptive: { rtol, atol, maxEvaluations, elements, wanted: count - first, onCovered },
       stochastic: {
         diffusion,
@@ -128,17 +142,23 @@ export class FlowSampler {
     const key = `${size} ${guided}`;
     const known = this.compiled.get(key);
     if (known) return known;
-    const executable = this.backend.compile(velocityProgram(this.model, size, guided), this.weights);
+    const program = velocityProgram(this.model, size, guided, this.objective);
+    const executable = this.backend.compile(program, this.weights);
     this.compiled.set(key, executable);
     return executable;
   }
 }
 
 /**
- * The velocity of a batch. Inputs: x [B, ...sampleShape], t [B], the model's conditions, [B, ...] each. Guided:
+ * The velocity of a batch, or what else the samplers of the objective go by. Inputs: x [B, ...sampleShape], t [B], the model's conditions, [B, ...] each. Guided:
  * conditions [2B, ...], whose second half tells nothing, and guidance []. Output: velocity [B, ...sampleShape].
  */
-export function velocityProgram(model: Model, batch: number, guided: boolean): Program {
+export function velocityProgram(
+  model: Model,
+  batch: number,
+  guided: boolean,
+  objective: Objective = rectifiedFlow(),
+): Program {
   return trace(guided ? 'guidedVelocity' : 'velocity', (graph) => {
     const params = declareParameters(graph, model.parameters);
     const x = graph.input('x', [batch, ...model.sampleShape]);
@@ -146,8 +166,9 @@ export function velocityProgram(model: Model, batch: number, guided: boolean): P
     const rows = evaluated.shape[0]!;
     const t = graph.input('t', [batch]);
     const times = guided ? concat([t, t], 0) : t;
-    const v = model.velocity(params, evaluated, times, declareConditions(graph, model, rows));
-    return { velocity: guided ? guide(v, graph.input('guidance', [])) : v };
+    const predicted = model.velocity(params, evaluated, times, declareConditions(graph, model, rows));
+    const output = guided ? guide(predicted, graph.input('guidance', [])) : predicted;
+    return { velocity: objective.velocity?.(output, x, t) ?? output };
   });
 }
 

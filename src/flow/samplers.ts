@@ -1,6 +1,5 @@
 // The integrators from noise at t = 1 down to data at t = 0. Those here take exactly as many steps as asked.
-import { RectiflowError } from '../tensor/errors.ts';
-import { didYouMean } from '../tensor/suggest.ts';
+import type { DiffusionSamplerName } from './diffusion-samplers.ts';
 import { dopri5 } from './dormand-prince.ts';
 import { eulerMaruyama } from './euler-maruyama.ts';
 import { type Integrator, descend, stepsDown } from './integrator.ts';
@@ -63,7 +62,10 @@ const rk4: Integrator = {
 
 export type SamplerName = 'euler' | 'heun' | 'midpoint' | 'rk4' | 'dopri5' | 'euler-maruyama';
 
-/** Every sampler there is, by the name that configs and commands use. */
+/** Of any objective, by the name that configs and commands use. */
+export type AnySamplerName = SamplerName | DiffusionSamplerName;
+
+/** Those of flows. */
 export const samplers: Readonly<Record<SamplerName, Integrator>> = {
   euler,
   heun,
@@ -72,13 +74,3 @@ export const samplers: Readonly<Record<SamplerName, Integrator>> = {
   dopri5,
   'euler-maruyama': eulerMaruyama,
 };
-
-/** @throws RectiflowError that lists the samplers and guesses the one that was meant */
-export function samplerByName(name: string): Integrator {
-  if (Object.hasOwn(samplers, name)) return samplers[name as SamplerName];
-  const known = Object.keys(samplers);
-  throw new RectiflowError(
-    'value',
-    `sampler: must be one of ${known.join(', ')}, got "${name}".${didYouMean(name, known)}`,
-  );
-}

@@ -19,18 +19,26 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { normalQuantile } from './normal-quantile.ts';
 import { shiftTimes } from './time-shift.ts';
 
+/** How times are drawn, as a plain object: whoever trains may bring one. */
+export interface TimeSampler {
+  /** Times from numbers that are uniform on (0, 1): both [B], in [0, 1]. Best growing with u, for strata of times. */
+  fromUniform(u: Tensor): Tensor;
+}
+
 /**
  * - `logit-normal` (eq. 19) looks more often at the middle of the path, where the velocity is hardest to tell; a positive mean
  *   looks more often at noise.
  * - `mode` (eq. 20) does too but leaves some density at both ends; with a negative scale it looks more often at the ends. Scale
  *   0 is uniform; it reaches from -1 to 2 / (pi - 2), about 1.75.
  * - `cosmap` (eq. 21) has the noise levels of the cosine schedule (Nichol & Dhariwal 2021): density 2 / (pi - 2 pi t + 2 pi t^2).
+ * - `custom` is whatever a program brings.
  */
 export type TimeDistribution = (
   | { readonly kind: 'uniform' }
   | { readonly kind: 'logit-normal'; readonly mean: number; readonly std: number }
   | { readonly kind: 'mode'; readonly scale: number }
   | { readonly kind: 'cosmap' }
+  | ({ readonly kind: 'custom' } & TimeSampler)
 ) & {
   /**
    * The range of probability is divided into as many equal parts as a step has samples, and each has a time out of its own: the
@@ -86,6 +94,8 @@ function drawTimes(
     }
     case 'mode':
       return modeTimes(uniform(), distribution.scale);
+    case 'custom':
+      return distribution.fromUniform(uniform());
     case 'cosmap': {
       // 1 - 1 / (tan(a) + 1), without a tangent that runs off to infinity.
       const a = affine(uniform(), Math.PI / 2, 0);

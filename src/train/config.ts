@@ -2,8 +2,9 @@
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { DataConfig, Side, Transform } from '../data/settings.ts';
 import type { LossWeighting } from '../flow/loss-weighting.ts';
-import type { TimeDistribution } from '../flow/time-sampling.ts';
-import type { SamplerName } from '../flow/samplers.ts';
+import type { NoiseSchedule } from '../flow/noise-schedule.ts';
+import type { AnySamplerName } from '../flow/samplers.ts';
+import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
 import type { DecayedParameters } from '../optim/adamw.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
 
@@ -101,12 +102,23 @@ export interface TextConfig {
 }
 
 export interface FlowConfig {
-  readonly timeSampling: TimeDistribution;
-  /** How much samples count by their times. The loss that is logged is without. */
+  readonly objective: ObjectiveConfig;
+  /** custom: a `TimeSampler` of the program that trains. DDPM cuts the times to its timesteps. */
+  readonly timeSampling: Settings<TimeDistribution>;
+  /** Of rectified flow: how much samples count by their times. The loss that is logged is without. */
   readonly lossWeighting: LossWeighting;
   /** The share of samples that are trained without their label or caption. Guidance needs it; 0 for an unconditional model. */
   readonly labelDropout: number;
 }
+
+/** What the model learns: a velocity, the noise, or what an `Objective` of the program that trains says. */
+export type ObjectiveConfig =
+  | { readonly kind: 'rectified-flow' }
+  | ({ readonly kind: 'ddpm' } & NoiseSchedule)
+  | { readonly kind: 'custom' };
+
+/** What of a form can be written down. */
+type Settings<T> = T extends unknown ? Omit<T, keyof TimeSampler> : never;
 
 export interface OptimizerConfig {
   /** The peak of the schedule. */
@@ -147,7 +159,8 @@ export interface TrainConfig {
 
 /** How samples are made, during training and by default afterwards. */
 export interface SampleConfig {
-  readonly sampler: SamplerName;
+  /** One of the objective's. */
+  readonly sampler: AnySamplerName;
   /** dopri5 makes as many as it needs. */
   readonly steps: number;
   /** Above 1: more of the steps are near noise. 1: they are equal. */
@@ -157,6 +170,8 @@ export interface SampleConfig {
   readonly atol: number;
   /** Of euler-maruyama: how much noise is added on the way; 0: none. */
   readonly diffusion: number;
+  /** Of ddim: how much noise is added on the way, from 0 (none) to 1 (as ancestral does). */
+  readonly eta: number;
   /** Scale of classifier-free guidance; 1: none. */
   readonly guidance: number;
   /** The times, of which 1 is noise, between which there is guidance. */

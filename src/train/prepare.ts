@@ -1,17 +1,19 @@
 import type { Backend, Buffer, Executable } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type Source, checkSource } from '../data/source.ts';
+import type { Objective } from '../flow/objective.ts';
 import type { Model } from '../models/model.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
 import { createModel } from './create-model.ts';
 import { dataOf } from './data-record.ts';
+import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
 import { runProgram } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { allocateState, initializeState } from './state.ts';
 
-export interface TrainingOptions {
+export interface TrainingOptions extends OwnFlow {
   readonly config: RunConfig;
   readonly backend: Backend;
   readonly source: Source;
@@ -24,6 +26,7 @@ export interface TrainingOptions {
 /** A training step that is ready to run. */
 export interface PreparedTraining extends TrainingOptions {
   readonly model: Model;
+  readonly objective: Objective;
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
@@ -42,10 +45,11 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const model = createModel(config.model, conditioning.text);
   const captions = config.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });
-  const program = runProgram(config, model);
+  const program = runProgram(config, model, options);
   const buffers = allocateState(backend, program);
   const executable = backend.compile(program, buffers);
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
   else await initializeState(backend, model, buffers, config.seed);
-  return { ...options, model, conditioning, buffers, executable };
+  const objective = objectiveOf(config, options);
+  return { ...options, model, objective, conditioning, buffers, executable };
 }

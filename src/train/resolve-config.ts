@@ -9,6 +9,7 @@ import { completeModel } from './complete-model.ts';
 import { attempt, configError, describeProblem } from './config-problems.ts';
 import type { ConfigInput, ModelConfig, RunConfig } from './config.ts';
 import { createModel } from './create-model.ts';
+import { checkObjective, samplersOf } from './objective.ts';
 import { type Parsed, parseSettings } from './schema.ts';
 
 export interface ResolveOptions {
@@ -77,6 +78,7 @@ function fillIn(
     flow: { ...flow, labelDropout },
     sample: {
       ...sample,
+      sampler: sample.sampler ?? samplersOf(flow.objective.kind)[0]!,
       guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : 1,
       labels: sample.labels ?? Array.from({ length: Math.min(10, classes) }, (_, label) => label),
       prompts: sample.prompts ?? examples.slice(0, 8),
@@ -100,6 +102,7 @@ function checkTogether(config: RunConfig, facts: SourceFacts | undefined, proble
     const { decay: kind, learningRate: peak, warmupSteps, floor } = optimizer;
     checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
   });
+  checkObjective(config, problems);
   const classes = classesOf(model);
   sample.labels.forEach((label, i) => {
     if (label < classes) return;

@@ -1,6 +1,6 @@
 // The schema of a config: names, defaults and what each setting may be.
 import { z } from 'zod';
-import { type SamplerName, samplers } from '../flow/samplers.ts';
+import type { AnySamplerName } from '../flow/samplers.ts';
 import { modeScales } from '../flow/time-sampling.ts';
 import { describeIssues, configError } from './config-problems.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   TrainConfig,
 } from './config.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
+import { samplersOf } from './objective.ts';
 import {
   above0,
   below1,
@@ -53,7 +54,7 @@ export interface Parsed extends Omit<
   readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> &
     Given<OptimizerConfig & { warmupEpochs: number }>;
   readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
-  readonly sample: Omit<SampleConfig, 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
+  readonly sample: Omit<SampleConfig, 'sampler' | 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
 }
 
 const model: z.ZodType<ParsedModel> = settings({
@@ -102,8 +103,23 @@ const timeSampling = z.discriminatedUnion(
       ...placement,
     }),
     settings({ kind: z.literal('cosmap'), ...placement }),
+    settings({ kind: z.literal('custom'), ...placement }),
   ],
-  { error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap') },
+  { error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap', 'custom') },
+);
+
+const objective = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('rectified-flow') }),
+    settings({
+      kind: z.literal('ddpm'),
+      schedule: oneOf('linear', 'cosine').default('linear'),
+      timesteps: whole(2).default(1000),
+    }),
+    settings({ kind: z.literal('custom') }),
+  ],
+  { error: variant('kind', 'rectified-flow', 'ddpm', 'custom') },
 );
 
 const lossWeighting = z.discriminatedUnion(
@@ -135,6 +151,7 @@ const schema: z.ZodType<Parsed> = settings({
   }).prefault({}),
   model: model.prefault({}),
   flow: settings({
+    objective: objective.prefault({ kind: 'rectified-flow' }),
     timeSampling: timeSampling.prefault({ kind: 'uniform' }),
     lossWeighting: lossWeighting.prefault({ kind: 'none' }),
     labelDropout: fraction.optional(),
@@ -163,12 +180,13 @@ const schema: z.ZodType<Parsed> = settings({
     precision: oneOf('auto', 'fp32', 'bf16').default('auto'),
   }).prefault({}),
   sample: settings({
-    sampler: oneOf(...(Object.keys(samplers) as SamplerName[])).default('euler'),
+    sampler: oneOf<AnySamplerName>(...samplersOf('custom')).optional(),
     steps: whole(1).default(50),
     timeShift: above0.default(1),
     rtol: above0.default(1e-3),
     atol: above0.default(1e-3),
     diffusion: from0.default(1),
+    eta: fraction.default(0),
     guidance: from0.optional(),
     guidanceInterval: z
       .tuple([fraction, fraction], { error: interval })

@@ -59,14 +59,14 @@ export class Trainer {
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, checkpoint, model, buffers } = training;
+    const { config, backend, source, checkpoint, model, objective, buffers } = training;
     const { position } = stateOf(checkpoint);
     const { batchSize } = config.train;
     this.#training = training;
     this.#folder = folder;
     this.#observer = observer;
     this.#log = log;
-    this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers));
+    this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers), { objective });
     this.#loader = new Loader(source, {
       ...config.loader,
       batchSize,

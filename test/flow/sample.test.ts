@@ -25,7 +25,7 @@ const told = (labels: number[]): Pick<SampleOptions, 'count' | 'conditions'> => 
 });
 
 const sample = async (options: Partial<SampleOptions>, batchSize?: number): Promise<Float32Array> =>
-  new FlowSampler(backend, model, weights, batchSize).sample({
+  new FlowSampler(backend, model, weights, { batchSize }).sample({
     ...told([0, 1, 2]),
     steps: 2,
     seed: 1,

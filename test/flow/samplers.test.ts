@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { attemptStep } from '../../src/flow/dormand-prince.ts';
 import type { Integration, Velocity } from '../../src/flow/integrator.ts';
-import { type SamplerName, samplerByName, samplers } from '../../src/flow/samplers.ts';
+import { samplerOf } from '../../src/flow/objective.ts';
+import { rectifiedFlow } from '../../src/flow/rectified-flow.ts';
+import { type SamplerName, samplers } from '../../src/flow/samplers.ts';
 import { philoxNormal } from '../../src/tensor/philox.ts';
 
 /** Of the samplers of fixed steps: the order of the error, and where the last step looks, as a share of a step. */
@@ -265,7 +267,7 @@ describe('euler-maruyama', () => {
 });
 
 it('a sampler that is not there is refused with a guess', () => {
-  expect(() => samplerByName('Euler')).toThrow(
-    'sampler: must be one of euler, heun, midpoint, rk4, dopri5, euler-maruyama, got "Euler". Did you mean "euler"?',
+  expect(() => samplerOf(rectifiedFlow(), 'Euler')).toThrow(
+    'sampler: must be one of euler, heun, midpoint, rk4, dopri5, euler-maruyama, those of rectified-flow, got "Euler". Did you mean "euler"?',
   );
 });

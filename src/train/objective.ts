@@ -1,0 +1,81 @@
+// From the flow settings of a config to what is trained.
+import { ddpm } from '../flow/ddpm.ts';
+import { diffusionSamplerNames } from '../flow/diffusion-samplers.ts';
+import { type Objective, samplerOf } from '../flow/objective.ts';
+import { rectifiedFlow } from '../flow/rectified-flow.ts';
+import { type AnySamplerName, type SamplerName, samplers } from '../flow/samplers.ts';
+import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
+import { configError, describeProblem } from './config-problems.ts';
+import type { FlowConfig, RunConfig } from './config.ts';
+
+/** What a config calls "custom", which the program that trains, resumes or samples hands over. */
+export interface OwnFlow {
+  /** Needed where flow.objective is custom. */
+  readonly objective?: Objective | undefined;
+  /** Needed where flow.timeSampling is custom. */
+  readonly timeSampler?: TimeSampler | undefined;
+}
+
+/** The samplers of an objective by the kind that configs know, the default one first. Any may belong to one of its own. */
+export function samplersOf(kind: FlowConfig['objective']['kind']): readonly AnySamplerName[] {
+  const ofFlows = Object.keys(samplers) as SamplerName[];
+  if (kind === 'ddpm') return diffusionSamplerNames;
+  return kind === 'custom' ? [...ofFlows, ...diffusionSamplerNames] : ofFlows;
+}
+
+/**
+ * The objective of a run.
+ * @throws RectiflowError where the config and what is handed over do not fit together
+ */
+export function objectiveOf({ flow, sample }: Pick<RunConfig, 'flow' | 'sample'>, own: OwnFlow): Objective {
+  const { objective: settings, lossWeighting } = flow;
+  checkOwn('objective', 'objective', settings.kind, own.objective);
+  switch (settings.kind) {
+    case 'rectified-flow':
+      return rectifiedFlow(lossWeighting);
+    case 'ddpm':
+      return ddpm(settings);
+    case 'custom':
+      samplerOf(own.objective!, sample.sampler);
+      return own.objective!;
+  }
+}
+
+/**
+ * How a run draws its times.
+ * @throws RectiflowError where the config and what is handed over do not fit together
+ */
+export function timesOf({ timeSampling }: FlowConfig, { timeSampler }: OwnFlow): TimeDistribution {
+  checkOwn('timeSampling', 'time sampler', timeSampling.kind, timeSampler);
+  return timeSampling.kind === 'custom'
+    ? { ...timeSampling, fromUniform: (u) => timeSampler!.fromUniform(u) }
+    : timeSampling;
+}
+
+function checkOwn(setting: string, what: string, kind: string, own: object | undefined): void {
+  if ((kind === 'custom') === (own !== undefined)) return;
+  const path = `flow.${setting}`;
+  throw configError('config', [
+    own
+      ? describeProblem([path, 'kind'], `custom, because the program hands over its own ${what}`, kind)
+      : `${path}: a custom ${what} is handed over by the program that trains. Run, resume or sample it from that program`,
+  ]);
+}
+
+/** What the objective asks of other settings. */
+export function checkObjective({ flow, sample }: RunConfig, problems: string[]): void {
+  const { objective, lossWeighting } = flow;
+  const known = samplersOf(objective.kind);
+  if (!known.includes(sample.sampler)) {
+    const wanted = `one of ${known.join(', ')}, the samplers of ${objective.kind}`;
+    problems.push(describeProblem(['sample', 'sampler'], wanted, sample.sampler));
+  }
+  if (objective.kind !== 'rectified-flow' && lossWeighting.kind !== 'none') {
+    const wanted = `none: the others are weights of a velocity's error, which ${objective.kind} does not have`;
+    problems.push(describeProblem(['flow', 'lossWeighting', 'kind'], wanted, lossWeighting.kind));
+  }
+  if (objective.kind === 'ddpm' && sample.steps > objective.timesteps) {
+    const wanted = `at most flow.objective.timesteps, ${objective.timesteps}`;
+    problems.push(describeProblem(['sample', 'steps'], wanted, sample.steps));
+  }
+}
