@@ -4,6 +4,8 @@
 //   param = param (1 - lr decay) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
 //   ema = ema + (1 - emaDecay) (param - ema)
 //
+// A gradScale of NaN changes nothing: the step is skipped.
+//
 // param, grad, m, v, ema have one shape; gradScale, learningRate lr, step t (int32, from 1) and emaDecay are scalars. Bound by
 // memory: five arrays are read and four written, once. What depends on the step alone is worked out in float64 beforehand.
 #include "spans.h"
@@ -35,6 +37,7 @@ static AdamWCoefficients adamwCoefficients(const Call& call) {
 
 static void adamwKernel(const Call& call) {
   const AdamWCoefficients c = adamwCoefficients(call);
+  if (c.gradScale != c.gradScale) return;
   const Tensor* in = call.inputs;
   float *param = (float*)in[0].data, *m = (float*)in[2].data, *v = (float*)in[3].data, *ema = (float*)in[4].data;
   const float* grad = (const float*)in[1].data;

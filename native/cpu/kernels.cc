@@ -1,6 +1,7 @@
 // Every kernel, compiled as one unit per instruction set: binding.gyp sets RF_NS, RF_LANES and the compiler's target.
 
 #include "activations.cc"
+#include "accumulate.cc"
 #include "adamw.cc"
 #include "assign.cc"
 #include "attention.cc"
@@ -82,6 +83,7 @@ static const Kernel kKernels[] = {
     {"conditionDropout", conditionDropoutKernel},
     {"globalNorm", globalNormKernel},
     {"assign", assignKernel},
+    {"accumulate", accumulateKernel},
     {"adamw", adamwKernel},
     {nullptr, nullptr},
 };

@@ -84,7 +84,8 @@ static void philoxFill(const Call& call) {
   if (y.size == 0) return;
   const int64_t samples = y.rank > 0 ? y.shape[0] : 1, elements = y.size / samples;
   const uint64_t seed = (uint64_t)call.number("seed", 0);
-  const int64_t firstSample = (int64_t)call.number("firstSample", 0);
+  const int64_t firstSample =
+      call.inputCount > 1 ? *(const int32_t*)call.inputs[1].data : (int64_t)call.number("firstSample", 0);
   const PhiloxKey key = {(uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)*(const int32_t*)call.inputs[0].data,
                          (uint32_t)call.number("stream", 0)};
   // A block costs about as much as streaming this many elements.

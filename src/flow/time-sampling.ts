@@ -4,6 +4,7 @@ import {
   type PhiloxKey,
   add,
   affine,
+  cast,
   constant,
   cos,
   div,
@@ -111,8 +112,11 @@ function modeTimes(u: Tensor, scale: number): Tensor {
 }
 
 /** (i + u) / B of the i-th sample of B: uniform in the i-th of B equal parts of (0, 1). */
-function stratify(u: Tensor, first: number, globalBatch: number): Tensor {
-  const starts = Float64Array.from({ length: u.shape[0]! }, (_, i) => (first + i) / globalBatch);
+function stratify(u: Tensor, first: number | Tensor, globalBatch: number): Tensor {
+  const known = typeof first === 'number' ? first : 0;
+  const starts = Float64Array.from({ length: u.shape[0]! }, (_, i) => (known + i) / globalBatch);
   const placed = add(affine(u, 1 / globalBatch, 0), constant(u, u.shape, starts));
-  return minimum(placed, constant(u, [], Float64Array.of(below1)));
+  const moved =
+    typeof first === 'number' ? placed : add(placed, affine(cast(first, 'float32'), 1 / globalBatch, 0));
+  return minimum(moved, constant(u, [], Float64Array.of(below1)));
 }

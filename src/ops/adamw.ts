@@ -11,7 +11,7 @@ export interface AdamWArguments {
   readonly m: Tensor;
   readonly v: Tensor;
   readonly ema: Tensor;
-  /** [], what the gradient is multiplied with: clipping. */
+  /** [], what the gradient is multiplied with: clipping. NaN leaves everything as it is. */
   readonly gradScale: Tensor;
   /** [] */
   readonly learningRate: Tensor;
@@ -40,6 +40,7 @@ export const adamwOp: Primitive<AdamWSettings> = {
     const [param, grad, m, v, ema, gradScale, learningRate, step, emaDecay] = inputs.map(
       ({ data }) => data,
     ) as [...Dense['data'][]];
+    if (Number.isNaN(gradScale![0]!)) return;
     const { beta1, beta2, epsilon, weightDecay } = settings;
     const rate = learningRate![0]!;
     const stepSize = rate / (1 - beta1 ** step![0]!);

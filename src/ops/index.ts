@@ -1,5 +1,6 @@
 // The ops that models, losses and optimizers are written in.
 export * from './activations.ts';
+export * from './accumulate.ts';
 export * from './adamw.ts';
 export * from './assign.ts';
 export * from './attention.ts';

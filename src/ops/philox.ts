@@ -12,24 +12,26 @@ export interface PhiloxKey {
   readonly seed: number;
   /** Tells apart the draws of one step: noise, times, dropout, ... */
   readonly stream: number;
-  /** The index in the global batch of the first sample, 0 by default. */
-  readonly firstSample?: number;
+  /** The index in the global batch of the first sample, 0 by default; int32 [] where only a run knows it. */
+  readonly firstSample?: number | Tensor;
 }
 
-function generator(name: string, draw: typeof uniforms): Primitive<Philox> {
+function generator(name: string, numbers: typeof uniforms): Primitive<Philox> {
   return {
     kind: 'primitive',
     name,
-    infer([step], { shape, seed }) {
+    infer([step, first], { shape, seed }) {
       if (step!.dtype !== 'int32') throw dtypeError(name, 'step', 'int32', step!.dtype);
+      if (first && first.dtype !== 'int32') throw dtypeError(name, 'firstSample', 'int32', first.dtype);
       if (!Number.isSafeInteger(seed) || seed < 0)
         throw valueError(name, 'seed', 'an integer in [0, 2^53)', seed);
       return [float32(shape)];
     },
-    evaluate([step], [y], { shape, seed, stream, firstSample }) {
+    evaluate([step, first], [y], { shape, seed, stream, firstSample: known }) {
       const samples = shape[0] ?? 1;
       const elements = sizeOf(shape) / samples;
-      y!.data.set(draw({ seed, stream, step: step!.data[0]!, firstSample, samples, elements }));
+      const firstSample = first ? first.data[0]! : known;
+      y!.data.set(numbers({ seed, stream, step: step!.data[0]!, firstSample, samples, elements }));
     },
     vjp: () => [],
   };
@@ -39,19 +41,18 @@ export const philoxUniformOp: Primitive<Philox> = generator('philoxUniform', uni
 export const philoxNormalOp: Primitive<Philox> = generator('philoxNormal', normals);
 
 /** Uniform on (0, 1). @param step int32 [] @param shape axis 0 counts samples */
-export function philoxUniform(
-  step: Tensor,
-  shape: Shape,
-  { seed, stream, firstSample = 0 }: PhiloxKey,
-): Tensor {
-  return apply1(philoxUniformOp, [step], { shape, seed, stream, firstSample });
+export function philoxUniform(step: Tensor, shape: Shape, key: PhiloxKey): Tensor {
+  return draw(philoxUniformOp, step, shape, key);
 }
 
 /** Standard normal. @param step int32 [] @param shape axis 0 counts samples */
-export function philoxNormal(
-  step: Tensor,
-  shape: Shape,
-  { seed, stream, firstSample = 0 }: PhiloxKey,
-): Tensor {
-  return apply1(philoxNormalOp, [step], { shape, seed, stream, firstSample });
+export function philoxNormal(step: Tensor, shape: Shape, key: PhiloxKey): Tensor {
+  return draw(philoxNormalOp, step, shape, key);
+}
+
+function draw(op: Primitive<Philox>, step: Tensor, shape: Shape, key: PhiloxKey): Tensor {
+  const { seed, stream, firstSample: first = 0 } = key;
+  return typeof first === 'number'
+    ? apply1(op, [step], { shape, seed, stream, firstSample: first })
+    : apply1(op, [step, first], { shape, seed, stream, firstSample: 0 });
 }

@@ -1,4 +1,5 @@
 import * as activations from './activations.ts';
+import { accumulateOp } from './accumulate.ts';
 import { adamwOp } from './adamw.ts';
 import { assignOp } from './assign.ts';
 import { attentionGradOp, attentionOp } from './attention.ts';
@@ -90,6 +91,7 @@ export type OpName =
   | 'conditionDropout'
   | 'globalNorm'
   | 'assign'
+  | 'accumulate'
   | 'adamw';
 
 /** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
@@ -155,5 +157,6 @@ export const ops: Readonly<Record<OpName, Op>> = {
   conditionDropout: conditionDropoutOp,
   globalNorm: globalNormOp,
   assign: assignOp,
+  accumulate: accumulateOp,
   adamw: adamwOp,
 };

@@ -1,6 +1,6 @@
 import { type TimeDistribution, sampleTimes } from '../flow/time-sampling.ts';
 import type { ConditionSpec, Conditions } from '../models/model.ts';
-import { conditionDropout, philoxNormal, philoxUniform } from '../ops/index.ts';
+import { type PhiloxKey, conditionDropout, philoxNormal, philoxUniform } from '../ops/index.ts';
 import { streams } from '../tensor/random-streams.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -9,6 +9,8 @@ export interface Batch {
   readonly x0: Tensor;
   readonly conditions: Conditions;
   readonly step: Tensor;
+  /** int32 [], the index in the global batch of the first sample here, where only a run knows it. */
+  readonly firstSample?: Tensor | undefined;
 }
 
 /** Makes a step's noise x1 [B, ...] and times t [B], and the conditions that the model gets to see. */
@@ -33,16 +35,12 @@ export function randomDraw({
   times,
   labelDropout: probability,
   conditions: specs,
-  firstSample = 0,
+  firstSample: known = 0,
   globalBatch,
 }: RandomDraw): Draw {
-  return ({ x0, conditions, step }) => {
+  return ({ x0, conditions, step, firstSample = known }) => {
     const batch = x0.shape[0]!;
-    const key = (stream: number): { seed: number; stream: number; firstSample: number } => ({
-      seed,
-      stream,
-      firstSample,
-    });
+    const key = (stream: number): PhiloxKey => ({ seed, stream, firstSample });
     // One draw for all that is told of a sample.
     const dropAll = (): Conditions => {
       const u = philoxUniform(step, [batch], key(streams.labelDropout));

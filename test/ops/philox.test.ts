@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { philoxNormal } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import { conformance } from '../support/conformance.ts';
@@ -9,8 +10,28 @@ const cases = [[1], [33], [3, 5], [4, 1, 7, 9], [64, 257]].map((shape, stream) =
   attributes: { shape, seed: 2 ** 40 + 12345, stream, firstSample: 3 },
 }));
 
-conformance('philoxUniform', cases);
-conformance('philoxNormal', cases);
+const first = { shape: [], dtype: 'int32' as const, value: () => 3 };
+const told = cases.map(({ inputs, attributes }) => ({
+  inputs: [...inputs, first],
+  attributes: { ...attributes, firstSample: 0 },
+}));
+
+conformance('philoxUniform', [...cases, ...told]);
+conformance('philoxNormal', [...cases, ...told]);
+
+it('draws the same whether the first sample is known beforehand or told', async () => {
+  const program = trace('draw', (graph) => {
+    const at = graph.input('step', [], 'int32');
+    const key = { seed: 5, stream: 1 };
+    return {
+      known: philoxNormal(at, [2, 7], { ...key, firstSample: 40 }),
+      told: philoxNormal(at, [2, 7], { ...key, firstSample: graph.input('first', [], 'int32') }),
+    };
+  });
+  const executable = referenceBackend().compile(program, new Map());
+  await executable.run({ step: Int32Array.of(9), first: Int32Array.of(40) });
+  expect(await executable.read('told')).toEqual(await executable.read('known'));
+});
 
 it('refuses a seed that it cannot hold', () => {
   const build = (): unknown =>
