@@ -6,6 +6,7 @@ import type { TimeDistribution } from '../flow/time-sampling.ts';
 import type { SamplerName } from '../flow/samplers.ts';
 import type { DecayedParameters } from '../optim/adamw.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
+import type { ActivationMemory } from '../program/index.ts';
 
 /** All settings, resolved: what config.json holds, and all that training asks. */
 export interface RunConfig {
@@ -143,6 +144,11 @@ export interface TrainConfig {
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
   readonly precision: 'auto' | 'fp32' | 'bf16';
+  /**
+   * What blocks make for the backward pass. recompute: it is made again instead of kept, which takes far less memory and about a
+   * third more time; results are the same to the bit.
+   */
+  readonly memory: ActivationMemory;
 }
 
 /** How samples are made, during training and by default afterwards. */

@@ -20,6 +20,7 @@ export function runProgram(
       conditions: model.conditions,
     }),
     weighting: flow.lossWeighting,
+    memory: train.memory,
     decayed: optimizer.decayed,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,

@@ -161,6 +161,7 @@ const schema: z.ZodType<Parsed> = settings({
     checkpointEvery: whole(0).default(1000),
     keepCheckpoints: whole(1).default(3),
     precision: oneOf('auto', 'fp32', 'bf16').default('auto'),
+    memory: oneOf('keep', 'recompute').default('keep'),
   }).prefault({}),
   sample: settings({
     sampler: oneOf(...(Object.keys(samplers) as SamplerName[])).default('euler'),

@@ -6,7 +6,7 @@ import { declareParameters } from '../nn/parameters.ts';
 import { constant, globalNorm } from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
-import { type Program, grad, trace } from '../program/index.ts';
+import { type ActivationMemory, type Program, grad, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import type { Draw } from './draw.ts';
 
@@ -22,6 +22,8 @@ export interface Objective {
   readonly draw: Draw;
   /** How much samples count by their times; all the same by default. */
   readonly weighting?: LossWeighting | undefined;
+  /** Whether the backward pass finds what blocks make, or makes it again; kept by default. */
+  readonly memory?: ActivationMemory | undefined;
 }
 
 export interface TrainingStep extends Objective {
@@ -100,5 +102,8 @@ function declareLoss(graph: Graph, { model, batch, draw, weighting = { kind: 'no
 
 function lossAndGradients(graph: Graph, objective: Objective): Loss & { gradients: Tensor[] } {
   const declared = declareLoss(graph, objective);
-  return { ...declared, gradients: grad(declared.minimised, declared.trainable) };
+  return {
+    ...declared,
+    gradients: grad(declared.minimised, declared.trainable, { memory: objective.memory }),
+  };
 }
