@@ -42,5 +42,9 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
     emaDecay: Float32Array.of(config.ema.decay),
   };
   let step = 0;
-  return { model, executable, run: () => executable.run({ ...inputs, step: Int32Array.of(++step) }) };
+  const run = (): Promise<void> => {
+    const number = Int32Array.of(++step);
+    return executable.run({ ...inputs, step: number, update: number });
+  };
+  return { model, executable, run };
 }

@@ -86,7 +86,8 @@ export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export type { OwnFlow } from './train/objective.ts';
 export { runProgram } from './train/run-program.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
-export { type TrainingLoss, type TrainingStep, trainingStepProgram } from './train/step.ts';
+export type { TrainingLoss } from './train/loss.ts';
+export { type TrainingStep, trainingStepProgram } from './train/step.ts';
 export { type EmaSettings, emaDecay } from './optim/ema.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 

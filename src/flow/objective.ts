@@ -1,7 +1,7 @@
 // What a model is trained to say, and what samplers make of it. Rectified flow is one objective, DDPM another.
 import { RectiflowError } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
-import { mean, meanSquaredError, mul, square, sub } from '../ops/index.ts';
+import { mean, meanSquaredError, mul, square, sub, sum } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Integrator } from './integrator.ts';
 import { type AnySamplerName, samplers } from './samplers.ts';
@@ -52,18 +52,22 @@ export function sampleLosses(objective: Objective, network: Network, { x0, x1, t
 /**
  * What is minimised, the mean over the batch of weight times the sample's mean squared error, and `loss`, the same without
  * weights, so that it can be compared with other runs' of the objective. Both [].
+ * @param sampleWeights [B], how much of the mean each sample is; all the same by default
  */
 export function meanLoss(
   objective: Objective,
   network: Network,
   { x0, x1, t }: Pairs,
+  sampleWeights?: Tensor,
 ): { loss: Tensor; minimised: Tensor } {
-  if (!objective.weights) {
+  if (!objective.weights && !sampleWeights) {
     const loss = meanSquaredError(network(objective.mix(x0, x1, t), t), objective.target(x0, x1, t));
     return { loss, minimised: loss };
   }
   const losses = sampleLosses(objective, network, { x0, x1, t });
-  return { loss: mean(losses), minimised: mean(mul(objective.weights(t), losses)) };
+  const average = (x: Tensor): Tensor => (sampleWeights ? sum(mul(sampleWeights, x)) : mean(x));
+  const loss = average(losses);
+  return { loss, minimised: objective.weights ? average(mul(objective.weights(t), losses)) : loss };
 }
 
 /**

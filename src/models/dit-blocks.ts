@@ -48,20 +48,22 @@ export function block(
   heads: number,
   between: (h: Tensor) => Tensor = (h) => h,
 ): Tensor {
-  const modulation = split(linearLayer(params, `${name}.adaLN_modulation.1`, c), 1, 6); // -> 6 x [B, D]
-  const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation as [
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
-  const qkv = linearLayer(params, `${name}.attn.qkv`, layerNormModulate(x, shift1, scale1)); // -> [B, N, 3D]
-  const attended = linearLayer(params, `${name}.attn.proj`, attention(qkv, heads)); // -> [B, N, D]
-  const h = between(gatedResidual(x, attended, gate1));
-  const hidden = linearLayer(params, `${name}.mlp.fc1`, layerNormModulate(h, shift2, scale2), 'gelu'); // -> [B, N, 4D]
-  return gatedResidual(h, linearLayer(params, `${name}.mlp.fc2`, hidden), gate2); // -> [B, N, D]
+  return x.graph.block(() => {
+    const modulation = split(linearLayer(params, `${name}.adaLN_modulation.1`, c), 1, 6); // -> 6 x [B, D]
+    const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const qkv = linearLayer(params, `${name}.attn.qkv`, layerNormModulate(x, shift1, scale1)); // -> [B, N, 3D]
+    const attended = linearLayer(params, `${name}.attn.proj`, attention(qkv, heads)); // -> [B, N, D]
+    const h = between(gatedResidual(x, attended, gate1));
+    const hidden = linearLayer(params, `${name}.mlp.fc1`, layerNormModulate(h, shift2, scale2), 'gelu'); // -> [B, N, 4D]
+    return gatedResidual(h, linearLayer(params, `${name}.mlp.fc2`, hidden), gate2); // -> [B, N, D]
+  });
 }
 
 export function blockParameters(name: string, D: number): ParameterSpec[] {

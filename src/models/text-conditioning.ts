@@ -111,10 +111,12 @@ function given(conditions: Conditions, name: string): Tensor {
 
 /** h [B, L, W] -> [B, L, W] */
 function encoderBlock(params: Parameters, name: string, x: Tensor, lengths: Tensor, heads: number): Tensor {
-  const tokens = layerNormLayer(params, `${name}.norm1`, x);
-  const h = add(x, crossAttentionLayer(params, `${name}.attn`, tokens, { tokens, lengths }, heads));
-  const hidden = linearLayer(params, `${name}.mlp.fc1`, layerNormLayer(params, `${name}.norm2`, h), 'gelu'); // -> [B, L, 4W]
-  return add(h, linearLayer(params, `${name}.mlp.fc2`, hidden));
+  return x.graph.block(() => {
+    const tokens = layerNormLayer(params, `${name}.norm1`, x);
+    const h = add(x, crossAttentionLayer(params, `${name}.attn`, tokens, { tokens, lengths }, heads));
+    const hidden = linearLayer(params, `${name}.mlp.fc1`, layerNormLayer(params, `${name}.norm2`, h), 'gelu'); // -> [B, L, 4W]
+    return add(h, linearLayer(params, `${name}.mlp.fc2`, hidden));
+  });
 }
 
 function encoderBlockParameters(name: string, W: number): ParameterSpec[] {

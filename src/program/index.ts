@@ -1,5 +1,5 @@
 export { fuse } from './fuse.ts';
-export { grad } from './grad.ts';
+export { type GradOptions, type ActivationMemory, grad } from './grad.ts';
 export { lower } from './lower.ts';
 export { type MemoryPlan, type Placement, bytesOf, planMemory } from './memory-plan.ts';
 export { mixedPrecision } from './mixed-precision.ts';

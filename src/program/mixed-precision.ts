@@ -5,8 +5,9 @@ import { type Program, opOf, rewrite } from './program.ts';
  * Stores in bfloat16 every value that the op making it and all ops reading it can hold so; everything else stays float32.
  *
  * Ops say which of their tensors may be bfloat16 (`lowPrecision`): the operands and results of products may, the residual
- * stream, norms, softmax statistics, losses, parameters and optimizer state may not. A view shares its input's fate. Products
- * follow their data operand, so this one rule also decides which products are made in bfloat16.
+ * stream, norms, softmax statistics, losses, parameters and optimizer state may not. A view shares its input's fate, and a value
+ * that is made again that of the first, so that both have the same bits. Products follow their data operand, so this one rule also
+ * decides which products are made in bfloat16.
  */
 export function mixedPrecision(program: Program): Program {
   const stored = lowPrecisionValues(program);
@@ -25,6 +26,7 @@ function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
   const refused = new Set<Tensor>(program.outputs.values());
   const candidates = new Set<Tensor>();
   for (const node of program.nodes) {
+    node.repeats?.outputs.forEach((first, i) => source.set(node.outputs[i]!, root(first)));
     const rule = opOf(node).lowPrecision?.(node.inputs);
     if (rule === 'same') {
       source.set(node.outputs[0]!, root(node.inputs[0]!));
@@ -34,7 +36,7 @@ function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
       if (!rule?.inputs.includes(i)) refused.add(root(tensor));
     });
     node.outputs.forEach((tensor, i) => {
-      if (rule?.outputs.includes(i)) candidates.add(tensor);
+      if (rule?.outputs.includes(i)) candidates.add(root(tensor));
     });
   }
   // An output may have been refused under the name of a view of it.

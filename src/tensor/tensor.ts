@@ -48,6 +48,8 @@ export interface Node {
   readonly attributes: Attributes;
   /** The numbers of a `constant` node; undefined for every other op. */
   readonly values: Float64Array | undefined;
+  /** The node that this one does again, so that what that made need not be kept. */
+  readonly repeats?: Node;
 }
 
 /** The list of nodes that tracing appends to, in the order in which they run. */
@@ -55,6 +57,8 @@ export class Graph {
   readonly inputs: Tensor[] = [];
   readonly state: Tensor[] = [];
   readonly nodes: Node[] = [];
+  /** The nodes that `block` recorded together. */
+  readonly blocks: (readonly Node[])[] = [];
   private count = 0;
 
   /** A value that the caller feeds at every call. */
@@ -80,6 +84,24 @@ export class Graph {
     }
     const outputs = types.map((type) => new Tensor(this, this.count++, type, 'node'));
     this.nodes.push({ op, inputs, outputs, attributes, values });
+    return outputs;
+  }
+
+  /**
+   * Records what `build` does as one block, such as a transformer's: the unit in which a backward pass can make values again that
+   * it does not keep. A block within a block is part of the outer one.
+   */
+  block<T>(build: () => T): T {
+    const start = this.nodes.length;
+    const result = build();
+    this.blocks.push(this.nodes.slice(start));
+    return result;
+  }
+
+  /** Appends a node once more; `inputs` have the numbers that its own inputs have. */
+  repeat(node: Node, inputs: readonly Tensor[]): readonly Tensor[] {
+    const outputs = node.outputs.map((type) => new Tensor(this, this.count++, type, 'node'));
+    this.nodes.push({ ...node, inputs, outputs, repeats: node });
     return outputs;
   }
 

@@ -7,6 +7,7 @@ import type { AnySamplerName } from '../flow/samplers.ts';
 import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
 import type { DecayedParameters } from '../optim/adamw.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
+import type { ActivationMemory } from '../program/index.ts';
 
 /** All settings, resolved: what config.json holds, and all that training asks. */
 export interface RunConfig {
@@ -148,13 +149,36 @@ export interface EmaConfig {
 /** All counts are optimizer steps; 0 for one that says how often means never. */
 export interface TrainConfig {
   readonly steps: number;
+  /** Samples of an optimizer step. */
   readonly batchSize: number;
+  /**
+   * Samples that are computed at a time; the gradients of a step are accumulated over as many as it takes. By default all of a step.
+   * auto: as many as fit into the memory, chosen and recorded when the run begins.
+   */
+  readonly microBatch?: number | 'auto' | undefined;
+  /** What training may take, for microBatch auto. auto: most of what is free. */
+  readonly memoryMiB: number | 'auto';
+  readonly badSteps: BadStepsConfig;
   readonly logEvery: number;
   readonly sampleEvery: number;
   /** A checkpoint is written at the end of a run in any case. */
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
   readonly precision: 'auto' | 'fp32' | 'bf16';
+  /**
+   * What blocks make for the backward pass. recompute: it is made again instead of kept, which takes far less memory and about a
+   * third more time; results are the same to the bit.
+   */
+  readonly memory: ActivationMemory;
+}
+
+/** What becomes of steps whose loss or gradient is not a finite number. None of them changes anything. */
+export interface BadStepsConfig {
+  /** So many of them among the last `window` steps, and training goes back to the last checkpoint, without the data since. */
+  readonly rollBackAfter: number;
+  readonly window: number;
+  /** After going back so often, training stops with a report. */
+  readonly stopAfter: number;
 }
 
 /** How samples are made, during training and by default afterwards. */

@@ -1,17 +1,18 @@
-import type { Backend, Buffer, Executable } from '../backends/backend.ts';
+import type { Backend, Buffer } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
 import type { Model } from '../models/model.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
+import { type CompiledStep, compileStep } from './compiled-step.ts';
 import { createModel } from './create-model.ts';
 import { dataOf } from './data-record.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
-import { runProgram } from './run-program.ts';
+import { microBatchOf, stepOf } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
-import { allocateState, initializeState } from './state.ts';
+import { initializeState } from './state.ts';
 
 export interface TrainingOptions extends OwnFlow {
   readonly config: RunConfig;
@@ -30,7 +31,7 @@ export interface PreparedTraining extends TrainingOptions {
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
-  readonly executable: Executable;
+  readonly executable: CompiledStep;
 }
 
 /**
@@ -45,9 +46,11 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const model = createModel(config.model, conditioning.text);
   const captions = config.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });
-  const program = runProgram(config, model, options);
-  const buffers = allocateState(backend, program);
-  const executable = backend.compile(program, buffers);
+  const { step: executable, buffers } = compileStep(
+    backend,
+    stepOf(config, model, options),
+    microBatchOf(config.train),
+  );
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
   else await initializeState(backend, model, buffers, config.seed);
   const objective = objectiveOf(config, options);

@@ -1,21 +1,22 @@
 import type { Model } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
-import type { RunConfig } from './config.ts';
+import { valueError } from '../tensor/errors.ts';
+import type { RunConfig, TrainConfig } from './config.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
-import { trainingStepProgram } from './step.ts';
+import { type TrainingStep, trainingStepProgram } from './step.ts';
 
-type ProgramConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train' | 'sample'>;
+type StepConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train' | 'sample'>;
 
 /**
- * The training step that a config describes. Its inputs are those of `trainingStepProgram`.
+ * The training step that a config describes, of all its samples at once.
  * @param own what the config calls custom
  * @throws RectiflowError where that is missing
  */
-export function runProgram(config: ProgramConfig, model: Model, own: OwnFlow = {}): Program {
+export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): TrainingStep {
   const { seed, flow, optimizer, train } = config;
   const { betas, epsilon, weightDecay, clipNorm } = optimizer;
-  return trainingStepProgram({
+  return {
     model,
     batch: train.batchSize,
     draw: randomDraw({
@@ -23,10 +24,27 @@ export function runProgram(config: ProgramConfig, model: Model, own: OwnFlow = {
       times: timesOf(flow, own),
       labelDropout: flow.labelDropout,
       conditions: model.conditions,
+      globalBatch: train.batchSize,
     }),
     objective: objectiveOf(config, own),
+    memory: train.memory,
     decayed: optimizer.decayed,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,
-  });
+  };
+}
+
+/** Samples that are computed at a time. @throws where that has yet to be chosen for the machine's memory */
+export function microBatchOf({
+  microBatch,
+  batchSize,
+}: Pick<TrainConfig, 'microBatch' | 'batchSize'>): number {
+  if (microBatch === 'auto')
+    throw valueError('train', 'microBatch', 'chosen before training is prepared', microBatch);
+  return microBatch ?? batchSize;
+}
+
+/** That step as a program. Its inputs are those of `trainingStepProgram`. */
+export function runProgram(config: StepConfig, model: Model, own: OwnFlow = {}): Program {
+  return trainingStepProgram(stepOf(config, model, own));
 }

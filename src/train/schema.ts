@@ -132,6 +132,11 @@ const lossWeighting = z.discriminatedUnion(
   { error: variant('kind', 'none', 'min-snr', 'sigmoid') },
 );
 
+const wholeOrAuto = z.custom<number | 'auto'>(
+  (value) => value === 'auto' || whole(1).safeParse(value).success,
+  { error: 'a whole number from 1, or auto' },
+);
+
 const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
 
 const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
@@ -173,11 +178,19 @@ const schema: z.ZodType<Parsed> = settings({
     steps: whole(1).optional(),
     epochs: above0.optional(),
     batchSize: whole(1).default(64),
+    microBatch: wholeOrAuto.optional(),
+    memoryMiB: wholeOrAuto.default('auto'),
+    badSteps: settings({
+      rollBackAfter: whole(1).default(5),
+      window: whole(1).default(100),
+      stopAfter: whole(0).default(3),
+    }).prefault({}),
     logEvery: whole(1).default(10),
     sampleEvery: whole(0).default(1000),
     checkpointEvery: whole(0).default(1000),
     keepCheckpoints: whole(1).default(3),
     precision: oneOf('auto', 'fp32', 'bf16').default('auto'),
+    memory: oneOf('keep', 'recompute').default('keep'),
   }).prefault({}),
   sample: settings({
     sampler: oneOf<AnySamplerName>(...samplersOf('custom')).optional(),
@@ -198,11 +211,7 @@ const schema: z.ZodType<Parsed> = settings({
   }).prefault({}),
   backend: settings({
     name: oneOf('auto', 'cpu', 'reference').default('auto'),
-    threads: z
-      .custom<number | 'auto'>((value) => value === 'auto' || whole(1).safeParse(value).success, {
-        error: 'a whole number from 1, or auto',
-      })
-      .default('auto'),
+    threads: wholeOrAuto.default('auto'),
     isa: oneOf('auto', 'avx512-bf16', 'avx512', 'avx2', 'portable').default('auto'),
   }).prefault({}),
 });

@@ -5,9 +5,10 @@ import { assign } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
 import { statePrefixes } from './step.ts';
 
-/** Zeroed memory for all that a program keeps between runs. */
-export function allocateState(backend: Backend, program: Program): Map<string, Buffer> {
-  return new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
+/** Zeroed memory for all that programs keep between runs; state of one name is shared. */
+export function allocateState(backend: Backend, ...programs: readonly Program[]): Map<string, Buffer> {
+  const state = new Map(programs.flatMap((program) => program.state.map((tensor) => [tensor.name!, tensor])));
+  return new Map([...state].map(([name, tensor]) => [name, backend.allocate(tensor)]));
 }
 
 /** Writes a new model's weights, and the same into their averages where there are any. Moments stay as they are, zero. */

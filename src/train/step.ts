@@ -1,28 +1,18 @@
-// A whole training step as one program: draws, forward, backward, clipping, AdamW and EMA.
-import { type Network, type Objective, meanLoss } from '../flow/objective.ts';
-import { rectifiedFlow } from '../flow/rectified-flow.ts';
-import { type Model, declareConditions } from '../models/model.ts';
+// A whole training step: draws, forward, backward, clipping, AdamW and EMA, as one program; or, where its samples do not fit into
+// the memory at once, as one that is run for each micro-batch and one that ends the step.
 import { declareParameters } from '../nn/parameters.ts';
-import { constant, globalNorm } from '../ops/index.ts';
+import { accumulate, add, affine, constant, globalNorm, mul, reciprocal } from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
-import { type Program, grad, trace } from '../program/index.ts';
+import { type Program, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
-import type { Draw } from './draw.ts';
+import { type TrainingLoss, lossAndGradients } from './loss.ts';
 
 /** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
 export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
 
-/** What both the loss and the step are made of. */
-export interface TrainingLoss {
-  readonly model: Model;
-  /** B, samples per step. */
-  readonly batch: number;
-  /** Where noise, times and dropped labels come from. */
-  readonly draw: Draw;
-  /** What the model learns to say; rectified flow by default. */
-  readonly objective?: Objective | undefined;
-}
+/** Where the sums over micro-batches are kept; they mean nothing between steps. */
+const totals = { loss: 'total/loss', gradient: 'total/gradient/' } as const;
 
 export interface TrainingStep extends TrainingLoss {
   readonly adamw: AdamWSettings;
@@ -33,68 +23,85 @@ export interface TrainingStep extends TrainingLoss {
 }
 
 /**
- * One optimizer step.
+ * One optimizer step. Where the loss or the gradient's norm is not a finite number, it leaves all state as it was.
  *
- * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first; learningRate
- * [] and emaDecay []; those of the draw.
+ * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first, which randomness is a
+ * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaDecay []; those of the
+ * draw; lossScale [] where there is one.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
- * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised.
+ * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; gradScale [], NaN where nothing was
+ * changed.
  */
-export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...training }: TrainingStep): Program {
+export function trainingStepProgram(training: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
-    const { step, trainable, loss, gradients } = lossAndGradients(graph, training);
-    const learningRate = graph.input('learningRate', []);
-    const emaDecay = graph.input('emaDecay', []);
-    const gradNorm = globalNorm(gradients);
-    const gradScale =
-      maxGradNorm === undefined
-        ? constant(gradNorm, [], Float64Array.of(1))
-        : clipScale(gradNorm, maxGradNorm);
-    const parameters = trainable.map((param, i) => {
-      const beside = (prefix: string): Tensor => graph.stateful(`${prefix}${param.name}`, param.shape);
-      const { m, v, ema } = statePrefixes;
-      return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
-    });
-    updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw, decayed);
-    return { loss, gradNorm };
+    const { trainable, loss, gradients, lossScale } = lossAndGradients(graph, training);
+    return update(graph, { trainable, loss, gradients, lossScale }, training);
   });
 }
 
-/** The loss alone, with the step's inputs but for learningRate and emaDecay, and the weights as its state. */
-export function lossProgram(training: TrainingLoss): Program {
-  return trace('loss', (graph) => ({ loss: declareLoss(graph, training).loss }));
-}
-
-/** Like `lossProgram`, with a further output grad/<name> for each trainable parameter. */
-export function gradientProgram(training: TrainingLoss): Program {
-  return trace('gradient', (graph) => {
-    const { trainable, loss, gradients } = lossAndGradients(graph, training);
-    return { loss, ...Object.fromEntries(trainable.map(({ name }, i) => [`grad/${name}`, gradients[i]!])) };
+/**
+ * The gradients of a part of a step's samples, added to those of the parts before.
+ *
+ * Inputs: those of the step that the loss depends on; firstSample int32 [], the index in the step of the first sample here;
+ * sampleWeights [B], how much of the step's mean each is: 1 / samples of the step, 0 for one that only fills up the batch; restart
+ * [], 1 for the first part of a step, else 0.
+ * State: the weights, and the totals that `updateProgram` reads.
+ */
+export function microBatchProgram(training: TrainingLoss): Program {
+  return trace('microBatch', (graph) => {
+    const { trainable, loss, gradients } = lossAndGradients(graph, training, true);
+    const restart = graph.input('restart', []);
+    accumulate(graph.stateful(totals.loss, []), loss, restart);
+    trainable.forEach((param, i) => accumulate(total(graph, param), gradients[i]!, restart));
+    return {};
   });
 }
 
-interface Loss {
-  readonly step: Tensor;
+/** What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left. */
+export function updateProgram(training: TrainingStep): Program {
+  return trace('update', (graph) => {
+    const { model, lossScaling = false } = training;
+    const params = declareParameters(graph, model.parameters);
+    const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
+    const gradients = trainable.map((param) => total(graph, param));
+    const loss = graph.stateful(totals.loss, []);
+    const lossScale = lossScaling ? graph.input('lossScale', []) : undefined;
+    return update(graph, { trainable, loss, gradients, lossScale }, training);
+  });
+}
+
+function total(graph: Graph, { name, shape }: Tensor): Tensor {
+  return graph.stateful(totals.gradient + name!, shape);
+}
+
+interface Gradients {
   readonly trainable: readonly Tensor[];
-  /** The mean squared error, which is comparable between runs of an objective. */
   readonly loss: Tensor;
-  /** What the gradients are of: the loss, weighted where samples count by their times. */
-  readonly minimised: Tensor;
+  readonly gradients: readonly Tensor[];
+  readonly lossScale: Tensor | undefined;
 }
 
-function declareLoss(graph: Graph, { model, batch, draw, objective = rectifiedFlow() }: TrainingLoss): Loss {
-  const params = declareParameters(graph, model.parameters);
-  const x0 = graph.input('x0', [batch, ...model.sampleShape]);
-  const given = declareConditions(graph, model, batch);
-  const step = graph.input('step', [], 'int32');
-  const { x1, t: drawn, conditions } = draw({ x0, conditions: given, step });
-  const t = objective.times?.(drawn) ?? drawn;
-  const network: Network = (xt, time) => model.velocity(params, xt, time, conditions);
-  const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
-  return { step, trainable, ...meanLoss(objective, network, { x0, x1, t }) };
-}
-
-function lossAndGradients(graph: Graph, training: TrainingLoss): Loss & { gradients: Tensor[] } {
-  const declared = declareLoss(graph, training);
-  return { ...declared, gradients: grad(declared.minimised, declared.trainable) };
+/** Clips, and appends the update of everything that is trained. @returns the step's outputs */
+function update(
+  graph: Graph,
+  { trainable, loss, gradients, lossScale }: Gradients,
+  { adamw, decayed, maxGradNorm }: TrainingStep,
+): Readonly<Record<string, Tensor>> {
+  const number = graph.input('update', [], 'int32');
+  const learningRate = graph.input('learningRate', []);
+  const emaDecay = graph.input('emaDecay', []);
+  const unscaled = (x: Tensor): Tensor => (lossScale ? mul(x, reciprocal(lossScale)) : x);
+  const gradNorm = unscaled(globalNorm(gradients));
+  const clipped =
+    maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
+  // Zero times a number is zero, but for infinities and NaN.
+  const nothing = add(affine(loss, 0, 0), affine(gradNorm, 0, 0));
+  const gradScale = add(unscaled(clipped), nothing);
+  const parameters = trainable.map((param, i) => {
+    const beside = (prefix: string): Tensor => graph.stateful(`${prefix}${param.name}`, param.shape);
+    const { m, v, ema } = statePrefixes;
+    return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
+  });
+  updateParameters(parameters, { gradScale, learningRate, step: number, emaDecay }, adamw, decayed);
+  return { loss, gradNorm, gradScale };
 }

@@ -142,6 +142,7 @@ export class Trainer {
       x0: values,
       ...conditioning.encode(annotations),
       step: Int32Array.of(step),
+      update: Int32Array.of(step),
       learningRate: Float32Array.of(this.#learningRate(step)),
       emaDecay: Float32Array.of(emaDecay(step, config.ema)),
     });

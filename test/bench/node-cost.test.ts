@@ -5,7 +5,7 @@ import { createModel } from '../../src/train/create-model.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { runProgram } from '../../src/train/run-program.ts';
-import { gradientProgram } from '../../src/train/step.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
 import { tinyTextDiT } from '../support/models.ts';
 
 const config = resolveConfig({

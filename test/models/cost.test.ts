@@ -7,7 +7,7 @@ import { type OpName, ops } from '../../src/ops/registry.ts';
 import { type Program, lower } from '../../src/program/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
-import { gradientProgram } from '../../src/train/step.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
 import { tinyDiT, tinyTextDiT } from '../support/models.ts';
 
 /** Two operations for each multiplication of every matrix product that the program decomposes into. */

@@ -7,7 +7,7 @@ import type { ExpressionDiTConfig } from '../../src/models/expression-dit-config
 import { countParameters } from '../../src/models/model.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { givenDraw } from '../../src/train/draw.ts';
-import { gradientProgram } from '../../src/train/step.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
 import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { initialValues, randomWeights } from '../support/models.ts';

@@ -9,7 +9,8 @@ import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw, randomDraw } from '../../src/train/draw.ts';
 import { allocateState, initializeState } from '../../src/train/state.ts';
-import { gradientProgram, trainingStepProgram } from '../../src/train/step.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
+import { trainingStepProgram } from '../../src/train/step.ts';
 import { testBackends } from '../support/backends.ts';
 import { initialValues, randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
@@ -124,6 +125,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
         x0: image(2),
         ...both,
         step: Int32Array.of(step),
+        update: Int32Array.of(step),
         learningRate: Float32Array.of(1e-2),
         emaDecay: Float32Array.of(0.9),
       });

@@ -33,7 +33,12 @@ it('changes nothing where gradScale is NaN, even with gradients that are not fin
   const backend = referenceBackend();
   const names = ['param', 'm', 'v', 'ema'] as const;
   const program = trace('skip', (graph) => {
-    const [param, m, v, ema] = names.map((name) => graph.stateful(name, [2])) as [Tensor, Tensor, Tensor, Tensor];
+    const [param, m, v, ema] = names.map((name) => graph.stateful(name, [2])) as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
     const scalarInput = (name: string): Tensor => graph.input(name, []);
     const [gradScale, learningRate, emaDecay] = [scalarInput('s'), scalarInput('l'), scalarInput('d')];
     const step = graph.input('step', [], 'int32');

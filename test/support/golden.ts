@@ -13,7 +13,8 @@ import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { allocateState } from '../../src/train/state.ts';
-import { gradientProgram, statePrefixes, trainingStepProgram } from '../../src/train/step.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
+import { statePrefixes, trainingStepProgram } from '../../src/train/step.ts';
 
 interface GoldenConfig {
   readonly image: number;
@@ -113,6 +114,7 @@ export async function goldenRun(golden: Golden, backend: Backend): Promise<Golde
       learningRate: numbers(run, 'lr', i),
       emaDecay: Float32Array.of(config.emaDecay),
       step: Int32Array.of(i + 1),
+      update: Int32Array.of(i + 1),
     });
     losses.push((await executable.read('loss'))[0]!);
     gradNorms.push((await executable.read('gradNorm'))[0]!);

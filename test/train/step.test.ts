@@ -9,12 +9,8 @@ import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type RandomDraw, givenDraw, randomDraw } from '../../src/train/draw.ts';
 import { allocateState, averagedWeights, initializeState } from '../../src/train/state.ts';
-import {
-  type TrainingStep,
-  gradientProgram,
-  lossProgram,
-  trainingStepProgram,
-} from '../../src/train/step.ts';
+import { gradientProgram, lossProgram } from '../../src/train/loss.ts';
+import { type TrainingStep, trainingStepProgram } from '../../src/train/step.ts';
 import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
@@ -44,6 +40,7 @@ const inputs = (batch: number, elements: number, step = 1): Record<string, HostA
   learningRate: Float32Array.of(1e-3),
   emaDecay: Float32Array.of(0.75),
   step: Int32Array.of(step),
+  update: Int32Array.of(step),
 });
 
 describe('training step', () => {

@@ -1,0 +1,85 @@
+// A training step, ready to run: in one go, or micro-batch by micro-batch.
+import type { Backend, Buffer, Executable } from '../backends/backend.ts';
+import type { HostArray } from '../tensor/dtype.ts';
+import { allocateState } from './state.ts';
+import { type TrainingStep, microBatchProgram, trainingStepProgram, updateProgram } from './step.ts';
+
+/** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
+export type CompiledStep = Pick<Executable, 'run' | 'read'>;
+
+export interface CompiledTraining {
+  readonly step: CompiledStep;
+  /** The step's whole state: weights, moments and averages, and what is accumulated. */
+  readonly buffers: ReadonlyMap<string, Buffer>;
+}
+
+/** @param microBatch samples that are computed at a time; the step's gradients are the same within rounding */
+export function compileStep(backend: Backend, training: TrainingStep, microBatch: number): CompiledTraining {
+  if (microBatch >= training.batch) {
+    const program = trainingStepProgram(training);
+    const buffers = allocateState(backend, program);
+    return { step: backend.compile(program, buffers), buffers };
+  }
+  const programs = [microBatchProgram({ ...training, batch: microBatch }), updateProgram(training)] as const;
+  const buffers = allocateState(backend, ...programs);
+  const [part, update] = [backend.compile(programs[0], buffers), backend.compile(programs[1], buffers)];
+  return { step: new AccumulatedStep(part, update, training, microBatch), buffers };
+}
+
+class AccumulatedStep implements CompiledStep {
+  readonly #part: Executable;
+  readonly #update: Executable;
+  readonly #training: TrainingStep;
+  readonly #microBatch: number;
+
+  constructor(part: Executable, update: Executable, training: TrainingStep, microBatch: number) {
+    this.#part = part;
+    this.#update = update;
+    this.#training = training;
+    this.#microBatch = microBatch;
+  }
+
+  async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+    const { batch } = this.#training;
+    for (let first = 0; first < batch; first += this.#microBatch)
+      await this.#part.run(this.#inputsOf(inputs, first));
+    await this.#update.run(pick(inputs, this.#update));
+  }
+
+  read(output: string): Promise<HostArray> {
+    return this.#update.read(output);
+  }
+
+  /** Of the samples from `first` on. What is missing in the last micro-batch is filled up and counts nothing. */
+  #inputsOf(inputs: Readonly<Record<string, HostArray>>, first: number): Record<string, HostArray> {
+    const { batch, model } = this.#training;
+    const size = this.#microBatch;
+    const perSample = ['x0', ...model.conditions.map(({ name }) => name)];
+    const parts = perSample.map((name): [string, HostArray] => {
+      const values = inputs[name]!;
+      const elements = values.length / batch;
+      const part = values.slice(first * elements, (first + size) * elements);
+      if (part.length === size * elements) return [name, part];
+      const filled = values.slice(0, size * elements);
+      filled.set(part);
+      return [name, filled];
+    });
+    return {
+      ...pick(inputs, this.#part),
+      ...Object.fromEntries(parts),
+      firstSample: Int32Array.of(first),
+      sampleWeights: Float32Array.from({ length: size }, (_, i) => (first + i < batch ? 1 / batch : 0)),
+      restart: Float32Array.of(first === 0 ? 1 : 0),
+    };
+  }
+}
+
+/** The inputs that a program has. */
+function pick(
+  inputs: Readonly<Record<string, HostArray>>,
+  { program }: Executable,
+): Record<string, HostArray> {
+  return Object.fromEntries(
+    program.inputs.flatMap(({ name }) => (inputs[name!] ? [[name!, inputs[name!]!]] : [])),
+  );
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { Backend, Precision } from '../../src/backends/backend.ts';
+import { DiT } from '../../src/models/dit.ts';
+import { ExpressionDiT } from '../../src/models/expression-dit.ts';
+import type { Model } from '../../src/models/model.ts';
+import { type ActivationMemory, mixedPrecision, planMemory } from '../../src/program/index.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
+import { sizeOf } from '../../src/tensor/shape.ts';
+import { givenDraw } from '../../src/train/draw.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
+import { testBackends } from '../support/backends.ts';
+import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
+import { randomValues } from '../support/random.ts';
+
+const batch = 3;
+const models: Readonly<Record<string, Model>> = {
+  dit: tinyDiT({ width: 24, heads: 3, depth: 3 }),
+  'text-dit': tinyTextDiT(),
+  'expression-dit': new ExpressionDiT({
+    width: 16,
+    depth: 2,
+    heads: 2,
+    groupSize: 3,
+    genes: 7,
+    classes: 3,
+  }),
+};
+
+async function gradients(
+  backend: Backend,
+  model: Model,
+  memory: ActivationMemory,
+): Promise<{ values: Map<string, HostArray>; ops: number }> {
+  const program = gradientProgram({ model, batch, draw: givenDraw, memory });
+  const executable = backend.compile(program, await randomWeights(backend, model));
+  const inputs = program.inputs.map(({ name, shape, dtype }, i): [string, HostArray] => {
+    const numbers = randomValues(sizeOf(shape), i);
+    if (dtype === 'int32') return [name!, Int32Array.from(numbers, (value) => Math.abs(3 * value))];
+    return [name!, Float32Array.from(numbers, name === 't' ? Math.abs : Number)];
+  });
+  await executable.run(Object.fromEntries(inputs));
+  const values = new Map<string, HostArray>();
+  for (const name of program.outputs.keys()) values.set(name, await executable.read(name));
+  return { values, ops: executable.program.nodes.length };
+}
+
+describe('recomputation', () => {
+  for (const [kind, model] of Object.entries(models)) {
+    for (const { label, create, skip } of testBackends()) {
+      it.skipIf(skip !== undefined).each<Precision>(['fp32', 'bf16'])(
+        `leaves every bit of the gradients of ${kind} as it is on ${label} in %s${skip ? ` (skipped: ${skip})` : ''}`,
+        async (precision) => {
+          const kept = await gradients(create(precision), model, 'keep');
+          const again = await gradients(create(precision), model, 'recompute');
+          expect(again.ops).toBeGreaterThan(kept.ops);
+          expect(again.values).toEqual(kept.values);
+        },
+      );
+    }
+  }
+
+  it.each<[Precision, number]>([
+    ['fp32', 4],
+    ['bf16', 2.8],
+  ])('in %s needs a fraction of the memory of a model of 8 blocks', (precision, factor) => {
+    const sizes = { width: 64, depth: 8, heads: 4, patchSize: 2, channels: 3, classes: 0 };
+    const model = new DiT({ ...sizes, imageSize: [32, 32] });
+    const arena = (memory: ActivationMemory): number => {
+      const program = gradientProgram({ model, batch: 16, draw: givenDraw, memory });
+      return planMemory(precision === 'bf16' ? mixedPrecision(program) : program).arenaBytes;
+    };
+    expect(arena('keep') / arena('recompute')).toBeGreaterThan(factor);
+  });
+});
