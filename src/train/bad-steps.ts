@@ -1,0 +1,58 @@
+import type { BadStepsConfig } from './config.ts';
+
+/** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */
+export interface BadStep {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  /** Passes over the data so far. */
+  readonly epoch: number;
+  /** What was found first that is not finite, in words. */
+  readonly finding: string | undefined;
+}
+
+/** What to do after one. */
+export type Verdict = 'skip' | 'roll back' | 'stop';
+
+/** Counts bad steps, and says when skipping them is no longer enough. */
+export class BadSteps {
+  readonly #policy: BadStepsConfig;
+  readonly #recent: BadStep[] = [];
+  #count = 0;
+  #rollBacks: number;
+
+  /** @param rollBacks done by the run before it was resumed */
+  constructor(policy: BadStepsConfig, rollBacks = 0) {
+    this.#policy = policy;
+    this.#rollBacks = rollBacks;
+  }
+
+  /** Of this process. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get rollBacks(): number {
+    return this.#rollBacks;
+  }
+
+  /** The bad steps among the last ones. */
+  get recent(): readonly BadStep[] {
+    return this.#recent;
+  }
+
+  add(bad: BadStep): Verdict {
+    const { window, rollBackAfter, stopAfter } = this.#policy;
+    this.#count++;
+    this.#recent.push(bad);
+    while (this.#recent[0]!.step <= bad.step - window) this.#recent.shift();
+    if (this.#recent.length < rollBackAfter) return 'skip';
+    return this.#rollBacks < stopAfter ? 'roll back' : 'stop';
+  }
+
+  /** After going back: steps have lower numbers from here on. */
+  rolledBack(): void {
+    this.#rollBacks++;
+    this.#recent.length = 0;
+  }
+}
