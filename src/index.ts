@@ -107,7 +107,18 @@ export {
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 
 export * as ops from './ops/index.ts';
-export { type MemoryPlan, Program, grad, lower, mixedPrecision, planMemory, trace } from './program/index.ts';
+export {
+  type ActivationMemory,
+  type GradOptions,
+  type MemoryPlan,
+  Program,
+  emulateFloat16,
+  grad,
+  lower,
+  mixedPrecision,
+  planMemory,
+  trace,
+} from './program/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { type ErrorCode, RectiflowError } from './tensor/errors.ts';
 export type { Shape } from './tensor/shape.ts';

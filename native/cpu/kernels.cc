@@ -21,6 +21,7 @@
 #include "peak.cc"
 #include "philox.cc"
 #include "reduce.cc"
+#include "round_to_float16.cc"
 #include "slice.cc"
 #include "softmax.cc"
 #include "sum.cc"
@@ -49,6 +50,7 @@ static const Kernel kKernels[] = {
     {"cos", cosKernel},
     {"affine", affineKernel},
     {"cast", castKernel},
+    {"roundToFloat16", roundToFloat16Kernel},
     {"sum", sumKernel},
     {"max", maxKernel},
     {"broadcastTo", broadcastToKernel},

@@ -28,7 +28,11 @@ export interface Executable {
   read(output: string): Promise<HostArray>;
 }
 
-export type Precision = 'fp32' | 'bf16';
+/**
+ * fp32: everything in float32. bf16: products and what lies between them in bfloat16, everything else in float32. fp16: the same
+ * in float16, whose range is so small that it needs a scaled loss; a backend may emulate it in float32 memory.
+ */
+export type Precision = 'fp32' | 'bf16' | 'fp16';
 
 export interface Backend {
   /** `reference`, `cpu`, ... */

@@ -53,6 +53,9 @@ const interpreterNotice =
 const emulationNotice =
   'This machine has no bfloat16 instructions: bf16 halves the memory of activations here but is not faster than fp32.';
 
+const float16Notice =
+  'fp16 is emulated on the CPU: it rounds as a machine with float16 does, but takes more time and memory than fp32.';
+
 function chooseCpu({ precision = 'auto', threads = 'auto', isa = 'auto' }: BackendChoice): ChosenBackend {
   const native = (isa === 'auto' ? cpuIsas()[0] : isa) === 'avx512-bf16';
   const backend = cpuBackend({
@@ -60,6 +63,7 @@ function chooseCpu({ precision = 'auto', threads = 'auto', isa = 'auto' }: Backe
     ...(threads !== 'auto' && { threads }),
     ...(isa !== 'auto' && { isa }),
   });
+  if (backend.precision === 'fp16') return { backend, notices: [float16Notice] };
   return { backend, notices: backend.precision === 'bf16' && !native ? [emulationNotice] : [] };
 }
 

@@ -23,6 +23,7 @@ export * from './patchify.ts';
 export * from './philox.ts';
 export * from './reduce.ts';
 export * from './reshape.ts';
+export * from './round-to-float16.ts';
 export * from './slice.ts';
 export * from './softmax.ts';
 export { broadcastTo, sum } from './sum.ts';

@@ -46,7 +46,7 @@ export const linearOp: Fused<Linear> = {
     const y = float32([...x!.shape.slice(0, -1), width]);
     return activation === activations.none ? [y] : [y, y];
   },
-  lowPrecision: () => ({ inputs: [0], outputs: [0, 1] }),
+  lowPrecision: () => ({ inputs: [0], outputs: [0, 1], weights: [1] }),
   optionalOutputs: [1],
   decompose([x, w, b], { activation }) {
     const product = matmul(flatten(x!), matching(w!, x!), { transposeB: true });
@@ -75,7 +75,7 @@ export const linearGradInputOp: Fused<None> = {
     if (factor) checkShape('linearGradInput', 'factor', '[..., I]', dx.shape, factor.shape);
     return [dx];
   },
-  lowPrecision: () => ({ inputs: [0, 2], outputs: [0] }),
+  lowPrecision: () => ({ inputs: [0, 2], outputs: [0], weights: [1] }),
   decompose([dy, w, factor]) {
     const product = matmul(flatten(dy!), matching(w!, dy!));
     const dx = reshape(product, [...dy!.shape.slice(0, -1), w!.shape[1]!]);

@@ -21,6 +21,8 @@ export interface Application<A extends Attributes = Attributes> {
 export interface LowPrecision {
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
+  /** Weights, which are always float32: the op rounds them to the precision of input 0, the data that they meet. */
+  readonly weights?: readonly number[];
 }
 
 /** Two nodes that one op does at once, saving a pass over memory: `consumer` reads what `producer` makes. */

@@ -23,6 +23,7 @@ import { patchifyOp, unpatchifyOp } from './patchify.ts';
 import { philoxNormalOp, philoxUniformOp } from './philox.ts';
 import { maxOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
+import { roundToFloat16Op } from './round-to-float16.ts';
 import { concatOp, padOp, sliceOp, splitOp } from './slice.ts';
 import { softmaxOp } from './softmax.ts';
 import { broadcastToOp, sumOp } from './sum.ts';
@@ -49,6 +50,7 @@ export type OpName =
   | 'cos'
   | 'affine'
   | 'cast'
+  | 'roundToFloat16'
   | 'sum'
   | 'max'
   | 'broadcastTo'
@@ -115,6 +117,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   cos: elementwise.cosOp,
   affine: elementwise.affineOp,
   cast: castOp,
+  roundToFloat16: roundToFloat16Op,
   sum: sumOp,
   max: maxOp,
   broadcastTo: broadcastToOp,

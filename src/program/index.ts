@@ -1,3 +1,5 @@
+export { changeEarly } from './change-early.ts';
+export { emulateFloat16 } from './emulate-float16.ts';
 export { fuse } from './fuse.ts';
 export { type GradOptions, type ActivationMemory, grad } from './grad.ts';
 export { lower } from './lower.ts';

@@ -20,7 +20,8 @@ export function mixedPrecision(program: Program): Program {
   });
 }
 
-function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
+/** What is stored in fewer bits than float32 has. */
+export function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
   const source = new Map<Tensor, Tensor>();
   const root = (tensor: Tensor): Tensor => source.get(tensor) ?? tensor;
   const refused = new Set<Tensor>(program.outputs.values());

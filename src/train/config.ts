@@ -164,7 +164,7 @@ export interface TrainConfig {
   /** A checkpoint is written at the end of a run in any case. */
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
-  readonly precision: 'auto' | 'fp32' | 'bf16';
+  readonly precision: 'auto' | 'fp32' | 'bf16' | 'fp16';
   /**
    * What blocks make for the backward pass. recompute: it is made again instead of kept, which takes far less memory and about a
    * third more time; results are the same to the bit.

@@ -28,6 +28,7 @@ export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): Tra
     }),
     objective: objectiveOf(config, own),
     memory: train.memory,
+    lossScaling: train.precision === 'fp16',
     decayed: optimizer.decayed,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,

@@ -4,7 +4,7 @@ import { declareParameters } from '../nn/parameters.ts';
 import { accumulate, add, affine, constant, globalNorm, mul, reciprocal } from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
-import { type Program, trace } from '../program/index.ts';
+import { type Program, changeEarly, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { type TrainingLoss, lossAndGradients } from './loss.ts';
 
@@ -48,13 +48,15 @@ export function trainingStepProgram(training: TrainingStep): Program {
  * State: the weights, and the totals that `updateProgram` reads.
  */
 export function microBatchProgram(training: TrainingLoss): Program {
-  return trace('microBatch', (graph) => {
+  const program = trace('microBatch', (graph) => {
     const { trainable, loss, gradients } = lossAndGradients(graph, training, true);
     const restart = graph.input('restart', []);
     accumulate(graph.stateful(totals.loss, []), loss, restart);
     trainable.forEach((param, i) => accumulate(total(graph, param), gradients[i]!, restart));
     return {};
   });
+  // Each gradient is gone as soon as it is added.
+  return changeEarly(program);
 }
 
 /** What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left. */

@@ -44,6 +44,13 @@ describe('the backend', () => {
     expect(notices).toEqual([expect.stringMatching(/has no bfloat16 instructions: .* not faster than fp32/)]);
   });
 
+  it('has fp16 only where that is asked for, and tells that it is emulated', () => {
+    pretend('avx512-bf16', 'avx512');
+    const { backend, notices } = chooseBackend({ precision: 'fp16' });
+    expect(backend.precision).toBe('fp16');
+    expect(notices).toEqual([expect.stringMatching(/^fp16 is emulated .* than fp32\.$/)]);
+  });
+
   it('is the reference where nothing is built, with a word on how to build', () => {
     pretendUnbuilt();
     const { backend, notices } = chooseBackend();

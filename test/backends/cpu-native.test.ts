@@ -207,7 +207,7 @@ describe('cpuBackend', () => {
       'cpu: threads must be a whole number from 1 to 1024, got 1.5',
     );
     expect(() => cpuBackend({ precision: 'fp8' as 'bf16' })).toThrow(
-      'cpu: precision must be fp32 or bf16, got fp8',
+      'cpu: precision must be one of fp32, bf16, fp16, got fp8',
     );
   });
 
@@ -239,6 +239,9 @@ describe('cpuBackend', () => {
   });
 
   it('describes itself in a line', () => {
+    expect(cpuBackend({ isa: 'portable', threads: 1, precision: 'fp16' }).describe()).toMatch(
+      /, portable, 1 thread, fp16 \(emulated/,
+    );
     expect(cpuBackend({ isa: 'portable', threads: 1, precision: 'bf16' }).describe()).toMatch(
       /, portable, 1 thread, bf16 \(without bf16 instructions/,
     );

@@ -6,10 +6,15 @@ import type { Model } from '../../src/models/model.ts';
 import { type ActivationMemory, mixedPrecision, planMemory } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
+import type { ConfigInput } from '../../src/train/config.ts';
+import { createModel } from '../../src/train/create-model.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
+import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { runProgram } from '../../src/train/run-program.ts';
 import { testBackends } from '../support/backends.ts';
 import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
+import { tinyStripes } from '../support/tiny-run.ts';
 import { randomValues } from '../support/random.ts';
 
 const batch = 3;
@@ -47,7 +52,7 @@ async function gradients(
 describe('recomputation', () => {
   for (const [kind, model] of Object.entries(models)) {
     for (const { label, create, skip } of testBackends()) {
-      it.skipIf(skip !== undefined).each<Precision>(['fp32', 'bf16'])(
+      it.skipIf(skip !== undefined).each<Precision>(['fp32', 'bf16', 'fp16'])(
         `leaves every bit of the gradients of ${kind} as it is on ${label} in %s${skip ? ` (skipped: ${skip})` : ''}`,
         async (precision) => {
           const kept = await gradients(create(precision), model, 'keep');
@@ -70,5 +75,18 @@ describe('recomputation', () => {
       return planMemory(precision === 'bf16' ? mixedPrecision(program) : program).arenaBytes;
     };
     expect(arena('keep') / arena('recompute')).toBeGreaterThan(factor);
+  });
+
+  it('is what train.memory asks for', () => {
+    const repeats = (train: ConfigInput['train']): boolean => {
+      const config = resolveConfig({ ...tinyStripes, train: { ...tinyStripes.train, ...train } });
+      const program = runProgram(config, createModel(config.model));
+      return program.nodes.some((node) => node.repeats !== undefined);
+    };
+    expect([repeats({}), repeats({ memory: 'keep' }), repeats({ memory: 'recompute' })]).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 });

@@ -1,10 +1,11 @@
 // Native kernels for the CPU, compiled per instruction set and chosen at run time.
-import { bytesOf, lower, mixedPrecision } from '../../program/index.ts';
+import { bytesOf, lower } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import { RectiflowError, valueError } from '../../tensor/errors.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffers, Precision } from '../backend.ts';
 import { checkBuffers } from '../checks.ts';
+import { precisionPass } from '../precision.ts';
 import { CpuBuffer } from './buffer.ts';
 import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
@@ -18,7 +19,7 @@ export interface CpuOptions {
   readonly isa?: Isa;
   /** Threads to compute with; one per physical core by default. Results do not depend on it. */
   readonly threads?: number;
-  /** `bf16`: products and what lies between them in bfloat16, everything else in float32. Default `fp32`. */
+  /** Default `fp32`. `fp16` is emulated: exact in what is rounded and how, but it saves neither memory nor time. */
   readonly precision?: Precision;
 }
 
@@ -47,16 +48,13 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
   if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
     throw valueError('cpu', 'threads', `a whole number from 1 to ${maxThreads}`, threads);
   }
-  if (precision !== 'fp32' && precision !== 'bf16')
-    throw valueError('cpu', 'precision', 'fp32 or bf16', precision);
+  const inPrecision = precisionPass('cpu', precision);
   const native = loadNative();
   const isa = chooseIsa(native, options.isa);
   const machine: Machine = { native, pool: poolOf(native, threads), isa, exclusively: serial() };
   const kernels = new Set([...native.kernels(isa), 'reshape', 'constant']);
-  const lowered = (program: Program): Program => {
-    const mixed = precision === 'bf16' ? mixedPrecision(program) : program;
-    return lower(mixed, `cpu (${isa})`, (op) => kernels.has(op));
-  };
+  const lowered = (program: Program): Program =>
+    lower(inPrecision(program), `cpu (${isa})`, (op) => kernels.has(op));
   return {
     name: 'cpu',
     isa,
@@ -70,7 +68,10 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
       checkBuffers(program, buffers);
       return bindProgram(program, buffers, machine);
     },
-    measurePeak: () => machine.exclusively(() => native.measurePeak(machine.pool, isa, precision)),
+    measurePeak() {
+      const multiplied = precision === 'fp16' ? 'fp32' : precision;
+      return machine.exclusively(() => native.measurePeak(machine.pool, isa, multiplied));
+    },
   };
 }
 
@@ -111,6 +112,11 @@ function serial(): Machine['exclusively'] {
 function describe(native: Native, isa: Isa, threads: number, precision: Precision): string {
   const cpu = native.features().cpu || 'CPU';
   const parts = [cpu, isa, `${threads} ${threads === 1 ? 'thread' : 'threads'}`, precision];
+  return parts.join(', ') + emulationNote(precision, isa);
+}
+
+function emulationNote(precision: Precision, isa: Isa): string {
+  if (precision === 'fp16') return ' (emulated: exact in its rules, saves neither memory nor time)';
   const emulated = precision === 'bf16' && isa !== 'avx512-bf16';
-  return parts.join(', ') + (emulated ? ' (without bf16 instructions here: saves memory, not time)' : '');
+  return emulated ? ' (without bf16 instructions here: saves memory, not time)' : '';
 }

@@ -71,7 +71,7 @@ export interface Native {
   /** Time spent in each node, summed over all runs. */
   profile(handle: Handle): { runs: number; nanoseconds: number[] };
   /** FLOP/s of multiply-adds on registers, on all threads of a pool that is not running. Blocks for about 0.3 s. */
-  measurePeak(pool: Pool, isa: Isa, precision: Precision): number;
+  measurePeak(pool: Pool, isa: Isa, precision: Exclude<Precision, 'fp16'>): number;
 }
 
 const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'];

@@ -1,20 +1,21 @@
 // The oracle: a plain interpreter, in float32 or float64. Slow, and with nothing in it that could be wrong quietly.
 import { setImmediate } from 'node:timers/promises';
 import type { Dense } from '../../ops/op.ts';
-import { lower, mixedPrecision, planMemory } from '../../program/index.ts';
+import { lower, planMemory } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor, TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffer, Buffers, Executable, Precision } from '../backend.ts';
 import { checkBuffers, checkInputs, checkOutput, checkValues } from '../checks.ts';
+import { precisionPass } from '../precision.ts';
 import { ops } from '../../ops/registry.ts';
 import { type Values, evaluate } from './evaluate.ts';
 
 export interface ReferenceOptions {
   /** What float32 values are held in: float32 as on other backends, or float64 to compare them with. */
   readonly float?: 'float32' | 'float64';
-  /** `bf16` rounds what mixed precision stores in bfloat16, so that its effect can be studied. */
+  /** `bf16` and `fp16` round what mixed precision stores in fewer bits, so that its effect can be studied. */
   readonly precision?: Precision;
 }
 
@@ -47,14 +48,14 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
     if (dtype === 'int32') return new Int32Array(size);
     return float === 'float64' ? new Float64Array(size) : new Float32Array(size);
   };
-  const lowered = (program: Program): Program => {
-    const mixed = precision === 'bf16' ? mixedPrecision(program) : program;
-    return lower(mixed, 'reference', (name) => ops[name as keyof typeof ops].kind === 'primitive');
-  };
+  const inPrecision = precisionPass('reference', precision);
+  const lowered = (program: Program): Program =>
+    lower(inPrecision(program), 'reference', (name) => ops[name as keyof typeof ops].kind === 'primitive');
   return {
     name: 'reference',
     precision,
-    describe: () => `reference interpreter, ${float}, one thread`,
+    describe: () =>
+      `reference interpreter, ${float}, one thread${precision === 'fp16' ? ', fp16 emulated' : ''}`,
     allocate: (type) => new ReferenceBuffer(type, allocate(type)),
     lower: lowered,
     compile: (program, buffers) => compile(lowered(program), buffers, allocate),

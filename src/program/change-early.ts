@@ -1,0 +1,36 @@
+import type { Node, Tensor } from '../tensor/tensor.ts';
+import { Program, opOf } from './program.ts';
+
+/**
+ * Moves every change of state up to where its inputs are made, so that they need not live on until the program ends: a gradient is
+ * added to its sum as soon as it is there. Nothing moves across a node that reads or changes the same memory, so results stay
+ * what they are.
+ */
+export function changeEarly(program: Program): Program {
+  const memory = memoryOf(program);
+  const order: Node[] = [];
+  for (const node of program.nodes) {
+    let place = order.length;
+    if (opOf(node).mutates) while (place > 0 && mayPass(node, order[place - 1]!, memory)) place--;
+    order.splice(place, 0, node);
+  }
+  return new Program(program.name, { ...program, nodes: order }, program.outputs);
+}
+
+/** Whether `node` may as well run before `other`, which stands before it. */
+function mayPass(node: Node, other: Node, memory: (tensor: Tensor) => Tensor): boolean {
+  const changes = (which: Node): Tensor[] => (opOf(which).mutates ?? []).map((i) => memory(which.inputs[i]!));
+  const touches = ({ inputs }: Node, values: readonly Tensor[]): boolean =>
+    inputs.some((tensor) => values.includes(memory(tensor)));
+  const makes = node.inputs.some((tensor) => other.outputs.includes(tensor));
+  return !makes && !touches(other, changes(node)) && !touches(node, changes(other));
+}
+
+/** The value whose memory a value lies in: reshapes are views. */
+function memoryOf(program: Program): (tensor: Tensor) => Tensor {
+  const views = new Map<Tensor, Tensor>();
+  const memory = (tensor: Tensor): Tensor => views.get(tensor) ?? tensor;
+  for (const { op, inputs, outputs } of program.nodes)
+    if (op.name === 'reshape') views.set(outputs[0]!, memory(inputs[0]!));
+  return memory;
+}
