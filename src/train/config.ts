@@ -141,7 +141,10 @@ export interface TrainConfig {
   readonly sampleEvery: number;
   /** A checkpoint is written at the end of a run in any case. */
   readonly checkpointEvery: number;
+  /** How many of the newest stay. */
   readonly keepCheckpoints: number;
+  /** Those of steps that are multiples of this stay for good. */
+  readonly keepEvery: number;
   readonly precision: 'auto' | 'fp32' | 'bf16';
 }
 

@@ -160,6 +160,7 @@ const schema: z.ZodType<Parsed> = settings({
     sampleEvery: whole(0).default(1000),
     checkpointEvery: whole(0).default(1000),
     keepCheckpoints: whole(1).default(3),
+    keepEvery: whole(0).default(0),
     precision: oneOf('auto', 'fp32', 'bf16').default('auto'),
   }).prefault({}),
   sample: settings({
