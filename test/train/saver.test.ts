@@ -1,12 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
-import { labelCondition } from '../../src/models/model.ts';
 import { Saver } from '../../src/train/saver.ts';
 import { Snapshot } from '../../src/train/snapshot.ts';
 
 afterEach(() => {
-  vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 const backend = referenceBackend();
@@ -67,7 +66,8 @@ describe('a checkpoint beside training', () => {
   });
 
   it('is waited for before the next copy is made, and a long wait is told once', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] });
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
     const { saver, saves, told } = saverOf();
     await weight.write(Float32Array.of(1, 2));
     for (const step of [10, 20, 25]) {
@@ -75,7 +75,7 @@ describe('a checkpoint beside training', () => {
       await vi.waitUntil(() => saves.length > 0);
       if (step > 10) {
         const before = saves.pop()!;
-        vi.advanceTimersByTime(1500);
+        now += 1500;
         expect(before.checkpoint.model.get('w')!.data).toEqual(Float32Array.of(1, 2));
         before.succeed();
       }
@@ -92,10 +92,33 @@ describe('a checkpoint beside training', () => {
 
   it('that fails is told, with the last good one and the next try', async () => {
     const { saver, saves, told } = saverOf();
-    await saver.begin(notes(10));
+    const failAt = async (step: number): Promise<void> => {
+      await saver.begin(notes(step));
+      await vi.waitUntil(() => saves.length === 1);
+      saves.pop()!.fail('The disk is full.');
+      await saver.settled();
+    };
+    await failAt(10);
+    const saved = saver.save(notes(15));
+    await vi.waitUntil(() => saves.length === 1);
+    saves.pop()!.succeed();
+    await saved;
+    await failAt(20);
+    await failAt(25);
+    expect(told.filter((text) => text.startsWith('The disk'))).toEqual([
+      'The disk is full. Training goes on, and the next try is after step 20. There is no checkpoint yet.',
+      'The disk is full. Training goes on, and the next try is after step 25. The last good checkpoint is at-15.',
+      'The disk is full. Training goes on, and the next try is at once. The last good checkpoint is at-15.',
+    ]);
+    expect(saver.saved).toEqual({ step: 15, path: 'at-15' });
+  });
+
+  it('that fails where somebody waits for it is an error', async () => {
+    const { saver, saves } = saverOf();
+    const saved = saver.save(notes(25));
     await vi.waitUntil(() => saves.length === 1);
     saves[0]!.fail('The disk is full.');
-    await saver.settled();
-    await saver.save(notes(11)).catch(() => {});
+    await expect(saved).rejects.toThrow('The disk is full.');
+    expect(saver.saved).toBeUndefined();
   });
 });
