@@ -7,6 +7,11 @@ import type { TensorType } from '../tensor/tensor.ts';
 export interface Buffer extends TensorType {
   /** A copy of the numbers. Waits for a run that is under way. */
   read(): Promise<HostArray>;
+  /**
+   * Like `read`, into memory that the caller has; as fast as the memory is copied.
+   * @param target as many elements as the shape holds: an Int32Array for int32, else a Float32Array or Float64Array
+   */
+  readInto(target: HostArray): Promise<void>;
   /** @param values as many as the shape holds; rounded to the buffer's dtype */
   write(values: HostArray): Promise<void>;
 }

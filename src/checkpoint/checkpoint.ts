@@ -5,6 +5,7 @@ import { RectiflowError, fileError, runError, systemProblem } from '../tensor/er
 import { digestFile, syncDirectory, writeDurably } from './durable.ts';
 import type { FileDigest } from './durable.ts';
 import { parseJsonObject } from './json.ts';
+import type { Pace } from './pace.ts';
 import { readSafetensors, writeSafetensors } from './safetensors-file.ts';
 import type { StoredTensors } from './safetensors.ts';
 
@@ -28,6 +29,14 @@ export interface SavedCheckpoint {
   readonly files: Readonly<Record<string, FileDigest>>;
 }
 
+/** Which checkpoints of a run stay when a newer one is saved. */
+export interface Retention {
+  /** As many of the newest. */
+  readonly keepCheckpoints: number;
+  /** And all whose step is a multiple of this; 0: no more than the newest. */
+  readonly keepEvery: number;
+}
+
 const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer'];
 const STEP_FOLDER = /^step-(\d{7,})$/;
 const LEFTOVER = /^\.(saving|replaced|removed)-(step-\d+)$/;
@@ -42,10 +51,11 @@ export function stepName(step: number): string {
 /**
  * Writes folder/step-N as a whole: under another name first, flushed to the disk, then renamed. Wherever a crash or a full
  * disk stops it, the checkpoints that were there remain.
+ * @param pace of hashing and writing, where something else goes on meanwhile
  * @returns the checkpoint's path
  * @throws RectiflowError when it cannot be written; nothing of it is left then
  */
-export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Promise<string> {
+export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, pace?: Pace): Promise<string> {
   const name = stepName(checkpoint.step);
   const path = join(folder, name);
   const saving = join(folder, `.saving-${name}`);
@@ -57,7 +67,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Pr
     const files: Record<string, FileDigest> = {};
     for (const part of PARTS) {
       const file = `${part}.safetensors`;
-      files[file] = await writeSafetensors(join(saving, file), checkpoint[part], metadata);
+      files[file] = await writeSafetensors(join(saving, file), checkpoint[part], metadata, pace);
     }
     const { step, state } = checkpoint;
     await writeDurably(join(saving, 'state.json'), [
@@ -81,10 +91,15 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Pr
   }
 }
 
-/** Keeps the newest `keep` of the checkpoints up to step `step`. Later ones are of a future that the run has left. */
-export async function removeOldCheckpoints(folder: string, step: number, keep: number): Promise<void> {
+/** Of the checkpoints up to step `step`, removes all but those to be kept. Later ones are of a future that the run has left. */
+export async function removeOldCheckpoints(
+  folder: string,
+  step: number,
+  { keepCheckpoints, keepEvery }: Retention,
+): Promise<void> {
   const steps = (await listCheckpoints(folder)).filter((candidate) => candidate <= step);
-  for (const old of steps.slice(0, Math.max(0, steps.length - keep))) {
+  for (const old of steps.slice(0, Math.max(0, steps.length - keepCheckpoints))) {
+    if (keepEvery > 0 && old % keepEvery === 0) continue;
     const removed = join(folder, `.removed-${stepName(old)}`);
     // Renamed first, so that no half-deleted one is ever taken for a checkpoint.
     await rename(join(folder, stepName(old)), removed);

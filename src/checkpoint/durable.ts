@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Pace } from './pace.ts';
 
 /** What identifies a file's content. */
 export interface FileDigest {
@@ -10,31 +11,38 @@ export interface FileDigest {
 }
 
 /** Small enough that hashing one piece does not hold up the event loop, large enough for the disk. */
-const PIECE_BYTES = 4 << 20;
+const PIECE_BYTES = 1 << 20;
+/** To write a piece takes the processor about as long as to hash it. */
+const WORK_PER_HASH = 2;
 
 /** A new file that is written piece by piece, hashed on the way and flushed to the disk at its end. */
 export class DurableFile {
   readonly path: string;
   readonly #file: FileHandle;
+  readonly #pace: Pace | undefined;
   readonly #hash = createHash('sha256');
   #bytes = 0;
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string, file: FileHandle, pace: Pace | undefined) {
     this.path = path;
     this.#file = file;
+    this.#pace = pace;
   }
 
   /** Fails if the file is already there. */
-  static async create(path: string): Promise<DurableFile> {
-    return new DurableFile(path, await open(path, 'wx'));
+  static async create(path: string, pace?: Pace): Promise<DurableFile> {
+    return new DurableFile(path, await open(path, 'wx'), pace);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
       const piece = chunk.subarray(start, start + PIECE_BYTES);
+      const began = performance.now();
       this.#hash.update(piece);
+      const hashing = performance.now() - began;
       await writeFully(this.#file, piece);
       this.#bytes += piece.length;
+      await this.#pace?.rest(WORK_PER_HASH * hashing);
     }
   }
 
@@ -54,9 +62,14 @@ export class DurableFile {
 /**
  * Writes a new file and flushes it to the disk, hashing what it writes. Fails if the file is already there; a file that
  * cannot be written to its end is removed.
+ * @param pace of hashing and writing; as fast as it goes by default
  */
-export async function writeDurably(path: string, chunks: Iterable<Uint8Array>): Promise<FileDigest> {
-  const file = await DurableFile.create(path);
+export async function writeDurably(
+  path: string,
+  chunks: Iterable<Uint8Array>,
+  pace?: Pace,
+): Promise<FileDigest> {
+  const file = await DurableFile.create(path, pace);
   try {
     for (const chunk of chunks) await file.write(chunk);
     return await file.finish();

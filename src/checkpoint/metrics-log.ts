@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { fileError, systemProblem } from '../tensor/errors.ts';
+import { type RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 
 /** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
 export interface MetricsRecord {
@@ -10,23 +10,42 @@ export interface MetricsRecord {
 
 const NEWLINE = 10;
 
-/** Appends records to metrics.jsonl, each a whole line. One writer at a time; wait for an append before the next. */
+/**
+ * Appends records to metrics.jsonl, each a whole line. One writer at a time; wait for an append before the next. A line that
+ * cannot be written must not end a training: the first one is told, the file then ends with the line before, and the next
+ * record is tried again.
+ */
 export class MetricsLog {
   readonly #path: string;
   readonly #file: FileHandle;
+  readonly #onFailure: (problem: RectiflowError) => void;
   #size: number;
+  #hasFailed = false;
 
-  private constructor(path: string, file: FileHandle, size: number) {
+  private constructor(
+    path: string,
+    file: FileHandle,
+    size: number,
+    onFailure: (problem: RectiflowError) => void,
+  ) {
     this.#path = path;
     this.#file = file;
     this.#size = size;
+    this.#onFailure = onFailure;
   }
 
   /**
    * Opens the log to go on after `step`: what a run wrote past the checkpoint that it resumes from is dropped, and so is a
    * last line that a crash cut.
+   * @param step 0 for a new run
+   * @param onFailure called once at most, when a line cannot be written
+   * @throws RectiflowError when the file cannot be opened
    */
-  static async open(path: string, step: number): Promise<MetricsLog> {
+  static async open(
+    path: string,
+    step: number,
+    onFailure: (problem: RectiflowError) => void,
+  ): Promise<MetricsLog> {
     let file: FileHandle | undefined;
     try {
       await (await open(path, 'a')).close();
@@ -34,14 +53,13 @@ export class MetricsLog {
       file = await open(path, 'r+');
       const size = bytesUpTo(await file.readFile(), step);
       await file.truncate(size);
-      return new MetricsLog(path, file, size);
+      return new MetricsLog(path, file, size, onFailure);
     } catch (error) {
       await file?.close();
       throw fileError(path, systemProblem(error), 'Check the path and the disk', error);
     }
   }
 
-  /** @throws RectiflowError when the line cannot be written; the file then ends with the line before */
   async append(record: MetricsRecord): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(record, nameNonFinite)}\n`);
     try {
@@ -50,23 +68,27 @@ export class MetricsLog {
       }
     } catch (error) {
       await this.#file.truncate(this.#size).catch(() => {});
-      throw fileError(
-        this.#path,
-        `a line cannot be written: ${systemProblem(error)}`,
-        'Check the disk',
-        error,
-      );
+      this.#fail(error);
+      return;
     }
     this.#size += line.length;
   }
 
   /** Flushes to the disk. */
   async sync(): Promise<void> {
-    await this.#file.sync();
+    await this.#file.sync().catch((error: unknown) => this.#fail(error));
   }
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const problem = `a line cannot be written: ${systemProblem(error)}`;
+    const advice = 'Training goes on, and lines will be missing until the disk takes them again';
+    this.#onFailure(fileError(this.#path, problem, advice, error));
   }
 }
 

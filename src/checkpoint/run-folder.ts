@@ -9,7 +9,7 @@ import {
   saveCheckpoint,
   stepName,
 } from './checkpoint.ts';
-import type { Checkpoint, SavedCheckpoint } from './checkpoint.ts';
+import type { Checkpoint, Retention, SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from './durable.ts';
 import { parseJsonObject } from './json.ts';
 import { lockRun } from './lock.ts';
@@ -17,6 +17,7 @@ import type { RunLock } from './lock.ts';
 import { describeMachine, version } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { MetricsLog } from './metrics-log.ts';
+import type { Pace } from './pace.ts';
 import { EventLog } from './tensorboard.ts';
 
 /** The content of config.json. */
@@ -107,9 +108,9 @@ export class RunFolder {
     return join(this.path, 'samples', `${stepName(step)}.png`);
   }
 
-  /** The log, ready to go on after `step`; 0 for a new run. */
-  async openMetrics(step: number): Promise<MetricsLog> {
-    return MetricsLog.open(join(this.path, 'metrics.jsonl'), step);
+  /** As `MetricsLog.open` does. */
+  async openMetrics(step: number, onFailure: (problem: RectiflowError) => void): Promise<MetricsLog> {
+    return MetricsLog.open(join(this.path, 'metrics.jsonl'), step, onFailure);
   }
 
   /** As `EventLog.open` does; it never throws. */
@@ -117,10 +118,12 @@ export class RunFolder {
     return EventLog.open(this.path, step, onFailure);
   }
 
-  /** Saves a checkpoint, then drops the oldest beyond `keep`. @returns its path */
-  async save(checkpoint: Checkpoint, keep: number): Promise<string> {
-    const path = await saveCheckpoint(this.checkpoints, checkpoint);
-    await describingFailure(this.path, () => removeOldCheckpoints(this.checkpoints, checkpoint.step, keep));
+  /** Saves a checkpoint as `saveCheckpoint` does, then drops old ones. @returns its path */
+  async save(checkpoint: Checkpoint, retention: Retention, pace?: Pace): Promise<string> {
+    const path = await saveCheckpoint(this.checkpoints, checkpoint, pace);
+    await describingFailure(this.path, () =>
+      removeOldCheckpoints(this.checkpoints, checkpoint.step, retention),
+    );
     return path;
   }
 

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { writeDurably } from './durable.ts';
 import type { FileDigest } from './durable.ts';
+import type { Pace } from './pace.ts';
 import { readFully, withFile } from './read-file.ts';
 import {
   allocateSlot,
@@ -22,8 +23,9 @@ export async function writeSafetensors(
   path: string,
   tensors: StoredTensors,
   metadata?: Readonly<Record<string, string>>,
+  pace?: Pace,
 ): Promise<FileDigest> {
-  return writeDurably(path, safetensorsChunks(tensors, metadata));
+  return writeDurably(path, safetensorsChunks(tensors, metadata), pace);
 }
 
 /**

@@ -109,11 +109,13 @@ export class EventLog {
   }
 
   async #guard(work: (file: FileHandle) => Promise<void>): Promise<void> {
-    if (!this.#file) return;
+    const file = this.#file;
+    if (!file) return;
     try {
-      await work(this.#file);
+      await work(file);
     } catch (error) {
-      await this.#fail(error);
+      // A flush runs beside what is appended: whichever fails first closes the file.
+      if (this.#file === file) await this.#fail(error);
     }
   }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { resume } from '../api/train.ts';
+import { exitCodesHelp } from './interrupt.ts';
 import { findRun } from './paths.ts';
 import { showRun } from './run-view.ts';
 
@@ -10,6 +11,7 @@ export function resumeCommand(): Command {
       'Goes on with a run where its last checkpoint left it, with the same numbers as if it had not stopped.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
+    .addHelpText('after', `\n${exitCodesHelp}`)
     .action(async (run: string) => {
       await showRun((options) => resume(findRun(run), options));
     });

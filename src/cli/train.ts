@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { train } from '../api/train.ts';
 import { recipes } from '../recipes/index.ts';
 import { loadConfig } from '../train/load-config.ts';
+import { exitCodesHelp } from './interrupt.ts';
 import { collect, numberFrom0, wholeNumber } from './options.ts';
 import { showRun } from './run-view.ts';
 
@@ -44,7 +45,10 @@ Examples:
   rectiflow train digits --set optimizer.learningRate=1e-3 --set model.depth=8
   rectiflow train my-config.yaml
 
-Ctrl-C finishes the step, saves, and says how to go on. The settings of a run are in runs/<name>/config.json.`,
+Ctrl-C finishes the step, saves, and says how to go on; pressed again, it leaves at once and saves nothing more. SIGTERM,
+SIGHUP and SIGUSR1 are like the first Ctrl-C. The settings of a run are in runs/<name>/config.json.
+
+${exitCodesHelp}`,
     )
     .action(async (target: string, { set = [], name, steps, epochs, threads }: Options) => {
       const overrides = [

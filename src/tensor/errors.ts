@@ -91,6 +91,8 @@ export function systemProblem(error: unknown): string {
     ENOTDIR: 'part of the path is a file, not a folder',
     ENOSPC: 'no space left on the disk',
     EDQUOT: 'the disk quota is used up',
+    EFBIG: 'the file is larger than the system allows',
+    EIO: 'the disk failed',
     EROFS: 'the disk is read-only',
     EMFILE: 'too many open files',
   };

@@ -163,7 +163,10 @@ export interface TrainConfig {
   readonly sampleEvery: number;
   /** A checkpoint is written at the end of a run in any case. */
   readonly checkpointEvery: number;
+  /** How many of the newest stay. */
   readonly keepCheckpoints: number;
+  /** Those of steps that are multiples of this stay for good. */
+  readonly keepEvery: number;
   readonly precision: 'auto' | 'fp32' | 'bf16' | 'fp16';
   /**
    * What blocks make for the backward pass. recompute: it is made again instead of kept, which takes far less memory and about a

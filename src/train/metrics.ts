@@ -22,6 +22,7 @@ export interface TrainObserver {
   /** Every `train.logEvery` steps, and at the first and last. */
   onStep?(metrics: StepMetrics): void;
   onSamples?(step: number, path: string): void;
+  /** When a checkpoint is whole and on the disk, which may be some steps later. */
   onCheckpoint?(step: number, path: string): void;
   /** A sentence that the user should read: a damaged checkpoint that was passed over, say. */
   onNotice?(text: string): void;

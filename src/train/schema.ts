@@ -189,6 +189,7 @@ const schema: z.ZodType<Parsed> = settings({
     sampleEvery: whole(0).default(1000),
     checkpointEvery: whole(0).default(1000),
     keepCheckpoints: whole(1).default(3),
+    keepEvery: whole(0).default(0),
     precision: oneOf('auto', 'fp32', 'bf16', 'fp16').default('auto'),
     memory: oneOf('keep', 'recompute').default('keep'),
   }).prefault({}),

@@ -1,12 +1,12 @@
 // Between a backend's buffers and the files of a checkpoint.
 import { join } from 'node:path';
-import type { Backend, Buffers } from '../backends/backend.ts';
+import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
 import { type CheckpointPart, type SavedCheckpoint, readCheckpointPart } from '../checkpoint/checkpoint.ts';
-import type { StoredTensor, StoredTensors } from '../checkpoint/safetensors.ts';
+import type { StoredTensors } from '../checkpoint/safetensors.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import type { Model } from '../models/model.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
-import { sameShape } from '../tensor/shape.ts';
+import { sameShape, sizeOf } from '../tensor/shape.ts';
 import { averagedWeights } from './state.ts';
 import { statePrefixes } from './step.ts';
 
@@ -22,17 +22,35 @@ function partsOf(model: Model, buffers: Buffers): Readonly<Record<CheckpointPart
   };
 }
 
-/** A copy of a training step's whole state. */
-export async function takeSnapshot(
-  model: Model,
-  buffers: Buffers,
-): Promise<Record<CheckpointPart, StoredTensors>> {
-  const { model: weights, ema, optimizer } = partsOf(model, buffers);
-  return { model: await store(weights), ema: await store(ema), optimizer: await store(optimizer) };
+/** A copy of a training step's whole state, in memory that is allocated once: each `take` replaces the copy before it. */
+export class Snapshot {
+  readonly parts: Readonly<Record<CheckpointPart, StoredTensors>>;
+  readonly #copies = new Map<Buffer, Float32Array>();
+
+  constructor(model: Model, buffers: Buffers) {
+    const { model: weights, ema, optimizer } = partsOf(model, buffers);
+    this.parts = { model: this.#store(weights), ema: this.#store(ema), optimizer: this.#store(optimizer) };
+  }
+
+  async take(): Promise<void> {
+    for (const [buffer, copy] of this.#copies) await buffer.readInto(copy);
+  }
+
+  #store(buffers: Buffers): StoredTensors {
+    return new Map(
+      [...buffers].map(([name, buffer]) => {
+        const copy = this.#copies.get(buffer) ?? new Float32Array(sizeOf(buffer.shape));
+        // Touched now: the system finds memory when it is written to first, for which no step should have to wait.
+        copy.fill(0);
+        this.#copies.set(buffer, copy);
+        return [name, { dtype: 'F32', shape: buffer.shape, data: copy }];
+      }),
+    );
+  }
 }
 
 /**
- * Puts a checkpoint's tensors back where `takeSnapshot` found them.
+ * Puts a checkpoint's tensors back where a `Snapshot` found them.
  * @throws RectiflowError naming the file and the tensors that do not fit the model
  */
 export async function restoreSnapshot(model: Model, buffers: Buffers, saved: SavedCheckpoint): Promise<void> {
@@ -53,16 +71,6 @@ export async function loadWeights(
   );
   await restorePart(saved, part, weights);
   return weights;
-}
-
-async function store(buffers: Buffers): Promise<StoredTensors> {
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, buffer] of buffers) {
-    const values = await buffer.read();
-    const data = values instanceof Float32Array ? values : Float32Array.from(values);
-    tensors.set(name, { dtype: 'F32', shape: buffer.shape, data });
-  }
-  return tensors;
 }
 
 async function restorePart(saved: SavedCheckpoint, part: CheckpointPart, buffers: Buffers): Promise<void> {

@@ -41,7 +41,7 @@ export class StepLog {
 
   /**
    * Goes on after `step` and `seconds` of training.
-   * @param onProblem is told what TensorBoard will not show; the run does not end for it
+   * @param onProblem is told what the logs will lack; the run does not end for it
    */
   static async open(
     folder: RunFolder,
@@ -50,7 +50,7 @@ export class StepLog {
     seconds: number,
     onProblem: (problem: RectiflowError) => void,
   ): Promise<StepLog> {
-    const file = await folder.openMetrics(step);
+    const file = await folder.openMetrics(step, onProblem);
     const events = await folder.openEvents(step, onProblem);
     return new StepLog(folder.path, file, events, batchSize, step, seconds);
   }

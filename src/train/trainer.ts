@@ -1,5 +1,5 @@
 // A run from its first step, or from a checkpoint, to its last.
-import { access } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
@@ -8,11 +8,13 @@ import { FlowSampler } from '../flow/sample.ts';
 import { countParameters } from '../models/model.ts';
 import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
+import { RectiflowError } from '../tensor/errors.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
 import { type DataRecord, describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { isPicture, writeSampleGrid } from './sample-grid.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { type CheckpointNotes, Saver } from './saver.ts';
+import { Snapshot } from './snapshot.ts';
 import { averagedWeights } from './state.ts';
 import { StepLog } from './step-log.ts';
 
@@ -53,9 +55,9 @@ export class Trainer {
   readonly #log: StepLog;
   readonly #sampler: FlowSampler;
   readonly #loader: Loader;
+  readonly #saver: Saver;
   #step: number;
   #position: SamplerPosition;
-  #saved: { readonly step: number; readonly path: string } | undefined;
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
@@ -76,7 +78,14 @@ export class Trainer {
     });
     this.#step = checkpoint?.step ?? 0;
     this.#position = position;
-    this.#saved = checkpoint;
+    this.#saver = new Saver({
+      folder,
+      snapshot: new Snapshot(model, buffers),
+      train: config.train,
+      observer,
+      flush: () => log.sync(),
+      saved: checkpoint,
+    });
   }
 
   /** @param folder is held by this process; the caller closes it */
@@ -99,7 +108,8 @@ export class Trainer {
 
   /**
    * Trains to the last step, or until the signal: then the step that is running is finished and saved.
-   * @throws RectiflowError when the loss or the gradient is no longer a finite number; nothing is saved then
+   * @throws RectiflowError when the loss or the gradient is no longer a finite number, where nothing is saved; and when the
+   *   last checkpoint cannot be written
    */
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
@@ -108,11 +118,13 @@ export class Trainer {
       while (this.#step < steps) {
         if (signal?.aborted) break;
         await this.#advance();
-        if (isDue(this.#step, checkpointEvery)) await this.#save();
+        if (isDue(this.#step, checkpointEvery)) await this.#saver.begin(await this.#notes());
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
       const finished = this.#step === steps;
-      if (this.#step > 0 && this.#saved?.step !== this.#step) await this.#save();
+      await this.#saver.settled();
+      if (this.#step > 0 && this.#saver.saved?.step !== this.#step)
+        await this.#saver.save(await this.#notes());
       if (finished && !(await exists(this.#folder.samplePath(steps)))) await this.#sample(signal);
       return {
         run: this.#folder.path,
@@ -120,11 +132,12 @@ export class Trainer {
         finished,
         seconds: this.#log.watch.seconds,
         metrics: this.#log.metrics,
-        checkpoint: this.#saved?.path,
+        checkpoint: this.#saver.saved?.path,
         samples: this.#samples,
       };
     } finally {
       this.#loader.close();
+      await this.#saver.settled();
       await this.#log.close();
     }
   }
@@ -166,25 +179,20 @@ export class Trainer {
     const step = this.#step;
     const epoch = this.#position.epoch + this.#position.offset / source.count;
     const logged = { step, loss: loss!, learningRate: this.#learningRate(step), gradNorm: gradNorm!, epoch };
-    const metrics = await this.#log.write(logged, this.#saved?.path);
+    // The error that this will end in names the last good checkpoint.
+    if (!Number.isFinite(loss! + gradNorm!)) await this.#saver.settled();
+    const metrics = await this.#log.write(logged, this.#saver.saved?.path);
     this.#observer.onStep?.(metrics);
   }
 
-  async #save(): Promise<void> {
-    const { config, model, conditioning, source, buffers } = this.#training;
+  async #notes(): Promise<CheckpointNotes> {
+    const { config, conditioning, source } = this.#training;
     // Also tells whether the weights are worth saving.
     if (this.#log.step !== this.#step) await this.#logStep();
     const data = describeData(source, conditioning.learnt);
     const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds, data };
-    const snapshot = await takeSnapshot(model, buffers);
     const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
-    await this.#log.sync();
-    const path = await this.#folder.save(
-      { ...snapshot, step: this.#step, state: { ...state }, metadata },
-      config.train.keepCheckpoints,
-    );
-    this.#saved = { step: this.#step, path };
-    this.#observer.onCheckpoint?.(this.#step, path);
+    return { step: this.#step, state: { ...state }, metadata };
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
@@ -195,7 +203,11 @@ export class Trainer {
       await writeSampleGrid(path, this.#sampler, model.sampleShape, config, conditioning, signal);
     } catch (error) {
       if (signal?.aborted) return;
-      throw error;
+      if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
+      // A full disk, say: no training ends because of a picture.
+      await rm(path, { force: true });
+      this.#observer.onNotice?.(error.message);
+      return;
     }
     await this.#log.writeSamples(this.#step, path);
     this.#samples = path;

@@ -132,10 +132,16 @@ describe('damage', () => {
 describe('retention', () => {
   test('the newest are kept; those of later steps, which the run has left, do not count', async () => {
     for (const step of [1, 2, 3, 4, 9]) await saveCheckpoint(folder, checkpointAt(step));
-    await removeOldCheckpoints(folder, 4, 2);
+    await removeOldCheckpoints(folder, 4, { keepCheckpoints: 2, keepEvery: 0 });
     expect(await listCheckpoints(folder)).toEqual([3, 4, 9]);
-    await removeOldCheckpoints(folder, 9, 5);
+    await removeOldCheckpoints(folder, 9, { keepCheckpoints: 5, keepEvery: 0 });
     expect(await readdir(folder)).toHaveLength(3);
+  });
+
+  test('those of every so many steps are kept beside the newest', async () => {
+    for (const step of [10, 15, 20, 25, 30]) await saveCheckpoint(folder, checkpointAt(step));
+    await removeOldCheckpoints(folder, 30, { keepCheckpoints: 2, keepEvery: 20 });
+    expect(await listCheckpoints(folder)).toEqual([20, 25, 30]);
   });
 });
 

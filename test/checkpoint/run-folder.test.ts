@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listCheckpoints } from '../../src/checkpoint/checkpoint.ts';
 import { lockRun, processStart } from '../../src/checkpoint/lock.ts';
 import type { LockRecord } from '../../src/checkpoint/lock.ts';
@@ -90,6 +90,10 @@ describe('lock', () => {
 });
 
 describe('metrics.jsonl', () => {
+  const noFailure = (problem: Error): void => {
+    throw problem;
+  };
+
   const write = async (text: string): Promise<string> => {
     const path = join(folder, 'metrics.jsonl');
     await writeFile(path, text);
@@ -98,7 +102,7 @@ describe('metrics.jsonl', () => {
 
   test('records come back, infinities and NaN by name', async () => {
     const path = join(folder, 'metrics.jsonl');
-    const log = await MetricsLog.open(path, 0);
+    const log = await MetricsLog.open(path, 0, noFailure);
     await log.append({ step: 1, loss: 2.5, note: 'a\nb' });
     await log.append({ step: 2, loss: NaN, norm: Infinity });
     await log.sync();
@@ -118,7 +122,7 @@ describe('metrics.jsonl', () => {
       await writeFile(path, bytes.subarray(0, length));
       const whole = bytes.subarray(0, length).toString().split('\n').length - 1;
       expect((await readMetrics(path)).records).toHaveLength(whole);
-      const log = await MetricsLog.open(path, 10);
+      const log = await MetricsLog.open(path, 10, noFailure);
       await log.append({ step: 4 });
       await log.close();
       expect((await readMetrics(path)).records.map(({ step }) => step)).toEqual([
@@ -130,12 +134,33 @@ describe('metrics.jsonl', () => {
 
   test('lines past the resumed step are dropped', async () => {
     const path = await write('{"step":10}\n{"step":20}\n{"step":30}\n{"st');
-    const log = await MetricsLog.open(path, 20);
+    const log = await MetricsLog.open(path, 20, noFailure);
     await log.append({ step: 21 });
     await log.close();
     expect(await readFile(path, 'utf8')).toBe('{"step":10}\n{"step":20}\n{"step":21}\n');
-    await (await MetricsLog.open(path, 0)).close();
+    await (await MetricsLog.open(path, 0, noFailure)).close();
     expect(await readFile(path, 'utf8')).toBe('');
+  });
+
+  test('a line that cannot be written is told once and leaves no trace; the next is tried again', async () => {
+    const path = await write('');
+    const problems: string[] = [];
+    const log = await MetricsLog.open(path, 0, ({ message }) => problems.push(message));
+    await log.append({ step: 1 });
+    const file = await open(path);
+    const real = Object.getPrototypeOf(file) as typeof file;
+    const fails = vi.spyOn(real, 'write').mockImplementation(async () => {
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    });
+    for (const step of [2, 3]) await log.append({ step });
+    fails.mockRestore();
+    await log.append({ step: 4 });
+    await Promise.all([log.close(), file.close()]);
+    expect(await readFile(path, 'utf8')).toBe('{"step":1}\n{"step":4}\n');
+    expect(problems).toEqual([
+      `${path}: a line cannot be written: no space left on the disk. ` +
+        'Training goes on, and lines will be missing until the disk takes them again.',
+    ]);
   });
 
   test('lines that are no records are counted', async () => {
@@ -151,7 +176,7 @@ describe('run folder', () => {
   test('create, save, close, open again', async () => {
     const path = join(folder, 'runs', 'digits');
     const run = await RunFolder.create(path, config);
-    for (const step of [1, 2, 3]) await run.save(checkpointAt(step), 2);
+    for (const step of [1, 2, 3]) await run.save(checkpointAt(step), { keepCheckpoints: 2, keepEvery: 0 });
     expect(await listCheckpoints(run.checkpoints)).toEqual([2, 3]);
     expect(run.samplePath(7)).toBe(join(path, 'samples', 'step-0000007.png'));
     await expect(RunFolder.open(path)).rejects.toThrow(/in use by process/);

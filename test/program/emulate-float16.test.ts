@@ -9,7 +9,7 @@ import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Node, Tensor } from '../../src/tensor/tensor.ts';
 import { givenDraw } from '../../src/train/draw.ts';
-import { gradientProgram } from '../../src/train/step.ts';
+import { gradientProgram } from '../../src/train/loss.ts';
 import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';

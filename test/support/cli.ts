@@ -56,8 +56,12 @@ export function startRectiflow(folder: string, args: readonly string[]): Running
 
 /** @param args what to put behind `node` */
 export function startNode(folder: string, args: readonly string[]): Running {
+  return start(folder, process.execPath, args);
+}
+
+export function start(folder: string, command: string, args: readonly string[]): Running {
   if (!existsSync(dist)) throw new Error('There is no dist/: build it first, with npm run build');
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   let stdout = '';
   let stderr = '';

@@ -28,12 +28,14 @@ describe('a run', () => {
         onCheckpoint: (step) => told.push(`checkpoint ${step}`),
       },
     );
-    expect(told).toEqual([
+    // The checkpoint of step 6 is told when it is written, which is some time during the steps after it.
+    expect(told.indexOf('checkpoint 6')).toBeGreaterThan(told.indexOf('step 6'));
+    expect(told.indexOf('checkpoint 6')).toBeLessThan(told.indexOf('checkpoint 12'));
+    expect(told.filter((what) => what !== 'checkpoint 6')).toEqual([
       'start 0 12 17',
       'step 1',
       'step 4',
       'step 6',
-      'checkpoint 6',
       'step 8',
       'samples 8',
       'step 12',

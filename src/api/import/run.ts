@@ -112,7 +112,7 @@ async function saveRun(
   const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
   const optimizer = zeroMoments(config.model as ImageModel);
   try {
-    await folder.save({ ...weights, optimizer, step: 0, state, metadata }, config.train.keepCheckpoints);
+    await folder.save({ ...weights, optimizer, step: 0, state, metadata }, config.train);
   } catch (error) {
     await rm(folder.path, { recursive: true, force: true });
     throw error;

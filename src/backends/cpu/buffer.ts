@@ -2,7 +2,7 @@ import type { HostArray } from '../../tensor/dtype.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
 import type { Buffer } from '../backend.ts';
 import { checkValues } from '../checks.ts';
-import { readTensor, writeTensor } from './memory.ts';
+import { copyTensor, readTensor, writeTensor } from './memory.ts';
 
 /** Persistent memory of the CPU backend. */
 export class CpuBuffer implements Buffer {
@@ -20,6 +20,11 @@ export class CpuBuffer implements Buffer {
 
   read(): Promise<HostArray> {
     return this.exclusively(() => readTensor(this, { memory: this.memory, offset: 0 }));
+  }
+
+  async readInto(target: HostArray): Promise<void> {
+    checkValues('buffer', this, target);
+    await this.exclusively(() => copyTensor(this, { memory: this.memory, offset: 0 }, target));
   }
 
   async write(values: HostArray): Promise<void> {

@@ -10,12 +10,26 @@ export interface Region {
 }
 
 /** A copy of a tensor's numbers; bfloat16 is widened to float32. */
-export function readTensor({ shape, dtype }: TensorType, { memory, offset }: Region): HostArray {
+export function readTensor(type: TensorType, region: Region): HostArray {
+  const size = sizeOf(type.shape);
+  const values = type.dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
+  copyTensor(type, region, values);
+  return values;
+}
+
+/** Like `readTensor`, into memory that is there. */
+export function copyTensor({ shape, dtype }: TensorType, region: Region, target: HostArray): void {
+  const { memory, offset } = region;
   const size = sizeOf(shape);
-  if (dtype === 'int32') return new Int32Array(memory, offset, size).slice();
-  if (dtype === 'float32') return new Float32Array(memory, offset, size).slice();
-  const bits = Uint32Array.from(new Uint16Array(memory, offset, size), (half) => half << 16);
-  return new Float32Array(bits.buffer);
+  if (dtype === 'int32') target.set(new Int32Array(memory, offset, size));
+  else if (dtype === 'float32') target.set(new Float32Array(memory, offset, size));
+  else {
+    const halves = new Uint16Array(memory, offset, size);
+    const floats = target instanceof Float32Array ? target : new Float32Array(size);
+    const words = new Uint32Array(floats.buffer, floats.byteOffset, size);
+    for (let i = 0; i < size; i++) words[i] = halves[i]! << 16;
+    if (floats !== target) target.set(floats);
+  }
 }
 
 /** Writes a tensor's numbers, rounded to its dtype (bfloat16: to nearest, ties to even). */

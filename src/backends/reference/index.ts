@@ -34,6 +34,12 @@ class ReferenceBuffer implements Buffer {
     return Promise.resolve(this.data.slice());
   }
 
+  readInto(target: HostArray): Promise<void> {
+    checkValues('buffer', this, target);
+    target.set(this.data);
+    return Promise.resolve();
+  }
+
   write(values: HostArray): Promise<void> {
     checkValues('buffer', this, values);
     this.data.set(values);

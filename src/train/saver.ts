@@ -1,0 +1,120 @@
+// Checkpoints that are written while training goes on.
+import type { Checkpoint, Retention } from '../checkpoint/checkpoint.ts';
+import { Pace } from '../checkpoint/pace.ts';
+import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { TrainConfig } from './config.ts';
+import type { TrainObserver } from './metrics.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What a checkpoint holds beside tensors. */
+export type CheckpointNotes = Pick<Checkpoint, 'step' | 'state' | 'metadata'>;
+
+export interface SaverOptions {
+  readonly folder: Pick<RunFolder, 'save'>;
+  readonly snapshot: Snapshot;
+  readonly train: Retention & Pick<TrainConfig, 'steps' | 'checkpointEvery'>;
+  readonly observer: TrainObserver;
+  /** Flushes what must not be behind the checkpoint: the logs. */
+  readonly flush: () => Promise<void>;
+  /** The checkpoint that the run goes on after. */
+  readonly saved?: LastCheckpoint | undefined;
+}
+
+export interface LastCheckpoint {
+  readonly step: number;
+  readonly path: string;
+}
+
+/**
+ * The share of the time in which a checkpoint is hashed and written beside training. Every thread of a step can have to wait
+ * for the one that this delays, so that steps take longer by as much at most.
+ */
+const SHARE = 0.04;
+/** Milliseconds of waiting for a checkpoint from which on one may want to do something about it. */
+const NOTABLE_WAIT = 1000;
+
+/** Saves one checkpoint at a time. Training stops for the copy alone. */
+export class Saver {
+  readonly #options: SaverOptions;
+  #saved: LastCheckpoint | undefined;
+  #writing: { readonly step: number; readonly pace: Pace; readonly done: Promise<void> } | undefined;
+  #hasToldOfWait = false;
+
+  constructor(options: SaverOptions) {
+    this.#options = options;
+    this.#saved = options.saved;
+  }
+
+  /** The last checkpoint that is whole and on the disk. */
+  get saved(): LastCheckpoint | undefined {
+    return this.#saved;
+  }
+
+  get isWriting(): boolean {
+    return this.#writing !== undefined;
+  }
+
+  /**
+   * Copies the state, and writes the copy while training goes on. Where that fails, a notice says so and nothing else
+   * happens. Waits for the save before, if it is still going on.
+   */
+  async begin(notes: CheckpointNotes): Promise<void> {
+    await this.#makeRoom();
+    await this.#options.snapshot.take();
+    const pace = new Pace(SHARE);
+    const done = this.#write(notes, pace)
+      .catch((error: Error) => this.#tellFailure(notes.step, error))
+      .then(() => {
+        this.#writing = undefined;
+      });
+    this.#writing = { step: notes.step, pace, done };
+  }
+
+  /**
+   * Saves, and waits until the checkpoint is on the disk.
+   * @throws RectiflowError when it cannot be written
+   */
+  async save(notes: CheckpointNotes): Promise<void> {
+    await this.settled();
+    await this.#options.snapshot.take();
+    await this.#write(notes);
+  }
+
+  /** Waits, now at full speed, until nothing is being written. `saved` tells what came of it. */
+  async settled(): Promise<void> {
+    this.#writing?.pace.hurry();
+    await this.#writing?.done;
+  }
+
+  async #write(notes: CheckpointNotes, pace?: Pace): Promise<void> {
+    const { folder, snapshot, train, observer, flush } = this.#options;
+    await flush();
+    const path = await folder.save({ ...snapshot.parts, ...notes }, train, pace);
+    this.#saved = { step: notes.step, path };
+    observer.onCheckpoint?.(notes.step, path);
+  }
+
+  async #makeRoom(): Promise<void> {
+    if (!this.#writing) return;
+    const { step } = this.#writing;
+    const began = performance.now();
+    await this.settled();
+    const waited = performance.now() - began;
+    if (waited < NOTABLE_WAIT || this.#hasToldOfWait) return;
+    this.#hasToldOfWait = true;
+    this.#options.observer.onNotice?.(
+      `training had to wait ${(waited / 1000).toFixed(1)} s until the checkpoint of step ${step} was written: ` +
+        'save less often (a larger train.checkpointEvery), or to a faster disk.',
+    );
+  }
+
+  #tellFailure(step: number, { message }: Error): void {
+    const { train, observer } = this.#options;
+    const next = Math.min(step + train.checkpointEvery, train.steps);
+    const when = step < next ? `after step ${next}` : 'at once';
+    const good = this.#saved
+      ? `The last good checkpoint is ${this.#saved.path}`
+      : 'There is no checkpoint yet';
+    observer.onNotice?.(`${message} Training goes on, and the next try is ${when}. ${good}.`);
+  }
+}
