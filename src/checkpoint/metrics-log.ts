@@ -5,8 +5,12 @@ import { fileError, systemProblem } from '../tensor/errors.ts';
 /** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
 export interface MetricsRecord {
   readonly step: number;
-  readonly [name: string]: number | string | boolean | null;
+  readonly [name: string]: MetricValue | undefined;
 }
+
+type Plain = number | string | boolean | null;
+/** One value, a list of them or some by name. */
+export type MetricValue = Plain | readonly Plain[] | Readonly<Record<string, Plain>>;
 
 const NEWLINE = 10;
 

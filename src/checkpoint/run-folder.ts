@@ -107,6 +107,11 @@ export class RunFolder {
     return join(this.path, 'samples', `${stepName(step)}.png`);
   }
 
+  /** Where the picture of how samples of a step come out of noise belongs. */
+  stripPath(step: number): string {
+    return join(this.path, 'samples', `${stepName(step)}-path.png`);
+  }
+
   /** The log, ready to go on after `step`; 0 for a new run. */
   async openMetrics(step: number): Promise<MetricsLog> {
     return MetricsLog.open(join(this.path, 'metrics.jsonl'), step);

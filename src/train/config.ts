@@ -20,6 +20,7 @@ export interface RunConfig {
   readonly optimizer: OptimizerConfig;
   readonly ema: EmaConfig;
   readonly train: TrainConfig;
+  readonly heldOut: HeldOutConfig;
   readonly sample: SampleConfig;
   readonly backend: BackendConfig;
 }
@@ -145,6 +146,14 @@ export interface TrainConfig {
   readonly precision: 'auto' | 'fp32' | 'bf16';
 }
 
+/** Samples that are not trained on: their loss tells what is learnt from what is learnt by heart. */
+export interface HeldOutConfig {
+  /** How many; half of the set at most. 0, the default: none. */
+  readonly count: number;
+  /** Steps from one evaluation to the next; the last step has one in any case. */
+  readonly every: number;
+}
+
 /** How samples are made, during training and by default afterwards. */
 export interface SampleConfig {
   readonly sampler: SamplerName;
@@ -167,6 +176,8 @@ export interface SampleConfig {
   readonly prompts: readonly string[];
   /** The columns of the grid. Without labels and prompts the grid has as many rows. */
   readonly perClass: number;
+  /** The weights that make the grids during training: the average, those of the step, or the two side by side. */
+  readonly gridWeights: 'both' | 'ema' | 'model';
 }
 
 export interface BackendConfig {

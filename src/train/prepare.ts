@@ -1,5 +1,6 @@
 import type { Backend, Buffer, Executable } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import type { Model } from '../models/model.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
@@ -23,6 +24,10 @@ export interface TrainingOptions {
 
 /** A training step that is ready to run. */
 export interface PreparedTraining extends TrainingOptions {
+  /** The samples that are trained on. */
+  readonly source: Source;
+  /** Where some are kept out of training. */
+  readonly split: HeldOutSplit | undefined;
   readonly model: Model;
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
@@ -36,7 +41,10 @@ export interface PreparedTraining extends TrainingOptions {
  * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
-  const { config, backend, source, checkpoint } = options;
+  const { config, backend, checkpoint } = options;
+  const { count } = config.heldOut;
+  const split = count > 0 ? holdOut(options.source, count, config.seed) : undefined;
+  const source = split?.trained ?? options.source;
   const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(config.model, source);
   const conditioning = await openConditioning(options.captions ?? config.model, learnt);
   const model = createModel(config.model, conditioning.text);
@@ -47,5 +55,5 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const executable = backend.compile(program, buffers);
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
   else await initializeState(backend, model, buffers, config.seed);
-  return { ...options, model, conditioning, buffers, executable };
+  return { ...options, source, split, model, conditioning, buffers, executable };
 }

@@ -1,6 +1,7 @@
 import type { Model } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
-import type { RunConfig } from './config.ts';
+import type { AdamWSettings } from '../optim/adamw.ts';
+import type { OptimizerConfig, RunConfig } from './config.ts';
 import { randomDraw } from './draw.ts';
 import { trainingStepProgram } from './step.ts';
 
@@ -9,7 +10,6 @@ export function runProgram(
   { seed, flow, optimizer, train }: Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train'>,
   model: Model,
 ): Program {
-  const { betas, epsilon, weightDecay, clipNorm } = optimizer;
   return trainingStepProgram({
     model,
     batch: train.batchSize,
@@ -21,7 +21,11 @@ export function runProgram(
     }),
     weighting: flow.lossWeighting,
     decayed: optimizer.decayed,
-    adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
-    maxGradNorm: clipNorm === 0 ? undefined : clipNorm,
+    adamw: adamwSettings(optimizer),
+    maxGradNorm: optimizer.clipNorm === 0 ? undefined : optimizer.clipNorm,
   });
+}
+
+export function adamwSettings({ betas, epsilon, weightDecay }: OptimizerConfig): AdamWSettings {
+  return { beta1: betas[0], beta2: betas[1], epsilon, weightDecay };
 }

@@ -162,6 +162,7 @@ const schema: z.ZodType<Parsed> = settings({
     keepCheckpoints: whole(1).default(3),
     precision: oneOf('auto', 'fp32', 'bf16').default('auto'),
   }).prefault({}),
+  heldOut: settings({ count: whole(0).default(0), every: whole(1).default(500) }).prefault({}),
   sample: settings({
     sampler: oneOf(...(Object.keys(samplers) as SamplerName[])).default('euler'),
     steps: whole(1).default(50),
@@ -177,6 +178,7 @@ const schema: z.ZodType<Parsed> = settings({
     labels: z.array(whole(0), { error: 'a list of labels, as in [0, 1, 2]' }).optional(),
     prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
     perClass: whole(1).default(8),
+    gridWeights: oneOf('both', 'ema', 'model').default('both'),
   }).prefault({}),
   backend: settings({
     name: oneOf('auto', 'cpu', 'reference').default('auto'),

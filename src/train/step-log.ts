@@ -3,9 +3,13 @@ import type { RunFolder } from '../checkpoint/run-folder.ts';
 import type { EventLog } from '../checkpoint/tensorboard.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
+import { scalarsOf } from './scalars.ts';
 
-/** What is known of a step when it is logged; the log adds the times. */
-export type LoggedStep = Omit<StepMetrics, 'samplesPerSecond' | 'seconds' | 'dataWait'>;
+/** What is known of a step when it is logged; the log adds times and memory. */
+export type LoggedStep = Omit<
+  StepMetrics,
+  'samplesPerSecond' | 'seconds' | 'dataWait' | 'mfu' | 'memory' | 'peakMemory'
+>;
 
 /** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
 export class StepLog {
@@ -13,6 +17,8 @@ export class StepLog {
   readonly watch: Stopwatch;
   /** Runs while it waits for data, which is part of training. */
   readonly waiting: Stopwatch = new Stopwatch();
+  /** What the machine could train at its peak; set when that is known. */
+  mostSamplesPerSecond: number | undefined;
   readonly #run: string;
   readonly #file: MetricsLog;
   readonly #events: EventLog;
@@ -74,15 +80,18 @@ export class StepLog {
     const samples = (logged.step - this.#step) * this.#batchSize;
     const elapsed = seconds - this.#seconds;
     const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
-    const metrics = { ...logged, samplesPerSecond: samples / elapsed, seconds, dataWait };
-    await this.#file.append(metrics);
-    await this.#events.addScalars(metrics.step, {
-      'train/loss': metrics.loss,
-      'train/learning_rate': metrics.learningRate,
-      'train/grad_norm': metrics.gradNorm,
-      'train/samples_per_second': metrics.samplesPerSecond,
-      'train/data_wait': metrics.dataWait,
-    });
+    const samplesPerSecond = samples / elapsed;
+    const metrics: StepMetrics = {
+      ...logged,
+      samplesPerSecond,
+      seconds,
+      dataWait,
+      ...(this.mostSamplesPerSecond && { mfu: samplesPerSecond / this.mostSamplesPerSecond }),
+      memory: process.memoryUsage.rss(),
+      peakMemory: 1024 * process.resourceUsage().maxRSS,
+    };
+    await this.#file.append({ ...metrics });
+    await this.#events.addScalars(metrics.step, scalarsOf(metrics));
     this.#checkFinite(metrics, lastGood);
     this.#step = logged.step;
     this.#seconds = seconds;
@@ -91,9 +100,9 @@ export class StepLog {
     return metrics;
   }
 
-  /** @param path of the grid of samples that was made after `step` */
-  async writeSamples(step: number, path: string): Promise<void> {
-    await this.#events.addImage(step, 'samples', path);
+  /** @param path of a picture that was made after `step` */
+  async writeImage(step: number, tag: string, path: string): Promise<void> {
+    await this.#events.addImage(step, tag, path);
   }
 
   /** Flushes to the disk. */

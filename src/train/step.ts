@@ -1,6 +1,6 @@
 // A whole training step as one program: draws, forward, backward, clipping, AdamW and EMA.
 import { type LossWeighting, lossWeights } from '../flow/loss-weighting.ts';
-import { rectifiedFlowLoss, weightedFlowLoss } from '../flow/rectified-flow.ts';
+import { rectifiedFlowLoss, velocityTarget, weightedFlowLoss } from '../flow/rectified-flow.ts';
 import { type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { constant, globalNorm } from '../ops/index.ts';
@@ -9,6 +9,7 @@ import { clipScale } from '../optim/clipping.ts';
 import { type Program, grad, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import type { Draw } from './draw.ts';
+import { blockNorms, sampleErrors } from './step-outputs.ts';
 
 /** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
 export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
@@ -38,14 +39,16 @@ export interface TrainingStep extends Objective {
  * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first; learningRate
  * [] and emaDecay []; those of the draw.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
- * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised.
+ * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised. For the log: the samples' losses and
+ * times, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
  */
 export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective }: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
-    const { step, trainable, loss, gradients } = lossAndGradients(graph, objective);
+    const { step, trainable, loss, losses, times, gradients } = lossAndGradients(graph, objective);
     const learningRate = graph.input('learningRate', []);
     const emaDecay = graph.input('emaDecay', []);
     const gradNorm = globalNorm(gradients);
+    const gradNorms = blockNorms(trainable, gradients);
     const gradScale =
       maxGradNorm === undefined
         ? constant(gradNorm, [], Float64Array.of(1))
@@ -56,13 +59,16 @@ export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective 
       return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
     });
     updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw, decayed);
-    return { loss, gradNorm };
+    return { loss, gradNorm, losses, times, gradNorms };
   });
 }
 
-/** The loss alone, with the step's inputs but for learningRate and emaDecay, and the weights as its state. */
+/** The loss [] and the samples' losses [B], with the step's inputs but for learningRate and emaDecay; the weights are its state. */
 export function lossProgram(objective: Objective): Program {
-  return trace('loss', (graph) => ({ loss: declareLoss(graph, objective).loss }));
+  return trace('loss', (graph) => {
+    const { loss, losses } = declareLoss(graph, objective);
+    return { loss, losses };
+  });
 }
 
 /** Like `lossProgram`, with a further output grad/<name> for each trainable parameter. */
@@ -80,6 +86,9 @@ interface Loss {
   readonly loss: Tensor;
   /** What the gradients are of: the loss, weighted where samples count by their times. */
   readonly minimised: Tensor;
+  /** Of each sample, without weights, and the time that it was looked at: [B]. */
+  readonly losses: Tensor;
+  readonly times: Tensor;
 }
 
 function declareLoss(graph: Graph, { model, batch, draw, weighting = { kind: 'none' } }: Objective): Loss {
@@ -88,14 +97,29 @@ function declareLoss(graph: Graph, { model, batch, draw, weighting = { kind: 'no
   const given = declareConditions(graph, model, batch);
   const step = graph.input('step', [], 'int32');
   const { x1, t, conditions } = draw({ x0, conditions: given, step });
-  const velocity = (xt: Tensor, time: Tensor): Tensor => model.velocity(params, xt, time, conditions);
+  const outputs: Tensor[] = [];
+  const velocity = (xt: Tensor, time: Tensor): Tensor => {
+    const output = model.velocity(params, xt, time, conditions);
+    outputs.push(output);
+    return output;
+  };
   const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
-  if (weighting.kind === 'none') {
-    const loss = rectifiedFlowLoss(velocity, x0, x1, t);
-    return { step, trainable, loss, minimised: loss };
-  }
-  const losses = weightedFlowLoss(velocity, x0, x1, t, (times) => lossWeights(weighting, times));
-  return { step, trainable, ...losses };
+  const total = totalLoss(velocity, x0, x1, t, weighting);
+  const losses = sampleErrors(outputs[0]!, velocityTarget(x0, x1));
+  return { step, trainable, ...total, losses, times: t };
+}
+
+function totalLoss(
+  velocity: (xt: Tensor, t: Tensor) => Tensor,
+  x0: Tensor,
+  x1: Tensor,
+  t: Tensor,
+  weighting: LossWeighting,
+): Pick<Loss, 'loss' | 'minimised'> {
+  if (weighting.kind !== 'none')
+    return weightedFlowLoss(velocity, x0, x1, t, (times) => lossWeights(weighting, times));
+  const loss = rectifiedFlowLoss(velocity, x0, x1, t);
+  return { loss, minimised: loss };
 }
 
 function lossAndGradients(graph: Graph, objective: Objective): Loss & { gradients: Tensor[] } {

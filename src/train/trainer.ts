@@ -11,10 +11,14 @@ import { learningRate } from '../optim/schedule.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
 import { type DataRecord, describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
-import { isPicture, writeSampleGrid } from './sample-grid.ts';
+import { HeldOut } from './held-out.ts';
+import { Insight } from './insight.ts';
+import { adamwSettings } from './run-program.ts';
+import { type GridSamplers, isPicture, writeSamplePictures } from './sample-grid.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { averagedWeights } from './state.ts';
 import { StepLog } from './step-log.ts';
+import { readStep } from './step-report.ts';
 
 /** What has become of a run. */
 export interface TrainResult {
@@ -51,7 +55,9 @@ export class Trainer {
   readonly #folder: RunFolder;
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
-  readonly #sampler: FlowSampler;
+  readonly #samplers: GridSamplers;
+  readonly #insight: Insight;
+  readonly #heldOut: HeldOut | undefined;
   readonly #loader: Loader;
   #step: number;
   #position: SamplerPosition;
@@ -59,14 +65,24 @@ export class Trainer {
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, checkpoint, model, buffers } = training;
+    const { config, backend, source, split, checkpoint, model, buffers } = training;
     const { position } = stateOf(checkpoint);
     const { batchSize } = config.train;
     this.#training = training;
     this.#folder = folder;
     this.#observer = observer;
     this.#log = log;
-    this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers));
+    this.#samplers = {
+      ema: new FlowSampler(backend, model, averagedWeights(model, buffers)),
+      model: new FlowSampler(backend, model, buffers),
+    };
+    const { optimizer, flow } = config;
+    this.#insight = new Insight(backend, buffers, {
+      model,
+      adamw: adamwSettings(optimizer),
+      decayed: optimizer.decayed,
+    });
+    this.#heldOut = split && new HeldOut({ ...training, split, weighting: flow.lossWeighting });
     this.#loader = new Loader(source, {
       ...config.loader,
       batchSize,
@@ -105,6 +121,7 @@ export class Trainer {
     const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
     this.#announce();
     try {
+      if (this.#step < steps) await this.#measurePeak();
       while (this.#step < steps) {
         if (signal?.aborted) break;
         await this.#advance();
@@ -132,7 +149,7 @@ export class Trainer {
   /** One optimizer step, while the loader reads the batch after it. */
   async #advance(): Promise<void> {
     const { config, executable, conditioning } = this.#training;
-    const { steps, logEvery } = config.train;
+    const { logEvery } = config.train;
     const step = this.#step + 1;
     this.#log.watch.start();
     this.#log.waiting.start();
@@ -148,7 +165,19 @@ export class Trainer {
     this.#log.watch.stop();
     this.#step = step;
     this.#position = position;
-    if (step === 1 || step === steps || isDue(step, logEvery)) await this.#logStep();
+    if (step === 1 || isDue(step, logEvery) || this.#isHeldOutDue()) await this.#logStep();
+  }
+
+  /** What the machine can do at most, which takes about 0.3 s. */
+  async #measurePeak(): Promise<void> {
+    const { backend, model } = this.#training;
+    const peak = await backend.measurePeak?.();
+    if (peak !== undefined) this.#log.mostSamplesPerSecond = peak / model.cost.training;
+  }
+
+  #isHeldOutDue(): boolean {
+    const { heldOut, train } = this.#training.config;
+    return this.#step === train.steps || (this.#heldOut !== undefined && isDue(this.#step, heldOut.every));
   }
 
   #learningRate(step: number): number {
@@ -159,12 +188,18 @@ export class Trainer {
 
   /** The only place where numbers of a step are read from the backend. */
   async #logStep(): Promise<void> {
-    const { source, executable } = this.#training;
-    const [loss] = await executable.read('loss');
-    const [gradNorm] = await executable.read('gradNorm');
+    const { source, executable, model } = this.#training;
     const step = this.#step;
+    const rate = this.#learningRate(step);
     const epoch = this.#position.epoch + this.#position.offset / source.count;
-    const logged = { step, loss: loss!, learningRate: this.#learningRate(step), gradNorm: gradNorm!, epoch };
+    const logged = {
+      step,
+      learningRate: rate,
+      epoch,
+      ...(await readStep(executable, model)),
+      ...(await this.#insight.measure(step, rate)),
+      ...(this.#isHeldOutDue() && (await this.#heldOut?.evaluate())),
+    };
     const metrics = await this.#log.write(logged, this.#saved?.path);
     this.#observer.onStep?.(metrics);
   }
@@ -189,16 +224,20 @@ export class Trainer {
   async #sample(signal: AbortSignal | undefined): Promise<void> {
     const { config, model, conditioning, source } = this.#training;
     if (!isPicture(model.sampleShape, source.record)) return;
-    const path = this.#folder.samplePath(this.#step);
+    const files = {
+      grid: this.#folder.samplePath(this.#step),
+      path: this.#folder.stripPath(this.#step),
+    };
     try {
-      await writeSampleGrid(path, this.#sampler, model.sampleShape, config, conditioning, signal);
+      await writeSamplePictures(files, this.#samplers, model.sampleShape, config, conditioning, signal);
     } catch (error) {
       if (signal?.aborted) return;
       throw error;
     }
-    await this.#log.writeSamples(this.#step, path);
-    this.#samples = path;
-    this.#observer.onSamples?.(this.#step, path);
+    await this.#log.writeImage(this.#step, 'samples', files.grid);
+    await this.#log.writeImage(this.#step, 'samples_path', files.path);
+    this.#samples = files.grid;
+    this.#observer.onSamples?.(this.#step, files.grid);
   }
 
   #announce(): void {
