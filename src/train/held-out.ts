@@ -78,7 +78,7 @@ export class HeldOut {
     };
   }
 
-  /** The program's inputs for the samples from `first` on; the last batch is filled up with samples that do not count. */
+  /** The program's inputs for the samples from `first` on; the last batch is filled up with what does not count. */
   async #read(which: 'heldOut' | 'seen', first: number): Promise<Record<string, HostArray>> {
     const { model, config, conditioning, split } = this.#options;
     const { seed } = config;
@@ -86,10 +86,9 @@ export class HeldOut {
     const elements = sizeOf(model.sampleShape);
     const x0 = new Float32Array(this.#batch * elements);
     const annotations: Annotation[] = [];
-    for (let i = 0; i < this.#batch; i++) {
-      const index = Math.min(first + i, count - 1);
-      annotations.push(await this.#readers[which].read(index, x0, i * elements, { seed, epoch: 0 }));
-    }
+    for (let i = 0; i < this.#rows(first); i++)
+      annotations.push(await this.#readers[which].read(first + i, x0, i * elements, { seed, epoch: 0 }));
+    while (annotations.length < this.#batch) annotations.push(annotations[0]!);
     const noise = {
       seed,
       stream: streams.heldOutNoise,
@@ -107,6 +106,11 @@ export class HeldOut {
     };
   }
 
+  /** Samples that count in the batch from `first` on. */
+  #rows(first: number): number {
+    return Math.min(this.#batch, this.#options.split.heldOut.count - first);
+  }
+
   /** The sum over the samples from `first` on. */
   async #lossOf(
     executable: Executable,
@@ -116,8 +120,7 @@ export class HeldOut {
     await executable.run(inputs);
     const losses = await executable.read('losses');
     let sum = 0;
-    for (let i = 0; i < Math.min(this.#batch, this.#options.split.heldOut.count - first); i++)
-      sum += losses[i]!;
+    for (let i = 0; i < this.#rows(first); i++) sum += losses[i]!;
     return sum;
   }
 }
