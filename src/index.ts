@@ -66,7 +66,7 @@ export { ddpm } from './flow/ddpm.ts';
 export { type DiffusionSamplerName, diffusionSamplers } from './flow/diffusion-samplers.ts';
 export { guide } from './flow/guidance.ts';
 export { type LossWeighting, lossWeights } from './flow/loss-weighting.ts';
-export { type Network, type Objective, type Pairs, meanLoss, sampleLosses } from './flow/objective.ts';
+export { type Network, type Objective, type Pairs, meanLoss } from './flow/objective.ts';
 export { interpolate, rectifiedFlow, velocityTarget } from './flow/rectified-flow.ts';
 export { type NoiseSchedule, alphaBars } from './flow/noise-schedule.ts';
 export { FlowSampler, type FlowSamplerOptions } from './flow/sample.ts';

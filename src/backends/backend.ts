@@ -54,4 +54,6 @@ export interface Backend {
    * @param buffers one of this backend's buffers for each state tensor of the program, with its shape and dtype
    */
   compile(program: Program, buffers: Buffers): Executable;
+  /** The most floating-point operations per second that products can reach here; left out where that means nothing. */
+  measurePeak?(): Promise<number>;
 }

@@ -5,8 +5,12 @@ import { type RectiflowError, fileError, systemProblem } from '../tensor/errors.
 /** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
 export interface MetricsRecord {
   readonly step: number;
-  readonly [name: string]: number | string | boolean | null;
+  readonly [name: string]: MetricValue | undefined;
 }
+
+type Plain = number | string | boolean | null;
+/** One value, a list of them or some by name. */
+export type MetricValue = Plain | readonly Plain[] | Readonly<Record<string, Plain>>;
 
 const NEWLINE = 10;
 
@@ -61,7 +65,7 @@ export class MetricsLog {
   }
 
   async append(record: MetricsRecord): Promise<void> {
-    const line = Buffer.from(`${JSON.stringify(record, nameNonFinite)}\n`);
+    const line = Buffer.from(formatRecord(record));
     try {
       for (let done = 0; done < line.length;) {
         done += (await this.#file.write(line, done, line.length - done, this.#size + done)).bytesWritten;
@@ -124,6 +128,11 @@ function parseRecord(line: string): MetricsRecord | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A record as a line. */
+export function formatRecord(record: MetricsRecord): string {
+  return `${JSON.stringify(record, nameNonFinite)}\n`;
 }
 
 function nameNonFinite(_: string, value: unknown): unknown {

@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { access, appendFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
@@ -16,7 +16,7 @@ import { lockRun } from './lock.ts';
 import type { RunLock } from './lock.ts';
 import { describeMachine, version } from './machine.ts';
 import type { Machine } from './machine.ts';
-import { MetricsLog } from './metrics-log.ts';
+import { MetricsLog, type MetricsRecord, formatRecord } from './metrics-log.ts';
 import type { Pace } from './pace.ts';
 import { EventLog } from './tensorboard.ts';
 
@@ -108,9 +108,24 @@ export class RunFolder {
     return join(this.path, 'samples', `${stepName(step)}.png`);
   }
 
+  /** Where the picture of how samples of a step come out of noise belongs. */
+  stripPath(step: number): string {
+    return join(this.path, 'samples', `${stepName(step)}-path.png`);
+  }
+
   /** As `MetricsLog.open` does. */
   async openMetrics(step: number, onFailure: (problem: RectiflowError) => void): Promise<MetricsLog> {
     return MetricsLog.open(join(this.path, 'metrics.jsonl'), step, onFailure);
+  }
+
+  /** Where steps are told whose loss or gradient was not finite. */
+  get badStepsPath(): string {
+    return join(this.path, 'bad-steps.jsonl');
+  }
+
+  /** Adds a line about such a step. What cannot be written is only missing there. */
+  async noteBadStep(record: MetricsRecord): Promise<void> {
+    await appendFile(this.badStepsPath, formatRecord(record)).catch(() => {});
   }
 
   /** As `EventLog.open` does; it never throws. */

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listCheckpoints, stepName } from '../checkpoint/checkpoint.ts';
-import { readMetrics } from '../checkpoint/metrics-log.ts';
+import { type MetricsRecord, readMetrics } from '../checkpoint/metrics-log.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
 import type { ConfigInput } from '../train/config.ts';
+import type { StepMetrics } from '../train/metrics.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
 import { describeSizes } from './info-model.ts';
+import { describeNumbers } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 
 /** @throws RectiflowError when the folder is no run, or its config.json is damaged */
@@ -15,12 +17,14 @@ export async function describeRun(run: string): Promise<string[]> {
   const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const steps = await listCheckpoints(checkpointFolder(run));
   const last = steps.at(-1);
+  const records = await logOf(run);
   const done = last === config.train.steps;
   return [
     shortPath(run),
     `  started      ${created} on ${machine.host} (${machine.cpu}), rectiflow ${version}`,
     `  data         ${config.data.source}, ${config.train.batchSize} samples per step, seed ${config.seed}`,
-    `  progress     ${await describeProgress(run, config.train.steps)}`,
+    `  progress     ${describeProgress(records.at(-1), config.train.steps)}`,
+    ...describeLog(records),
     `  checkpoints  ${steps.length === 0 ? 'none yet' : steps.map(formatInteger).join(', ')}`,
     ...(last === undefined
       ? []
@@ -33,12 +37,22 @@ export async function describeRun(run: string): Promise<string[]> {
   ];
 }
 
-async function describeProgress(run: string, steps: number): Promise<string> {
+async function logOf(run: string): Promise<MetricsRecord[]> {
   const path = join(run, 'metrics.jsonl');
-  const { records } = existsSync(path) ? await readMetrics(path) : { records: [] };
-  const last = records.at(-1);
+  return existsSync(path) ? (await readMetrics(path)).records : [];
+}
+
+function describeProgress(last: MetricsRecord | undefined, steps: number): string {
   if (last === undefined) return `no step of ${formatInteger(steps)} logged yet`;
   const { step, loss, seconds } = last;
   const time = typeof seconds === 'number' ? `, ${formatDuration(seconds)}` : '';
   return `step ${formatInteger(step)} of ${formatInteger(steps)}${time}, loss ${typeof loss === 'number' ? formatValue(loss) : loss}`;
+}
+
+function describeLog(records: readonly MetricsRecord[]): string[] {
+  const last: Partial<StepMetrics> = records.at(-1) ?? {};
+  const evaluated: Partial<StepMetrics> | undefined = records.findLast(
+    ({ heldOutLoss }) => heldOutLoss !== undefined,
+  );
+  return describeNumbers(last, evaluated).map(([name, text]) => `  ${name.padEnd(11)}  ${text}`);
 }

@@ -4,6 +4,7 @@ import type { TrainObserver } from '../train/metrics.ts';
 import type { TrainResult } from '../train/trainer.ts';
 import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import { interruptible } from './interrupt.ts';
+import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { type Output, Progress } from './progress.ts';
 
@@ -58,6 +59,7 @@ function describeEnd({ run, step, finished, seconds, metrics, checkpoint, sample
   return [
     '',
     done,
+    ...describeOutcome(metrics ?? {}).map(([name, text]) => `  ${name.padEnd(10)}  ${text}`),
     ...(samples ? [`  samples     ${shortPath(samples)}`] : []),
     ...(checkpoint ? [`  checkpoint  ${shortPath(checkpoint)}`] : []),
     `  metrics     ${shortPath(join(run, 'metrics.jsonl'))}`,

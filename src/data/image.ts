@@ -75,7 +75,15 @@ export async function writePng(path: string, { pixels, ...raw }: Canvas): Promis
   }
 }
 
-function drawGrid(images: Float32Array, shape: ImageShape, options: GridOptions): Canvas {
+/** The same pixels in RGB. */
+export function inColour({ width, height, channels, pixels }: Canvas): Canvas {
+  if (channels === 3) return { width, height, channels, pixels };
+  const colours = Uint8Array.from({ length: 3 * pixels.length }, (_, i) => pixels[Math.floor(i / 3)]!);
+  return { width, height, channels: 3, pixels: colours };
+}
+
+/** As `writeGrid` does, without writing. */
+export function drawGrid(images: Float32Array, shape: ImageShape, options: GridOptions): Canvas {
   const [channels, height, width] = shape;
   const size = imageSize(shape);
   const count = images.length / size;

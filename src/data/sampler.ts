@@ -21,13 +21,18 @@ export interface SamplerOptions {
  * The order in which an epoch reads `count` samples: a uniform permutation that is a pure function of (seed, epoch), by the
  * shuffle of Fisher and Yates.
  */
-export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
+export function epochOrder(
+  count: number,
+  seed: number,
+  epoch: number,
+  stream: number = streams.order,
+): Uint32Array {
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = i;
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32)] as const;
-  let words = philox4x32([0, 0, epoch, streams.order], key);
+  let words = philox4x32([0, 0, epoch, stream], key);
   for (let i = count - 1, draw = 0; i > 0; i--, draw++) {
-    if (draw % 2 === 0) words = philox4x32([draw / 2, 0, epoch, streams.order], key);
+    if (draw % 2 === 0) words = philox4x32([draw / 2, 0, epoch, stream], key);
     const high = draw % 2 === 0 ? words[0] : words[2];
     const low = draw % 2 === 0 ? words[1] : words[3];
     // 53 bits: the bias towards some places is below count / 2^53.

@@ -40,34 +40,42 @@ export interface Pairs {
   readonly t: Tensor;
 }
 
-/** The mean squared error of each sample, without weights -> [B]. */
-export function sampleLosses(objective: Objective, network: Network, { x0, x1, t }: Pairs): Tensor {
-  const error = square(sub(network(objective.mix(x0, x1, t), t), objective.target(x0, x1, t)));
-  return mean(
-    error,
-    error.shape.slice(1).map((_, axis) => axis + 1),
-  );
+/** What the mean over a batch makes of the samples' losses. */
+export interface MeanLoss {
+  /** The mean squared error of each sample, without weights, [B]. */
+  readonly losses: Tensor;
+  /** Their mean [], which can be compared with other runs' of the objective. */
+  readonly loss: Tensor;
+  /** The mean of weight times loss, []. */
+  readonly minimised: Tensor;
 }
 
-/**
- * What is minimised, the mean over the batch of weight times the sample's mean squared error, and `loss`, the same without
- * weights, so that it can be compared with other runs' of the objective. Both [].
- * @param sampleWeights [B], how much of the mean each sample is; all the same by default
- */
+/** @param sampleWeights [B], how much of the mean each sample is; all the same by default */
 export function meanLoss(
   objective: Objective,
   network: Network,
   { x0, x1, t }: Pairs,
   sampleWeights?: Tensor,
-): { loss: Tensor; minimised: Tensor } {
+): MeanLoss {
+  const output = network(objective.mix(x0, x1, t), t);
+  const target = objective.target(x0, x1, t);
   if (!objective.weights && !sampleWeights) {
-    const loss = meanSquaredError(network(objective.mix(x0, x1, t), t), objective.target(x0, x1, t));
-    return { loss, minimised: loss };
+    const loss = meanSquaredError(output, target);
+    return { losses: sampleErrors(output, target), loss, minimised: loss };
   }
-  const losses = sampleLosses(objective, network, { x0, x1, t });
+  const losses = sampleErrors(output, target);
   const average = (x: Tensor): Tensor => (sampleWeights ? sum(mul(sampleWeights, x)) : mean(x));
   const loss = average(losses);
-  return { loss, minimised: objective.weights ? average(mul(objective.weights(t), losses)) : loss };
+  return { losses, loss, minimised: objective.weights ? average(mul(objective.weights(t), losses)) : loss };
+}
+
+/** The mean squared error of each sample: both [B, ...] -> [B]. */
+function sampleErrors(output: Tensor, target: Tensor): Tensor {
+  const error = square(sub(output, target));
+  return mean(
+    error,
+    error.shape.slice(1).map((_, axis) => axis + 1),
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { ConditionSpec, Model } from '../models/model.ts';
 import { valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import type { Integrator } from './integrator.ts';
+import type { Integrator, Values } from './integrator.ts';
 import { type Objective, samplerOf } from './objective.ts';
 import type { AnySamplerName } from './samplers.ts';
 
@@ -44,6 +44,8 @@ export interface SampleOptions extends SamplerSettings {
    * is done, until the last call, whose numbers are equal.
    */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Told where a batch's samples are whenever the velocity is evaluated there: x of the samples from `first` on, at t. */
+  readonly onVisit?: (x: Values, t: number | Float64Array, first: number) => void;
   /** Stops between two evaluations, with the signal's reason. */
   readonly signal?: AbortSignal;
 }

@@ -64,7 +64,7 @@ export class FlowSampler {
     const progress = new SampleProgress(batches, perBatch, options.onProgress);
     const samples = new Float32Array(count * elements);
     for (let first = 0; first < count; first += size) {
-      const velocity = this.velocity(request, first, size, progress, options.signal);
+      const velocity = this.velocity(request, first, size, progress, options);
       const x1 = normal(seed, streams.sampling, 0, first, size, elements);
       const x0 = await integrator.integrate(velocity, x1, this.integration(request, first, size, progress));
       checkFinite(x0, first, elements);
@@ -101,7 +101,7 @@ export class FlowSampler {
     first: number,
     size: number,
     progress: SampleProgress,
-    signal: AbortSignal | undefined,
+    { signal, onVisit }: SampleOptions,
   ): Velocity {
     const told = this.model.conditions.map((spec) => {
       const rows = conditionRows(spec, conditions[spec.name], first, size, 2 * size);
@@ -120,6 +120,7 @@ export class FlowSampler {
     };
     return async (values, t) => {
       signal?.throwIfAborted();
+      onVisit?.(values, t, first);
       const x = toFloat32(values);
       const times = typeof t === 'number' ? new Float64Array(size).fill(t) : t;
       const guided = Array.from(times, (time) => guidance !== 1 && low <= time && time <= high);

@@ -1,4 +1,5 @@
 import { type AdamWArguments, type AdamWSettings, adamw } from '../ops/index.ts';
+import type { Shape } from '../tensor/shape.ts';
 
 export type { AdamWSettings };
 
@@ -17,6 +18,10 @@ export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon:
  */
 export type DecayedParameters = 'all' | 'matrices';
 
+export function isDecayed(shape: Shape, decayed: DecayedParameters): boolean {
+  return decayed === 'all' || shape.length >= 2;
+}
+
 /** Appends the update of every parameter, its moments and its average to the trace. */
 export function updateParameters(
   parameters: readonly Moments[],
@@ -26,7 +31,7 @@ export function updateParameters(
 ): void {
   const undecayed = { ...settings, weightDecay: 0 };
   for (const parameter of parameters) {
-    const isDecayed = decayed === 'all' || parameter.param.shape.length >= 2;
-    adamw({ ...parameter, ...scalars }, isDecayed ? settings : undecayed);
+    const { shape } = parameter.param;
+    adamw({ ...parameter, ...scalars }, isDecayed(shape, decayed) ? settings : undecayed);
   }
 }

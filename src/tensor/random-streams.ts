@@ -19,4 +19,8 @@ export const streams = {
   sampleTotals: 6,
   /** What stochastic samplers add; the sampler's step takes the step's place. */
   diffusion: 7,
+  /** Which samples are held out; the order of the others has no part in it. */
+  heldOut: 8,
+  /** The noise that held-out samples are looked at with. */
+  heldOutNoise: 9,
 } as const;

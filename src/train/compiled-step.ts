@@ -31,23 +31,32 @@ class AccumulatedStep implements CompiledStep {
   readonly #update: Executable;
   readonly #training: TrainingStep;
   readonly #microBatch: number;
+  /** Outputs of the micro-batches, gathered as they come: the next one replaces what is there. */
+  readonly #perSample: Readonly<Record<string, Float32Array>>;
 
   constructor(part: Executable, update: Executable, training: TrainingStep, microBatch: number) {
     this.#part = part;
     this.#update = update;
     this.#training = training;
     this.#microBatch = microBatch;
+    this.#perSample = {
+      losses: new Float32Array(training.batch),
+      times: new Float32Array(training.batch),
+    };
   }
 
   async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
     const { batch } = this.#training;
-    for (let first = 0; first < batch; first += this.#microBatch)
+    for (let first = 0; first < batch; first += this.#microBatch) {
       await this.#part.run(this.#inputsOf(inputs, first));
+      for (const [output, values] of Object.entries(this.#perSample))
+        values.set((await this.#part.read(output)).subarray(0, batch - first), first);
+    }
     await this.#update.run(pick(inputs, this.#update));
   }
 
-  read(output: string): Promise<HostArray> {
-    return this.#update.read(output);
+  async read(output: string): Promise<HostArray> {
+    return this.#perSample[output]?.slice() ?? this.#update.read(output);
   }
 
   /** Of the samples from `first` on. What is missing in the last micro-batch is filled up and counts nothing. */

@@ -1,4 +1,6 @@
+import { checkHeldOut } from '../data/hold-out.ts';
 import type { SourceFacts } from '../data/source.ts';
+import { attempt } from './config-problems.ts';
 import type { OptimizerConfig, TrainConfig } from './config.ts';
 import type { Parsed } from './schema.ts';
 
@@ -10,12 +12,17 @@ const defaultSteps = 10_000;
  * @param facts of the opened data; without them, epochs cannot be turned into steps
  */
 export function completeLengths(
-  { train: { steps, epochs, ...train }, optimizer: { warmupSteps, warmupEpochs, ...optimizer } }: Parsed,
+  {
+    train: { steps, epochs, ...train },
+    optimizer: { warmupSteps, warmupEpochs, ...optimizer },
+    heldOut,
+  }: Parsed,
   facts: SourceFacts | undefined,
   problems: string[],
 ): { train: TrainConfig; optimizer: OptimizerConfig } {
+  if (facts && heldOut.count > 0) attempt(problems, () => checkHeldOut(facts, heldOut.count));
   const inSteps = (length: number, setting: string, other: string): number => {
-    if (facts) return Math.ceil((length * facts.count) / train.batchSize);
+    if (facts) return Math.ceil((length * (facts.count - heldOut.count)) / train.batchSize);
     problems.push(`${setting}: the number of samples is not known here. Give ${other}`);
     return 1;
   };

@@ -6,6 +6,7 @@ import type { NoiseSchedule } from '../flow/noise-schedule.ts';
 import type { AnySamplerName } from '../flow/samplers.ts';
 import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
 import type { DecayedParameters } from '../optim/adamw.ts';
+import type { LossScaling } from '../optim/loss-scaler.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
 import type { ActivationMemory } from '../program/index.ts';
 
@@ -22,6 +23,7 @@ export interface RunConfig {
   readonly optimizer: OptimizerConfig;
   readonly ema: EmaConfig;
   readonly train: TrainConfig;
+  readonly heldOut: HeldOutConfig;
   readonly sample: SampleConfig;
   readonly backend: BackendConfig;
 }
@@ -159,6 +161,8 @@ export interface TrainConfig {
   /** What training may take, for microBatch auto. auto: most of what is free. */
   readonly memoryMiB: number | 'auto';
   readonly badSteps: BadStepsConfig;
+  /** Of fp16. */
+  readonly lossScaling: LossScaling;
   readonly logEvery: number;
   readonly sampleEvery: number;
   /** A checkpoint is written at the end of a run in any case. */
@@ -182,6 +186,14 @@ export interface BadStepsConfig {
   readonly window: number;
   /** After going back so often, training stops with a report. */
   readonly stopAfter: number;
+}
+
+/** Samples that are not trained on: their loss tells what is learnt from what is learnt by heart. */
+export interface HeldOutConfig {
+  /** How many; half of the set at most. 0, the default: none. */
+  readonly count: number;
+  /** Steps from one evaluation to the next; the last step has one in any case. */
+  readonly every: number;
 }
 
 /** How samples are made, during training and by default afterwards. */
@@ -209,6 +221,8 @@ export interface SampleConfig {
   readonly prompts: readonly string[];
   /** The columns of the grid. Without labels and prompts the grid has as many rows. */
   readonly perClass: number;
+  /** The weights that make the grids during training: the average, those of the step, or the two side by side. */
+  readonly gridWeights: 'both' | 'ema' | 'model';
 }
 
 export interface BackendConfig {

@@ -31,11 +31,17 @@ export interface Loss {
   readonly minimised: Tensor;
   /** [], where gradients are scaled. */
   readonly lossScale: Tensor | undefined;
+  /** Of each sample, without weights, and the time that it was looked at: [B]. */
+  readonly losses: Tensor;
+  readonly times: Tensor;
 }
 
-/** The loss alone, with the step's inputs that it depends on, and the weights as its state. */
+/** The loss [] and the samples' losses [B], with the step's inputs that they depend on, and the weights as its state. */
 export function lossProgram(training: TrainingLoss): Program {
-  return trace('loss', (graph) => ({ loss: declareLoss(graph, training).loss }));
+  return trace('loss', (graph) => {
+    const { loss, losses } = declareLoss(graph, training);
+    return { loss, losses };
+  });
 }
 
 /** Like `lossProgram`, with a further output grad/<name> for each trainable parameter. */
@@ -64,11 +70,12 @@ function declareLoss(graph: Graph, training: TrainingLoss, isPart = false): Loss
   const t = objective.times?.(drawn) ?? drawn;
   const network: Network = (xt, time) => model.velocity(params, xt, time, conditions);
   const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
-  const { loss, minimised } = meanLoss(objective, network, { x0, x1, t }, sampleWeights);
+  const { minimised, ...told } = meanLoss(objective, network, { x0, x1, t }, sampleWeights);
   return {
     step,
     trainable,
-    loss,
+    ...told,
+    times: t,
     minimised: lossScale ? mul(minimised, lossScale) : minimised,
     lossScale,
   };

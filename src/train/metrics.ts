@@ -12,8 +12,28 @@ export interface StepMetrics {
   readonly seconds: number;
   /** The share of the training time since the logged step before in which the step had to wait for its data, from 0 to 1. */
   readonly dataWait: number;
+  /** Steps so far that changed nothing: their loss or gradient was not finite, or in fp16 their gradients overflowed. */
+  readonly skipped: number;
   /** Passes over the data so far: 1.5 is the middle of the second. */
   readonly epoch: number;
+  /** Of this step's samples, by quarters of the time from 0 (data) to 1 (noise); null where no sample fell into one. */
+  readonly lossByTime: readonly (number | null)[];
+  /** Before clipping, by `blocks.0`, `final_layer`, ... */
+  readonly gradNormByBlock: Readonly<Record<string, number>>;
+  /** The norm of what the step changed, in proportion to that of the weights; about 1e-3 is usual. */
+  readonly updateRatio: number;
+  /** The distance of the averaged weights from the weights, in proportion to the norm of the weights. */
+  readonly emaDistance: number;
+  /** Model FLOP utilisation, from 0 to 1: the share of the machine's peak. Absent where the peak is not known. */
+  readonly mfu?: number;
+  /** Bytes of the process in memory, now and at most so far. */
+  readonly memory: number;
+  readonly peakMemory: number;
+  /** With `heldOut`, when it is due: see `HeldOutLosses`. */
+  readonly heldOutLoss?: number;
+  readonly heldOutLossEma?: number;
+  readonly heldOutLossUnconditional?: number;
+  readonly trainedLoss?: number;
 }
 
 /** Told what happens, as it happens. None of these may throw. */

@@ -1,5 +1,6 @@
 import type { Backend, Buffer } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
 import type { Model } from '../models/model.ts';
@@ -26,6 +27,10 @@ export interface TrainingOptions extends OwnFlow {
 
 /** A training step that is ready to run. */
 export interface PreparedTraining extends TrainingOptions {
+  /** The samples that are trained on. */
+  readonly source: Source;
+  /** Where some are kept out of training. */
+  readonly split: HeldOutSplit | undefined;
   readonly model: Model;
   readonly objective: Objective;
   readonly conditioning: Conditioning;
@@ -40,7 +45,10 @@ export interface PreparedTraining extends TrainingOptions {
  * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
-  const { config, backend, source, checkpoint } = options;
+  const { config, backend, checkpoint } = options;
+  const { count } = config.heldOut;
+  const split = count > 0 ? holdOut(options.source, count, config.seed) : undefined;
+  const source = split?.trained ?? options.source;
   const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(config.model, source);
   const conditioning = await openConditioning(options.captions ?? config.model, learnt);
   const model = createModel(config.model, conditioning.text);
@@ -54,5 +62,5 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
   else await initializeState(backend, model, buffers, config.seed);
   const objective = objectiveOf(config, options);
-  return { ...options, model, objective, conditioning, buffers, executable };
+  return { ...options, source, split, model, objective, conditioning, buffers, executable };
 }

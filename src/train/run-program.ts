@@ -1,7 +1,8 @@
 import type { Model } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
 import { valueError } from '../tensor/errors.ts';
-import type { RunConfig, TrainConfig } from './config.ts';
+import type { OptimizerConfig, RunConfig, TrainConfig } from './config.ts';
+import type { AdamWSettings } from '../optim/adamw.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
@@ -15,7 +16,6 @@ type StepConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train' | 'sam
  */
 export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): TrainingStep {
   const { seed, flow, optimizer, train } = config;
-  const { betas, epsilon, weightDecay, clipNorm } = optimizer;
   return {
     model,
     batch: train.batchSize,
@@ -30,8 +30,8 @@ export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): Tra
     memory: train.memory,
     lossScaling: train.precision === 'fp16',
     decayed: optimizer.decayed,
-    adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
-    maxGradNorm: clipNorm === 0 ? undefined : clipNorm,
+    adamw: adamwSettings(optimizer),
+    maxGradNorm: optimizer.clipNorm === 0 ? undefined : optimizer.clipNorm,
   };
 }
 
@@ -48,4 +48,8 @@ export function microBatchOf({
 /** That step as a program. Its inputs are those of `trainingStepProgram`. */
 export function runProgram(config: StepConfig, model: Model, own: OwnFlow = {}): Program {
   return trainingStepProgram(stepOf(config, model, own));
+}
+
+export function adamwSettings({ betas, epsilon, weightDecay }: OptimizerConfig): AdamWSettings {
+  return { beta1: betas[0], beta2: betas[1], epsilon, weightDecay };
 }

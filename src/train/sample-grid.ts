@@ -1,10 +1,12 @@
-import { writeGrid } from '../data/image.ts';
-import type { Annotation, ImageShape } from '../data/source.ts';
+import { type Canvas, drawGrid, inColour, writeGrid, writePng } from '../data/image.ts';
+import { drawSheet } from '../data/preview/sheet.ts';
+import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import type { FlowSampler } from '../flow/sample.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { RunConfig, SampleConfig } from './config.ts';
 import type { DataRecord } from './data-record.ts';
+import { SamplePath } from './sample-path.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */
 const shownHeight = 64;
@@ -24,28 +26,64 @@ export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'pro
   return prompts.length > 0 ? prompts.map((caption) => ({ caption })) : labels.map((label) => ({ label }));
 }
 
+export interface GridSamplers {
+  /** With the averaged weights. */
+  readonly ema: FlowSampler;
+  /** With the weights of the step. */
+  readonly model: FlowSampler;
+}
+
+/** Where the pictures go. */
+export interface SamplePictures {
+  readonly grid: string;
+  readonly path: string;
+}
+
+/** Rows of the pictures of paths from noise to data, where the model is told nothing. */
+const untoldPaths = 4;
+const gridTitles = { ema: 'EMA', model: 'weights of the step' } as const;
+
 /**
- * Writes a grid of samples: a row for each label or prompt of the config, or a square of samples of a model without. Noise is
- * a function of the seed alone, so that the grids of a run show the same samples becoming clearer.
+ * Writes a grid of samples: a row for each label or prompt of the config, or a square of samples of a model without; of the
+ * averaged weights and those of the step side by side, from the same noise, where the config asks for both. And, from the same
+ * evaluations, how the first sample of each row comes out of the noise. Noise is a function of the seed alone, so that the grids
+ * of a run show the same samples becoming clearer.
  */
-export async function writeSampleGrid(
-  path: string,
-  sampler: FlowSampler,
+export async function writeSamplePictures(
+  files: SamplePictures,
+  samplers: GridSamplers,
   shape: ImageShape,
   { sample, seed }: Pick<RunConfig, 'sample' | 'seed'>,
   conditioning: Conditioning,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { perClass, labels: _, prompts: __, ...settings } = sample;
+  const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(repeated) } : { guidance: 1 };
-  const images = await sampler.sample({
-    count: rows.length > 0 ? repeated.length : perClass ** 2,
-    ...settings,
-    ...told,
-    seed,
-    ...(signal && { signal }),
-  });
-  await writeGrid(path, images, shape, { columns: perClass, scale: displayScale(shape) });
+  const count = rows.length > 0 ? repeated.length : perClass ** 2;
+  const shown = Array.from(
+    { length: rows.length || Math.min(untoldPaths, perClass) },
+    (_row, i) => i * perClass,
+  );
+  const path = new SamplePath(shown, imageSize(shape));
+  const sets = gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights];
+  const scale = displayScale(shape);
+  const grids: Canvas[] = [];
+  for (const [i, weights] of sets.entries()) {
+    const isFirst = i === 0;
+    const images = await samplers[weights].sample({
+      count,
+      ...settings,
+      ...told,
+      seed,
+      ...(signal && { signal }),
+      ...(isFirst && { onVisit: path.visit.bind(path) }),
+    });
+    grids.push(drawGrid(images, shape, { columns: perClass, scale }));
+    if (isFirst)
+      await writeGrid(files.path, path.rows(images), shape, { columns: SamplePath.columns, scale });
+  }
+  const named = grids.map((grid, i) => ({ picture: inColour(grid), text: gridTitles[sets[i]!] }));
+  await writePng(files.grid, named.length > 1 ? drawSheet(named) : grids[0]!);
 }

@@ -185,6 +185,12 @@ const schema: z.ZodType<Parsed> = settings({
       window: whole(1).default(100),
       stopAfter: whole(0).default(3),
     }).prefault({}),
+    lossScaling: settings({
+      initial: above0.default(65536),
+      growth: number('a number from 1', (value) => value >= 1).default(2),
+      backOff: number('a number above 0, below 1', (value) => value > 0 && value < 1).default(0.5),
+      growthInterval: whole(1).default(2000),
+    }).prefault({}),
     logEvery: whole(1).default(10),
     sampleEvery: whole(0).default(1000),
     checkpointEvery: whole(0).default(1000),
@@ -193,6 +199,7 @@ const schema: z.ZodType<Parsed> = settings({
     precision: oneOf('auto', 'fp32', 'bf16', 'fp16').default('auto'),
     memory: oneOf('keep', 'recompute').default('keep'),
   }).prefault({}),
+  heldOut: settings({ count: whole(0).default(0), every: whole(1).default(500) }).prefault({}),
   sample: settings({
     sampler: oneOf<AnySamplerName>(...samplersOf('custom')).optional(),
     steps: whole(1).default(50),
@@ -209,6 +216,7 @@ const schema: z.ZodType<Parsed> = settings({
     labels: z.array(whole(0), { error: 'a list of labels, as in [0, 1, 2]' }).optional(),
     prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
     perClass: whole(1).default(8),
+    gridWeights: oneOf('both', 'ema', 'model').default('both'),
   }).prefault({}),
   backend: settings({
     name: oneOf('auto', 'cpu', 'reference').default('auto'),

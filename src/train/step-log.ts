@@ -1,11 +1,15 @@
 import type { MetricsLog } from '../checkpoint/metrics-log.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import type { EventLog } from '../checkpoint/tensorboard.ts';
-import { type RectiflowError, runError } from '../tensor/errors.ts';
+import type { RectiflowError } from '../tensor/errors.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
+import { scalarsOf } from './scalars.ts';
 
-/** What is known of a step when it is logged; the log adds the times. */
-export type LoggedStep = Omit<StepMetrics, 'samplesPerSecond' | 'seconds' | 'dataWait'>;
+/** What is known of a step when it is logged; the log adds times and memory. */
+export type LoggedStep = Omit<
+  StepMetrics,
+  'samplesPerSecond' | 'seconds' | 'dataWait' | 'mfu' | 'memory' | 'peakMemory'
+>;
 
 /** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
 export class StepLog {
@@ -13,9 +17,11 @@ export class StepLog {
   readonly watch: Stopwatch;
   /** Runs while it waits for data, which is part of training. */
   readonly waiting: Stopwatch = new Stopwatch();
-  readonly #run: string;
-  readonly #file: MetricsLog;
-  readonly #events: EventLog;
+  /** What the machine could train at its peak; set when that is known. */
+  mostSamplesPerSecond: number | undefined;
+  #file: MetricsLog;
+  #events: EventLog;
+  readonly #reopen: (step: number) => Promise<[MetricsLog, EventLog]>;
   readonly #batchSize: number;
   #step: number;
   #seconds: number;
@@ -23,15 +29,14 @@ export class StepLog {
   #metrics: StepMetrics | undefined;
 
   private constructor(
-    run: string,
-    file: MetricsLog,
-    events: EventLog,
+    [file, events]: [MetricsLog, EventLog],
+    reopen: (step: number) => Promise<[MetricsLog, EventLog]>,
     batchSize: number,
     step: number,
     seconds: number,
   ) {
     this.watch = new Stopwatch(seconds);
-    this.#run = run;
+    this.#reopen = reopen;
     this.#file = file;
     this.#events = events;
     this.#batchSize = batchSize;
@@ -50,9 +55,18 @@ export class StepLog {
     seconds: number,
     onProblem: (problem: RectiflowError) => void,
   ): Promise<StepLog> {
-    const file = await folder.openMetrics(step, onProblem);
-    const events = await folder.openEvents(step, onProblem);
-    return new StepLog(folder.path, file, events, batchSize, step, seconds);
+    const openAfter = async (last: number): Promise<[MetricsLog, EventLog]> => [
+      await folder.openMetrics(last, onProblem),
+      await folder.openEvents(last, onProblem),
+    ];
+    return new StepLog(await openAfter(step), openAfter, batchSize, step, seconds);
+  }
+
+  /** Drops what was logged after `step`, to go on from there. The time that it took counts. */
+  async goBack(step: number): Promise<void> {
+    await this.close();
+    [this.#file, this.#events] = await this.#reopen(step);
+    this.#step = step;
   }
 
   /** The step logged last; where nothing is logged yet, the step that the run goes on after. */
@@ -65,25 +79,23 @@ export class StepLog {
     return this.#metrics;
   }
 
-  /**
-   * @param lastGood the path of the last checkpoint, for the error
-   * @throws RectiflowError when the loss or the gradient norm is not finite
-   */
-  async write(logged: LoggedStep, lastGood: string | undefined): Promise<StepMetrics> {
+  async write(logged: LoggedStep): Promise<StepMetrics> {
     const { seconds } = this.watch;
     const samples = (logged.step - this.#step) * this.#batchSize;
     const elapsed = seconds - this.#seconds;
     const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
-    const metrics = { ...logged, samplesPerSecond: samples / elapsed, seconds, dataWait };
-    await this.#file.append(metrics);
-    await this.#events.addScalars(metrics.step, {
-      'train/loss': metrics.loss,
-      'train/learning_rate': metrics.learningRate,
-      'train/grad_norm': metrics.gradNorm,
-      'train/samples_per_second': metrics.samplesPerSecond,
-      'train/data_wait': metrics.dataWait,
-    });
-    this.#checkFinite(metrics, lastGood);
+    const samplesPerSecond = samples / elapsed;
+    const metrics: StepMetrics = {
+      ...logged,
+      samplesPerSecond,
+      seconds,
+      dataWait,
+      ...(this.mostSamplesPerSecond && { mfu: samplesPerSecond / this.mostSamplesPerSecond }),
+      memory: process.memoryUsage.rss(),
+      peakMemory: 1024 * process.resourceUsage().maxRSS,
+    };
+    await this.#file.append({ ...metrics });
+    await this.#events.addScalars(metrics.step, scalarsOf(metrics));
     this.#step = logged.step;
     this.#seconds = seconds;
     this.#waited = this.waiting.seconds;
@@ -91,9 +103,9 @@ export class StepLog {
     return metrics;
   }
 
-  /** @param path of the grid of samples that was made after `step` */
-  async writeSamples(step: number, path: string): Promise<void> {
-    await this.#events.addImage(step, 'samples', path);
+  /** @param path of a picture that was made after `step` */
+  async writeImage(step: number, tag: string, path: string): Promise<void> {
+    await this.#events.addImage(step, tag, path);
   }
 
   /** Flushes to the disk. */
@@ -105,20 +117,5 @@ export class StepLog {
   async close(): Promise<void> {
     await this.#events.close();
     await this.#file.close();
-  }
-
-  /** Numbers that are not finite spread to all weights and stay: no step that is not logged can hide them. */
-  #checkFinite({ step, loss, gradNorm }: StepMetrics, lastGood: string | undefined): void {
-    if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
-    const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
-    const before = this.#metrics
-      ? ` (at step ${this.#metrics.step}, the last that was logged, it was ${this.#metrics.loss.toPrecision(3)})`
-      : '';
-    const safe =
-      lastGood === undefined
-        ? 'No checkpoint was saved yet'
-        : `The last good checkpoint is ${lastGood}; nothing was saved over it`;
-    const advice = 'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0';
-    throw runError(this.#run, `training diverged: ${what} at step ${step}${before}. ${safe}`, advice);
   }
 }

@@ -6,7 +6,8 @@ import { type AdamWSettings, type DecayedParameters, updateParameters } from '..
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, changeEarly, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
-import { type TrainingLoss, lossAndGradients } from './loss.ts';
+import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
+import { blockNorms } from './step-outputs.ts';
 
 /** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
 export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
@@ -30,12 +31,12 @@ export interface TrainingStep extends TrainingLoss {
  * draw; lossScale [] where there is one.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; gradScale [], NaN where nothing was
- * changed.
+ * changed. For the log: the samples' losses and times, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
  */
 export function trainingStepProgram(training: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
-    const { trainable, loss, gradients, lossScale } = lossAndGradients(graph, training);
-    return update(graph, { trainable, loss, gradients, lossScale }, training);
+    const { losses, times, ...declared } = lossAndGradients(graph, training);
+    return { losses, times, ...update(graph, declared, training) };
   });
 }
 
@@ -46,14 +47,15 @@ export function trainingStepProgram(training: TrainingStep): Program {
  * sampleWeights [B], how much of the step's mean each is: 1 / samples of the step, 0 for one that only fills up the batch; restart
  * [], 1 for the first part of a step, else 0.
  * State: the weights, and the totals that `updateProgram` reads.
+ * Outputs: the samples' losses and times, [B] each.
  */
 export function microBatchProgram(training: TrainingLoss): Program {
   const program = trace('microBatch', (graph) => {
-    const { trainable, loss, gradients } = lossAndGradients(graph, training, true);
+    const { trainable, loss, losses, times, gradients } = lossAndGradients(graph, training, true);
     const restart = graph.input('restart', []);
     accumulate(graph.stateful(totals.loss, []), loss, restart);
     trainable.forEach((param, i) => accumulate(total(graph, param), gradients[i]!, restart));
-    return {};
+    return { losses, times };
   });
   // Each gradient is gone as soon as it is added.
   return changeEarly(program);
@@ -76,12 +78,7 @@ function total(graph: Graph, { name, shape }: Tensor): Tensor {
   return graph.stateful(totals.gradient + name!, shape);
 }
 
-interface Gradients {
-  readonly trainable: readonly Tensor[];
-  readonly loss: Tensor;
-  readonly gradients: readonly Tensor[];
-  readonly lossScale: Tensor | undefined;
-}
+type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & { readonly gradients: readonly Tensor[] };
 
 /** Clips, and appends the update of everything that is trained. @returns the step's outputs */
 function update(
@@ -105,5 +102,6 @@ function update(
     return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
   });
   updateParameters(parameters, { gradScale, learningRate, step: number, emaDecay }, adamw, decayed);
-  return { loss, gradNorm, gradScale };
+  const gradNorms = unscaled(blockNorms(trainable, gradients));
+  return { loss, gradNorm, gradScale, gradNorms };
 }

@@ -1,22 +1,29 @@
 // A run from its first step, or from a checkpoint, to its last.
 import { access, rm } from 'node:fs/promises';
-import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { countParameters } from '../models/model.ts';
 import { emaDecay } from '../optim/ema.ts';
+import { LossScaler } from '../optim/loss-scaler.ts';
 import { learningRate } from '../optim/schedule.ts';
-import { RectiflowError } from '../tensor/errors.ts';
+import type { HostArray } from '../tensor/dtype.ts';
+import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
-import { type DataRecord, describeData } from './data-record.ts';
+import { describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
-import { isPicture, writeSampleGrid } from './sample-grid.ts';
+import { type BadStep, BadSteps } from './bad-steps.ts';
+import { HeldOut } from './held-out.ts';
+import { Insight } from './insight.ts';
+import { adamwSettings } from './run-program.ts';
+import { type GridSamplers, isPicture, writeSamplePictures } from './sample-grid.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
-import { Snapshot } from './snapshot.ts';
+import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { averagedWeights } from './state.ts';
 import { StepLog } from './step-log.ts';
+import { readStep } from './step-report.ts';
+import { type TrainerState, stateOf } from './trainer-state.ts';
 
 /** What has become of a run. */
 export interface TrainResult {
@@ -36,39 +43,43 @@ export interface TrainResult {
   readonly samples: string | undefined;
 }
 
-/** What a checkpoint holds beside tensors. */
-interface TrainerState {
-  readonly position: SamplerPosition;
-  readonly seconds: number;
-  readonly data: DataRecord;
-}
-
-function stateOf(checkpoint: SavedCheckpoint | undefined): Pick<TrainerState, 'position' | 'seconds'> {
-  const start = { position: { epoch: 0, offset: 0 }, seconds: 0 };
-  return (checkpoint?.state as TrainerState | undefined) ?? start;
-}
-
 export class Trainer {
   readonly #training: PreparedTraining;
   readonly #folder: RunFolder;
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
-  readonly #sampler: FlowSampler;
+  readonly #samplers: GridSamplers;
+  readonly #insight: Insight;
+  readonly #heldOut: HeldOut | undefined;
   readonly #loader: Loader;
   readonly #saver: Saver;
+  readonly #badSteps: BadSteps;
+  readonly #scaler: LossScaler | undefined;
   #step: number;
+  /** Steps that changed the weights. */
+  #updates: number;
   #position: SamplerPosition;
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, checkpoint, model, objective, buffers } = training;
-    const { position } = stateOf(checkpoint);
-    const { batchSize } = config.train;
+    const { config, backend, source, split, checkpoint, model, objective, buffers } = training;
+    const { position, updates, rollBacks, lossScaler } = stateOf(checkpoint);
+    const { batchSize, precision, lossScaling, badSteps } = config.train;
     this.#training = training;
     this.#folder = folder;
     this.#observer = observer;
     this.#log = log;
-    this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers), { objective });
+    this.#samplers = {
+      ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
+      model: new FlowSampler(backend, model, buffers, { objective }),
+    };
+    const { optimizer } = config;
+    this.#insight = new Insight(backend, buffers, {
+      model,
+      adamw: adamwSettings(optimizer),
+      decayed: optimizer.decayed,
+    });
+    this.#heldOut = split && new HeldOut({ ...training, split });
     this.#loader = new Loader(source, {
       ...config.loader,
       batchSize,
@@ -76,14 +87,17 @@ export class Trainer {
       position,
       onBad: ({ message }, skipped) => observer.onNotice?.(`skipped (${skipped} so far): ${message}`),
     });
+    this.#badSteps = new BadSteps(badSteps, rollBacks);
+    this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
     this.#step = checkpoint?.step ?? 0;
+    this.#updates = updates;
     this.#position = position;
     this.#saver = new Saver({
       folder,
       snapshot: new Snapshot(model, buffers),
       train: config.train,
       observer,
-      flush: () => log.sync(),
+      flush: () => this.#log.sync(),
       saved: checkpoint,
     });
   }
@@ -115,6 +129,7 @@ export class Trainer {
     const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
     this.#announce();
     try {
+      if (this.#step < steps) await this.#measurePeak();
       while (this.#step < steps) {
         if (signal?.aborted) break;
         await this.#advance();
@@ -145,24 +160,97 @@ export class Trainer {
   /** One optimizer step, while the loader reads the batch after it. */
   async #advance(): Promise<void> {
     const { config, executable, conditioning } = this.#training;
-    const { steps, logEvery } = config.train;
     const step = this.#step + 1;
+    const update = this.#updates + 1;
     this.#log.watch.start();
     this.#log.waiting.start();
     const { values, annotations, position } = await this.#loader.next();
     this.#log.waiting.stop();
-    await executable.run({
+    const inputs = {
       x0: values,
       ...conditioning.encode(annotations),
       step: Int32Array.of(step),
-      update: Int32Array.of(step),
-      learningRate: Float32Array.of(this.#learningRate(step)),
-      emaDecay: Float32Array.of(emaDecay(step, config.ema)),
-    });
+      update: Int32Array.of(update),
+      learningRate: Float32Array.of(this.#learningRate(update)),
+      emaDecay: Float32Array.of(emaDecay(update, config.ema)),
+      ...(this.#scaler && { lossScale: Float32Array.of(this.#scaler.scale) }),
+    };
+    await executable.run(inputs);
+    // One number, of a run that has been waited for anyway: whether this step counts must be known before the next.
+    const [gradScale] = await executable.read('gradScale');
     this.#log.watch.stop();
     this.#step = step;
     this.#position = position;
-    if (step === 1 || step === steps || isDue(step, logEvery)) await this.#logStep();
+    if (Number.isNaN(gradScale)) return this.#skip(inputs);
+    this.#updates = update;
+    this.#scaler?.grow();
+    if (step === 1 || isDue(step, config.train.logEvery) || this.#isHeldOutDue()) await this.#logStep();
+  }
+
+  /** After a step that changed nothing. */
+  async #skip(_inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+    const { executable } = this.#training;
+    const [loss] = await executable.read('loss');
+    // An overflow of the gradients in float16 is how the loss scale finds its size.
+    if (Number.isFinite(loss!) && this.#scaler?.backOff()) return;
+    const [gradNorm] = await executable.read('gradNorm');
+    const finding = undefined;
+    const bad = { step: this.#step, loss: loss!, gradNorm: gradNorm!, epoch: this.#epoch(), finding };
+    const verdict = this.#badSteps.add(bad);
+    await this.#folder.noteBadStep({ ...bad });
+    this.#observer.onNotice?.(`${describeBadStep(bad)} Nothing was changed by it.`);
+    if (verdict === 'skip') return;
+    await this.#saver.settled();
+    if (verdict === 'stop' || this.#saver.saved === undefined) throw this.#divergence();
+    await this.#rollBack();
+  }
+
+  /** Back to the last checkpoint. The data go on from here, so that those that led to bad steps are not met again. */
+  async #rollBack(): Promise<void> {
+    const { model, buffers } = this.#training;
+    const from = this.#step;
+    const saved = await this.#folder.latest((damage) => this.#observer.onNotice?.(damage.message));
+    await restoreSnapshot(model, buffers, saved);
+    this.#badSteps.rolledBack();
+    this.#step = saved.step;
+    this.#updates = stateOf(saved).updates;
+    await this.#log.goBack(saved.step);
+    // At once: a run that is resumed must not meet the same data again either.
+    await this.#saver.save(await this.#notes());
+    this.#observer.onNotice?.(
+      `training went back from step ${from} to the checkpoint of step ${saved.step}, and goes on with the data after those steps.`,
+    );
+  }
+
+  #divergence(): RectiflowError {
+    const { rollBacks, recent } = this.#badSteps;
+    const { saved } = this.#saver;
+    const safe = saved
+      ? `The last good checkpoint is ${saved.path}; nothing was saved over it`
+      : 'No checkpoint was saved yet';
+    const tried = rollBacks > 0 ? `, after going back ${rollBacks} times` : '';
+    const problem =
+      `training diverged: ${recent.length} of the last steps were not finite${tried}. ` +
+      `${describeBadStep(recent.at(-1)!)} All of them are in ${this.#folder.badStepsPath}. ${safe}`;
+    const advice = 'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0';
+    return runError(this.#folder.path, problem, advice);
+  }
+
+  /** What the machine can do at most, which takes about 0.3 s. */
+  async #measurePeak(): Promise<void> {
+    const { backend, model } = this.#training;
+    const peak = await backend.measurePeak?.();
+    if (peak !== undefined) this.#log.mostSamplesPerSecond = peak / model.cost.training;
+  }
+
+  /** Passes over the data so far. */
+  #epoch(): number {
+    return this.#position.epoch + this.#position.offset / this.#training.source.count;
+  }
+
+  #isHeldOutDue(): boolean {
+    const { heldOut, train } = this.#training.config;
+    return this.#step === train.steps || (this.#heldOut !== undefined && isDue(this.#step, heldOut.every));
   }
 
   #learningRate(step: number): number {
@@ -173,24 +261,34 @@ export class Trainer {
 
   /** The only place where numbers of a step are read from the backend. */
   async #logStep(): Promise<void> {
-    const { source, executable } = this.#training;
-    const [loss] = await executable.read('loss');
-    const [gradNorm] = await executable.read('gradNorm');
+    const { executable, model } = this.#training;
     const step = this.#step;
-    const epoch = this.#position.epoch + this.#position.offset / source.count;
-    const logged = { step, loss: loss!, learningRate: this.#learningRate(step), gradNorm: gradNorm!, epoch };
-    // The error that this will end in names the last good checkpoint.
-    if (!Number.isFinite(loss! + gradNorm!)) await this.#saver.settled();
-    const metrics = await this.#log.write(logged, this.#saver.saved?.path);
+    const rate = this.#learningRate(this.#updates);
+    const logged = {
+      step,
+      learningRate: rate,
+      epoch: this.#epoch(),
+      skipped: this.#step - this.#updates,
+      ...(await readStep(executable, model)),
+      ...(await this.#insight.measure(this.#updates, rate)),
+      ...(this.#isHeldOutDue() && (await this.#heldOut?.evaluate())),
+    };
+    const metrics = await this.#log.write(logged);
     this.#observer.onStep?.(metrics);
   }
 
   async #notes(): Promise<CheckpointNotes> {
     const { config, conditioning, source } = this.#training;
-    // Also tells whether the weights are worth saving.
     if (this.#log.step !== this.#step) await this.#logStep();
     const data = describeData(source, conditioning.learnt);
-    const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds, data };
+    const state: TrainerState = {
+      position: this.#position,
+      seconds: this.#log.watch.seconds,
+      data,
+      updates: this.#updates,
+      rollBacks: this.#badSteps.rollBacks,
+      ...(this.#scaler && { lossScaler: this.#scaler.state }),
+    };
     const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
     return { step: this.#step, state: { ...state }, metadata };
   }
@@ -198,20 +296,24 @@ export class Trainer {
   async #sample(signal: AbortSignal | undefined): Promise<void> {
     const { config, model, conditioning, source } = this.#training;
     if (!isPicture(model.sampleShape, source.record)) return;
-    const path = this.#folder.samplePath(this.#step);
+    const files = {
+      grid: this.#folder.samplePath(this.#step),
+      path: this.#folder.stripPath(this.#step),
+    };
     try {
-      await writeSampleGrid(path, this.#sampler, model.sampleShape, config, conditioning, signal);
+      await writeSamplePictures(files, this.#samplers, model.sampleShape, config, conditioning, signal);
     } catch (error) {
       if (signal?.aborted) return;
       if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
       // A full disk, say: no training ends because of a picture.
-      await rm(path, { force: true });
+      for (const file of Object.values(files)) await rm(file, { force: true });
       this.#observer.onNotice?.(error.message);
       return;
     }
-    await this.#log.writeSamples(this.#step, path);
-    this.#samples = path;
-    this.#observer.onSamples?.(this.#step, path);
+    await this.#log.writeImage(this.#step, 'samples', files.grid);
+    await this.#log.writeImage(this.#step, 'samples_path', files.path);
+    this.#samples = files.grid;
+    this.#observer.onSamples?.(this.#step, files.grid);
   }
 
   #announce(): void {
@@ -226,6 +328,11 @@ export class Trainer {
       samples: source.count,
     });
   }
+}
+
+function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
+  const what = Number.isFinite(loss) ? `the gradient norm was ${gradNorm}` : `the loss was ${loss}`;
+  return `At step ${step} ${what}${finding === undefined ? '.' : `: ${finding}.`}`;
 }
 
 /** Whether something that is done every so many steps is done after this one; 0 means never. */

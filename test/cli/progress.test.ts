@@ -34,6 +34,13 @@ function metrics(step: number): StepMetrics {
     samplesPerSecond: 812.3,
     seconds: 1,
     dataWait: 0,
+    lossByTime: [0.1, 0.2, null, 0.3],
+    gradNormByBlock: {},
+    skipped: 0,
+    updateRatio: 1e-3,
+    emaDistance: 0.01,
+    memory: 2 ** 30,
+    peakMemory: 2 ** 30,
     epoch: 0,
   };
 }

@@ -43,7 +43,12 @@ describe('a run', () => {
       'samples 12',
     ]);
     expect(result).toMatchObject({ run: join(runs, 'stripes'), step: 12, finished: true });
-    expect(await readdir(join(runs, 'stripes', 'samples'))).toEqual(['step-0000008.png', 'step-0000012.png']);
+    expect(await readdir(join(runs, 'stripes', 'samples'))).toEqual([
+      'step-0000008-path.png',
+      'step-0000008.png',
+      'step-0000012-path.png',
+      'step-0000012.png',
+    ]);
     const { records } = await readMetrics(join(runs, 'stripes', 'metrics.jsonl'));
     expect(records.map(({ step }) => step)).toEqual([1, 4, 6, 8, 12]);
     expect(records.at(-1)).toEqual(result.metrics);

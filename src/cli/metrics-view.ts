@@ -1,0 +1,82 @@
+// What of a run's numbers is worth a line.
+import type { StepMetrics } from '../train/metrics.ts';
+import { formatBytes, formatInteger, formatValue } from './format.ts';
+
+/** Numbers of a logged step, of which runs of older versions lack some. */
+type Known = Partial<StepMetrics>;
+
+/** What a line is about, and what it says. */
+export type NamedLine = readonly [name: string, text: string];
+
+/** A share of the time that is worth a word. */
+const notableWait = 0.005;
+
+/** Lines of the end of a run. */
+export function describeOutcome(metrics: Known): NamedLine[] {
+  return known([
+    ['held out', describeHeldOut(metrics)],
+    ['speed', describeSpeed(metrics)],
+  ]);
+}
+
+/**
+ * Lines of `info`.
+ * @param evaluated the last step whose held-out loss is known
+ */
+export function describeNumbers(last: Known, evaluated: Known | undefined): NamedLine[] {
+  return known([
+    ['loss by t', describeLossByTime(last)],
+    ['step', describeStep(last)],
+    ['held out', evaluated && `${describeHeldOut(evaluated)}, at step ${formatInteger(evaluated.step!)}`],
+    ['speed', describeSpeed(last)],
+  ]);
+}
+
+function known(lines: readonly (readonly [string, string | undefined])[]): NamedLine[] {
+  return lines.filter((line): line is NamedLine => Boolean(line[1]));
+}
+
+/** From data to noise. */
+function describeLossByTime({ lossByTime }: Known): string | undefined {
+  const shown = lossByTime?.map((loss) => (loss === null ? '-' : formatValue(loss)));
+  return shown && `${shown.join(', ')}, from data to noise`;
+}
+
+function describeStep({ gradNorm, updateRatio, emaDistance }: Known): string | undefined {
+  if (gradNorm === undefined || updateRatio === undefined || emaDistance === undefined) return undefined;
+  const parts = [
+    `gradient norm ${formatValue(gradNorm)}`,
+    `changes ${formatValue(updateRatio)} of the weights`,
+    `EMA ${formatValue(emaDistance)} away from them`,
+  ];
+  return parts.join(', ');
+}
+
+function describeHeldOut(metrics: Known): string | undefined {
+  const { heldOutLoss, heldOutLossEma, heldOutLossUnconditional, trainedLoss } = metrics;
+  if (heldOutLoss === undefined || heldOutLossEma === undefined || trainedLoss === undefined)
+    return undefined;
+  const parts = [
+    `loss ${formatValue(heldOutLoss)}`,
+    `EMA ${formatValue(heldOutLossEma)}`,
+    ...(heldOutLossUnconditional === undefined
+      ? []
+      : [`told no conditions ${formatValue(heldOutLossUnconditional)}`]),
+    `samples that are trained on ${formatValue(trainedLoss)}`,
+  ];
+  return parts.join(', ');
+}
+
+function describeSpeed({ samplesPerSecond, mfu, dataWait, peakMemory }: Known): string {
+  const parts = [
+    ...(samplesPerSecond === undefined ? [] : [`${formatValue(samplesPerSecond)} samples/s`]),
+    ...(mfu === undefined ? [] : [`${percent(mfu)} of the peak of the machine`]),
+    ...(dataWait !== undefined && dataWait > notableWait ? [`${percent(dataWait)} waiting for data`] : []),
+    ...(peakMemory === undefined ? [] : [`${formatBytes(peakMemory)} of memory at most`]),
+  ];
+  return parts.join(', ');
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}

@@ -1,0 +1,11 @@
+import type { Model } from '../models/model.ts';
+
+/** The part of a model that a parameter belongs to: `blocks.3` of `blocks.3.attn.qkv.weight`, `final_layer` of `final_layer.linear.bias`. */
+export function blockOf(parameter: string): string {
+  return /^(?:[^.]+\.)*?blocks\.\d+|^[^.]+/.exec(parameter)![0];
+}
+
+/** The parts of a model that are trained, in the order of its parameters. */
+export function blocksOf({ parameters }: Pick<Model, 'parameters'>): string[] {
+  return [...new Set(parameters.filter(({ trainable }) => trainable).map(({ name }) => blockOf(name)))];
+}

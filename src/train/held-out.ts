@@ -1,0 +1,133 @@
+// The loss of samples that are not trained on.
+import type { Backend, Buffers, Executable } from '../backends/backend.ts';
+import { SampleReader } from '../data/bad-samples.ts';
+import type { HeldOutSplit } from '../data/hold-out.ts';
+import type { Annotation, Source } from '../data/source.ts';
+import type { ConditionSpec, Model } from '../models/model.ts';
+import type { HostArray } from '../tensor/dtype.ts';
+import { philoxNormal } from '../tensor/philox.ts';
+import { streams } from '../tensor/random-streams.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { Conditioning } from './conditioning.ts';
+import type { RunConfig } from './config.ts';
+import { givenDraw } from './draw.ts';
+import { averagedWeights } from './state.ts';
+import { type TrainingLoss, lossProgram } from './loss.ts';
+
+/** Means over the same samples, each always with the same noise and time. Times are spread evenly over [0, 1]. */
+export interface HeldOutLosses {
+  readonly heldOutLoss: number;
+  /** With the averaged weights. */
+  readonly heldOutLossEma: number;
+  /** Without telling the model labels or captions; absent where it does not learn to do without. */
+  readonly heldOutLossUnconditional?: number;
+  /** Of as many samples that are trained on, with the same noise and times: the lower it is, the more is learnt by heart. */
+  readonly trainedLoss: number;
+}
+
+export interface HeldOutOptions extends Pick<TrainingLoss, 'model' | 'objective'> {
+  readonly config: Pick<RunConfig, 'seed' | 'flow' | 'loader' | 'train'>;
+  readonly backend: Backend;
+  /** The training step's state. */
+  readonly buffers: Buffers;
+  readonly conditioning: Conditioning;
+  readonly split: HeldOutSplit;
+}
+
+/** The most samples to evaluate at once, which bounds the memory. */
+const mostAtOnce = 64;
+
+export class HeldOut {
+  readonly #options: HeldOutOptions;
+  readonly #batch: number;
+  readonly #weights: Executable;
+  readonly #averages: Executable;
+  readonly #readers: Readonly<Record<'heldOut' | 'seen', SampleReader>>;
+
+  constructor(options: HeldOutOptions) {
+    const { config, backend, buffers, model, objective, split } = options;
+    this.#options = options;
+    this.#batch = Math.min(mostAtOnce, config.train.batchSize, split.heldOut.count);
+    const program = lossProgram({ model, objective, batch: this.#batch, draw: givenDraw });
+    this.#weights = backend.compile(program, buffers);
+    this.#averages = backend.compile(program, averagedWeights(model, buffers));
+    const reader = (source: Source): SampleReader => new SampleReader(source, config.loader.onBadSample);
+    this.#readers = { heldOut: reader(split.heldOut), seen: reader(split.seen) };
+  }
+
+  /** With the weights as they are now. */
+  async evaluate(): Promise<HeldOutLosses> {
+    const { model, config, split } = this.#options;
+    const { count } = split.heldOut;
+    const isUnconditional = model.conditions.length > 0 && config.flow.labelDropout > 0;
+    const untold = absentConditions(model, this.#batch);
+    const sums = { heldOut: 0, ema: 0, unconditional: 0, seen: 0 };
+    for (let first = 0; first < count; first += this.#batch) {
+      const heldOut = await this.#read('heldOut', first);
+      sums.heldOut += await this.#lossOf(this.#weights, heldOut, first);
+      sums.ema += await this.#lossOf(this.#averages, heldOut, first);
+      if (isUnconditional)
+        sums.unconditional += await this.#lossOf(this.#weights, { ...heldOut, ...untold }, first);
+      sums.seen += await this.#lossOf(this.#weights, await this.#read('seen', first), first);
+    }
+    return {
+      heldOutLoss: sums.heldOut / count,
+      heldOutLossEma: sums.ema / count,
+      ...(isUnconditional && { heldOutLossUnconditional: sums.unconditional / count }),
+      trainedLoss: sums.seen / count,
+    };
+  }
+
+  /** The program's inputs for the samples from `first` on; the last batch is filled up with what does not count. */
+  async #read(which: 'heldOut' | 'seen', first: number): Promise<Record<string, HostArray>> {
+    const { model, config, conditioning, split } = this.#options;
+    const { seed } = config;
+    const { count } = split.heldOut;
+    const elements = sizeOf(model.sampleShape);
+    const x0 = new Float32Array(this.#batch * elements);
+    const annotations: Annotation[] = [];
+    for (let i = 0; i < this.#rows(first); i++)
+      annotations.push(await this.#readers[which].read(first + i, x0, i * elements, { seed, epoch: 0 }));
+    while (annotations.length < this.#batch) annotations.push(annotations[0]!);
+    const noise = {
+      seed,
+      stream: streams.heldOutNoise,
+      step: 0,
+      firstSample: first,
+      samples: this.#batch,
+      elements,
+    };
+    return {
+      x0,
+      x1: Float32Array.from(philoxNormal(noise)),
+      t: Float32Array.from({ length: this.#batch }, (_, i) => Math.min(1, (first + i + 0.5) / count)),
+      ...conditioning.encode(annotations),
+      step: Int32Array.of(0),
+    };
+  }
+
+  /** Samples that count in the batch from `first` on. */
+  #rows(first: number): number {
+    return Math.min(this.#batch, this.#options.split.heldOut.count - first);
+  }
+
+  /** The sum over the samples from `first` on. */
+  async #lossOf(
+    executable: Executable,
+    inputs: Readonly<Record<string, HostArray>>,
+    first: number,
+  ): Promise<number> {
+    await executable.run(inputs);
+    const losses = await executable.read('losses');
+    let sum = 0;
+    for (let i = 0; i < this.#rows(first); i++) sum += losses[i]!;
+    return sum;
+  }
+}
+
+/** What `rows` samples are told of which nothing is told. */
+function absentConditions({ conditions }: Model, rows: number): Record<string, HostArray> {
+  const repeated = ({ dtype, absent }: ConditionSpec): HostArray =>
+    new (dtype === 'int32' ? Int32Array : Float32Array)(Array.from({ length: rows }, () => absent).flat());
+  return Object.fromEntries(conditions.map((spec) => [spec.name, repeated(spec)]));
+}

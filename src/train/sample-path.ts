@@ -1,0 +1,54 @@
+import type { Values } from '../flow/integrator.ts';
+
+/** The times that are shown, from noise to data, beside the sample itself at 0. */
+const shownTimes = [1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125] as const;
+
+/** How some samples become what they are: where they stand when a sampler first looks at them at a shown time or after. */
+export class SamplePath {
+  /** Pictures of a row. */
+  static readonly columns: number = shownTimes.length + 1;
+  readonly #shown: readonly number[];
+  readonly #elements: number;
+  /** By sample, then by time. */
+  readonly #states: Float32Array[][];
+
+  /**
+   * @param shown the samples, by their place among those that are made
+   * @param elements of a sample
+   */
+  constructor(shown: readonly number[], elements: number) {
+    this.#shown = shown;
+    this.#elements = elements;
+    this.#states = shown.map(() => []);
+  }
+
+  /**
+   * @param x of the samples from `first` on, at time t, or each at its own
+   */
+  visit(x: Values, t: number | Float64Array, first: number): void {
+    this.#shown.forEach((sample, row) => {
+      const at = (sample - first) * this.#elements;
+      if (at < 0 || at >= x.length) return;
+      const time = typeof t === 'number' ? t : t[sample - first]!;
+      const states = this.#states[row]!;
+      while (states.length < shownTimes.length && time <= shownTimes[states.length]!)
+        states.push(Float32Array.from(x.subarray(at, at + this.#elements)));
+    });
+  }
+
+  /**
+   * A row for each shown sample, whose last picture is the sample itself.
+   * @param samples all that were made
+   */
+  rows(samples: Float32Array): Float32Array {
+    const rows = new Float32Array(this.#shown.length * SamplePath.columns * this.#elements);
+    this.#shown.forEach((sample, row) => {
+      const made = samples.subarray(sample * this.#elements, (sample + 1) * this.#elements);
+      for (let column = 0; column < SamplePath.columns; column++) {
+        const state = this.#states[row]![column] ?? made;
+        rows.set(state, (row * SamplePath.columns + column) * this.#elements);
+      }
+    });
+    return rows;
+  }
+}

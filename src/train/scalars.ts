@@ -1,0 +1,30 @@
+import type { StepMetrics } from './metrics.ts';
+import { timeBins } from './step-outputs.ts';
+
+/** What of a logged step has a curve of its own, by tag; what precedes a slash is the group that it is shown in. */
+export function scalarsOf(metrics: StepMetrics): Record<string, number> {
+  const tags: Record<string, number | null | undefined> = {
+    'train/loss': metrics.loss,
+    'train/learning_rate': metrics.learningRate,
+    'train/grad_norm': metrics.gradNorm,
+    'train/update_ratio': metrics.updateRatio,
+    'train/ema_distance': metrics.emaDistance,
+    ...Object.fromEntries(metrics.lossByTime.map((loss, bin) => [`loss_by_time/${nameTimes(bin)}`, loss])),
+    'held_out/loss': metrics.heldOutLoss,
+    'held_out/loss_ema': metrics.heldOutLossEma,
+    'held_out/loss_unconditional': metrics.heldOutLossUnconditional,
+    'held_out/trained_loss': metrics.trainedLoss,
+    'train/samples_per_second': metrics.samplesPerSecond,
+    'train/data_wait': metrics.dataWait,
+    'machine/mfu': metrics.mfu,
+    'machine/memory_bytes': metrics.memory,
+    'machine/peak_memory_bytes': metrics.peakMemory,
+  };
+  const isKnown = (tag: [string, number | null | undefined]): tag is [string, number] => tag[1] != null;
+  return Object.fromEntries(Object.entries(tags).filter(isKnown));
+}
+
+/** `0.25-0.5` */
+function nameTimes(bin: number): string {
+  return `${bin / timeBins}-${(bin + 1) / timeBins}`;
+}
