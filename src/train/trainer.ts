@@ -11,6 +11,8 @@ import { learningRate } from '../optim/schedule.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
 import { type DataRecord, describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
+import { Monitor } from './monitor/monitor.ts';
+import { giveNotices } from './monitor/notices.ts';
 import { isPicture, writeSampleGrid } from './sample-grid.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { averagedWeights } from './state.ts';
@@ -51,6 +53,7 @@ export class Trainer {
   readonly #folder: RunFolder;
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
+  readonly #monitor: Monitor;
   readonly #sampler: FlowSampler;
   readonly #loader: Loader;
   #step: number;
@@ -66,6 +69,7 @@ export class Trainer {
     this.#folder = folder;
     this.#observer = observer;
     this.#log = log;
+    this.#monitor = new Monitor(config, source.count);
     this.#sampler = new FlowSampler(backend, model, averagedWeights(model, buffers));
     this.#loader = new Loader(source, {
       ...config.loader,
@@ -131,13 +135,14 @@ export class Trainer {
 
   /** One optimizer step, while the loader reads the batch after it. */
   async #advance(): Promise<void> {
-    const { config, executable, conditioning } = this.#training;
+    const { config, executable, conditioning, model, source } = this.#training;
     const { steps, logEvery } = config.train;
     const step = this.#step + 1;
     this.#log.watch.start();
     this.#log.waiting.start();
     const { values, annotations, position } = await this.#loader.next();
     this.#log.waiting.stop();
+    this.#monitor.see(values, isPicture(model.sampleShape, source.record));
     await executable.run({
       x0: values,
       ...conditioning.encode(annotations),
@@ -167,6 +172,7 @@ export class Trainer {
     const logged = { step, loss: loss!, learningRate: this.#learningRate(step), gradNorm: gradNorm!, epoch };
     const metrics = await this.#log.write(logged, this.#saved?.path);
     this.#observer.onStep?.(metrics);
+    await giveNotices(this.#folder.path, step, this.#monitor.read(metrics), this.#observer);
   }
 
   async #save(): Promise<void> {
