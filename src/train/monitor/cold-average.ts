@@ -3,7 +3,7 @@ import type { Detector } from './detector.ts';
 import { percent } from './statistics.ts';
 
 /** Of the untrained weights in the average: more shows in samples. */
-const mostInitial = 0.05;
+export const mostInitial = 0.05;
 /** Of the weights' norm. A warm average differs by some hundredths. */
 const mostDistance = 0.3;
 
@@ -29,7 +29,7 @@ export const coldAverage: Detector = (readings, { config }) => {
 };
 
 /** How much of the average is what it was before the first step: the product of all decays. */
-function initialShare(steps: number, ema: EmaSettings): number {
+export function initialShare(steps: number, ema: EmaSettings): number {
   let share = 1;
   // The ramp makes it negligible within tens of steps.
   for (let step = 1; step <= steps && share > mostInitial; step++) share *= emaDecay(step, ema);

@@ -11,11 +11,11 @@ const least = 0.95;
  * AdamW moves a weight by the learning rate per step at most. New weights are a few hundredths: as long as the rates add up to
  * less than this, nothing can have been learnt.
  */
-const leastMovement = 5e-3;
+export const leastMovement = 5e-3;
 /** The part of the weights that a step may change: 1e-3 is usual. */
 const mostUpdate = 0.05;
 /** Rates from which AdamW seldom trains a transformer. */
-const highRate = 0.01;
+export const highRate = 0.01;
 
 /** The loss stays where it began. Only a run that this process began can be judged: later a loss may well be level. */
 export const notFalling: Detector = (readings, facts) => {

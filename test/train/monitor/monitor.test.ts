@@ -5,38 +5,11 @@ import { setTimeout } from 'node:timers/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { train } from '../../../src/api/train.ts';
-import { arraySource } from '../../../src/data/arrays.ts';
 import type { Source } from '../../../src/data/source.ts';
 import type { ConfigInput } from '../../../src/train/config.ts';
 import { temporaryFolder } from '../../support/cli.ts';
+import { changed, greys, toBytes } from '../../support/greys.ts';
 import { tinyStripes } from '../../support/tiny-run.ts';
-
-/** 12 pictures, each of its own grey: learnt in no time. */
-function greys(): Source {
-  return arraySource({
-    name: 'greys',
-    images: Float32Array.from({ length: 12 * 96 }, (_, i) => Math.floor(i / 96) / 6 - 1),
-    shape: [1, 8, 12],
-    labels: Array.from({ length: 12 }, (_, i) => i % 3),
-  });
-}
-
-function changed(change: (out: Float32Array, offset: number, read: number) => void | Promise<void>): Source {
-  const source = greys();
-  let count = 0;
-  return {
-    ...source,
-    name: source.name,
-    count: source.count,
-    shape: source.shape,
-    classes: 3,
-    async read(index, out, offset, key) {
-      const annotation = await source.read(index, out, offset, key);
-      await change(out, offset, count++);
-      return annotation;
-    },
-  };
-}
 
 async function notices(
   source: Source,
@@ -69,10 +42,7 @@ describe('a run tells', () => {
   });
 
   it('that its data are bytes, and writes it down', async () => {
-    const bytes = changed((out, offset) => {
-      for (let i = offset; i < offset + 96; i++) out[i] = 127.5 * (out[i]! + 1);
-    });
-    const { said, run } = await notices(bytes, { steps: 20 });
+    const { said, run } = await notices(changed(greys(), toBytes), { steps: 20 });
     expect(said).toEqual([expect.stringMatching(/^The data are not in \[-1, 1\]/)]);
     expect(await readFile(join(run, 'notices.log'), 'utf8')).toBe(`step 1: ${said[0]}\n`);
   });
@@ -88,8 +58,8 @@ describe('a run tells', () => {
   });
 
   it('of a batch that made the loss spike', async () => {
-    const odd = changed((out, offset, read) => {
-      if (read >= 8 * 195 && read < 8 * 205) for (let i = offset; i < offset + 96; i++) out[i] = 10;
+    const odd = changed(greys(), (values, read) => {
+      if (read >= 8 * 195 && read < 8 * 205) values.fill(10);
     });
     const { said } = await notices(odd);
     expect(said).toEqual([expect.stringMatching(/^The loss has spiked: [\d.]+ at step 200/)]);
@@ -101,7 +71,7 @@ describe('a run tells', () => {
   });
 
   it('that steps wait for data', async () => {
-    const slow = changed(async () => {
+    const slow = changed(greys(), async () => {
       await setTimeout(5);
     });
     const { said } = await notices(slow, { steps: 31, loader: { cacheMiB: 0, workers: 1 } });
