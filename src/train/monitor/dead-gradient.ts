@@ -13,8 +13,8 @@ export const deadGradient: Detector = (readings) => {
   if (recent.every(({ gradNorm }) => gradNorm === 0)) {
     return `The gradient of all weights has been zero in the last ${patience} logged steps. ${advice}`;
   }
-  const dead = Object.keys(recent.at(-1)!.blockGradNorms ?? {}).filter((block) =>
-    recent.every(({ blockGradNorms }) => blockGradNorms?.[block] === 0),
+  const dead = Object.keys(recent.at(-1)!.gradNormByBlock ?? {}).filter((block) =>
+    recent.every(({ gradNormByBlock }) => gradNormByBlock?.[block] === 0),
   );
   if (dead.length === 0) return undefined;
   return `The gradient of ${dead.join(', ')} has been zero in the last ${patience} logged steps. ${advice}`;

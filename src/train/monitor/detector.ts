@@ -9,14 +9,16 @@ export interface Reading extends Pick<
 > {
   /** On samples that are not trained on, with their labels or captions. */
   readonly heldOutLoss?: number | undefined;
-  /** The same of samples of which nothing is told. */
+  /** Of samples that are trained on, with the same noise and times. */
+  readonly trainedLoss?: number | undefined;
+  /** Of the held-out samples, of which the model is told nothing. */
   readonly heldOutLossUnconditional?: number | undefined;
   /** The norm of the difference of averaged and raw weights, in proportion to the norm of the raw ones. */
   readonly emaDistance?: number | undefined;
   /** The norm of a step's change of the weights, in proportion to the norm of the weights. */
   readonly updateRatio?: number | undefined;
   /** Of the gradient, before clipping, by parts of the model. */
-  readonly blockGradNorms?: Readonly<Record<string, number>> | undefined;
+  readonly gradNormByBlock?: Readonly<Record<string, number>> | undefined;
 }
 
 /** What is known of a run beside its steps. */

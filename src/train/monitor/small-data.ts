@@ -4,7 +4,7 @@ import { brief, mean } from './statistics.ts';
 /** Measurements in a row above the best one: held-out losses are of fixed noise, and so differ little by chance. */
 const inRow = 3;
 const worse = 1.05;
-/** Training losses that are averaged. */
+/** Losses of steps that are averaged where that of trained samples is not measured. */
 const averaged = 10;
 
 /** The held-out loss rises while the training loss falls: samples are learnt by heart. */
@@ -16,9 +16,10 @@ export const smallData: Detector = (readings, { samples }) => {
   const best = measured.reduce((least, other) => (other.heldOutLoss < least.heldOutLoss ? other : least));
   const recent = measured.slice(-inRow);
   if (!recent.every(({ heldOutLoss }) => heldOutLoss > worse * best.heldOutLoss)) return undefined;
-  const trained = (end: number): number =>
-    mean(readings.slice(Math.max(0, end - averaged), end).map(({ loss }) => loss));
-  const [then, now] = [trained(best.at + 1), trained(readings.length)];
+  const trained = (at: number): number =>
+    readings[at]!.trainedLoss ??
+    mean(readings.slice(Math.max(0, at + 1 - averaged), at + 1).map(({ loss }) => loss));
+  const [then, now] = [trained(best.at), trained(recent.at(-1)!.at)];
   if (now >= then) return undefined;
   const last = readings.at(-1)!;
   return (

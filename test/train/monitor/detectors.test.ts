@@ -45,7 +45,7 @@ describe('nothing is said', () => {
       heldOutLossUnconditional: 0.32 + 1 / step,
       emaDistance: 0.05,
       updateRatio: 1e-3,
-      blockGradNorms: { 'blocks.0': step === 1 ? 0 : 0.3, final: 1 },
+      gradNormByBlock: { 'blocks.0': step === 1 ? 0 : 0.3, final: 1 },
     });
     expect(said(measured)).toEqual([]);
   });
@@ -92,7 +92,7 @@ describe('is said once', () => {
     [
       'a dead block',
       /^The gradient of final has been zero/,
-      () => ({ blockGradNorms: { final: 0, other: 1 } }),
+      () => ({ gradNormByBlock: { final: 0, other: 1 } }),
     ],
     [
       'exploding gradients',
@@ -110,6 +110,11 @@ describe('is said once', () => {
       'a small set',
       /by heart: .* from 0\.3 at step 400 to .*500 samples, each seen \d+ times/,
       (step) => (step % 100 === 0 ? { heldOutLoss: heldOut(step) } : {}),
+    ],
+    [
+      'a small set, by the loss of samples that are trained on',
+      /by heart: .* while the training loss fell from 0\.6 to 0\.\d+\. /,
+      (step) => (step % 100 === 0 ? { heldOutLoss: heldOut(step), trainedLoss: 1 - step / 1000 } : {}),
     ],
     [
       'labels without signal',
