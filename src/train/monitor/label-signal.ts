@@ -1,7 +1,8 @@
 import type { Detector } from './detector.ts';
-import { brief } from './statistics.ts';
+import { brief, mean } from './statistics.ts';
 
-const inRow = 3;
+/** Measurements whose gains are averaged: weights of a single step favour one or the other by chance. */
+const averaged = 3;
 /** Passes over the data after which labels that mean anything are made use of. */
 const leastEpochs = 2;
 const leastSteps = 500;
@@ -17,10 +18,10 @@ export const labelSignal: Detector = (readings) => {
       heldOutLoss !== undefined &&
       heldOutLossUnconditional !== undefined,
   );
-  const recent = measured.slice(-inRow);
-  const gain = (reading: (typeof recent)[number]): number =>
-    1 - reading.heldOutLoss! / reading.heldOutLossUnconditional!;
-  if (recent.length < inRow || !recent.every((reading) => gain(reading) < least)) return undefined;
+  const recent = measured.slice(-averaged);
+  if (recent.length < averaged) return undefined;
+  const gains = recent.map((reading) => 1 - reading.heldOutLoss! / reading.heldOutLossUnconditional!);
+  if (mean(gains) >= least) return undefined;
   const { heldOutLoss, heldOutLossUnconditional, step } = recent.at(-1)!;
   return (
     `Labels (or captions) carry no signal: at step ${step} the held-out loss is ${brief(heldOutLoss!)} with them and ${brief(heldOutLossUnconditional!)} without. ` +
