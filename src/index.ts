@@ -18,6 +18,8 @@ export {
   packData,
   previewData,
 } from './api/data.ts';
+export type { Check } from './api/doctor/check.ts';
+export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
@@ -28,6 +30,9 @@ export { type Recipe, recipes } from './recipes/index.ts';
 export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
 export { openSource } from './train/open-source.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
+export type { Facts, Reading, ValueRange, WatchedConfig } from './train/monitor/detector.ts';
+export { Monitor } from './train/monitor/monitor.ts';
+export { explainNonFinite } from './train/monitor/non-finite.ts';
 export { type TrainResult, Trainer } from './train/trainer.ts';
 
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
@@ -91,7 +96,7 @@ export { type TrainingStep, trainingStepProgram } from './train/step.ts';
 export { type EmaSettings, emaDecay } from './optim/ema.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 
-export type { Backend, Buffer, Buffers, Executable, Precision } from './backends/backend.ts';
+export type { Backend, Buffer, Buffers, Executable, Finding, Precision } from './backends/backend.ts';
 export { type BackendChoice, type ChosenBackend, chooseBackend } from './backends/choose.ts';
 export {
   type CpuBackend,

@@ -2,6 +2,9 @@
 import type { MemoryPlan, Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { TensorType } from '../tensor/tensor.ts';
+import type { Finding } from './inspect.ts';
+
+export type { Finding } from './inspect.ts';
 
 /** Memory that lives from run to run: weights, moments, averages. */
 export interface Buffer extends TensorType {
@@ -31,6 +34,12 @@ export interface Executable {
   run(inputs: Readonly<Record<string, HostArray>>): Promise<void>;
   /** A copy of an output of the last run. */
   read(output: string): Promise<HostArray>;
+  /**
+   * Computes what a run with these inputs would, without changing any state, and looks for the value that first was NaN or
+   * infinite: undefined where no output is, and nothing that state would be changed by. Takes several times as long as a run, and
+   * leaves nothing that can be read: run again before `read`.
+   */
+  inspect(inputs: Readonly<Record<string, HostArray>>): Promise<Finding | undefined>;
 }
 
 /**

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { version } from '../checkpoint/machine.ts';
 import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
+import { doctorCommand } from './doctor.ts';
 import { reportError } from './errors.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
@@ -30,6 +31,7 @@ for (const command of [
   trainCommand(),
   resumeCommand(),
   sampleCommand(),
+  doctorCommand(),
   compareCommand(),
   infoCommand(),
   importCommand(),

@@ -6,3 +6,4 @@ export { lower } from './lower.ts';
 export { type MemoryPlan, type Placement, bytesOf, planMemory } from './memory-plan.ts';
 export { mixedPrecision } from './mixed-precision.ts';
 export { Program, opOf, trace } from './program.ts';
+export { formatType } from './print.ts';

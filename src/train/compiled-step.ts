@@ -1,11 +1,24 @@
 // A training step, ready to run: in one go, or micro-batch by micro-batch.
-import type { Backend, Buffer, Executable } from '../backends/backend.ts';
+import type { Backend, Buffer, Buffers, Executable } from '../backends/backend.ts';
 import type { HostArray } from '../tensor/dtype.ts';
+import { sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
-import { type TrainingStep, microBatchProgram, trainingStepProgram, updateProgram } from './step.ts';
+import { type TrainingStep, isTotal, microBatchProgram, trainingStepProgram, updateProgram } from './step.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
-export type CompiledStep = Pick<Executable, 'run' | 'read'>;
+export interface CompiledStep extends Pick<Executable, 'run' | 'read'> {
+  /** The programs that make the loss and its gradients, each with its share of a step's inputs: to inspect a step that went wrong. */
+  pieces(inputs: StepInputs): Promise<readonly Piece[]>;
+}
+
+export interface Piece {
+  readonly executable: Executable;
+  readonly inputs: StepInputs;
+  /** The index in the step of its first sample. */
+  readonly firstSample: number;
+}
+
+export type StepInputs = Readonly<Record<string, HostArray>>;
 
 export interface CompiledTraining {
   readonly step: CompiledStep;
@@ -18,25 +31,37 @@ export function compileStep(backend: Backend, training: TrainingStep, microBatch
   if (microBatch >= training.batch) {
     const program = trainingStepProgram(training);
     const buffers = allocateState(backend, program);
-    return { step: backend.compile(program, buffers), buffers };
+    return { step: wholeStep(backend.compile(program, buffers)), buffers };
   }
   const programs = [microBatchProgram({ ...training, batch: microBatch }), updateProgram(training)] as const;
   const buffers = allocateState(backend, ...programs);
   const [part, update] = [backend.compile(programs[0], buffers), backend.compile(programs[1], buffers)];
-  return { step: new AccumulatedStep(part, update, training, microBatch), buffers };
+  return { step: new AccumulatedStep({ part, update, buffers }, training, microBatch), buffers };
+}
+
+/** @param executable of `trainingStepProgram` */
+export function wholeStep(executable: Executable): CompiledStep {
+  const { run, read } = executable;
+  return { run, read, pieces: async (inputs) => [{ executable, inputs, firstSample: 0 }] };
 }
 
 class AccumulatedStep implements CompiledStep {
   readonly #part: Executable;
   readonly #update: Executable;
+  readonly #buffers: Buffers;
   readonly #training: TrainingStep;
   readonly #microBatch: number;
   /** Outputs of the micro-batches, gathered as they come: the next one replaces what is there. */
   readonly #perSample: Readonly<Record<string, Float32Array>>;
 
-  constructor(part: Executable, update: Executable, training: TrainingStep, microBatch: number) {
+  constructor(
+    { part, update, buffers }: { part: Executable; update: Executable; buffers: Buffers },
+    training: TrainingStep,
+    microBatch: number,
+  ) {
     this.#part = part;
     this.#update = update;
+    this.#buffers = buffers;
     this.#training = training;
     this.#microBatch = microBatch;
     this.#perSample = {
@@ -45,9 +70,9 @@ class AccumulatedStep implements CompiledStep {
     };
   }
 
-  async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+  async run(inputs: StepInputs): Promise<void> {
     const { batch } = this.#training;
-    for (let first = 0; first < batch; first += this.#microBatch) {
+    for (const first of this.#firsts()) {
       await this.#part.run(this.#inputsOf(inputs, first));
       for (const [output, values] of Object.entries(this.#perSample))
         values.set((await this.#part.read(output)).subarray(0, batch - first), first);
@@ -59,8 +84,24 @@ class AccumulatedStep implements CompiledStep {
     return this.#perSample[output]?.slice() ?? this.#update.read(output);
   }
 
+  async pieces(inputs: StepInputs): Promise<readonly Piece[]> {
+    // What was accumulated is no cause of anything.
+    for (const [name, buffer] of this.#buffers)
+      if (isTotal(name)) await buffer.write(new Float32Array(sizeOf(buffer.shape)));
+    return this.#firsts().map((firstSample) => ({
+      executable: this.#part,
+      inputs: this.#inputsOf(inputs, firstSample),
+      firstSample,
+    }));
+  }
+
+  #firsts(): number[] {
+    const count = Math.ceil(this.#training.batch / this.#microBatch);
+    return Array.from({ length: count }, (_, i) => i * this.#microBatch);
+  }
+
   /** Of the samples from `first` on. What is missing in the last micro-batch is filled up and counts nothing. */
-  #inputsOf(inputs: Readonly<Record<string, HostArray>>, first: number): Record<string, HostArray> {
+  #inputsOf(inputs: StepInputs, first: number): Record<string, HostArray> {
     const { batch, model } = this.#training;
     const size = this.#microBatch;
     const perSample = ['x0', ...model.conditions.map(({ name }) => name)];
@@ -84,10 +125,7 @@ class AccumulatedStep implements CompiledStep {
 }
 
 /** The inputs that a program has. */
-function pick(
-  inputs: Readonly<Record<string, HostArray>>,
-  { program }: Executable,
-): Record<string, HostArray> {
+function pick(inputs: StepInputs, { program }: Executable): Record<string, HostArray> {
   return Object.fromEntries(
     program.inputs.flatMap(({ name }) => (inputs[name!] ? [[name!, inputs[name!]!]] : [])),
   );

@@ -15,6 +15,11 @@ export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as co
 /** Where the sums over micro-batches are kept; they mean nothing between steps. */
 const totals = { loss: 'total/loss', gradient: 'total/gradient/' } as const;
 
+/** Whether state of that name is such a sum. */
+export function isTotal(name: string): boolean {
+  return name === totals.loss || name.startsWith(totals.gradient);
+}
+
 export interface TrainingStep extends TrainingLoss {
   readonly adamw: AdamWSettings;
   /** All by default. */

@@ -20,6 +20,9 @@ import { adamwSettings } from './run-program.ts';
 import { type GridSamplers, isPicture, writeSamplePictures } from './sample-grid.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
+import { Monitor } from './monitor/monitor.ts';
+import { explainNonFinite } from './monitor/non-finite.ts';
+import { giveNotices } from './monitor/notices.ts';
 import { averagedWeights } from './state.ts';
 import { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
@@ -51,6 +54,7 @@ export class Trainer {
   readonly #samplers: GridSamplers;
   readonly #insight: Insight;
   readonly #heldOut: HeldOut | undefined;
+  readonly #monitor: Monitor;
   readonly #loader: Loader;
   readonly #saver: Saver;
   readonly #badSteps: BadSteps;
@@ -80,6 +84,7 @@ export class Trainer {
       decayed: optimizer.decayed,
     });
     this.#heldOut = split && new HeldOut({ ...training, split });
+    this.#monitor = new Monitor(config, source.count);
     this.#loader = new Loader(source, {
       ...config.loader,
       batchSize,
@@ -159,13 +164,14 @@ export class Trainer {
 
   /** One optimizer step, while the loader reads the batch after it. */
   async #advance(): Promise<void> {
-    const { config, executable, conditioning } = this.#training;
+    const { config, executable, conditioning, model, source } = this.#training;
     const step = this.#step + 1;
     const update = this.#updates + 1;
     this.#log.watch.start();
     this.#log.waiting.start();
     const { values, annotations, position } = await this.#loader.next();
     this.#log.waiting.stop();
+    this.#monitor.see(values, isPicture(model.sampleShape, source.record));
     const inputs = {
       x0: values,
       ...conditioning.encode(annotations),
@@ -188,13 +194,13 @@ export class Trainer {
   }
 
   /** After a step that changed nothing. */
-  async #skip(_inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+  async #skip(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
     const { executable } = this.#training;
     const [loss] = await executable.read('loss');
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss!) && this.#scaler?.backOff()) return;
     const [gradNorm] = await executable.read('gradNorm');
-    const finding = undefined;
+    const finding = await explainNonFinite(executable, inputs);
     const bad = { step: this.#step, loss: loss!, gradNorm: gradNorm!, epoch: this.#epoch(), finding };
     const verdict = this.#badSteps.add(bad);
     await this.#folder.noteBadStep({ ...bad });
@@ -275,6 +281,7 @@ export class Trainer {
     };
     const metrics = await this.#log.write(logged);
     this.#observer.onStep?.(metrics);
+    await giveNotices(this.#folder.path, step, this.#monitor.read(metrics), this.#observer);
   }
 
   async #notes(): Promise<CheckpointNotes> {

@@ -220,9 +220,7 @@ describe('cpuBackend', () => {
     });
     const state = backend.allocate({ shape: [length], dtype: 'float32' });
     const executable = backend.compile(program, new Map([['s', state]]));
-    await expect(executable.read('y')).rejects.toThrow(
-      'program offset: output y was read before the first run',
-    );
+    await expect(executable.read('y')).rejects.toThrow('program offset: output y was read before a run');
     const work = [
       executable.run({ x: new Float32Array(length).fill(1) }),
       executable.read('y'),

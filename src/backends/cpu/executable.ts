@@ -3,8 +3,9 @@ import { type MemoryPlan, type Program, bytesOf, planMemory } from '../../progra
 import type { HostArray } from '../../tensor/dtype.ts';
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
-import type { Buffers, Executable } from '../backend.ts';
+import type { Buffers, Executable, Finding } from '../backend.ts';
 import { checkInputs, checkOutput } from '../checks.ts';
+import { inspectProgram } from '../inspect.ts';
 import type { CpuBuffer } from './buffer.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
 import {
@@ -65,6 +66,12 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
   const handle = native.compile(pool, isa, describe(work, plan, regions));
   const regionOf = (tensor: Tensor): Region => regions.get(plan.storageOf(tensor))!;
   let hasRun = false;
+  const feed = (inputs: Readonly<Record<string, HostArray>>): void => {
+    for (const tensor of program.inputs) writeTensor(tensor, regionOf(tensor), inputs[tensor.name!]!);
+  };
+  const runNode = async (node: Node): Promise<void> => {
+    if (isWork(node)) await native.run(native.compile(pool, isa, describe([node], plan, regions)));
+  };
 
   return {
     program,
@@ -72,7 +79,7 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
     async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
       checkInputs(program, inputs);
       await exclusively(() => {
-        for (const tensor of program.inputs) writeTensor(tensor, regionOf(tensor), inputs[tensor.name!]!);
+        feed(inputs);
         hasRun = true;
         return native.run(handle);
       });
@@ -81,10 +88,18 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
       const tensor = checkOutput(program, output);
       return exclusively(() => {
         if (hasRun) return readTensor(tensor, regionOf(tensor));
-        throw new RectiflowError(
-          'value',
-          `program ${program.name}: output ${output} was read before the first run`,
-        );
+        throw new RectiflowError('value', `program ${program.name}: output ${output} was read before a run`);
+      });
+    },
+    async inspect(inputs): Promise<Finding | undefined> {
+      checkInputs(program, inputs);
+      return exclusively(() => {
+        feed(inputs);
+        hasRun = false;
+        return inspectProgram(program, {
+          run: runNode,
+          read: (tensor) => (plan.leftOut.has(tensor) ? undefined : readTensor(tensor, regionOf(tensor))),
+        });
       });
     },
     profile: () => profile(native, handle, work),

@@ -8,29 +8,23 @@ import type { Node, Tensor } from '../../tensor/tensor.ts';
 /** The numbers of every value of a program that is running. */
 export type Values = Map<Tensor, Dense>;
 
+type Allocate = (tensor: Tensor) => Dense['data'];
+
 /**
  * Runs a program of primitives, one node after the other, each by its plain implementation.
  * @param values holds inputs and state; the outputs of all nodes are added
  * @param allocate makes the memory of a value, in the float type the backend works in
  */
-export function evaluate(
-  program: Program,
-  values: Values,
-  allocate: (tensor: Tensor) => Dense['data'],
-): void {
-  for (const node of program.nodes) {
-    const outputs = node.outputs.map((tensor) => ({ shape: tensor.shape, data: allocate(tensor) }));
-    node.outputs.forEach((tensor, i) => values.set(tensor, outputs[i]!));
-    evaluateNode(
-      node,
-      node.inputs.map((tensor) => values.get(tensor)!),
-      outputs,
-    );
-  }
+export function evaluate(program: Program, values: Values, allocate: Allocate): void {
+  for (const node of program.nodes) evaluateNode(node, values, allocate);
 }
 
-function evaluateNode(node: Node, inputs: readonly Dense[], outputs: readonly Dense[]): void {
+/** @param values holds what the node reads; its outputs are added */
+export function evaluateNode(node: Node, values: Values, allocate: Allocate): void {
   const op = opOf(node);
+  const inputs = node.inputs.map((tensor) => values.get(tensor)!);
+  const outputs = node.outputs.map((tensor) => ({ shape: tensor.shape, data: allocate(tensor) }));
+  node.outputs.forEach((tensor, i) => values.set(tensor, outputs[i]!));
   if (op.kind === 'fused') throw internalError(`reference: ${op.name} should have been decomposed`);
   if (node.values) outputs[0]!.data.set(node.values);
   else op.evaluate(inputs, outputs, node.attributes);

@@ -8,9 +8,10 @@ import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor, TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffer, Buffers, Executable, Precision } from '../backend.ts';
 import { checkBuffers, checkInputs, checkOutput, checkValues } from '../checks.ts';
+import { inspectProgram } from '../inspect.ts';
 import { precisionPass } from '../precision.ts';
 import { ops } from '../../ops/registry.ts';
-import { type Values, evaluate } from './evaluate.ts';
+import { type Values, evaluate, evaluateNode } from './evaluate.ts';
 
 export interface ReferenceOptions {
   /** What float32 values are held in: float32 as on other backends, or float64 to compare them with. */
@@ -82,22 +83,34 @@ function compile(
       checkInputs(program, inputs);
       // Work that never waits would starve timers and signals, Ctrl-C among them.
       await setImmediate();
-      const values: Values = new Map();
-      for (const tensor of program.state) {
-        values.set(tensor, {
-          shape: tensor.shape,
-          data: (buffers.get(tensor.name!) as ReferenceBuffer).data,
-        });
-      }
-      for (const tensor of program.inputs)
-        values.set(tensor, { shape: tensor.shape, data: copy(tensor, inputs) });
+      const values = given(inputs);
       evaluate(program, values, allocate);
       last = new Map([...program.outputs.values()].map((tensor) => [tensor, values.get(tensor)!]));
     },
     async read(output) {
       return last.get(checkOutput(program, output))!.data.slice();
     },
+    async inspect(inputs) {
+      checkInputs(program, inputs);
+      const values = given(inputs);
+      return inspectProgram(program, {
+        run: (node) => evaluateNode(node, values, allocate),
+        read: (tensor) => values.get(tensor)!.data,
+      });
+    },
   };
+
+  /** State and inputs. */
+  function given(inputs: Readonly<Record<string, HostArray>>): Values {
+    const values: Values = new Map();
+    for (const tensor of program.state) {
+      const { data } = buffers.get(tensor.name!) as ReferenceBuffer;
+      values.set(tensor, { shape: tensor.shape, data });
+    }
+    for (const tensor of program.inputs)
+      values.set(tensor, { shape: tensor.shape, data: copy(tensor, inputs) });
+    return values;
+  }
 
   function copy(tensor: Tensor, inputs: Readonly<Record<string, HostArray>>): HostArray {
     const data = allocate(tensor);

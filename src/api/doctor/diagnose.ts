@@ -1,0 +1,121 @@
+// What can be known of a training before it begins.
+import { type Isa, cpuIsas } from '../../backends/cpu/index.ts';
+import { defaultThreads } from '../../backends/cpu/threads.ts';
+import type { Source } from '../../data/source.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
+import type { ConfigInput, RunConfig } from '../../train/config.ts';
+import { prepareTraining } from '../../train/prepare.ts';
+import { resolveConfig, resolveData } from '../../train/resolve-config.ts';
+import { modelCost } from '../cost.ts';
+import { type RunOptions, backendFor, withSource } from '../parts.ts';
+import type { Check } from './check.ts';
+import { checkSource } from './data.ts';
+import {
+  checkDisk,
+  checkInstructions,
+  checkKernels,
+  checkMemory,
+  checkNode,
+  checkThreads,
+  freeDisk,
+  freeMemory,
+} from './machine.ts';
+import { checkOverfit } from './overfit.ts';
+import { checkAverage, checkLearningRate } from './settings.ts';
+
+export interface DiagnoseOptions extends Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+  /** How errors call the config: a file, a recipe. */
+  readonly origin?: string;
+  /** Where the run's folder will be made; `runs` by default. */
+  readonly runs?: string;
+  /** Told of each check as soon as it is done. */
+  readonly onCheck?: (check: Check) => void;
+  /** Hears how far the check that is under way has come. */
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+  /** Most seconds to train on one batch; 45 by default. */
+  readonly overfitSeconds?: number;
+}
+
+/**
+ * Checks machine, data and settings of a training, and trains for some tens of steps on one batch. Nothing is written.
+ * @returns all checks that could be made: what fails early keeps later ones from being made
+ * @throws RectiflowError where the config is wrong; the signal's reason where that stopped it
+ */
+export async function diagnose(input: ConfigInput, options: DiagnoseOptions = {}): Promise<Check[]> {
+  const checks: Check[] = [];
+  const tell = (...found: Check[]): void => {
+    for (const check of found) {
+      checks.push(check);
+      options.onCheck?.(check);
+    }
+  };
+  const data = resolveData(input, options.origin);
+  tell(checkNode(process.version));
+  try {
+    await withSource(data, options, (source) => diagnoseWith(source, input, options, tell));
+  } catch (error) {
+    // A set that cannot be opened is a finding like any other; a config that is wrong has no meaning to check.
+    if (!(error instanceof RectiflowError) || !['data', 'file', 'backend'].includes(error.code)) throw error;
+    tell({ name: error.code === 'backend' ? 'kernels' : 'data', status: 'fail', text: error.message });
+  }
+  return checks;
+}
+
+async function diagnoseWith(
+  source: Source,
+  input: ConfigInput,
+  options: DiagnoseOptions,
+  tell: (...found: Check[]) => void,
+): Promise<void> {
+  const { origin = 'config', runs = 'runs', signal, onProgress, overfitSeconds } = options;
+  const config = resolveConfig(input, { origin, facts: source });
+  const available = availableIsas();
+  tell(
+    checkKernels(config.backend.name, available instanceof RectiflowError ? available.message : undefined),
+  );
+  const { onNotice: _, ...quiet } = options;
+  const backend = backendFor(config, quiet);
+  if (backend.name === 'cpu') {
+    const { isa, threads } = config.backend;
+    const isas = available as readonly Isa[];
+    tell(
+      checkInstructions(isa === 'auto' ? isas[0] : isa, isas, backend.precision),
+      checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
+    );
+  }
+  const { memory } = modelCost(config.model, backend, [config.train.batchSize]);
+  const { state, total } = memory[0]!;
+  const fits = checkMemory(total, freeMemory());
+  tell(fits, checkDisk(state, await freeDisk(runs), config.train.keepCheckpoints));
+  tell(checkLearningRate(config), checkAverage(config));
+  const samples = await checkSource(source, {
+    signal,
+    onProgress: (done, of) => onProgress?.('reading samples', done, of),
+  });
+  tell(...samples);
+  if (fits.status === 'fail' || samples.some(({ name, status }) => name === 'data' && status === 'fail'))
+    return;
+  const training = await prepareTraining({ config, backend, source });
+  const { check, secondsPerStep } = await checkOverfit(training, {
+    signal,
+    onProgress: (done, of) => onProgress?.('training on one batch', done, of),
+    ...(overfitSeconds !== undefined && { seconds: overfitSeconds }),
+  });
+  tell(check, describeTime(secondsPerStep, config));
+}
+
+function describeTime(secondsPerStep: number, { train }: RunConfig): Check {
+  const minutes = (secondsPerStep * train.steps) / 60;
+  const whole = minutes < 90 ? `${minutes.toFixed(1)} minutes` : `${(minutes / 60).toFixed(1)} hours`;
+  const text = `${(1000 * secondsPerStep).toFixed(0)} ms per step, so ${train.steps} steps take about ${whole}, without samples and checkpoints`;
+  return { name: 'time', status: 'ok', text };
+}
+
+function availableIsas(): readonly Isa[] | RectiflowError {
+  try {
+    return cpuIsas();
+  } catch (error) {
+    if (error instanceof RectiflowError) return error;
+    throw error;
+  }
+}

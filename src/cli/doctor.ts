@@ -1,0 +1,44 @@
+import { Command } from 'commander';
+import type { Check } from '../api/doctor/check.ts';
+import { diagnose } from '../api/doctor/diagnose.ts';
+import { loadConfig } from '../train/load-config.ts';
+import { formatInteger } from './format.ts';
+import { collect } from './options.ts';
+import { runTask } from './task.ts';
+
+const marks: Readonly<Record<Check['status'], string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .summary('check machine, data and settings before training')
+    .description(
+      'Checks the machine, the data and the settings of a training, and trains on a single batch for up to a minute. ' +
+        'Nothing is written. The exit code is 1 where a check fails, else 0.',
+    )
+    .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
+    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow doctor digits
+  rectiflow doctor my-config.yaml --set train.batchSize=64`,
+    )
+    .action(async (target: string, { set = [] }: { set?: readonly string[] }) => {
+      await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { config, origin } = await loadConfig(target, set);
+        const checks = await diagnose(config, {
+          origin,
+          signal,
+          onNotice,
+          onProgress: (what, done, total) =>
+            show(`${what}: ${formatInteger(done)} of ${formatInteger(total)}`),
+          onCheck: ({ name, status, text }) => {
+            clear();
+            console.log(`${marks[status]}  ${name.padEnd(13)}  ${text}`);
+          },
+        });
+        if (checks.some(({ status }) => status === 'fail')) process.exitCode = 1;
+      });
+    });
+}

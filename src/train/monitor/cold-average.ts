@@ -1,0 +1,37 @@
+import { type EmaSettings, emaDecay } from '../../optim/ema.ts';
+import type { Detector } from './detector.ts';
+import { percent } from './statistics.ts';
+
+/** Of the untrained weights in the average: more shows in samples. */
+export const mostInitial = 0.05;
+/** Of the weights' norm. A warm average differs by some hundredths. */
+const mostDistance = 0.3;
+
+/** The averaged weights, which samples are made with, still hold much of what training began with. Asked when samples are due. */
+export const coldAverage: Detector = (readings, { config }) => {
+  const { ema, train } = config;
+  const { steps, sampleEvery } = train;
+  const { step, emaDistance = 0 } = readings.at(-1)!;
+  const isLast = step === steps;
+  if (!isLast && !(sampleEvery > 0 && step >= sampleEvery)) return undefined;
+  const initial = initialShare(step, ema);
+  // Early in a run weights move fast, and their average is far behind for good reasons.
+  if (initial <= mostInitial && !(isLast && emaDistance > mostDistance)) return undefined;
+  const why =
+    initial > mostInitial
+      ? `after ${step} steps with ema.decay ${ema.decay} it is still ${percent(initial)} untrained weights`
+      : `at step ${step} it differs from the weights by ${percent(emaDistance)} of their norm`;
+  const willBeWarm = !isLast && initialShare(steps, ema) <= mostInitial;
+  const advice = willBeWarm
+    ? 'It will be before the run ends; with ema.ramp true early samples are good too'
+    : `Set ema.decay to ${Number((1 - 10 / steps).toFixed(7))} or less for ${steps} steps, or train longer`;
+  return `The average of the weights is not yet warm: ${why}, so samples look worse than the model is. ${advice}.`;
+};
+
+/** How much of the average is what it was before the first step: the product of all decays. */
+export function initialShare(steps: number, ema: EmaSettings): number {
+  let share = 1;
+  // The ramp makes it negligible within tens of steps.
+  for (let step = 1; step <= steps && share > mostInitial; step++) share *= emaDecay(step, ema);
+  return share;
+}

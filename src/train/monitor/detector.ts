@@ -1,0 +1,51 @@
+// What the monitor looks at, and what a part of it is.
+import type { OptimizerConfig, RunConfig, TrainConfig } from '../config.ts';
+import type { StepMetrics } from '../metrics.ts';
+
+/** A logged step. What a run does not measure is absent. */
+export interface Reading extends Pick<
+  StepMetrics,
+  'step' | 'loss' | 'learningRate' | 'gradNorm' | 'dataWait' | 'epoch'
+> {
+  /** On samples that are not trained on, with their labels or captions. */
+  readonly heldOutLoss?: number | undefined;
+  /** Of samples that are trained on, with the same noise and times. */
+  readonly trainedLoss?: number | undefined;
+  /** Of the held-out samples, of which the model is told nothing. */
+  readonly heldOutLossUnconditional?: number | undefined;
+  /** The norm of the difference of averaged and raw weights, in proportion to the norm of the raw ones. */
+  readonly emaDistance?: number | undefined;
+  /** The norm of a step's change of the weights, in proportion to the norm of the weights. */
+  readonly updateRatio?: number | undefined;
+  /** Of the gradient, before clipping, by parts of the model. */
+  readonly gradNormByBlock?: Readonly<Record<string, number>> | undefined;
+}
+
+/** What is known of a run beside its steps. */
+export interface Facts {
+  readonly config: WatchedConfig;
+  /** Samples of the data set. */
+  readonly samples: number;
+  /** Of the first batch that this process has learnt from. */
+  readonly values: ValueRange | undefined;
+}
+
+export type WatchedConfig = Pick<RunConfig, 'ema'> & {
+  readonly train: Pick<TrainConfig, 'steps' | 'sampleEvery'>;
+  readonly optimizer: Pick<OptimizerConfig, 'warmupSteps' | 'clipNorm'>;
+};
+
+export interface ValueRange {
+  readonly least: number;
+  readonly most: number;
+  readonly deviation: number;
+  /** Images that can be shown, whose values lie in [-1, 1]: no latents, no gene expression. */
+  readonly arePictures: boolean;
+}
+
+/**
+ * Looks for one kind of trouble.
+ * @param readings of this process, the last one last; never empty
+ * @returns what it sees, why it thinks so, and what to try; undefined where all is well
+ */
+export type Detector = (readings: readonly Reading[], facts: Facts) => string | undefined;

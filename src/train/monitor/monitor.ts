@@ -1,0 +1,76 @@
+// Watches the logged steps of a run and says, once and in plain words, what is going wrong.
+import { coldAverage } from './cold-average.ts';
+import { dataRange } from './data-range.ts';
+import { deadGradient } from './dead-gradient.ts';
+import type { Detector, Reading, ValueRange, WatchedConfig } from './detector.ts';
+import { exploding } from './exploding.ts';
+import { labelSignal } from './label-signal.ts';
+import { notFalling } from './not-falling.ts';
+import { smallData } from './small-data.ts';
+import { spikes } from './spikes.ts';
+import { starvation } from './starvation.ts';
+
+const detectors: readonly Detector[] = [
+  dataRange,
+  deadGradient,
+  exploding,
+  notFalling,
+  spikes,
+  smallData,
+  labelSignal,
+  coldAverage,
+  starvation,
+];
+
+/** Readings that are kept, which bounds the memory; the first of the process is kept beside them. */
+const kept = 1000;
+
+/** Learns nothing from other processes: after a resume it looks anew, and may say again what it has said. */
+export class Monitor {
+  readonly #config: WatchedConfig;
+  readonly #samples: number;
+  readonly #said = new Set<Detector>();
+  #values: ValueRange | undefined;
+  #readings: Reading[] = [];
+
+  /** @param samples of the data set */
+  constructor(config: WatchedConfig, samples: number) {
+    this.#config = config;
+    this.#samples = samples;
+  }
+
+  /** Looks at the first batch; further ones are passed over. */
+  see(batch: Float32Array, arePictures: boolean): void {
+    this.#values ??= rangeOf(batch, arePictures);
+  }
+
+  /** @returns what there is to be said of this step that has not been said yet */
+  read(reading: Reading): string[] {
+    if (this.#readings.length > kept) this.#readings.splice(1, 1);
+    this.#readings.push(reading);
+    const facts = { config: this.#config, samples: this.#samples, values: this.#values };
+    return detectors.flatMap((detector) => {
+      const text = this.#said.has(detector) ? undefined : detector(this.#readings, facts);
+      if (text === undefined) return [];
+      this.#said.add(detector);
+      return [text];
+    });
+  }
+}
+
+function rangeOf(values: Float32Array, arePictures: boolean): ValueRange {
+  let [least, most, sum, squares] = [Infinity, -Infinity, 0, 0];
+  for (const value of values) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+    sum += value;
+    squares += value * value;
+  }
+  const average = sum / values.length;
+  return {
+    least,
+    most,
+    deviation: Math.sqrt(Math.max(0, squares / values.length - average ** 2)),
+    arePictures,
+  };
+}
