@@ -6,6 +6,7 @@ import type { TimeDistribution } from '../flow/time-sampling.ts';
 import type { SamplerName } from '../flow/samplers.ts';
 import type { DecayedParameters } from '../optim/adamw.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
+import type { SinksConfig } from '../sinks/settings.ts';
 
 /** All settings, resolved: what config.json holds, and all that training asks. */
 export interface RunConfig {
@@ -21,6 +22,7 @@ export interface RunConfig {
   readonly ema: EmaConfig;
   readonly train: TrainConfig;
   readonly sample: SampleConfig;
+  readonly sinks: SinksConfig;
   readonly backend: BackendConfig;
 }
 

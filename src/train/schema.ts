@@ -16,6 +16,7 @@ import type {
   TrainConfig,
 } from './config.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
+import { sinksSchema } from './sinks-schema.ts';
 import {
   above0,
   below1,
@@ -178,6 +179,7 @@ const schema: z.ZodType<Parsed> = settings({
     prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
     perClass: whole(1).default(8),
   }).prefault({}),
+  sinks: sinksSchema.prefault({}),
   backend: settings({
     name: oneOf('auto', 'cpu', 'reference').default('auto'),
     threads: z

@@ -1,13 +1,14 @@
 import type { MetricsLog } from '../checkpoint/metrics-log.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
-import type { EventLog } from '../checkpoint/tensorboard.ts';
-import { type RectiflowError, runError } from '../tensor/errors.ts';
+import type { Sinks } from '../sinks/sinks.ts';
+import type { RunOutcome } from '../sinks/metric-sink.ts';
+import { runError } from '../tensor/errors.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
 
 /** What is known of a step when it is logged; the log adds the times. */
 export type LoggedStep = Omit<StepMetrics, 'samplesPerSecond' | 'seconds' | 'dataWait'>;
 
-/** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
+/** The times and numbers of a run's steps, which it writes to metrics.jsonl and tells the run's sinks. */
 export class StepLog {
   /** Runs while the trainer trains. */
   readonly watch: Stopwatch;
@@ -15,7 +16,7 @@ export class StepLog {
   readonly waiting: Stopwatch = new Stopwatch();
   readonly #run: string;
   readonly #file: MetricsLog;
-  readonly #events: EventLog;
+  readonly #sinks: Sinks;
   readonly #batchSize: number;
   #step: number;
   #seconds: number;
@@ -25,7 +26,7 @@ export class StepLog {
   private constructor(
     run: string,
     file: MetricsLog,
-    events: EventLog,
+    sinks: Sinks,
     batchSize: number,
     step: number,
     seconds: number,
@@ -33,26 +34,22 @@ export class StepLog {
     this.watch = new Stopwatch(seconds);
     this.#run = run;
     this.#file = file;
-    this.#events = events;
+    this.#sinks = sinks;
     this.#batchSize = batchSize;
     this.#step = step;
     this.#seconds = seconds;
   }
 
-  /**
-   * Goes on after `step` and `seconds` of training.
-   * @param onProblem is told what TensorBoard will not show; the run does not end for it
-   */
+  /** Goes on after `step` and `seconds` of training. @param sinks are closed with it */
   static async open(
     folder: RunFolder,
+    sinks: Sinks,
     batchSize: number,
     step: number,
     seconds: number,
-    onProblem: (problem: RectiflowError) => void,
   ): Promise<StepLog> {
     const file = await folder.openMetrics(step);
-    const events = await folder.openEvents(step, onProblem);
-    return new StepLog(folder.path, file, events, batchSize, step, seconds);
+    return new StepLog(folder.path, file, sinks, batchSize, step, seconds);
   }
 
   /** The step logged last; where nothing is logged yet, the step that the run goes on after. */
@@ -76,7 +73,7 @@ export class StepLog {
     const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
     const metrics = { ...logged, samplesPerSecond: samples / elapsed, seconds, dataWait };
     await this.#file.append(metrics);
-    await this.#events.addScalars(metrics.step, {
+    this.#sinks.scalars(metrics.step, {
       'train/loss': metrics.loss,
       'train/learning_rate': metrics.learningRate,
       'train/grad_norm': metrics.gradNorm,
@@ -92,18 +89,23 @@ export class StepLog {
   }
 
   /** @param path of the grid of samples that was made after `step` */
-  async writeSamples(step: number, path: string): Promise<void> {
-    await this.#events.addImage(step, 'samples', path);
+  writeSamples(step: number, path: string): void {
+    this.#sinks.image(step, 'samples', path);
+  }
+
+  /** @param text that the user was told */
+  writeNotice(text: string): void {
+    this.#sinks.notice(this.#step, text);
   }
 
   /** Flushes to the disk. */
   async sync(): Promise<void> {
     await this.#file.sync();
-    await this.#events.sync();
+    await this.#sinks.sync();
   }
 
-  async close(): Promise<void> {
-    await this.#events.close();
+  async close(outcome: RunOutcome): Promise<void> {
+    await this.#sinks.close(outcome);
     await this.#file.close();
   }
 

@@ -1,5 +1,6 @@
 // A run from its first step, or from a checkpoint, to its last.
 import { access } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
@@ -8,6 +9,9 @@ import { FlowSampler } from '../flow/sample.ts';
 import { countParameters } from '../models/model.ts';
 import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
+import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
+import { openSinks } from '../sinks/open-sinks.ts';
+import { Sinks } from '../sinks/sinks.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
 import { type DataRecord, describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
@@ -72,28 +76,34 @@ export class Trainer {
       batchSize,
       seed: config.seed,
       position,
-      onBad: ({ message }, skipped) => observer.onNotice?.(`skipped (${skipped} so far): ${message}`),
+      onBad: ({ message }, skipped) => this.#notice(`skipped (${skipped} so far): ${message}`),
     });
     this.#step = checkpoint?.step ?? 0;
     this.#position = position;
     this.#saved = checkpoint;
   }
 
-  /** @param folder is held by this process; the caller closes it */
+  /**
+   * @param folder is held by this process; the caller closes it
+   * @param sinks beside those of the config
+   */
   static async open(
     training: PreparedTraining,
     folder: RunFolder,
     observer: TrainObserver = {},
+    sinks: readonly MetricSink[] = [],
   ): Promise<Trainer> {
     const { config, checkpoint } = training;
     const { seconds } = stateOf(checkpoint);
-    const log = await StepLog.open(
-      folder,
-      config.train.batchSize,
-      checkpoint?.step ?? 0,
-      seconds,
-      (problem) => observer.onNotice?.(problem.message),
+    const step = checkpoint?.step ?? 0;
+    const onNotice = (text: string): void => observer.onNotice?.(text);
+    const name = basename(folder.path);
+    const all = new Sinks(
+      [...openSinks(config.sinks, folder, onNotice), ...sinks],
+      { name, config: { ...config, name }, step },
+      { onNotice },
     );
+    const log = await StepLog.open(folder, all, config.train.batchSize, step, seconds);
     return new Trainer(training, folder, observer, log);
   }
 
@@ -104,6 +114,7 @@ export class Trainer {
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
     this.#announce();
+    let outcome: RunOutcome = 'failed';
     try {
       while (this.#step < steps) {
         if (signal?.aborted) break;
@@ -114,6 +125,7 @@ export class Trainer {
       const finished = this.#step === steps;
       if (this.#step > 0 && this.#saved?.step !== this.#step) await this.#save();
       if (finished && !(await exists(this.#folder.samplePath(steps)))) await this.#sample(signal);
+      outcome = finished ? 'finished' : 'stopped';
       return {
         run: this.#folder.path,
         step: this.#step,
@@ -125,7 +137,7 @@ export class Trainer {
       };
     } finally {
       this.#loader.close();
-      await this.#log.close();
+      await this.#log.close(outcome);
     }
   }
 
@@ -196,9 +208,15 @@ export class Trainer {
       if (signal?.aborted) return;
       throw error;
     }
-    await this.#log.writeSamples(this.#step, path);
+    this.#log.writeSamples(this.#step, path);
     this.#samples = path;
     this.#observer.onSamples?.(this.#step, path);
+  }
+
+  /** Tells the user, and the sinks. */
+  #notice(text: string): void {
+    this.#observer.onNotice?.(text);
+    this.#log.writeNotice(text);
   }
 
   #announce(): void {

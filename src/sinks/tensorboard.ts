@@ -1,0 +1,20 @@
+import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { EventLog } from '../checkpoint/tensorboard.ts';
+import type { MetricSink } from './metric-sink.ts';
+
+/** Event files in the run's folder. A failure is told as `EventLog` does. */
+export function tensorboardSink(folder: RunFolder, onNotice: (text: string) => void): MetricSink {
+  let log: EventLog;
+  return {
+    name: 'TensorBoard',
+    start: async ({ step }) => {
+      log = await folder.openEvents(step, (problem) => onNotice(problem.message));
+    },
+    scalars: (step, values) => log.addScalars(step, values),
+    histograms: (step, values) => log.addHistograms(step, values),
+    image: (step, tag, path) => log.addImage(step, tag, path),
+    notice: (step, text) => log.addText(step, 'notices', text),
+    sync: () => log.sync(),
+    end: () => log.close(),
+  };
+}
