@@ -23,14 +23,16 @@ export function histogramOf(values: Iterable<number>): Histogram | undefined {
     sum += value;
     sumSquares += value * value;
   }
-  // Equal values are in the middle of bins that are one wide together.
-  const [low, high] = max > min ? [min, max] : [min - 0.5, max + 0.5];
-  const width = (high - low) / bins;
+  // Equal values are in the middle of bins that are one wide together, or wide enough to be told apart.
+  const half = max > min ? 0 : Math.max(0.5, Math.abs(min) / 1000);
+  const [low, high] = [min - half, max + half];
   const counts = new Array<number>(bins).fill(0);
   for (const value of finite) {
-    const bin = Math.min(bins - 1, Math.floor((value - low) / width));
+    const bin = Math.min(bins - 1, Math.floor(((value - low) / (high - low)) * bins));
     counts[bin]!++;
   }
-  const edges = Array.from({ length: bins + 1 }, (_, i) => (i === bins ? high : low + i * width));
+  const edges = Array.from({ length: bins + 1 }, (_, i) =>
+    i === bins ? high : low + (i / bins) * (high - low),
+  );
   return { min, max, sum, sumSquares, counts, edges };
 }

@@ -9,6 +9,7 @@ import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
 import { RunFolder } from '../../src/checkpoint/run-folder.ts';
 import { EventLog, crc32c } from '../../src/checkpoint/tensorboard.ts';
 import { writeGrid } from '../../src/data/image.ts';
+import { histogramOf } from '../../src/sinks/histogram.ts';
 import type { RectiflowError } from '../../src/tensor/errors.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
@@ -87,6 +88,33 @@ describe('an event file', () => {
     await log.close();
     const image = { tag: 'samples', height: 20, width: 62, colorspace, png: await readFile(path) };
     expect((await eventsOf(folder))[2]).toMatchObject({ step: 9, image });
+  });
+
+  test('histograms: totals, the upper limit of each bucket, and its count', async () => {
+    const log = await EventLog.open(folder, 0, unexpected);
+    const values = histogramOf([-1, 0, 0.5, 2])!;
+    await log.addHistograms(4, { 'grad_norm/blocks': values });
+    await log.close();
+    const [, , event] = await eventsOf(folder);
+    const [histogram] = event!.histograms!;
+    expect(event!.step).toBe(4);
+    expect(histogram).toMatchObject({ tag: 'grad_norm/blocks', totals: [-1, 2, 4, 1.5, 5.25] });
+    expect(histogram!.limits).toHaveLength(30);
+    expect(histogram!.limits[0]).toBeCloseTo(-0.9);
+    expect(histogram!.limits.at(-1)).toBe(2);
+    expect(histogram!.counts.flatMap((count, i) => (count > 0 ? [i, count] : []))).toEqual([
+      0, 1, 10, 1, 15, 1, 29, 1,
+    ]);
+  });
+
+  test('texts', async () => {
+    const log = await EventLog.open(folder, 0, unexpected);
+    await log.addText(4, 'notices', 'größer als 1');
+    await log.close();
+    expect((await eventsOf(folder))[2]).toMatchObject({
+      step: 4,
+      text: { tag: 'notices', plugin: 'text', dtype: 7, text: 'größer als 1' },
+    });
   });
 
   test('cut at any byte: good up to the last whole record', async () => {
@@ -195,6 +223,8 @@ test('a run and its resumption show what metrics.jsonl has, and the grids', asyn
 /** Everything that a log can be asked for. */
 async function useAll(log: EventLog): Promise<void> {
   await log.addScalars(2, { loss: 1 });
+  await log.addHistograms(2, { norms: histogramOf([1])! });
+  await log.addText(2, 'notices', 'careful');
   await log.addImage(2, 'samples', 'nowhere.png');
   await log.sync();
   await log.close();
@@ -222,6 +252,8 @@ interface DecodedEvent {
   readonly version?: string;
   readonly status?: number;
   readonly scalars?: Record<string, number>;
+  readonly histograms?: { tag: string; totals: number[]; limits: number[]; counts: number[] }[];
+  readonly text?: { tag: string; plugin: string; dtype: number; text: string };
   readonly image?: { tag: string; height: number; width: number; colorspace: number; png: Buffer };
 }
 
@@ -296,13 +328,15 @@ function decodeEvent(data: Buffer): DecodedEvent {
   expect(what!.number).toBe(5);
   const values = decodeMessage(content).map(({ number, value }) => {
     expect(number).toBe(1);
-    const [tag, shown] = decodeMessage(value as Buffer);
+    const [tag, shown, tensor] = decodeMessage(value as Buffer);
     expect(tag!.number).toBe(1);
-    return { tag: String(tag!.value), number: shown!.number, value: shown!.value };
+    return { tag: String(tag!.value), number: shown!.number, value: shown!.value, tensor };
   });
   if (values[0]!.number === 2) {
     return { ...event, scalars: Object.fromEntries(values.map(({ tag, value }) => [tag, Number(value)])) };
   }
+  if (values[0]!.number === 5) return { ...event, histograms: values.map(decodeHistogram) };
+  if (values[0]!.number === 9) return { ...event, text: decodeText(values[0]!) };
   expect(values.map(({ number }) => number)).toEqual([4]);
   const parts = decodeMessage(values[0]!.value as Buffer);
   expect(parts.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
@@ -317,4 +351,28 @@ function decodeEvent(data: Buffer): DecodedEvent {
       png: png as Buffer,
     },
   };
+}
+
+type Shown = { tag: string; value: number | Buffer; tensor: Field | undefined };
+
+function decodeHistogram({ tag, value }: Shown): NonNullable<DecodedEvent['histograms']>[number] {
+  const fields = decodeMessage(value as Buffer);
+  expect(fields.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  const [limits, counts] = fields.slice(5).map(({ value: list }) => {
+    const bytes = list as Buffer;
+    return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i));
+  });
+  const totals = fields.slice(0, 5).map(({ value: total }) => Number(total));
+  return { tag, totals, limits: limits!, counts: counts! };
+}
+
+function decodeText({ tag, value, tensor }: Shown): NonNullable<DecodedEvent['text']> {
+  const [plugin, ...rest] = decodeMessage(value as Buffer);
+  expect([plugin!.number, tensor!.number, rest]).toEqual([1, 8, []]);
+  const [name] = decodeMessage(plugin!.value as Buffer);
+  expect(name!.number).toBe(1);
+  const [dtype, shape, text] = decodeMessage(tensor!.value as Buffer);
+  expect([dtype, shape, text].map((field) => field!.number)).toEqual([1, 2, 8]);
+  expect(shape!.value).toHaveLength(0);
+  return { tag, plugin: String(name!.value), dtype: Number(dtype!.value), text: String(text!.value) };
 }
