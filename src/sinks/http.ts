@@ -66,6 +66,12 @@ export class Http {
     return new RequestError(redact(message, this.#credentials.secrets), status);
   }
 
+  /** The cut comes last: half a secret would not be recognised. */
+  #excerpt(text: string): string {
+    const line = redact(text, this.#credentials.secrets).replace(/\s+/g, ' ').trim();
+    return line.length > 200 ? `${line.slice(0, 197)}...` : line;
+  }
+
   #authorization(): Record<string, string> {
     const { authorization } = this.#credentials;
     return authorization === undefined ? {} : { authorization };
@@ -90,7 +96,10 @@ export class Http {
     const { ok, status } = response;
     if (!ok) {
       const advice = status === 401 || status === 403 ? `. Check ${this.#credentials.variables}` : '';
-      throw this.problem(`${what}: the answer is ${`${status} ${excerpt(text)}`.trim()}${advice}`, status);
+      throw this.problem(
+        `${what}: the answer is ${`${status} ${this.#excerpt(text)}`.trim()}${advice}`,
+        status,
+      );
     }
     return parseObject(text);
   }
@@ -100,11 +109,6 @@ export class Http {
 function reasonOf({ message, cause }: Error): string {
   const { code, message: hidden } = (cause ?? {}) as NodeJS.ErrnoException;
   return code ?? (hidden || message);
-}
-
-function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > 200 ? `${line.slice(0, 197)}...` : line;
 }
 
 /** Answers that nobody reads need not be JSON. */
