@@ -7,6 +7,7 @@ import { chooseBackend } from '../backends/choose.ts';
 import { getData } from '../data/get-data.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
+import type { MetricSink } from '../sinks/metric-sink.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnFlow } from '../train/objective.ts';
@@ -19,6 +20,8 @@ export interface RunOptions extends TrainObserver, OwnFlow {
   readonly source?: Source | undefined;
   /** A backend in place of the one that the config asks for. */
   readonly backend?: Backend | undefined;
+  /** Where metrics go, beside the sinks that the config names. */
+  readonly sinks?: readonly MetricSink[] | undefined;
 }
 
 /** The backend to run on. `onNotice` is told what the user should know about the choice. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { listCheckpoints } from '../checkpoint/checkpoint.ts';
 import { RunFolder } from '../checkpoint/run-folder.ts';
+import { checkCredentials } from '../sinks/secrets.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
@@ -23,6 +24,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
   const { origin = 'config', runs = 'runs' } = options;
   return withSource(resolveData(input, origin), options, async (source) => {
     const config = resolveConfig(input, { origin, facts: source });
+    checkCredentials(config.sinks);
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
@@ -90,7 +92,7 @@ async function runTraining(
   folder: RunFolder,
   options: RunOptions,
 ): Promise<TrainResult> {
-  const trainer = await Trainer.open(training, folder, options);
+  const trainer = await Trainer.open(training, folder, options, options.sinks);
   return trainer.run(options.signal);
 }
 

@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { access, appendFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
@@ -39,6 +40,7 @@ const TEMPORARY = /\.tmp-\d+$/;
  *
  *     config.json  metrics.jsonl  events.out.tfevents.* (for TensorBoard)  samples/step-0001000.png
  *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
+ *     wandb.json, mlflow.json (the run there that this one goes on with)
  */
 export class RunFolder {
   readonly path: string;
@@ -121,6 +123,15 @@ export class RunFolder {
   /** Where steps are told whose loss or gradient was not finite. */
   get badStepsPath(): string {
     return join(this.path, 'bad-steps.jsonl');
+  }
+
+  /** Keeps a sentence that the user was told, for who looks later. */
+  note(step: number, text: string): void {
+    try {
+      appendFileSync(join(this.path, 'notices.log'), `step ${step}: ${text}\n`);
+    } catch {
+      // A full disk ends no run for the sake of a notice.
+    }
   }
 
   /** Adds a line about such a step. What cannot be written is only missing there. */

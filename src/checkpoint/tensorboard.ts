@@ -5,12 +5,15 @@
 //     length uint64, masked CRC32C of length uint32, data, masked CRC32C of data uint32      (all little-endian)
 //
 // so that a file which was cut is good up to its last whole record. Data are one Event, a protobuf message. Of the messages
-// in TensorBoard's event.proto and summary.proto these fields are written:
+// in TensorBoard's event.proto, summary.proto, histogram.proto and tensor.proto these fields are written:
 //
 //     Event       1 wall_time double, 2 step int64, and one of 3 file_version string, 5 Summary, 7 SessionLog
 //     Summary     1 Value, repeated
-//     Value       1 tag string, and one of 2 simple_value float, 4 Image
+//     Value       1 tag string, and one of 2 simple_value float, 4 Image, 5 Histogram, or 9 Metadata with 8 Tensor
 //     Image       1 height, 2 width, 3 colorspace int32, 4 encoded_image_string bytes
+//     Histogram   1 min, 2 max, 3 num, 4 sum, 5 sum_squares double, 6 bucket_limit, 7 bucket double, repeated, packed
+//     Metadata    1 plugin_data, whose 1 is plugin_name string
+//     Tensor      1 dtype enum, 2 tensor_shape (empty for one value), 8 string_val bytes
 //     SessionLog  1 status enum
 
 import { open, readFile } from 'node:fs/promises';
@@ -24,6 +27,18 @@ import { writeFully } from './durable.ts';
 const SESSION_START = 1;
 const GREY = 1;
 const RGB = 3;
+const DT_STRING = 7;
+
+/** How values are spread over bins. */
+interface BinnedValues {
+  readonly min: number;
+  readonly max: number;
+  readonly sum: number;
+  readonly sumSquares: number;
+  readonly counts: readonly number[];
+  /** Ascending, one more than there are bins. */
+  readonly edges: readonly number[];
+}
 
 /** Keeps the names apart where one process trains twice within a second. */
 let opened = 0;
@@ -70,10 +85,21 @@ export class EventLog {
 
   /** @param values by tag; TensorBoard groups them by what precedes a slash */
   async addScalars(step: number, values: Readonly<Record<string, number>>): Promise<void> {
-    const summary = Object.entries(values).map(([tag, value]) =>
-      bytes(1, Buffer.concat([bytes(1, tag), float(2, value)])),
-    );
-    await this.#append(step, bytes(5, Buffer.concat(summary)));
+    const shown = Object.entries(values).map(([tag, value]) => summaryValue(tag, float(2, value)));
+    await this.#append(step, summary(...shown));
+  }
+
+  /** @param values by tag */
+  async addHistograms(step: number, values: Readonly<Record<string, BinnedValues>>): Promise<void> {
+    const shown = Object.entries(values).map(([tag, value]) => summaryValue(tag, bytes(5, histogram(value))));
+    await this.#append(step, summary(...shown));
+  }
+
+  /** For the page of texts, which are Markdown there. */
+  async addText(step: number, tag: string, text: string): Promise<void> {
+    const tensor = bytes(8, Buffer.concat([integer(1, DT_STRING), bytes(2, ''), bytes(8, text)]));
+    const metadata = bytes(9, bytes(1, bytes(1, 'text')));
+    await this.#append(step, summary(summaryValue(tag, metadata, tensor)));
   }
 
   /** @param path of a PNG file, grey or RGB */
@@ -85,7 +111,7 @@ export class EventLog {
       const colorspace = png.readUInt8(25) === 0 ? GREY : RGB;
       const size = [integer(1, height), integer(2, width), integer(3, colorspace)];
       const image = bytes(4, Buffer.concat([...size, bytes(4, png)]));
-      await this.#append(step, bytes(5, bytes(1, Buffer.concat([bytes(1, tag), image]))));
+      await this.#append(step, summary(summaryValue(tag, image)));
     });
   }
 
@@ -126,6 +152,21 @@ export class EventLog {
     const advice = 'Training goes on without them, and metrics.jsonl has the same numbers';
     this.#onFailure(fileError(this.#path, problem, advice, error));
   }
+}
+
+function summary(...values: Buffer[]): Buffer {
+  return bytes(5, Buffer.concat(values));
+}
+
+function summaryValue(tag: string, ...what: Buffer[]): Buffer {
+  return bytes(1, Buffer.concat([bytes(1, tag), ...what]));
+}
+
+/** Bucket i ends at limit i; the first begins at the smallest value. */
+function histogram({ min, max, sum, sumSquares, counts, edges }: BinnedValues): Buffer {
+  const count = counts.reduce((total, each) => total + each, 0);
+  const totals = [min, max, count, sum, sumSquares].map((value, i) => double(i + 1, value));
+  return Buffer.concat([...totals, packed(6, edges.slice(1)), packed(7, counts)]);
 }
 
 /** One TFRecord. */
@@ -169,6 +210,11 @@ function double(field: number, value: number): Buffer {
   const data = Buffer.alloc(8);
   data.writeDoubleLE(value);
   return Buffer.concat([varint(field * 8 + 1), data]);
+}
+
+/** A repeated double. */
+function packed(field: number, values: readonly number[]): Buffer {
+  return bytes(field, Buffer.from(Float64Array.from(values).buffer));
 }
 
 /** A string, bytes or an inner message. */

@@ -1,3 +1,5 @@
+import type { RunFolder } from '../checkpoint/run-folder.ts';
+import { type RectiflowError, runError } from '../tensor/errors.ts';
 import type { BadStepsConfig } from './config.ts';
 
 /** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */
@@ -55,4 +57,27 @@ export class BadSteps {
     this.#rollBacks++;
     this.#recent.length = 0;
   }
+}
+
+export function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
+  const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
+  return `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`;
+}
+
+/** What a run ends with whose steps stay bad. @param saved the path of the last checkpoint */
+export function divergence(
+  { rollBacks, recent }: BadSteps,
+  folder: Pick<RunFolder, 'path' | 'badStepsPath'>,
+  saved: string | undefined,
+): RectiflowError {
+  const safe = saved
+    ? `The last good checkpoint is ${saved}; nothing was saved over it`
+    : 'No checkpoint was saved yet';
+  const tried = rollBacks > 0 ? ` after going back ${rollBacks} times` : '';
+  const problem =
+    `training diverged: ${recent.length} of the last steps were not finite${tried}. ` +
+    `${describeBadStep(recent.at(-1)!)} Each is described in ${folder.badStepsPath}. ${safe}`;
+  const advice =
+    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0; look at the data where they are to blame';
+  return runError(folder.path, problem, advice);
 }

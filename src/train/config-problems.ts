@@ -25,13 +25,17 @@ export function describeProblem(path: readonly PropertyKey[], wanted: string, fo
 export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unknown): string[] {
   return issues.flatMap((issue) => {
     const { path, message } = issue;
+    const isAboutSinks = path[0] === 'sinks';
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => {
+        if (isAboutSinks && secretName.test(key)) return `${[...path, key].join('.')}: ${noSecrets}`;
         const hint = didYouMean(key, message.split(', ')) || ` There are ${message}.`;
         return `${[...path, key].join('.')}: no such setting.${hint}`;
       });
     }
-    const found = valueAt(input, path);
+    const value = valueAt(input, path);
+    // It may be a key that was put into the wrong place.
+    const found = isAboutSinks && value !== undefined ? hidden : value;
     if (issue.code === 'invalid_type' && issue.expected === 'object') {
       return describeProblem(path, `settings (${message})`, found);
     }
@@ -40,6 +44,13 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unkno
     return describeProblem(path, message, found) + (guess && `.${guess}`);
   });
 }
+
+const secretName = /key|token|password|secret|user|auth/i;
+const noSecrets =
+  'a config holds no secrets. Remove it, and set the environment variable WANDB_API_KEY, MLFLOW_TRACKING_TOKEN, ' +
+  'or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD';
+/** Shown in place of a value that may be a secret. */
+const hidden = Symbol('something else, which is not shown in case it is a secret');
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
@@ -50,6 +61,7 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 
 function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
+  if (typeof value === 'symbol') return value.description ?? '';
   const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -9,6 +9,7 @@ import type { DecayedParameters } from '../optim/adamw.ts';
 import type { LossScaling } from '../optim/loss-scaler.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
 import type { ActivationMemory } from '../program/index.ts';
+import type { SinksConfig } from '../sinks/settings.ts';
 
 /** All settings, resolved: what config.json holds, and all that training asks. */
 export interface RunConfig {
@@ -25,6 +26,7 @@ export interface RunConfig {
   readonly train: TrainConfig;
   readonly heldOut: HeldOutConfig;
   readonly sample: SampleConfig;
+  readonly sinks: SinksConfig;
   readonly backend: BackendConfig;
 }
 

@@ -17,6 +17,7 @@ import type {
 } from './config.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
 import { samplersOf } from './objective.ts';
+import { sinksSchema } from './sinks-schema.ts';
 import {
   above0,
   below1,
@@ -218,6 +219,7 @@ const schema: z.ZodType<Parsed> = settings({
     perClass: whole(1).default(8),
     gridWeights: oneOf('both', 'ema', 'model').default('both'),
   }).prefault({}),
+  sinks: sinksSchema.prefault({}),
   backend: settings({
     name: oneOf('auto', 'cpu', 'reference').default('auto'),
     threads: wholeOrAuto.default('auto'),

@@ -1,7 +1,7 @@
 import type { MetricsLog } from '../checkpoint/metrics-log.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
-import type { EventLog } from '../checkpoint/tensorboard.ts';
-import type { RectiflowError } from '../tensor/errors.ts';
+import type { RunOutcome } from '../sinks/metric-sink.ts';
+import type { Sinks } from '../sinks/sinks.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
 import { scalarsOf } from './scalars.ts';
 
@@ -11,7 +11,19 @@ export type LoggedStep = Omit<
   'samplesPerSecond' | 'seconds' | 'dataWait' | 'mfu' | 'memory' | 'peakMemory'
 >;
 
-/** The times and numbers of a run's steps, which it writes to metrics.jsonl and for TensorBoard. */
+export interface StepLogOptions {
+  readonly folder: RunFolder;
+  /** Are closed with it. */
+  readonly sinks: Sinks;
+  readonly batchSize: number;
+  /** The step that it goes on after. */
+  readonly step: number;
+  /** Of training until then. */
+  readonly seconds: number;
+  readonly onNotice: (text: string) => void;
+}
+
+/** The times and numbers of a run's steps, which it writes to metrics.jsonl and tells the run's sinks. */
 export class StepLog {
   /** Runs while the trainer trains. */
   readonly watch: Stopwatch;
@@ -19,54 +31,23 @@ export class StepLog {
   readonly waiting: Stopwatch = new Stopwatch();
   /** What the machine could train at its peak; set when that is known. */
   mostSamplesPerSecond: number | undefined;
+  readonly #options: StepLogOptions;
   #file: MetricsLog;
-  #events: EventLog;
-  readonly #reopen: (step: number) => Promise<[MetricsLog, EventLog]>;
-  readonly #batchSize: number;
   #step: number;
   #seconds: number;
   #waited = 0;
   #metrics: StepMetrics | undefined;
 
-  private constructor(
-    [file, events]: [MetricsLog, EventLog],
-    reopen: (step: number) => Promise<[MetricsLog, EventLog]>,
-    batchSize: number,
-    step: number,
-    seconds: number,
-  ) {
-    this.watch = new Stopwatch(seconds);
-    this.#reopen = reopen;
+  private constructor(options: StepLogOptions, file: MetricsLog) {
+    this.watch = new Stopwatch(options.seconds);
+    this.#options = options;
     this.#file = file;
-    this.#events = events;
-    this.#batchSize = batchSize;
-    this.#step = step;
-    this.#seconds = seconds;
+    this.#step = options.step;
+    this.#seconds = options.seconds;
   }
 
-  /**
-   * Goes on after `step` and `seconds` of training.
-   * @param onProblem is told what the logs will lack; the run does not end for it
-   */
-  static async open(
-    folder: RunFolder,
-    batchSize: number,
-    step: number,
-    seconds: number,
-    onProblem: (problem: RectiflowError) => void,
-  ): Promise<StepLog> {
-    const openAfter = async (last: number): Promise<[MetricsLog, EventLog]> => [
-      await folder.openMetrics(last, onProblem),
-      await folder.openEvents(last, onProblem),
-    ];
-    return new StepLog(await openAfter(step), openAfter, batchSize, step, seconds);
-  }
-
-  /** Drops what was logged after `step`, to go on from there. The time that it took counts. */
-  async goBack(step: number): Promise<void> {
-    await this.close();
-    [this.#file, this.#events] = await this.#reopen(step);
-    this.#step = step;
+  static async open(options: StepLogOptions): Promise<StepLog> {
+    return new StepLog(options, await openFile(options, options.step));
   }
 
   /** The step logged last; where nothing is logged yet, the step that the run goes on after. */
@@ -79,23 +60,34 @@ export class StepLog {
     return this.#metrics;
   }
 
+  /** Drops what was logged after `step`, to go on from there. The time that it took still counts. */
+  async goBack(step: number): Promise<void> {
+    await this.#file.close();
+    this.#file = await openFile(this.#options, step);
+    this.#options.sinks.goBack(step);
+    this.#step = step;
+  }
+
   async write(logged: LoggedStep): Promise<StepMetrics> {
+    const { batchSize, sinks } = this.#options;
     const { seconds } = this.watch;
-    const samples = (logged.step - this.#step) * this.#batchSize;
+    const samples = (logged.step - this.#step) * batchSize;
     const elapsed = seconds - this.#seconds;
-    const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
     const samplesPerSecond = samples / elapsed;
     const metrics: StepMetrics = {
       ...logged,
       samplesPerSecond,
       seconds,
-      dataWait,
+      dataWait: (this.waiting.seconds - this.#waited) / elapsed,
       ...(this.mostSamplesPerSecond && { mfu: samplesPerSecond / this.mostSamplesPerSecond }),
       memory: process.memoryUsage.rss(),
       peakMemory: 1024 * process.resourceUsage().maxRSS,
     };
     await this.#file.append({ ...metrics });
-    await this.#events.addScalars(metrics.step, scalarsOf(metrics));
+    sinks.scalars(metrics.step, scalarsOf(metrics));
+    sinks.histograms(metrics.step, {
+      'train/grad_norm_by_block': Object.values(metrics.gradNormByBlock),
+    });
     this.#step = logged.step;
     this.#seconds = seconds;
     this.#waited = this.waiting.seconds;
@@ -104,18 +96,28 @@ export class StepLog {
   }
 
   /** @param path of a picture that was made after `step` */
-  async writeImage(step: number, tag: string, path: string): Promise<void> {
-    await this.#events.addImage(step, tag, path);
+  writeImage(step: number, tag: string, path: string): void {
+    this.#options.sinks.image(step, tag, path);
+  }
+
+  /** @param text that the user was told */
+  writeNotice(step: number, text: string): void {
+    this.#options.folder.note(step, text);
+    this.#options.sinks.notice(step, text);
   }
 
   /** Flushes to the disk. */
   async sync(): Promise<void> {
     await this.#file.sync();
-    await this.#events.sync();
+    await this.#options.sinks.sync();
   }
 
-  async close(): Promise<void> {
-    await this.#events.close();
+  async close(outcome: RunOutcome): Promise<void> {
+    await this.#options.sinks.close(outcome);
     await this.#file.close();
   }
+}
+
+function openFile({ folder, onNotice }: StepLogOptions, step: number): Promise<MetricsLog> {
+  return folder.openMetrics(step, ({ message }) => onNotice(message));
 }

@@ -1,29 +1,31 @@
 // A run from its first step, or from a checkpoint, to its last.
 import { access, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { countParameters } from '../models/model.ts';
-import { emaDecay } from '../optim/ema.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
-import { learningRate } from '../optim/schedule.ts';
-import type { HostArray } from '../tensor/dtype.ts';
-import { RectiflowError, runError } from '../tensor/errors.ts';
-import type { StepMetrics, TrainObserver } from './metrics.ts';
+import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
+import { openSinks } from '../sinks/open-sinks.ts';
+import { Sinks } from '../sinks/sinks.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
+import type { StepInputs } from './compiled-step.ts';
 import { describeData } from './data-record.ts';
-import type { PreparedTraining } from './prepare.ts';
-import { type BadStep, BadSteps } from './bad-steps.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
+import type { StepMetrics, TrainObserver } from './metrics.ts';
+import { Monitor } from './monitor/monitor.ts';
+import { explainNonFinite } from './monitor/non-finite.ts';
+import type { PreparedTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
 import { type GridSamplers, isPicture, writeSamplePictures } from './sample-grid.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
-import { Monitor } from './monitor/monitor.ts';
-import { explainNonFinite } from './monitor/non-finite.ts';
-import { giveNotices } from './monitor/notices.ts';
 import { averagedWeights } from './state.ts';
+import { learningRateAt, stepInputs } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
@@ -69,6 +71,8 @@ export class Trainer {
     const { config, backend, source, split, checkpoint, model, objective, buffers } = training;
     const { position, updates, rollBacks, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
+    const { decayed } = config.optimizer;
+    const onNotice = (text: string): void => this.#notice(text);
     this.#training = training;
     this.#folder = folder;
     this.#observer = observer;
@@ -77,12 +81,8 @@ export class Trainer {
       ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
       model: new FlowSampler(backend, model, buffers, { objective }),
     };
-    const { optimizer } = config;
-    this.#insight = new Insight(backend, buffers, {
-      model,
-      adamw: adamwSettings(optimizer),
-      decayed: optimizer.decayed,
-    });
+    const adamw = adamwSettings(config.optimizer);
+    this.#insight = new Insight(backend, buffers, { model, adamw, decayed });
     this.#heldOut = split && new HeldOut({ ...training, split });
     this.#monitor = new Monitor(config, source.count);
     this.#loader = new Loader(source, {
@@ -90,7 +90,7 @@ export class Trainer {
       batchSize,
       seed: config.seed,
       position,
-      onBad: ({ message }, skipped) => observer.onNotice?.(`skipped (${skipped} so far): ${message}`),
+      onBad: ({ message }, skipped) => onNotice(`skipped (${skipped} so far): ${message}`),
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
@@ -101,43 +101,51 @@ export class Trainer {
       folder,
       snapshot: new Snapshot(model, buffers),
       train: config.train,
-      observer,
-      flush: () => this.#log.sync(),
+      observer: { ...observer, onNotice },
+      flush: () => log.sync(),
       saved: checkpoint,
     });
   }
 
-  /** @param folder is held by this process; the caller closes it */
+  /**
+   * @param folder is held by this process; the caller closes it
+   * @param sinks beside those of the config
+   */
   static async open(
     training: PreparedTraining,
     folder: RunFolder,
     observer: TrainObserver = {},
+    sinks: readonly MetricSink[] = [],
   ): Promise<Trainer> {
     const { config, checkpoint } = training;
     const { seconds } = stateOf(checkpoint);
-    const log = await StepLog.open(
-      folder,
-      config.train.batchSize,
-      checkpoint?.step ?? 0,
-      seconds,
-      (problem) => observer.onNotice?.(problem.message),
+    const step = checkpoint?.step ?? 0;
+    const onNotice = (text: string): void => observer.onNotice?.(text);
+    const name = basename(folder.path);
+    const all = new Sinks(
+      [...openSinks(config.sinks, folder, onNotice), ...sinks],
+      { name, config: { ...config, name }, step },
+      { onNotice },
     );
+    const { batchSize } = config.train;
+    const log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
     return new Trainer(training, folder, observer, log);
   }
 
   /**
    * Trains to the last step, or until the signal: then the step that is running is finished and saved.
-   * @throws RectiflowError when the loss or the gradient is no longer a finite number, where nothing is saved; and when the
-   *   last checkpoint cannot be written
+   * @throws RectiflowError when too many steps are not finite, and when the last checkpoint cannot be written
    */
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
     this.#announce();
+    let outcome: RunOutcome = 'failed';
     try {
       if (this.#step < steps) await this.#measurePeak();
       while (this.#step < steps) {
         if (signal?.aborted) break;
-        await this.#advance();
+        const isAhead = await this.#advance();
+        if (!isAhead) continue;
         if (isDue(this.#step, checkpointEvery)) await this.#saver.begin(await this.#notes());
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
@@ -146,6 +154,7 @@ export class Trainer {
       if (this.#step > 0 && this.#saver.saved?.step !== this.#step)
         await this.#saver.save(await this.#notes());
       if (finished && !(await exists(this.#folder.samplePath(steps)))) await this.#sample(signal);
+      outcome = finished ? 'finished' : 'stopped';
       return {
         run: this.#folder.path,
         step: this.#step,
@@ -156,17 +165,20 @@ export class Trainer {
         samples: this.#samples,
       };
     } finally {
-      this.#loader.close();
-      await this.#saver.settled();
-      await this.#log.close();
+      await this.#close(outcome);
     }
   }
 
-  /** One optimizer step, while the loader reads the batch after it. */
-  async #advance(): Promise<void> {
+  async #close(outcome: RunOutcome): Promise<void> {
+    this.#loader.close();
+    await this.#saver.settled();
+    await this.#log.close(outcome);
+  }
+
+  /** One optimizer step, while the loader reads the batch after it. @returns false where it led back to a checkpoint */
+  async #advance(): Promise<boolean> {
     const { config, executable, conditioning, model, source } = this.#training;
-    const step = this.#step + 1;
-    const update = this.#updates + 1;
+    const [step, update] = [this.#step + 1, this.#updates + 1];
     this.#log.watch.start();
     this.#log.waiting.start();
     const { values, annotations, position } = await this.#loader.next();
@@ -175,11 +187,7 @@ export class Trainer {
     const inputs = {
       x0: values,
       ...conditioning.encode(annotations),
-      step: Int32Array.of(step),
-      update: Int32Array.of(update),
-      learningRate: Float32Array.of(this.#learningRate(update)),
-      emaDecay: Float32Array.of(emaDecay(update, config.ema)),
-      ...(this.#scaler && { lossScale: Float32Array.of(this.#scaler.scale) }),
+      ...stepInputs(config, { step, update, lossScale: this.#scaler?.scale }),
     };
     await executable.run(inputs);
     // One number, of a run that has been waited for anyway: whether this step counts must be known before the next.
@@ -191,31 +199,35 @@ export class Trainer {
     this.#updates = update;
     this.#scaler?.grow();
     if (step === 1 || isDue(step, config.train.logEvery) || this.#isHeldOutDue()) await this.#logStep();
+    return true;
   }
 
-  /** After a step that changed nothing. */
-  async #skip(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+  /** After a step that changed nothing. @returns false where that is once too often, and training went back to a checkpoint */
+  async #skip(inputs: StepInputs): Promise<boolean> {
     const { executable } = this.#training;
-    const [loss] = await executable.read('loss');
+    const [loss = NaN] = await executable.read('loss');
     // An overflow of the gradients in float16 is how the loss scale finds its size.
-    if (Number.isFinite(loss!) && this.#scaler?.backOff()) return;
-    const [gradNorm] = await executable.read('gradNorm');
+    if (Number.isFinite(loss) && this.#scaler?.backOff()) return true;
+    const [gradNorm = NaN] = await executable.read('gradNorm');
     const finding = await explainNonFinite(executable, inputs);
-    const bad = { step: this.#step, loss: loss!, gradNorm: gradNorm!, epoch: this.#epoch(), finding };
+    const bad = { step: this.#step, loss, gradNorm, epoch: this.#epoch(), finding };
     const verdict = this.#badSteps.add(bad);
-    await this.#folder.noteBadStep({ ...bad });
-    this.#observer.onNotice?.(`${describeBadStep(bad)} Nothing was changed by it.`);
-    if (verdict === 'skip') return;
+    await this.#folder.noteBadStep({ ...bad, finding: finding ?? null });
+    this.#notice(`${describeBadStep(bad)} Nothing was changed by this step.`);
+    if (verdict === 'skip') return true;
     await this.#saver.settled();
-    if (verdict === 'stop' || this.#saver.saved === undefined) throw this.#divergence();
+    const { saved } = this.#saver;
+    if (verdict === 'stop' || saved === undefined)
+      throw divergence(this.#badSteps, this.#folder, saved?.path);
     await this.#rollBack();
+    return false;
   }
 
-  /** Back to the last checkpoint. The data go on from here, so that those that led to bad steps are not met again. */
+  /** Back to the last checkpoint. The data go on from here: those that led to bad steps are not met again. */
   async #rollBack(): Promise<void> {
     const { model, buffers } = this.#training;
     const from = this.#step;
-    const saved = await this.#folder.latest((damage) => this.#observer.onNotice?.(damage.message));
+    const saved = await this.#folder.latest(({ message }) => this.#notice(message));
     await restoreSnapshot(model, buffers, saved);
     this.#badSteps.rolledBack();
     this.#step = saved.step;
@@ -223,23 +235,9 @@ export class Trainer {
     await this.#log.goBack(saved.step);
     // At once: a run that is resumed must not meet the same data again either.
     await this.#saver.save(await this.#notes());
-    this.#observer.onNotice?.(
+    this.#notice(
       `training went back from step ${from} to the checkpoint of step ${saved.step}, and goes on with the data after those steps.`,
     );
-  }
-
-  #divergence(): RectiflowError {
-    const { rollBacks, recent } = this.#badSteps;
-    const { saved } = this.#saver;
-    const safe = saved
-      ? `The last good checkpoint is ${saved.path}; nothing was saved over it`
-      : 'No checkpoint was saved yet';
-    const tried = rollBacks > 0 ? `, after going back ${rollBacks} times` : '';
-    const problem =
-      `training diverged: ${recent.length} of the last steps were not finite${tried}. ` +
-      `${describeBadStep(recent.at(-1)!)} All of them are in ${this.#folder.badStepsPath}. ${safe}`;
-    const advice = 'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0';
-    return runError(this.#folder.path, problem, advice);
   }
 
   /** What the machine can do at most, which takes about 0.3 s. */
@@ -259,29 +257,21 @@ export class Trainer {
     return this.#step === train.steps || (this.#heldOut !== undefined && isDue(this.#step, heldOut.every));
   }
 
-  #learningRate(step: number): number {
-    const { optimizer, train } = this.#training.config;
-    const { learningRate: peak, decay: kind, warmupSteps, floor } = optimizer;
-    return learningRate(step, { kind, peak, warmupSteps, floor, totalSteps: train.steps });
-  }
-
-  /** The only place where numbers of a step are read from the backend. */
+  /** Numbers of a step are read from the backend here alone, but for whether it counts. */
   async #logStep(): Promise<void> {
-    const { executable, model } = this.#training;
-    const step = this.#step;
-    const rate = this.#learningRate(this.#updates);
-    const logged = {
-      step,
+    const { config, executable, model } = this.#training;
+    const rate = learningRateAt(this.#updates, config);
+    const metrics = await this.#log.write({
+      step: this.#step,
       learningRate: rate,
       epoch: this.#epoch(),
       skipped: this.#step - this.#updates,
       ...(await readStep(executable, model)),
       ...(await this.#insight.measure(this.#updates, rate)),
       ...(this.#isHeldOutDue() && (await this.#heldOut?.evaluate())),
-    };
-    const metrics = await this.#log.write(logged);
+    });
     this.#observer.onStep?.(metrics);
-    await giveNotices(this.#folder.path, step, this.#monitor.read(metrics), this.#observer);
+    for (const text of this.#monitor.read(metrics)) this.#notice(text);
   }
 
   async #notes(): Promise<CheckpointNotes> {
@@ -314,13 +304,19 @@ export class Trainer {
       if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
       // A full disk, say: no training ends because of a picture.
       for (const file of Object.values(files)) await rm(file, { force: true });
-      this.#observer.onNotice?.(error.message);
+      this.#notice(error.message);
       return;
     }
-    await this.#log.writeImage(this.#step, 'samples', files.grid);
-    await this.#log.writeImage(this.#step, 'samples_path', files.path);
+    this.#log.writeImage(this.#step, 'samples', files.grid);
+    this.#log.writeImage(this.#step, 'samples_path', files.path);
     this.#samples = files.grid;
     this.#observer.onSamples?.(this.#step, files.grid);
+  }
+
+  /** Tells the user, the sinks and the run's folder. */
+  #notice(text: string): void {
+    this.#observer.onNotice?.(text);
+    this.#log.writeNotice(this.#step, text);
   }
 
   #announce(): void {
@@ -335,11 +331,6 @@ export class Trainer {
       samples: source.count,
     });
   }
-}
-
-function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
-  const what = Number.isFinite(loss) ? `the gradient norm was ${gradNorm}` : `the loss was ${loss}`;
-  return `At step ${step} ${what}${finding === undefined ? '.' : `: ${finding}.`}`;
 }
 
 /** Whether something that is done every so many steps is done after this one; 0 means never. */

@@ -9,7 +9,9 @@ import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
 import { RunFolder } from '../../src/checkpoint/run-folder.ts';
 import { EventLog, crc32c } from '../../src/checkpoint/tensorboard.ts';
 import { writeGrid } from '../../src/data/image.ts';
+import { histogramOf } from '../../src/sinks/histogram.ts';
 import type { RectiflowError } from '../../src/tensor/errors.ts';
+import { eventsOf, records } from '../support/event-file.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
 let folder: string;
@@ -87,6 +89,33 @@ describe('an event file', () => {
     await log.close();
     const image = { tag: 'samples', height: 20, width: 62, colorspace, png: await readFile(path) };
     expect((await eventsOf(folder))[2]).toMatchObject({ step: 9, image });
+  });
+
+  test('histograms: totals, the upper limit of each bucket, and its count', async () => {
+    const log = await EventLog.open(folder, 0, unexpected);
+    const values = histogramOf([-1, 0, 0.5, 2])!;
+    await log.addHistograms(4, { 'grad_norm/blocks': values });
+    await log.close();
+    const [, , event] = await eventsOf(folder);
+    const [histogram] = event!.histograms!;
+    expect(event!.step).toBe(4);
+    expect(histogram).toMatchObject({ tag: 'grad_norm/blocks', totals: [-1, 2, 4, 1.5, 5.25] });
+    expect(histogram!.limits).toHaveLength(30);
+    expect(histogram!.limits[0]).toBeCloseTo(-0.9);
+    expect(histogram!.limits.at(-1)).toBe(2);
+    expect(histogram!.counts.flatMap((count, i) => (count > 0 ? [i, count] : []))).toEqual([
+      0, 1, 10, 1, 15, 1, 29, 1,
+    ]);
+  });
+
+  test('texts', async () => {
+    const log = await EventLog.open(folder, 0, unexpected);
+    await log.addText(4, 'notices', 'größer als 1');
+    await log.close();
+    expect((await eventsOf(folder))[2]).toMatchObject({
+      step: 4,
+      text: { tag: 'notices', plugin: 'text', dtype: 7, text: 'größer als 1' },
+    });
   });
 
   test('cut at any byte: good up to the last whole record', async () => {
@@ -195,6 +224,8 @@ test('a run and its resumption show what metrics.jsonl has, and the grids', asyn
 /** Everything that a log can be asked for. */
 async function useAll(log: EventLog): Promise<void> {
   await log.addScalars(2, { loss: 1 });
+  await log.addHistograms(2, { norms: histogramOf([1])! });
+  await log.addText(2, 'notices', 'careful');
   await log.addImage(2, 'samples', 'nowhere.png');
   await log.sync();
   await log.close();
@@ -212,109 +243,4 @@ async function fillDisk(at: string): Promise<void> {
       return write.call(this, data, start, Math.floor(Number(length) / 2));
     })
     .mockRejectedValue(full);
-}
-
-// A decoder of its own: records by their lengths, checked by a CRC of single bits, and messages as lists of fields.
-
-interface DecodedEvent {
-  readonly wallTime: number;
-  readonly step: number;
-  readonly version?: string;
-  readonly status?: number;
-  readonly scalars?: Record<string, number>;
-  readonly image?: { tag: string; height: number; width: number; colorspace: number; png: Buffer };
-}
-
-/** The events of all files of a folder, in the order of their names. */
-async function eventsOf(run: string): Promise<DecodedEvent[]> {
-  const names = (await readdir(run)).filter((name) => name.includes('tfevents')).toSorted();
-  const files = await Promise.all(names.map((name) => readFile(join(run, name))));
-  return files.flatMap((file) => records(file).map(({ data }) => decodeEvent(data)));
-}
-
-function records(file: Buffer): { data: Buffer; end: number }[] {
-  const found = [];
-  for (let start = 0; start + 12 <= file.length;) {
-    const end = start + 16 + Number(file.readBigUInt64LE(start));
-    if (end > file.length) break;
-    const data = file.subarray(start + 12, end - 4);
-    expect(file.readUInt32LE(start + 8)).toBe(maskedCrc(file.subarray(start, start + 8)));
-    expect(file.readUInt32LE(end - 4)).toBe(maskedCrc(data));
-    found.push({ data, end });
-    start = end;
-  }
-  return found;
-}
-
-function maskedCrc(data: Buffer): number {
-  let crc = 0xffffffffn;
-  for (const byte of data) {
-    crc ^= BigInt(byte);
-    for (let bit = 0; bit < 8; bit++) crc = (crc >> 1n) ^ (crc & 1n ? 0x82f63b78n : 0n);
-  }
-  crc ^= 0xffffffffn;
-  return Number((((crc >> 15n) | (crc << 17n)) + 0xa282ead8n) & 0xffffffffn);
-}
-
-type Field = { readonly number: number; readonly value: number | Buffer };
-
-function decodeMessage(message: Buffer): Field[] {
-  const fields: Field[] = [];
-  let at = 0;
-  const varint = (): number => {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = message.readUInt8(at++);
-      value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return Number(value);
-    }
-  };
-  const take = (length: number): Buffer => message.subarray(at, (at += length));
-  while (at < message.length) {
-    const key = varint();
-    const read = {
-      0: varint,
-      1: () => take(8).readDoubleLE(),
-      2: () => take(varint()),
-      5: () => take(4).readFloatLE(),
-    };
-    fields.push({ number: key >> 3, value: read[(key & 7) as keyof typeof read]() });
-  }
-  return fields;
-}
-
-function decodeEvent(data: Buffer): DecodedEvent {
-  const [wallTime, step, what, ...more] = decodeMessage(data);
-  expect([wallTime?.number, step?.number, more]).toEqual([1, 2, []]);
-  const event = { wallTime: Number(wallTime!.value), step: Number(step!.value) };
-  const content = what!.value as Buffer;
-  if (what!.number === 3) return { ...event, version: content.toString() };
-  if (what!.number === 7) {
-    const [status] = decodeMessage(content);
-    return { ...event, status: Number(status!.value) };
-  }
-  expect(what!.number).toBe(5);
-  const values = decodeMessage(content).map(({ number, value }) => {
-    expect(number).toBe(1);
-    const [tag, shown] = decodeMessage(value as Buffer);
-    expect(tag!.number).toBe(1);
-    return { tag: String(tag!.value), number: shown!.number, value: shown!.value };
-  });
-  if (values[0]!.number === 2) {
-    return { ...event, scalars: Object.fromEntries(values.map(({ tag, value }) => [tag, Number(value)])) };
-  }
-  expect(values.map(({ number }) => number)).toEqual([4]);
-  const parts = decodeMessage(values[0]!.value as Buffer);
-  expect(parts.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
-  const [height, width, colorspace, png] = parts.map(({ value }) => value);
-  return {
-    ...event,
-    image: {
-      tag: values[0]!.tag,
-      height: Number(height),
-      width: Number(width),
-      colorspace: Number(colorspace),
-      png: png as Buffer,
-    },
-  };
 }

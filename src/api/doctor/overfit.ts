@@ -2,6 +2,7 @@ import { Loader } from '../../data/loader.ts';
 import { explainNonFinite } from '../../train/monitor/non-finite.ts';
 import { median } from '../../train/monitor/statistics.ts';
 import type { PreparedTraining } from '../../train/prepare.ts';
+import { stepInputs } from '../../train/step-inputs.ts';
 import type { Check } from './check.ts';
 
 export interface OverfitOptions {
@@ -38,12 +39,7 @@ export async function checkOverfit(
   });
   const { values, annotations } = await loader.next();
   loader.close();
-  const batch = {
-    x0: values,
-    ...conditioning.encode(annotations),
-    emaDecay: Float32Array.of(0),
-    ...(config.train.precision === 'fp16' && { lossScale: Float32Array.of(1) }),
-  };
+  const batch = { x0: values, ...conditioning.encode(annotations) };
   const peak = Math.max(rate, config.optimizer.learningRate);
   const losses: number[] = [];
   let steps = mostSteps;
@@ -52,8 +48,15 @@ export async function checkOverfit(
     signal?.throwIfAborted();
     const step = losses.length + 1;
     const learningRate = peak * Math.min(1, step / 10);
-    const number = Int32Array.of(step);
-    const inputs = { ...batch, step: number, update: number, learningRate: Float32Array.of(learningRate) };
+    const inputs = {
+      ...batch,
+      ...stepInputs(config, {
+        step,
+        update: step,
+        lossScale: config.train.precision === 'fp16' ? 1 : undefined,
+      }),
+      learningRate: Float32Array.of(learningRate),
+    };
     const started = performance.now();
     await executable.run(inputs);
     // The first steps touch memory for the first time.

@@ -1,0 +1,122 @@
+import { type Credentials, redact } from './secrets.ts';
+
+/** A request that was not answered, or not as it should be. No secret is in its message. */
+export class RequestError extends Error {
+  /** Of HTTP; undefined where there was no answer. */
+  readonly status: number | undefined;
+
+  constructor(message: string, status?: number) {
+    super(message);
+    this.status = status;
+  }
+
+  /** Whether the same request may succeed later. */
+  get isTemporary(): boolean {
+    return this.status === undefined || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+export type Json = Record<string, unknown>;
+
+export interface Upload {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const answerMs = 20_000;
+
+/** One server. */
+export class Http {
+  readonly #base: string;
+  readonly #credentials: Credentials;
+
+  /** @param base the address that paths are appended to */
+  constructor(base: string, credentials: Credentials) {
+    this.#base = base.replace(/\/+$/, '');
+    this.#credentials = credentials;
+  }
+
+  /** @throws RequestError */
+  async get(path: string, signal: AbortSignal): Promise<Json> {
+    return this.#request(this.#base + path, { method: 'GET', headers: this.#authorization() }, signal);
+  }
+
+  /** @throws RequestError */
+  async post(path: string, body: unknown, signal: AbortSignal): Promise<Json> {
+    const headers = { ...this.#authorization(), 'content-type': 'application/json' };
+    return this.#request(this.#base + path, { method: 'POST', headers, body: JSON.stringify(body) }, signal);
+  }
+
+  /**
+   * @param where a path of this server; or an address, which is sent no credentials
+   * @throws RequestError
+   */
+  async put(where: string, { data, headers }: Upload, signal: AbortSignal): Promise<void> {
+    const isOurs = where.startsWith('/');
+    const all = { ...(isOurs && this.#authorization()), ...headers };
+    await this.#request(
+      isOurs ? this.#base + where : where,
+      { method: 'PUT', headers: all, body: data },
+      signal,
+    );
+  }
+
+  /** An error without our secrets, which an answer may repeat. */
+  problem(message: string, status?: number): RequestError {
+    return new RequestError(redact(message, this.#credentials.secrets), status);
+  }
+
+  /** The cut comes last: half a secret would not be recognised. */
+  #excerpt(text: string): string {
+    const line = redact(text, this.#credentials.secrets).replace(/\s+/g, ' ').trim();
+    return line.length > 200 ? `${line.slice(0, 197)}...` : line;
+  }
+
+  #authorization(): Record<string, string> {
+    const { authorization } = this.#credentials;
+    return authorization === undefined ? {} : { authorization };
+  }
+
+  async #request(
+    address: string,
+    request: RequestInit & { method: string },
+    signal: AbortSignal,
+  ): Promise<Json> {
+    // Signed addresses are secrets too: what follows the question mark is not shown.
+    const what = `${request.method} ${address.replace(/\?.*/s, '')}`;
+    let response: Response;
+    let text: string;
+    try {
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+      response = await fetch(address, { ...request, signal: patience });
+      text = await response.text();
+    } catch (error) {
+      throw this.problem(`${what}: ${reasonOf(error as Error)}`);
+    }
+    const { ok, status } = response;
+    if (!ok) {
+      const advice = status === 401 || status === 403 ? `. Check ${this.#credentials.variables}` : '';
+      throw this.problem(
+        `${what}: the answer is ${`${status} ${this.#excerpt(text)}`.trim()}${advice}`,
+        status,
+      );
+    }
+    return parseObject(text);
+  }
+}
+
+/** What `fetch failed` hides. */
+function reasonOf({ message, cause }: Error): string {
+  const { code, message: hidden } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code ?? (hidden || message);
+}
+
+/** Answers that nobody reads need not be JSON. */
+function parseObject(text: string): Json {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Json) : {};
+  } catch {
+    return {};
+  }
+}

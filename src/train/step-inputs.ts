@@ -1,0 +1,31 @@
+import { emaDecay } from '../optim/ema.ts';
+import { learningRate } from '../optim/schedule.ts';
+import type { StepInputs } from './compiled-step.ts';
+import type { RunConfig } from './config.ts';
+
+/** Which step it is, and what depends on that. */
+export interface StepNumbers {
+  /** 1 for the first: randomness is a function of it. */
+  readonly step: number;
+  /** 1 for the first step that changes weights: schedules, averages and bias correction are functions of it. */
+  readonly update: number;
+  /** In fp16. */
+  readonly lossScale?: number | undefined;
+}
+
+/** The inputs of a run's step beside its samples. */
+export function stepInputs(config: RunConfig, { step, update, lossScale }: StepNumbers): StepInputs {
+  return {
+    step: Int32Array.of(step),
+    update: Int32Array.of(update),
+    learningRate: Float32Array.of(learningRateAt(update, config)),
+    emaDecay: Float32Array.of(emaDecay(update, config.ema)),
+    ...(lossScale !== undefined && { lossScale: Float32Array.of(lossScale) }),
+  };
+}
+
+/** The learning rate of an update. */
+export function learningRateAt(update: number, { optimizer, train }: RunConfig): number {
+  const { learningRate: peak, decay: kind, warmupSteps, floor } = optimizer;
+  return learningRate(update, { kind, peak, warmupSteps, floor, totalSteps: train.steps });
+}
