@@ -13,6 +13,7 @@
 #include "global_norm.cc"
 #include "layer_norm_modulate.cc"
 #include "length_mask.cc"
+#include "lerp_assign.cc"
 #include "linear.cc"
 #include "linear_gated_residual.cc"
 #include "linear_grad.cc"
@@ -82,6 +83,7 @@ static const Kernel kKernels[] = {
     {"conditionDropout", conditionDropoutKernel},
     {"globalNorm", globalNormKernel},
     {"assign", assignKernel},
+    {"lerpAssign", lerpAssignKernel},
     {"adamw", adamwKernel},
     {nullptr, nullptr},
 };

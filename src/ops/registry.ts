@@ -13,6 +13,7 @@ import { globalNormOp } from './global-norm.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
 import { lengthMaskOp } from './length-mask.ts';
+import { lerpAssignOp } from './lerp-assign.ts';
 import { linearGatedResidualOp } from './linear-gated-residual.ts';
 import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
 import { matmulOp } from './matmul.ts';
@@ -90,6 +91,7 @@ export type OpName =
   | 'conditionDropout'
   | 'globalNorm'
   | 'assign'
+  | 'lerpAssign'
   | 'adamw';
 
 /** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
@@ -155,5 +157,6 @@ export const ops: Readonly<Record<OpName, Op>> = {
   conditionDropout: conditionDropoutOp,
   globalNorm: globalNormOp,
   assign: assignOp,
+  lerpAssign: lerpAssignOp,
   adamw: adamwOp,
 };
