@@ -56,7 +56,14 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
     return await withSource(config.data, options, async (source) => {
       const backend = backendFor(config, options);
       const captions = withKeptTokenizer(config.model, run);
-      const training = await prepareTraining({ config, backend, source, checkpoint, captions });
+      const training = await prepareTraining({
+        config,
+        backend,
+        source,
+        checkpoint,
+        captions,
+        onNotice: options.onNotice,
+      });
       return runTraining(training, folder, options);
     });
   } finally {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { averageCommand } from './average.ts';
 import { version } from '../checkpoint/machine.ts';
 import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
@@ -30,6 +31,7 @@ for (const command of [
   trainCommand(),
   resumeCommand(),
   sampleCommand(),
+  averageCommand(),
   compareCommand(),
   infoCommand(),
   importCommand(),

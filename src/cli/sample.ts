@@ -22,7 +22,8 @@ interface Options {
   readonly atol?: number;
   readonly diffusion?: number;
   readonly guidanceInterval?: [low: number, high: number];
-  readonly weights: 'ema' | 'model';
+  readonly weights?: string;
+  readonly emaLength?: number;
   readonly checkpoint?: number;
 }
 
@@ -84,10 +85,14 @@ export function sampleCommand(): Command {
       "euler-maruyama: how much noise is added on the way (default: the run's)",
       numberFrom0(),
     )
-    .addOption(
-      new Option('--weights <which>', 'averaged over the last steps, or as they are')
-        .choices(['ema', 'model'])
-        .default('ema'),
+    .option(
+      '--weights <which>',
+      'ema: averaged over the last steps; model: as they are; ema:0.999: of another average (default: ema)',
+    )
+    .option(
+      '--ema-length <share>',
+      'in place of --weights: an average of this length, as `rectiflow average` makes it',
+      numberFrom0(true),
     )
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(1))
     .addHelpText(

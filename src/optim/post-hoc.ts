@@ -8,7 +8,7 @@
 // the profile that is wanted, sum x_i average_i is near its average. The x_i are those of least squares.
 import { internalError } from '../tensor/errors.ts';
 
-export interface Profile {
+export interface PowerProfile {
   /** t, optimizer steps that the average has seen. */
   readonly time: number;
   readonly gamma: number;
@@ -27,7 +27,7 @@ export interface Combination {
  *     (gamma_s + 1) (gamma_t + 1) / (s^(gamma_s + 1) t^(gamma_t + 1)) * integral from 0 to s of tau^(gamma_s + gamma_t)
  *         = (gamma_s + 1) (gamma_t + 1) / (gamma_s + gamma_t + 1) * (s / t)^gamma_t / t
  */
-export function profileProduct(a: Profile, b: Profile): number {
+export function profileProduct(a: PowerProfile, b: PowerProfile): number {
   const [early, late] = a.time < b.time ? [a, b] : [b, a];
   const scale = ((a.gamma + 1) * (b.gamma + 1)) / (a.gamma + b.gamma + 1);
   return (scale * (early.time / late.time) ** late.gamma) / late.time;
@@ -43,7 +43,7 @@ const ridge = 2 ** -24;
  * The combination of profiles that is nearest to another one, in least squares, with a small ridge. Its weights add up to 1, so
  * that what does not change during the training is exact.
  */
-export function combineProfiles(profiles: readonly Profile[], wanted: Profile): Combination {
+export function combineProfiles(profiles: readonly PowerProfile[], wanted: PowerProfile): Combination {
   const n = profiles.length;
   const norm = profileProduct(wanted, wanted);
   const products = new Float64Array(n * n);

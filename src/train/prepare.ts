@@ -19,6 +19,7 @@ export interface TrainingOptions {
   readonly checkpoint?: SavedCheckpoint | undefined;
   /** The model's settings with its tokenizer where it is found now; by default those of the config. */
   readonly captions?: ModelConfig | undefined;
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /** A training step that is ready to run. */
@@ -45,7 +46,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const program = runProgram(config, model);
   const buffers = allocateState(backend, program);
   const executable = backend.compile(program, buffers);
-  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
+  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint, options.onNotice);
   else await initializeState(backend, model, buffers, config.seed);
   return { ...options, model, conditioning, buffers, executable };
 }

@@ -1,4 +1,5 @@
 import type { Model } from '../models/model.ts';
+import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
 import type { RunConfig } from './config.ts';
 import { randomDraw } from './draw.ts';
@@ -6,7 +7,7 @@ import { trainingStepProgram } from './step.ts';
 
 /** The training step that a config describes. Its inputs are those of `trainingStepProgram`. */
 export function runProgram(
-  { seed, flow, optimizer, train }: Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train'>,
+  { seed, flow, optimizer, ema, train }: Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train'>,
   model: Model,
 ): Program {
   const { betas, epsilon, weightDecay, clipNorm } = optimizer;
@@ -23,5 +24,6 @@ export function runProgram(
     decayed: optimizer.decayed,
     adamw: { beta1: betas[0], beta2: betas[1], epsilon, weightDecay },
     maxGradNorm: clipNorm === 0 ? undefined : clipNorm,
+    averages: furtherAverages(ema).map(({ name }) => name),
   });
 }

@@ -3,11 +3,12 @@ import { type LossWeighting, lossWeights } from '../flow/loss-weighting.ts';
 import { rectifiedFlowLoss, weightedFlowLoss } from '../flow/rectified-flow.ts';
 import { type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
-import { constant, globalNorm } from '../ops/index.ts';
+import { constant, globalNorm, lerpAssign } from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, grad, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
+import { averageTensor, averageWeightInput } from './averages.ts';
 import type { Draw } from './draw.ts';
 
 /** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
@@ -30,17 +31,26 @@ export interface TrainingStep extends Objective {
   readonly decayed?: DecayedParameters | undefined;
   /** Gradients are scaled down to this global norm; not at all where it is undefined. */
   readonly maxGradNorm?: number | undefined;
+  /** Names of averages beside the one that `adamw` keeps; none by default. */
+  readonly averages?: readonly string[] | undefined;
 }
 
 /**
  * One optimizer step.
  *
  * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first; learningRate
- * [] and emaDecay []; those of the draw.
- * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
+ * [] and emaDecay []; emaWeight/<average> [] for each further average; those of the draw.
+ * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
+ * average, ema.<average>/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised.
  */
-export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective }: TrainingStep): Program {
+export function trainingStepProgram({
+  adamw,
+  decayed,
+  maxGradNorm,
+  averages = [],
+  ...objective
+}: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
     const { step, trainable, loss, gradients } = lossAndGradients(graph, objective);
     const learningRate = graph.input('learningRate', []);
@@ -56,6 +66,11 @@ export function trainingStepProgram({ adamw, decayed, maxGradNorm, ...objective 
       return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
     });
     updateParameters(parameters, { gradScale, learningRate, step, emaDecay }, adamw, decayed);
+    for (const name of averages) {
+      const weight = graph.input(averageWeightInput(name), []);
+      for (const param of trainable)
+        lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight);
+    }
     return { loss, gradNorm };
   });
 }

@@ -6,14 +6,17 @@ import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { countParameters } from '../models/model.ts';
+import { averageWeights } from './averages.ts';
 import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
+import { RectiflowError } from '../tensor/errors.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
 import { type DataRecord, describeData } from './data-record.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { isPicture, writeSampleGrid } from './sample-grid.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { averagedWeights } from './state.ts';
+import { dropLaterAverages, storeAverages } from './stored-averages.ts';
 import { StepLog } from './step-log.ts';
 
 /** What has become of a run. */
@@ -87,6 +90,7 @@ export class Trainer {
   ): Promise<Trainer> {
     const { config, checkpoint } = training;
     const { seconds } = stateOf(checkpoint);
+    await dropLaterAverages(folder.path, checkpoint?.step ?? 0);
     const log = await StepLog.open(
       folder,
       config.train.batchSize,
@@ -102,12 +106,15 @@ export class Trainer {
    * @throws RectiflowError when the loss or the gradient is no longer a finite number; nothing is saved then
    */
   async run(signal?: AbortSignal): Promise<TrainResult> {
-    const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
+    const { train, ema } = this.#training.config;
+    const { steps, checkpointEvery, sampleEvery } = train;
+    const { snapshotEvery } = ema;
     this.#announce();
     try {
       while (this.#step < steps) {
         if (signal?.aborted) break;
         await this.#advance();
+        if (isDue(this.#step, snapshotEvery)) await this.#storeAverages();
         if (isDue(this.#step, checkpointEvery)) await this.#save();
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
@@ -144,6 +151,7 @@ export class Trainer {
       step: Int32Array.of(step),
       learningRate: Float32Array.of(this.#learningRate(step)),
       emaDecay: Float32Array.of(emaDecay(step, config.ema)),
+      ...averageWeights(config.ema, step),
     });
     this.#log.watch.stop();
     this.#step = step;
@@ -176,7 +184,11 @@ export class Trainer {
     const data = describeData(source, conditioning.learnt);
     const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds, data };
     const snapshot = await takeSnapshot(model, buffers);
-    const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
+    const metadata = {
+      model: JSON.stringify(config.model),
+      data: JSON.stringify(data),
+      updates: String(this.#step),
+    };
     await this.#log.sync();
     const path = await this.#folder.save(
       { ...snapshot, step: this.#step, state: { ...state }, metadata },
@@ -184,6 +196,16 @@ export class Trainer {
     );
     this.#saved = { step: this.#step, path };
     this.#observer.onCheckpoint?.(this.#step, path);
+  }
+
+  /** For averages of other lengths, which a run can do without: one that cannot be written is told, and missing. */
+  async #storeAverages(): Promise<void> {
+    try {
+      await storeAverages(this.#folder.path, this.#step, this.#step, this.#training.buffers);
+    } catch (error) {
+      if (!(error instanceof RectiflowError)) throw error;
+      this.#observer.onNotice?.(error.message);
+    }
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
