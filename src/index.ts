@@ -2,6 +2,8 @@
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
+export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
+export { type WeightsChoice, readWeights } from './api/weights.ts';
 export { type ExpressionComparison, compareRun } from './api/compare.ts';
 export { type ExportLayout, type ExportOptions, exportRun } from './api/export/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
@@ -96,7 +98,18 @@ export { runProgram } from './train/run-program.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
 export type { TrainingLoss } from './train/loss.ts';
 export { type TrainingStep, trainingStepProgram } from './train/step.ts';
-export { type EmaSettings, emaDecay } from './optim/ema.ts';
+export {
+  type Average,
+  type EmaSettings,
+  type FurtherAverages,
+  emaDecay,
+  furtherAverages,
+  powerDecay,
+  powerOf,
+} from './optim/ema.ts';
+export { type Combination, type PowerProfile, combineProfiles } from './optim/post-hoc.ts';
+export { averageWeights } from './train/averages.ts';
+export { type Reconstruction, reconstructAverage } from './train/stored-averages.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 
 export type { Backend, Buffer, Buffers, Executable, Finding, Precision } from './backends/backend.ts';

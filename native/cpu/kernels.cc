@@ -14,6 +14,7 @@
 #include "global_norm.cc"
 #include "layer_norm_modulate.cc"
 #include "length_mask.cc"
+#include "lerp_assign.cc"
 #include "linear.cc"
 #include "linear_gated_residual.cc"
 #include "linear_grad.cc"
@@ -86,6 +87,7 @@ static const Kernel kKernels[] = {
     {"globalNorm", globalNormKernel},
     {"assign", assignKernel},
     {"accumulate", accumulateKernel},
+    {"lerpAssign", lerpAssignKernel},
     {"adamw", adamwKernel},
     {nullptr, nullptr},
 };

@@ -24,9 +24,10 @@ import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { backendFor, withKeptTokenizer } from './parts.ts';
+import { type WeightsChoice, readWeights } from './weights.ts';
 
 /** What is left out is as the run's config says. */
-export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'> {
+export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, WeightsChoice {
   readonly steps?: number | undefined;
   /** The classes to sample, by number or name; all rows of the run's grids by default. Not for a model without classes. */
   readonly labels?: readonly (number | string)[] | undefined;
@@ -36,8 +37,6 @@ export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'> {
   readonly count?: number | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
-  /** `ema`, the default: the average over the last steps; `model`: the weights of the step itself. */
-  readonly weights?: 'ema' | 'model' | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
   readonly checkpoint?: number | undefined;
   readonly backend?: Backend | undefined;
@@ -45,7 +44,6 @@ export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'> {
   readonly objective?: Objective | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
-  readonly onNotice?: (text: string) => void;
 }
 
 export interface Samples {
@@ -69,7 +67,7 @@ export interface Samples {
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
   const { config: recorded } = await readRun(run);
   const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
-  const { count = 8, weights = 'ema', seed = 0, signal, onProgress } = options;
+  const { count = 8, seed = 0, signal, onProgress } = options;
   const objective = objectiveOf(config, { objective: options.objective });
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
@@ -79,7 +77,8 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };
   const backend = backendFor(config, options);
-  const buffers = await loadWeights(backend, model, saved, weights);
+  const weights = await readWeights(run, saved, options);
+  const buffers = await loadWeights(backend, model, weights, saved.path);
   const sampler = new FlowSampler(backend, model, buffers, { objective });
   const values = await sampler.sample({
     count: rows.length > 0 ? annotations.length : count,

@@ -68,6 +68,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
         captions,
         objective,
         timeSampler,
+        onNotice: options.onNotice,
       });
       return runTraining(training, folder, options);
     });

@@ -9,10 +9,13 @@ import type { Pace } from './pace.ts';
 import { readSafetensors, writeSafetensors } from './safetensors-file.ts';
 import type { StoredTensors } from './safetensors.ts';
 
-export type CheckpointPart = 'model' | 'ema' | 'optimizer';
+type NeededPart = 'model' | 'ema' | 'optimizer';
+export type CheckpointPart = NeededPart | 'averages';
 
 /** All that a run needs to go on as if it had not stopped. */
-export interface Checkpoint extends Readonly<Record<CheckpointPart, StoredTensors>> {
+export interface Checkpoint extends Readonly<Record<NeededPart, StoredTensors>> {
+  /** Averages beside the main one, where the run keeps any. */
+  readonly averages?: StoredTensors | undefined;
   /** Optimizer steps done. */
   readonly step: number;
   /** Plain JSON: the sampler's position and whatever else is no tensor. */
@@ -37,7 +40,7 @@ export interface Retention {
   readonly keepEvery: number;
 }
 
-const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer'];
+const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer', 'averages'];
 const STEP_FOLDER = /^step-(\d{7,})$/;
 const LEFTOVER = /^\.(saving|replaced|removed)-(step-\d+)$/;
 const FORMAT = 1;
@@ -67,7 +70,8 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, pac
     const files: Record<string, FileDigest> = {};
     for (const part of PARTS) {
       const file = `${part}.safetensors`;
-      files[file] = await writeSafetensors(join(saving, file), checkpoint[part], metadata, pace);
+      const tensors = checkpoint[part];
+      if (tensors) files[file] = await writeSafetensors(join(saving, file), tensors, metadata, pace);
     }
     const { step, state } = checkpoint;
     await writeDurably(join(saving, 'state.json'), [
@@ -169,6 +173,11 @@ export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
     }
   }
   return { path, step, state, files };
+}
+
+/** Whether a checkpoint has a part. */
+export function hasCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): boolean {
+  return `${part}.safetensors` in saved.files;
 }
 
 /** One part of a checkpoint: `ema` or `model` to sample, all three to go on. */

@@ -1,13 +1,14 @@
 import { Command, Option } from 'commander';
 import { type ExportLayout, exportLayouts, exportRun } from '../api/export/run.ts';
-import { wholeNumber } from './options.ts';
+import { numberFrom0, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { runTask } from './task.ts';
 
 interface Options {
   readonly to: string;
   readonly layout: ExportLayout;
-  readonly weights: 'ema' | 'model';
+  readonly weights?: string;
+  readonly emaLength?: number;
   readonly checkpoint?: number;
 }
 
@@ -21,10 +22,14 @@ export function exportCommand(): Command {
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .requiredOption('-t, --to <path>', 'the file or folder to write, which must not be there yet')
     .addOption(new Option('--layout <name>', 'the form').choices([...exportLayouts]).default('public'))
-    .addOption(
-      new Option('--weights <which>', 'averaged over the last steps, or as they are')
-        .choices(['ema', 'model'])
-        .default('ema'),
+    .option(
+      '--weights <which>',
+      'ema: averaged over the last steps; model: as they are; ema:0.999: of another average (default: ema)',
+    )
+    .option(
+      '--ema-length <share>',
+      'in place of --weights: an average of this length, as `rectiflow average` makes it',
+      numberFrom0(true),
     )
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(0))
     .addHelpText(

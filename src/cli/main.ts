@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { averageCommand } from './average.ts';
 import { version } from '../checkpoint/machine.ts';
 import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
@@ -32,6 +33,7 @@ for (const command of [
   resumeCommand(),
   sampleCommand(),
   doctorCommand(),
+  averageCommand(),
   compareCommand(),
   infoCommand(),
   importCommand(),

@@ -24,7 +24,8 @@ interface Options {
   readonly diffusion?: number;
   readonly eta?: number;
   readonly guidanceInterval?: [low: number, high: number];
-  readonly weights: 'ema' | 'model';
+  readonly weights?: string;
+  readonly emaLength?: number;
   readonly checkpoint?: number;
 }
 
@@ -91,10 +92,14 @@ export function sampleCommand(): Command {
       "ddim: how much noise is added on the way, 0 to 1 (default: the run's)",
       numberFrom0(),
     )
-    .addOption(
-      new Option('--weights <which>', 'averaged over the last steps, or as they are')
-        .choices(['ema', 'model'])
-        .default('ema'),
+    .option(
+      '--weights <which>',
+      'ema: averaged over the last steps; model: as they are; ema:0.999: of another average (default: ema)',
+    )
+    .option(
+      '--ema-length <share>',
+      'in place of --weights: an average of this length, as `rectiflow average` makes it',
+      numberFrom0(true),
     )
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(1))
     .addHelpText(

@@ -15,6 +15,7 @@ export * from './global-norm.ts';
 export * from './layer-norm-modulate.ts';
 export * from './layer-norm.ts';
 export * from './length-mask.ts';
+export * from './lerp-assign.ts';
 export * from './linear.ts';
 export * from './matmul.ts';
 export * from './mean-squared-error.ts';

@@ -14,6 +14,7 @@ import { globalNormOp } from './global-norm.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
 import { lengthMaskOp } from './length-mask.ts';
+import { lerpAssignOp } from './lerp-assign.ts';
 import { linearGatedResidualOp } from './linear-gated-residual.ts';
 import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
 import { matmulOp } from './matmul.ts';
@@ -94,6 +95,7 @@ export type OpName =
   | 'globalNorm'
   | 'assign'
   | 'accumulate'
+  | 'lerpAssign'
   | 'adamw';
 
 /** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
@@ -161,5 +163,6 @@ export const ops: Readonly<Record<OpName, Op>> = {
   globalNorm: globalNormOp,
   assign: assignOp,
   accumulate: accumulateOp,
+  lerpAssign: lerpAssignOp,
   adamw: adamwOp,
 };

@@ -6,6 +6,21 @@ export interface EmaSettings {
   readonly ramp: boolean;
 }
 
+/** Averages beside the one of `decay`. */
+export interface FurtherAverages {
+  /** Decays, with the ramp where there is one. */
+  readonly decays: readonly number[];
+  /** Lengths of power-function averages, as `powerOf` takes them. */
+  readonly power: readonly number[];
+}
+
+export interface Average {
+  /** `0.999` for a decay, `power-0.05` for a length. */
+  readonly name: string;
+  /** @param step 1 for the first */
+  decayAt(step: number): number;
+}
+
 /**
  * The decay of a step: min(decay, (1 + n) / (10 + n)) with the ramp, where n is the number of optimizer steps done, the one
  * whose weights are averaged included. It is 2 / 11 at the first step and reaches 0.999 after about 9,000.
@@ -13,4 +28,62 @@ export interface EmaSettings {
  */
 export function emaDecay(step: number, { decay, ramp }: EmaSettings): number {
   return ramp ? Math.min(decay, (1 + step) / (10 + step)) : decay;
+}
+
+/**
+ * The decay of a step for a power-function average, (1 - 1 / t)^(gamma + 1) (Karras et al. 2024, section 3.1). After step t, the
+ * weights of step s then count by s^(gamma + 1) - (s - 1)^(gamma + 1): the average has no time scale of its own, it always covers
+ * the same share of the training so far, and the first weights are forgotten without a ramp.
+ * @param step t, 1 for the first step
+ */
+export function powerDecay(step: number, gamma: number): number {
+  return (1 - 1 / step) ** (gamma + 1);
+}
+
+/** The length of the plain mean, gamma = 0; profiles that are longer would prefer the first weights to the last. */
+export const longestPower: number = 1 / Math.sqrt(12);
+
+/**
+ * The exponent gamma of a power-function average of relative length sigma, the standard deviation of its profile over the time t:
+ * sigma^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)) (Karras et al. 2024, appendix C), 0.05 for gamma = 16.97 and 0.1 for 6.94.
+ * @param length sigma, above 0, at most `longestPower`
+ */
+export function powerOf(length: number): number {
+  // The largest root of gamma^3 + 7 gamma^2 + (16 - s) gamma + 12 - s. The cubic is convex from there to the right, and positive
+  // at 1 / sigma, so that Newton's method goes down to the root and ends where rounding stops it.
+  const s = length ** -2;
+  let gamma = 1 / length;
+  for (;;) {
+    const value = ((gamma + 7) * gamma + 16 - s) * gamma + 12 - s;
+    const slope = (3 * gamma + 14) * gamma + 16 - s;
+    const next = gamma - value / slope;
+    if (!(next < gamma)) return gamma;
+    gamma = next;
+  }
+}
+
+const powerPrefix = 'power-';
+
+/** What a power-function average is called. */
+export function powerName(length: number): string {
+  return `${powerPrefix}${length}`;
+}
+
+/** The length in the name of a power-function average; undefined for the name of another average. */
+export function powerLength(name: string): number | undefined {
+  return name.startsWith(powerPrefix) ? Number(name.slice(powerPrefix.length)) : undefined;
+}
+
+/** The averages beside the one of `decay`. */
+export function furtherAverages({ decays, power, ramp }: FurtherAverages & EmaSettings): Average[] {
+  return [
+    ...decays.map((decay) => ({
+      name: String(decay),
+      decayAt: (step: number) => emaDecay(step, { decay, ramp }),
+    })),
+    ...power.map((length) => {
+      const gamma = powerOf(length);
+      return { name: powerName(length), decayAt: (step: number) => powerDecay(step, gamma) };
+    }),
+  ];
 }

@@ -148,6 +148,12 @@ export interface EmaConfig {
   readonly decay: number;
   /** Begin with a small decay, so that early samples are not noise. */
   readonly ramp: boolean;
+  /** Decays of further averages. */
+  readonly decays: readonly number[];
+  /** Lengths of power-function averages, each a share of the training so far, from which averages of other lengths are made. */
+  readonly power: readonly number[];
+  /** Steps between the stored copies of those. 0: none. */
+  readonly snapshotEvery: number;
 }
 
 /** All counts are optimizer steps; 0 for one that says how often means never. */

@@ -23,6 +23,7 @@ export interface TrainingOptions extends OwnFlow {
   readonly checkpoint?: SavedCheckpoint | undefined;
   /** The model's settings with its tokenizer where it is found now; by default those of the config. */
   readonly captions?: ModelConfig | undefined;
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /** A training step that is ready to run. */
@@ -59,7 +60,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
     stepOf(config, model, options),
     microBatchOf(config.train),
   );
-  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint);
+  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint, options.onNotice);
   else await initializeState(backend, model, buffers, config.seed);
   const objective = objectiveOf(config, options);
   return { ...options, source, split, model, objective, conditioning, buffers, executable };

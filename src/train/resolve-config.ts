@@ -93,7 +93,7 @@ export function classesOf(model: ModelConfig): number {
 
 /** What settings ask of each other. */
 function checkTogether(config: RunConfig, facts: SourceFacts | undefined, problems: string[]): void {
-  const { model, optimizer, train, flow, sample } = config;
+  const { model, optimizer, ema, train, flow, sample } = config;
   attempt(problems, () => {
     const { sampleShape: shape } = createModel(model);
     if (facts) checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
@@ -103,6 +103,18 @@ function checkTogether(config: RunConfig, facts: SourceFacts | undefined, proble
     checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
   });
   checkObjective(config, problems);
+  ema.decays.forEach((decay, i) => {
+    if (![ema.decay, ...ema.decays.slice(0, i)].includes(decay)) return;
+    problems.push(describeProblem(['ema', 'decays', i], 'a decay that no other average has', decay));
+  });
+  ema.power.forEach((length, i) => {
+    if (!ema.power.slice(0, i).includes(length)) return;
+    problems.push(describeProblem(['ema', 'power', i], 'a length that no other average has', length));
+  });
+  if (ema.snapshotEvery > 0 && ema.power.length === 0) {
+    const wanted = '0 (none): there is nothing to store without ema.power, as in [0.05, 0.1]';
+    problems.push(describeProblem(['ema', 'snapshotEvery'], wanted, ema.snapshotEvery));
+  }
   const classes = classesOf(model);
   sample.labels.forEach((label, i) => {
     if (label < classes) return;

@@ -1,4 +1,5 @@
 import type { Model } from '../models/model.ts';
+import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
 import { valueError } from '../tensor/errors.ts';
 import type { OptimizerConfig, RunConfig, TrainConfig } from './config.ts';
@@ -7,7 +8,7 @@ import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
 
-type StepConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train' | 'sample'>;
+type StepConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
 
 /**
  * The training step that a config describes, of all its samples at once.
@@ -15,7 +16,7 @@ type StepConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'train' | 'sam
  * @throws RectiflowError where that is missing
  */
 export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): TrainingStep {
-  const { seed, flow, optimizer, train } = config;
+  const { seed, flow, optimizer, ema, train } = config;
   return {
     model,
     batch: train.batchSize,
@@ -31,6 +32,7 @@ export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): Tra
     lossScaling: train.precision === 'fp16',
     decayed: optimizer.decayed,
     adamw: adamwSettings(optimizer),
+    averages: furtherAverages(ema).map(({ name }) => name),
     maxGradNorm: optimizer.clipNorm === 0 ? undefined : optimizer.clipNorm,
   };
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AnySamplerName } from '../flow/samplers.ts';
 import { modeScales } from '../flow/time-sampling.ts';
+import { longestPower } from '../optim/ema.ts';
 import { describeIssues, configError } from './config-problems.ts';
 import type {
   ConfigInput,
@@ -140,6 +141,11 @@ const wholeOrAuto = z.custom<number | 'auto'>(
 
 const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
 
+const powerLength = number(
+  `a number above 0, at most ${longestPower.toFixed(4)}`,
+  (value) => value > 0 && value <= longestPower,
+);
+
 const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
 
 const schema: z.ZodType<Parsed> = settings({
@@ -174,7 +180,13 @@ const schema: z.ZodType<Parsed> = settings({
     floor: fraction.default(0),
     clipNorm: from0.default(1),
   }).prefault({}),
-  ema: settings({ decay: below1.default(0.9999), ramp: flag.default(true) }).prefault({}),
+  ema: settings({
+    decay: below1.default(0.9999),
+    ramp: flag.default(true),
+    decays: z.array(below1, { error: 'a list of decays, as in [0.999]' }).default([]),
+    power: z.array(powerLength, { error: 'a list of lengths, as in [0.05, 0.1]' }).default([]),
+    snapshotEvery: whole(0).default(0),
+  }).prefault({}),
   train: settings({
     steps: whole(1).optional(),
     epochs: above0.optional(),

@@ -1,12 +1,19 @@
 // Between a backend's buffers and the files of a checkpoint.
 import { join } from 'node:path';
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
-import { type CheckpointPart, type SavedCheckpoint, readCheckpointPart } from '../checkpoint/checkpoint.ts';
+import {
+  type Checkpoint,
+  type CheckpointPart,
+  type SavedCheckpoint,
+  hasCheckpointPart,
+  readCheckpointPart,
+} from '../checkpoint/checkpoint.ts';
 import type { StoredTensors } from '../checkpoint/safetensors.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import type { Model } from '../models/model.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';
+import { averageBuffers, averageTensor, groupAverages } from './averages.ts';
 import { averagedWeights } from './state.ts';
 import { statePrefixes } from './step.ts';
 
@@ -19,17 +26,23 @@ function partsOf(model: Model, buffers: Buffers): Readonly<Record<CheckpointPart
     model: new Map(model.parameters.map(({ name }) => [name, buffers.get(name)!])),
     ema: averagedWeights(model, buffers),
     optimizer: new Map(moments),
+    averages: averageBuffers(buffers),
   };
 }
 
 /** A copy of a training step's whole state, in memory that is allocated once: each `take` replaces the copy before it. */
 export class Snapshot {
-  readonly parts: Readonly<Record<CheckpointPart, StoredTensors>>;
+  readonly parts: Pick<Checkpoint, CheckpointPart>;
   readonly #copies = new Map<Buffer, Float32Array>();
 
   constructor(model: Model, buffers: Buffers) {
-    const { model: weights, ema, optimizer } = partsOf(model, buffers);
-    this.parts = { model: this.#store(weights), ema: this.#store(ema), optimizer: this.#store(optimizer) };
+    const { model: weights, ema, optimizer, averages } = partsOf(model, buffers);
+    this.parts = {
+      model: this.#store(weights),
+      ema: this.#store(ema),
+      optimizer: this.#store(optimizer),
+      ...(averages.size > 0 && { averages: this.#store(averages) }),
+    };
   }
 
   async take(): Promise<void> {
@@ -50,31 +63,65 @@ export class Snapshot {
 }
 
 /**
- * Puts a checkpoint's tensors back where a `Snapshot` found them.
+ * Puts a checkpoint's tensors back where a `Snapshot` found them. A further average that the checkpoint has not begins as if the
+ * weights had always been those of the checkpoint.
+ * @param onNotice is told of such averages
  * @throws RectiflowError naming the file and the tensors that do not fit the model
  */
-export async function restoreSnapshot(model: Model, buffers: Buffers, saved: SavedCheckpoint): Promise<void> {
+export async function restoreSnapshot(
+  model: Model,
+  buffers: Buffers,
+  saved: SavedCheckpoint,
+  onNotice: (text: string) => void = () => {},
+): Promise<void> {
   const parts = partsOf(model, buffers);
   // The optimizer last: fixed tables are in both sets of weights, trained ones are told apart by their buffers.
   for (const part of ['model', 'ema', 'optimizer'] as const) await restorePart(saved, part, parts[part]);
+  await restoreAverages(buffers, parts.averages, saved, onNotice);
 }
 
-/** Loads one set of a checkpoint's weights onto a backend, for sampling. */
+async function restoreAverages(
+  weights: Buffers,
+  averages: Buffers,
+  saved: SavedCheckpoint,
+  onNotice: (text: string) => void,
+): Promise<void> {
+  const stored: StoredTensors = hasCheckpointPart(saved, 'averages')
+    ? await readCheckpointPart(saved, 'averages')
+    : new Map();
+  const known = groupAverages(stored);
+  const restored = new Map(averages);
+  for (const [name, group] of groupAverages(averages)) {
+    if (known.has(name)) continue;
+    onNotice(`${saved.path}: has no average ${name}, which begins with the weights of step ${saved.step}.`);
+    for (const [parameter, buffer] of group) {
+      await buffer.write(await weights.get(parameter)!.read());
+      restored.delete(averageTensor(name, parameter));
+    }
+  }
+  await fill(restored, stored, join(saved.path, 'averages.safetensors'));
+}
+
+/** Loads weights onto a backend, for sampling. @param origin where they are from, for errors */
 export async function loadWeights(
   backend: Backend,
   model: Model,
-  saved: SavedCheckpoint,
-  part: 'model' | 'ema',
+  stored: StoredTensors,
+  origin: string,
 ): Promise<Buffers> {
   const weights = new Map(
     model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
-  await restorePart(saved, part, weights);
+  await fill(weights, stored, origin);
   return weights;
 }
 
 async function restorePart(saved: SavedCheckpoint, part: CheckpointPart, buffers: Buffers): Promise<void> {
-  const tensors = await readCheckpointPart(saved, part);
+  await fill(buffers, await readCheckpointPart(saved, part), join(saved.path, `${part}.safetensors`));
+}
+
+/** @param origin the file that the tensors are from, for errors */
+async function fill(buffers: Buffers, tensors: StoredTensors, origin: string): Promise<void> {
   const problems = [
     ...[...buffers].flatMap(([name, { shape }]) => {
       const tensor = tensors.get(name);
@@ -88,7 +135,7 @@ async function restorePart(saved: SavedCheckpoint, part: CheckpointPart, buffers
     const shown =
       problems.slice(0, 5).join('; ') + (problems.length > 5 ? `; and ${problems.length - 5} more` : '');
     const advice = 'Has config.json of the run been edited? Undo it';
-    throw fileError(join(saved.path, `${part}.safetensors`), `does not fit the model: ${shown}`, advice);
+    throw fileError(origin, `does not fit the model: ${shown}`, advice);
   }
   for (const [name, buffer] of buffers) await buffer.write(toFloat32(tensors.get(name)!));
 }

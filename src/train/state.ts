@@ -3,6 +3,7 @@ import type { Model } from '../models/model.ts';
 import { initialValue } from '../nn/parameters.ts';
 import { assign } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
+import { averageTensor, groupAverages } from './averages.ts';
 import { statePrefixes } from './step.ts';
 
 /** Zeroed memory for all that programs keep between runs; state of one name is shared. */
@@ -18,11 +19,16 @@ export async function initializeState(
   buffers: Buffers,
   seed: number,
 ): Promise<void> {
+  const averages = [...groupAverages(buffers).keys()];
   const program = trace('initialize', (graph) => {
     const step = graph.input('step', [], 'int32');
     for (const spec of model.parameters) {
       const value = initialValue(spec, step, seed);
-      for (const name of [spec.name, statePrefixes.ema + spec.name])
+      for (const name of [
+        spec.name,
+        statePrefixes.ema + spec.name,
+        ...averages.map((average) => averageTensor(average, spec.name)),
+      ])
         if (buffers.has(name)) assign(graph.stateful(name, spec.shape), value);
     }
     return {};

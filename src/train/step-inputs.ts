@@ -1,5 +1,6 @@
 import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
+import { averageWeights } from './averages.ts';
 import type { StepInputs } from './compiled-step.ts';
 import type { RunConfig } from './config.ts';
 
@@ -20,6 +21,7 @@ export function stepInputs(config: RunConfig, { step, update, lossScale }: StepN
     update: Int32Array.of(update),
     learningRate: Float32Array.of(learningRateAt(update, config)),
     emaDecay: Float32Array.of(emaDecay(update, config.ema)),
+    ...averageWeights(config.ema, update),
     ...(lossScale !== undefined && { lossScale: Float32Array.of(lossScale) }),
   };
 }

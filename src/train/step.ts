@@ -1,11 +1,12 @@
 // A whole training step: draws, forward, backward, clipping, AdamW and EMA, as one program; or, where its samples do not fit into
 // the memory at once, as one that is run for each micro-batch and one that ends the step.
 import { declareParameters } from '../nn/parameters.ts';
-import { accumulate, add, affine, constant, globalNorm, mul, reciprocal } from '../ops/index.ts';
+import { accumulate, add, affine, constant, globalNorm, lerpAssign, mul, reciprocal } from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, changeEarly, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
+import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
 import { blockNorms } from './step-outputs.ts';
 
@@ -26,15 +27,18 @@ export interface TrainingStep extends TrainingLoss {
   readonly decayed?: DecayedParameters | undefined;
   /** Gradients are scaled down to this global norm; not at all where it is undefined. */
   readonly maxGradNorm?: number | undefined;
+  /** Names of averages beside the one that `adamw` keeps; none by default. */
+  readonly averages?: readonly string[] | undefined;
 }
 
 /**
  * One optimizer step. Where the loss or the gradient's norm is not a finite number, it leaves all state as it was.
  *
  * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first, which randomness is a
- * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaDecay []; those of the
- * draw; lossScale [] where there is one.
- * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name> and ema/<name>.
+ * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaDecay [];
+ * emaWeight/<average> [] for each further average; those of the draw; lossScale [] where there is one.
+ * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
+ * average, ema.<average>/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; gradScale [], NaN where nothing was
  * changed. For the log: the samples' losses and times, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
  */
@@ -89,7 +93,7 @@ type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & { readonly gra
 function update(
   graph: Graph,
   { trainable, loss, gradients, lossScale }: Gradients,
-  { adamw, decayed, maxGradNorm }: TrainingStep,
+  { adamw, decayed, maxGradNorm, averages = [] }: TrainingStep,
 ): Readonly<Record<string, Tensor>> {
   const number = graph.input('update', [], 'int32');
   const learningRate = graph.input('learningRate', []);
@@ -107,6 +111,11 @@ function update(
     return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
   });
   updateParameters(parameters, { gradScale, learningRate, step: number, emaDecay }, adamw, decayed);
+  for (const name of averages) {
+    const weight = add(graph.input(averageWeightInput(name), []), nothing);
+    for (const param of trainable)
+      lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight);
+  }
   const gradNorms = unscaled(blockNorms(trainable, gradients));
   return { loss, gradNorm, gradScale, gradNorms };
 }

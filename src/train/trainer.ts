@@ -1,10 +1,9 @@
 // A run from its first step, or from a checkpoint, to its last.
-import { access, rm } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
-import { FlowSampler } from '../flow/sample.ts';
 import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
@@ -14,6 +13,7 @@ import { RectiflowError } from '../tensor/errors.ts';
 import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { describeData } from './data-record.ts';
+import { Gallery } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
@@ -21,13 +21,13 @@ import { Monitor } from './monitor/monitor.ts';
 import { explainNonFinite } from './monitor/non-finite.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
-import { type GridSamplers, isPicture, writeSamplePictures } from './sample-grid.ts';
+import { isPicture } from './sample-grid.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
-import { averagedWeights } from './state.ts';
 import { learningRateAt, stepInputs } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
+import { dropLaterAverages, storeAverages } from './stored-averages.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 
 /** What has become of a run. */
@@ -53,7 +53,7 @@ export class Trainer {
   readonly #folder: RunFolder;
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
-  readonly #samplers: GridSamplers;
+  readonly #gallery: Gallery;
   readonly #insight: Insight;
   readonly #heldOut: HeldOut | undefined;
   readonly #monitor: Monitor;
@@ -68,7 +68,7 @@ export class Trainer {
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, split, checkpoint, model, objective, buffers } = training;
+    const { config, backend, source, split, checkpoint, model, buffers } = training;
     const { position, updates, rollBacks, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
     const { decayed } = config.optimizer;
@@ -77,10 +77,7 @@ export class Trainer {
     this.#folder = folder;
     this.#observer = observer;
     this.#log = log;
-    this.#samplers = {
-      ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
-      model: new FlowSampler(backend, model, buffers, { objective }),
-    };
+    this.#gallery = new Gallery(training, folder, log);
     const adamw = adamwSettings(config.optimizer);
     this.#insight = new Insight(backend, buffers, { model, adamw, decayed });
     this.#heldOut = split && new HeldOut({ ...training, split });
@@ -120,6 +117,7 @@ export class Trainer {
     const { config, checkpoint } = training;
     const { seconds } = stateOf(checkpoint);
     const step = checkpoint?.step ?? 0;
+    await dropLaterAverages(folder.path, step);
     const onNotice = (text: string): void => observer.onNotice?.(text);
     const name = basename(folder.path);
     const all = new Sinks(
@@ -137,7 +135,8 @@ export class Trainer {
    * @throws RectiflowError when too many steps are not finite, and when the last checkpoint cannot be written
    */
   async run(signal?: AbortSignal): Promise<TrainResult> {
-    const { steps, checkpointEvery, sampleEvery } = this.#training.config.train;
+    const { train, ema } = this.#training.config;
+    const { steps, checkpointEvery, sampleEvery } = train;
     this.#announce();
     let outcome: RunOutcome = 'failed';
     try {
@@ -146,6 +145,7 @@ export class Trainer {
         if (signal?.aborted) break;
         const isAhead = await this.#advance();
         if (!isAhead) continue;
+        if (isDue(this.#step, ema.snapshotEvery)) await this.#storeAverages();
         if (isDue(this.#step, checkpointEvery)) await this.#saver.begin(await this.#notes());
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
@@ -233,6 +233,7 @@ export class Trainer {
     this.#step = saved.step;
     this.#updates = stateOf(saved).updates;
     await this.#log.goBack(saved.step);
+    await dropLaterAverages(this.#folder.path, saved.step);
     // At once: a run that is resumed must not meet the same data again either.
     await this.#saver.save(await this.#notes());
     this.#notice(
@@ -286,31 +287,36 @@ export class Trainer {
       rollBacks: this.#badSteps.rollBacks,
       ...(this.#scaler && { lossScaler: this.#scaler.state }),
     };
-    const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
+    const metadata = {
+      model: JSON.stringify(config.model),
+      data: JSON.stringify(data),
+      updates: String(this.#updates),
+    };
     return { step: this.#step, state: { ...state }, metadata };
   }
 
+  /** For averages of other lengths, after the run. */
+  async #storeAverages(): Promise<void> {
+    const { buffers } = this.#training;
+    await this.#orNotice(() => storeAverages(this.#folder.path, this.#step, this.#updates, buffers));
+  }
+
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const { config, model, conditioning, source } = this.#training;
-    if (!isPicture(model.sampleShape, source.record)) return;
-    const files = {
-      grid: this.#folder.samplePath(this.#step),
-      path: this.#folder.stripPath(this.#step),
-    };
+    const grid = await this.#orNotice(() => this.#gallery.write(this.#step, signal));
+    if (grid === undefined) return;
+    this.#samples = grid;
+    this.#observer.onSamples?.(this.#step, grid);
+  }
+
+  /** For what a run can do without: where it cannot be written, on a full disk, say, that is told. */
+  async #orNotice<T>(write: () => Promise<T>): Promise<T | undefined> {
     try {
-      await writeSamplePictures(files, this.#samplers, model.sampleShape, config, conditioning, signal);
+      return await write();
     } catch (error) {
-      if (signal?.aborted) return;
       if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
-      // A full disk, say: no training ends because of a picture.
-      for (const file of Object.values(files)) await rm(file, { force: true });
       this.#notice(error.message);
-      return;
+      return undefined;
     }
-    this.#log.writeImage(this.#step, 'samples', files.grid);
-    this.#log.writeImage(this.#step, 'samples_path', files.path);
-    this.#samples = files.grid;
-    this.#observer.onSamples?.(this.#step, files.grid);
   }
 
   /** Tells the user, the sinks and the run's folder. */

@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest';
-import { emaDecay } from '../../src/optim/ema.ts';
+import {
+  emaDecay,
+  furtherAverages,
+  longestPower,
+  powerDecay,
+  powerLength,
+  powerOf,
+} from '../../src/optim/ema.ts';
 
 it('the decay ramps up to its value', () => {
   const settings = { decay: 0.999, ramp: true };
@@ -10,4 +17,41 @@ it('the decay ramps up to its value', () => {
 
 it('the decay is constant without the ramp', () => {
   expect(emaDecay(1, { decay: 0.99, ramp: false })).toBe(0.99);
+});
+
+it.each([
+  [0.05, 16.97],
+  [0.1, 6.94],
+])('length %d is exponent %d, as in the paper', (length, gamma) => {
+  expect(powerOf(length)).toBeCloseTo(gamma, 2);
+});
+
+it.each([1e-6, 0.001, 0.02, 0.05, 0.1, 0.2, 0.28, longestPower])(
+  'length %d is that of its exponent',
+  (length) => {
+    const gamma = powerOf(length);
+    expect(gamma).toBeGreaterThan(-1e-9);
+    expect(Math.sqrt((gamma + 1) / (gamma + 3)) / (gamma + 2) / length).toBeCloseTo(1, 9);
+  },
+);
+
+it('a power-function average has the mean and the deviation of its profile', () => {
+  const steps = 5000;
+  const gamma = powerOf(0.1);
+  let [mean, square] = [0, 0];
+  for (let step = 1; step <= steps; step++) {
+    const share = 1 - powerDecay(step, gamma);
+    mean += share * (step / steps - mean);
+    square += share * ((step / steps) ** 2 - square);
+  }
+  expect(mean).toBeCloseTo((gamma + 1) / (gamma + 2), 3);
+  expect(Math.sqrt(square - mean ** 2)).toBeCloseTo(0.1, 3);
+});
+
+it('further averages have names and decays of their own', () => {
+  const averages = furtherAverages({ decay: 0.9999, ramp: true, decays: [0.99, 0.5], power: [0.05] });
+  expect(averages.map(({ name }) => name)).toEqual(['0.99', '0.5', 'power-0.05']);
+  expect(averages.map(({ decayAt }) => decayAt(1))).toEqual([2 / 11, 2 / 11, 0]);
+  expect(averages.map(({ decayAt }) => decayAt(90))).toEqual([0.91, 0.5, powerDecay(90, powerOf(0.05))]);
+  expect(averages.map(({ name }) => powerLength(name))).toEqual([undefined, undefined, 0.05]);
 });

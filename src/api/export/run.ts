@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readCheckpointPart } from '../../checkpoint/checkpoint.ts';
 import { toDiffusers } from '../../checkpoint/import/diffusers.ts';
 import { negatedOutput } from '../../checkpoint/import/dit-weights.ts';
 import { readRun } from '../../checkpoint/run-folder.ts';
@@ -13,13 +12,14 @@ import type { ConfigInput, ImageModel } from '../../train/config.ts';
 import { dataOf } from '../../train/data-record.ts';
 import { resolveConfig } from '../../train/resolve-config.ts';
 import { findCheckpoint } from '../sample.ts';
+import { type WeightsChoice, readWeights } from '../weights.ts';
 import { diffusersConfig } from './diffusers-config.ts';
 import { writeOnnx } from './onnx.ts';
 
 export const exportLayouts = ['public', 'diffusers', 'onnx'] as const;
 export type ExportLayout = (typeof exportLayouts)[number];
 
-export interface ExportOptions {
+export interface ExportOptions extends WeightsChoice {
   /** Where to write: a file, or a folder for diffusers. It must not be there yet. */
   readonly to: string;
   /**
@@ -27,11 +27,8 @@ export interface ExportOptions {
    * onnx: the velocity as a model for other runtimes, its weights inside.
    */
   readonly layout?: ExportLayout | undefined;
-  /** `ema`, the default, or `model`. */
-  readonly weights?: 'ema' | 'model' | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
   readonly checkpoint?: number | undefined;
-  readonly onNotice?: (text: string) => void;
 }
 
 /**
@@ -40,7 +37,7 @@ export interface ExportOptions {
  * @throws RectiflowError when the run's model has no such form, or the file is there or cannot be written
  */
 export async function exportRun(run: string, options: ExportOptions): Promise<void> {
-  const { to, layout = 'public', weights = 'ema', onNotice } = options;
+  const { to, layout = 'public', onNotice } = options;
   const { config: recorded } = await readRun(run);
   const { model } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   if (model.kind !== 'dit') {
@@ -49,7 +46,7 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
   }
   if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
   const saved = await findCheckpoint(run, options);
-  const stored = await readCheckpointPart(saved, weights);
+  const stored = await readWeights(run, saved, options);
   const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
   await describingFailure(to, async () => {
     if (layout === 'public') await writePublic(to, stored, model, metadata, onNotice);

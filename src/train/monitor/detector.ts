@@ -1,5 +1,6 @@
 // What the monitor looks at, and what a part of it is.
-import type { OptimizerConfig, RunConfig, TrainConfig } from '../config.ts';
+import type { EmaSettings } from '../../optim/ema.ts';
+import type { OptimizerConfig, TrainConfig } from '../config.ts';
 import type { StepMetrics } from '../metrics.ts';
 
 /** A logged step. What a run does not measure is absent. */
@@ -30,10 +31,11 @@ export interface Facts {
   readonly values: ValueRange | undefined;
 }
 
-export type WatchedConfig = Pick<RunConfig, 'ema'> & {
+export interface WatchedConfig {
+  readonly ema: EmaSettings;
   readonly train: Pick<TrainConfig, 'steps' | 'sampleEvery'>;
   readonly optimizer: Pick<OptimizerConfig, 'warmupSteps' | 'clipNorm'>;
-};
+}
 
 export interface ValueRange {
   readonly least: number;

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { stepName } from '../checkpoint/checkpoint.ts';
+import { readRun } from '../checkpoint/run-folder.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-file.ts';
+import { fileError, systemProblem } from '../tensor/errors.ts';
+import type { RunConfig } from '../train/config.ts';
+import { dataOf } from '../train/data-record.ts';
+import { averagesFolder } from '../train/stored-averages.ts';
+import { findCheckpoint } from './sample.ts';
+import { averageOf } from './weights.ts';
+
+export interface AverageOptions {
+  /** Of the power-function average: the deviation of its profile as a share of the training until the checkpoint. */
+  readonly length: number;
+  /** The file to write, which must not be there yet; by default one in the run's folder `averages`. */
+  readonly to?: string | undefined;
+  /** The step of a checkpoint; the last that is intact by default. */
+  readonly checkpoint?: number | undefined;
+  readonly onNotice?: (text: string) => void;
+}
+
+export interface WrittenAverage {
+  readonly path: string;
+  readonly step: number;
+  /** The norm of the difference of the profiles, made and wanted, over the norm of the wanted one. */
+  readonly error: number;
+}
+
+/**
+ * Makes the average of a length that training did not keep (Karras et al. 2024), and writes it with the names of a checkpoint's
+ * ema.safetensors.
+ * @param run its folder
+ * @throws RectiflowError when the run keeps no power-function averages, or the file is there or cannot be written
+ */
+export async function averageRun(run: string, options: AverageOptions): Promise<WrittenAverage> {
+  const { length, onNotice } = options;
+  const { model } = (await readRun(run)).config as RunConfig;
+  const saved = await findCheckpoint(run, options);
+  const path =
+    options.to ?? join(averagesFolder(run), `length-${length}-${stepName(saved.step)}.safetensors`);
+  if (existsSync(path)) throw fileError(path, 'is there already', 'Give another name, or remove it');
+  const { tensors, error } = await averageOf(run, saved, length, onNotice);
+  const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeSafetensors(path, tensors, { ...metadata, emaLength: String(length) });
+  } catch (problem) {
+    throw fileError(
+      path,
+      `cannot be written: ${systemProblem(problem)}`,
+      'Check the path and the disk',
+      problem,
+    );
+  }
+  return { path, step: saved.step, error };
+}

@@ -1,0 +1,54 @@
+// Where a training step keeps the averages beside the main one: in state `ema.<name>/<parameter>`, moved by input `emaWeight/<name>`.
+import type { Buffers } from '../backends/backend.ts';
+import { type Average, type EmaSettings, type FurtherAverages, furtherAverages } from '../optim/ema.ts';
+
+const prefix = 'ema.';
+
+/** What an average's tensors are called, in the step's state and in files. */
+export function averageTensor(name: string, parameter: string): string {
+  return `${prefix}${name}/${parameter}`;
+}
+
+/** The average and the parameter that a tensor's name tells; undefined for what is no further average. */
+export function parseAverageTensor(tensor: string): { name: string; parameter: string } | undefined {
+  if (!tensor.startsWith(prefix)) return undefined;
+  const slash = tensor.indexOf('/');
+  return { name: tensor.slice(prefix.length, slash), parameter: tensor.slice(slash + 1) };
+}
+
+/** The input that says how much of the new weights an average takes up: 1 - decay, [], 0 for nothing. */
+export function averageWeightInput(name: string): string {
+  return `emaWeight/${name}`;
+}
+
+/**
+ * What a step feeds to the averages beside the main one.
+ * @param updates optimizer steps that have changed the weights, this one included
+ */
+export function averageWeights(
+  settings: FurtherAverages & EmaSettings,
+  updates: number,
+): Record<string, Float32Array> {
+  const weight = ({ name, decayAt }: Average): [string, Float32Array] => [
+    averageWeightInput(name),
+    Float32Array.of(1 - decayAt(updates)),
+  ];
+  return Object.fromEntries(furtherAverages(settings).map(weight));
+}
+
+/** What is kept of each average beside the main one, by the names of the parameters. */
+export function groupAverages<T>(tensors: ReadonlyMap<string, T>): Map<string, Map<string, T>> {
+  const groups = new Map<string, Map<string, T>>();
+  for (const [tensor, value] of tensors) {
+    const parsed = parseAverageTensor(tensor);
+    if (parsed === undefined) continue;
+    if (!groups.has(parsed.name)) groups.set(parsed.name, new Map());
+    groups.get(parsed.name)!.set(parsed.parameter, value);
+  }
+  return groups;
+}
+
+/** The buffers of all averages beside the main one. */
+export function averageBuffers(buffers: Buffers): Buffers {
+  return new Map([...buffers].filter(([name]) => parseAverageTensor(name) !== undefined));
+}
