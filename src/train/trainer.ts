@@ -15,6 +15,7 @@ import { isPicture, writeSampleGrid } from './sample-grid.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { averagedWeights } from './state.ts';
 import { StepLog } from './step-log.ts';
+import { type TrainedWith, trainedWith } from './trained-with.ts';
 
 /** What has become of a run. */
 export interface TrainResult {
@@ -39,6 +40,7 @@ interface TrainerState {
   readonly position: SamplerPosition;
   readonly seconds: number;
   readonly data: DataRecord;
+  readonly trainedWith: TrainedWith;
 }
 
 function stateOf(checkpoint: SavedCheckpoint | undefined): Pick<TrainerState, 'position' | 'seconds'> {
@@ -129,6 +131,19 @@ export class Trainer {
     }
   }
 
+  /** Does the steps up to `last` again, of a run that was trained before: they are logged, and nothing is saved or sampled. */
+  async replay(last: number, signal?: AbortSignal): Promise<void> {
+    try {
+      while (this.#step < last) {
+        signal?.throwIfAborted();
+        await this.#advance();
+      }
+    } finally {
+      this.#loader.close();
+      await this.#log.close();
+    }
+  }
+
   /** One optimizer step, while the loader reads the batch after it. */
   async #advance(): Promise<void> {
     const { config, executable, conditioning } = this.#training;
@@ -170,11 +185,16 @@ export class Trainer {
   }
 
   async #save(): Promise<void> {
-    const { config, model, conditioning, source, buffers } = this.#training;
+    const { config, backend, model, conditioning, source, buffers } = this.#training;
     // Also tells whether the weights are worth saving.
     if (this.#log.step !== this.#step) await this.#logStep();
     const data = describeData(source, conditioning.learnt);
-    const state: TrainerState = { position: this.#position, seconds: this.#log.watch.seconds, data };
+    const state: TrainerState = {
+      position: this.#position,
+      seconds: this.#log.watch.seconds,
+      data,
+      trainedWith: trainedWith(config, backend),
+    };
     const snapshot = await takeSnapshot(model, buffers);
     const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
     await this.#log.sync();
