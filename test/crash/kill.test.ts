@@ -1,6 +1,6 @@
 // Kills a run many times, with real processes, and compares what becomes of it with one that nothing happened to.
 //
-// CRASH_KILLS says how often (`npm run test:crash` sets it), CRASH_SEED at which instants.
+// CRASH_ROUNDS says how often (`npm run test:crash` sets it), CRASH_SEED at which instants.
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { randomValues } from '../support/random.ts';
 import { checkpointBytes } from '../support/tiny-run.ts';
 import { killAtRandom, partsOfSaves, uniform } from './killing.ts';
 
-const KILLS = Number(process.env.CRASH_KILLS ?? 4);
+const KILLS = Number(process.env.CRASH_ROUNDS ?? 4);
 const SEED = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000);
 const STEPS = 40;
 const config = {
