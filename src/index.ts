@@ -1,6 +1,7 @@
 // The library. A few functions do what the command line does; below them is all that they are made of.
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
+export { type Replay, type ReplayOptions, type ReplayedStep, replay } from './api/replay.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ExpressionComparison, compareRun } from './api/compare.ts';
 export { type ExportLayout, type ExportOptions, exportRun } from './api/export/run.ts';

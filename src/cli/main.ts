@@ -7,6 +7,7 @@ import { reportError } from './errors.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
+import { replayCommand } from './replay.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
 import { trainCommand } from './train.ts';
@@ -32,6 +33,7 @@ for (const command of [
   sampleCommand(),
   compareCommand(),
   infoCommand(),
+  replayCommand(),
   importCommand(),
   exportCommand(),
   dataCommand(),

@@ -16,37 +16,42 @@ export function trainedWith(config: RunConfig, backend: Backend): TrainedWith {
 }
 
 /** How people call the kernels that a backend runs. */
-export function kernelsOf({ name, isa }: Backend): string {
+function kernelsOf({ name, isa }: Backend): string {
   return isa === undefined ? name : `${name} ${isa}`;
 }
 
 /**
- * What is other now than when a checkpoint was made, each a sentence for the user. None for checkpoints that do not say what
- * they were trained with: imported ones, and those of earlier versions.
- * @param file the config's, as it is named to the user
+ * The config that a checkpoint was trained with; undefined where it does not say: imported ones, and those of earlier versions.
  * @throws RectiflowError when the recorded config is none that this version can read
  */
+export function configOf({ path, state }: SavedCheckpoint): RunConfig | undefined {
+  const before = state.trainedWith as TrainedWith | undefined;
+  // Resolved again: settings that are new in this version get their defaults.
+  return before && resolveConfig(before.config as ConfigInput, { origin: path });
+}
+
+/**
+ * What is other now than when a checkpoint was made, each a sentence for the user.
+ * @param file the config's, as it is named to the user
+ * @throws RectiflowError as `configOf` does
+ */
 export function changesSince(
-  { path, state }: SavedCheckpoint,
+  saved: SavedCheckpoint,
   config: RunConfig,
   backend: Backend,
   file: string,
 ): string[] {
-  const before = state.trainedWith as TrainedWith | undefined;
-  if (before === undefined) return [];
-  // Resolved again: settings that are new in this version have their defaults on both sides then.
-  const recorded = resolveConfig(before.config as ConfigInput, { origin: path });
-  const changes = differences(recorded, config, '');
+  const recorded = configOf(saved);
+  if (recorded === undefined) return [];
+  const { path, state } = saved;
+  const { kernels: before } = state.trainedWith as TrainedWith;
   const kernels = kernelsOf(backend);
+  const changes = differences(recorded, config, '').join(', ');
   return [
-    ...(changes.length > 0
-      ? [`${file} differs from what ${path} was trained with: ${changes.join(', ')}.`]
-      : []),
-    ...(before.kernels === kernels
+    ...(changes === '' ? [] : [`${file} differs from what ${path} was trained with: ${changes}.`]),
+    ...(before === kernels
       ? []
-      : [
-          `${path} was trained with ${before.kernels}, this is ${kernels}: numbers may differ in their last bits.`,
-        ]),
+      : [`${path} was trained with ${before}, this is ${kernels}: numbers may differ in their last bits.`]),
   ];
 }
 
