@@ -2,6 +2,13 @@
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
 export { type Replay, type ReplayOptions, type ReplayedStep, replay } from './api/replay.ts';
+export {
+  type CheckpointDigests,
+  type Reproduction,
+  type ReproductionOptions,
+  recordReproduction,
+} from './api/repro.ts';
+export type { DataDigest } from './data/digest.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type ExpressionComparison, compareRun } from './api/compare.ts';
 export { type ExportLayout, type ExportOptions, exportRun } from './api/export/run.ts';

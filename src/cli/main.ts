@@ -8,6 +8,7 @@ import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
 import { replayCommand } from './replay.ts';
+import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
 import { trainCommand } from './train.ts';
@@ -33,6 +34,7 @@ for (const command of [
   sampleCommand(),
   compareCommand(),
   infoCommand(),
+  reproCommand(),
   replayCommand(),
   importCommand(),
   exportCommand(),

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { resume, train } from '../../src/api/train.ts';
 import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { Backend } from '../../src/backends/backend.ts';
+import { stepName } from '../../src/checkpoint/checkpoint.ts';
 import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
 import type { Source } from '../../src/data/source.ts';
 import type { LoaderConfig } from '../../src/train/config.ts';
@@ -17,7 +18,7 @@ import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 const STEPS = 8;
 const config = {
   ...tinyStripes,
-  train: { ...tinyStripes.train, steps: STEPS, logEvery: 1 },
+  train: { ...tinyStripes.train, steps: STEPS, logEvery: 1, checkpointEvery: 1, keepCheckpoints: STEPS },
   loader: { workers: 1, prefetch: 1 },
 };
 
@@ -52,34 +53,22 @@ const engines: { name: string; skip?: string | undefined; backend(threads: numbe
   { name: 'the CPU, with more threads', skip, backend: (threads) => cpuBackend({ threads }) },
 ];
 
-describe.each(engines)('a run on $name, stopped after any of its steps', ({ skip: reason, backend }) => {
+describe.each(engines)('a run on $name, that goes on after any of its steps', ({ skip: reason, backend }) => {
   it.skipIf(reason)(
-    `ends to the bit as if it had not, with other loaders too${reason ? ` (skipped: ${reason})` : ''}`,
+    `ends to the bit as if it had not stopped, with other loaders too${reason ? ` (skipped: ${reason})` : ''}`,
     async () => {
       const runs = await temporaryFolder();
-      const whole = await train(config, { runs, source: stripes(), backend: backend(1) });
-      const expected = await endOf(whole.run);
-      for (let last = 1; last <= STEPS; last++) {
-        const controller = new AbortController();
-        const stopped = await train(
-          { ...config, name: `stopped-${last}` },
-          {
-            runs,
-            source: slowStripes(),
-            backend: backend(1),
-            signal: controller.signal,
-            onStep: ({ step }) => {
-              if (step === last) controller.abort();
-            },
-          },
-        );
-        expect(stopped).toMatchObject({ step: last, finished: last === STEPS });
-        await setLoader(stopped.run, { workers: 1 + (last % 4), prefetch: 1 + (last % 3), cacheMiB: 0 });
-        const { run } = await resume(stopped.run, {
-          source: slowStripes(),
-          backend: backend(2 + (last % 2)),
-        });
-        expect({ last, end: await endOf(run) }).toEqual({ last, end: expected });
+      const { run } = await train(config, { runs, source: stripes(), backend: backend(1) });
+      const expected = await endOf(run);
+      for (let step = 1; step < STEPS; step++) {
+        const resumed = join(runs, `after-${step}`);
+        await cp(run, resumed, { recursive: true });
+        for (let later = step + 1; later <= STEPS; later++) {
+          await rm(join(resumed, 'checkpoints', stepName(later)), { recursive: true });
+        }
+        await setLoader(resumed, { workers: 1 + (step % 4), prefetch: 1 + (step % 3), cacheMiB: 0 });
+        await resume(resumed, { source: slowStripes(), backend: backend(2 + (step % 2)) });
+        expect({ step, end: await endOf(resumed) }).toEqual({ step, end: expected });
       }
     },
   );
