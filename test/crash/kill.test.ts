@@ -11,7 +11,7 @@ import { checkpointFolder } from '../../src/checkpoint/run-folder.ts';
 import { rectiflow, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { npy } from '../support/npy.ts';
 import { randomValues } from '../support/random.ts';
-import { checkpointBytes } from '../support/tiny-run.ts';
+import { checkpointDigests } from '../support/tiny-run.ts';
 import { killAtRandom, partsOfSaves, uniform } from './killing.ts';
 
 const KILLS = Number(process.env.CRASH_ROUNDS ?? 4);
@@ -117,5 +117,5 @@ async function endOf() {
     learningRate,
     epoch,
   ]);
-  return { weights: await checkpointBytes(run, STEPS), steps, damaged };
+  return { weights: await checkpointDigests(run, STEPS), steps, damaged };
 }

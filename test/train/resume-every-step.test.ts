@@ -12,7 +12,7 @@ import type { Source } from '../../src/data/source.ts';
 import type { LoaderConfig } from '../../src/train/config.ts';
 import { testBackends } from '../support/backends.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
+import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
 
 /** 17 images in batches of 5: two epochs and a third. */
 const STEPS = 8;
@@ -37,7 +37,7 @@ function slowStripes(): Source {
 async function endOf(run: string): Promise<unknown> {
   const { records } = await readMetrics(join(run, 'metrics.jsonl'));
   const steps = records.map(({ step, loss, gradNorm, epoch }) => ({ step, loss, gradNorm, epoch }));
-  return { weights: await checkpointBytes(run, STEPS), steps };
+  return { weights: await checkpointDigests(run, STEPS), steps };
 }
 
 async function setLoader(run: string, loader: Partial<LoaderConfig>): Promise<void> {
