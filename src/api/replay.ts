@@ -73,7 +73,7 @@ export async function replay(
     const backend = backendFor(config, options);
     const known = next ?? checkpoint;
     if (known) for (const change of changesSince(known, config, backend, file)) options.onNotice?.(change);
-    const captions = withKeptTokenizer(config.model, run);
+    const captions = await withKeptTokenizer(config.model, run);
     const training = await prepareTraining({
       config: looking(config),
       backend,

@@ -61,7 +61,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       const backend = backendFor(config, options);
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
-      const captions = withKeptTokenizer(config.model, run);
+      const captions = await withKeptTokenizer(config.model, run);
       const training = await prepareTraining({ config, backend, source, checkpoint, captions });
       return runTraining(training, folder, options);
     });
