@@ -1,6 +1,14 @@
 // The library. A few functions do what the command line does; below them is all that they are made of.
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
+export { type Replay, type ReplayOptions, type ReplayedStep, replay } from './api/replay.ts';
+export {
+  type CheckpointDigests,
+  type Reproduction,
+  type ReproductionOptions,
+  recordReproduction,
+} from './api/repro.ts';
+export type { DataDigest } from './data/digest.ts';
 export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
 export { type WeightsChoice, readWeights } from './api/weights.ts';

@@ -1,13 +1,15 @@
 // What a config names, made; and what callers may hand over in its place.
 import { existsSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
+import { digestFile } from '../checkpoint/durable.ts';
 import { getData } from '../data/get-data.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import type { MetricSink } from '../sinks/metric-sink.ts';
+import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnFlow } from '../train/objective.ts';
@@ -63,20 +65,34 @@ export async function withSource<T>(
   }
 }
 
-/** A tokenizer that came from a file, which a run keeps in its folder. */
-const keptTokenizer = 'tokenizer.json';
+/** A tokenizer that came from a file, which a run keeps in its folder, and its digest. */
+const keptTokenizer = { file: 'tokenizer.json', digest: 'tokenizer.sha256' } as const;
 
 /** Copies a tokenizer's file into the folder of a run: weights mean nothing without it. */
 export async function keepTokenizer(model: ModelConfig, run: string): Promise<void> {
-  if (hasTokenizerFile(model)) await copyFile(model.text.tokenizer, join(run, keptTokenizer));
+  if (!hasTokenizerFile(model)) return;
+  const kept = join(run, keptTokenizer.file);
+  await copyFile(model.text.tokenizer, kept);
+  await writeFile(join(run, keptTokenizer.digest), `${(await digestFile(kept)).sha256}\n`);
 }
 
-/** The model of a run, with the tokenizer that the run has kept. */
-export function withKeptTokenizer(model: ModelConfig, run: string): ModelConfig {
-  const kept = join(run, keptTokenizer);
-  return hasTokenizerFile(model) && existsSync(kept)
-    ? { ...model, text: { ...model.text, tokenizer: kept } }
-    : model;
+/**
+ * The model of a run, with the tokenizer that the run has kept.
+ * @throws RectiflowError where the kept file is not as it was
+ */
+export async function withKeptTokenizer(model: ModelConfig, run: string): Promise<ModelConfig> {
+  const kept = join(run, keptTokenizer.file);
+  if (!hasTokenizerFile(model) || !existsSync(kept)) return model;
+  const digest = join(run, keptTokenizer.digest);
+  // Runs of earlier versions have no digest.
+  if (existsSync(digest)) {
+    const [written, found] = [(await readFile(digest, 'utf8')).trim(), (await digestFile(kept)).sha256];
+    if (found !== written) {
+      const advice = `Copy ${model.text.tokenizer} over it, or restore both from a backup`;
+      throw fileError(kept, `has SHA-256 ${found}, ${digest} says ${written}`, advice);
+    }
+  }
+  return { ...model, text: { ...model.text, tokenizer: kept } };
 }
 
 function hasTokenizerFile(model: ModelConfig): model is TextModel {

@@ -71,7 +71,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const objective = objectiveOf(config, { objective: options.objective });
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
-  const conditioning = await openConditioning(withKeptTokenizer(config.model, run), data.tokenizer);
+  const conditioning = await openConditioning(await withKeptTokenizer(config.model, run), data.tokenizer);
   const model = createModel(config.model, conditioning.text);
   const rows = wantedRows(config, options, data);
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { listCheckpoints } from '../checkpoint/checkpoint.ts';
-import { RunFolder } from '../checkpoint/run-folder.ts';
+import { RunFolder, isEdited } from '../checkpoint/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData } from '../train/resolve-config.ts';
+import { changesSince } from '../train/trained-with.ts';
 import { type TrainResult, Trainer } from '../train/trainer.ts';
 import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSource } from './parts.ts';
 
@@ -47,18 +48,23 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
  */
 export async function resume(run: string, options: RunOptions = {}): Promise<TrainResult> {
   const folder = await RunFolder.open(run);
+  const file = join(run, 'config.json');
   try {
-    const config = resolveConfig(folder.record.config as ConfigInput, { origin: join(run, 'config.json') });
+    const config = resolveConfig(folder.record.config as ConfigInput, { origin: file });
     const isNew = (await listCheckpoints(folder.checkpoints)).length === 0;
     const checkpoint = isNew
       ? undefined
       : await folder.latest((damage) => options.onNotice?.(damage.message));
     if (isNew)
       options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
+    if (isNew && isEdited(folder.record))
+      options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeImport(run, config, options);
     return await withSource(config.data, options, async (source) => {
       const backend = backendFor(config, options);
-      const captions = withKeptTokenizer(config.model, run);
+      if (checkpoint)
+        for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
+      const captions = await withKeptTokenizer(config.model, run);
       const { objective, timeSampler } = options;
       const training = await prepareTraining({
         config,

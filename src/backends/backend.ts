@@ -52,6 +52,8 @@ export interface Backend {
   /** `reference`, `cpu`, ... */
   readonly name: string;
   readonly precision: Precision;
+  /** The instruction set, where there are several; results are equal to the bit only with the same one. */
+  readonly isa?: string;
   /** One line for people: the machine, threads, instruction set. */
   describe(): string;
   /** Zeroed memory. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { access, appendFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -30,6 +31,17 @@ export interface RunRecord {
   readonly machine: Machine;
   /** As it was resolved, seed included. */
   readonly config: unknown;
+  /** Of the config when the run began; runs of earlier versions have none. */
+  readonly configSha256?: string;
+}
+
+/** Whether a run's config is other than when the run began, by a user's hand or a damaged disk. */
+export function isEdited({ config, configSha256 }: RunRecord): boolean {
+  return configSha256 !== undefined && configSha256 !== digestConfig(config);
+}
+
+function digestConfig(config: unknown): string {
+  return createHash('sha256').update(JSON.stringify(config)).digest('hex');
 }
 
 /** What `replaceDurably` leaves behind when it is killed. */
@@ -69,7 +81,13 @@ export class RunFolder {
         }
         await mkdir(join(path, 'samples'), { recursive: true });
         await mkdir(checkpointFolder(path), { recursive: true });
-        const record = { version, created: new Date().toISOString(), machine: describeMachine(), config };
+        const record: RunRecord = {
+          version,
+          created: new Date().toISOString(),
+          machine: describeMachine(),
+          config,
+          configSha256: digestConfig(config),
+        };
         await replaceDurably(join(path, 'config.json'), `${JSON.stringify(record, null, 2)}\n`);
         await syncDirectory(dirname(path));
         return new RunFolder(path, record, lock);

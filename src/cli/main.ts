@@ -9,6 +9,8 @@ import { reportError } from './errors.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
+import { replayCommand } from './replay.ts';
+import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
 import { trainCommand } from './train.ts';
@@ -36,6 +38,8 @@ for (const command of [
   averageCommand(),
   compareCommand(),
   infoCommand(),
+  reproCommand(),
+  replayCommand(),
   importCommand(),
   exportCommand(),
   dataCommand(),

@@ -12,7 +12,8 @@ type Settings = Readonly<Record<string, unknown>>;
 
 /**
  * The config that a command line asks for, and how errors call it. What depends on the data is not filled in yet.
- * @param target a recipe's name, or the path of a .yaml, .yml or .json file, which may name a recipe to start from
+ * @param target a recipe's name, or the path of a .yaml, .yml or .json file, which may name a recipe to start from, or be the
+ * record of a run
  * @param overrides `a.b=value` with a value in YAML, such as `train.steps=100` or `optimizer.betas=[0.9, 0.95]`
  * @throws RectiflowError when the file, an override or a setting is wrong, all settings that can be seen to be wrong in one error
  */
@@ -96,7 +97,8 @@ async function readSettings(path: string): Promise<Settings> {
   if (!isSettings(settings)) {
     throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
   }
-  return settings;
+  // The config.json of a run, or what `rectiflow repro` wrote: no setting is called config.
+  return isSettings(settings['config']) ? settings['config'] : settings;
 }
 
 /** `a.b=value` as { a: { b: value } }. */

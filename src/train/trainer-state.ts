@@ -2,6 +2,7 @@ import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { LossScalerState } from '../optim/loss-scaler.ts';
 import type { DataRecord } from './data-record.ts';
+import type { TrainedWith } from './trained-with.ts';
 
 /** What a checkpoint holds beside tensors. */
 export interface TrainerState {
@@ -9,6 +10,7 @@ export interface TrainerState {
   /** Of training so far. */
   readonly seconds: number;
   readonly data: DataRecord;
+  readonly trainedWith: TrainedWith;
   /** Steps that changed the weights: those that were not skipped. */
   readonly updates: number;
   /** Times that training went back to a checkpoint. */
@@ -18,7 +20,7 @@ export interface TrainerState {
 }
 
 /** Where a run goes on; at its beginning without a checkpoint. In older checkpoints every step was an update. */
-export function stateOf(checkpoint: SavedCheckpoint | undefined): Omit<TrainerState, 'data'> {
+export function stateOf(checkpoint: SavedCheckpoint | undefined): Omit<TrainerState, 'data' | 'trainedWith'> {
   const start = {
     position: { epoch: 0, offset: 0 },
     seconds: 0,

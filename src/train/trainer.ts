@@ -1,14 +1,11 @@
 // A run from its first step, or from a checkpoint, to its last.
 import { access } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
-import { openSinks } from '../sinks/open-sinks.ts';
-import { Sinks } from '../sinks/sinks.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
@@ -19,15 +16,17 @@ import { Insight } from './insight.ts';
 import type { StepMetrics, TrainObserver } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { explainNonFinite } from './monitor/non-finite.ts';
+import { openLog } from './open-log.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
 import { isPicture } from './sample-grid.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt, stepInputs } from './step-inputs.ts';
-import { StepLog } from './step-log.ts';
+import type { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
 import { dropLaterAverages, storeAverages } from './stored-averages.ts';
+import { trainedWith } from './trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 
 /** What has become of a run. */
@@ -114,19 +113,8 @@ export class Trainer {
     observer: TrainObserver = {},
     sinks: readonly MetricSink[] = [],
   ): Promise<Trainer> {
-    const { config, checkpoint } = training;
-    const { seconds } = stateOf(checkpoint);
-    const step = checkpoint?.step ?? 0;
-    await dropLaterAverages(folder.path, step);
-    const onNotice = (text: string): void => observer.onNotice?.(text);
-    const name = basename(folder.path);
-    const all = new Sinks(
-      [...openSinks(config.sinks, folder, onNotice), ...sinks],
-      { name, config: { ...config, name }, step },
-      { onNotice },
-    );
-    const { batchSize } = config.train;
-    const log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
+    await dropLaterAverages(folder.path, training.checkpoint?.step ?? 0);
+    const log = await openLog(training, folder, observer, sinks);
     return new Trainer(training, folder, observer, log);
   }
 
@@ -166,6 +154,18 @@ export class Trainer {
       };
     } finally {
       await this.#close(outcome);
+    }
+  }
+
+  /** Does the steps up to `last` again, of a run that was trained before: they are logged, and nothing is saved or sampled. */
+  async replay(last: number, signal?: AbortSignal): Promise<void> {
+    try {
+      while (this.#step < last) {
+        signal?.throwIfAborted();
+        await this.#advance();
+      }
+    } finally {
+      await this.#close('stopped');
     }
   }
 
@@ -276,13 +276,14 @@ export class Trainer {
   }
 
   async #notes(): Promise<CheckpointNotes> {
-    const { config, conditioning, source } = this.#training;
+    const { config, backend, conditioning, source } = this.#training;
     if (this.#log.step !== this.#step) await this.#logStep();
     const data = describeData(source, conditioning.learnt);
     const state: TrainerState = {
       position: this.#position,
       seconds: this.#log.watch.seconds,
       data,
+      trainedWith: trainedWith(config, backend),
       updates: this.#updates,
       rollBacks: this.#badSteps.rollBacks,
       ...(this.#scaler && { lossScaler: this.#scaler.state }),

@@ -159,6 +159,11 @@ describe('a model that is told captions', () => {
     const before = await made();
     await writeFile(file, 'gone');
     expect(await made()).toEqual(before);
+    const kept = join(run, 'tokenizer.json');
+    await writeFile(kept, (await readFile(kept, 'utf8')).replace('"red":', '"rod":'));
+    await expect(made()).rejects.toThrow(
+      /e.*tokenizer\.json: has SHA-256 \w+, .*tokenizer\.sha256 says \w+\. Copy /,
+    );
   });
 
   it.each([

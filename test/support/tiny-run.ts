@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arraySource } from '../../src/data/arrays.ts';
@@ -37,6 +38,14 @@ export function stripes(): Source {
     shape: [1, 8, 12],
     labels: Array.from({ length: 17 }, (_, i) => i % 3),
   });
+}
+
+/** A digest of each of these files: where they differ, a test shows it in a line. */
+export async function checkpointDigests(run: string, step: number): Promise<Record<string, string>> {
+  const files = Object.entries(await checkpointBytes(run, step));
+  return Object.fromEntries(
+    files.map(([name, bytes]) => [name, createHash('sha256').update(bytes).digest('hex')]),
+  );
 }
 
 /** The three files of a checkpoint, to be compared byte by byte. */

@@ -1,0 +1,162 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type SavedCheckpoint,
+  listCheckpoints,
+  stepName,
+  verifyCheckpoint,
+} from '../checkpoint/checkpoint.ts';
+import { readMetrics } from '../checkpoint/metrics-log.ts';
+import { RunFolder, checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import { RectiflowError, runError } from '../tensor/errors.ts';
+import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { prepareTraining } from '../train/prepare.ts';
+import { resolveConfig } from '../train/resolve-config.ts';
+import { changesSince, configOf } from '../train/trained-with.ts';
+import { Trainer } from '../train/trainer.ts';
+import { type RunOptions, backendFor, withKeptTokenizer, withSource } from './parts.ts';
+
+/** The loss of a step as the run logged it, and as it is now. */
+export interface ReplayedStep {
+  readonly step: number;
+  readonly logged: number;
+  readonly replayed: number;
+  /** To the bit. */
+  readonly isEqual: boolean;
+}
+
+export interface Replay {
+  /** The step that it went on after; 0 for the beginning. */
+  readonly from: number;
+  /** Every step of the range that the run logged, in order. */
+  readonly steps: readonly ReplayedStep[];
+}
+
+export interface ReplayOptions extends Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+  /** Hears of each step that was compared. */
+  readonly onCompared?: (step: ReplayedStep) => void;
+  /** Hears of every step that is done again, of those up to the last. */
+  readonly onProgress?: (step: number, last: number) => void;
+}
+
+/**
+ * Does some steps of a run again, from the last intact checkpoint before them, and compares each loss with the one that the
+ * run logged. The run's folder is only read; it may be training.
+ * @param first of the range, from 1
+ * @param last of the range
+ * @throws RectiflowError when it is no run, or it logged none of these steps
+ */
+export async function replay(
+  run: string,
+  first: number,
+  last: number,
+  options: ReplayOptions = {},
+): Promise<Replay> {
+  const { config: recorded } = await readRun(run);
+  const file = join(run, 'config.json');
+  const current = resolveConfig(recorded as ConfigInput, { origin: file });
+  const logged = await loggedLosses(run, first, last);
+  const saved = await listCheckpoints(checkpointFolder(run));
+  const checkpoint = await firstIntact(run, saved.filter((step) => step < first).toReversed(), options);
+  // The next one knows with which settings these steps were done; those of today may be others.
+  const next = await firstIntact(
+    run,
+    saved.filter((step) => step >= first),
+    options,
+  );
+  const { data, loader, backend: engine } = current;
+  const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
+  const steps: ReplayedStep[] = [];
+  await withSource(config.data, options, async (source) => {
+    const backend = backendFor(config, options);
+    const known = next ?? checkpoint;
+    if (known) for (const change of changesSince(known, config, backend, file)) options.onNotice?.(change);
+    const captions = await withKeptTokenizer(config.model, run);
+    const training = await prepareTraining({
+      config: looking(config),
+      backend,
+      source,
+      checkpoint,
+      captions,
+    });
+    await inTemporaryRun(training.config, async (folder) => {
+      const trainer = await Trainer.open(training, folder, {
+        ...(options.onNotice && { onNotice: options.onNotice }),
+        onStep: ({ step, loss }) => {
+          options.onProgress?.(step, last);
+          const wanted = logged.get(step);
+          if (wanted === undefined) return;
+          const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
+          steps.push(compared);
+          options.onCompared?.(compared);
+        },
+      });
+      await trainer.replay(Math.max(...logged.keys()), options.signal);
+    });
+  });
+  return { from: checkpoint?.step ?? 0, steps };
+}
+
+/** The config with every step looked at and nothing done or told beside: neither changes what a step computes. */
+function looking(config: RunConfig): RunConfig {
+  return {
+    ...config,
+    train: { ...config.train, logEvery: 1, sampleEvery: 0, checkpointEvery: 0 },
+    ema: { ...config.ema, snapshotEvery: 0 },
+    sinks: { tensorboard: false },
+  };
+}
+
+/** The losses of a run in a range of steps. */
+async function loggedLosses(run: string, first: number, last: number): Promise<Map<number, number>> {
+  const path = join(run, 'metrics.jsonl');
+  const { records } = existsSync(path) ? await readMetrics(path) : { records: [] };
+  // NaN and infinities, which JSON lacks, are logged by their names.
+  const all = records.flatMap(({ step, loss }): [number, number][] =>
+    loss === undefined ? [] : [[step, Number(loss)]],
+  );
+  const inRange = all.filter(([step]) => step >= first && step <= last);
+  if (inRange.length > 0) return new Map(inRange);
+  const [from, to] = [all[0]?.[0], all.at(-1)?.[0]];
+  const before = all.findLast(([step]) => step < first)?.[0];
+  const after = all.find(([step]) => step > last)?.[0];
+  const near = [before, after].filter((step) => step !== undefined).join(' and ');
+  const advice =
+    from === undefined
+      ? 'It has logged no step yet'
+      : `It logged steps from ${from} to ${to}; the nearest to these are ${near}`;
+  throw runError(run, `no loss of steps ${first} to ${last} was logged`, advice);
+}
+
+/** The first of some checkpoints that is intact, undefined where none is. */
+async function firstIntact(
+  run: string,
+  steps: readonly number[],
+  { onNotice }: ReplayOptions,
+): Promise<SavedCheckpoint | undefined> {
+  for (const step of steps) {
+    try {
+      return await verifyCheckpoint(join(checkpointFolder(run), stepName(step)));
+    } catch (error) {
+      if (!(error instanceof RectiflowError)) throw error;
+      onNotice?.(error.message);
+    }
+  }
+  return undefined;
+}
+
+async function inTemporaryRun(config: RunConfig, use: (folder: RunFolder) => Promise<void>): Promise<void> {
+  const place = await mkdtemp(join(tmpdir(), 'rectiflow-replay-'));
+  try {
+    const folder = await RunFolder.create(join(place, 'run'), config);
+    try {
+      await use(folder);
+    } finally {
+      await folder.close();
+    }
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { listCheckpoints, stepName, verifyCheckpoint } from '../checkpoint/checkpoint.ts';
+import { installedDependencies } from '../checkpoint/dependencies.ts';
+import type { FileDigest } from '../checkpoint/durable.ts';
+import { type Machine, describeMachine, version } from '../checkpoint/machine.ts';
+import { type MetricsRecord, readMetrics } from '../checkpoint/metrics-log.ts';
+import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import { type DataDigest, digestSource } from '../data/digest.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { resolveConfig } from '../train/resolve-config.ts';
+import { type RunOptions, withSource } from './parts.ts';
+
+/** A machine without its name, which is nobody's business. */
+type AnonymousMachine = Omit<Machine, 'host'>;
+
+/** A checkpoint of a run, by its step: its files with their digests, or that it is damaged. */
+export type CheckpointDigests = { readonly step: number } & (
+  | { readonly files: Readonly<Record<string, FileDigest>> }
+  | { readonly damaged: true }
+);
+
+/** All that is needed to train a run anew, and to tell whether it became the same. Plain JSON. */
+export interface Reproduction {
+  readonly run: string;
+  /** ISO 8601, when the run began. */
+  readonly created: string;
+  /** The whole config; a file with this record can be trained as it is: `rectiflow train <file>`. */
+  readonly config: RunConfig;
+  /** All that is random in a run is a function of it. */
+  readonly seed: number;
+  readonly versions: {
+    /** That began the run. */
+    readonly rectiflow: string;
+    readonly node: string;
+    /** As they are installed where this record was made. */
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  /** Where the run began, and where this record was made, with the version of rectiflow there. */
+  readonly machine: AnonymousMachine;
+  readonly recordedOn: AnonymousMachine & { readonly rectiflow: string };
+  /** null where they cannot be read now. */
+  readonly data: DataDigest | null;
+  readonly checkpoints: readonly CheckpointDigests[];
+  /** The last line of the log. */
+  readonly lastLogged: MetricsRecord | undefined;
+  /** The settings that are absolute paths, which say where somebody's files lie; nothing else in here does. */
+  readonly absolutePaths: readonly string[];
+}
+
+export interface ReproductionOptions extends Pick<RunOptions, 'signal' | 'source' | 'onNotice'> {
+  /** Hears of samples that are digested, of those that will be. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Records what a run was made of and what became of it. Of data, at most 10,000 samples are read.
+ * @param run its folder
+ * @throws RectiflowError when it is no run, or its config.json is damaged; damaged checkpoints and data that are not there are
+ * noted
+ */
+export async function recordReproduction(
+  run: string,
+  options: ReproductionOptions = {},
+): Promise<Reproduction> {
+  const record = await readRun(run);
+  const config = resolveConfig(record.config as ConfigInput, { origin: join(run, 'config.json') });
+  const log = join(run, 'metrics.jsonl');
+  const { records } = existsSync(log) ? await readMetrics(log) : { records: [] };
+  const { node } = record.machine;
+  return {
+    run: basename(resolve(run)),
+    created: record.created,
+    config,
+    seed: config.seed,
+    versions: { rectiflow: record.version, node, dependencies: installedDependencies() },
+    machine: withoutHost(record.machine),
+    recordedOn: { ...withoutHost(describeMachine()), rectiflow: version },
+    data: await digestData(config, options),
+    checkpoints: await digestCheckpoints(run, options),
+    lastLogged: records.at(-1),
+    absolutePaths: absolutePathsOf(config),
+  };
+}
+
+function withoutHost({ platform, arch, node, cpu, cores, memory }: Machine): AnonymousMachine {
+  return { platform, arch, node, cpu, cores, memory };
+}
+
+async function digestData(
+  { data, seed }: RunConfig,
+  options: ReproductionOptions,
+): Promise<DataDigest | null> {
+  const { signal, onProgress, onNotice } = options;
+  try {
+    return await withSource(data, options, (source) => digestSource(source, { seed, signal, onProgress }));
+  } catch (error) {
+    if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
+    onNotice?.(`there is no digest of the data: ${error.message}`);
+    return null;
+  }
+}
+
+async function digestCheckpoints(
+  run: string,
+  { onNotice }: ReproductionOptions,
+): Promise<CheckpointDigests[]> {
+  const folder = checkpointFolder(run);
+  const digests: CheckpointDigests[] = [];
+  for (const step of await listCheckpoints(folder)) {
+    try {
+      const { files } = await verifyCheckpoint(join(folder, stepName(step)));
+      digests.push({ step, files });
+    } catch (error) {
+      if (!(error instanceof RectiflowError)) throw error;
+      onNotice?.(error.message);
+      digests.push({ step, damaged: true });
+    }
+  }
+  return digests;
+}
+
+/** `data.path` for each setting that is an absolute path. */
+function absolutePathsOf(value: unknown, name = ''): string[] {
+  if (typeof value === 'string') return /^([/\\~]|[A-Za-z]:[/\\])/.test(value) ? [name] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    absolutePathsOf(inner, name === '' ? key : `${name}.${key}`),
+  );
+}
