@@ -95,9 +95,12 @@ export async function compareObjectives(
       for (const steps of evaluations) {
         const { backend } = options;
         const settings = { sampler, steps, backend, signal };
-        const plain = { ...settings, ...asOf(data.annotations), guidance: 1 };
+        const plain = { ...settings, ...asOf(config!, data.annotations), guidance: 1 };
         const { values } = await sample(folders[i]!, plain);
-        const { values: shown } = await sample(folders[i]!, { ...settings, ...asOf(shownRows(config!)) });
+        const { values: shown } = await sample(folders[i]!, {
+          ...settings,
+          ...asOf(config!, shownRows(config!)),
+        });
         const distance = energyDistance(values, data.values, size);
         rows.push({ objective, sampler, evaluations: steps, distance, shown });
         onProgress?.(rows.length, total);
@@ -185,12 +188,13 @@ async function readData(source: Source, { loader, seed }: RunConfig, count: numb
   }
 }
 
-/** One sample for each: of the same class, or with the same caption. */
-function asOf(rows: readonly Annotation[]): Pick<SampleRunOptions, 'labels' | 'prompts' | 'count'> {
-  const labels = rows.flatMap(({ label }) => label ?? []);
-  const prompts = rows.flatMap(({ caption }) => caption ?? []);
-  if (prompts.length > 0) return { prompts, count: 1 };
-  return labels.length > 0 ? { labels, count: 1 } : { count: rows.length };
+/** One sample for each: of the same class, or with the same caption, where the model is told such. */
+function asOf(
+  { model }: RunConfig,
+  rows: readonly Annotation[],
+): Pick<SampleRunOptions, 'labels' | 'prompts' | 'count'> {
+  if (model.kind === 'text-dit') return { prompts: rows.map(({ caption }) => caption!), count: 1 };
+  return model.classes > 0 ? { labels: rows.map(({ label }) => label!), count: 1 } : { count: rows.length };
 }
 
 /** Rows of the run's grids, as often as there is room. */

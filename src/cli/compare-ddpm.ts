@@ -113,6 +113,6 @@ export function comparisonLines(compared: Omit<ObjectiveComparison, 'config'>): 
     `  distances  ${shortPath(files.distances)}`,
     `  losses     ${shortPath(files.losses)} (compare shapes: the two are errors of different things)`,
     `  report     ${shortPath(files.report)}`,
-    ...objectives.map(({ objective, run }) => `  ${objective.padEnd(15)}${shortPath(run)}`),
+    ...objectives.map(({ run }) => `  run        ${shortPath(run)}`),
   ];
 }
