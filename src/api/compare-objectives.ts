@@ -99,7 +99,7 @@ export async function compareObjectives(
         const { values } = await sample(folders[i]!, plain);
         const { values: shown } = await sample(folders[i]!, {
           ...settings,
-          ...asOf(config!, shownRows(config!)),
+          ...asOf(config!, shownRows(config!, data.annotations)),
         });
         const distance = energyDistance(values, data.values, size);
         rows.push({ objective, sampler, evaluations: steps, distance, shown });
@@ -197,10 +197,10 @@ function asOf(
   return model.classes > 0 ? { labels: rows.map(({ label }) => label!), count: 1 } : { count: rows.length };
 }
 
-/** Rows of the run's grids, as often as there is room. */
-function shownRows({ sample: settings }: RunConfig): Annotation[] {
+/** Rows of the run's grids, as often as there is room; where it has none, the first of the data. */
+function shownRows({ sample: settings }: RunConfig, data: readonly Annotation[]): Annotation[] {
   const rows = gridRows(settings).slice(0, columns);
-  const some = rows.length > 0 ? rows : [{}];
+  const some = rows.length > 0 ? rows : data.slice(0, columns);
   return Array.from({ length: columns }, (_, i) => some[Math.floor((i * some.length) / columns)]!);
 }
 
