@@ -24,20 +24,21 @@ export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' |
   readonly origin?: string;
   /** How often samplers may ask the model; 5, 10, 25 and 50 by default. */
   readonly evaluations?: readonly number[];
-  /** Samples, and samples of the data, that distances are measured with; 200 by default, half of the data at most. */
+  /** Samples, and samples of the training data, that distances are measured with; 200 by default, half of the data at most. */
   readonly count?: number;
   /** Hears what of the sampling is done, after both trainings. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 const kinds = ['rectified-flow', 'ddpm'] as const;
+export type ComparedKind = (typeof kinds)[number];
 /** One evaluation per step, both of first order, neither adds noise. */
 const samplerOf = { 'rectified-flow': 'euler', ddpm: 'ddim' } as const;
 /** Pictures of a row. */
 const columns = 10;
 
 export interface ObjectiveRow {
-  readonly objective: (typeof kinds)[number];
+  readonly objective: ComparedKind;
   readonly sampler: string;
   /** Of the model, per sample. */
   readonly evaluations: number;
@@ -48,7 +49,7 @@ export interface ObjectiveRow {
 }
 
 export interface MeasuredObjective {
-  readonly objective: (typeof kinds)[number];
+  readonly objective: ComparedKind;
   /** The folder of its run. */
   readonly run: string;
   /** By step, as it was logged. Those of two objectives are errors of different things. */
@@ -118,7 +119,7 @@ export async function compareObjectives(
   });
 }
 
-function variantOf(input: ConfigInput, kind: (typeof kinds)[number]): ConfigInput {
+function variantOf(input: ConfigInput, kind: ComparedKind): ConfigInput {
   const { sampler: _, ...sampling } = input.sample ?? {};
   const { objective, ...flow } = input.flow ?? {};
   const common = { ...input, name: `${input.name ?? 'run'}-${kind}`, sample: sampling };
@@ -204,7 +205,7 @@ function shownRows({ sample: settings }: RunConfig, data: readonly Annotation[])
   return Array.from({ length: columns }, (_, i) => some[Math.floor((i * some.length) / columns)]!);
 }
 
-async function measure(objective: (typeof kinds)[number], run: string): Promise<MeasuredObjective> {
+async function measure(objective: ComparedKind, run: string): Promise<MeasuredObjective> {
   const { records } = await readMetrics(join(run, 'metrics.jsonl'));
   const losses = records.flatMap(({ step, loss }) =>
     typeof loss === 'number' ? [[step, loss] as const] : [],
