@@ -3,10 +3,9 @@
 // Prints a table and draws docs/images/cost-*.svg. Each point is a model of its own, small enough that all take minutes.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type RunConfig, createModel, cpuBackend, resolveConfig } from 'rectiflow';
+import { type RunConfig, createModel, cpuBackend, resolveConfig, svgPlot } from 'rectiflow';
 import { peakOf } from './machine.ts';
 import { readOptions } from './options.ts';
-import { svgPlot } from './plot.ts';
 import { median } from './statistics.ts';
 import { digits, markdownTable, percent } from './table.ts';
 import { prepareStep } from './training-step.ts';

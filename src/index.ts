@@ -13,6 +13,14 @@ export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
 export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
 export { type WeightsChoice, readWeights } from './api/weights.ts';
 export { type ExpressionComparison, compareRun } from './api/compare.ts';
+export {
+  type CompareObjectivesOptions,
+  type MeasuredObjective,
+  type ObjectiveComparison,
+  type ObjectiveRow,
+  compareObjectives,
+} from './api/compare-objectives.ts';
+export type { WrittenComparison } from './api/write-comparison.ts';
 export { type ExportLayout, type ExportOptions, exportRun } from './api/export/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
 export type { ImportOptions } from './api/import/options.ts';
@@ -59,6 +67,7 @@ export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './da
 export type { DataReport } from './data/data-report.ts';
 export { type GotData, getData } from './data/get-data.ts';
 export type { Preview } from './data/preview.ts';
+export { type Plot, type Series, svgPlot } from './data/plot.ts';
 export { type PackOptions, packSource, verifyPack } from './data/pack.ts';
 export type { Manifest } from './data/pack/manifest.ts';
 export type { DataConfig, ImageSettings } from './data/settings.ts';

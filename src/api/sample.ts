@@ -102,6 +102,7 @@ function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSet
     maxEvaluations: asked.maxEvaluations,
     diffusion: asked.diffusion ?? own.diffusion,
     eta: asked.eta ?? own.eta,
+    clip: asked.clip ?? own.clip,
     guidance: asked.guidance ?? own.guidance,
     guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
   };

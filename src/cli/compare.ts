@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { type ExpressionComparison, compareRun } from '../api/compare.ts';
+import { compareDdpmCommand } from './compare-ddpm.ts';
 import { formatInteger } from './format.ts';
 import { finiteNumber, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
@@ -23,6 +24,8 @@ export function compareCommand(): Command {
       'Gene expression: makes cells of each class and compares their mean expression and their share of zeros with those of ' +
         'the cells that data.holdOut kept out of training. The cells trained on are compared too: that is how near real cells come.',
     )
+    .usage('[options] <run>\n       rectiflow compare ddpm [options] <recipe-or-file>')
+    .addCommand(compareDdpmCommand())
     .argument('<run>', 'the folder of the run, such as runs/pbmc')
     .option('-c, --count <number>', 'cells to make of each class', wholeNumber(1), 100)
     .option('--steps <number>', "steps from noise to cell (default: the run's)", wholeNumber(1))

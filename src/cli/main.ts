@@ -20,6 +20,8 @@ const program = new Command('rectiflow')
   .version(version, '-V, --version', 'show the version')
   .helpOption('-h, --help', 'show help')
   .helpCommand('help [command]', 'show help for a command')
+  // `compare` and `compare ddpm` have options of the same names.
+  .enablePositionalOptions()
   .showHelpAfterError('(add --help for all options)')
   .addHelpText(
     'after',

@@ -23,6 +23,7 @@ interface Options {
   readonly atol?: number;
   readonly diffusion?: number;
   readonly eta?: number;
+  readonly clip?: number;
   readonly guidanceInterval?: [low: number, high: number];
   readonly weights?: string;
   readonly emaLength?: number;
@@ -90,6 +91,11 @@ export function sampleCommand(): Command {
     .option(
       '--eta <number>',
       "ddim: how much noise is added on the way, 0 to 1 (default: the run's)",
+      numberFrom0(),
+    )
+    .option(
+      '--clip <number>',
+      "ddim, ancestral: how far from 0 values may be foreseen; 0: as far as they are (default: the run's)",
       numberFrom0(),
     )
     .option(

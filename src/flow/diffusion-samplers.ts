@@ -17,6 +17,9 @@ export const diffusionSamplerNames: readonly DiffusionSamplerName[] = ['ddim', '
  * - `ddim`: eta 0 by default, which draws nothing.
  * - `ancestral`: eta 1, the posterior of the chain (Ho et al. 2020, eq. 7, the smaller of their variances).
  *
+ * Errors of the noise are errors of the data 1 / sqrt(a) times as large, a hundred times at the first step. So data that are
+ * known to lie in [-clip, clip] are kept there, and the noise follows from them and x (as in the code of Ho et al.).
+ *
  * Steps are equal and begin at the last timestep, T - 1.
  * @param alphaBar [T]
  */
@@ -25,6 +28,7 @@ export function diffusionSamplers(alphaBar: Float64Array): Record<DiffusionSampl
     evaluationsPerStep: 1,
     async integrate(predictNoise, x1, integration) {
       const eta = etaOf(integration);
+      const { clip = 0 } = integration;
       const timesteps = alphaBar.length;
       if (integration.steps > timesteps) {
         const wanted = `at most ${timesteps}, the timesteps of the diffusion`;
@@ -41,7 +45,7 @@ export function diffusionSamplers(alphaBar: Float64Array): Record<DiffusionSampl
         const [a, b] = [shareOfData(from), shareOfData(count(next))];
         const noise = await predictNoise(x, (from - 1) / timesteps);
         const sigma = eta * Math.sqrt(((1 - b) / (1 - a)) * (1 - a / b));
-        x = stepDown(x, noise, a, b, sigma);
+        x = stepDown(x, noise, { a, b, sigma, clip });
         if (sigma > 0) x = addNoise(x, sigma, integration.stochastic!.noise(step));
       }
       return x;
@@ -50,10 +54,21 @@ export function diffusionSamplers(alphaBar: Float64Array): Record<DiffusionSampl
   return { ddim: sampler(({ eta = 0 }) => eta), ancestral: sampler(() => 1) };
 }
 
-function stepDown(x: Values, noise: Values, a: number, b: number, sigma: number): Values {
-  const kept = Math.sqrt(b / a);
-  const added = Math.sqrt(1 - b - sigma ** 2) - kept * Math.sqrt(1 - a);
-  return x.map((value, i) => kept * value + added * noise[i]!);
+interface StepDown {
+  readonly a: number;
+  readonly b: number;
+  readonly sigma: number;
+  readonly clip: number;
+}
+
+function stepDown(x: Values, noise: Values, { a, b, sigma, clip }: StepDown): Values {
+  const limit = clip === 0 ? Infinity : clip;
+  const toNext = Math.sqrt(1 - b - sigma ** 2);
+  return x.map((value, i) => {
+    const foreseen = (value - Math.sqrt(1 - a) * noise[i]!) / Math.sqrt(a);
+    const data = Math.min(limit, Math.max(-limit, foreseen));
+    return Math.sqrt(b) * data + (toNext * (value - Math.sqrt(a) * data)) / Math.sqrt(1 - a);
+  });
 }
 
 function addNoise(x: Values, sigma: number, z: Values): Values {

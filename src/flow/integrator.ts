@@ -21,6 +21,8 @@ export interface Integration {
   readonly adaptive?: AdaptiveSettings;
   /** Of `ddim`: how much noise is added on the way, from none, 0, to as much as `ancestral` does, 1. */
   readonly eta?: number;
+  /** Of `ddim` and `ancestral`: data are foreseen within [-clip, clip]; 0, the default: wherever they are. */
+  readonly clip?: number;
   /** Of `euler-maruyama`, `ddim` and `ancestral`. */
   readonly stochastic?: StochasticSettings;
 }

@@ -23,6 +23,8 @@ export interface SamplerSettings {
   readonly diffusion?: number | ((t: number) => number) | undefined;
   /** Of `ddim`: how much noise is added on the way, from 0, the default, to 1. */
   readonly eta?: number | undefined;
+  /** Of `ddim` and `ancestral`: what the model foresees of the data is kept within [-clip, clip]; 0, the default: it is not. */
+  readonly clip?: number | undefined;
   /** The scale of classifier-free guidance; 1, the default, is none. */
   readonly guidance?: number | undefined;
   /**
@@ -66,13 +68,14 @@ export interface SampleRequest {
   readonly maxEvaluations: number;
   readonly diffusion: (t: number) => number;
   readonly eta: number;
+  readonly clip: number;
   readonly guidance: number;
   readonly guidanceInterval: readonly [low: number, high: number];
 }
 
 /** @throws RectiflowError for options that do not fit the model, or that are of no use */
 export function resolveRequest(model: Model, objective: Objective, options: SampleOptions): SampleRequest {
-  const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0 } = options;
+  const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0, clip = 0 } = options;
   const { timeShift = 1, rtol = 1e-3, atol = 1e-3, maxEvaluations = 1000 } = options;
   const { guidance = 1, guidanceInterval = [0, 1] } = options;
   const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
@@ -88,6 +91,7 @@ export function resolveRequest(model: Model, objective: Objective, options: Samp
   const isDiffusion = typeof diffusion === 'function' || diffusion === 0 || isAbove0(diffusion);
   check('diffusion', 'a number from 0', diffusion, isDiffusion);
   check('eta', 'a number from 0 to 1', eta, eta >= 0 && eta <= 1);
+  check('clip', 'a number from 0', clip, clip === 0 || isAbove0(clip));
   check('guidance', 'a finite number', guidance, Number.isFinite(guidance));
   const [low, high] = guidanceInterval;
   const interval = 'two times, 0 <= low <= high <= 1';
@@ -108,6 +112,7 @@ export function resolveRequest(model: Model, objective: Objective, options: Samp
     maxEvaluations,
     diffusion: typeof diffusion === 'function' ? diffusion : (t) => diffusion * t,
     eta,
+    clip,
     guidance,
     guidanceInterval,
   };

@@ -76,7 +76,7 @@ export class FlowSampler {
   }
 
   private integration(
-    { count, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta }: SampleRequest,
+    { count, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip }: SampleRequest,
     first: number,
     size: number,
     progress: SampleProgress,
@@ -87,6 +87,7 @@ export class FlowSampler {
       steps,
       timeShift,
       eta,
+      clip,
       adaptive: { rtol, atol, maxEvaluations, elements, wanted: count - first, onCovered },
       stochastic: {
         diffusion,

@@ -219,6 +219,8 @@ export interface SampleConfig {
   readonly diffusion: number;
   /** Of ddim: how much noise is added on the way, from 0 (none) to 1 (as ancestral does). */
   readonly eta: number;
+  /** Of ddim and ancestral: what is foreseen of the data is kept within [-clip, clip]. 0: it is not. By default 1 for pictures. */
+  readonly clip: number;
   /** Scale of classifier-free guidance; 1: none. */
   readonly guidance: number;
   /** The times, of which 1 is noise, between which there is guidance. */

@@ -70,6 +70,7 @@ function fillIn(
   const { flow, sample } = parsed;
   const isConditional = classes > 0 || model.kind === 'text-dit';
   const labelDropout = isConditional ? (flow.labelDropout ?? 0.1) : 0;
+  const isPicture = 'channels' in model && [1, 3].includes(model.channels) && facts?.record === undefined;
   const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
   return {
     ...parsed,
@@ -78,6 +79,7 @@ function fillIn(
     flow: { ...flow, labelDropout },
     sample: {
       ...sample,
+      clip: sample.clip ?? (isPicture ? 1 : 0),
       sampler: sample.sampler ?? samplersOf(flow.objective.kind)[0]!,
       guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : 1,
       labels: sample.labels ?? Array.from({ length: Math.min(10, classes) }, (_, label) => label),

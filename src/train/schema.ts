@@ -56,7 +56,8 @@ export interface Parsed extends Omit<
   readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> &
     Given<OptimizerConfig & { warmupEpochs: number }>;
   readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
-  readonly sample: Omit<SampleConfig, 'sampler' | 'guidance' | 'labels' | 'prompts'> & Given<SampleConfig>;
+  readonly sample: Omit<SampleConfig, 'sampler' | 'clip' | 'guidance' | 'labels' | 'prompts'> &
+    Given<SampleConfig>;
 }
 
 const model: z.ZodType<ParsedModel> = settings({
@@ -221,6 +222,7 @@ const schema: z.ZodType<Parsed> = settings({
     atol: above0.default(1e-3),
     diffusion: from0.default(1),
     eta: fraction.default(0),
+    clip: from0.optional(),
     guidance: from0.optional(),
     guidanceInterval: z
       .tuple([fraction, fraction], { error: interval })

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type ExportOptions, exportRun, importRun, train } from '../../src/index.ts';
+import { type ExportOptions, arraySource, exportRun, importRun, train } from '../../src/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { latestCheckpoint, readCheckpointPart } from '../../src/checkpoint/checkpoint.ts';
 import { checkpointFolder } from '../../src/checkpoint/run-folder.ts';
@@ -12,9 +12,16 @@ import { tinyDiT } from '../support/models.ts';
 import { storedWeights } from '../support/stored-weights.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
+const blank = arraySource({
+  name: 'blank',
+  images: new Float32Array(6 * 64),
+  shape: [1, 8, 8],
+  labels: [0, 1, 2, 0, 1, 2],
+});
 let folder: string;
 let trained: string;
 let sit: string;
+let diffusion: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
   const runs = join(folder, 'runs');
@@ -22,6 +29,10 @@ beforeAll(async () => {
   ({ run: trained } = await train(
     { ...tinyStripes, model },
     { runs, source: stripes(), backend: referenceBackend() },
+  ));
+  ({ run: diffusion } = await train(
+    { ...tinyStripes, model: { ...model, imageSize: [8, 8] }, flow: { objective: { kind: 'ddpm' } } },
+    { runs, source: blank, backend: referenceBackend() },
   ));
   const path = join(folder, 'sit.safetensors');
   await writeSafetensors(path, await storedWeights(tinyDiT({ imageSize: [8, 8] })));
@@ -50,6 +61,8 @@ describe('what was exported is imported again, bit for bit, without being told a
     ['a trained run', 'public', () => trained],
     ["SiT's weights", 'public', () => sit],
     ["SiT's weights", 'diffusers', () => sit],
+    ['a run of DDPM', 'public', () => diffusion],
+    ['a run of DDPM', 'diffusers', () => diffusion],
   ] as const)('%s, %s', async (_, layout, run) => {
     for (const weights of ['ema', 'model'] as const) {
       const { to } = await exported(run(), { layout, weights });
@@ -70,6 +83,15 @@ it('the public layout has the public names, and says what its model predicts', a
   expect(metadata).toMatchObject({ format: 'pt', convention: 'rectiflow' });
   expect(JSON.parse(metadata['model']!)).toMatchObject({ heads: 2, timeScale: 1000 });
   expect(notices).toEqual(['the model predicts noise - data, with the noise at t = 1, and is fed 1000 t']);
+});
+
+it('a run of DDPM says that its model predicts the noise, and is one again', async () => {
+  const { to, notices } = await exported(diffusion);
+  expect((await readSafetensors(to)).metadata).toMatchObject({ convention: 'ddpm' });
+  expect(notices.join()).toMatch(/predicts the noise of DDPM, and is fed 1000 times/);
+  const { run } = await importRun(to, { runs: join(folder, 'again') });
+  expect(await readFile(join(run, 'config.json'), 'utf8')).toContain('"kind": "ddpm"');
+  expect((await exported(diffusion, { layout: 'onnx' })).notices.join()).toMatch(/predicts the noise/);
 });
 
 it("SiT's weights go back to SiT as they came", async () => {

@@ -130,10 +130,14 @@ describe('public names', () => {
     expect(config).toMatchObject({ model: { reverseTime: true, timeScale: 1 } });
   });
 
-  it('of DiT are weights to start from, and say so', async () => {
+  it('of DiT make a run of DDPM, unless a config says otherwise', async () => {
     const result = await imported(await written(weights), { ...plain, convention: 'ddpm' });
-    expect(result.config).toMatchObject({ timeScale: 999, reverseTime: false });
+    expect(result.config).toMatchObject({ timeScale: 1000, reverseTime: false });
     expect(result.notices.join()).toMatch(/predict noise, not a velocity/);
+    expect((await readRun(result.run)).config).toMatchObject({ flow: { objective: { kind: 'ddpm' } } });
+    const config = { flow: { objective: { kind: 'rectified-flow' } } } as const;
+    const { run } = await imported(await written(weights), { ...plain, convention: 'ddpm', config });
+    expect((await readRun(run)).config).toMatchObject({ sample: { sampler: 'euler' } });
   });
 });
 
@@ -209,7 +213,7 @@ describe("diffusers' folders", () => {
     const tensors = await storedWeights(square);
     const result = await imported(await writtenFolder(toDiffusers(tensors, 2), inner));
     expect(result.weights).toEqual(new Map([...tensors].toSorted(([a], [b]) => (a < b ? -1 : 1))));
-    expect(result.config).toMatchObject({ heads: 2, imageSize: [8, 8], timeScale: 999 });
+    expect(result.config).toMatchObject({ heads: 2, imageSize: [8, 8], timeScale: 1000 });
     expect(result.notices.join('\n')).toMatch(/slightly other frequencies[^]*predict noise/);
   });
 

@@ -191,6 +191,18 @@ describe('samplers', () => {
     expect(times.every((t, i) => i === 0 || t < times[i - 1]!)).toBe(true);
   });
 
+  it('clip keeps what is foreseen of the data in its range', async () => {
+    const wrong: Velocity = async (x) => x.map(() => 0);
+    const wild = await ddim.integrate(wrong, x1, integration({ steps: 5 }));
+    expect(Math.max(...wild)).toBeGreaterThan(100);
+    for (const sampler of [ddim, ancestral]) {
+      const kept = await sampler.integrate(wrong, x1, integration({ steps: 5, clip: 1 }));
+      expect(Math.max(...Array.from(kept, Math.abs))).toBe(1);
+      const untouched = await sampler.integrate(bestGuess, x1, integration({ steps: 5, clip: 10 }));
+      expect(untouched).toEqual(await sampler.integrate(bestGuess, x1, integration({ steps: 5 })));
+    }
+  });
+
   it('with a time shift have more steps near noise, and stay finite', async () => {
     const times: number[] = [];
     const predict: Velocity = async (x, t) => {

@@ -194,6 +194,8 @@ describe('sampling refuses', () => {
     ['no tolerance', { rtol: 0 }, 'sample: rtol must be a number above 0, got 0'],
     ['a tolerance that is no number', { atol: NaN }, 'sample: atol must be a number above 0, got NaN'],
     ['negative diffusion', { diffusion: -1 }, 'sample: diffusion must be a number from 0, got -1'],
+    ['too much noise', { eta: 1.5 }, 'sample: eta must be a number from 0 to 1, got 1.5'],
+    ['a negative range', { clip: -1 }, 'sample: clip must be a number from 0, got -1'],
     ['no evaluations', { maxEvaluations: 0 }, 'maxEvaluations must be a positive integer, got 0'],
     [
       'an interval that ends before it begins',

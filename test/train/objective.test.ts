@@ -28,8 +28,16 @@ describe('a config', () => {
         objective: { kind: 'ddpm', schedule: 'linear', timesteps: 1000 },
         timeSampling: { kind: 'logit-normal' },
       },
-      sample: { sampler: 'ddim', eta: 0 },
+      sample: { sampler: 'ddim', eta: 0, clip: 1 },
     });
+  });
+
+  it('foresees data that are no pictures wherever they are', () => {
+    const latents = { ...tinyStripes, model: { ...tinyStripes.model, channels: 4 } };
+    expect(resolveConfig(latents).sample.clip).toBe(0);
+    const facts = { name: 'z', count: 9, shape: [1, 8, 12], classes: 3, record: { kind: 'latents' } };
+    expect(resolveConfig(tinyStripes, { facts }).sample.clip).toBe(0);
+    expect(resolveConfig(tinyStripes).sample.clip).toBe(1);
   });
 
   it('of a run that was made before there were objectives resumes as it was', () => {

@@ -9,8 +9,9 @@ import { type Program, trace } from '../../program/index.ts';
 import type { ImageModel } from '../../train/config.ts';
 
 /**
- * Writes the velocity as an ONNX model. Inputs: x [batch, C, H, W], t [batch] in [0, 1] with the noise at t = 1, and labels int32
- * [batch] of a model with classes, whose number is the null label. Output: velocity [batch, C, H, W].
+ * Writes the velocity, or the noise of a model of DDPM, as an ONNX model. Inputs: x [batch, C, H, W], t [batch] in [0, 1] with the noise at t = 1, and labels int32
+ * [batch] of a model with classes, whose number is the null label. Output: [batch, C, H, W].
+ * @param output its name
  * @throws RectiflowError where the model is larger than an ONNX file can hold
  */
 export async function writeOnnx(
@@ -18,20 +19,21 @@ export async function writeOnnx(
   stored: StoredTensors,
   config: ImageModel,
   metadata: Readonly<Record<string, string>>,
+  output: 'velocity' | 'noise' = 'velocity',
 ): Promise<void> {
   const model = new DiT(config);
   const weights = new Map([...stored].map(([name, tensor]) => [name, toFloat32(tensor)]));
   await writeDurably(
     path,
-    toOnnx((batch) => velocityOf(model, batch), { weights, metadata }),
+    toOnnx((batch) => outputOf(model, batch, output), { weights, metadata }),
   );
 }
 
-function velocityOf(model: Model, batch: number): Program {
-  return trace('velocity', (graph) => {
+function outputOf(model: Model, batch: number, output: string): Program {
+  return trace(output, (graph) => {
     const params = declareParameters(graph, model.parameters);
     const x = graph.input('x', [batch, ...model.sampleShape]);
     const t = graph.input('t', [batch]);
-    return { velocity: model.velocity(params, x, t, declareConditions(graph, model, batch)) };
+    return { [output]: model.velocity(params, x, t, declareConditions(graph, model, batch)) };
   });
 }

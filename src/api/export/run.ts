@@ -24,7 +24,7 @@ export interface ExportOptions extends WeightsChoice {
   readonly to: string;
   /**
    * public: the names of the public DiT release, in safetensors; diffusers: a folder for DiTTransformer2DModel;
-   * onnx: the velocity as a model for other runtimes, its weights inside.
+   * onnx: the velocity, or the noise, as a model for other runtimes, its weights inside.
    */
   readonly layout?: ExportLayout | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
@@ -39,77 +39,84 @@ export interface ExportOptions extends WeightsChoice {
 export async function exportRun(run: string, options: ExportOptions): Promise<void> {
   const { to, layout = 'public', onNotice } = options;
   const { config: recorded } = await readRun(run);
-  const { model } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const { model, flow } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   if (model.kind !== 'dit') {
     const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
     throw runError(run, `its model is a ${model.kind}, which other systems have no form for`, advice);
+  }
+  const objective = flow.objective.kind;
+  if (objective === 'custom') {
+    const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
+    throw runError(run, 'its objective is one of a program, which other systems do not know', advice);
   }
   if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
   const saved = await findCheckpoint(run, options);
   const stored = await readWeights(run, saved, options);
   const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
   await describingFailure(to, async () => {
-    if (layout === 'public') await writePublic(to, stored, model, metadata, onNotice);
-    else if (layout === 'onnx') await writeModel(to, stored, model, metadata);
-    else await writeDiffusers(to, stored, model, metadata, onNotice);
+    const exported = { to, stored, model, metadata, objective, notice: onNotice };
+    if (layout === 'public') await writePublic(exported);
+    else if (layout === 'onnx') await writeModel(exported);
+    else await writeDiffusers(exported);
   });
 }
 
-type Metadata = Readonly<Record<string, string>>;
-type Notice = ExportOptions['onNotice'];
+interface Exported {
+  readonly to: string;
+  readonly stored: StoredTensors;
+  readonly model: ImageModel;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly objective: 'rectified-flow' | 'ddpm';
+  readonly notice: ExportOptions['onNotice'];
+}
 
-async function writePublic(
-  to: string,
-  stored: StoredTensors,
-  model: ImageModel,
-  metadata: Metadata,
-  notice: Notice,
-): Promise<void> {
+async function writePublic({ to, stored, model, metadata, objective, notice }: Exported): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
-  if (!model.reverseTime) {
+  if (objective === 'ddpm') {
+    await writeSafetensors(to, stored, { ...metadata, convention: 'ddpm' });
+    notice?.(saysNoise(model));
+  } else if (model.reverseTime) {
+    // What came from SiT goes back to it as it was.
+    await writeSafetensors(to, negatedOutput(stored), { ...metadata, convention: 'sit' });
+    notice?.(
+      `the last layer is negated: the model predicts data - noise, with the noise at t = 0, as SiT's do, and is fed ${model.timeScale} t`,
+    );
+  } else {
     await writeSafetensors(to, stored, { ...metadata, convention: 'rectiflow' });
     notice?.(`the model predicts noise - data, with the noise at t = 1, and is fed ${model.timeScale} t`);
-    return;
   }
-  // What came from SiT goes back to it as it was.
-  await writeSafetensors(to, negatedOutput(stored), { ...metadata, convention: 'sit' });
-  notice?.(
-    `the last layer is negated: the model predicts data - noise, with the noise at t = 0, as SiT's do, and is fed ${model.timeScale} t`,
-  );
 }
 
-async function writeModel(
-  to: string,
-  stored: StoredTensors,
-  model: ImageModel,
-  { model: settings, data }: Metadata,
-): Promise<void> {
+async function writeModel({ to, stored, model, metadata, objective, notice }: Exported): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
-  await writeOnnx(to, stored, model, { model: settings!, data: data! });
+  const told = { model: metadata['model']!, data: metadata['data']! };
+  await writeOnnx(to, stored, model, told, objective === 'ddpm' ? 'noise' : 'velocity');
+  if (objective === 'ddpm') notice?.(saysNoise(model));
 }
 
-async function writeDiffusers(
-  folder: string,
-  stored: StoredTensors,
-  model: ImageModel,
-  metadata: Metadata,
-  notice: Notice,
-): Promise<void> {
+/** Of DDPM, whose t is a timestep from 0 to T - 1, divided by T. */
+function saysNoise({ timeScale }: ImageModel): string {
+  return `the model predicts the noise of DDPM, and is fed ${timeScale} times the timestep divided by flow.objective.timesteps`;
+}
+
+async function writeDiffusers({ to, stored, model, metadata, objective, notice }: Exported): Promise<void> {
   const config = `${JSON.stringify(diffusersConfig(model), null, 2)}\n`;
-  await mkdir(folder, { recursive: true });
+  await mkdir(to, { recursive: true });
   try {
-    const file = join(folder, 'diffusion_pytorch_model.safetensors');
-    const told = { ...metadata, convention: 'rectiflow' };
+    const file = join(to, 'diffusion_pytorch_model.safetensors');
+    const told = { ...metadata, convention: objective === 'ddpm' ? 'ddpm' : 'rectiflow' };
     await writeSafetensors(file, toDiffusers(stored, model.depth), told);
-    await writeFile(join(folder, 'config.json'), config);
+    await writeFile(join(to, 'config.json'), config);
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await rm(to, { recursive: true, force: true });
     throw error;
   }
-  notice?.(
-    `the model predicts noise - data, and is to be fed ${model.reverseTime ? `${model.timeScale} (1 - t)` : `${model.timeScale} t`}: a pipeline of ` +
-      'DDPM noise makes nothing of it. Its frequencies of time differ a little from ours',
-  );
+  const fed = model.reverseTime ? `${model.timeScale} (1 - t)` : `${model.timeScale} t`;
+  const says =
+    objective === 'ddpm'
+      ? `${saysNoise(model)}.`
+      : `the model predicts noise - data, and is to be fed ${fed}: a pipeline of DDPM noise makes nothing of it.`;
+  notice?.(`${says} Its frequencies of time differ a little from ours`);
 }
 
 async function describingFailure(to: string, work: () => Promise<void>): Promise<void> {

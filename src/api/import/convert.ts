@@ -11,11 +11,10 @@ import type { LazyTensors } from '../../checkpoint/import/weights-file.ts';
 import type { StoredTensors } from '../../checkpoint/safetensors.ts';
 import { DiT } from '../../models/dit.ts';
 import { positionTable } from '../../nn/position-table.ts';
-import { conventions } from './conventions.ts';
 import type { DescribedModel } from './describe.ts';
 
 /**
- * Reads weights under their public names and makes them say what ours say: a velocity, from the data to the noise.
+ * Reads weights under their public names and makes them say what ours say: a velocity from the data to the noise, or the noise.
  * @throws RectiflowError that lists everything that does not fit the model
  */
 export async function convertWeights(
@@ -52,9 +51,9 @@ export function describeConversion(
       ? ['the model is fed 1 - t, which model.reverseTime of its config says from now on']
       : []),
     ...(tensors.has(positions) ? [] : ['the positional table is not in the file: it is computed']),
-    ...(convention === conventions.ddpm
+    ...(convention.objective === 'ddpm'
       ? [
-          'these weights predict noise, not a velocity: they are weights to start from, and samples made with them as they are mean nothing',
+          'these weights predict noise, not a velocity: the run has flow.objective ddpm, unless --config says another to train from here',
         ]
       : []),
   ];

@@ -15,7 +15,7 @@ import { resolveConfig } from '../../train/resolve-config.ts';
 import { statePrefixes } from '../../train/step.ts';
 import { createRun } from '../train.ts';
 import { convertWeights, describeConversion } from './convert.ts';
-import { describeModel } from './describe.ts';
+import { type DescribedModel, describeModel } from './describe.ts';
 import type { ImportOptions } from './options.ts';
 
 export interface ImportedRun {
@@ -39,7 +39,7 @@ export async function importRun(path: string, options: ImportOptions = {}): Prom
   for (const text of describeConversion(given, sizes, described)) options.onNotice?.(text);
   const model = await convertWeights(given, path, sizes, described);
   const ema = averaged === given ? model : await convertWeights(averaged, path, sizes, described);
-  const run = await saveRun(runConfig(path, described.model, options), path, { model, ema }, options);
+  const run = await saveRun(runConfig(path, described, options), path, { model, ema }, options);
   return { run, model: described.model };
 }
 
@@ -73,12 +73,17 @@ async function underPublicNames(
   return fromDiffusers(tensors, path);
 }
 
-function runConfig(path: string, model: ImageModel, { config, name }: ImportOptions): RunConfig {
+function runConfig(
+  path: string,
+  { model, convention }: DescribedModel,
+  { config, name }: ImportOptions,
+): RunConfig {
   const input: ConfigInput = {
     data: { source: 'custom' },
     ...config,
     name: name ?? nameOf(path),
     model,
+    flow: { objective: { kind: convention.objective }, ...config?.flow },
     // The average is there already: a ramp would forget it.
     ema: { ramp: false, ...config?.ema },
   };

@@ -1,4 +1,5 @@
 // Cells in a plane, as an SVG file: panels side by side on the same axes, a colour for each class.
+import { escape, px } from '../plot.ts';
 import type { Point } from './projection.ts';
 
 export interface Panel {
@@ -27,9 +28,6 @@ const legendWidth = 230;
 const style = `text { font: 13px system-ui, sans-serif; fill: #768390 } .title { font-size: 15px; font-weight: 600 }
   .frame { fill: none; stroke: #8b949e; stroke-opacity: .4 } circle { fill-opacity: .7 }
   @media (prefers-color-scheme: dark) { text { fill: #9da7b1 } }`;
-
-const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-const px = (value: number): string => value.toFixed(1);
 
 /** Hues all around the circle, neighbours of different lightness. */
 function colour(label: number, classes: number): string {

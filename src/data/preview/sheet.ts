@@ -6,10 +6,10 @@ export interface Captioned {
   readonly text: string;
 }
 
-const BACKGROUND = 0xd8;
-const INK = 0x20;
-const MARGIN = 24;
-const GAP = 16;
+export const BACKGROUND: number = 0xd8;
+export const INK: number = 0x20;
+export const MARGIN: number = 24;
+export const GAP: number = 16;
 const TEXT_GAP = 8;
 const LEAST_WIDTH = 156;
 const MOST_LINES = 3;
@@ -48,7 +48,7 @@ export function drawSheet(samples: readonly Captioned[]): Canvas {
   return sheet;
 }
 
-function paste(sheet: Canvas, { width, height, pixels }: Canvas, left: number, top: number): void {
+export function paste(sheet: Canvas, { width, height, pixels }: Canvas, left: number, top: number): void {
   for (let y = 0; y < height; y++) {
     const row = pixels.subarray(3 * y * width, 3 * (y + 1) * width);
     sheet.pixels.set(row, 3 * ((top + y) * sheet.width + left));

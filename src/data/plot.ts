@@ -13,11 +13,16 @@ export interface Plot {
   readonly x: string;
   readonly y: string;
   readonly series: readonly Series[];
+  /** Where the lines leave room for what they are called; left by default. */
+  readonly legend?: 'left' | 'right';
 }
 
 const width = 640;
 const height = 420;
 const frame = { left: 72, right: 24, top: 60, bottom: 56 };
+const legendWidth = 170;
+/** Dots that stand apart on a line. */
+const mostDots = 40;
 const colours = ['#3b82f6', '#ea7317', '#16a374', '#a855f7'];
 
 const style = `text { font: 13px system-ui, sans-serif; fill: #768390 } .title { font-size: 15px; font-weight: 600 }
@@ -43,10 +48,11 @@ export function ticks(values: readonly number[]): number[] {
     .filter((tick) => tick >= low * 0.95 && tick <= high * 1.05);
 }
 
-const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-const px = (value: number): string => value.toFixed(1);
+export const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+export const px = (value: number): string => value.toFixed(1);
 
-export function svgPlot({ title, subtitle, x, y, series }: Plot): string {
+/** Lines on two logarithmic axes: all numbers are above 0. */
+export function svgPlot({ title, subtitle, x, y, series, legend = 'left' }: Plot): string {
   const points = series.flatMap((line) => line.points);
   const xs = points.map(([value]) => value);
   const ys = points.map(([, value]) => value);
@@ -63,6 +69,7 @@ export function svgPlot({ title, subtitle, x, y, series }: Plot): string {
       `<path class="grid" d="M${frame.left} ${px(toY(tick))}H${right}"/>` +
       `<text x="${frame.left - 8}" y="${px(toY(tick) + 4)}" text-anchor="end">${tick}</text>`,
   );
+  const legendAt = legend === 'left' ? frame.left + 16 : right - legendWidth;
   const middle = (frame.left + right) / 2;
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
@@ -75,7 +82,9 @@ export function svgPlot({ title, subtitle, x, y, series }: Plot): string {
     `<text x="${middle}" y="${height - 14}" text-anchor="middle">${escape(x)}</text>`,
     `<text transform="translate(18 ${(frame.top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escape(y)}</text>`,
     ...series.map((line, i) => drawSeries(line, colours[i % colours.length]!, toX, toY)),
-    ...series.map((line, i) => drawLegend(line, colours[i % colours.length]!, frame.top + 20 + 20 * i)),
+    ...series.map((line, i) =>
+      drawLegend(line, colours[i % colours.length]!, legendAt, frame.top + 20 + 20 * i),
+    ),
     '</svg>',
   ];
   return `${lines.join('\n')}\n`;
@@ -91,11 +100,10 @@ function drawSeries(
   const path = places.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${x} ${y}`).join('');
   const line = `<path class="line" stroke="${colour}"${dashed ? ' stroke-dasharray="6 5"' : ''} d="${path}"/>`;
   const dots = places.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="3.5" fill="${colour}"/>`);
-  return [line, ...(dashed ? [] : dots)].join('\n');
+  return [line, ...(dashed || dots.length > mostDots ? [] : dots)].join('\n');
 }
 
-function drawLegend({ label, dashed }: Series, colour: string, y: number): string {
-  const x = frame.left + 16;
+function drawLegend({ label, dashed }: Series, colour: string, x: number, y: number): string {
   return (
     `<path class="line" stroke="${colour}"${dashed ? ' stroke-dasharray="6 5"' : ''} d="M${x} ${y}h28"/>` +
     `<text x="${x + 36}" y="${y + 4}">${escape(label)}</text>`

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { svgPlot, ticks } from '../../bench/plot.ts';
+import { svgPlot, ticks } from '../../src/data/plot.ts';
 
 it('ticks are round numbers within the range, fewer of them over a wide one', () => {
   expect(ticks([60, 4000])).toEqual([100, 200, 500, 1000, 2000]);
