@@ -80,6 +80,8 @@ export { shiftTime } from './flow/time-shift.ts';
 export { type TimeDistribution, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export { runProgram } from './train/run-program.ts';
+export { type CheckpointNotes, type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
+export { Snapshot } from './train/snapshot.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
 export { type TrainingStep, trainingStepProgram } from './train/step.ts';
 export { type EmaSettings, emaDecay } from './optim/ema.ts';
