@@ -204,7 +204,7 @@ export class Trainer {
       if (signal?.aborted) return;
       if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
       // A full disk, say: no training ends because of a picture.
-      await rm(path, { force: true });
+      await rm(path, { force: true }).catch(() => {});
       this.#observer.onNotice?.(error.message);
       return;
     }
