@@ -1,5 +1,6 @@
 // A training step of a case as the trainer runs it, on random images.
 import {
+  type Buffers,
   type CpuExecutable,
   type CpuOptions,
   type Model,
@@ -13,6 +14,8 @@ import {
 
 export interface PreparedStep {
   readonly model: Model;
+  /** The step's whole state. */
+  readonly buffers: Buffers;
   readonly executable: CpuExecutable;
   /** One step: draws, forward, backward, clipping, AdamW, EMA. */
   run(): Promise<void>;
@@ -46,5 +49,5 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
     const number = Int32Array.of(++step);
     return executable.run({ ...inputs, step: number, update: number });
   };
-  return { model, executable, run };
+  return { model, buffers: state, executable, run };
 }

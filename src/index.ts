@@ -112,6 +112,8 @@ export { type TimeDistribution, type TimeSampler, sampleTimes } from './flow/tim
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export type { OwnFlow } from './train/objective.ts';
 export { runProgram } from './train/run-program.ts';
+export { type CheckpointNotes, type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
+export { Snapshot } from './train/snapshot.ts';
 export { allocateState, averagedWeights, initializeState } from './train/state.ts';
 export type { TrainingLoss } from './train/loss.ts';
 export { type TrainingStep, trainingStepProgram } from './train/step.ts';

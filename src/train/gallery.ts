@@ -39,7 +39,7 @@ export class Gallery {
     } catch (error) {
       if (signal?.aborted) return undefined;
       if (error instanceof RectiflowError && error.code === 'file')
-        for (const file of Object.values(files)) await rm(file, { force: true });
+        for (const file of Object.values(files)) await rm(file, { force: true }).catch(() => {});
       throw error;
     }
     this.#log.writeImage(step, 'samples', files.grid);

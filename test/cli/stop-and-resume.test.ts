@@ -21,12 +21,12 @@ async function workFolder(train: object = {}): Promise<string> {
   return folder;
 }
 
-/** A program that trains and kills itself, without a chance to clean up, when it logs a step. */
-function killedAt(step: number): string {
+/** A program that trains and kills itself, without a chance to clean up, as soon as a checkpoint is on the disk. */
+function killedAfter(checkpoint: number): string {
   return `
     import { loadConfig, train } from ${JSON.stringify(pathToFileURL(join(dist, 'index.js')))};
     await train((await loadConfig('tiny.json')).config, {
-      onStep: ({ step }) => { if (step === ${step}) process.kill(process.pid, 'SIGKILL'); },
+      onCheckpoint: (step) => { if (step === ${checkpoint}) process.kill(process.pid, 'SIGKILL'); },
     });`;
 }
 
@@ -36,8 +36,8 @@ describe('resume', () => {
     expect(await rectiflow(whole, ['train', 'tiny.json'])).toMatchObject({ code: 0, stderr: '' });
 
     const killed = await workFolder();
-    // Ten steps past the checkpoint of step 30, which are lost.
-    const { code } = await startNode(killed, ['--input-type=module', '-e', killedAt(40)]).finished;
+    // The steps that were done while the checkpoint was written are lost.
+    const { code } = await startNode(killed, ['--input-type=module', '-e', killedAfter(30)]).finished;
     expect(code).toBe(null);
     expect(await readdir(join(killed, run, 'checkpoints'))).toEqual(['step-0000030']);
     const { stdout, stderr } = await rectiflow(killed, ['resume', run]);

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { access, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -79,6 +80,32 @@ describe('a run', () => {
     const config = { ...tinyStripes, model: { ...tinyStripes.model, classes: 0 } };
     const { samples } = await train(config, { runs, source, backend });
     await expect(access(samples!)).resolves.toBeUndefined();
+  });
+
+  it('keeps the newest checkpoints, and those of every so many steps', async () => {
+    const runs = await temporaryFolder();
+    const keep = { checkpointEvery: 2, keepCheckpoints: 1, keepEvery: 4 };
+    const config = { ...tinyStripes, train: { ...tinyStripes.train, steps: 11, ...keep } };
+    const { run } = await train(config, { runs, source, backend });
+    const kept = ['step-0000004', 'step-0000008', 'step-0000011'];
+    expect((await readdir(join(run, 'checkpoints'))).toSorted()).toEqual(kept);
+  });
+
+  it('does not end because a picture cannot be written', async () => {
+    const runs = await temporaryFolder();
+    const notices: string[] = [];
+    const result = await train(tinyStripes, {
+      runs,
+      source,
+      backend,
+      onStart: ({ run }) => rmSync(join(run, 'samples'), { recursive: true }),
+      onStep: ({ step }) => {
+        if (step === 1) writeFileSync(join(runs, 'stripes', 'samples'), '');
+      },
+      onNotice: (text) => notices.push(text),
+    });
+    expect(result).toMatchObject({ step: 12, finished: true, samples: undefined });
+    expect(notices).toEqual([expect.stringContaining('the picture cannot be written')]);
   });
 
   it('takes the next name that is free', async () => {
