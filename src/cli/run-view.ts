@@ -1,7 +1,7 @@
 // What `train` and `resume` show.
 import { join } from 'node:path';
-import type { TrainObserver } from '../train/metrics.ts';
-import type { TrainResult } from '../train/trainer.ts';
+import type { TrainObserver, TrainResult } from '../train/metrics.ts';
+
 import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';
