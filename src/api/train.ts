@@ -7,7 +7,8 @@ import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData } from '../train/resolve-config.ts';
 import { changesSince } from '../train/trained-with.ts';
-import { type TrainResult, Trainer } from '../train/trainer.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { TrainResult } from '../train/metrics.ts';
 import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSource } from './parts.ts';
 
 export interface TrainOptions extends RunOptions {

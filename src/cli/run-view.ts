@@ -1,9 +1,8 @@
 // What `train` and `resume` show.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TrainObserver } from '../train/metrics.ts';
+import type { TrainObserver, TrainResult } from '../train/metrics.ts';
 import { averagesFolder } from '../train/stored-averages.ts';
-import type { TrainResult } from '../train/trainer.ts';
 import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';

@@ -63,6 +63,24 @@ export interface TrainStart {
   readonly samples: number;
 }
 
+/** What has become of a run. */
+export interface TrainResult {
+  /** The run's folder. */
+  readonly run: string;
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** False where a signal stopped the run before its last step. */
+  readonly finished: boolean;
+  /** Of training, in all processes that took part; sampling and saving are left out. */
+  readonly seconds: number;
+  /** Of the last step logged by this process. */
+  readonly metrics: StepMetrics | undefined;
+  /** The path of the last checkpoint; undefined where no step was done. */
+  readonly checkpoint: string | undefined;
+  /** The path of the last grid of samples made by this process. */
+  readonly samples: string | undefined;
+}
+
 /** Measures time while it runs, in seconds. */
 export class Stopwatch {
   #seconds: number;

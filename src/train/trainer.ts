@@ -13,7 +13,7 @@ import { describeData } from './data-record.ts';
 import { Gallery } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
-import type { StepMetrics, TrainObserver } from './metrics.ts';
+import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { explainNonFinite } from './monitor/non-finite.ts';
 import { openLog } from './open-log.ts';
@@ -28,24 +28,6 @@ import { readStep } from './step-report.ts';
 import { dropLaterAverages, storeAverages } from './stored-averages.ts';
 import { trainedWith } from './trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
-
-/** What has become of a run. */
-export interface TrainResult {
-  /** The run's folder. */
-  readonly run: string;
-  /** Optimizer steps done. */
-  readonly step: number;
-  /** False where a signal stopped the run before its last step. */
-  readonly finished: boolean;
-  /** Of training, in all processes that took part; sampling and saving are left out. */
-  readonly seconds: number;
-  /** Of the last step logged by this process. */
-  readonly metrics: StepMetrics | undefined;
-  /** The path of the last checkpoint; undefined where no step was done. */
-  readonly checkpoint: string | undefined;
-  /** The path of the last grid of samples made by this process. */
-  readonly samples: string | undefined;
-}
 
 export class Trainer {
   readonly #training: PreparedTraining;
@@ -127,14 +109,18 @@ export class Trainer {
     const { steps, checkpointEvery, sampleEvery } = train;
     this.#announce();
     let outcome: RunOutcome = 'failed';
+    let isSaveDue = false;
     try {
       if (this.#step < steps) await this.#measurePeak();
       while (this.#step < steps) {
         if (signal?.aborted) break;
-        const isAhead = await this.#advance();
-        if (!isAhead) continue;
+        const isGood = await this.#advance();
+        isSaveDue ||= isDue(this.#step, checkpointEvery);
+        // After a bad step the weights may be what made it bad: no checkpoint to go back to.
+        if (!isGood) continue;
         if (isDue(this.#step, ema.snapshotEvery)) await this.#storeAverages();
-        if (isDue(this.#step, checkpointEvery)) await this.#saver.begin(await this.#notes());
+        if (isSaveDue) await this.#saver.begin(await this.#notes());
+        isSaveDue = false;
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
       const finished = this.#step === steps;
@@ -175,7 +161,7 @@ export class Trainer {
     await this.#log.close(outcome);
   }
 
-  /** One optimizer step, while the loader reads the batch after it. @returns false where it led back to a checkpoint */
+  /** One optimizer step, while the loader reads the batch after it. @returns false where it was bad and changed nothing */
   async #advance(): Promise<boolean> {
     const { config, executable, conditioning, model, source } = this.#training;
     const [step, update] = [this.#step + 1, this.#updates + 1];
@@ -202,7 +188,7 @@ export class Trainer {
     return true;
   }
 
-  /** After a step that changed nothing. @returns false where that is once too often, and training went back to a checkpoint */
+  /** After a step that changed nothing; where that is once too often, training goes back to a checkpoint. @returns whether it is of no concern */
   async #skip(inputs: StepInputs): Promise<boolean> {
     const { executable } = this.#training;
     const [loss = NaN] = await executable.read('loss');
@@ -214,7 +200,7 @@ export class Trainer {
     const verdict = this.#badSteps.add(bad);
     await this.#folder.noteBadStep({ ...bad, finding: finding ?? null });
     this.#notice(this.#badSteps.describeLast());
-    if (verdict === 'skip') return true;
+    if (verdict === 'skip') return false;
     await this.#saver.settled();
     const { saved } = this.#saver;
     if (verdict === 'stop' || saved === undefined)
