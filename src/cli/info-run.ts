@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { listCheckpoints, stepName } from '../checkpoint/checkpoint.ts';
 import { type MetricsRecord, readMetrics } from '../checkpoint/metrics-log.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
-import type { ConfigInput } from '../train/config.ts';
+import type { ConfigInput, EmaConfig } from '../train/config.ts';
 import type { StepMetrics } from '../train/metrics.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
@@ -25,6 +25,7 @@ export async function describeRun(run: string): Promise<string[]> {
     `  data         ${config.data.source}, ${config.train.batchSize} samples per step, seed ${config.seed}`,
     `  progress     ${describeProgress(records.at(-1), config.train.steps)}`,
     ...describeLog(records),
+    ...describeAverages(config.ema),
     `  checkpoints  ${steps.length === 0 ? 'none yet' : steps.map(formatInteger).join(', ')}`,
     ...(last === undefined
       ? []
@@ -35,6 +36,13 @@ export async function describeRun(run: string): Promise<string[]> {
       ? `Make samples:  npx rectiflow sample ${shellWord(run)}`
       : `Go on with it:  npx rectiflow resume ${shellWord(run)}`,
   ];
+}
+
+/** Of other lengths, where the run stores what they are made of. */
+function describeAverages({ power, snapshotEvery }: EmaConfig): string[] {
+  if (power.length === 0 || snapshotEvery === 0) return [];
+  const stored = `those of length ${power.join(' and ')} are stored every ${formatInteger(snapshotEvery)} steps`;
+  return [`  averages     ${stored}, to make others of (--ema-length)`];
 }
 
 async function logOf(run: string): Promise<MetricsRecord[]> {

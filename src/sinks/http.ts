@@ -105,10 +105,16 @@ export class Http {
   }
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host, or no network',
+  EAI_AGAIN: 'the name of the host cannot be looked up now',
+};
+
 /** What `fetch failed` hides. */
 function reasonOf({ message, cause }: Error): string {
-  const { code, message: hidden } = (cause ?? {}) as NodeJS.ErrnoException;
-  return code ?? (hidden || message);
+  const { code = '', message: hidden } = (cause ?? {}) as NodeJS.ErrnoException;
+  return reasons[code] ?? (code || hidden || message);
 }
 
 /** Answers that nobody reads need not be JSON. */

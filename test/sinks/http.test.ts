@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { Http, RequestError } from '../../src/sinks/http.ts';
 import { wandbCredentials } from '../../src/sinks/secrets.ts';
@@ -30,4 +32,15 @@ it.each([
   [undefined, true],
 ])('%s: whether to try again is %s', (status, isTemporary) => {
   expect(new RequestError('no', status).isTemporary).toBe(isTemporary);
+});
+
+it('says in words that nobody is there', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  await expect(new Http(`http://127.0.0.1:${port}`, credentials).get('/api', never)).rejects.toThrow(
+    `GET http://127.0.0.1:${port}/api: nothing listens there`,
+  );
 });

@@ -118,6 +118,28 @@ describe('a run', () => {
     expect(recorded).toMatchObject({ name: 'stripes-3', train: { precision: 'fp32' } });
   });
 
+  it('keeps in its folder what was told about a sink', async () => {
+    const runs = await temporaryFolder();
+    const broken = {
+      name: 'my sink',
+      scalars: () => {
+        throw new Error('it is full');
+      },
+    };
+    const told: string[] = [];
+    const { run } = await train(tinyStripes, {
+      runs,
+      source,
+      backend,
+      sinks: [broken],
+      onNotice: (text) => told.push(text),
+    });
+    expect(told[0]).toMatch(/^my sink gets no more metrics: it is full\./);
+    expect(await readFile(join(run, 'notices.log'), 'utf8')).toMatch(
+      /^step [01]: my sink gets no more metrics: it is full\./,
+    );
+  });
+
   it('leaves no folder behind where data and model do not fit', async () => {
     const runs = await temporaryFolder();
     const config = { ...tinyStripes, model: { ...tinyStripes.model, imageSize: [8, 8] as const } };
