@@ -41,7 +41,7 @@ export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
-export { createModel } from './train/create-model.ts';
+export { type OwnModel, createModel } from './train/create-model.ts';
 export { loadConfig, recipeConfig } from './train/load-config.ts';
 export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
 export type { Histogram } from './sinks/histogram.ts';
