@@ -88,6 +88,8 @@ export {
 } from './models/model.ts';
 export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
+export * as initializers from './nn/initializers.ts';
+export * as layers from './nn/layers.ts';
 
 export { ddpm } from './flow/ddpm.ts';
 export { type DiffusionSamplerName, diffusionSamplers } from './flow/diffusion-samplers.ts';
