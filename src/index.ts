@@ -41,7 +41,7 @@ export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
-export { createModel } from './train/create-model.ts';
+export { type OwnModel, createModel } from './train/create-model.ts';
 export { loadConfig, recipeConfig } from './train/load-config.ts';
 export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
 export type { Histogram } from './sinks/histogram.ts';
@@ -88,6 +88,8 @@ export {
 } from './models/model.ts';
 export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
+export * as initializers from './nn/initializers.ts';
+export * as layers from './nn/layers.ts';
 
 export { ddpm } from './flow/ddpm.ts';
 export { type DiffusionSamplerName, diffusionSamplers } from './flow/diffusion-samplers.ts';

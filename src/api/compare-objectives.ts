@@ -17,7 +17,7 @@ import { type SampleRunOptions, sample } from './sample.ts';
 import { resume, train } from './train.ts';
 import { type WrittenComparison, writeComparison } from './write-comparison.ts';
 
-export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' | 'timeSampler'> {
+export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' | 'timeSampler' | 'model'> {
   /** Where both runs and what is made of them are: `<name>-rectified-flow`, `<name>-ddpm`, `<name>-comparison`. `runs` by default. */
   readonly runs?: string;
   /** How errors call the config: a file, a recipe. */

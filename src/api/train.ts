@@ -30,8 +30,15 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-    const { objective, timeSampler } = options;
-    const training = await prepareTraining({ config: precise, backend, source, objective, timeSampler });
+    const { objective, timeSampler, model } = options;
+    const training = await prepareTraining({
+      config: precise,
+      backend,
+      source,
+      objective,
+      timeSampler,
+      model,
+    });
     const folder = await createRun(runs, precise);
     try {
       await keepTokenizer(precise.model, folder.path);
@@ -66,7 +73,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
       const captions = await withKeptTokenizer(config.model, run);
-      const { objective, timeSampler } = options;
+      const { objective, timeSampler, model } = options;
       const training = await prepareTraining({
         config,
         backend,
@@ -75,6 +82,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
         captions,
         objective,
         timeSampler,
+        model,
         onNotice: options.onNotice,
       });
       return runTraining(training, folder, options);

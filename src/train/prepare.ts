@@ -7,7 +7,7 @@ import type { Model } from '../models/model.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
-import { createModel } from './create-model.ts';
+import { type OwnModel, createModel } from './create-model.ts';
 import { dataOf } from './data-record.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
@@ -15,7 +15,7 @@ import { microBatchOf, stepOf } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
 
-export interface TrainingOptions extends OwnFlow {
+export interface TrainingOptions extends OwnFlow, OwnModel {
   readonly config: RunConfig;
   readonly backend: Backend;
   readonly source: Source;
@@ -52,7 +52,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const source = split?.trained ?? options.source;
   const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(config.model, source);
   const conditioning = await openConditioning(options.captions ?? config.model, learnt);
-  const model = createModel(config.model, conditioning.text);
+  const model = createModel(config.model, conditioning.text, options);
   const captions = config.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });
   const { step: executable, buffers } = compileStep(
