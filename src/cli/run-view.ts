@@ -1,7 +1,8 @@
 // What `train` and `resume` show.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainObserver, TrainResult } from '../train/metrics.ts';
-
+import { averagesFolder } from '../train/stored-averages.ts';
 import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';
@@ -21,19 +22,24 @@ export async function showRun(
     if (progress) progress.say(text);
     else output.write(`${text}\n`);
   };
-  const interrupt = interruptible(() =>
-    say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
+  let folder: string | undefined;
+  const interrupt = interruptible(
+    () => say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
+    () => {
+      if (folder) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${folder}`);
+    },
   );
   try {
     const result = await start({
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
       onStart: ({ run, step, steps, parameters, backend, data, samples }) => {
+        folder = shellWord(shortPath(run));
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${formatInteger(samples)} samples`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
-        progress = new Progress({ output, steps, from: step });
+        progress = new Progress({ output, steps });
       },
       onStep: (metrics) => progress?.update(metrics),
       onSamples: (_, path) => say(`samples  ${shortPath(path)}`),
@@ -60,9 +66,17 @@ function describeEnd({ run, step, finished, seconds, metrics, checkpoint, sample
     '',
     done,
     ...describeOutcome(metrics ?? {}).map(([name, text]) => `  ${name.padEnd(10)}  ${text}`),
-    ...(samples ? [`  samples     ${shortPath(samples)}`] : []),
+    ...(samples
+      ? [
+          `  samples     ${shortPath(samples)}`,
+          `              beside it, as -path.png: how they come out of the noise`,
+        ]
+      : []),
     ...(checkpoint ? [`  checkpoint  ${shortPath(checkpoint)}`] : []),
     `  metrics     ${shortPath(join(run, 'metrics.jsonl'))}`,
     `Make more:  npx rectiflow sample ${folder}`,
+    ...(existsSync(averagesFolder(run))
+      ? [`With averages of other lengths:  npx rectiflow sample ${folder} --ema-length 0.08`]
+      : []),
   ];
 }

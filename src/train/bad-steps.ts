@@ -52,6 +52,14 @@ export class BadSteps {
     return this.#rollBacks < stopAfter ? 'roll back' : 'stop';
   }
 
+  /** What to tell of the step that was added last. What was found is told of the first of a window alone. */
+  describeLast(): string {
+    const bad = this.#recent.at(-1)!;
+    const what =
+      this.#recent.length > 1 ? `At step ${bad.step} ${whatIsBad(bad)} again.` : describeBadStep(bad);
+    return `${what} Nothing was changed by this step.`;
+  }
+
   /** After going back: steps have lower numbers from here on. */
   rolledBack(): void {
     this.#rollBacks++;
@@ -59,9 +67,12 @@ export class BadSteps {
   }
 }
 
-export function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
-  const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
-  return `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`;
+function describeBadStep(bad: BadStep): string {
+  return `At step ${bad.step} ${whatIsBad(bad)}. ${bad.finding ?? 'Run again, all of it is finite.'}`;
+}
+
+function whatIsBad({ loss, gradNorm }: BadStep): string {
+  return Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
 }
 
 /** What a run ends with whose steps stay bad. @param saved the path of the last checkpoint */
@@ -78,6 +89,6 @@ export function divergence(
     `training diverged: ${recent.length} of the last steps were not finite${tried}. ` +
     `${describeBadStep(recent.at(-1)!)} Each is described in ${folder.badStepsPath}. ${safe}`;
   const advice =
-    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0; look at the data where they are to blame';
+    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0 where it is 0; look at the data where they are to blame';
   return runError(folder.path, problem, advice);
 }

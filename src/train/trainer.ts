@@ -7,7 +7,7 @@ import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
+import { BadSteps, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { describeData } from './data-record.ts';
 import { Gallery } from './gallery.ts';
@@ -199,7 +199,7 @@ export class Trainer {
     const bad = { step: this.#step, loss, gradNorm, epoch: this.#epoch(), finding };
     const verdict = this.#badSteps.add(bad);
     await this.#folder.noteBadStep({ ...bad, finding: finding ?? null });
-    this.#notice(`${describeBadStep(bad)} Nothing was changed by this step.`);
+    this.#notice(this.#badSteps.describeLast());
     if (verdict === 'skip') return false;
     await this.#saver.settled();
     const { saved } = this.#saver;

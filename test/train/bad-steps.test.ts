@@ -20,3 +20,15 @@ it('stops when going back did not help so often', () => {
   expect(steps.rollBacks).toBe(2);
   expect(fill()).toEqual(['skip', 'skip', 'stop']);
 });
+
+it('what was found is told of the first of a window alone', () => {
+  const steps = new BadSteps(policy);
+  const told = [7, 8].map((step) => {
+    steps.add({ ...bad(step), loss: 1, gradNorm: Infinity, finding: 'The data hold NaN.' });
+    return steps.describeLast();
+  });
+  expect(told).toEqual([
+    'At step 7 the gradient norm is Infinity. The data hold NaN. Nothing was changed by this step.',
+    'At step 8 the gradient norm is Infinity again. Nothing was changed by this step.',
+  ]);
+});

@@ -105,9 +105,14 @@ async function diagnoseWith(
 }
 
 function describeTime(secondsPerStep: number, { train }: RunConfig): Check {
-  const minutes = (secondsPerStep * train.steps) / 60;
-  const whole = minutes < 90 ? `${minutes.toFixed(1)} minutes` : `${(minutes / 60).toFixed(1)} hours`;
-  const text = `${(1000 * secondsPerStep).toFixed(0)} ms per step, so ${train.steps} steps take about ${whole}, without samples and checkpoints`;
+  const seconds = secondsPerStep * train.steps;
+  const whole =
+    seconds < 100
+      ? `${Math.ceil(seconds)} s`
+      : seconds < 5400
+        ? `${(seconds / 60).toFixed(1)} minutes`
+        : `${(seconds / 3600).toFixed(1)} hours`;
+  const text = `${Number((1000 * secondsPerStep).toPrecision(2))} ms per step, so ${train.steps.toLocaleString('en')} steps take about ${whole}, without samples and checkpoints`;
   return { name: 'time', status: 'ok', text };
 }
 

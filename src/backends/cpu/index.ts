@@ -116,7 +116,7 @@ function describe(native: Native, isa: Isa, threads: number, precision: Precisio
 }
 
 function emulationNote(precision: Precision, isa: Isa): string {
-  if (precision === 'fp16') return ' (emulated: exact in its rules, saves neither memory nor time)';
+  if (precision === 'fp16') return ' (emulated)';
   const emulated = precision === 'bf16' && isa !== 'avx512-bf16';
   return emulated ? ' (without bf16 instructions here: saves memory, not time)' : '';
 }
