@@ -50,6 +50,8 @@ export type { SinksConfig } from './sinks/settings.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
 export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
 export { openSource } from './train/open-source.ts';
+export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
+export { type TrainingPlan, planTraining } from './train/plan-training.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
 export type { Facts, Reading, ValueRange, WatchedConfig } from './train/monitor/detector.ts';
 export { Monitor } from './train/monitor/monitor.ts';

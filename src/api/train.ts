@@ -30,7 +30,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-    const { objective, timeSampler, model } = options;
+    const { objective, timeSampler, model, onNotice, onPlan } = options;
     const training = await prepareTraining({
       config: precise,
       backend,
@@ -38,8 +38,10 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
       objective,
       timeSampler,
       model,
+      onNotice,
+      onPlan,
     });
-    const folder = await createRun(runs, precise);
+    const folder = await createRun(runs, training.config);
     try {
       await keepTokenizer(precise.model, folder.path);
       return await runTraining(training, folder, options);
@@ -73,7 +75,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
       const captions = await withKeptTokenizer(config.model, run);
-      const { objective, timeSampler, model } = options;
+      const { objective, timeSampler, model, onNotice, onPlan } = options;
       const training = await prepareTraining({
         config,
         backend,
@@ -83,7 +85,8 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
         objective,
         timeSampler,
         model,
-        onNotice: options.onNotice,
+        onNotice,
+        onPlan,
       });
       return runTraining(training, folder, options);
     });
