@@ -12,6 +12,8 @@ import { readMetrics } from '../checkpoint/metrics-log.ts';
 import { RunFolder, checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
+import type { OwnModel } from '../train/create-model.ts';
+import type { OwnFlow } from '../train/objective.ts';
 import { prepareTraining } from '../train/prepare.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { changesSince, configOf } from '../train/trained-with.ts';
@@ -34,7 +36,8 @@ export interface Replay {
   readonly steps: readonly ReplayedStep[];
 }
 
-export interface ReplayOptions extends Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+export interface ReplayOptions
+  extends OwnFlow, OwnModel, Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
   /** Hears of each step that was compared. */
   readonly onCompared?: (step: ReplayedStep) => void;
   /** Hears of every step that is done again, of those up to the last. */
@@ -54,6 +57,7 @@ export async function replay(
   last: number,
   options: ReplayOptions = {},
 ): Promise<Replay> {
+  const { objective, timeSampler, model } = options;
   const { config: recorded } = await readRun(run);
   const file = join(run, 'config.json');
   const current = resolveConfig(recorded as ConfigInput, { origin: file });
@@ -82,6 +86,9 @@ export async function replay(
         source,
         checkpoint,
         captions,
+        objective,
+        timeSampler,
+        model,
       });
       await inTemporaryRun(training.config, async (folder) => {
         const trainer = await Trainer.open(training, folder, {

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainObserver, TrainResult } from '../train/metrics.ts';
 import { averagesFolder } from '../train/stored-averages.ts';
-import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
+import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
+import type { TrainingPlan } from '../train/plan-training.ts';
 import { interruptible } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
@@ -33,6 +34,7 @@ export async function showRun(
     const result = await start({
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
+      onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
       onStart: ({ run, step, steps, parameters, backend, data, samples }) => {
         folder = shellWord(shortPath(run));
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
@@ -50,6 +52,18 @@ export async function showRun(
   } finally {
     progress?.end();
   }
+}
+
+/** `1.3 GiB estimated (state 130 MiB, ...), 12 GiB free; 256 samples a step, 4 x 64` */
+export function describePlan({ estimate, available, batchSize, microBatch }: TrainingPlan): string {
+  const { total, ...parts } = estimate;
+  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+  const divided = `${formatInteger(Math.ceil(batchSize / microBatch))} x ${formatInteger(microBatch)}`;
+  return [
+    `${formatBytes(total)} estimated (${listed.join(', ')}), ${formatBytes(available)} free; `,
+    `${formatInteger(batchSize)} ${batchSize === 1 ? 'sample' : 'samples'} a step`,
+    ...(microBatch < batchSize ? [`, ${divided}`] : []),
+  ].join('');
 }
 
 function describeEnd({ run, step, finished, seconds, metrics, checkpoint, samples }: TrainResult): string[] {

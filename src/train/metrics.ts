@@ -1,3 +1,5 @@
+import type { TrainingPlan } from './plan-training.ts';
+
 /** What a logged step has to say; a line of metrics.jsonl. */
 export interface StepMetrics {
   /** 1 for the first. */
@@ -38,6 +40,8 @@ export interface StepMetrics {
 
 /** Told what happens, as it happens. None of these may throw. */
 export interface TrainObserver {
+  /** What training will take and how its steps are divided, before any of that is allocated. */
+  onPlan?(plan: TrainingPlan): void;
   onStart?(start: TrainStart): void;
   /** Every `train.logEvery` steps, and at the first and last. */
   onStep?(metrics: StepMetrics): void;
