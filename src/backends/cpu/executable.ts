@@ -6,6 +6,7 @@ import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Buffers, Executable, Finding } from '../backend.ts';
 import { checkInputs, checkOutput } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
+import { allocate } from './allocate.ts';
 import type { CpuBuffer } from './buffer.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
 import {
@@ -121,7 +122,7 @@ function placeValues(
   for (const { tensor, offset } of plan.placements) regions.set(tensor, { memory: arena, offset });
 
   const { bytes, offsets } = placeBeside(program, plan);
-  const memory = native.allocate(bytes);
+  const memory = allocate(native, bytes);
   for (const [tensor, offset] of offsets) regions.set(tensor, { memory, offset });
   for (const { op, outputs, values } of program.nodes)
     if (op.name === 'constant') writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values!);

@@ -6,6 +6,7 @@ import type { TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffers, Precision } from '../backend.ts';
 import { checkBuffers } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
+import { allocate } from './allocate.ts';
 import { CpuBuffer } from './buffer.ts';
 import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
@@ -67,7 +68,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     threads,
     precision,
     describe: () => describe(native, isa, threads, precision),
-    allocate: (type: TensorType) => new CpuBuffer(type, native.allocate(bytesOf(type)), machine.exclusively),
+    allocate: (type: TensorType) => new CpuBuffer(type, allocate(native, bytesOf(type)), machine.exclusively),
     lower: lowered,
     compile(traced, buffers) {
       const program = lowered(traced);
@@ -109,7 +110,7 @@ function poolOf(native: Native, threads: number): Pool {
 function largest(native: Native): Machine['arena'] {
   let arena: ArrayBuffer | undefined;
   return (bytes) => {
-    if (arena === undefined || arena.byteLength < bytes) arena = native.allocate(bytes);
+    if (arena === undefined || arena.byteLength < bytes) arena = allocate(native, bytes);
     return arena;
   };
 }
