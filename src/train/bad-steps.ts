@@ -72,7 +72,8 @@ export async function examine(
 }
 
 export function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
-  const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
+  const squared = Number.isFinite(gradNorm) ? ', whose square is too large' : '';
+  const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}${squared}` : `the loss is ${loss}`;
   return `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`;
 }
 

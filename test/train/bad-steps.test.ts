@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BadSteps } from '../../src/train/bad-steps.ts';
+import { BadSteps, describeBadStep } from '../../src/train/bad-steps.ts';
 
 const policy = { rollBackAfter: 3, window: 10, stopAfter: 2 };
 
@@ -22,4 +22,14 @@ it('stops when going back did not help so often', () => {
 it('goes on with what a run before it has counted', () => {
   expect(new BadSteps(policy, 0, [5, 9]).add(12)).toBe('roll back');
   expect(new BadSteps(policy, 0, [2, 9]).add(12)).toBe('skip');
+});
+
+it.each([
+  [NaN, NaN, 'the loss is NaN'],
+  [1, Infinity, 'the gradient norm is Infinity'],
+  [1, 3e25, 'the gradient norm is 3e+25, whose square is too large'],
+])('says what is bad of a loss of %o and a gradient norm of %o', (loss, gradNorm, what) => {
+  const bad = { step: 7, loss, gradNorm, epoch: 0, finding: undefined };
+  expect(describeBadStep(bad)).toBe(`At step 7 ${what}. Run again, all of it is finite.`);
+  expect(describeBadStep({ ...bad, finding: 'It is.' })).toBe(`At step 7 ${what}. It is.`);
 });
