@@ -2,7 +2,7 @@ import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import type { CompiledStep, StepInputs } from './compiled-step.ts';
 import type { BadStepsConfig } from './config.ts';
-import { explainNonFinite } from './monitor/non-finite.ts';
+import { type NameOfSample, explainNonFinite } from './monitor/non-finite.ts';
 
 /** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */
 export interface BadStep {
@@ -61,14 +61,15 @@ export class BadSteps {
   }
 }
 
-/** What the step that ran last was like, and by what. @param inputs that it ran with */
+/** What the step that ran last was like, and by what. @param inputs that it ran with @param nameOf calls a sample of them */
 export async function examine(
   executable: CompiledStep,
   inputs: StepInputs,
+  nameOf: NameOfSample,
 ): Promise<Pick<BadStep, 'loss' | 'gradNorm' | 'finding'>> {
   const [loss = NaN] = await executable.read('loss');
   const [gradNorm = NaN] = await executable.read('gradNorm');
-  return { loss, gradNorm, finding: await explainNonFinite(executable, inputs) };
+  return { loss, gradNorm, finding: await explainNonFinite(executable, inputs, nameOf) };
 }
 
 export function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
