@@ -41,20 +41,22 @@ export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
 
 export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
-export { createModel } from './train/create-model.ts';
+export { type OwnModel, createModel } from './train/create-model.ts';
 export { loadConfig, recipeConfig } from './train/load-config.ts';
 export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
 export type { Histogram } from './sinks/histogram.ts';
 export type { MetricSink, RunOutcome, SinkStart } from './sinks/metric-sink.ts';
 export type { SinksConfig } from './sinks/settings.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
-export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
+export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
 export { openSource } from './train/open-source.ts';
+export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
+export { type TrainingPlan, planTraining } from './train/plan-training.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
 export type { Facts, Reading, ValueRange, WatchedConfig } from './train/monitor/detector.ts';
 export { Monitor } from './train/monitor/monitor.ts';
 export { explainNonFinite } from './train/monitor/non-finite.ts';
-export { type TrainResult, Trainer } from './train/trainer.ts';
+export { Trainer } from './train/trainer.ts';
 
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';
@@ -88,6 +90,8 @@ export {
 } from './models/model.ts';
 export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
+export * as initializers from './nn/initializers.ts';
+export * as layers from './nn/layers.ts';
 
 export { ddpm } from './flow/ddpm.ts';
 export { type DiffusionSamplerName, diffusionSamplers } from './flow/diffusion-samplers.ts';

@@ -17,7 +17,7 @@ import { type SampleRunOptions, sample } from './sample.ts';
 import { resume, train } from './train.ts';
 import { type WrittenComparison, writeComparison } from './write-comparison.ts';
 
-export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' | 'timeSampler'> {
+export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' | 'timeSampler' | 'model'> {
   /** Where both runs and what is made of them are: `<name>-rectified-flow`, `<name>-ddpm`, `<name>-comparison`. `runs` by default. */
   readonly runs?: string;
   /** How errors call the config: a file, a recipe. */
@@ -162,11 +162,15 @@ async function trainOrGoOn(
   if (!finished) options.signal?.throwIfAborted();
 }
 
-/** All that changes results; the precision is what the machine has where a run leaves it open. */
+/** All that changes results; precision and micro-batch are what the machine has where a run leaves them open. */
 function settingsOf(config: RunConfig): unknown {
   const { train: training } = config;
   return JSON.parse(
-    JSON.stringify({ ...config, backend: undefined, train: { ...training, precision: undefined } }),
+    JSON.stringify({
+      ...config,
+      backend: undefined,
+      train: { ...training, precision: undefined, microBatch: undefined, memoryMiB: undefined },
+    }),
   );
 }
 

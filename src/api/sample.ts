@@ -17,7 +17,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { openConditioning } from '../train/conditioning.ts';
 import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
-import { createModel } from '../train/create-model.ts';
+import { type OwnModel, createModel } from '../train/create-model.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
 import { objectiveOf } from '../train/objective.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
@@ -27,7 +27,7 @@ import { backendFor, withKeptTokenizer } from './parts.ts';
 import { type WeightsChoice, readWeights } from './weights.ts';
 
 /** What is left out is as the run's config says. */
-export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, WeightsChoice {
+export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, WeightsChoice, OwnModel {
   readonly steps?: number | undefined;
   /** The classes to sample, by number or name; all rows of the run's grids by default. Not for a model without classes. */
   readonly labels?: readonly (number | string)[] | undefined;
@@ -72,7 +72,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
   const conditioning = await openConditioning(await withKeptTokenizer(config.model, run), data.tokenizer);
-  const model = createModel(config.model, conditioning.text);
+  const model = createModel(config.model, conditioning.text, options);
   const rows = wantedRows(config, options, data);
   const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };

@@ -2,7 +2,7 @@ import { modelCost } from '../api/cost.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { parsePreset } from '../models/presets.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import type { ModelConfig } from '../train/config.ts';
+import type { CustomModel, ModelConfig } from '../train/config.ts';
 import { formatBytes, formatFlops, formatInteger, formatTable } from './format.ts';
 
 /** What a model's name leaves open. */
@@ -11,6 +11,9 @@ export interface InfoOptions {
   readonly channels: number;
   readonly classes: number;
 }
+
+/** A model whose sizes are known without the program that brings it. */
+type SizedModel = Exclude<ModelConfig, CustomModel>;
 
 const batchSizes = [1, 4, 16, 64, 256];
 
@@ -38,7 +41,7 @@ export function describeModel(name: string, { imageSize, channels, classes }: In
 }
 
 /** Sizes, parameters, operations and memory. */
-export function describeSizes(model: ModelConfig, batches: readonly number[] = batchSizes): string[] {
+export function describeSizes(model: SizedModel, batches: readonly number[] = batchSizes): string[] {
   const { backend } = chooseBackend();
   const { parameters, cost, memory } = modelCost(model, backend, batches);
   const { width, depth, heads } = model;
@@ -61,7 +64,7 @@ export function describeSizes(model: ModelConfig, batches: readonly number[] = b
   ];
 }
 
-function describeSamples(model: ModelConfig): string {
+function describeSamples(model: SizedModel): string {
   if (model.kind === 'expression-dit')
     return `${formatInteger(model.genes)} genes, ${describeClasses(model.classes)}`;
   const { channels, imageSize } = model;
@@ -74,7 +77,7 @@ function describeClasses(classes: number): string {
   return classes === 0 ? 'no classes' : `${formatInteger(classes)} classes`;
 }
 
-function describeTokens(model: ModelConfig): string {
+function describeTokens(model: SizedModel): string {
   if (model.kind === 'expression-dit') {
     const { genes, groupSize } = model;
     return `${formatInteger(Math.ceil(genes / groupSize))} tokens of ${groupSize} genes`;

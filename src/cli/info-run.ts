@@ -29,7 +29,7 @@ export async function describeRun(run: string): Promise<string[]> {
     ...(last === undefined
       ? []
       : [`               ${shortPath(join(checkpointFolder(run), stepName(last)))}`]),
-    ...describeSizes(config.model, [config.train.batchSize]),
+    ...(config.model.kind === 'custom' ? [] : describeSizes(config.model, [config.train.batchSize])),
     '',
     done
       ? `Make samples:  npx rectiflow sample ${shellWord(run)}`

@@ -72,10 +72,13 @@ export async function examine(
   return { loss, gradNorm, finding: await explainNonFinite(executable, inputs, nameOf) };
 }
 
-export function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
+/** What to tell of a bad step. @param isFirst among those of the window: what was found is told of that alone */
+export function describeBadStep({ step, loss, gradNorm, finding }: BadStep, isFirst: boolean): string {
   const squared = Number.isFinite(gradNorm) ? ', whose square is too large' : '';
   const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}${squared}` : `the loss is ${loss}`;
-  return `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`;
+  return isFirst
+    ? `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`
+    : `At step ${step} ${what} again.`;
 }
 
 /** What a run ends with whose steps stay bad. @param last of them @param saved the path of the last checkpoint */
@@ -87,9 +90,9 @@ export function divergence(
 ): RectiflowError {
   const safe = saved ? `The last good checkpoint is ${saved}` : 'No checkpoint was saved yet';
   const problem =
-    `training diverged: ${badSteps.describe()}. ${describeBadStep(last)} ` +
+    `training diverged: ${badSteps.describe()}. ${describeBadStep(last, true)} ` +
     `Each is described in ${folder.badStepsPath}. ${safe}`;
   const advice =
-    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0; look at the data where they are to blame';
+    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0 where it is 0; look at the data where they are to blame';
   return runError(folder.path, problem, advice);
 }

@@ -1,5 +1,6 @@
 // A training step, ready to run: in one go, or micro-batch by micro-batch.
 import type { Backend, Buffer, Buffers, Executable } from '../backends/backend.ts';
+import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
@@ -33,16 +34,22 @@ export interface CompiledTraining {
   readonly buffers: ReadonlyMap<string, Buffer>;
 }
 
+/** What a step consists of: one program, or one for each micro-batch and one that ends the step. */
+export function stepPrograms(
+  training: TrainingStep,
+  microBatch: number,
+): readonly [whole: Program] | readonly [part: Program, update: Program] {
+  if (microBatch >= training.batch) return [trainingStepProgram(training)];
+  return [microBatchProgram(training, microBatch), updateProgram(training, microBatch)];
+}
+
 /** @param microBatch samples that are computed at a time; the step's gradients are the same within rounding */
 export function compileStep(backend: Backend, training: TrainingStep, microBatch: number): CompiledTraining {
-  if (microBatch >= training.batch) {
-    const program = trainingStepProgram(training);
-    const buffers = allocateState(backend, program);
-    return { step: wholeStep(backend.compile(program, buffers)), buffers };
-  }
-  const programs = [microBatchProgram(training, microBatch), updateProgram(training, microBatch)] as const;
+  const programs = stepPrograms(training, microBatch);
   const buffers = allocateState(backend, ...programs);
-  const [part, update] = [backend.compile(programs[0], buffers), backend.compile(programs[1], buffers)];
+  const part = backend.compile(programs[0], buffers);
+  if (programs.length === 1) return { step: wholeStep(part), buffers };
+  const update = backend.compile(programs[1], buffers);
   return { step: new AccumulatedStep({ part, update, buffers }, training, microBatch), buffers };
 }
 

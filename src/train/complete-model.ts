@@ -21,8 +21,10 @@ const settingsOf: Readonly<Record<ModelConfig['kind'], readonly string[]>> = {
   ],
   'text-dit': ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'text', 'timeScale'],
   'expression-dit': ['width', 'depth', 'heads', 'groupSize', 'genes', 'classes', 'timeScale'],
+  custom: ['classes'],
 };
 const presetSizes = ['width', 'depth', 'heads', 'patchSize'] as const;
+const fixedDefaults = { timeScale: 1000, reverseTime: false };
 /** What only the data can tell where the config does not. */
 const fromData = new Set(['channels', 'imageSize', 'classes', 'genes']);
 
@@ -48,8 +50,14 @@ export function completeModel(
     problems.push(`model.${name}: no setting of the model ${kind}. There are ${names.join(', ')}.`);
   }
   const text = kind === 'text-dit' ? { text: completeText(parsed.text ?? {}) } : {};
-  const timing = kind === 'dit' ? { reverseTime: false } : {};
-  const complete: Settings = { kind, ...timing, ...dataSizes(kind, facts), ...sizes, ...given, ...text };
+  const complete: Settings = {
+    kind,
+    ...fixedDefaults,
+    ...dataSizes(kind, facts),
+    ...sizes,
+    ...given,
+    ...text,
+  };
   if (problems.length === 0) {
     for (const name of names.filter((setting) => complete[setting] === undefined)) {
       const wanted = fromData.has(name)

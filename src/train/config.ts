@@ -42,8 +42,8 @@ export interface LoaderConfig {
   readonly onBadSample: BadSamplePolicy;
 }
 
-/** By what the data are: images, with classes or without; images with captions; gene expression. */
-export type ModelConfig = ImageModel | TextModel | ExpressionModel;
+/** By what the data are: images, with classes or without; images with captions; gene expression. Or what a program brings. */
+export type ModelConfig = ImageModel | TextModel | ExpressionModel | CustomModel;
 
 interface Sizes {
   /** Features of a token. */
@@ -84,6 +84,13 @@ export interface ExpressionModel extends Sizes {
   /** Genes of a token. */
   readonly groupSize: number;
   /** 0: without labels. */
+  readonly classes: number;
+}
+
+/** A `Model` of the program that trains. */
+export interface CustomModel {
+  readonly kind: 'custom';
+  /** That it is told labels of, as `labelCondition` declares them; by default those of the data. 0: it is told nothing. */
   readonly classes: number;
 }
 

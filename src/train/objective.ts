@@ -5,8 +5,9 @@ import { type Objective, samplerOf } from '../flow/objective.ts';
 import { rectifiedFlow } from '../flow/rectified-flow.ts';
 import { type AnySamplerName, type SamplerName, samplers } from '../flow/samplers.ts';
 import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
-import { configError, describeProblem } from './config-problems.ts';
+import { describeProblem } from './config-problems.ts';
 import type { FlowConfig, RunConfig } from './config.ts';
+import { checkOwn } from './own.ts';
 
 /** What a config calls "custom", which the program that trains, resumes or samples hands over. */
 export interface OwnFlow {
@@ -29,7 +30,7 @@ export function samplersOf(kind: FlowConfig['objective']['kind']): readonly AnyS
  */
 export function objectiveOf({ flow, sample }: Pick<RunConfig, 'flow' | 'sample'>, own: OwnFlow): Objective {
   const { objective: settings, lossWeighting } = flow;
-  checkOwn('objective', 'objective', settings.kind, own.objective);
+  checkOwn('flow.objective', 'objective', settings.kind, own.objective);
   switch (settings.kind) {
     case 'rectified-flow':
       return rectifiedFlow(lossWeighting);
@@ -46,20 +47,10 @@ export function objectiveOf({ flow, sample }: Pick<RunConfig, 'flow' | 'sample'>
  * @throws RectiflowError where the config and what is handed over do not fit together
  */
 export function timesOf({ timeSampling }: FlowConfig, { timeSampler }: OwnFlow): TimeDistribution {
-  checkOwn('timeSampling', 'time sampler', timeSampling.kind, timeSampler);
+  checkOwn('flow.timeSampling', 'time sampler', timeSampling.kind, timeSampler);
   return timeSampling.kind === 'custom'
     ? { ...timeSampling, fromUniform: (u) => timeSampler!.fromUniform(u) }
     : timeSampling;
-}
-
-function checkOwn(setting: string, what: string, kind: string, own: object | undefined): void {
-  if ((kind === 'custom') === (own !== undefined)) return;
-  const path = `flow.${setting}`;
-  throw configError('config', [
-    own
-      ? describeProblem([path, 'kind'], `custom, because the program hands over its own ${what}`, kind)
-      : `${path}: a custom ${what} is handed over by the program that trains. Run, resume or sample it from that program`,
-  ]);
 }
 
 /** What the objective asks of other settings. */

@@ -70,7 +70,8 @@ function fillIn(
   const { flow, sample } = parsed;
   const isConditional = classes > 0 || model.kind === 'text-dit';
   const labelDropout = isConditional ? (flow.labelDropout ?? 0.1) : 0;
-  const isPicture = 'channels' in model && [1, 3].includes(model.channels) && facts?.record === undefined;
+  const channels = 'channels' in model ? model.channels : facts?.shape.length === 3 ? facts.shape[0]! : 0;
+  const isPicture = [1, 3].includes(channels) && facts?.record === undefined;
   const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
   return {
     ...parsed,
@@ -96,10 +97,13 @@ export function classesOf(model: ModelConfig): number {
 /** What settings ask of each other. */
 function checkTogether(config: RunConfig, facts: SourceFacts | undefined, problems: string[]): void {
   const { model, optimizer, ema, train, flow, sample } = config;
-  attempt(problems, () => {
-    const { sampleShape: shape } = createModel(model);
-    if (facts) checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
-  });
+  // One that the program brings is checked where it is at hand.
+  if (model.kind !== 'custom')
+    attempt(problems, () => {
+      const { sampleShape: shape } = createModel(model);
+      if (facts)
+        checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
+    });
   attempt(problems, () => {
     const { decay: kind, learningRate: peak, warmupSteps, floor } = optimizer;
     checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });

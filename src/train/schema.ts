@@ -36,13 +36,11 @@ import {
 
 type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 
-/** What is given of a model, whatever its kind, and the defaults that do not depend on the data. */
-export interface ParsedModel
-  extends Given<Omit<ImageModel, 'kind' | 'timeScale'>>, Given<Omit<ExpressionModel, 'kind' | 'timeScale'>> {
+/** What is given of a model, whatever its kind. */
+export interface ParsedModel extends Given<Omit<ImageModel, 'kind'>>, Given<Omit<ExpressionModel, 'kind'>> {
   readonly kind?: ModelConfig['kind'] | undefined;
   readonly preset?: string | undefined;
   readonly text?: Given<TextConfig> | undefined;
-  readonly timeScale: number;
 }
 
 /** A config as it is given, with the defaults that do not depend on other settings or on the data. */
@@ -61,7 +59,7 @@ export interface Parsed extends Omit<
 }
 
 const model: z.ZodType<ParsedModel> = settings({
-  kind: oneOf('dit', 'text-dit', 'expression-dit').optional(),
+  kind: oneOf('dit', 'text-dit', 'expression-dit', 'custom').optional(),
   preset: z.string({ error: 'a size and a patch size, as in DiT-S/8' }).optional(),
   width: whole(1).optional(),
   depth: whole(1).optional(),
@@ -83,7 +81,7 @@ const model: z.ZodType<ParsedModel> = settings({
     depth: whole(1).optional(),
     heads: whole(1).optional(),
   }).optional(),
-  timeScale: above0.default(1000),
+  timeScale: above0.optional(),
   reverseTime: flag.optional(),
 });
 

@@ -14,7 +14,7 @@ import { describeData } from './data-record.ts';
 import { Gallery } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
-import type { StepMetrics, TrainObserver } from './metrics.ts';
+import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { openLog } from './open-log.ts';
 import type { PreparedTraining } from './prepare.ts';
@@ -28,24 +28,6 @@ import { readStep } from './step-report.ts';
 import { dropLaterAverages, storeAverages } from './stored-averages.ts';
 import { trainedWith } from './trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
-
-/** What has become of a run. */
-export interface TrainResult {
-  /** The run's folder. */
-  readonly run: string;
-  /** Optimizer steps done. */
-  readonly step: number;
-  /** False where a signal stopped the run before its last step. */
-  readonly finished: boolean;
-  /** Of training, in all processes that took part; sampling and saving are left out. */
-  readonly seconds: number;
-  /** Of the last step logged by this process. */
-  readonly metrics: StepMetrics | undefined;
-  /** The path of the last checkpoint; undefined where no step was done. */
-  readonly checkpoint: string | undefined;
-  /** The path of the last grid of samples made by this process. */
-  readonly samples: string | undefined;
-}
 
 export class Trainer {
   readonly #training: PreparedTraining;
@@ -225,7 +207,9 @@ export class Trainer {
     const bad = { step: this.#step, epoch: this.#epoch(), ...found };
     const verdict = this.#badSteps.add(this.#step);
     await this.#folder.noteBadStep({ ...bad, finding: bad.finding ?? null });
-    this.#notice(`${describeBadStep(bad)} Nothing was changed by this step.`);
+    this.#notice(
+      `${describeBadStep(bad, this.#badSteps.recent.length === 1)} Nothing was changed by this step.`,
+    );
     if (verdict === 'skip') return false;
     await this.#saver.settled();
     const { saved } = this.#saver;

@@ -43,6 +43,10 @@ async function runExample(name: string, rectiflow: string): Promise<Finished> {
 it.each([
   ['README.md', 'quickstart'],
   ['docs/data.md', 'custom-source'],
+  ['docs/training.md', 'own-model'],
+  ['docs/training.md', 'own-objective'],
+  ['docs/training.md', 'own-times'],
+  ['docs/training.md', 'own-sink'],
 ])('%s shows the example that is tested', async (page, name) => {
   const [text, example] = await Promise.all(
     [page, `examples/${name}.ts`].map((file) => readFile(join(root, file), 'utf8')),
@@ -63,4 +67,16 @@ it('the example of a source of its own is checked, drawn and trained on', async 
   expect(code).toBe(0);
   expect(stdout).toContain("{ name: 'small', count: 5000 }, { name: 'large', count: 5000 }");
   expect(stdout).toMatch(/^Trained in runs.discs$/m);
+});
+
+it.each([
+  ['own-model', /^4 samples of runs.own-model\n$/],
+  ['own-objective', /^4 samples of runs.own-objective\n$/],
+  ['own-times', /^Trained in runs.own-times\n$/],
+  ['own-sink', /^own-sink, after step 0\n(step .*\n)*finished\n$/],
+])('the example %s trains', async (name, output) => {
+  const { code, stdout, stderr } = await runExample(name, unchanged);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(output);
 });

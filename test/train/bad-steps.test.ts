@@ -19,6 +19,12 @@ it('stops when going back did not help so often', () => {
   expect(fill()).toEqual(['skip', 'skip', 'stop']);
 });
 
+it('what was found is told of the first of a window alone', () => {
+  const bad = { step: 7, loss: 1, gradNorm: Infinity, epoch: 0, finding: 'The data hold NaN.' };
+  expect(describeBadStep(bad, true)).toBe('At step 7 the gradient norm is Infinity. The data hold NaN.');
+  expect(describeBadStep({ ...bad, step: 8 }, false)).toBe('At step 8 the gradient norm is Infinity again.');
+});
+
 it('goes on with what a run before it has counted', () => {
   expect(new BadSteps(policy, 0, [5, 9]).add(12)).toBe('roll back');
   expect(new BadSteps(policy, 0, [2, 9]).add(12)).toBe('skip');
@@ -30,6 +36,7 @@ it.each([
   [1, 3e25, 'the gradient norm is 3e+25, whose square is too large'],
 ])('says what is bad of a loss of %o and a gradient norm of %o', (loss, gradNorm, what) => {
   const bad = { step: 7, loss, gradNorm, epoch: 0, finding: undefined };
-  expect(describeBadStep(bad)).toBe(`At step 7 ${what}. Run again, all of it is finite.`);
-  expect(describeBadStep({ ...bad, finding: 'It is.' })).toBe(`At step 7 ${what}. It is.`);
+  expect(describeBadStep(bad, true)).toBe(`At step 7 ${what}. Run again, all of it is finite.`);
+  expect(describeBadStep({ ...bad, finding: 'It is.' }, true)).toBe(`At step 7 ${what}. It is.`);
+  expect(describeBadStep(bad, false)).toBe(`At step 7 ${what} again.`);
 });

@@ -1,0 +1,72 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { train } from '../../src/api/train.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { exitCodesHelp } from '../../src/cli/interrupt.ts';
+import type { ConfigInput } from '../../src/train/config.ts';
+import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { temporaryFolder } from '../support/cli.ts';
+import { stripes, tinyStripes } from '../support/tiny-run.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const page = await readFile(join(root, 'docs/training.md'), 'utf8');
+
+/** The text below a heading, up to the next one of its level. */
+function section(title: string): string {
+  const [, text] = page.split(`\n## ${title}\n`);
+  return text!.split('\n## ')[0]!;
+}
+
+const yaml = (text: string): string[] =>
+  Array.from(text.matchAll(/^```yaml\n(.*?)^```$/gms), ([, block]) => block!);
+
+/** The cells of a table's rows, without its head. */
+const rows = (text: string): string[][] =>
+  Array.from(text.matchAll(/^\|(.*)\|$/gm), ([, row]) => row!.split('|').map((cell) => cell.trim())).slice(2);
+
+const names = (cell: string): string[] => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name]) => name!);
+
+const plain: ConfigInput = { data: { source: 'digits' }, model: { preset: 'DiT-S/4' } };
+
+describe('docs/training.md', () => {
+  it('shows every setting of training, with its default', () => {
+    const [block] = yaml(section('All settings'));
+    const { optimizer, ema, train: training, heldOut, flow, sinks } = resolveConfig(plain);
+    expect(parse(block!)).toEqual({ optimizer, ema, train: training, heldOut, flow, sinks });
+  });
+
+  it.each(yaml(page))('shows settings that there are: %s', (block) => {
+    const facts = { name: 'digits', count: 60_000, shape: [1, 28, 28], classes: 10 };
+    expect(() => resolveConfig({ ...plain, ...(parse(block) as ConfigInput) }, { facts })).not.toThrow();
+  });
+
+  it('explains every field of metrics.jsonl', async () => {
+    const explained = rows(section('What is logged')).flatMap(([cell]) => names(cell!));
+    const { run } = await train(
+      { ...tinyStripes, heldOut: { count: 5, every: 4 } },
+      { runs: await temporaryFolder(), source: stripes(), backend: referenceBackend() },
+    );
+    const { records } = await readMetrics(join(run, 'metrics.jsonl'));
+    // The reference interpreter has no peak.
+    expect(explained.toSorted()).toEqual([...Object.keys(records.at(-1)!), 'mfu'].toSorted());
+  });
+
+  it('quotes what the monitor says', async () => {
+    const folder = join(root, 'src/train/monitor');
+    const files = (await readdir(folder)).map((file) => readFile(join(folder, file), 'utf8'));
+    const said = (await Promise.all(files)).join('\n');
+    const quotes = rows(section('Diagnosis')).map(([quote]) => quote!);
+    for (const part of quotes.flatMap((quote) => quote.split(' ... '))) expect(said).toContain(part);
+    expect(quotes).toHaveLength(11);
+  });
+
+  it('has the exit codes of the commands', () => {
+    const codes = rows(section('Signals and exit codes')).map(([, code]) => code);
+    expect(codes).toEqual(['0', '1', '85', '129', '130', '143']);
+    for (const code of codes) expect(exitCodesHelp).toMatch(new RegExp(`\\b${code}\\b`));
+  });
+});
