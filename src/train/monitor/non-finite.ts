@@ -115,12 +115,11 @@ function describeLayer(program: Program, node: Node): string {
   return 'of the inputs';
 }
 
-/** Whether the losses depend on what a node makes. */
+/** Whether the loss, of the step or of a sample, depends on what a node makes. */
 function isForward(program: Program, node: Node): boolean {
   const makers = makersOf(program);
-  const end = program.outputs.get('losses');
-  const last = end && makers.get(end);
-  const reached = new Set(last ? [last] : []);
+  const ends = ['loss', 'losses'].flatMap((name) => program.outputs.get(name) ?? []);
+  const reached = new Set(ends.flatMap((end) => makers.get(end) ?? []));
   for (const reader of reached) {
     for (const tensor of reader.inputs) {
       const maker = makers.get(tensor);
