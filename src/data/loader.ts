@@ -10,6 +10,8 @@ import type { Annotation, Source } from './source.ts';
 export interface Batch {
   /** [B, ...shape of a sample]; images are in [-1, 1]. */
   readonly values: Float32Array;
+  /** [B], of the samples in the source; another one stands in for one that is skipped. */
+  readonly indices: Uint32Array;
   /** [B] */
   readonly annotations: readonly Annotation[];
   /** Where the data stands once this batch is learnt: what a checkpoint has to store. */
@@ -130,6 +132,11 @@ export class Loader implements AsyncIterable<Batch> {
       const key = { seed, epoch: epochs[at]! };
       return this.#limit.run(() => this.#reader.read(indices[at]!, values, i * size, key));
     });
-    return { values, annotations: await Promise.all(reads), position };
+    return {
+      values,
+      indices: indices.slice(rank * batchSize, (rank + 1) * batchSize),
+      annotations: await Promise.all(reads),
+      position,
+    };
   }
 }

@@ -100,3 +100,8 @@ export function checkSource(source: SourceFacts, model: SampleSpec): void {
 export function imageSize(shape: ImageShape): number {
   return shape[0] * shape[1] * shape[2];
 }
+
+/** How people call a sample of a source. */
+export function nameOfSample(source: Source, index: number): string {
+  return source.describe?.(index) ?? `sample ${index} of ${source.name}`;
+}

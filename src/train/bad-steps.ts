@@ -2,7 +2,7 @@ import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import type { CompiledStep, StepInputs } from './compiled-step.ts';
 import type { BadStepsConfig } from './config.ts';
-import { explainNonFinite } from './monitor/non-finite.ts';
+import { type NameOfSample, explainNonFinite } from './monitor/non-finite.ts';
 
 /** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */
 export interface BadStep {
@@ -61,22 +61,24 @@ export class BadSteps {
   }
 }
 
-/** What the step that ran last was like, and by what. @param inputs that it ran with */
+/** What the step that ran last was like, and by what. @param inputs that it ran with @param nameOf calls a sample of them */
 export async function examine(
   executable: CompiledStep,
   inputs: StepInputs,
+  nameOf: NameOfSample,
 ): Promise<Pick<BadStep, 'loss' | 'gradNorm' | 'finding'>> {
   const [loss = NaN] = await executable.read('loss');
   const [gradNorm = NaN] = await executable.read('gradNorm');
-  return { loss, gradNorm, finding: await explainNonFinite(executable, inputs) };
+  return { loss, gradNorm, finding: await explainNonFinite(executable, inputs, nameOf) };
 }
 
 /** What to tell of a bad step. @param isFirst among those of the window: what was found is told of that alone */
-export function describeBadStep(bad: BadStep, isFirst: boolean): string {
-  const what = Number.isFinite(bad.loss) ? `the gradient norm is ${bad.gradNorm}` : `the loss is ${bad.loss}`;
+export function describeBadStep({ step, loss, gradNorm, finding }: BadStep, isFirst: boolean): string {
+  const squared = Number.isFinite(gradNorm) ? ', whose square is too large' : '';
+  const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}${squared}` : `the loss is ${loss}`;
   return isFirst
-    ? `At step ${bad.step} ${what}. ${bad.finding ?? 'Run again, all of it is finite.'}`
-    : `At step ${bad.step} ${what} again.`;
+    ? `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`
+    : `At step ${step} ${what} again.`;
 }
 
 /** What a run ends with whose steps stay bad. @param last of them @param saved the path of the last checkpoint */

@@ -12,6 +12,7 @@ import {
   reciprocal,
   reshape,
   slice,
+  square,
 } from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
@@ -48,7 +49,7 @@ export interface TrainingStep extends TrainingLoss {
 }
 
 /**
- * One optimizer step. Where the loss or the gradient's norm is not a finite number, it leaves all state as it was.
+ * One optimizer step. Where the loss or the square of the gradient's norm is not a finite number, it leaves all state as it was.
  *
  * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first, which randomness is a
  * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaDecay [];
@@ -136,8 +137,8 @@ function update(
   const gradNorm = unscaled(globalNorm(gradients));
   const clipped =
     maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
-  // Zero times a number is zero, but for infinities and NaN.
-  const nothing = add(affine(loss, 0, 0), affine(gradNorm, 0, 0));
+  // Zero times a number is zero, but for infinities and NaN. Second moments are squares, which must be finite too.
+  const nothing = add(affine(loss, 0, 0), affine(square(mul(gradNorm, clipped)), 0, 0));
   const gradScale = add(unscaled(clipped), nothing);
   const parameters = trainable.map((param, i) => {
     const beside = (prefix: string): Tensor => graph.stateful(`${prefix}${param.name}`, param.shape);

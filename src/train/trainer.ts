@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
+import { nameOfSample } from '../data/source.ts';
 import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
@@ -170,7 +171,7 @@ export class Trainer {
     const [step, update] = [this.#step + 1, this.#updates + 1];
     this.#log.watch.start();
     this.#log.waiting.start();
-    const { values, annotations, position } = await this.#loader.next();
+    const { values, indices, annotations, position } = await this.#loader.next();
     this.#log.waiting.stop();
     this.#monitor.see(values, isPicture(model.sampleShape, source.record));
     const inputs = {
@@ -185,7 +186,7 @@ export class Trainer {
     this.#step = step;
     this.#position = position;
     this.#hasUpdated = !Number.isNaN(gradScale);
-    if (!this.#hasUpdated) return this.#skip(inputs);
+    if (!this.#hasUpdated) return this.#skip(inputs, indices);
     this.#updates = update;
     this.#scaler?.grow();
     if (update === 1 || isDue(step, config.train.logEvery) || this.#isHeldOutDue()) await this.#logStep();
@@ -197,12 +198,13 @@ export class Trainer {
    * checkpoint.
    * @returns whether it is of no concern
    */
-  async #skip(inputs: StepInputs): Promise<boolean> {
-    const { executable } = this.#training;
+  async #skip(inputs: StepInputs, indices: Uint32Array): Promise<boolean> {
+    const { executable, source } = this.#training;
     const [loss = NaN] = await executable.read('loss');
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss) && this.#scaler?.backOff()) return true;
-    const bad = { step: this.#step, epoch: this.#epoch(), ...(await examine(executable, inputs)) };
+    const found = await examine(executable, inputs, (sample) => nameOfSample(source, indices[sample]!));
+    const bad = { step: this.#step, epoch: this.#epoch(), ...found };
     const verdict = this.#badSteps.add(this.#step);
     await this.#folder.noteBadStep({ ...bad, finding: bad.finding ?? null });
     this.#notice(

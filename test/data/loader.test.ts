@@ -86,6 +86,7 @@ describe('Loader', () => {
       const { indices, position } = sampler.next();
       const batch = await loader.next();
       expect(batch.position).toEqual(position);
+      expect(batch.indices).toEqual(indices);
       expect(batch.values).toEqual(Float32Array.from(indices, (index) => index / 100));
       expect(batch.annotations).toEqual([...indices].map((index) => ({ label: index % 3 })));
     }

@@ -29,3 +29,14 @@ it('goes on with what a run before it has counted', () => {
   expect(new BadSteps(policy, 0, [5, 9]).add(12)).toBe('roll back');
   expect(new BadSteps(policy, 0, [2, 9]).add(12)).toBe('skip');
 });
+
+it.each([
+  [NaN, NaN, 'the loss is NaN'],
+  [1, Infinity, 'the gradient norm is Infinity'],
+  [1, 3e25, 'the gradient norm is 3e+25, whose square is too large'],
+])('says what is bad of a loss of %o and a gradient norm of %o', (loss, gradNorm, what) => {
+  const bad = { step: 7, loss, gradNorm, epoch: 0, finding: undefined };
+  expect(describeBadStep(bad, true)).toBe(`At step 7 ${what}. Run again, all of it is finite.`);
+  expect(describeBadStep({ ...bad, finding: 'It is.' }, true)).toBe(`At step 7 ${what}. It is.`);
+  expect(describeBadStep(bad, false)).toBe(`At step 7 ${what} again.`);
+});

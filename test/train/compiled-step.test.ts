@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Backend, Buffer } from '../../src/backends/backend.ts';
@@ -109,6 +110,26 @@ describe.each([4, 3])('a step of 4 samples, %i at a time, that is not finite', (
     expect((await spoilt.step.read('gradScale'))[0]).toBeGreaterThan(0);
     expect(await contents(spoilt.buffers)).toEqual(await contents(clean.buffers));
   });
+});
+
+it.each([
+  ['nothing', undefined],
+  ['a step', 0.5],
+])('gradients whose norm is finite, but not its square, are %s with a clip of %o', async (what, clip) => {
+  const step = training(4, { maxGradNorm: clip });
+  const made = await compiled(cpuBackend({ threads: 1 }), step, 4);
+  const weight = made.buffers.get('final_layer.linear.weight')!;
+  await weight.write((await weight.read()).map((_, i) => (i % 7) * 1e13));
+  const before = await contents(made.buffers);
+  await made.step.run(inputs(4, 1));
+  const [loss] = await made.step.read('loss');
+  const [norm] = await made.step.read('gradNorm');
+  expect(loss).toBeLessThan(Infinity);
+  expect(norm).toBeLessThan(Infinity);
+  expect(Math.fround(norm! ** 2)).toBe(Infinity);
+  const after = await contents(made.buffers);
+  expect([...after.values()].every((values) => values.every(Number.isFinite))).toBe(true);
+  expect(isDeepStrictEqual(after, before)).toBe(what === 'nothing');
 });
 
 describe('a scaled loss', () => {

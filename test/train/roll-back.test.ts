@@ -179,7 +179,7 @@ describe('a run that stays bad', () => {
     const run = join(runs, 'stripes');
     await expect(problem).rejects.toThrow(
       `${run}: training diverged: 2 of the last 3 steps were not finite, after going back once. ` +
-        'At step 6 the loss is NaN. The data hold NaN once among 480 numbers, in sample 2 of the batch (counted from 0).',
+        'At step 6 the loss is NaN. The data hold NaN once among 480 numbers, in sample 2 of the batch (counted from 0), which is sample 8 of stripes.',
     );
     await expect(problem).rejects.toThrow(
       `Each is described in ${join(run, 'bad-steps.jsonl')}. The last good checkpoint is ${join(run, 'checkpoints', 'step-0000004')}.`,

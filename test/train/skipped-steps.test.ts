@@ -59,13 +59,22 @@ describe('a run with a bad step', () => {
   it('tells what is bad, counts it and logs no number of it', async () => {
     const runs = await temporaryFolder();
     const notices: string[] = [];
+    const read: number[] = [];
+    const source = spoilt(stripes(), [5]);
     const { run, metrics } = await train(withTrain({ microBatch: 2 }), {
       runs,
-      source: spoilt(stripes(), [5]),
+      source: {
+        ...source,
+        read: (index, ...rest) => {
+          read.push(index);
+          return source.read(index, ...rest);
+        },
+        describe: (index) => `row ${index}`,
+      },
       backend: referenceBackend(),
       onNotice: (text) => notices.push(text),
     });
-    const finding = `The data hold NaN once among 192 numbers, in sample ${spoiltPlace} of the batch (counted from 0)`;
+    const finding = `The data hold NaN once among 192 numbers, in sample ${spoiltPlace} of the batch (counted from 0), which is row ${read[4 * 5 + spoiltPlace]}.`;
     expect(notices.filter((text) => text.includes('step 5'))).toEqual([
       expect.stringContaining(`At step 5 the loss is NaN. ${finding}`),
     ]);

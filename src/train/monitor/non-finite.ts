@@ -6,15 +6,23 @@ import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { CompiledStep, StepInputs } from '../compiled-step.ts';
 import { statePrefixes } from '../step.ts';
 
+/** @param sample its place in the batch */
+export type NameOfSample = (sample: number) => string;
+
 /**
  * Runs a step again under inspection, which changes no state, and tells what was first NaN or infinite: an input, a weight, or
  * what an op made, in which layer, in which pass, for which samples.
+ * @param nameOf calls a sample by more than its place in the batch
  * @returns sentences; undefined where all is finite
  */
-export async function explainNonFinite(step: CompiledStep, inputs: StepInputs): Promise<string | undefined> {
+export async function explainNonFinite(
+  step: CompiledStep,
+  inputs: StepInputs,
+  nameOf?: NameOfSample,
+): Promise<string | undefined> {
   for (const piece of await step.pieces(inputs)) {
     const finding = await piece.executable.inspect(piece.inputs);
-    if (finding) return describeFinding(piece.executable.program, finding, piece.firstSample);
+    if (finding) return describeFinding(piece.executable.program, finding, piece.firstSample, nameOf);
   }
   return undefined;
 }
@@ -23,10 +31,15 @@ export async function explainNonFinite(step: CompiledStep, inputs: StepInputs): 
  * @param program of the executable that has inspected it: its first input is x0 [B, ...], one of its outputs is `losses`
  * @param firstSample the index of the first of its samples
  */
-export function describeFinding(program: Program, finding: Finding, firstSample = 0): string {
+export function describeFinding(
+  program: Program,
+  finding: Finding,
+  firstSample = 0,
+  nameOf?: NameOfSample,
+): string {
   const { tensor, node, largestInput } = finding;
   const what = describeNumbers(finding);
-  const samples = describeSamples(program, finding, firstSample);
+  const samples = describeSamples(program, finding, firstSample, nameOf);
   if (tensor.origin === 'input') {
     const subject = tensor.name === 'x0' ? 'The data hold' : `The input ${tensor.name} holds`;
     return `${subject} ${what}${samples}.`;
@@ -55,16 +68,23 @@ function times(count: number): string {
 }
 
 /** Which samples of the batch, where the first axis is that of the batch, or of the batch with the tokens. */
-function describeSamples(program: Program, { tensor, node, rows }: Finding, first: number): string {
+function describeSamples(
+  program: Program,
+  { tensor, node, rows }: Finding,
+  first: number,
+  nameOf?: NameOfSample,
+): string {
   const batch = program.inputs.find(({ name }) => name === 'x0')?.shape[0];
   const perSample = batch === undefined ? NaN : (tensor.shape[0] ?? NaN) / batch;
   // The first axis of a weight's gradient may be as long by chance.
   if (!Number.isInteger(perSample) || !(node === undefined || isForward(program, node))) return '';
   const samples = [...new Set(rows.map((row) => first + Math.floor(row / perSample)))];
   if (samples.length === batch) return ', in all samples of the batch';
-  const shown = samples.slice(0, mostSamples).join(', ');
+  const shown = samples.slice(0, mostSamples);
   const more = samples.length > mostSamples ? ` and ${samples.length - mostSamples} more` : '';
-  return `, in ${samples.length === 1 ? 'sample' : 'samples'} ${shown}${more} of the batch (counted from 0)`;
+  const isOne = samples.length === 1;
+  const names = nameOf ? `, which ${isOne ? 'is' : 'are'} ${shown.map(nameOf).join(', ')}${more}` : '';
+  return `, in ${isOne ? 'sample' : 'samples'} ${shown.join(', ')}${more} of the batch (counted from 0)${names}`;
 }
 
 const mostSamples = 8;
@@ -95,12 +115,11 @@ function describeLayer(program: Program, node: Node): string {
   return 'of the inputs';
 }
 
-/** Whether the losses depend on what a node makes. */
+/** Whether the loss, of the step or of a sample, depends on what a node makes. */
 function isForward(program: Program, node: Node): boolean {
   const makers = makersOf(program);
-  const end = program.outputs.get('losses');
-  const last = end && makers.get(end);
-  const reached = new Set(last ? [last] : []);
+  const ends = ['loss', 'losses'].flatMap((name) => program.outputs.get(name) ?? []);
+  const reached = new Set(ends.flatMap((end) => makers.get(end) ?? []));
   for (const reader of reached) {
     for (const tensor of reader.inputs) {
       const maker = makers.get(tensor);

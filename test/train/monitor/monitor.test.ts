@@ -47,6 +47,17 @@ describe('a run tells', () => {
     expect(await readFile(join(run, 'notices.log'), 'utf8')).toBe(`step 1: ${said[0]}\n`);
   });
 
+  it('that its data are bytes, though the first batch holds a NaN', async () => {
+    const spoilt = changed(changed(greys(), toBytes), (values, read) => {
+      if (read === 0) values[0] = NaN;
+    });
+    const { said } = await notices(spoilt, { steps: 20, loader: { cacheMiB: 0, workers: 1 } });
+    expect(said).toEqual([
+      expect.stringMatching(/^At step 1 the loss is NaN\. The data hold NaN once/),
+      expect.stringMatching(/^The data are not in \[-1, 1\]: the first batch holds values from 21/),
+    ]);
+  });
+
   it('that its learning rate is too small', async () => {
     const { said } = await notices(greys(), { learningRate: 1e-9 });
     expect(said).toEqual([expect.stringMatching(/^The loss is not falling: .*too small/)]);
