@@ -77,7 +77,7 @@ async function measureCase(name: CaseName, { rounds, threads }: Options): Promis
     await runFolder.close();
     await rm(folder, { recursive: true, force: true });
   }
-  const tensors = Object.values(snapshot.parts).flatMap((part) => [...part.values()]);
+  const tensors = Object.values(snapshot.parts).flatMap((part) => [...(part?.values() ?? [])]);
   const bytes = tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
   const slower = beside.map((time, i) => time / alone[i]! - 1);
   return [

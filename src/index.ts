@@ -48,13 +48,15 @@ export type { Histogram } from './sinks/histogram.ts';
 export type { MetricSink, RunOutcome, SinkStart } from './sinks/metric-sink.ts';
 export type { SinksConfig } from './sinks/settings.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
-export type { StepMetrics, TrainObserver, TrainStart } from './train/metrics.ts';
+export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
 export { openSource } from './train/open-source.ts';
+export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
+export { type TrainingPlan, planTraining } from './train/plan-training.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
 export type { Facts, Reading, ValueRange, WatchedConfig } from './train/monitor/detector.ts';
 export { Monitor } from './train/monitor/monitor.ts';
 export { explainNonFinite } from './train/monitor/non-finite.ts';
-export { type TrainResult, Trainer } from './train/trainer.ts';
+export { Trainer } from './train/trainer.ts';
 
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';

@@ -162,11 +162,15 @@ async function trainOrGoOn(
   if (!finished) options.signal?.throwIfAborted();
 }
 
-/** All that changes results; the precision is what the machine has where a run leaves it open. */
+/** All that changes results; precision and micro-batch are what the machine has where a run leaves them open. */
 function settingsOf(config: RunConfig): unknown {
   const { train: training } = config;
   return JSON.parse(
-    JSON.stringify({ ...config, backend: undefined, train: { ...training, precision: undefined } }),
+    JSON.stringify({
+      ...config,
+      backend: undefined,
+      train: { ...training, precision: undefined, microBatch: undefined, memoryMiB: undefined },
+    }),
   );
 }
 

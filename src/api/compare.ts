@@ -39,7 +39,7 @@ export async function compareRun(
     throw runError(
       run,
       `was trained on ${data.source}, not on gene expression`,
-      'Compare a run on an .h5ad file',
+      'Compare a run on an .h5ad file; rectiflow compare ddpm is for any data',
     );
   }
   if (data.holdOut === 0) {

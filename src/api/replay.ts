@@ -63,47 +63,85 @@ export async function replay(
   const current = resolveConfig(recorded as ConfigInput, { origin: file });
   const logged = await loggedLosses(run, first, last);
   const saved = await listCheckpoints(checkpointFolder(run));
-  const checkpoint = await firstIntact(run, saved.filter((step) => step < first).toReversed(), options);
-  // The next one knows with which settings these steps were done; those of today may be others.
-  const next = await firstIntact(
-    run,
-    saved.filter((step) => step >= first),
-    options,
-  );
-  const { data, loader, backend: engine } = current;
-  const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
+  const before = await firstIntact(run, saved.filter((step) => step < first).toReversed(), options);
+  const after: SavedCheckpoint[] = [];
+  for (const step of saved.filter((each) => each >= first)) {
+    if ((after.at(-1)?.step ?? 0) >= last) break;
+    const next = await firstIntact(run, [step], options);
+    if (next) after.push(next);
+  }
   const steps: ReplayedStep[] = [];
-  await withSource(config.data, options, async (source) => {
-    const backend = backendFor(config, options);
-    const known = next ?? checkpoint;
-    if (known) for (const change of changesSince(known, config, backend, file)) options.onNotice?.(change);
-    const captions = await withKeptTokenizer(config.model, run);
-    const training = await prepareTraining({
-      config: looking(config),
-      backend,
-      source,
-      checkpoint,
-      captions,
-      objective,
-      timeSampler,
-      model,
-    });
-    await inTemporaryRun(training.config, async (folder) => {
-      const trainer = await Trainer.open(training, folder, {
-        ...(options.onNotice && { onNotice: options.onNotice }),
-        onStep: ({ step, loss }) => {
-          options.onProgress?.(step, last);
-          const wanted = logged.get(step);
-          if (wanted === undefined) return;
-          const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
-          steps.push(compared);
-          options.onCompared?.(compared);
-        },
+  const lastLogged = Math.max(...logged.keys());
+  await withSource(current.data, options, async (source) => {
+    for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
+      const { data, loader, backend: engine } = current;
+      const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
+      const backend = backendFor(config, options);
+      const known = next ?? checkpoint;
+      if (known) for (const change of changesSince(known, config, backend, file)) options.onNotice?.(change);
+      const captions = await withKeptTokenizer(config.model, run);
+      const training = await prepareTraining({
+        config: looking(config),
+        backend,
+        source,
+        checkpoint,
+        captions,
+        objective,
+        timeSampler,
+        model,
       });
-      await trainer.replay(Math.max(...logged.keys()), options.signal);
-    });
+      await inTemporaryRun(training.config, async (folder) => {
+        const trainer = await Trainer.open(training, folder, {
+          ...(options.onNotice && { onNotice: options.onNotice }),
+          onStep: ({ step, loss }) => {
+            options.onProgress?.(step, last);
+            const wanted = logged.get(step);
+            if (wanted === undefined) return;
+            const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
+            steps.push(compared);
+            options.onCompared?.(compared);
+          },
+        });
+        await trainer.replay(end, options.signal);
+      });
+    }
   });
-  return { from: checkpoint?.step ?? 0, steps };
+  return { from: before?.step ?? 0, steps };
+}
+
+/** Steps that were done with the same settings. */
+interface Stretch {
+  /** After which they come; undefined for the beginning. */
+  readonly checkpoint: SavedCheckpoint | undefined;
+  /** The first that was saved during them: it knows with which settings they were done, those of today may be others. */
+  readonly next: SavedCheckpoint | undefined;
+  readonly end: number;
+}
+
+/**
+ * A range of steps, cut where the settings were changed.
+ * @param before the last checkpoint before the range
+ * @param after those from its first step on, in order
+ */
+function stretchesOf(
+  before: SavedCheckpoint | undefined,
+  after: readonly SavedCheckpoint[],
+  last: number,
+): Stretch[] {
+  const stretches: Stretch[] = [];
+  let [checkpoint, next] = [before, after[0]];
+  for (const [i, saved] of after.entries()) {
+    const following = after[i + 1];
+    if (saved.step >= last || following === undefined || isTrainedAlike(saved, following)) continue;
+    stretches.push({ checkpoint, next, end: saved.step });
+    [checkpoint, next] = [saved, following];
+  }
+  return [...stretches, { checkpoint, next, end: last }];
+}
+
+function isTrainedAlike(...saved: readonly [SavedCheckpoint, SavedCheckpoint]): boolean {
+  const [first, second] = saved.map((each) => JSON.stringify(configOf(each)));
+  return first === second;
 }
 
 /** The config with every step looked at and nothing done or told beside: neither changes what a step computes. */
@@ -129,11 +167,11 @@ async function loggedLosses(run: string, first: number, last: number): Promise<M
   const [from, to] = [all[0]?.[0], all.at(-1)?.[0]];
   const before = all.findLast(([step]) => step < first)?.[0];
   const after = all.find(([step]) => step > last)?.[0];
-  const near = [before, after].filter((step) => step !== undefined).join(' and ');
+  const near = [before, after].filter((step) => step !== undefined);
   const advice =
     from === undefined
       ? 'It has logged no step yet'
-      : `It logged steps from ${from} to ${to}; the nearest to these are ${near}`;
+      : `It logged steps from ${from} to ${to}; the nearest to these ${near.length === 1 ? 'is' : 'are'} ${near.join(' and ')}`;
   throw runError(run, `no loss of steps ${first} to ${last} was logged`, advice);
 }
 

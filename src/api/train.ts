@@ -7,7 +7,8 @@ import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData } from '../train/resolve-config.ts';
 import { changesSince } from '../train/trained-with.ts';
-import { type TrainResult, Trainer } from '../train/trainer.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { TrainResult } from '../train/metrics.ts';
 import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSource } from './parts.ts';
 
 export interface TrainOptions extends RunOptions {
@@ -29,7 +30,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-    const { objective, timeSampler, model } = options;
+    const { objective, timeSampler, model, onNotice, onPlan } = options;
     const training = await prepareTraining({
       config: precise,
       backend,
@@ -37,8 +38,10 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
       objective,
       timeSampler,
       model,
+      onNotice,
+      onPlan,
     });
-    const folder = await createRun(runs, precise);
+    const folder = await createRun(runs, training.config);
     try {
       await keepTokenizer(precise.model, folder.path);
       return await runTraining(training, folder, options);
@@ -72,7 +75,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
       const captions = await withKeptTokenizer(config.model, run);
-      const { objective, timeSampler, model } = options;
+      const { objective, timeSampler, model, onNotice, onPlan } = options;
       const training = await prepareTraining({
         config,
         backend,
@@ -82,7 +85,8 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
         objective,
         timeSampler,
         model,
-        onNotice: options.onNotice,
+        onNotice,
+        onPlan,
       });
       return runTraining(training, folder, options);
     });

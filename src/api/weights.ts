@@ -48,7 +48,7 @@ export async function averageOf(
   if (made.error > tolerableError) {
     const missed = `${(100 * made.error).toFixed(0)} %`;
     onNotice?.(
-      `the profile of length ${length} is missed by ${missed}: too few averages were stored for it (ema.snapshotEvery)`,
+      `the profile of length ${length} is missed by ${missed}: too few averages were stored for it. Give a greater length, or store more often (a smaller ema.snapshotEvery)`,
     );
   }
   return made;

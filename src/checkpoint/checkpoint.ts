@@ -140,19 +140,20 @@ export async function latestCheckpoint(
   folder: string,
   onDamaged: (problem: RectiflowError) => void = () => {},
 ): Promise<SavedCheckpoint> {
-  const problems: string[] = [];
+  const problems: RectiflowError[] = [];
   for (const step of (await listCheckpoints(folder)).toReversed()) {
     try {
-      return await verifyCheckpoint(join(folder, stepName(step)));
+      const saved = await verifyCheckpoint(join(folder, stepName(step)));
+      for (const problem of problems) onDamaged(problem);
+      return saved;
     } catch (error) {
       if (!(error instanceof RectiflowError)) throw error;
-      problems.push(error.message);
-      onDamaged(error);
+      problems.push(error);
     }
   }
   if (problems.length === 0)
     throw runError(folder, 'there is no checkpoint yet', 'Train until the first one is saved');
-  const list = problems.map((problem) => `\n  ${problem}`).join('');
+  const list = problems.map(({ message }) => `\n  ${message}`).join('');
   const advice = 'Restore one from a backup, or train again.';
   throw new RectiflowError('run', `${folder}: no checkpoint is intact:${list}\n${advice}`);
 }

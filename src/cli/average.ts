@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { averageRun } from '../api/average.ts';
 import { formatInteger } from './format.ts';
 import { numberFrom0, wholeNumber } from './options.ts';
-import { findRun, shortPath } from './paths.ts';
+import { findRun, shellWord, shortPath } from './paths.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -40,6 +40,9 @@ Examples:
           `The average of length ${options.length} at step ${formatInteger(step)}, its profile met within ${(100 * error).toFixed(2)} %`,
         );
         console.log(`Written: ${shortPath(path)}`);
+        const at = options.checkpoint === undefined ? '' : ` --checkpoint ${options.checkpoint}`;
+        const run = shellWord(shortPath(findRun(given)));
+        console.log(`Make samples:  npx rectiflow sample ${run} --ema-length ${options.length}${at}`);
       });
     });
 }

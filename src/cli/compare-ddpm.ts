@@ -77,7 +77,7 @@ async function showTrainings<T>(
         const from =
           step === steps ? ', trained before' : step > 0 ? `, from step ${formatInteger(step)}` : '';
         say(`run      ${shortPath(run)}${from}`);
-        progress = new Progress({ output: process.stdout, steps, from: step });
+        progress = new Progress({ output: process.stdout, steps });
       },
       onStep: (metrics) => progress?.update(metrics),
       onProgress(done, total) {

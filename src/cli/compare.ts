@@ -19,7 +19,7 @@ interface Options {
 
 export function compareCommand(): Command {
   return new Command('compare')
-    .summary('compare generated cells with real ones that training never saw')
+    .summary('compare generated cells with real ones; compare ddpm: rectified flow with DDPM, on any data')
     .description(
       'Gene expression: makes cells of each class and compares their mean expression and their share of zeros with those of ' +
         'the cells that data.holdOut kept out of training. The cells trained on are compared too: that is how near real cells come.',

@@ -4,6 +4,7 @@ import { diagnose } from '../api/doctor/diagnose.ts';
 import { loadConfig } from '../train/load-config.ts';
 import { formatInteger } from './format.ts';
 import { collect } from './options.ts';
+import { shellWord } from './paths.ts';
 import { runTask } from './task.ts';
 
 const marks: Readonly<Record<Check['status'], string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
@@ -38,7 +39,15 @@ Examples:
             console.log(`${marks[status]}  ${name.padEnd(13)}  ${text}`);
           },
         });
-        if (checks.some(({ status }) => status === 'fail')) process.exitCode = 1;
+        clear();
+        const failed = checks.filter(({ status }) => status === 'fail').length;
+        if (failed > 0) {
+          process.exitCode = 1;
+          console.log(`\n${failed} ${failed === 1 ? 'check' : 'checks'} failed: training would get nowhere.`);
+          return;
+        }
+        const args = [target, ...set.flatMap((setting) => ['--set', setting])];
+        console.log(`\nNo check failed. Train it:  npx rectiflow train ${args.map(shellWord).join(' ')}`);
       });
     });
 }

@@ -24,12 +24,12 @@ export function formatFlops(operations: number): string {
   return scaled(operations, 1000, flopPrefixes);
 }
 
-/** `2.1e-3`, `0.312`, `14.2`: three digits where they say something. */
+/** `2.1e-3`, `0.312`, `14.2`, `12,465`: three digits where they say something. */
 export function formatValue(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (value !== 0 && (size < 0.01 || size >= 1e5)) return value.toExponential(1);
-  return size >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return size >= 100 ? formatInteger(value) : value.toPrecision(3);
 }
 
 /** `0.3s`, `42s`, `4m 07s`, `2h 05m`, `3d 04h` */

@@ -12,8 +12,12 @@ SIGUSR1, which clusters send before the time of a job is up (put it back into th
  * Aborts at the first Ctrl-C (SIGINT), SIGTERM, SIGHUP (the terminal was closed) or SIGUSR1. A Ctrl-C after that leaves at
  * once; other signals do not, because terminals and schedulers send several.
  * @param onFirst is called at the first, to say what happens now
+ * @param onLeave is called before it leaves
  */
-export function interruptible(onFirst: () => void): { readonly signal: AbortSignal; exitCode(): number } {
+export function interruptible(
+  onFirst: () => void,
+  onLeave: () => void = () => {},
+): { readonly signal: AbortSignal; exitCode(): number } {
   const controller = new AbortController();
   let code = 0;
   for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGUSR1'] as const) {
@@ -22,7 +26,10 @@ export function interruptible(onFirst: () => void): { readonly signal: AbortSign
         code = exitCodes[name];
         controller.abort();
         onFirst();
-      } else if (name === 'SIGINT') process.exit(exitCodes.SIGINT);
+      } else if (name === 'SIGINT') {
+        onLeave();
+        process.exit(exitCodes.SIGINT);
+      }
     });
   }
   // A file beyond `ulimit -f` must be an error that names it, as on a full disk: this signal would end the process.

@@ -29,7 +29,8 @@ const program = new Command('rectiflow')
 Try:
   rectiflow train digits                      train on handwritten digits
   rectiflow sample runs/digits --labels 0-9   make digits with what was trained
-  rectiflow data check my-config.yaml         say what is wrong with your own data`,
+  rectiflow data check my-config.yaml         say what is wrong with your own data
+  rectiflow doctor my-config.yaml             check all that training on it needs, before it begins`,
   );
 
 for (const command of [

@@ -58,11 +58,11 @@ function describeHeldOut(metrics: Known): string | undefined {
     return undefined;
   const parts = [
     `loss ${formatValue(heldOutLoss)}`,
-    `EMA ${formatValue(heldOutLossEma)}`,
+    `with EMA weights ${formatValue(heldOutLossEma)}`,
     ...(heldOutLossUnconditional === undefined
       ? []
-      : [`told no conditions ${formatValue(heldOutLossUnconditional)}`]),
-    `samples that are trained on ${formatValue(trainedLoss)}`,
+      : [`without conditions ${formatValue(heldOutLossUnconditional)}`]),
+    `on samples of the training ${formatValue(trainedLoss)}`,
   ];
   return parts.join(', ');
 }

@@ -10,8 +10,6 @@ export type Output = Pick<NodeJS.WriteStream, 'write'> & {
 export interface ProgressOptions {
   readonly output: Output;
   readonly steps: number;
-  /** Steps that were done before this process. */
-  readonly from: number;
   /** Milliseconds; replaced in tests. */
   readonly now?: () => number;
 }
@@ -28,18 +26,16 @@ const clearLine = '\r\u001b[K';
 export class Progress {
   readonly #output: Output;
   readonly #steps: number;
-  readonly #from: number;
   readonly #now: () => number;
-  readonly #started: number;
+  /** The step shown first, and when: until then the first batch was waited for, and kernels were measured. */
+  #first: { readonly step: number; readonly at: number } | undefined;
   #shown = -Infinity;
   #line = '';
 
-  constructor({ output, steps, from, now = () => performance.now() }: ProgressOptions) {
+  constructor({ output, steps, now = () => performance.now() }: ProgressOptions) {
     this.#output = output;
     this.#steps = steps;
-    this.#from = from;
     this.#now = now;
-    this.#started = now();
   }
 
   update(metrics: StepMetrics): void {
@@ -68,10 +64,12 @@ export class Progress {
 
   /** The most important first: a narrow terminal drops the last. */
   #describe({ step, loss, learningRate, gradNorm, samplesPerSecond, dataWait }: StepMetrics): string[] {
-    const perStep = (this.#now() - this.#started) / 1000 / (step - this.#from);
-    const left = step === this.#steps ? [] : [`${formatDuration(perStep * (this.#steps - step))} left`];
-    // The first step waits for the first batch in any case.
-    const waits = dataWait > notableWait && step > this.#from + 1;
+    const first = (this.#first ??= { step, at: this.#now() });
+    const isFirst = step === first.step;
+    const perStep = (this.#now() - first.at) / 1000 / (step - first.step);
+    const hasEstimate = !isFirst && step < this.#steps;
+    const left = hasEstimate ? [`${formatDuration(perStep * (this.#steps - step))} left`] : [];
+    const waits = dataWait > notableWait && !isFirst;
     return [
       `loss ${formatValue(loss)}`,
       ...left,

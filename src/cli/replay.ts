@@ -13,6 +13,7 @@ export function replayCommand(): Command {
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .requiredOption('--steps <first..last>', 'the steps to compare, as in 1001..1100', stepRange)
+    .addHelpText('after', '\nExample:\n  rectiflow replay runs/digits --steps 1001..1100')
     .action(async (given: string, { steps: [first, last] }: { steps: [number, number] }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { steps } = await replay(findRun(given), first, last, {

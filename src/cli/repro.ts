@@ -19,6 +19,13 @@ export function reproCommand(): Command {
       'the file to write (default: <run>.repro.json), which must not be there yet',
       jsonFile,
     )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rectiflow repro runs/digits
+  rectiflow train digits.repro.json`,
+    )
     .action(async (given: string, { out }: { out?: string }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const record = await recordReproduction(findRun(given), {

@@ -1,8 +1,10 @@
 // What `train` and `resume` show.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TrainObserver } from '../train/metrics.ts';
-import type { TrainResult } from '../train/trainer.ts';
-import { formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
+import type { TrainObserver, TrainResult } from '../train/metrics.ts';
+import { averagesFolder } from '../train/stored-averages.ts';
+import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
+import type { TrainingPlan } from '../train/plan-training.ts';
 import { interruptible } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
@@ -21,19 +23,25 @@ export async function showRun(
     if (progress) progress.say(text);
     else output.write(`${text}\n`);
   };
-  const interrupt = interruptible(() =>
-    say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
+  let folder: string | undefined;
+  const interrupt = interruptible(
+    () => say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
+    () => {
+      if (folder) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${folder}`);
+    },
   );
   try {
     const result = await start({
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
+      onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
       onStart: ({ run, step, steps, parameters, backend, data, samples }) => {
+        folder = shellWord(shortPath(run));
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${formatInteger(samples)} samples`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
-        progress = new Progress({ output, steps, from: step });
+        progress = new Progress({ output, steps });
       },
       onStep: (metrics) => progress?.update(metrics),
       onSamples: (_, path) => say(`samples  ${shortPath(path)}`),
@@ -44,6 +52,18 @@ export async function showRun(
   } finally {
     progress?.end();
   }
+}
+
+/** `1.3 GiB estimated (state 130 MiB, ...), 12 GiB free; 256 samples a step, 4 x 64` */
+export function describePlan({ estimate, available, batchSize, microBatch }: TrainingPlan): string {
+  const { total, ...parts } = estimate;
+  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+  const divided = `${formatInteger(Math.ceil(batchSize / microBatch))} x ${formatInteger(microBatch)}`;
+  return [
+    `${formatBytes(total)} estimated (${listed.join(', ')}), ${formatBytes(available)} free; `,
+    `${formatInteger(batchSize)} ${batchSize === 1 ? 'sample' : 'samples'} a step`,
+    ...(microBatch < batchSize ? [`, ${divided}`] : []),
+  ].join('');
 }
 
 function describeEnd({ run, step, finished, seconds, metrics, checkpoint, samples }: TrainResult): string[] {
@@ -60,9 +80,17 @@ function describeEnd({ run, step, finished, seconds, metrics, checkpoint, sample
     '',
     done,
     ...describeOutcome(metrics ?? {}).map(([name, text]) => `  ${name.padEnd(10)}  ${text}`),
-    ...(samples ? [`  samples     ${shortPath(samples)}`] : []),
+    ...(samples
+      ? [
+          `  samples     ${shortPath(samples)}`,
+          `              beside it, as -path.png: how they come out of the noise`,
+        ]
+      : []),
     ...(checkpoint ? [`  checkpoint  ${shortPath(checkpoint)}`] : []),
     `  metrics     ${shortPath(join(run, 'metrics.jsonl'))}`,
     `Make more:  npx rectiflow sample ${folder}`,
+    ...(existsSync(averagesFolder(run))
+      ? [`With averages of other lengths:  npx rectiflow sample ${folder} --ema-length 0.08`]
+      : []),
   ];
 }

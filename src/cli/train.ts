@@ -11,12 +11,13 @@ interface Options {
   readonly name?: string;
   readonly steps?: number;
   readonly epochs?: number;
+  readonly effectiveBatch?: number;
   readonly threads?: number;
 }
 
 export function trainCommand(): Command {
   const list = Object.entries(recipes).map(
-    ([name, { description }]) => `  ${name.padEnd(10)}  ${description}`,
+    ([name, { description }]) => `  ${name.padEnd(13)}  ${description}`,
   );
   return new Command('train')
     .summary('train a model by a recipe or a config file')
@@ -32,6 +33,11 @@ export function trainCommand(): Command {
       'how often to see each sample, short for --set train.epochs=',
       numberFrom0(true),
     )
+    .option(
+      '--effective-batch <number>',
+      'samples of a step, computed as many at a time as fit into the memory: short for --set train.batchSize= and --set train.microBatch=auto',
+      wholeNumber(1),
+    )
     .option('--threads <number>', 'threads to compute with, short for --set backend.threads=', wholeNumber(1))
     .addHelpText(
       'after',
@@ -43,19 +49,22 @@ Examples:
   rectiflow train digits
   rectiflow train digits --steps 500 --name quick
   rectiflow train digits --set optimizer.learningRate=1e-3 --set model.depth=8
-  rectiflow train my-config.yaml
+  rectiflow train my-config.yaml --effective-batch 256
 
 Ctrl-C finishes the step, saves, and says how to go on; pressed again, it leaves at once and saves nothing more. SIGTERM,
 SIGHUP and SIGUSR1 are like the first Ctrl-C. The settings of a run are in runs/<name>/config.json.
 
 ${exitCodesHelp}`,
     )
-    .action(async (target: string, { set = [], name, steps, epochs, threads }: Options) => {
+    .action(async (target: string, { set = [], name, steps, epochs, effectiveBatch, threads }: Options) => {
       const overrides = [
         ...set,
         ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
         ...(steps === undefined ? [] : [`train.steps=${steps}`]),
         ...(epochs === undefined ? [] : [`train.epochs=${epochs}`]),
+        ...(effectiveBatch === undefined
+          ? []
+          : [`train.batchSize=${effectiveBatch}`, 'train.microBatch=auto']),
         ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
       ];
       const { config, origin } = await loadConfig(target, overrides);

@@ -16,6 +16,14 @@ import { rectifiedFlow } from './rectified-flow.ts';
 import { SampleProgress } from './sample-progress.ts';
 import { type SampleOptions, type SampleRequest, resolveRequest } from './sample-request.ts';
 
+const mostAtOnce = 64;
+
+/** How many batches samples are made in, and the size of each; the last may be filled up. @param most of a batch */
+export function batchesOf(count: number, most: number = mostAtOnce): { batches: number; size: number } {
+  const batches = Math.ceil(count / most);
+  return { batches, size: Math.ceil(count / batches) };
+}
+
 export interface FlowSamplerOptions {
   /** The most samples to make at once, which bounds the memory; 64 by default. */
   readonly batchSize?: number | undefined;
@@ -37,7 +45,7 @@ export class FlowSampler {
     backend: Backend,
     model: Model,
     weights: Buffers,
-    { batchSize = 64, objective = rectifiedFlow() }: FlowSamplerOptions = {},
+    { batchSize = mostAtOnce, objective = rectifiedFlow() }: FlowSamplerOptions = {},
   ) {
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
       throw valueError('sample', 'batchSize', 'a positive integer', batchSize);
@@ -57,8 +65,7 @@ export class FlowSampler {
     const request = resolveRequest(this.model, this.objective, options);
     const { count, seed, steps, integrator } = request;
     const elements = sizeOf(this.model.sampleShape);
-    const batches = Math.ceil(count / this.batchSize);
-    const size = Math.ceil(count / batches);
+    const { batches, size } = batchesOf(count, this.batchSize);
     const perStep = integrator.evaluationsPerStep;
     const perBatch = perStep === undefined ? undefined : steps * perStep;
     const progress = new SampleProgress(batches, perBatch, options.onProgress);

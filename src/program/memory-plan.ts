@@ -71,6 +71,27 @@ export function planMemory(program: Program): MemoryPlan {
   };
 }
 
+/**
+ * Offsets for what keeps its memory between runs: inputs, constants and outputs, which the plan has a place for as well, so that a
+ * backend is free to read them there.
+ */
+export function placeBeside(
+  program: Program,
+  { storageOf }: Pick<MemoryPlan, 'storageOf'>,
+): { readonly bytes: number; readonly offsets: ReadonlyMap<Tensor, number> } {
+  const constants = program.nodes.filter(({ op }) => op.name === 'constant');
+  const state = new Set(program.state);
+  const outputs = [...program.outputs.values()].map(storageOf).filter((tensor) => !state.has(tensor));
+  const offsets = new Map<Tensor, number>();
+  let bytes = 0;
+  for (const tensor of [...program.inputs, ...constants.map((node) => node.outputs[0]!), ...outputs]) {
+    if (offsets.has(tensor)) continue;
+    offsets.set(tensor, bytes);
+    bytes += Math.ceil(bytesOf(tensor) / alignment) * alignment;
+  }
+  return { bytes, offsets };
+}
+
 function unreadOptionalOutputs(program: Program): Set<Tensor> {
   const read = new Set([...program.outputs.values(), ...program.nodes.flatMap(({ inputs }) => inputs)]);
   const optional = program.nodes.flatMap((node) =>

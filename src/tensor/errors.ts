@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'file'
   | 'data'
   | 'backend'
+  | 'memory'
   | 'run'
   | 'internal';
 

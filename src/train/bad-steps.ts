@@ -1,6 +1,8 @@
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
+import type { CompiledStep, StepInputs } from './compiled-step.ts';
 import type { BadStepsConfig } from './config.ts';
+import { explainNonFinite } from './monitor/non-finite.ts';
 
 /** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */
 export interface BadStep {
@@ -19,19 +21,14 @@ export type Verdict = 'skip' | 'roll back' | 'stop';
 /** Counts bad steps, and says when skipping them is no longer enough. */
 export class BadSteps {
   readonly #policy: BadStepsConfig;
-  readonly #recent: BadStep[] = [];
-  #count = 0;
+  #recent: readonly number[];
   #rollBacks: number;
 
-  /** @param rollBacks done by the run before it was resumed */
-  constructor(policy: BadStepsConfig, rollBacks = 0) {
+  /** @param rollBacks done by the run before it was resumed @param recent its bad steps among the last ones */
+  constructor(policy: BadStepsConfig, rollBacks = 0, recent: readonly number[] = []) {
     this.#policy = policy;
     this.#rollBacks = rollBacks;
-  }
-
-  /** Of this process. */
-  get count(): number {
-    return this.#count;
+    this.#recent = recent;
   }
 
   get rollBacks(): number {
@@ -39,15 +36,20 @@ export class BadSteps {
   }
 
   /** The bad steps among the last ones. */
-  get recent(): readonly BadStep[] {
+  get recent(): readonly number[] {
     return this.#recent;
   }
 
-  add(bad: BadStep): Verdict {
+  /** "2 of the last 100 steps were not finite, after going back once" */
+  describe(): string {
+    const times = this.#rollBacks === 1 ? 'once' : `${this.#rollBacks} times`;
+    const tried = this.#rollBacks > 0 ? `, after going back ${times}` : '';
+    return `${this.#recent.length} of the last ${this.#policy.window} steps were not finite${tried}`;
+  }
+
+  add(bad: number): Verdict {
     const { window, rollBackAfter, stopAfter } = this.#policy;
-    this.#count++;
-    this.#recent.push(bad);
-    while (this.#recent[0]!.step <= bad.step - window) this.#recent.shift();
+    this.#recent = [...this.#recent, bad].filter((step) => step > bad - window);
     if (this.#recent.length < rollBackAfter) return 'skip';
     return this.#rollBacks < stopAfter ? 'roll back' : 'stop';
   }
@@ -55,29 +57,40 @@ export class BadSteps {
   /** After going back: steps have lower numbers from here on. */
   rolledBack(): void {
     this.#rollBacks++;
-    this.#recent.length = 0;
+    this.#recent = [];
   }
 }
 
-export function describeBadStep({ step, loss, gradNorm, finding }: BadStep): string {
-  const what = Number.isFinite(loss) ? `the gradient norm is ${gradNorm}` : `the loss is ${loss}`;
-  return `At step ${step} ${what}. ${finding ?? 'Run again, all of it is finite.'}`;
+/** What the step that ran last was like, and by what. @param inputs that it ran with */
+export async function examine(
+  executable: CompiledStep,
+  inputs: StepInputs,
+): Promise<Pick<BadStep, 'loss' | 'gradNorm' | 'finding'>> {
+  const [loss = NaN] = await executable.read('loss');
+  const [gradNorm = NaN] = await executable.read('gradNorm');
+  return { loss, gradNorm, finding: await explainNonFinite(executable, inputs) };
 }
 
-/** What a run ends with whose steps stay bad. @param saved the path of the last checkpoint */
+/** What to tell of a bad step. @param isFirst among those of the window: what was found is told of that alone */
+export function describeBadStep(bad: BadStep, isFirst: boolean): string {
+  const what = Number.isFinite(bad.loss) ? `the gradient norm is ${bad.gradNorm}` : `the loss is ${bad.loss}`;
+  return isFirst
+    ? `At step ${bad.step} ${what}. ${bad.finding ?? 'Run again, all of it is finite.'}`
+    : `At step ${bad.step} ${what} again.`;
+}
+
+/** What a run ends with whose steps stay bad. @param last of them @param saved the path of the last checkpoint */
 export function divergence(
-  { rollBacks, recent }: BadSteps,
+  last: BadStep,
+  badSteps: BadSteps,
   folder: Pick<RunFolder, 'path' | 'badStepsPath'>,
   saved: string | undefined,
 ): RectiflowError {
-  const safe = saved
-    ? `The last good checkpoint is ${saved}; nothing was saved over it`
-    : 'No checkpoint was saved yet';
-  const tried = rollBacks > 0 ? ` after going back ${rollBacks} times` : '';
+  const safe = saved ? `The last good checkpoint is ${saved}` : 'No checkpoint was saved yet';
   const problem =
-    `training diverged: ${recent.length} of the last steps were not finite${tried}. ` +
-    `${describeBadStep(recent.at(-1)!)} Each is described in ${folder.badStepsPath}. ${safe}`;
+    `training diverged: ${badSteps.describe()}. ${describeBadStep(last, true)} ` +
+    `Each is described in ${folder.badStepsPath}. ${safe}`;
   const advice =
-    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0; look at the data where they are to blame';
+    'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0 where it is 0; look at the data where they are to blame';
   return runError(folder.path, problem, advice);
 }

@@ -1,9 +1,17 @@
 // A training step, ready to run: in one go, or micro-batch by micro-batch.
 import type { Backend, Buffer, Buffers, Executable } from '../backends/backend.ts';
+import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
-import { type TrainingStep, isTotal, microBatchProgram, trainingStepProgram, updateProgram } from './step.ts';
+import {
+  type TrainingStep,
+  isTotal,
+  microBatchProgram,
+  partsOf,
+  trainingStepProgram,
+  updateProgram,
+} from './step.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
 export interface CompiledStep extends Pick<Executable, 'run' | 'read'> {
@@ -26,16 +34,22 @@ export interface CompiledTraining {
   readonly buffers: ReadonlyMap<string, Buffer>;
 }
 
+/** What a step consists of: one program, or one for each micro-batch and one that ends the step. */
+export function stepPrograms(
+  training: TrainingStep,
+  microBatch: number,
+): readonly [whole: Program] | readonly [part: Program, update: Program] {
+  if (microBatch >= training.batch) return [trainingStepProgram(training)];
+  return [microBatchProgram(training, microBatch), updateProgram(training, microBatch)];
+}
+
 /** @param microBatch samples that are computed at a time; the step's gradients are the same within rounding */
 export function compileStep(backend: Backend, training: TrainingStep, microBatch: number): CompiledTraining {
-  if (microBatch >= training.batch) {
-    const program = trainingStepProgram(training);
-    const buffers = allocateState(backend, program);
-    return { step: wholeStep(backend.compile(program, buffers)), buffers };
-  }
-  const programs = [microBatchProgram({ ...training, batch: microBatch }), updateProgram(training)] as const;
+  const programs = stepPrograms(training, microBatch);
   const buffers = allocateState(backend, ...programs);
-  const [part, update] = [backend.compile(programs[0], buffers), backend.compile(programs[1], buffers)];
+  const part = backend.compile(programs[0], buffers);
+  if (programs.length === 1) return { step: wholeStep(part), buffers };
+  const update = backend.compile(programs[1], buffers);
   return { step: new AccumulatedStep({ part, update, buffers }, training, microBatch), buffers };
 }
 
@@ -51,8 +65,6 @@ class AccumulatedStep implements CompiledStep {
   readonly #buffers: Buffers;
   readonly #training: TrainingStep;
   readonly #microBatch: number;
-  /** Outputs of the micro-batches, gathered as they come: the next one replaces what is there. */
-  readonly #perSample: Readonly<Record<string, Float32Array>>;
 
   constructor(
     { part, update, buffers }: { part: Executable; update: Executable; buffers: Buffers },
@@ -64,62 +76,54 @@ class AccumulatedStep implements CompiledStep {
     this.#buffers = buffers;
     this.#training = training;
     this.#microBatch = microBatch;
-    this.#perSample = {
-      losses: new Float32Array(training.batch),
-      times: new Float32Array(training.batch),
-    };
   }
 
   async run(inputs: StepInputs): Promise<void> {
-    const { batch } = this.#training;
-    for (const first of this.#firsts()) {
-      await this.#part.run(this.#inputsOf(inputs, first));
-      for (const [output, values] of Object.entries(this.#perSample))
-        values.set((await this.#part.read(output)).subarray(0, batch - first), first);
-    }
+    for (const part of this.#parts()) await this.#part.run(this.#inputsOf(inputs, part));
     await this.#update.run(pick(inputs, this.#update));
   }
 
   async read(output: string): Promise<HostArray> {
-    return this.#perSample[output]?.slice() ?? this.#update.read(output);
+    return this.#update.read(output);
   }
 
   async pieces(inputs: StepInputs): Promise<readonly Piece[]> {
     // What was accumulated is no cause of anything.
     for (const [name, buffer] of this.#buffers)
       if (isTotal(name)) await buffer.write(new Float32Array(sizeOf(buffer.shape)));
-    return this.#firsts().map((firstSample) => ({
+    return this.#parts().map((part) => ({
       executable: this.#part,
-      inputs: this.#inputsOf(inputs, firstSample),
-      firstSample,
+      inputs: this.#inputsOf(inputs, part),
+      firstSample: part * this.#microBatch,
     }));
   }
 
-  #firsts(): number[] {
-    const count = Math.ceil(this.#training.batch / this.#microBatch);
-    return Array.from({ length: count }, (_, i) => i * this.#microBatch);
+  #parts(): number[] {
+    return Array.from({ length: partsOf(this.#training, this.#microBatch) }, (_, part) => part);
   }
 
-  /** Of the samples from `first` on. What is missing in the last micro-batch is filled up and counts nothing. */
-  #inputsOf(inputs: StepInputs, first: number): Record<string, HostArray> {
+  /** What is missing in the last micro-batch is filled up and counts nothing. */
+  #inputsOf(inputs: StepInputs, part: number): Record<string, HostArray> {
     const { batch, model } = this.#training;
     const size = this.#microBatch;
+    const first = part * size;
     const perSample = ['x0', ...model.conditions.map(({ name }) => name)];
-    const parts = perSample.map((name): [string, HostArray] => {
+    const own = perSample.map((name): [string, HostArray] => {
       const values = inputs[name]!;
       const elements = values.length / batch;
-      const part = values.slice(first * elements, (first + size) * elements);
-      if (part.length === size * elements) return [name, part];
+      const given = values.slice(first * elements, (first + size) * elements);
+      if (given.length === size * elements) return [name, given];
       const filled = values.slice(0, size * elements);
-      filled.set(part);
+      filled.set(given);
       return [name, filled];
     });
     return {
       ...pick(inputs, this.#part),
-      ...Object.fromEntries(parts),
+      ...Object.fromEntries(own),
       firstSample: Int32Array.of(first),
       sampleWeights: Float32Array.from({ length: size }, (_, i) => (first + i < batch ? 1 / batch : 0)),
-      restart: Float32Array.of(first === 0 ? 1 : 0),
+      restart: Float32Array.of(part === 0 ? 1 : 0),
+      part: Float32Array.from(this.#parts(), (each) => (each === part ? 1 : 0)),
     };
   }
 }

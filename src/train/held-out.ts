@@ -4,12 +4,13 @@ import { SampleReader } from '../data/bad-samples.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import type { Annotation, Source } from '../data/source.ts';
 import type { ConditionSpec, Model } from '../models/model.ts';
+import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { RunConfig } from './config.ts';
+import type { RunConfig, TrainConfig } from './config.ts';
 import { givenDraw } from './draw.ts';
 import { averagedWeights } from './state.ts';
 import { type TrainingLoss, lossProgram } from './loss.ts';
@@ -37,6 +38,15 @@ export interface HeldOutOptions extends Pick<TrainingLoss, 'model' | 'objective'
 /** The most samples to evaluate at once, which bounds the memory. */
 const mostAtOnce = 64;
 
+/** How many of the samples are evaluated at once. */
+export function heldOutBatch({ batchSize }: Pick<TrainConfig, 'batchSize'>, count: number): number {
+  return Math.min(mostAtOnce, batchSize, count);
+}
+
+export function heldOutProgram(loss: Pick<TrainingLoss, 'model' | 'objective' | 'batch'>): Program {
+  return lossProgram({ ...loss, draw: givenDraw });
+}
+
 export class HeldOut {
   readonly #options: HeldOutOptions;
   readonly #batch: number;
@@ -47,8 +57,8 @@ export class HeldOut {
   constructor(options: HeldOutOptions) {
     const { config, backend, buffers, model, objective, split } = options;
     this.#options = options;
-    this.#batch = Math.min(mostAtOnce, config.train.batchSize, split.heldOut.count);
-    const program = lossProgram({ model, objective, batch: this.#batch, draw: givenDraw });
+    this.#batch = heldOutBatch(config.train, split.heldOut.count);
+    const program = heldOutProgram({ model, objective, batch: this.#batch });
     this.#weights = backend.compile(program, buffers);
     this.#averages = backend.compile(program, averagedWeights(model, buffers));
     const reader = (source: Source): SampleReader => new SampleReader(source, config.loader.onBadSample);

@@ -1,3 +1,5 @@
+import type { TrainingPlan } from './plan-training.ts';
+
 /** What a logged step has to say; a line of metrics.jsonl. */
 export interface StepMetrics {
   /** 1 for the first. */
@@ -38,6 +40,8 @@ export interface StepMetrics {
 
 /** Told what happens, as it happens. None of these may throw. */
 export interface TrainObserver {
+  /** What training will take and how its steps are divided, before any of that is allocated. */
+  onPlan?(plan: TrainingPlan): void;
   onStart?(start: TrainStart): void;
   /** Every `train.logEvery` steps, and at the first and last. */
   onStep?(metrics: StepMetrics): void;
@@ -61,6 +65,24 @@ export interface TrainStart {
   /** The data set's name and how many samples it has. */
   readonly data: string;
   readonly samples: number;
+}
+
+/** What has become of a run. */
+export interface TrainResult {
+  /** The run's folder. */
+  readonly run: string;
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** False where a signal stopped the run before its last step. */
+  readonly finished: boolean;
+  /** Of training, in all processes that took part; sampling and saving are left out. */
+  readonly seconds: number;
+  /** Of the last step logged by this process. */
+  readonly metrics: StepMetrics | undefined;
+  /** The path of the last checkpoint; undefined where no step was done. */
+  readonly checkpoint: string | undefined;
+  /** The path of the last grid of samples made by this process. */
+  readonly samples: string | undefined;
 }
 
 /** Measures time while it runs, in seconds. */

@@ -18,9 +18,14 @@ export async function openLog(
   const step = checkpoint?.step ?? 0;
   const { seconds } = stateOf(checkpoint);
   const { batchSize } = config.train;
-  const onNotice = (text: string): void => observer.onNotice?.(text);
+  let log: StepLog | undefined;
+  const onNotice = (text: string): void => {
+    observer.onNotice?.(text);
+    folder.note(log?.step ?? step, text);
+  };
   const name = basename(folder.path);
   const run = { name, config: { ...config, name }, step };
   const all = new Sinks([...openSinks(config.sinks, folder, onNotice), ...sinks], run, { onNotice });
-  return StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
+  log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
+  return log;
 }

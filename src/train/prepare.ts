@@ -11,7 +11,8 @@ import { type OwnModel, createModel } from './create-model.ts';
 import { dataOf } from './data-record.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
-import { microBatchOf, stepOf } from './run-program.ts';
+import { type TrainingPlan, describeShortage, planTraining, withMicroBatch } from './plan-training.ts';
+import { stepOf } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
 
@@ -24,10 +25,14 @@ export interface TrainingOptions extends OwnFlow, OwnModel {
   /** The model's settings with its tokenizer where it is found now; by default those of the config. */
   readonly captions?: ModelConfig | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;
+  /** Told what training will take, before that is allocated. */
+  readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
 }
 
 /** A training step that is ready to run. */
 export interface PreparedTraining extends TrainingOptions {
+  /** With the micro-batch that was chosen, where it says auto. */
+  readonly config: RunConfig;
   /** The samples that are trained on. */
   readonly source: Source;
   /** Where some are kept out of training. */
@@ -46,22 +51,23 @@ export interface PreparedTraining extends TrainingOptions {
  * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
-  const { config, backend, checkpoint } = options;
-  const { count } = config.heldOut;
-  const split = count > 0 ? holdOut(options.source, count, config.seed) : undefined;
+  const { config: asked, backend, checkpoint, onNotice, onPlan } = options;
+  const { count } = asked.heldOut;
+  const split = count > 0 ? holdOut(options.source, count, asked.seed) : undefined;
   const source = split?.trained ?? options.source;
-  const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(config.model, source);
-  const conditioning = await openConditioning(options.captions ?? config.model, learnt);
-  const model = createModel(config.model, conditioning.text, options);
-  const captions = config.model.kind === 'text-dit';
-  checkSource(source, { shape: model.sampleShape, classes: classesOf(config.model), captions });
-  const { step: executable, buffers } = compileStep(
-    backend,
-    stepOf(config, model, options),
-    microBatchOf(config.train),
-  );
-  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint, options.onNotice);
+  const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(asked.model, source);
+  const conditioning = await openConditioning(options.captions ?? asked.model, learnt);
+  const model = createModel(asked.model, conditioning.text, options);
+  const captions = asked.model.kind === 'text-dit';
+  checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
+  const plan = planTraining({ ...options, model, source });
+  onPlan?.(plan);
+  const shortage = describeShortage(plan);
+  if (shortage) onNotice?.(shortage);
+  const config = withMicroBatch(asked, plan);
+  const { step: executable, buffers } = compileStep(backend, stepOf(config, model, options), plan.microBatch);
+  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint, onNotice);
   else await initializeState(backend, model, buffers, config.seed);
   const objective = objectiveOf(config, options);
-  return { ...options, source, split, model, objective, conditioning, buffers, executable };
+  return { ...options, config, source, split, model, objective, conditioning, buffers, executable };
 }

@@ -1,8 +1,7 @@
 import type { Model } from '../models/model.ts';
 import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
-import { valueError } from '../tensor/errors.ts';
-import type { OptimizerConfig, RunConfig, TrainConfig } from './config.ts';
+import type { OptimizerConfig, RunConfig } from './config.ts';
 import type { AdamWSettings } from '../optim/adamw.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
@@ -35,16 +34,6 @@ export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): Tra
     averages: furtherAverages(ema).map(({ name }) => name),
     maxGradNorm: optimizer.clipNorm === 0 ? undefined : optimizer.clipNorm,
   };
-}
-
-/** Samples that are computed at a time. @throws where that has yet to be chosen for the machine's memory */
-export function microBatchOf({
-  microBatch,
-  batchSize,
-}: Pick<TrainConfig, 'microBatch' | 'batchSize'>): number {
-  if (microBatch === 'auto')
-    throw valueError('train', 'microBatch', 'chosen before training is prepared', microBatch);
-  return microBatch ?? batchSize;
 }
 
 /** That step as a program. Its inputs are those of `trainingStepProgram`. */

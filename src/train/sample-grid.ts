@@ -26,6 +26,11 @@ export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'pro
   return prompts.length > 0 ? prompts.map((caption) => ({ caption })) : labels.map((label) => ({ label }));
 }
 
+/** How many samples a grid shows: a row for each label or prompt, or a square. */
+export function gridCount(sample: SampleConfig): number {
+  return sample.perClass * (gridRows(sample).length || sample.perClass);
+}
+
 export interface GridSamplers {
   /** With the averaged weights. */
   readonly ema: FlowSampler;
@@ -61,7 +66,6 @@ export async function writeSamplePictures(
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(repeated) } : { guidance: 1 };
-  const count = rows.length > 0 ? repeated.length : perClass ** 2;
   const shown = Array.from(
     { length: rows.length || Math.min(untoldPaths, perClass) },
     (_row, i) => i * perClass,
@@ -73,7 +77,7 @@ export async function writeSamplePictures(
   for (const [i, weights] of sets.entries()) {
     const isFirst = i === 0;
     const images = await samplers[weights].sample({
-      count,
+      count: gridCount(sample),
       ...settings,
       ...told,
       seed,

@@ -110,11 +110,12 @@ export class Saver {
 
   #tellFailure(step: number, { message }: Error): void {
     const { train, observer } = this.#options;
+    // At the end it is tried again at once, by a save that is an error where it fails.
+    if (step === train.steps) return;
     const next = Math.min(step + train.checkpointEvery, train.steps);
-    const when = step < next ? `after step ${next}` : 'at once';
     const good = this.#saved
       ? `The last good checkpoint is ${this.#saved.path}`
       : 'There is no checkpoint yet';
-    observer.onNotice?.(`${message} Training goes on, and the next try is ${when}. ${good}.`);
+    observer.onNotice?.(`${message} Training goes on, and the next try is after step ${next}. ${good}.`);
   }
 }

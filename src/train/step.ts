@@ -1,7 +1,18 @@
 // A whole training step: draws, forward, backward, clipping, AdamW and EMA, as one program; or, where its samples do not fit into
 // the memory at once, as one that is run for each micro-batch and one that ends the step.
 import { declareParameters } from '../nn/parameters.ts';
-import { accumulate, add, affine, constant, globalNorm, lerpAssign, mul, reciprocal } from '../ops/index.ts';
+import {
+  accumulate,
+  add,
+  affine,
+  constant,
+  globalNorm,
+  lerpAssign,
+  mul,
+  reciprocal,
+  reshape,
+  slice,
+} from '../ops/index.ts';
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, changeEarly, trace } from '../program/index.ts';
@@ -13,12 +24,17 @@ import { blockNorms } from './step-outputs.ts';
 /** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
 export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
 
-/** Where the sums over micro-batches are kept; they mean nothing between steps. */
-const totals = { loss: 'total/loss', gradient: 'total/gradient/' } as const;
+/** Where sums over micro-batches are kept, and what their samples tell; it means nothing between steps. */
+const totals = {
+  loss: 'total/loss',
+  losses: 'total/losses',
+  times: 'total/times',
+  gradient: 'total/gradient/',
+} as const;
 
 /** Whether state of that name is such a sum. */
 export function isTotal(name: string): boolean {
-  return name === totals.loss || name.startsWith(totals.gradient);
+  return name.startsWith('total/');
 }
 
 export interface TrainingStep extends TrainingLoss {
@@ -49,37 +65,55 @@ export function trainingStepProgram(training: TrainingStep): Program {
   });
 }
 
+/** Micro-batches of a step. */
+export function partsOf({ batch }: Pick<TrainingLoss, 'batch'>, microBatch: number): number {
+  return Math.ceil(batch / microBatch);
+}
+
 /**
- * The gradients of a part of a step's samples, added to those of the parts before.
+ * The gradients of M of a step's samples, a part of `partsOf`, added to those of the parts before.
  *
  * Inputs: those of the step that the loss depends on; firstSample int32 [], the index in the step of the first sample here;
- * sampleWeights [B], how much of the step's mean each is: 1 / samples of the step, 0 for one that only fills up the batch; restart
- * [], 1 for the first part of a step, else 0.
+ * sampleWeights [M], how much of the step's mean each is: 1 / samples of the step, 0 for one that only fills up the part; restart
+ * [], 1 for the first part of a step, else 0; part [parts, 1], 1 for the one that this is, else 0.
  * State: the weights, and the totals that `updateProgram` reads.
- * Outputs: the samples' losses and times, [B] each.
+ * Outputs: the losses of the samples, [M].
  */
-export function microBatchProgram(training: TrainingLoss): Program {
+export function microBatchProgram(training: TrainingLoss, microBatch: number): Program {
+  const parts = partsOf(training, microBatch);
   const program = trace('microBatch', (graph) => {
-    const { trainable, loss, losses, times, gradients } = lossAndGradients(graph, training, true);
+    const made = lossAndGradients(graph, { ...training, batch: microBatch }, true);
     const restart = graph.input('restart', []);
-    accumulate(graph.stateful(totals.loss, []), loss, restart);
-    trainable.forEach((param, i) => accumulate(total(graph, param), gradients[i]!, restart));
-    return { losses, times };
+    const part = graph.input('part', [parts, 1]);
+    accumulate(graph.stateful(totals.loss, []), made.loss, restart);
+    for (const name of ['losses', 'times'] as const) {
+      const placed = mul(part, reshape(made[name], [1, microBatch]));
+      accumulate(graph.stateful(totals[name], [parts, microBatch]), placed, restart);
+    }
+    made.trainable.forEach((param, i) => accumulate(total(graph, param), made.gradients[i]!, restart));
+    return { losses: made.losses };
   });
   // Each gradient is gone as soon as it is added.
   return changeEarly(program);
 }
 
 /** What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left. */
-export function updateProgram(training: TrainingStep): Program {
+export function updateProgram(training: TrainingStep, microBatch: number): Program {
+  const parts = partsOf(training, microBatch);
   return trace('update', (graph) => {
-    const { model, lossScaling = false } = training;
+    const { model, batch, lossScaling = false } = training;
     const params = declareParameters(graph, model.parameters);
     const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
     const gradients = trainable.map((param) => total(graph, param));
     const loss = graph.stateful(totals.loss, []);
     const lossScale = lossScaling ? graph.input('lossScale', []) : undefined;
-    return update(graph, { trainable, loss, gradients, lossScale }, training);
+    const ofSamples = (name: string): Tensor =>
+      slice(reshape(graph.stateful(name, [parts, microBatch]), [parts * microBatch]), 0, 0, batch);
+    return {
+      losses: ofSamples(totals.losses),
+      times: ofSamples(totals.times),
+      ...update(graph, { trainable, loss, gradients, lossScale }, training),
+    };
   });
 }
 

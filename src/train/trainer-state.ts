@@ -15,6 +15,8 @@ export interface TrainerState {
   readonly updates: number;
   /** Times that training went back to a checkpoint. */
   readonly rollBacks: number;
+  /** The numbers of the bad steps that count towards going back again. */
+  readonly recentBadSteps: readonly number[];
   /** In fp16. */
   readonly lossScaler?: LossScalerState;
 }
@@ -26,6 +28,7 @@ export function stateOf(checkpoint: SavedCheckpoint | undefined): Omit<TrainerSt
     seconds: 0,
     updates: checkpoint?.step ?? 0,
     rollBacks: 0,
+    recentBadSteps: [],
   };
   return { ...start, ...(checkpoint?.state as TrainerState | undefined) };
 }

@@ -1,5 +1,5 @@
 // A run from its first step, or from a checkpoint, to its last.
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
@@ -7,15 +7,14 @@ import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
+import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { describeData } from './data-record.ts';
 import { Gallery } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
-import type { StepMetrics, TrainObserver } from './metrics.ts';
+import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
-import { explainNonFinite } from './monitor/non-finite.ts';
 import { openLog } from './open-log.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
@@ -28,24 +27,6 @@ import { readStep } from './step-report.ts';
 import { dropLaterAverages, storeAverages } from './stored-averages.ts';
 import { trainedWith } from './trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
-
-/** What has become of a run. */
-export interface TrainResult {
-  /** The run's folder. */
-  readonly run: string;
-  /** Optimizer steps done. */
-  readonly step: number;
-  /** False where a signal stopped the run before its last step. */
-  readonly finished: boolean;
-  /** Of training, in all processes that took part; sampling and saving are left out. */
-  readonly seconds: number;
-  /** Of the last step logged by this process. */
-  readonly metrics: StepMetrics | undefined;
-  /** The path of the last checkpoint; undefined where no step was done. */
-  readonly checkpoint: string | undefined;
-  /** The path of the last grid of samples made by this process. */
-  readonly samples: string | undefined;
-}
 
 export class Trainer {
   readonly #training: PreparedTraining;
@@ -63,12 +44,14 @@ export class Trainer {
   #step: number;
   /** Steps that changed the weights. */
   #updates: number;
+  /** Whether the last step did. */
+  #hasUpdated = false;
   #position: SamplerPosition;
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
     const { config, backend, source, split, checkpoint, model, buffers } = training;
-    const { position, updates, rollBacks, lossScaler } = stateOf(checkpoint);
+    const { position, updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
     const { decayed } = config.optimizer;
     const onNotice = (text: string): void => this.#notice(text);
@@ -88,7 +71,7 @@ export class Trainer {
       position,
       onBad: ({ message }, skipped) => onNotice(`skipped (${skipped} so far): ${message}`),
     });
-    this.#badSteps = new BadSteps(badSteps, rollBacks);
+    this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
     this.#step = checkpoint?.step ?? 0;
     this.#updates = updates;
@@ -127,21 +110,27 @@ export class Trainer {
     const { steps, checkpointEvery, sampleEvery } = train;
     this.#announce();
     let outcome: RunOutcome = 'failed';
+    let isSaveDue = false;
     try {
       if (this.#step < steps) await this.#measurePeak();
       while (this.#step < steps) {
         if (signal?.aborted) break;
-        const isAhead = await this.#advance();
-        if (!isAhead) continue;
+        const before = this.#step;
+        const isGood = await this.#advance();
+        // Going back saves by itself.
+        isSaveDue = this.#step > before && (isSaveDue || isDue(this.#step, checkpointEvery));
+        // After a bad step the weights may be what made it bad: no checkpoint to go back to.
+        if (!isGood) continue;
         if (isDue(this.#step, ema.snapshotEvery)) await this.#storeAverages();
-        if (isDue(this.#step, checkpointEvery)) await this.#saver.begin(await this.#notes());
+        if (isSaveDue) await this.#saver.begin(await this.#notes());
+        isSaveDue = false;
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
       const finished = this.#step === steps;
       await this.#saver.settled();
       if (this.#step > 0 && this.#saver.saved?.step !== this.#step)
         await this.#saver.save(await this.#notes());
-      if (finished && !(await exists(this.#folder.samplePath(steps)))) await this.#sample(signal);
+      if (finished && !existsSync(this.#folder.samplePath(steps))) await this.#sample(signal);
       outcome = finished ? 'finished' : 'stopped';
       return {
         run: this.#folder.path,
@@ -175,7 +164,7 @@ export class Trainer {
     await this.#log.close(outcome);
   }
 
-  /** One optimizer step, while the loader reads the batch after it. @returns false where it led back to a checkpoint */
+  /** One optimizer step, while the loader reads the batch after it. @returns false where it was bad and changed nothing */
   async #advance(): Promise<boolean> {
     const { config, executable, conditioning, model, source } = this.#training;
     const [step, update] = [this.#step + 1, this.#updates + 1];
@@ -195,30 +184,35 @@ export class Trainer {
     this.#log.watch.stop();
     this.#step = step;
     this.#position = position;
-    if (Number.isNaN(gradScale)) return this.#skip(inputs);
+    this.#hasUpdated = !Number.isNaN(gradScale);
+    if (!this.#hasUpdated) return this.#skip(inputs);
     this.#updates = update;
     this.#scaler?.grow();
-    if (step === 1 || isDue(step, config.train.logEvery) || this.#isHeldOutDue()) await this.#logStep();
+    if (update === 1 || isDue(step, config.train.logEvery) || this.#isHeldOutDue()) await this.#logStep();
     return true;
   }
 
-  /** After a step that changed nothing. @returns false where that is once too often, and training went back to a checkpoint */
+  /**
+   * After a step that changed nothing, which has no line in the log; where that is once too often, training goes back to a
+   * checkpoint.
+   * @returns whether it is of no concern
+   */
   async #skip(inputs: StepInputs): Promise<boolean> {
     const { executable } = this.#training;
     const [loss = NaN] = await executable.read('loss');
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss) && this.#scaler?.backOff()) return true;
-    const [gradNorm = NaN] = await executable.read('gradNorm');
-    const finding = await explainNonFinite(executable, inputs);
-    const bad = { step: this.#step, loss, gradNorm, epoch: this.#epoch(), finding };
-    const verdict = this.#badSteps.add(bad);
-    await this.#folder.noteBadStep({ ...bad, finding: finding ?? null });
-    this.#notice(`${describeBadStep(bad)} Nothing was changed by this step.`);
-    if (verdict === 'skip') return true;
+    const bad = { step: this.#step, epoch: this.#epoch(), ...(await examine(executable, inputs)) };
+    const verdict = this.#badSteps.add(this.#step);
+    await this.#folder.noteBadStep({ ...bad, finding: bad.finding ?? null });
+    this.#notice(
+      `${describeBadStep(bad, this.#badSteps.recent.length === 1)} Nothing was changed by this step.`,
+    );
+    if (verdict === 'skip') return false;
     await this.#saver.settled();
     const { saved } = this.#saver;
     if (verdict === 'stop' || saved === undefined)
-      throw divergence(this.#badSteps, this.#folder, saved?.path);
+      throw divergence(bad, this.#badSteps, this.#folder, saved?.path);
     await this.#rollBack();
     return false;
   }
@@ -234,8 +228,9 @@ export class Trainer {
     this.#updates = stateOf(saved).updates;
     await this.#log.goBack(saved.step);
     await dropLaterAverages(this.#folder.path, saved.step);
-    // At once: a run that is resumed must not meet the same data again either.
-    await this.#saver.save(await this.#notes());
+    // At once: a run that is resumed must not meet the same data again either. A full disk is told, and ends no run.
+    await this.#saver.begin(await this.#notes());
+    await this.#saver.settled();
     this.#notice(
       `training went back from step ${from} to the checkpoint of step ${saved.step}, and goes on with the data after those steps.`,
     );
@@ -277,7 +272,7 @@ export class Trainer {
 
   async #notes(): Promise<CheckpointNotes> {
     const { config, backend, conditioning, source } = this.#training;
-    if (this.#log.step !== this.#step) await this.#logStep();
+    if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
     const data = describeData(source, conditioning.learnt);
     const state: TrainerState = {
       position: this.#position,
@@ -286,6 +281,7 @@ export class Trainer {
       trainedWith: trainedWith(config, backend),
       updates: this.#updates,
       rollBacks: this.#badSteps.rollBacks,
+      recentBadSteps: this.#badSteps.recent,
       ...(this.#scaler && { lossScaler: this.#scaler.state }),
     };
     const metadata = {
@@ -343,11 +339,4 @@ export class Trainer {
 /** Whether something that is done every so many steps is done after this one; 0 means never. */
 function isDue(step: number, every: number): boolean {
   return every > 0 && step % every === 0;
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

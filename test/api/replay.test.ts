@@ -100,6 +100,10 @@ describe('replay', () => {
     const later = await again(other, 13, 16);
     expect(later.from).toBe(12);
     expect(allEqual(later)).toBe(true);
+    const across = await again(other, 9, 16);
+    expect(across.from).toBe(0);
+    expect(stepsOf(across)).toEqual([10, 12, 14, 15, 16]);
+    expect(allEqual(across)).toBe(true);
   });
 
   it('says where other kernels compute', async () => {
@@ -113,7 +117,7 @@ describe('replay', () => {
 
   it.each([
     [7, 7, /no loss of steps 7 to 7 was logged.* from 1 to 12; the nearest to these are 6 and 8\./],
-    [20, 30, /no loss of steps 20 to 30 was logged.* the nearest to these are 12\./],
+    [20, 30, /no loss of steps 20 to 30 was logged.* the nearest to these is 12\./],
   ])('refuses %i..%i, of which nothing is known', async (first, last, message) => {
     await expect(again(run, first, last)).rejects.toThrow(message);
   });

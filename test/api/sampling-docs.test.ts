@@ -12,8 +12,15 @@ const blocks = Array.from(page.matchAll(/^```yaml\n(.*?)^```$/gms), ([, block]) 
 describe('docs/sampling.md', () => {
   it('shows every setting of samplers, with its default', () => {
     const [{ sample }] = blocks;
-    const { perClass, labels: _, prompts: __, ...defaults } = resolveConfig(recipeConfig('digits')).sample;
+    const {
+      perClass,
+      gridWeights,
+      labels: _,
+      prompts: __,
+      ...defaults
+    } = resolveConfig(recipeConfig('digits')).sample;
     expect(perClass).toBe(10);
+    expect(gridWeights).toBe('both');
     expect(sample).toEqual(defaults);
   });
 

@@ -10,6 +10,8 @@ import { RunFolder } from '../../src/checkpoint/run-folder.ts';
 import { EventLog, crc32c } from '../../src/checkpoint/tensorboard.ts';
 import { writeGrid } from '../../src/data/image.ts';
 import { histogramOf } from '../../src/sinks/histogram.ts';
+import type { StepMetrics } from '../../src/train/metrics.ts';
+import { scalarsOf } from '../../src/train/scalars.ts';
 import type { RectiflowError } from '../../src/tensor/errors.ts';
 import { eventsOf, records } from '../support/event-file.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -205,20 +207,25 @@ test('a run and its resumption show what metrics.jsonl has, and the grids', asyn
   const { records: metrics } = await readMetrics(join(run, 'metrics.jsonl'));
   expect(metrics.map(({ step }) => step)).toEqual([1, 4, 8, 12]);
   expect(events.filter(({ scalars }) => scalars).map(({ step, scalars }) => ({ step, scalars }))).toEqual(
-    metrics.map(({ step, loss, learningRate, gradNorm, samplesPerSecond, dataWait }) => ({
-      step,
-      scalars: {
-        'train/loss': Math.fround(Number(loss)),
-        'train/learning_rate': Math.fround(Number(learningRate)),
-        'train/grad_norm': Math.fround(Number(gradNorm)),
-        'train/samples_per_second': Math.fround(Number(samplesPerSecond)),
-        'train/data_wait': Math.fround(Number(dataWait)),
-      },
+    metrics.map((record) => ({
+      step: record.step,
+      scalars: Object.fromEntries(
+        Object.entries(scalarsOf(record as unknown as StepMetrics)).map(([tag, value]) => [
+          tag,
+          Math.fround(value),
+        ]),
+      ),
     })),
   );
+  expect(scalarsOf(metrics[0] as unknown as StepMetrics)['train/loss']).toBe(metrics[0]!['loss']);
   const images = events.filter(({ image }) => image);
-  expect(images.map(({ step }) => step)).toEqual([4, 12]);
-  expect(images[1]!.image!.png).toEqual(await readFile(join(run, 'samples', 'step-0000012.png')));
+  expect(images.map(({ step, image }) => [step, image!.tag])).toEqual([
+    [4, 'samples'],
+    [4, 'samples_path'],
+    [12, 'samples'],
+    [12, 'samples_path'],
+  ]);
+  expect(images[2]!.image!.png).toEqual(await readFile(join(run, 'samples', 'step-0000012.png')));
 });
 
 /** Everything that a log can be asked for. */

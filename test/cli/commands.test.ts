@@ -25,7 +25,7 @@ describe('train', () => {
       /^run {6}runs\/tiny\ndata {5}digits \(test\), 10,000 samples\nmodel {4}.* parameters\nbackend {2}/m,
     );
     expect(stdout).toMatch(
-      /^step 1\/3 {2}loss 1\.\d+ {2}.* left {2}.* samples\/s {2}learning rate .* {2}gradient norm /m,
+      /^step 1\/3 {2}loss 1\.\d+ {2}.* samples\/s {2}learning rate .* {2}gradient norm /m,
     );
     expect(stdout).toMatch(/^Trained 3 steps in .*, loss \d/m);
     const files = [...stdout.matchAll(/^ {2}(samples|checkpoint|metrics) +(.*)$/gm)].map(

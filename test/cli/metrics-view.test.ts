@@ -18,7 +18,7 @@ it('the numbers of a run are told in a few lines', () => {
   expect(describeNumbers(last, evaluated)).toEqual([
     ['loss by t', '0.500, -, 0.200, 0.400, from data to noise'],
     ['step', 'gradient norm 0.250, changes 1.2e-3 of the weights, EMA 0.0300 away from them'],
-    ['held out', 'loss 0.213, EMA 0.209, samples that are trained on 0.208, at step 1,500'],
+    ['held out', 'loss 0.213, with EMA weights 0.209, on samples of the training 0.208, at step 1,500'],
     [
       'speed',
       '148 samples/s, 61 % of the peak of the machine, 12 % waiting for data, 1.00 GiB of memory at most',
@@ -29,7 +29,10 @@ it('the numbers of a run are told in a few lines', () => {
 it('the end of a run tells what the loss of held-out samples is, where there are any', () => {
   const unconditional = { ...last, ...evaluated, heldOutLossUnconditional: 0.25 };
   expect(describeOutcome({ ...unconditional, dataWait: 0 })).toEqual([
-    ['held out', 'loss 0.213, EMA 0.209, told no conditions 0.250, samples that are trained on 0.208'],
+    [
+      'held out',
+      'loss 0.213, with EMA weights 0.209, without conditions 0.250, on samples of the training 0.208',
+    ],
     ['speed', '148 samples/s, 61 % of the peak of the machine, 1.00 GiB of memory at most'],
   ]);
   expect(describeOutcome(last).map(([name]) => name)).toEqual(['speed']);

@@ -46,23 +46,30 @@ function metrics(step: number): StepMetrics {
 }
 
 function progressOn(screen: Screen, steps = 2000): Progress {
-  return new Progress({ output: screen, steps, from: 0, now: screen.now });
+  return new Progress({ output: screen, steps, now: screen.now });
 }
 
 describe('progress on a terminal', () => {
   it('is a bar with everything that there is room for', () => {
     const screen = new Screen(true);
     const progress = progressOn(screen);
-    screen.time = 5000;
+    screen.time = 60_000;
+    progress.update(metrics(1));
+    expect(screen.lines[0]).not.toMatch(/left/);
+    screen.time += 4990;
     progress.update(metrics(500));
     expect(screen.lines).toEqual([
       `${'█'.repeat(6)}${'░'.repeat(18)}  500/2,000  loss 0.512  15s left  812 samples/s  learning rate 2.0e-3  gradient norm 1.25`,
     ]);
   });
 
-  it('says when steps wait for data', () => {
+  it('says when steps wait for data, but for the first batch', () => {
     const screen = new Screen(true, 100);
-    progressOn(screen).update({ ...metrics(500), dataWait: 0.216 });
+    const progress = progressOn(screen);
+    progress.update({ ...metrics(400), dataWait: 0.216 });
+    expect(screen.lines[0]).not.toMatch(/waiting/);
+    screen.time = 1000;
+    progress.update({ ...metrics(500), dataWait: 0.216 });
     expect(screen.lines[0]).toMatch(/812 samples\/s {2}waiting for data 22 %$/);
   });
 

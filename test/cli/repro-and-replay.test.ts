@@ -35,7 +35,7 @@ describe('replay', () => {
   it('ends with 1 and names the first that differs, with both values', async () => {
     const file = join(folder, 'runs', 'tiny', 'metrics.jsonl');
     const text = await readFile(file, 'utf8');
-    await writeFile(file, text.replace(/("step":4,"loss":)[^,]+/, '$10.25'));
+    await writeFile(file, text.replace(/("step":4,.*?"loss":)[^,]+/, '$10.25'));
     const { code, stdout } = await run('replay', 'tiny', '--steps', '1..6');
     await writeFile(file, text);
     expect(code).toBe(1);

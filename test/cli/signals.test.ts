@@ -69,6 +69,7 @@ describe.skipIf(unbuilt)(`while a long step is finished${unbuilt ?? ''}`, () => 
     const { code, stdout, stderr } = await training.finished;
     expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
     expect(stdout).not.toMatch(/^Stopped after/m);
+    expect(stdout).toMatch(/^Left at once\. .* npx rectiflow resume runs\/tiny$/m);
 
     const last = (await listCheckpoints(checkpoints)).at(-1)!;
     const again = startRectiflow(folder, ['resume', 'tiny']);

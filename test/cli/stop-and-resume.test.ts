@@ -121,8 +121,8 @@ describe('resume', () => {
     const folder = await workFolder();
     await rectiflow(folder, ['train', 'tiny.json', '--steps', '2']);
     await flipBit(join(folder, run, 'checkpoints', 'step-0000002', 'state.json'), 30);
-    const { code, stderr } = await rectiflow(folder, ['resume', run]);
-    expect(code).toBe(1);
+    const { code, stdout, stderr } = await rectiflow(folder, ['resume', run]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^error: .*no checkpoint is intact:\n.*state\.json/m);
     expect(stderr).not.toMatch(/^ +at /m);
   });

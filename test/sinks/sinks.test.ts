@@ -133,18 +133,23 @@ describe("a program's own sink", () => {
     expect(told.map(([what, first]) => (typeof first === 'object' ? what : `${what} ${first}`))).toEqual([
       'start',
       'scalars 1',
+      'histograms 1',
       'scalars 4',
+      'histograms 4',
       'scalars 8',
+      'histograms 8',
       'sync undefined',
       'end stopped',
       'start',
       'scalars 12',
+      'histograms 12',
       'sync undefined',
+      'image 12',
       'image 12',
       'end finished',
     ]);
     expect(told[0]![1]).toMatchObject({ name: 'stripes', step: 0, config: { name: 'stripes', seed: 0 } });
-    expect(told[6]![1]).toMatchObject({ name: 'stripes', step: 8 });
+    expect(told[9]![1]).toMatchObject({ name: 'stripes', step: 8 });
   });
 
   it('is told of a failure', async () => {

@@ -164,6 +164,7 @@ describe('a run with several averages', () => {
     const notices: string[] = [];
     await resume(copy, { source, backend, onNotice: (text) => notices.push(text) });
     expect(notices).toEqual([
+      expect.stringMatching(/ema\.decays \[0\.9\] -> \[0\.9,0\.5\], train\.steps 60 -> 61/),
       expect.stringMatching(/has no average 0\.5, which begins with the weights of step 60/),
     ]);
     const end = await latestCheckpoint(checkpointFolder(copy));

@@ -64,7 +64,7 @@ describe('accumulated gradients', () => {
         ];
         for (const number of [1, 2]) {
           for (const made of [whole, parts]) await made.step.run(inputs(batch, number));
-          for (const output of ['loss', 'gradNorm', 'gradScale'])
+          for (const output of ['loss', 'gradNorm', 'gradScale', 'losses', 'times', 'gradNorms'])
             expect(relativeError(await parts.step.read(output), await whole.step.read(output))).toBeLessThan(
               1e-6,
             );

@@ -31,6 +31,7 @@ describe('held-out samples', () => {
         x0: new Float32Array(5 * 96).fill(step / 4),
         labels: Int32Array.of(0, 1, 2, 0, 1),
         step: Int32Array.of(step),
+        update: Int32Array.of(step),
         learningRate: Float32Array.of(0.01),
         emaDecay: Float32Array.of(0.5),
       });

@@ -25,6 +25,7 @@ const batch = {
 const stepInputs = (step: number): Record<string, Float32Array | Int32Array> => ({
   ...batch,
   step: Int32Array.of(step),
+  update: Int32Array.of(step),
   learningRate: Float32Array.of(learningRate),
   emaDecay: Float32Array.of(0.75),
 });

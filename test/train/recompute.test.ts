@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { train } from '../../src/api/train.ts';
 import type { Backend, Precision } from '../../src/backends/backend.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import type { Model } from '../../src/models/model.ts';
@@ -13,8 +15,9 @@ import { gradientProgram } from '../../src/train/loss.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
 import { runProgram } from '../../src/train/run-program.ts';
 import { testBackends } from '../support/backends.ts';
+import { temporaryFolder } from '../support/cli.ts';
 import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
-import { tinyStripes } from '../support/tiny-run.ts';
+import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
 import { randomValues } from '../support/random.ts';
 
 const batch = 3;
@@ -78,8 +81,8 @@ describe('recomputation', () => {
   });
 
   it('is what train.memory asks for', () => {
-    const repeats = (train: ConfigInput['train']): boolean => {
-      const config = resolveConfig({ ...tinyStripes, train: { ...tinyStripes.train, ...train } });
+    const repeats = (changes: ConfigInput['train']): boolean => {
+      const config = resolveConfig({ ...tinyStripes, train: { ...tinyStripes.train, ...changes } });
       const program = runProgram(config, createModel(config.model));
       return program.nodes.some((node) => node.repeats !== undefined);
     };
@@ -88,5 +91,30 @@ describe('recomputation', () => {
       false,
       true,
     ]);
+  });
+});
+
+describe('a run', () => {
+  const filesOf = async (changes: ConfigInput['train']): Promise<unknown> => {
+    const settings = { ...tinyStripes.train, steps: 3, ...changes };
+    const config = { ...tinyStripes, model: { ...tinyStripes.model, depth: 2 }, train: settings };
+    const backend = referenceBackend();
+    const { run } = await train(config, { runs: await temporaryFolder(), source: stripes(), backend });
+    return checkpointDigests(run, 3);
+  };
+
+  it.each([undefined, 2])(
+    'saves the same bytes with recomputation, with micro-batches of %o',
+    async (size) => {
+      const microBatch = size === undefined ? {} : { microBatch: size };
+      const kept = await filesOf({ memory: 'keep', ...microBatch });
+      expect(await filesOf({ memory: 'recompute', ...microBatch })).toEqual(kept);
+    },
+  );
+
+  it('saves the same bytes with a micro-batch of all samples as without', async () => {
+    const whole = await filesOf({});
+    expect(await filesOf({ microBatch: 5 })).toEqual(whole);
+    expect(await filesOf({ microBatch: 64 })).toEqual(whole);
   });
 });

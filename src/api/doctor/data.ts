@@ -20,7 +20,7 @@ export async function checkSource(source: Source, options: DataCheckOptions = {}
   const isWhole = source.count <= mostSamples;
   const report = await checkSamples(isWhole ? source : spread(source, mostSamples), options);
   const { name, unreadable, values } = report;
-  const count = `${name}, ${source.count} samples${isWhole ? '' : `, ${mostSamples} of them read`}`;
+  const count = `${name}, ${grouped(source.count)} samples${isWhole ? '' : `, ${grouped(mostSamples)} of them read`}`;
   if (unreadable.count > 0) {
     const text = `${count}: ${unreadable.count} cannot be read. The first: ${unreadable.problems[0]}`;
     return [{ name: 'data', status: 'fail', text }];
@@ -39,6 +39,10 @@ function checkRange(values: NonNullable<DataReport['values']>, { shape, record }
     : 'some values are NaN or infinite: find the samples that hold them, and remove or correct them';
   if (problem !== undefined) return { name: 'values', status: 'fail', text: problem };
   return { name: 'values', status: 'ok', text: `from ${least.toPrecision(3)} to ${most.toPrecision(3)}` };
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString('en');
 }
 
 /** A class may well be missing among a part of the samples. */

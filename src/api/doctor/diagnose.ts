@@ -2,11 +2,12 @@
 import { type Isa, cpuIsas } from '../../backends/cpu/index.ts';
 import { defaultThreads } from '../../backends/cpu/threads.ts';
 import type { Source } from '../../data/source.ts';
-import { RectiflowError } from '../../tensor/errors.ts';
+import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../train/config.ts';
+import { createModel } from '../../train/create-model.ts';
+import { planTraining } from '../../train/plan-training.ts';
 import { prepareTraining } from '../../train/prepare.ts';
 import { resolveConfig, resolveData } from '../../train/resolve-config.ts';
-import { modelCost } from '../cost.ts';
 import { type RunOptions, backendFor, withSource } from '../parts.ts';
 import type { Check } from './check.ts';
 import { checkSource } from './data.ts';
@@ -18,7 +19,6 @@ import {
   checkNode,
   checkThreads,
   freeDisk,
-  freeMemory,
 } from './machine.ts';
 import { checkOverfit } from './overfit.ts';
 import { checkAverage, checkLearningRate } from './settings.ts';
@@ -55,11 +55,19 @@ export async function diagnose(input: ConfigInput, options: DiagnoseOptions = {}
     await withSource(data, options, (source) => diagnoseWith(source, input, options, tell));
   } catch (error) {
     // A set that cannot be opened is a finding like any other; a config that is wrong has no meaning to check.
-    if (!(error instanceof RectiflowError) || !['data', 'file', 'backend'].includes(error.code)) throw error;
-    tell({ name: error.code === 'backend' ? 'kernels' : 'data', status: 'fail', text: error.message });
+    if (!(error instanceof RectiflowError) || !(error.code in failing)) throw error;
+    tell({ name: failing[error.code]!, status: 'fail', text: error.message });
   }
   return checks;
 }
+
+/** The checks that an error of a code makes fail. */
+const failing: Readonly<Partial<Record<ErrorCode, string>>> = {
+  backend: 'kernels',
+  memory: 'memory',
+  data: 'data',
+  file: 'data',
+};
 
 async function diagnoseWith(
   source: Source,
@@ -83,10 +91,14 @@ async function diagnoseWith(
       checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
     );
   }
-  const { memory } = modelCost(config.model, backend, [config.train.batchSize]);
-  const { state, total } = memory[0]!;
-  const fits = checkMemory(total, freeMemory());
-  tell(fits, checkDisk(state, await freeDisk(runs), config.train.keepCheckpoints));
+  const { estimate, available: free } = planTraining({
+    config,
+    backend,
+    model: createModel(config.model),
+    source,
+  });
+  const fits = checkMemory(estimate.total, free);
+  tell(fits, checkDisk(estimate.snapshot, await freeDisk(runs), config.train.keepCheckpoints));
   tell(checkLearningRate(config), checkAverage(config));
   const samples = await checkSource(source, {
     signal,
@@ -105,9 +117,14 @@ async function diagnoseWith(
 }
 
 function describeTime(secondsPerStep: number, { train }: RunConfig): Check {
-  const minutes = (secondsPerStep * train.steps) / 60;
-  const whole = minutes < 90 ? `${minutes.toFixed(1)} minutes` : `${(minutes / 60).toFixed(1)} hours`;
-  const text = `${(1000 * secondsPerStep).toFixed(0)} ms per step, so ${train.steps} steps take about ${whole}, without samples and checkpoints`;
+  const seconds = secondsPerStep * train.steps;
+  const whole =
+    seconds < 100
+      ? `${Math.ceil(seconds)} s`
+      : seconds < 5400
+        ? `${(seconds / 60).toFixed(1)} minutes`
+        : `${(seconds / 3600).toFixed(1)} hours`;
+  const text = `${Number((1000 * secondsPerStep).toPrecision(2))} ms per step, so ${train.steps.toLocaleString('en')} steps take about ${whole}, without samples and checkpoints`;
   return { name: 'time', status: 'ok', text };
 }
 

@@ -1,10 +1,10 @@
 // Checks of the machine: each a function of what was measured, so that what a test cannot have (a full disk) can be tried.
 import { statfs } from 'node:fs/promises';
-import { freemem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Precision } from '../../backends/backend.ts';
 import type { Isa } from '../../backends/cpu/index.ts';
 import type { BackendConfig } from '../../train/config.ts';
+import { mebibytes } from '../../train/memory-estimate.ts';
 import { type Check, firstOf } from './check.ts';
 
 /** The lowest major version of Node that package.json allows. */
@@ -74,14 +74,14 @@ export function checkThreads(threads: number, physical: number): Check {
   ]);
 }
 
-/** Both in bytes. */
+/** Both in bytes: what training takes, and what there is for it. */
 export function checkMemory(needed: number, free: number): Check {
-  const numbers = `a training step needs about ${mebibytes(needed)}, ${mebibytes(free)} are free`;
+  const numbers = `training takes about ${mebibytes(needed)}, ${mebibytes(free)} are free`;
   return firstOf('memory', numbers, [
     [
       needed > free,
       'fail',
-      `${numbers}: lower train.batchSize, or end other programs; a smaller model needs less too`,
+      `${numbers}: set train.microBatch to auto or train.memory to recompute, lower train.batchSize, or end other programs`,
     ],
     [needed > 0.8 * free, 'warn', `${numbers}: that is tight, so end other programs`],
   ]);
@@ -107,12 +107,6 @@ export function checkDisk(checkpoint: number, free: number, keep: number): Check
   ]);
 }
 
-/** Bytes that this process may still take. */
-export function freeMemory(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(freemem(), limit) : freemem();
-}
-
 /** Bytes that may be written to the disk of a folder, which may be yet to be made. */
 export async function freeDisk(folder: string): Promise<number> {
   const path = resolve(folder);
@@ -123,8 +117,4 @@ export async function freeDisk(folder: string): Promise<number> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
     return freeDisk(dirname(path));
   }
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
 }

@@ -1,5 +1,5 @@
 // Binds a lowered program to native memory and kernels.
-import { type MemoryPlan, type Program, bytesOf, planMemory } from '../../program/index.ts';
+import { type MemoryPlan, type Program, placeBeside, planMemory } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
@@ -49,11 +49,11 @@ export interface Machine {
   readonly native: Native;
   readonly pool: Pool;
   readonly isa: Isa;
+  /** Memory for what a program makes on its way, which the backend's next run overwrites. */
+  arena(bytes: number): ArrayBuffer;
   /** Calls `task` when everything asked for before is done. */
   exclusively<T>(task: () => T | Promise<T>): Promise<T>;
 }
-
-const alignment = 64;
 
 /** Reshapes are aliases and constants are uploaded once: neither is work. */
 const isWork = ({ op }: Node): boolean => op.name !== 'reshape' && op.name !== 'constant';
@@ -61,7 +61,7 @@ const isWork = ({ op }: Node): boolean => op.name !== 'reshape' && op.name !== '
 export function bindProgram(program: Program, buffers: Buffers, machine: Machine): CpuExecutable {
   const { native, pool, isa, exclusively } = machine;
   const plan = planMemory(program);
-  const regions = placeValues(program, plan, buffers, native);
+  const regions = placeValues(program, plan, buffers, machine);
   const work = program.nodes.filter(isWork);
   const handle = native.compile(pool, isa, describe(work, plan, regions));
   const regionOf = (tensor: Tensor): Region => regions.get(plan.storageOf(tensor))!;
@@ -106,28 +106,25 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
   };
 }
 
-/** Memory for every value that is stored: intermediates in the arena, inputs and constants beside it, state in its buffers. */
+/**
+ * Memory for every value that is stored: intermediates in the arena that all programs of a backend share; inputs, constants and
+ * outputs, which are read after a run, beside it; state in its buffers.
+ */
 function placeValues(
   program: Program,
   plan: MemoryPlan,
   buffers: Buffers,
-  native: Native,
+  { native, arena: sharedArena }: Machine,
 ): ReadonlyMap<Tensor, Region> {
   const regions = new Map<Tensor, Region>();
-  const arena = native.allocate(plan.arenaBytes);
+  const arena = sharedArena(plan.arenaBytes);
   for (const { tensor, offset } of plan.placements) regions.set(tensor, { memory: arena, offset });
 
-  const constants = program.nodes.filter(({ op }) => op.name === 'constant');
-  const outside = [...program.inputs, ...constants.map((node) => node.outputs[0]!)];
-  const offsets: number[] = [];
-  let bytes = 0;
-  for (const tensor of outside) {
-    offsets.push(bytes);
-    bytes += Math.ceil(bytesOf(tensor) / alignment) * alignment;
-  }
+  const { bytes, offsets } = placeBeside(program, plan);
   const memory = native.allocate(bytes);
-  outside.forEach((tensor, i) => regions.set(tensor, { memory, offset: offsets[i]! }));
-  for (const { outputs, values } of constants) writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values!);
+  for (const [tensor, offset] of offsets) regions.set(tensor, { memory, offset });
+  for (const { op, outputs, values } of program.nodes)
+    if (op.name === 'constant') writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values!);
 
   for (const tensor of program.state) {
     regions.set(tensor, { memory: (buffers.get(tensor.name!) as CpuBuffer).memory, offset: 0 });

@@ -51,7 +51,13 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
   const inPrecision = precisionPass('cpu', precision);
   const native = loadNative();
   const isa = chooseIsa(native, options.isa);
-  const machine: Machine = { native, pool: poolOf(native, threads), isa, exclusively: serial() };
+  const machine: Machine = {
+    native,
+    pool: poolOf(native, threads),
+    isa,
+    arena: largest(native),
+    exclusively: serial(),
+  };
   const kernels = new Set([...native.kernels(isa), 'reshape', 'constant']);
   const lowered = (program: Program): Program =>
     lower(inPrecision(program), `cpu (${isa})`, (op) => kernels.has(op));
@@ -99,6 +105,15 @@ function poolOf(native: Native, threads: number): Pool {
   return pool;
 }
 
+/** A function that gives the largest arena so far to all that fit into it: two programs of a backend never run at once. */
+function largest(native: Native): Machine['arena'] {
+  let arena: ArrayBuffer | undefined;
+  return (bytes) => {
+    if (arena === undefined || arena.byteLength < bytes) arena = native.allocate(bytes);
+    return arena;
+  };
+}
+
 /** A function that runs tasks one after the other, in the order of the calls. */
 function serial(): Machine['exclusively'] {
   let last: Promise<unknown> = Promise.resolve();
@@ -116,7 +131,7 @@ function describe(native: Native, isa: Isa, threads: number, precision: Precisio
 }
 
 function emulationNote(precision: Precision, isa: Isa): string {
-  if (precision === 'fp16') return ' (emulated: exact in its rules, saves neither memory nor time)';
+  if (precision === 'fp16') return ' (emulated)';
   const emulated = precision === 'bf16' && isa !== 'avx512-bf16';
   return emulated ? ' (without bf16 instructions here: saves memory, not time)' : '';
 }

@@ -6,7 +6,7 @@ import type { StepMetrics } from '../metrics.ts';
 /** A logged step. What a run does not measure is absent. */
 export interface Reading extends Pick<
   StepMetrics,
-  'step' | 'loss' | 'learningRate' | 'gradNorm' | 'dataWait' | 'epoch'
+  'step' | 'loss' | 'learningRate' | 'gradNorm' | 'seconds' | 'dataWait' | 'epoch'
 > {
   /** On samples that are not trained on, with their labels or captions. */
   readonly heldOutLoss?: number | undefined;

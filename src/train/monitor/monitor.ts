@@ -39,7 +39,7 @@ export class Monitor {
     this.#samples = samples;
   }
 
-  /** Looks at the first batch; further ones are passed over. */
+  /** Looks at the first batch of finite numbers; further ones are passed over. */
   see(batch: Float32Array, arePictures: boolean): void {
     this.#values ??= rangeOf(batch, arePictures);
   }
@@ -58,7 +58,8 @@ export class Monitor {
   }
 }
 
-function rangeOf(values: Float32Array, arePictures: boolean): ValueRange {
+/** Undefined where a value is not finite, which is told of the step that it spoils. */
+function rangeOf(values: Float32Array, arePictures: boolean): ValueRange | undefined {
   let [least, most, sum, squares] = [Infinity, -Infinity, 0, 0];
   for (const value of values) {
     least = Math.min(least, value);
@@ -66,6 +67,7 @@ function rangeOf(values: Float32Array, arePictures: boolean): ValueRange {
     sum += value;
     squares += value * value;
   }
+  if (!Number.isFinite(sum)) return undefined;
   const average = sum / values.length;
   return {
     least,

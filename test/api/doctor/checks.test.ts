@@ -8,7 +8,6 @@ import {
   checkNode,
   checkThreads,
   freeDisk,
-  freeMemory,
 } from '../../../src/api/doctor/machine.ts';
 import { checkAverage, checkLearningRate } from '../../../src/api/doctor/settings.ts';
 import { type ConfigInput, resolveConfig } from '../../../src/index.ts';
@@ -40,7 +39,7 @@ describe('a check before training', () => {
     [checkThreads(1, 4), 'warn', /use them all/],
     [checkMemory(100 * MiB, 500 * MiB), 'ok', /100 MiB, 500 MiB/],
     [checkMemory(450 * MiB, 500 * MiB), 'warn', /tight/],
-    [checkMemory(600 * MiB, 500 * MiB), 'fail', /lower train\.batchSize/],
+    [checkMemory(600 * MiB, 500 * MiB), 'fail', /set train\.microBatch to auto/],
     [checkDisk(100 * MiB, 500 * MiB, 3), 'ok', /100 MiB, 500 MiB/],
     [checkDisk(100 * MiB, 300 * MiB, 3), 'warn', /keepCheckpoints of 3 will not fit/],
     [checkDisk(100 * MiB, 199 * MiB, 3), 'fail', /room for two/],
@@ -56,7 +55,6 @@ describe('a check before training', () => {
   });
 
   it('finds how much is free, also for a folder that is yet to be made', async () => {
-    expect(freeMemory()).toBeGreaterThan(MiB);
     const folder = await temporaryFolder();
     const free = await freeDisk(`${folder}/a/b`);
     expect(free).toBeGreaterThan(0);

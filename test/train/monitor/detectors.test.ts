@@ -25,6 +25,7 @@ function said(
       loss: (2 / (1 + step / 50)) * (1 + 0.1 * Math.sin(step)),
       learningRate: 1e-3,
       gradNorm: 1 + 0.5 * Math.cos(step),
+      seconds: step / 10,
       dataWait: 0.01,
       epoch: step / 10,
       ...change(step),
@@ -53,7 +54,9 @@ describe('nothing is said', () => {
   it('of the recipe digits, as it was logged', () => {
     const monitor = new Monitor({ ...config, ema: { decay: 0.995, ramp: true } }, 60_000);
     for (const [step, loss, learningRate, gradNorm, dataWait, epoch] of digitsRun as Row[])
-      expect(monitor.read({ step, loss, learningRate, gradNorm, dataWait, epoch })).toEqual([]);
+      expect(
+        monitor.read({ step, loss, learningRate, gradNorm, seconds: step / 20, dataWait, epoch }),
+      ).toEqual([]);
   });
 
   it('of one that goes on where the loss is level', () => {
@@ -145,6 +148,10 @@ describe('is said once', () => {
     expect(said(change, options)).toEqual([expect.stringMatching(sentence)]);
   });
 
+  it('hungry steps, only in a run that is longer than a moment', () => {
+    expect(said(() => ({ dataWait: 0.5, seconds: 1 }))).toEqual([]);
+  });
+
   it('that no gradient reaches any weight', () => {
     expect(said(() => ({ loss: 2, gradNorm: 0 }))).toEqual([
       expect.stringMatching(/^The gradient of all weights has been zero/),
@@ -158,7 +165,15 @@ describe('is said once', () => {
       picture.map((value) => 20 * value),
       false,
     );
-    const reading = { step: 1, loss: 100, learningRate: 1e-3, gradNorm: 1, dataWait: 0, epoch: 0 };
+    const reading = {
+      step: 1,
+      loss: 100,
+      learningRate: 1e-3,
+      gradNorm: 1,
+      seconds: 0,
+      dataWait: 0,
+      epoch: 0,
+    };
     expect(monitor.read(reading)).toEqual([
       expect.stringMatching(/not of the scale of the noise: .*data\.scale/),
     ]);

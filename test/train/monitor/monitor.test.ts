@@ -72,7 +72,7 @@ describe('a run tells', () => {
 
   it('that steps wait for data', async () => {
     const slow = changed(greys(), async () => {
-      await setTimeout(5);
+      await setTimeout(12);
     });
     const { said } = await notices(slow, { steps: 31, loader: { cacheMiB: 0, workers: 1 } });
     expect(said).toEqual([expect.stringMatching(/^Steps wait for data \d+/)]);

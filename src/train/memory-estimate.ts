@@ -1,0 +1,118 @@
+// What training will take, from programs that are lowered and planned but not compiled: nothing of that size is allocated.
+import type { Backend } from '../backends/backend.ts';
+import type { Source } from '../data/source.ts';
+import { batchesOf, velocityProgram } from '../flow/sample.ts';
+import type { Model } from '../models/model.ts';
+import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import { stepPrograms } from './compiled-step.ts';
+import type { RunConfig } from './config.ts';
+import { heldOutBatch, heldOutProgram } from './held-out.ts';
+import { insightProgram } from './insight.ts';
+import { type OwnFlow, objectiveOf } from './objective.ts';
+import { adamwSettings, stepOf } from './run-program.ts';
+import { gridCount, gridRows, isPicture } from './sample-grid.ts';
+import { isTotal } from './step.ts';
+
+/** Bytes, and what they are for. */
+export interface MemoryParts {
+  /** Node, the libraries and the program's own objects. */
+  readonly process: number;
+  /** Weights, moments, averages and, with micro-batches, the gradients that are accumulated. */
+  readonly state: number;
+  /** What is made on the way: activations and gradients, also of held-out losses and samples. */
+  readonly activations: number;
+  /** The copy of the state that checkpoints are written from. */
+  readonly snapshot: number;
+  /** Batches on their way to the step, and decoded samples that are kept. */
+  readonly data: number;
+}
+
+export interface MemoryEstimate extends MemoryParts {
+  readonly total: number;
+}
+
+/** What is known of the data that a run learns from. */
+export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
+
+/** What the process takes for itself; measured, see bench/memory.ts. */
+const processBytes = 100 * 2 ** 20;
+
+export interface EstimateOptions extends OwnFlow {
+  readonly config: RunConfig;
+  readonly backend: Backend;
+  readonly model: Model;
+  readonly source: DataFacts;
+  /** Samples that are computed at a time. */
+  readonly microBatch: number;
+}
+
+/** The process at its peak, with all that a run does beside its steps. */
+export function estimateMemory(options: EstimateOptions): MemoryEstimate {
+  const { config, backend, model, source, microBatch } = options;
+  const steps = stepPrograms(stepOf(config, model, options), microBatch).map((program) =>
+    backend.lower(program),
+  );
+  const state = new Map(
+    steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
+  );
+  const saved = [...state].filter(([name]) => !isTotal(name));
+  const batch = 4 * config.train.batchSize * sizeOf(model.sampleShape);
+  const kept = source.count * sizeOf(model.sampleShape);
+  const parts: MemoryParts = {
+    process: processBytes,
+    state: sum(state.values()),
+    activations: arenaBytes([...steps, ...otherPrograms(options).map((program) => backend.lower(program))]),
+    snapshot: sum(saved.map(([, bytes]) => bytes)),
+    // The one that the step learns from is still there.
+    data:
+      (config.loader.prefetch + 1) * batch +
+      (source.isFixed && kept <= config.loader.cacheMiB * 2 ** 20 ? kept : 0),
+  };
+  return { ...parts, total: sum(Object.values(parts)) };
+}
+
+/** In the order in which they are compiled: a program has the arena of those before, where it fits into it. */
+function arenaBytes(programs: readonly Program[]): number {
+  let [largest, total] = [0, 0];
+  for (const program of programs) {
+    const plan = planMemory(program);
+    total += placeBeside(program, plan).bytes;
+    if (plan.arenaBytes <= largest) continue;
+    largest = plan.arenaBytes;
+    total += largest;
+  }
+  return total;
+}
+
+/** What a run does beside its steps: on logged steps, for held-out losses, for grids. */
+function otherPrograms(options: EstimateOptions): Program[] {
+  const { config, model, source } = options;
+  const { heldOut, optimizer, sample, train } = config;
+  const objective = objectiveOf(config, options);
+  const programs = [insightProgram({ model, adamw: adamwSettings(optimizer), decayed: optimizer.decayed })];
+  if (heldOut.count > 0) {
+    const loss = heldOutProgram({ model, objective, batch: heldOutBatch(train, heldOut.count) });
+    programs.push(loss, loss);
+  }
+  if (isPicture(model.sampleShape, source.record)) {
+    const { size } = batchesOf(gridCount(sample));
+    const isGuided = sample.guidance !== 1 && gridRows(sample).length > 0;
+    const [low, high] = sample.guidanceInterval;
+    const kinds = !isGuided ? [false] : low > 0 || high < 1 ? [false, true] : [true];
+    const velocities = kinds.map((guided) => velocityProgram(model, size, guided, objective));
+    programs.push(...velocities, ...(sample.gridWeights === 'both' ? velocities : []));
+  }
+  return programs;
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** `1,234 MiB` */
+export function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
+}
