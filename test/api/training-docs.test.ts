@@ -44,6 +44,19 @@ describe('docs/training.md', () => {
     expect(() => resolveConfig({ ...plain, ...(parse(block) as ConfigInput) }, { facts })).not.toThrow();
   });
 
+  it.each(['training.md', 'faq.md'])('%s names settings that there are', async (file) => {
+    const text = await readFile(join(root, 'docs', file), 'utf8');
+    const known = 'optimizer|ema|train|heldOut|flow|sample|sinks|loader|backend|model';
+    const named = [...text.matchAll(new RegExp(`\`((?:${known})(?:\\.[a-zA-Z]+)+)(?![a-zA-Z./])`, 'g'))];
+    expect(named.length).toBeGreaterThan(0);
+    for (const [, path] of named) {
+      const config = path!.split('.').reduceRight<unknown>((value, name) => ({ [name]: value }), null);
+      const given = config as ConfigInput;
+      // What is there refuses null by its kind.
+      expect(() => resolveConfig({ data: { source: 'digits' }, ...given })).toThrow(`${path}: wanted`);
+    }
+  });
+
   it('explains every field of metrics.jsonl', async () => {
     const explained = rows(section('What is logged')).flatMap(([cell]) => names(cell!));
     const { run } = await train(
