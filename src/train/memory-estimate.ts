@@ -16,7 +16,7 @@ import { isTotal } from './step.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {
-  /** Node, the libraries and the program's own objects. */
+  /** What the process has already, libraries and the data's own files included, and what it grows by beside all that follows. */
   readonly process: number;
   /** Weights, moments, averages and, with micro-batches, the gradients that are accumulated. */
   readonly state: number;
@@ -35,8 +35,8 @@ export interface MemoryEstimate extends MemoryParts {
 /** What is known of the data that a run learns from. */
 export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 
-/** What the process takes for itself; measured, see bench/memory.ts. */
-const processBytes = 100 * 2 ** 20;
+/** Scratch memory of kernels, arrays that wait to be collected, threads: measured, by bench/memory.ts. */
+const growth = 32 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
   readonly config: RunConfig;
@@ -45,11 +45,13 @@ export interface EstimateOptions extends OwnFlow {
   readonly source: DataFacts;
   /** Samples that are computed at a time. */
   readonly microBatch: number;
+  /** Bytes that the process has before anything of the training is allocated; what it has now by default. */
+  readonly held?: number;
 }
 
 /** The process at its peak, with all that a run does beside its steps. */
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
-  const { config, backend, model, source, microBatch } = options;
+  const { config, backend, model, source, microBatch, held = process.memoryUsage.rss() } = options;
   const steps = stepPrograms(stepOf(config, model, options), microBatch).map((program) =>
     backend.lower(program),
   );
@@ -60,7 +62,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const batch = 4 * config.train.batchSize * sizeOf(model.sampleShape);
   const kept = source.count * sizeOf(model.sampleShape);
   const parts: MemoryParts = {
-    process: processBytes,
+    process: held + growth,
     state: sum(state.values()),
     activations: arenaBytes([...steps, ...otherPrograms(options).map((program) => backend.lower(program))]),
     snapshot: sum(saved.map(([, bytes]) => bytes)),
