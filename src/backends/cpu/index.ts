@@ -69,6 +69,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     describe: () => describe(native, isa, threads, precision),
     allocate: (type: TensorType) => new CpuBuffer(type, native.allocate(bytesOf(type)), machine.exclusively),
     lower: lowered,
+    reserve: (bytes) => void machine.arena(bytes),
     compile(traced, buffers) {
       const program = lowered(traced);
       checkBuffers(program, buffers);
