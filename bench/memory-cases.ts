@@ -54,6 +54,14 @@ const cases: Readonly<Record<string, MemoryCase>> = {
     title: 'DiT-S/4, 64x64, batch 32 as 4 x 8, bf16',
     config: small({ batchSize: 32, microBatch: 8, precision: 'bf16' }),
   },
+  large: {
+    title: 'width 128, depth 2, patch 16, 256x256, batch 8, bf16',
+    config: {
+      ...pictures,
+      model: { ...pictures.model, width: 128, depth: 2, heads: 2, patchSize: 16, imageSize: 256 },
+      train: { ...train, batchSize: 8, precision: 'bf16' },
+    },
+  },
   one: {
     title: 'DiT-S/4, 64x64, batch 2 as 2 x 1, bf16',
     config: small({ batchSize: 2, microBatch: 1, precision: 'bf16' }),

@@ -8,8 +8,8 @@ import { type Memory, memoryCase } from './memory-cases.ts';
 const [name] = process.argv.slice(2) as [string];
 const { title, config } = memoryCase(name);
 const runs = await mkdtemp(join(tmpdir(), 'rectiflow-memory-'));
-const shape = [3, 64, 64] as const;
-const images = new Float32Array(64 * 3 * 64 * 64);
+const side = (config.model?.imageSize as number | undefined) ?? 0;
+const images = new Float32Array(64 * 3 * side ** 2);
 const labels = Array.from({ length: 64 }, (_, i) => i % 10);
 let estimate: MemoryEstimate | undefined;
 try {
@@ -19,7 +19,7 @@ try {
       estimate = plan.estimate;
     },
     ...(config.data?.source === 'custom' && {
-      source: arraySource({ name: 'black', images, shape, labels }),
+      source: arraySource({ name: 'black', images, shape: [3, side, side], labels }),
     }),
   });
 } finally {

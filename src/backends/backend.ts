@@ -65,6 +65,11 @@ export interface Backend {
    * @param buffers one of this backend's buffers for each state tensor of the program, with its shape and dtype
    */
   compile(program: Program, buffers: Buffers): Executable;
+  /**
+   * Makes memory ready for the largest of the programs that are to be compiled, so that all of them share it.
+   * @param bytes of its arena, by its plan
+   */
+  reserve?(bytes: number): void;
   /** The most floating-point operations per second that products can reach here; left out where that means nothing. */
   measurePeak?(): Promise<number>;
 }

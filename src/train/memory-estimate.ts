@@ -16,15 +16,15 @@ import { isTotal } from './step.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {
-  /** Node, the libraries and the program's own objects. */
+  /** What the process has already, libraries and the data's own files included, and what it grows by beside all that follows. */
   readonly process: number;
   /** Weights, moments, averages and, with micro-batches, the gradients that are accumulated. */
   readonly state: number;
-  /** What is made on the way: activations and gradients, also of held-out losses and samples. */
+  /** What is made on the way, activations and gradients: the arena of the largest program, which all others share. */
   readonly activations: number;
   /** The copy of the state that checkpoints are written from. */
   readonly snapshot: number;
-  /** Batches on their way to the step, and decoded samples that are kept. */
+  /** Batches on their way to the step, what goes into programs and comes out, and decoded samples that are kept. */
   readonly data: number;
 }
 
@@ -35,8 +35,8 @@ export interface MemoryEstimate extends MemoryParts {
 /** What is known of the data that a run learns from. */
 export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 
-/** What the process takes for itself; measured, see bench/memory.ts. */
-const processBytes = 100 * 2 ** 20;
+/** Scratch memory of kernels, arrays that wait to be collected, threads: measured, by bench/memory.ts. */
+const growth = 32 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
   readonly config: RunConfig;
@@ -45,44 +45,40 @@ export interface EstimateOptions extends OwnFlow {
   readonly source: DataFacts;
   /** Samples that are computed at a time. */
   readonly microBatch: number;
+  /** Bytes that the process has before anything of the training is allocated; what it has now by default. */
+  readonly held?: number;
 }
 
 /** The process at its peak, with all that a run does beside its steps. */
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
-  const { config, backend, model, source, microBatch } = options;
-  const steps = stepPrograms(stepOf(config, model, options), microBatch).map((program) =>
-    backend.lower(program),
-  );
+  const { config, backend, model, microBatch, held = process.memoryUsage.rss() } = options;
+  const lowered = (program: Program): Program => backend.lower(program);
+  const steps = stepPrograms(stepOf(config, model, options), microBatch).map(lowered);
+  const others = otherPrograms(options).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
   );
   const saved = [...state].filter(([name]) => !isTotal(name));
-  const batch = 4 * config.train.batchSize * sizeOf(model.sampleShape);
-  const kept = source.count * sizeOf(model.sampleShape);
+  const plans = [...steps, ...others].map((program) => {
+    const plan = planMemory(program);
+    return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes };
+  });
   const parts: MemoryParts = {
-    process: processBytes,
+    process: held + growth,
     state: sum(state.values()),
-    activations: arenaBytes([...steps, ...otherPrograms(options).map((program) => backend.lower(program))]),
+    activations: Math.max(...plans.map(({ arena }) => arena)),
     snapshot: sum(saved.map(([, bytes]) => bytes)),
-    // The one that the step learns from is still there.
-    data:
-      (config.loader.prefetch + 1) * batch +
-      (source.isFixed && kept <= config.loader.cacheMiB * 2 ** 20 ? kept : 0),
+    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options),
   };
   return { ...parts, total: sum(Object.values(parts)) };
 }
 
-/** In the order in which they are compiled: a program has the arena of those before, where it fits into it. */
-function arenaBytes(programs: readonly Program[]): number {
-  let [largest, total] = [0, 0];
-  for (const program of programs) {
-    const plan = planMemory(program);
-    total += placeBeside(program, plan).bytes;
-    if (plan.arenaBytes <= largest) continue;
-    largest = plan.arenaBytes;
-    total += largest;
-  }
-  return total;
+/** Batches that are ready and the one that the step learns from; decoded samples, where they are kept. */
+function loaderBytes({ config, model, source }: EstimateOptions): number {
+  const { prefetch, cacheMiB } = config.loader;
+  const elements = sizeOf(model.sampleShape);
+  const kept = source.isFixed && source.count * elements <= cacheMiB * 2 ** 20 ? source.count * elements : 0;
+  return (prefetch + 1) * config.train.batchSize * 4 * elements + kept;
 }
 
 /** What a run does beside its steps: on logged steps, for held-out losses, for grids. */

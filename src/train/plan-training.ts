@@ -26,9 +26,10 @@ export function planTraining(
   available: number = availableMemory(),
 ): TrainingPlan {
   const { batchSize, microBatch: wanted = batchSize, memoryMiB } = options.config.train;
+  const held = process.memoryUsage.rss();
   const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(batchSize / parts));
   const planOf = (microBatch: number): TrainingPlan => {
-    const estimate = estimateMemory({ ...options, microBatch });
+    const estimate = estimateMemory({ held, ...options, microBatch });
     return { estimate, available, batchSize, microBatch };
   };
   if (wanted !== 'auto') return planOf(Math.min(wanted, batchSize));

@@ -65,6 +65,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const shortage = describeShortage(plan);
   if (shortage) onNotice?.(shortage);
   const config = withMicroBatch(asked, plan);
+  backend.reserve?.(plan.estimate.activations);
   const { step: executable, buffers } = compileStep(backend, stepOf(config, model, options), plan.microBatch);
   if (checkpoint) await restoreSnapshot(model, buffers, checkpoint, onNotice);
   else await initializeState(backend, model, buffers, config.seed);

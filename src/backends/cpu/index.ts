@@ -70,6 +70,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     describe: () => describe(native, isa, threads, precision),
     allocate: (type: TensorType) => new CpuBuffer(type, allocate(native, bytesOf(type)), machine.exclusively),
     lower: lowered,
+    reserve: (bytes) => void machine.arena(bytes),
     compile(traced, buffers) {
       const program = lowered(traced);
       checkBuffers(program, buffers);

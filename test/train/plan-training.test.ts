@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { train } from '../../src/api/train.ts';
+import { cpuBackend } from '../../src/backends/cpu/index.ts';
+import type { RunConfig } from '../../src/train/config.ts';
+import { createModel } from '../../src/train/create-model.ts';
+import { estimateMemory } from '../../src/train/memory-estimate.ts';
+import { type TrainingPlan, describeShortage, planTraining } from '../../src/train/plan-training.ts';
+import { prepareTraining } from '../../src/train/prepare.ts';
+import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { bytesOf } from '../../src/program/index.ts';
+import { stripes, tinyStripes } from '../support/tiny-run.ts';
+import { temporaryFolder } from '../support/cli.ts';
+
+const backend = cpuBackend({ threads: 1 });
+const source = stripes();
+const held = 0;
+const GiB = 2 ** 30;
+
+function configOf(changes: Partial<RunConfig['train']> = {}): RunConfig {
+  return resolveConfig(
+    // A grid of one sample: the step is what takes most.
+    {
+      ...tinyStripes,
+      sample: { labels: [0], perClass: 1 },
+      train: { ...tinyStripes.train, batchSize: 7, ...changes },
+    },
+    { facts: source },
+  );
+}
+
+function plan(changes: Partial<RunConfig['train']>, available = GiB): TrainingPlan {
+  const config = configOf(changes);
+  return planTraining({ config, backend, model: createModel(config.model), source, held }, available);
+}
+
+/** Bytes that training with this micro-batch takes. */
+function needed(microBatch: number): number {
+  const config = configOf();
+  return estimateMemory({ config, backend, model: createModel(config.model), source, microBatch, held })
+    .total;
+}
+
+describe('what training will take', () => {
+  it.each([undefined, 3])(
+    'is what is allocated for its state, with micro-batches of %s',
+    async (microBatch) => {
+      const config = configOf({ microBatch });
+      const { estimate } = plan({ microBatch });
+      const { buffers } = await prepareTraining({ config, backend, source });
+      const allocated = [...buffers.values()].reduce((sum, buffer) => sum + bytesOf(buffer), 0);
+      expect(estimate.state).toBe(allocated);
+      expect(estimate.snapshot < estimate.state).toBe(microBatch !== undefined);
+    },
+  );
+
+  it('is told before training is prepared, and goes into the notices where it is not there', async () => {
+    const heard: string[] = [];
+    await prepareTraining({
+      config: configOf(),
+      backend,
+      source,
+      onPlan: ({ estimate }) => heard.push(`${estimate.total > 0}`),
+    });
+    expect(heard).toEqual(['true']);
+    expect(describeShortage(plan({}, GiB))).toBeUndefined();
+    expect(describeShortage(plan({}, 2 ** 20))).toMatch(/takes about \d+ MiB .* 1 MiB are free.*microBatch/);
+  });
+});
+
+describe('train.microBatch auto', () => {
+  it('takes the whole batch where that fits, in memoryMiB or in most of what is there', () => {
+    expect(plan({ microBatch: 'auto' })).toMatchObject({ batchSize: 7, microBatch: 7 });
+    expect(plan({ microBatch: 'auto', memoryMiB: 1024 }, 1)).toMatchObject({ microBatch: 7 });
+  });
+
+  it.each([3, 2, 1])('takes the fewest parts that fit: %i at a time', (microBatch) => {
+    const { estimate, microBatch: chosen } = plan({ microBatch: 'auto' }, (needed(microBatch) + 64) / 0.9);
+    expect(chosen).toBe(microBatch);
+    expect(estimate.total).toBe(needed(microBatch));
+  });
+
+  it('says what to do where not even one sample fits', () => {
+    expect(() => plan({ microBatch: 'auto', memoryMiB: 1 })).toThrow(
+      /one sample at a time takes about \d+ MiB, train\.memoryMiB allows 1 MiB\. .*recompute.*raise train\.memoryMiB/,
+    );
+    expect(() => plan({ microBatch: 'auto' }, 1)).toThrow(/the memory that is free allows 1 MiB/);
+  });
+
+  it('is recorded as a number, with which the run goes on', async () => {
+    const runs = await temporaryFolder();
+    const input = { ...tinyStripes, train: { ...tinyStripes.train, steps: 1, microBatch: 'auto' as const } };
+    const { run } = await train(input, { runs, source, backend });
+    const { config } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8')) as { config: RunConfig };
+    expect(config.train.microBatch).toBe(5);
+  });
+});
