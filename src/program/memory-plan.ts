@@ -7,6 +7,9 @@ import { type Program, opOf } from './program.ts';
 /** Offsets are multiples of a cache line, which is also the widest vector. */
 const alignment = 64;
 
+/** Backends hold an arena in pieces of this many bytes: Node 20 has no larger block of memory that is not its own. */
+export const pieceBytes: number = 2 ** 32;
+
 /** Where one intermediate lives in the arena, and from which node to which (both included). */
 export interface Placement {
   readonly tensor: Tensor;
@@ -31,8 +34,11 @@ export function bytesOf({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): numb
   return sizeOf(shape) * bytesPerElement(dtype);
 }
 
-/** Places the largest values first, each at the lowest offset that is free for its whole lifetime. */
-export function planMemory(program: Program): MemoryPlan {
+/**
+ * Places the largest values first, each at the lowest offset that is free for its whole lifetime.
+ * @param piece no value lies across a multiple of so many bytes, unless it is larger itself
+ */
+export function planMemory(program: Program, piece: number = pieceBytes): MemoryPlan {
   const aliases = new Map<Tensor, Tensor>();
   const storageOf = (tensor: Tensor): Tensor => aliases.get(tensor) ?? tensor;
   const lifetimes = new Map<Tensor, { first: number; last: number }>();
@@ -59,7 +65,7 @@ export function planMemory(program: Program): MemoryPlan {
   for (const [tensor, { first, last }] of largestFirst) {
     const bytes = Math.ceil(Math.max(bytesOf(tensor), 1) / alignment) * alignment;
     const meeting = placements.filter((other) => other.first <= last && first <= other.last);
-    placements.push({ tensor, offset: lowestGap(meeting, bytes), bytes, first, last });
+    placements.push({ tensor, offset: lowestGap(meeting, bytes, piece), bytes, first, last });
   }
   const arenaBytes = placements.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
   return {
@@ -100,13 +106,19 @@ function unreadOptionalOutputs(program: Program): Set<Tensor> {
   return new Set(optional.filter((tensor) => !read.has(tensor)));
 }
 
-function lowestGap(meeting: readonly Placement[], bytes: number): number {
+function lowestGap(meeting: readonly Placement[], bytes: number, piece: number): number {
   let offset = 0;
   for (const other of [...meeting].toSorted((a, b) => a.offset - b.offset)) {
     if (offset + bytes <= other.offset) break;
-    offset = Math.max(offset, other.offset + other.bytes);
+    offset = inOnePiece(Math.max(offset, other.offset + other.bytes), bytes, piece);
   }
   return offset;
+}
+
+/** The first offset from `offset` on where a value ends in the piece that it begins in. */
+function inOnePiece(offset: number, bytes: number, piece: number): number {
+  const left = piece - (offset % piece);
+  return bytes <= left || left === piece ? offset : offset + left;
 }
 
 function formatPlan(program: Program, arenaBytes: number, placements: readonly Placement[]): string {

@@ -36,6 +36,22 @@ it('never gives two values that live at the same time the same memory', () => {
   );
 });
 
+it('places no value across two pieces of the arena', () => {
+  const choice = fc.tuple(fc.nat(2), fc.nat(1000), fc.nat(1000));
+  fc.assert(
+    fc.property(
+      fc.array(choice, { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 3, max: 9 }).map((lines) => 64 * lines),
+      (choices, piece) => {
+        const { placements } = planMemory(randomProgram(choices), piece);
+        for (const { offset, bytes } of placements)
+          expect(Math.floor((offset + bytes - 1) / piece)).toBe(Math.floor(offset / piece));
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
 it('reuses the memory of values that are no longer needed', () => {
   const program = trace('chain', (graph) => {
     let x = graph.input('x', [1000]);

@@ -42,7 +42,7 @@ export function checkAverage({ ema, train }: Pick<RunConfig, 'ema' | 'train'>): 
     [
       initial > mostInitial,
       'warn',
-      `with ema.decay ${ema.decay} the last average is still ${(100 * initial).toFixed(0)} % untrained weights: set ema.ramp to true, or a smaller decay`,
+      `with ema.decay ${ema.decay} ${(100 * initial).toFixed(0)} % of the last average are still the weights that training begins with: set ema.ramp to true, or a smaller decay`,
     ],
   ]);
 }

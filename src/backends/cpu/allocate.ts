@@ -1,5 +1,7 @@
 import { constants } from 'node:buffer';
+import { pieceBytes } from '../../program/index.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
+import type { Region } from './memory.ts';
 import type { Native } from './native.ts';
 
 /** @throws RectiflowError where the system has not so much memory, or Node holds no block of that size */
@@ -19,4 +21,27 @@ export function allocate(native: Pick<Native, 'allocate'>, bytes: number): Array
       { cause: error },
     );
   }
+}
+
+/** Where an offset of a program's memory plan is. */
+export type Arena = (offset: number) => Region;
+
+/**
+ * A function that gives the largest arena so far to all programs that fit into it: two programs of a backend never run at
+ * once.
+ * @param piece as in `planMemory`
+ */
+export function sharedArena(
+  native: Pick<Native, 'allocate'>,
+  piece: number = pieceBytes,
+): (bytes: number) => Arena {
+  const pieces: ArrayBuffer[] = [];
+  return (bytes) => {
+    for (let i = 0; i * piece < bytes; i++) {
+      const wanted = Math.min(piece, bytes - i * piece);
+      if ((pieces[i]?.byteLength ?? 0) < wanted) pieces[i] = allocate(native, wanted);
+    }
+    const held = [...pieces];
+    return (offset) => ({ memory: held[Math.floor(offset / piece)]!, offset: offset % piece });
+  };
 }

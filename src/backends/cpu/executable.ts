@@ -7,6 +7,7 @@ import type { Buffers, Executable, Finding } from '../backend.ts';
 import { checkInputs, checkOutput } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
 import { allocate } from './allocate.ts';
+import type { Arena } from './allocate.ts';
 import type { CpuBuffer } from './buffer.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
 import {
@@ -51,7 +52,7 @@ export interface Machine {
   readonly pool: Pool;
   readonly isa: Isa;
   /** Memory for what a program makes on its way, which the backend's next run overwrites. */
-  arena(bytes: number): ArrayBuffer;
+  arena(bytes: number): Arena;
   /** Calls `task` when everything asked for before is done. */
   exclusively<T>(task: () => T | Promise<T>): Promise<T>;
 }
@@ -118,8 +119,8 @@ function placeValues(
   { native, arena: sharedArena }: Machine,
 ): ReadonlyMap<Tensor, Region> {
   const regions = new Map<Tensor, Region>();
-  const arena = sharedArena(plan.arenaBytes);
-  for (const { tensor, offset } of plan.placements) regions.set(tensor, { memory: arena, offset });
+  const at = sharedArena(plan.arenaBytes);
+  for (const { tensor, offset } of plan.placements) regions.set(tensor, at(offset));
 
   const { bytes, offsets } = placeBeside(program, plan);
   const memory = allocate(native, bytes);

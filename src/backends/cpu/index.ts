@@ -6,7 +6,7 @@ import type { TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffers, Precision } from '../backend.ts';
 import { checkBuffers } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
-import { allocate } from './allocate.ts';
+import { allocate, sharedArena } from './allocate.ts';
 import { CpuBuffer } from './buffer.ts';
 import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
@@ -56,7 +56,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     native,
     pool: poolOf(native, threads),
     isa,
-    arena: largest(native),
+    arena: sharedArena(native),
     exclusively: serial(),
   };
   const kernels = new Set([...native.kernels(isa), 'reshape', 'constant']);
@@ -105,15 +105,6 @@ function poolOf(native: Native, threads: number): Pool {
   const pool = pools.get(threads) ?? native.createPool(threads);
   pools.set(threads, pool);
   return pool;
-}
-
-/** A function that gives the largest arena so far to all that fit into it: two programs of a backend never run at once. */
-function largest(native: Native): Machine['arena'] {
-  let arena: ArrayBuffer | undefined;
-  return (bytes) => {
-    if (arena === undefined || arena.byteLength < bytes) arena = allocate(native, bytes);
-    return arena;
-  };
 }
 
 /** A function that runs tasks one after the other, in the order of the calls. */

@@ -2,7 +2,7 @@ import { type EmaSettings, emaDecay } from '../../optim/ema.ts';
 import type { Detector } from './detector.ts';
 import { percent } from './statistics.ts';
 
-/** Of the untrained weights in the average: more shows in samples. */
+/** Of the first weights in the average: more shows in samples. */
 export const mostInitial = 0.05;
 /** Of the weights' norm. A warm average differs by some hundredths. */
 const mostDistance = 0.3;
@@ -19,7 +19,7 @@ export const coldAverage: Detector = (readings, { config }) => {
   if (initial <= mostInitial && !(isLast && emaDistance > mostDistance)) return undefined;
   const why =
     initial > mostInitial
-      ? `after ${step} steps with ema.decay ${ema.decay} it is still ${percent(initial)} untrained weights`
+      ? `after ${step} steps with ema.decay ${ema.decay} ${percent(initial)} of it are still the weights that training began with`
       : `at step ${step} it differs from the weights by ${percent(emaDistance)} of their norm`;
   const willBeWarm = !isLast && initialShare(steps, ema) <= mostInitial;
   const advice = willBeWarm

@@ -49,7 +49,7 @@ describe('a check before training', () => {
     [rate(1e-3, 0), 'warn', /without a warm-up/],
     [rate(1e-4, 900), 'warn', /900 of 1000 steps are warm-up/],
     [average(true), 'ok', /0\.9999/],
-    [average(false), 'warn', /90 % untrained weights/],
+    [average(false), 'warn', /90 % of the last average are still the weights/],
   ])('$name: $text', (check, status, text) => {
     expect(check).toMatchObject({ status, text: expect.stringMatching(text) });
   });
