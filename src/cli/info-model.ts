@@ -42,10 +42,11 @@ export function describeSizes(model: ModelConfig, batches: readonly number[] = b
   const { backend } = chooseBackend();
   const { parameters, cost, memory } = modelCost(model, backend, batches);
   const { width, depth, heads } = model;
-  const rows = memory.map(({ batchSize, state, activations, total }) => [
+  const rows = memory.map(({ batchSize, state, activations, other, total }) => [
     String(batchSize),
     formatBytes(state),
     formatBytes(activations),
+    formatBytes(other),
     formatBytes(total),
   ]);
   return [
@@ -55,9 +56,10 @@ export function describeSizes(model: ModelConfig, batches: readonly number[] = b
     `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
     '',
     `Memory of training with ${backend.describe()}:`,
-    ...formatTable([['batch', 'weights, moments, EMA', 'activations, gradients', 'total'], ...rows]).map(
-      (line) => `  ${line}`,
-    ),
+    ...formatTable([
+      ['batch', 'weights, moments, EMA', 'activations, gradients', 'checkpoints, batches', 'total'],
+      ...rows,
+    ]).map((line) => `  ${line}`),
   ];
 }
 
