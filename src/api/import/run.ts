@@ -93,8 +93,8 @@ function runConfig(
   const { backend } = chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
   const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
   if (precise.train.microBatch !== 'auto') return precise;
-  const model = createModel(precise.model);
-  return withMicroBatch(precise, planTraining({ config: precise, backend, model, source: { count: 0 } }));
+  const plan = planTraining({ config: precise, backend, model: createModel(model), source: { count: 0 } });
+  return withMicroBatch(precise, plan);
 }
 
 function nameOf(path: string): string {
