@@ -1,19 +1,20 @@
 import type { Backend } from '../backends/backend.ts';
 import type { Cost } from '../models/cost.ts';
 import { type Model, countParameters } from '../models/model.ts';
-import { bytesOf, planMemory } from '../program/index.ts';
 import type { ModelConfig } from '../train/config.ts';
 import { createModel } from '../train/create-model.ts';
-import { runProgram } from '../train/run-program.ts';
+import { estimateMemory } from '../train/memory-estimate.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 
-/** Bytes that a training step of a batch needs, at its peak. */
+/** Bytes that training with a batch takes, at its peak, beside the process itself. */
 export interface TrainingMemory {
   readonly batchSize: number;
   /** Weights, both moments of AdamW and the averaged weights. */
   readonly state: number;
-  /** Activations, gradients and the batch itself: the step's arena. */
+  /** Activations and gradients: the arena. */
   readonly activations: number;
+  /** The copy that checkpoints are written from, batches and samples. */
+  readonly other: number;
   readonly total: number;
 }
 
@@ -42,9 +43,13 @@ function trainingMemory(
   batchSize: number,
 ): TrainingMemory {
   const config = resolveConfig({ data: { source: 'custom' }, model: sizes, train: { batchSize } });
-  const program = backend.lower(runProgram(config, model));
-  const state = program.state.reduce((total, tensor) => total + bytesOf(tensor), 0);
-  const inputs = program.inputs.reduce((total, tensor) => total + bytesOf(tensor), 0);
-  const activations = planMemory(program).arenaBytes + inputs;
-  return { batchSize, state, activations, total: state + activations };
+  const { state, activations, snapshot, data } = estimateMemory({
+    config,
+    backend,
+    model,
+    source: { count: 0 },
+    microBatch: batchSize,
+  });
+  const other = snapshot + data;
+  return { batchSize, state, activations, other, total: state + activations + other };
 }

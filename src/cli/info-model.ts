@@ -45,10 +45,11 @@ export function describeSizes(model: SizedModel, batches: readonly number[] = ba
   const { backend } = chooseBackend();
   const { parameters, cost, memory } = modelCost(model, backend, batches);
   const { width, depth, heads } = model;
-  const rows = memory.map(({ batchSize, state, activations, total }) => [
+  const rows = memory.map(({ batchSize, state, activations, other, total }) => [
     String(batchSize),
     formatBytes(state),
     formatBytes(activations),
+    formatBytes(other),
     formatBytes(total),
   ]);
   return [
@@ -58,9 +59,10 @@ export function describeSizes(model: SizedModel, batches: readonly number[] = ba
     `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
     '',
     `Memory of training with ${backend.describe()}:`,
-    ...formatTable([['batch', 'weights, moments, EMA', 'activations, gradients', 'total'], ...rows]).map(
-      (line) => `  ${line}`,
-    ),
+    ...formatTable([
+      ['batch', 'weights, moments, EMA', 'activations, gradients', 'checkpoints, batches', 'total'],
+      ...rows,
+    ]).map((line) => `  ${line}`),
   ];
 }
 

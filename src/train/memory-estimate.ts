@@ -11,7 +11,7 @@ import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { adamwSettings, stepOf } from './run-program.ts';
-import { gridCount, gridRows, isPicture } from './sample-grid.ts';
+import { gridBytes, gridCount, gridRows, isPicture } from './sample-grid.ts';
 import { isTotal } from './step.ts';
 
 /** Bytes, and what they are for. */
@@ -24,7 +24,10 @@ export interface MemoryParts {
   readonly activations: number;
   /** The copy of the state that checkpoints are written from. */
   readonly snapshot: number;
-  /** Batches on their way to the step, what goes into programs and comes out, and decoded samples that are kept. */
+  /**
+   * Batches on their way to the step, what goes into programs and comes out, the samples of a grid, and decoded samples
+   * that are kept.
+   */
   readonly data: number;
 }
 
@@ -63,12 +66,16 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     const plan = planMemory(program);
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes };
   });
+  const { sampleShape } = model;
+  const grid = isPicture(sampleShape, options.source.record)
+    ? gridBytes(config.sample, sizeOf(sampleShape))
+    : 0;
   const parts: MemoryParts = {
     process: held + growth,
     state: sum(state.values()),
     activations: Math.max(...plans.map(({ arena }) => arena)),
     snapshot: sum(saved.map(([, bytes]) => bytes)),
-    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options),
+    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options) + grid,
   };
   return { ...parts, total: sum(Object.values(parts)) };
 }

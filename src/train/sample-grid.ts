@@ -1,7 +1,7 @@
 import { type Canvas, drawGrid, inColour, writeGrid, writePng } from '../data/image.ts';
 import { drawSheet } from '../data/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
-import type { FlowSampler } from '../flow/sample.ts';
+import { type FlowSampler, batchesOf } from '../flow/sample.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { RunConfig, SampleConfig } from './config.ts';
@@ -31,6 +31,17 @@ export function gridCount(sample: SampleConfig): number {
   return sample.perClass * (gridRows(sample).length || sample.perClass);
 }
 
+/** Bytes of the numbers that a grid is made of, outside programs, of so many a sample. */
+export function gridBytes(sample: SampleConfig, elements: number): number {
+  const count = gridCount(sample);
+  // The set before may be there still.
+  const sets = 2 * count;
+  // Noise in float64 and float32; where the samples are, their velocity, and where they go.
+  const batch = 6 * batchesOf(count).size;
+  const paths = 2 * SamplePath.columns * shownPaths(sample).length;
+  return 4 * elements * (sets + batch + paths);
+}
+
 export interface GridSamplers {
   /** With the averaged weights. */
   readonly ema: FlowSampler;
@@ -47,6 +58,13 @@ export interface SamplePictures {
 /** Rows of the pictures of paths from noise to data, where the model is told nothing. */
 const untoldPaths = 4;
 const gridTitles = { ema: 'EMA', model: 'weights of the step' } as const;
+
+/** The samples whose paths are shown: the first of each row. */
+function shownPaths(sample: SampleConfig): number[] {
+  const { perClass } = sample;
+  const length = gridRows(sample).length || Math.min(untoldPaths, perClass);
+  return Array.from({ length }, (_, i) => i * perClass);
+}
 
 /**
  * Writes a grid of samples: a row for each label or prompt of the config, or a square of samples of a model without; of the
@@ -66,11 +84,7 @@ export async function writeSamplePictures(
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(repeated) } : { guidance: 1 };
-  const shown = Array.from(
-    { length: rows.length || Math.min(untoldPaths, perClass) },
-    (_row, i) => i * perClass,
-  );
-  const path = new SamplePath(shown, imageSize(shape));
+  const path = new SamplePath(shownPaths(sample), imageSize(shape));
   const sets = gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights];
   const scale = displayScale(shape);
   const grids: Canvas[] = [];

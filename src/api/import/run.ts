@@ -11,6 +11,8 @@ import { fileError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { ConfigInput, ImageModel, RunConfig } from '../../train/config.ts';
 import type { DataRecord } from '../../train/data-record.ts';
+import { createModel } from '../../train/create-model.ts';
+import { planTraining, withMicroBatch } from '../../train/plan-training.ts';
 import { resolveConfig } from '../../train/resolve-config.ts';
 import { statePrefixes } from '../../train/step.ts';
 import { createRun } from '../train.ts';
@@ -89,7 +91,10 @@ function runConfig(
   };
   const resolved = resolveConfig(input, { origin: config ? 'config' : path });
   const { backend } = chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
-  return { ...resolved, train: { ...resolved.train, precision: backend.precision } };
+  const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
+  if (precise.train.microBatch !== 'auto') return precise;
+  const plan = planTraining({ config: precise, backend, model: createModel(model), source: { count: 0 } });
+  return withMicroBatch(precise, plan);
 }
 
 function nameOf(path: string): string {
