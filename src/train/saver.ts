@@ -29,7 +29,7 @@ export interface LastCheckpoint {
  * The share of the time in which a checkpoint is hashed and written beside training. Every thread of a step can have to wait
  * for the one that this delays, so that steps take longer by as much; what the system does to flush files comes on top.
  */
-const SHARE = 0.025;
+const SHARE = 0.015;
 /** Milliseconds of waiting for a checkpoint from which on one may want to do something about it. */
 const NOTABLE_WAIT = 1000;
 
