@@ -60,12 +60,15 @@ class Census {
   #unreadable = 0;
   #duplicates = 0;
   #enlarged = 0;
-  #values = { count: 0, least: Infinity, most: -Infinity, sum: 0, squares: 0 };
+  #values = { count: 0, least: Infinity, most: -Infinity };
+  /** Sum and sum of squares of each sample: added up in their order, not in that in which reads end. */
+  readonly #sums: Float64Array;
   #longest: Caption[] = [];
   #captions = { count: 0, length: 0 };
 
   constructor(source: Source) {
     this.#source = source;
+    this.#sums = new Float64Array(2 * source.count);
     this.#size = source.shape.reduce((product, axis) => product * axis, 1);
     this.#classes = new Array<number>(source.classes ?? 0).fill(0);
     this.#expression = ExpressionCensus.of(source);
@@ -77,7 +80,7 @@ class Census {
       const { label, caption } = await this.#source.read(index, values, 0, { seed: 0, epoch: 0 });
       this.#addLabel(index, label);
       await this.#addStored(index, values);
-      this.#addValues(values);
+      this.#addValues(index, values);
       this.#expression?.add(values);
       if (caption !== undefined) this.#addCaption({ sample: this.#describe(index), caption });
     } catch (error) {
@@ -88,7 +91,12 @@ class Census {
 
   report(): Omit<DataReport, 'advice'> {
     const { name, count, shape, classNames, record } = this.#source;
-    const { count: seen, least, most, sum, squares } = this.#values;
+    const { count: seen, least, most } = this.#values;
+    let [sum, squares] = [0, 0];
+    for (let i = 0; i < this.#sums.length; i += 2) {
+      sum += this.#sums[i]!;
+      squares += this.#sums[i + 1]!;
+    }
     const mean = sum / seen;
     const bySize = Array.from(this.#sizes).toSorted(([a], [b]) => a - b);
     const { count: captions, length } = this.#captions;
@@ -157,13 +165,13 @@ class Census {
     this.#pairs.push([this.#describe(Math.max(index, other)), this.#describe(Math.min(index, other))]);
   }
 
-  #addValues(values: Float32Array): void {
+  #addValues(index: number, values: Float32Array): void {
     const all = this.#values;
     for (const value of values) {
       all.least = Math.min(all.least, value);
       all.most = Math.max(all.most, value);
-      all.sum += value;
-      all.squares += value * value;
+      this.#sums[2 * index]! += value;
+      this.#sums[2 * index + 1]! += value * value;
     }
     all.count += values.length;
   }
