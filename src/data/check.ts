@@ -61,14 +61,14 @@ class Census {
   #duplicates = 0;
   #enlarged = 0;
   #values = { count: 0, least: Infinity, most: -Infinity };
-  /** Sum and sum of squares of each sample: added up in their order, not in that in which reads end. */
-  readonly #sums: Float64Array;
+  /** Sum and sum of squares of each sample, added up in their order, not in that in which reads end. */
+  readonly #sums: number[] = [];
+  readonly #squares: number[] = [];
   #longest: Caption[] = [];
   #captions = { count: 0, length: 0 };
 
   constructor(source: Source) {
     this.#source = source;
-    this.#sums = new Float64Array(2 * source.count);
     this.#size = source.shape.reduce((product, axis) => product * axis, 1);
     this.#classes = new Array<number>(source.classes ?? 0).fill(0);
     this.#expression = ExpressionCensus.of(source);
@@ -93,9 +93,9 @@ class Census {
     const { name, count, shape, classNames, record } = this.#source;
     const { count: seen, least, most } = this.#values;
     let [sum, squares] = [0, 0];
-    for (let i = 0; i < this.#sums.length; i += 2) {
-      sum += this.#sums[i]!;
-      squares += this.#sums[i + 1]!;
+    for (let i = 0; i < this.#sums.length; i++) {
+      sum += this.#sums[i] ?? 0;
+      squares += this.#squares[i] ?? 0;
     }
     const mean = sum / seen;
     const bySize = Array.from(this.#sizes).toSorted(([a], [b]) => a - b);
@@ -167,12 +167,15 @@ class Census {
 
   #addValues(index: number, values: Float32Array): void {
     const all = this.#values;
+    let [sum, squares] = [0, 0];
     for (const value of values) {
       all.least = Math.min(all.least, value);
       all.most = Math.max(all.most, value);
-      this.#sums[2 * index]! += value;
-      this.#sums[2 * index + 1]! += value * value;
+      sum += value;
+      squares += value * value;
     }
+    this.#sums[index] = sum;
+    this.#squares[index] = squares;
     all.count += values.length;
   }
 
