@@ -32,7 +32,7 @@ async function again(
 }
 
 const stepsOf = ({ steps }: Replay): number[] => steps.map(({ step }) => step);
-const allEqual = ({ steps }: Replay): boolean => steps.every(({ isEqual }) => isEqual);
+const allEqual = ({ steps }: Replay): boolean => steps.length > 0 && steps.every(({ isEqual }) => isEqual);
 
 /** The names and the bytes of all files. */
 async function contentsOf(run: string): Promise<unknown> {
