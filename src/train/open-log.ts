@@ -26,6 +26,11 @@ export async function openLog(
   const name = basename(folder.path);
   const run = { name, config: { ...config, name }, step };
   const all = new Sinks([...openSinks(config.sinks, folder, onNotice), ...sinks], run, { onNotice });
-  log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
-  return log;
+  try {
+    log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
+    return log;
+  } catch (error) {
+    await all.close('failed');
+    throw error;
+  }
 }

@@ -99,7 +99,12 @@ export class Trainer {
   ): Promise<Trainer> {
     await dropLaterAverages(folder.path, training.checkpoint?.step ?? 0);
     const log = await openLog(training, folder, observer, sinks);
-    return new Trainer(training, folder, observer, log);
+    try {
+      return new Trainer(training, folder, observer, log);
+    } catch (error) {
+      await log.close('failed');
+      throw error;
+    }
   }
 
   /**

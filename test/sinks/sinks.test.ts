@@ -152,6 +152,27 @@ describe("a program's own sink", () => {
     expect(told[9]![1]).toMatchObject({ name: 'stripes', step: 8 });
   });
 
+  it('is told that a run cannot go on, because its data have become fewer', async () => {
+    const runs = await temporaryFolder();
+    const stop = new AbortController();
+    const onStep = (): void => stop.abort();
+    const config = { ...tinyStripes, train: { ...tinyStripes.train, batchSize: 15, logEvery: 1 } };
+    const { run: path } = await train(config, {
+      runs,
+      source: stripes(),
+      backend,
+      signal: stop.signal,
+      onStep,
+    });
+    const told: unknown[][] = [];
+    const fewer = { ...stripes(), count: 10 };
+    await expect(resume(path, { source: fewer, backend, sinks: [recorder(told)] })).rejects.toThrow(
+      'sampler: position must be an epoch from 0 and an offset below 10',
+    );
+    expect(told.map(([what]) => what)).toEqual(['start', 'end']);
+    expect(told.at(-1)).toEqual(['end', 'failed']);
+  });
+
   it('is told of a failure', async () => {
     const runs = await temporaryFolder();
     const told: unknown[][] = [];
