@@ -5,6 +5,7 @@ import { type CaseName, type Variant, type VariantName, caseByName, variants } f
 import { Contestant } from './contestant.ts';
 import type { Player } from './match.ts';
 import { type Peer, peerScript } from './peer.ts';
+import { peerModel } from './peer-model.ts';
 
 export interface Setting {
   readonly name: CaseName;
@@ -34,10 +35,11 @@ function startOurs(variant: Variant, { name, threads, sampling }: Setting): Prom
 }
 
 function startPeer({ precision }: Variant, { name, threads, peer, sampling }: Setting): Promise<Contestant> {
-  const { model, train, flow, optimizer, ema } = caseByName(name).config;
+  const { config } = caseByName(name);
+  const { train, flow, optimizer, ema } = config;
   const specification = {
     ...sampling,
-    model,
+    model: peerModel(config),
     batch: train.batchSize,
     precision,
     threads,
