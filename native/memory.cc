@@ -5,22 +5,29 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <new>
 
 namespace rectiflow {
 namespace {
 
 constexpr size_t kHugePage = 2u << 20;
+constexpr size_t kAlignment = 64;
+// Memory of its own from this size on.
 constexpr size_t kMappedFrom = 4u << 20;
+// A part of a block below that and from this size on. What is smaller never spans many pages.
+constexpr size_t kBlockFrom = 64u << 10;
+constexpr size_t kBlock = 32u << 20;
 
 size_t roundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-// Starts on a huge page's boundary: the kernel backs only whole, aligned ones.
-void* mapHuge(size_t bytes) {
-  const size_t room = bytes + kHugePage;
+// Starts at a multiple of `alignment`, itself one of the huge page's size: the kernel backs only whole, aligned ones.
+void* mapHuge(size_t bytes, size_t alignment) {
+  const size_t room = bytes + alignment;
   void* mapped = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   const uintptr_t begin = (uintptr_t)mapped;
-  const uintptr_t data = roundUp(begin, kHugePage);
+  const uintptr_t data = roundUp(begin, alignment);
   if (data > begin) munmap(mapped, data - begin);
   munmap((void*)(data + bytes), begin + room - (data + bytes));
 #ifdef MADV_HUGEPAGE
@@ -29,14 +36,59 @@ void* mapHuge(size_t bytes) {
   return (void*)data;
 }
 
+// Tensors of a few hundred kilobytes, such as weights and their moments, one behind the other on huge pages. On pages of 4 KiB
+// of their own they take a miss of the translation buffer every 64 lines, which in a virtual machine can cost more than the
+// data does. A block lies at a multiple of its size, which leads from a tensor to its block; it begins with this.
+struct alignas(kAlignment) Block {
+  size_t used = sizeof(Block);
+  // Bytes that were handed out before, so are no longer zero.
+  size_t touched = sizeof(Block);
+  size_t tensors = 0;
+};
+
+std::mutex blockMutex;
+Block* openBlock = nullptr;
+
+// Room behind what the block holds; nullptr where there is too little.
+void* takeFrom(Block* block, size_t bytes) {
+  if (!block || block->used + bytes > kBlock) return nullptr;
+  char* const data = (char*)block + block->used;
+  if (block->touched > block->used) memset(data, 0, bytes < block->touched - block->used ? bytes : block->touched - block->used);
+  block->used += bytes;
+  if (block->touched < block->used) block->touched = block->used;
+  block->tensors++;
+  return data;
+}
+
+void* takeFromBlocks(size_t bytes) {
+  const std::lock_guard<std::mutex> lock(blockMutex);
+  if (void* const data = takeFrom(openBlock, bytes)) return data;
+  void* const mapped = mapHuge(kBlock, kBlock);
+  if (!mapped) return nullptr;
+  if (openBlock && openBlock->tensors == 0) munmap(openBlock, kBlock);
+  openBlock = new (mapped) Block;
+  return takeFrom(openBlock, bytes);
+}
+
+void giveBack(void* data) {
+  const std::lock_guard<std::mutex> lock(blockMutex);
+  Block* const block = (Block*)((uintptr_t)data / kBlock * kBlock);
+  if (--block->tensors > 0) return;
+  if (block == openBlock)
+    block->used = sizeof(Block);
+  else
+    munmap(block, kBlock);
+}
+
 }  // namespace
 
 void* allocateAligned(size_t bytes) {
   if (bytes > SIZE_MAX / 2) return nullptr;
-  if (bytes >= kMappedFrom) return mapHuge(roundUp(bytes, kHugePage));
+  const size_t padded = roundUp(bytes ? bytes : 1, kAlignment);
+  if (bytes >= kMappedFrom) return mapHuge(roundUp(bytes, kHugePage), kHugePage);
+  if (bytes >= kBlockFrom) return takeFromBlocks(padded);
   void* data = nullptr;
-  const size_t padded = roundUp(bytes ? bytes : 1, 64);
-  if (posix_memalign(&data, 64, padded) != 0) return nullptr;
+  if (posix_memalign(&data, kAlignment, padded) != 0) return nullptr;
   memset(data, 0, padded);
   return data;
 }
@@ -45,6 +97,8 @@ void freeAligned(void* data, size_t bytes) {
   if (!data) return;
   if (bytes >= kMappedFrom)
     munmap(data, roundUp(bytes, kHugePage));
+  else if (bytes >= kBlockFrom)
+    giveBack(data);
   else
     free(data);
 }

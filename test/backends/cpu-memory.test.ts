@@ -1,0 +1,62 @@
+// Memory of every size that the native allocator treats in its own way.
+import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, it } from 'vitest';
+import { loadNative } from '../../src/backends/cpu/native.ts';
+
+const native = loadNative();
+const kibibytes = [1, 63, 64, 65, 300, 3600, 4095, 4096, 4097, 9000];
+
+/** Memory is given back by finalizers, in a later turn of the event loop, some only after the next collection. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let time = 0; time < 3; time++) {
+    collect();
+    await setTimeout(5);
+  }
+}
+
+/** Three of each size are more than a block of 32 MiB, one is less. */
+function allocateAll(copies: number): Float64Array[] {
+  return Array.from({ length: copies }, () =>
+    kibibytes.map((size) => new Float64Array(native.allocate(1024 * size))),
+  ).flat();
+}
+
+/** Whether they were; afterwards they are not. */
+function areZero(buffers: readonly Float64Array[]): boolean {
+  const zero = buffers.every((numbers) => numbers.every((value) => value === 0));
+  for (const numbers of buffers) numbers.fill(7);
+  return zero;
+}
+
+it('buffers are zero and apart from each other', () => {
+  const buffers = allocateAll(3);
+  for (const [index, numbers] of buffers.entries()) {
+    expect(numbers.every((value) => value === 0)).toBe(true);
+    numbers.fill(index + 1);
+  }
+  for (const [index, numbers] of buffers.entries()) {
+    expect(numbers.every((value) => value === index + 1)).toBe(true);
+  }
+});
+
+it.each([1, 3])(
+  'memory that was given back is zero when it is handed out again, %i of each size',
+  async (copies) => {
+    const resident: number[] = [];
+    for (let round = 0; round < 12; round++) {
+      for (const numbers of allocateAll(copies)) {
+        expect(numbers.every((value) => value === 0)).toBe(true);
+        numbers.fill(7);
+      }
+      collectGarbage();
+      // Finalizers run once the event loop turns.
+      await setTimeout(10);
+      resident.push(process.memoryUsage().rss);
+    }
+    expect(resident.at(-1)! - resident[2]!).toBeLessThan(copies * 60 * 2 ** 20);
+  },
+);
