@@ -29,8 +29,9 @@ struct Attribute {
   int32_t count;
 };
 
-// A fixed set of threads that work through numbered items. Items are claimed in increasing order from one shared counter, so
-// a kernel whose result depends on the number of threads has itself to blame: let each item own its outputs, and sum partial
+// A fixed set of threads that work through numbered items. Each begins with its share of neighbouring items, then takes what
+// others have left, so number items by the rows that they work on: those stay with the thread whose caches know them. A
+// kernel whose result depends on the number of threads has itself to blame: let each item own its outputs, and sum partial
 // results in the order of the items.
 class Pool {
  public:

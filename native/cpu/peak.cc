@@ -7,8 +7,8 @@
 namespace rectiflow {
 namespace RF_NS {
 
-// Latency times throughput is 8 to 10 on today's processors; these and two operands fit in the registers.
-constexpr int kPeakSums = 12;
+// Latency times throughput is 8 to 12 on today's processors; these and two operands fit in the registers.
+constexpr int kPeakSums = RF_LANES == 16 ? 16 : 12;
 // Many short items: a thread that wakes late costs little.
 constexpr int64_t kPeakItemsPerThread = 64;
 
@@ -21,13 +21,13 @@ static int64_t peakBurst(Pool* pool, P operand, int64_t rounds) {
   const int64_t items = kPeakItemsPerThread * pool->threads();
   parallel(pool, items, [&](int64_t item, int thread) {
     vf sums[kPeakSums];
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int i = 0; i < kPeakSums; i++) sums[i] = splat((float)(item + i));  // different, or they would be one
     for (int64_t round = 0; round < rounds; round++)
-#pragma GCC unroll 12
+#pragma GCC unroll 16
       for (int i = 0; i < kPeakSums; i++) sums[i] = peakStep(operand, sums[i]);
     float* out = (float*)pool->scratch(thread, sizeof sums);
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int i = 0; i < kPeakSums; i++) store(out + i * kLanes, sums[i]);
   });
   return items * rounds * kPeakSums * kLanes * kUnitSize<P> * 2;

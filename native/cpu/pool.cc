@@ -1,6 +1,10 @@
 // The thread pool of core.h.
 //
-// One 64-bit word holds the number of the run (high half) and how many of its items are still unclaimed (low half). A thread
+// Every thread has a share of the items, neighbours of each other; once that is done it helps with the shares of others. Where
+// kernels number their items by the rows of what they work on, a thread finds what it reads in its own caches: it wrote it
+// itself, in the kernel before. Two cores need not have a cache in common, and what one fetches from another's comes slowly.
+//
+// A share is one 64-bit word: the number of the run (high half) and how many of its items are still unclaimed (low half). A thread
 // claims an item by decrementing the word with compare-and-swap, which fails if another run has begun meanwhile. So a thread
 // that wakes late does no harm, and run() waits only for threads that hold an item: on a busy machine, or for a short run,
 // the caller does not wait for the others to be scheduled.
@@ -63,40 +67,60 @@ struct Region {
   ~Region() { freeAligned(data, bytes); }
 };
 
-// Regions of different threads lie on different cache lines.
-struct alignas(64) PaddedRegion : Region {};
+// What belongs to one thread, on cache lines of its own.
+struct alignas(64) Share {
+  std::atomic<uint64_t> word{0};
+  uint32_t end = 0;  // one past the last item
+  Region scratch;
+};
 
 }  // namespace
 
 struct Pool::State {
-  alignas(64) std::atomic<uint64_t> word{0};
+  alignas(64) std::atomic<uint32_t> current{0};  // the number of the run; its shares are there before it is
   alignas(64) std::atomic<uint32_t> done{0};
   std::atomic<int> sleepers{0};
   std::atomic<bool> callerSleeps{false};
   std::atomic<bool> stop{false};
 
-  // Written before the word is; stable while an item of the run is unfinished.
+  // Written before the words are; stable while an item of the run is unfinished.
   Task task = nullptr;
   void* context = nullptr;
   uint32_t items = 0;
 
   std::mutex mutex;
   std::condition_variable workAvailable, allDone;
-  std::vector<PaddedRegion> scratch;
+  std::vector<Share> shares;
   Region shared;
   std::vector<std::thread> workers;
 
-  bool idle() const { return (uint32_t)word.load() == 0 && !stop.load(); }
+  int threads() const { return (int)shares.size(); }
+
+  void divide(uint32_t count) {
+    items = count;
+    done = 0;
+    const uint32_t run = current.load() + 1, all = (uint32_t)threads();
+    for (uint32_t thread = 0, begin = 0; thread < all; thread++) {
+      Share& share = shares[thread];
+      share.end = (uint32_t)((uint64_t)count * (thread + 1) / all);
+      share.word = (uint64_t)run << 32 | (share.end - begin);
+      begin = share.end;
+    }
+    current = run;
+  }
 
   void work(int thread) {
     uint32_t finished = 0, total = 0;
-    uint64_t seen = word.load(std::memory_order_acquire);
-    while ((uint32_t)seen != 0) {
-      if (!word.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-      total = items;
-      task(context, (int64_t)(total - (uint32_t)seen), thread);
-      finished++;
-      seen = word.load(std::memory_order_acquire);
+    for (int i = 0; i < threads(); i++) {
+      Share& share = shares[(thread + i) % threads()];
+      uint64_t seen = share.word.load(std::memory_order_acquire);
+      while ((uint32_t)seen != 0) {
+        if (!share.word.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+        total = items;
+        task(context, (int64_t)(share.end - (uint32_t)seen), thread);
+        finished++;
+        seen = share.word.load(std::memory_order_acquire);
+      }
     }
     if (finished && done.fetch_add(finished) + finished == total && callerSleeps.load()) {
       std::lock_guard<std::mutex> lock(mutex);
@@ -106,14 +130,17 @@ struct Pool::State {
 
   void workerLoop(int thread) {
     const FlushDenormals flush;
-    const OwnProcessor processor(thread, (int)scratch.size());
+    const OwnProcessor processor(thread, threads());
+    uint32_t seen = 0;
+    const auto called = [&] { return current.load() != seen || stop.load(); };
     while (!stop.load()) {
-      if (!spin([this] { return !idle(); })) {
+      if (!spin(called)) {
         std::unique_lock<std::mutex> lock(mutex);
         sleepers++;
-        workAvailable.wait(lock, [this] { return !idle(); });
+        workAvailable.wait(lock, called);
         sleepers--;
       }
+      seen = current.load();
       work(thread);
     }
   }
@@ -137,7 +164,7 @@ struct Pool::State {
 };
 
 Pool::Pool(int threads) : state_(new State) {
-  state_->scratch = std::vector<PaddedRegion>(threads);
+  state_->shares = std::vector<Share>(threads);
   try {
     for (int thread = 1; thread < threads; thread++)
       state_->workers.emplace_back([state = state_, thread] { state->workerLoop(thread); });
@@ -153,7 +180,7 @@ Pool::~Pool() {
   delete state_;
 }
 
-int Pool::threads() const { return (int)state_->scratch.size(); }
+int Pool::threads() const { return state_->threads(); }
 
 void Pool::run(int64_t items, Task task, void* context) {
   if (items <= 1 || state_->workers.empty()) {
@@ -167,9 +194,7 @@ void Pool::run(int64_t items, Task task, void* context) {
   State& s = *state_;
   s.task = task;
   s.context = context;
-  s.items = (uint32_t)items;
-  s.done = 0;
-  s.word = ((s.word.load() >> 32) + 1) << 32 | (uint32_t)items;
+  s.divide((uint32_t)items);
   s.wake((uint32_t)items - 1);
   s.work(0);
   const auto finished = [&s] { return s.done.load() == s.items; };
@@ -180,7 +205,7 @@ void Pool::run(int64_t items, Task task, void* context) {
   s.callerSleeps = false;
 }
 
-void* Pool::scratch(int thread, size_t bytes) { return state_->scratch[thread].grow(bytes); }
+void* Pool::scratch(int thread, size_t bytes) { return state_->shares[thread].scratch.grow(bytes); }
 
 void* Pool::shared(size_t bytes) { return state_->shared.grow(bytes); }
 
