@@ -64,8 +64,8 @@ static void runLinearGradParams(const Call& call) {
   float* total = (float*)db.data;
   const PackedPart<P> part(call.pool, rows, O, I);
   const auto leftOf = [&](int64_t o, int64_t, int64_t k0, int64_t, P*) {
-    const P* panel = part.left + o / kRowBlock * part.leftStride + k0 / kUnitSize<P> * BlockPanel::stride;
-    return Left<P>{panel + o % kRowBlock, kTileRows, 1, BlockPanel::stride};
+    const P* panel = part.left + o / BlockPanel::width * part.leftStride + k0 / kUnitSize<P> * BlockPanel::stride;
+    return Left<P>{panel + o % BlockPanel::width, kTileRows, 1, BlockPanel::stride};
   };
 
   memset(total, 0, O * sizeof(float));

@@ -110,13 +110,31 @@ struct Across<uint32_t, S> {
 template <>
 RF_INLINE vu Across<uint32_t, bf16>::bits(const bf16* p, int64_t n) { return (vu)loadNarrow(p, n); }
 
-// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k, or all rows of a block; one of the right
+// One unit of 2 * kLanes neighbours, where one instruction makes pairs of two rows of bf16.
+template <class P, class S>
+constexpr bool kInterleaves = false;
+template <class S>
+static RF_INLINE void interleave(const S*, const S*, vu*) {}
+#if RF_BF16_DOT && RF_LANES == 16 && defined(__AVX512BW__)
+template <>
+constexpr bool kInterleaves<uint32_t, bf16> = true;
+template <>
+RF_INLINE void interleave(const bf16* even, const bf16* odd, vu* pairs) {
+  const __m512i a = _mm512_loadu_si512(even), b = _mm512_loadu_si512(odd);
+  const vu low = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const vu words = low * 0x10001u + 0x200000u;  // i of a, then i of b, which counts from 32
+  pairs[0] = (vu)_mm512_permutex2var_epi16(a, (__m512i)words, b);
+  pairs[1] = (vu)_mm512_permutex2var_epi16(a, (__m512i)(words + 0x100010u), b);
+}
+#endif
+
+// A panel of the left operand holds kTileRows rows, kPackedRows units apart along k, or those of two blocks; one of the right
 // operand holds kTileCols columns.
 struct LeftPanel {
   static constexpr int width = kTileRows, stride = kPackedRows;
 };
 struct BlockPanel {
-  static constexpr int width = kRowBlock, stride = kRowBlock;
+  static constexpr int width = 2 * kRowBlock, stride = 2 * kRowBlock;
 };
 struct RightPanel {
   static constexpr int width = kTileCols, stride = kTileCols;
@@ -132,6 +150,29 @@ static RF_INLINE void putUnit(P* panel, vu lanes) {
     *(vu_unaligned*)panel = lanes;
 }
 
+// Units [from, to) of V vectors of neighbours; n neighbours are left before the end of the source.
+template <class Panel, int V, bool kSum, class P, class S>
+static RF_INLINE void packStrip(const S* source, int64_t kStride, int64_t from, int64_t to, int64_t k, int64_t n, P* panel,
+                                float* sums) {
+  constexpr int64_t step = kUnitSize<P>;
+  vf sum[V];
+  for (int v = 0; v < V; v++) sum[v] = kSum ? load(sums + v * kLanes) : (vf){};
+  for (int64_t u = from; u < to; u++) {
+    const S* const at = source + u * step * kStride;
+    vu lanes[V];
+    if constexpr (V == 2)
+      interleave(at, at + kStride, lanes);
+    else
+      lanes[0] = Across<P, S>::load(at, kStride, u * step + 1 < k, n);
+    for (int v = 0; v < V; v++) {
+      putUnit<Panel>(panel + u * Panel::stride + v * kLanes, lanes[v]);
+      if constexpr (kSum) sum[v] = multiplyAdd(kOnes<P>, lanes[v], sum[v]);
+    }
+  }
+  if (kSum)
+    for (int v = 0; v < V; v++) store(sums + v * kLanes, sum[v]);
+}
+
 // Panels are panelStride apart, which is more than they fill when only a part of k is packed. kSum: adds the packed elements
 // along k to sums[count], which has room for whole vectors.
 //
@@ -141,23 +182,29 @@ static RF_INLINE void putUnit(P* panel, vu lanes) {
 template <class Panel, bool kSum = false, class P, class S>
 static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t k, P* packed, int64_t panelStride,
                        float* sums = nullptr) {
-  constexpr int64_t step = kUnitSize<P>, band = 8, ahead = 192 / (int64_t)sizeof(S);
-  const int64_t units = unitsOf<P>(k);
+  constexpr int64_t step = kUnitSize<P>, band = 8, line = 64 / (int64_t)sizeof(S);
+  const int64_t units = unitsOf<P>(k), ahead = max64(2 * Panel::width, 3 * line);
+  const bool wholePairs = kInterleaves<P, S> && k % step == 0;
   for (int64_t from = 0; from < units; from += band) {
     const int64_t to = min64(from + band, units);
     P* panel = packed;
     for (int64_t p = 0; p < count; p += Panel::width, panel += panelStride) {
-      const int64_t next = p + ahead < count ? p + ahead : band * step * kStride + p + ahead - count;
-      for (int64_t row = from * step; row < min64(k, to * step); row++) __builtin_prefetch(source + row * kStride + next);
-#pragma GCC unroll 4
-      for (int m = 0; m < Panel::stride; m += kLanes) {
-        vf sum = kSum && p + m < count ? load(sums + p + m) : (vf){};
-        for (int64_t u = from; u < to; u++) {
-          const vu lanes = Across<P, S>::load(source + u * step * kStride + p + m, kStride, u * step + 1 < k, count - p - m);
-          putUnit<Panel>(panel + u * Panel::stride + m, lanes);
-          if constexpr (kSum) sum = multiplyAdd(kOnes<P>, lanes, sum);
+      const S* const next = source + (p + ahead < count ? p + ahead : band * step * kStride + p + ahead - count);
+      for (int64_t row = from * step; row < min64(k, to * step); row++)
+        for (int64_t i = 0; i < Panel::width; i += line) __builtin_prefetch(next + row * kStride + i);
+      for (int m = 0; m < Panel::stride;) {
+        const int64_t n = count - p - m;
+        float* const sumsHere = kSum ? sums + p + m : nullptr;
+        if (wholePairs && n >= 2 * kLanes && m + 2 * kLanes <= Panel::stride) {
+          packStrip<Panel, 2, kSum>(source + p + m, kStride, from, to, k, n, panel + m, sumsHere);
+          m += 2 * kLanes;
+          continue;
         }
-        if (kSum && p + m < count) store(sums + p + m, sum);
+        if (n > 0)
+          packStrip<Panel, 1, kSum>(source + p + m, kStride, from, to, k, n, panel + m, sumsHere);
+        else
+          packStrip<Panel, 1, false>(source + p + m, kStride, from, to, k, n, panel + m, sumsHere);
+        m += kLanes;
       }
     }
   }
