@@ -60,12 +60,21 @@ export function planMemory(program: Program, piece: number = pieceBytes): Memory
     if (lifetime) lifetime.last = program.nodes.length;
   }
 
-  const largestFirst = [...lifetimes].toSorted(([a], [b]) => bytesOf(b) - bytesOf(a) || a.id - b.id);
+  const values = [...lifetimes].map(([tensor, lifetime]) => ({ tensor, size: bytesOf(tensor), ...lifetime }));
+  const largestFirst = values.toSorted((a, b) => b.size - a.size || a.tensor.id - b.tensor.id);
   const placements: Placement[] = [];
-  for (const [tensor, { first, last }] of largestFirst) {
-    const bytes = Math.ceil(Math.max(bytesOf(tensor), 1) / alignment) * alignment;
-    const meeting = placements.filter((other) => other.first <= last && first <= other.last);
-    placements.push({ tensor, offset: lowestGap(meeting, bytes, piece), bytes, first, last });
+  const byOffset: Placement[] = [];
+  for (const { tensor, size, first, last } of largestFirst) {
+    const bytes = Math.ceil(Math.max(size, 1) / alignment) * alignment;
+    const placement = {
+      tensor,
+      offset: lowestGap(byOffset, { bytes, first, last }, piece),
+      bytes,
+      first,
+      last,
+    };
+    placements.push(placement);
+    byOffset.splice(indexBehind(byOffset, placement.offset), 0, placement);
   }
   const arenaBytes = placements.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
   return {
@@ -106,13 +115,30 @@ function unreadOptionalOutputs(program: Program): Set<Tensor> {
   return new Set(optional.filter((tensor) => !read.has(tensor)));
 }
 
-function lowestGap(meeting: readonly Placement[], bytes: number, piece: number): number {
+/** @param byOffset what is placed already, the lowest first */
+function lowestGap(
+  byOffset: readonly Placement[],
+  { bytes, first, last }: Omit<Placement, 'tensor' | 'offset'>,
+  piece: number,
+): number {
   let offset = 0;
-  for (const other of [...meeting].toSorted((a, b) => a.offset - b.offset)) {
+  for (const other of byOffset) {
+    if (other.first > last || first > other.last) continue;
     if (offset + bytes <= other.offset) break;
     offset = inOnePiece(Math.max(offset, other.offset + other.bytes), bytes, piece);
   }
   return offset;
+}
+
+/** The index of the first that lies behind an offset. */
+function indexBehind(byOffset: readonly Placement[], offset: number): number {
+  let [low, high] = [0, byOffset.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (byOffset[middle]!.offset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The first offset from `offset` on where a value ends in the piece that it begins in. */
