@@ -26,8 +26,9 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
   const backend = cpuBackend(options);
   const program = runProgram(config, model);
   const state = allocateState(backend, program);
-  await initializeState(backend, model, state, config.seed);
+  const initialized = initializeState(backend, model, state, config.seed);
   const executable = backend.compile(program, state);
+  await initialized;
   const { batchSize } = config.train;
   const x0 = Float32Array.from(
     { length: batchSize * model.sampleShape.reduce((size, extent) => size * extent) },

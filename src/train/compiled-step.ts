@@ -43,14 +43,26 @@ export function stepPrograms(
   return [microBatchProgram(training, microBatch), updateProgram(training, microBatch)];
 }
 
-/** @param microBatch samples that are computed at a time; the step's gradients are the same within rounding */
-export function compileStep(backend: Backend, training: TrainingStep, microBatch: number): CompiledTraining {
+/**
+ * @param microBatch samples that are computed at a time; the step's gradients are the same within rounding
+ * @param fill writes what the state begins with, while the step is compiled
+ */
+export async function compileStep(
+  backend: Backend,
+  training: TrainingStep,
+  microBatch: number,
+  fill: (buffers: Buffers) => Promise<void>,
+): Promise<CompiledTraining> {
   const programs = stepPrograms(training, microBatch);
   const buffers = allocateState(backend, ...programs);
-  const part = backend.compile(programs[0], buffers);
-  if (programs.length === 1) return { step: wholeStep(part), buffers };
-  const update = backend.compile(programs[1], buffers);
-  return { step: new AccumulatedStep({ part, update, buffers }, training, microBatch), buffers };
+  const compile = async (): Promise<CompiledStep> => {
+    const part = backend.compile(programs[0], buffers);
+    if (programs.length === 1) return wholeStep(part);
+    const update = backend.compile(programs[1], buffers);
+    return new AccumulatedStep({ part, update, buffers }, training, microBatch);
+  };
+  const [, step] = await Promise.all([fill(buffers), compile()]);
+  return { step, buffers };
 }
 
 /** @param executable of `trainingStepProgram` */

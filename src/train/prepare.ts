@@ -1,4 +1,4 @@
-import type { Backend, Buffer } from '../backends/backend.ts';
+import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
@@ -66,9 +66,12 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   if (shortage) onNotice?.(shortage);
   const config = withMicroBatch(asked, plan);
   backend.reserve?.(plan.estimate.activations);
-  const { step: executable, buffers } = compileStep(backend, stepOf(config, model, options), plan.microBatch);
-  if (checkpoint) await restoreSnapshot(model, buffers, checkpoint, onNotice);
-  else await initializeState(backend, model, buffers, config.seed);
+  const fill = (state: Buffers): Promise<void> =>
+    checkpoint
+      ? restoreSnapshot(model, state, checkpoint, onNotice)
+      : initializeState(backend, model, state, config.seed);
+  const training = stepOf(config, model, options);
+  const { step: executable, buffers } = await compileStep(backend, training, plan.microBatch, fill);
   const objective = objectiveOf(config, options);
   return { ...options, config, source, split, model, objective, conditioning, buffers, executable };
 }

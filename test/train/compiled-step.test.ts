@@ -38,9 +38,7 @@ function inputs(batch: number, step: number): Record<string, HostArray> {
 }
 
 async function compiled(backend: Backend, step: TrainingStep, microBatch: number): Promise<CompiledTraining> {
-  const made = compileStep(backend, step, microBatch);
-  await initializeState(backend, model, made.buffers, 1);
-  return made;
+  return compileStep(backend, step, microBatch, (buffers) => initializeState(backend, model, buffers, 1));
 }
 
 async function contents(buffers: ReadonlyMap<string, Buffer>): Promise<Map<string, HostArray>> {
