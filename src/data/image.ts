@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import sharp from 'sharp';
 import { fileError, formatShape, shapeError, systemProblem, valueError } from '../tensor/errors.ts';
+import { loadSharp } from './images/sharp.ts';
 import { imageSize } from './source.ts';
 import type { ImageShape } from './source.ts';
 
@@ -60,6 +60,7 @@ export async function writeGrid(
  * @throws RectiflowError when it cannot be written
  */
 export async function writePng(path: string, { pixels, ...raw }: Canvas): Promise<void> {
+  const sharp = await loadSharp();
   const png = sharp(pixels, { raw, limitInputPixels: false });
   try {
     const bytes = await (raw.channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();

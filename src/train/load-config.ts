@@ -1,7 +1,6 @@
 // From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
 import { readFile } from 'node:fs/promises';
 import { parse as parsePath } from 'node:path';
-import { parseDocument } from 'yaml';
 import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
@@ -24,7 +23,12 @@ export async function loadConfig(
   const isFile = /[/\\]|\.(ya?ml|json)$/i.test(target);
   const { recipe, ...file } = isFile ? await readSettings(target) : { recipe: target };
   const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
-  const layers = [start, { name: parsePath(target).name }, file, ...overrides.map(parseOverride)];
+  const layers = [
+    start,
+    { name: parsePath(target).name },
+    file,
+    ...(await Promise.all(overrides.map(parseOverride))),
+  ];
   const origin = isFile ? target : `recipe ${target}`;
   const config: ConfigInput = layers.reduce(merge);
   resolveData(config, origin);
@@ -90,6 +94,7 @@ async function readSettings(path: string): Promise<Settings> {
     const advice = `Give a recipe or the path of a config file${isFolder ? example : ''}`;
     throw fileError(path, systemProblem(error), advice, error);
   });
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(text);
   const [problem] = document.errors;
   if (problem) throw fileError(path, `is no YAML or JSON: ${problem.message}`, 'Correct the file', problem);
@@ -102,9 +107,10 @@ async function readSettings(path: string): Promise<Settings> {
 }
 
 /** `a.b=value` as { a: { b: value } }. */
-function parseOverride(text: string): Settings {
+async function parseOverride(text: string): Promise<Settings> {
   const [, path, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   const keys = path?.trim().split('.') ?? [];
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(value ?? '');
   if (keys.length === 0 || keys.includes('') || document.errors.length > 0) {
     const wanted =

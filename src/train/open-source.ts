@@ -1,40 +1,31 @@
-import { openArray } from '../data/array-source.ts';
-import { digitsSource } from '../data/digits.ts';
-import { emojiSource } from '../data/emoji.ts';
-import { openExpression } from '../data/expression/source.ts';
-import { fashionSource } from '../data/fashion.ts';
-import { openIdx } from '../data/idx-source.ts';
-import { openFolder } from '../data/images/folder.ts';
-import { openParquet } from '../data/parquet.ts';
 import type { DataConfig } from '../data/settings.ts';
-import { openShards } from '../data/shards.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from './config-problems.ts';
 
 /**
- * The data that a config names.
+ * The data that a config names. Nothing is loaded that other kinds of data are read with.
  * @throws RectiflowError when it is not there, is damaged, or only a program can give it
  */
 export async function openSource(data: DataConfig): Promise<Source> {
   switch (data.source) {
     case 'digits':
-      return digitsSource(data);
+      return (await import('../data/digits.ts')).digitsSource(data);
     case 'fashion':
-      return fashionSource(data);
+      return (await import('../data/fashion.ts')).fashionSource(data);
     case 'emoji':
-      return emojiSource(data);
+      return (await import('../data/emoji.ts')).emojiSource(data);
     case 'folder':
-      return openFolder(data);
+      return (await import('../data/images/folder.ts')).openFolder(data);
     case 'shards':
-      return openShards(data);
+      return (await import('../data/shards.ts')).openShards(data);
     case 'parquet':
-      return openParquet(data);
+      return (await import('../data/parquet.ts')).openParquet(data);
     case 'idx':
-      return openIdx(data);
+      return (await import('../data/idx-source.ts')).openIdx(data);
     case 'array':
-      return openArray(data);
+      return (await import('../data/array-source.ts')).openArray(data);
     case 'expression':
-      return openExpression(data);
+      return (await import('../data/expression/source.ts')).openExpression(data);
     case 'custom':
       throw configError('config', [
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',

@@ -1,13 +1,9 @@
-import sharp from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
 import { fileError } from '../../tensor/errors.ts';
 import type { ImageSettings } from '../settings.ts';
 import type { ReadKey } from '../source.ts';
+import { loadSharp } from './sharp.ts';
 import { type Size, type Step, planTransforms } from './transforms.ts';
-
-// One thread per image: many are decoded at once, in libuv's pool. No image is read twice, so none is kept.
-sharp.concurrency(1);
-sharp.cache(false);
 
 const FORMATS: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff']);
 const ADVICE = 'Fetch it again, or remove it';
@@ -34,8 +30,8 @@ export async function decodeImage(image: EncodedImage, out: Float32Array, offset
   const { transforms, channels, maxPixels } = settings;
   const header = await readHeader(bytes, origin, maxPixels);
   const plan = planTransforms({ transforms, size: header.autoOrient, key, index, origin, maxPixels });
-  const pixels = await orDamaged(origin, () =>
-    applySteps(open(bytes, header, settings), plan.steps, channels),
+  const pixels = await orDamaged(origin, async () =>
+    applySteps(await open(bytes, header, settings), plan.steps, channels),
   );
   writePlanes(pixels, plan.size, channels, plan.mirrored, out, offset);
 }
@@ -46,6 +42,7 @@ export async function decodeImage(image: EncodedImage, out: Float32Array, offset
  */
 export async function readHeader(bytes: Uint8Array, origin: string, maxPixels: number): Promise<Metadata> {
   if (bytes.length === 0) throw fileError(origin, 'is empty (0 bytes)', ADVICE);
+  const sharp = await loadSharp();
   const header = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((error: Error) => {
@@ -61,7 +58,12 @@ export async function readHeader(bytes: Uint8Array, origin: string, maxPixels: n
   return header;
 }
 
-function open(bytes: Uint8Array, header: Metadata, { background, maxPixels }: ImageSettings): Sharp {
+async function open(
+  bytes: Uint8Array,
+  header: Metadata,
+  { background, maxPixels }: ImageSettings,
+): Promise<Sharp> {
+  const sharp = await loadSharp();
   // 'error' also stands for truncated files, but not for harmless warnings, such as stray bytes between markers.
   const image = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, sequentialRead: true });
   image.autoOrient();
@@ -73,6 +75,7 @@ function open(bytes: Uint8Array, header: Metadata, { background, maxPixels }: Im
 
 /** One pipeline holds a crop, a resize and a crop; more of them take several. */
 async function applySteps(image: Sharp, steps: readonly Step[], channels: 1 | 3): Promise<Uint8Array> {
+  const sharp = await loadSharp();
   const colourspace = channels === 1 ? 'b-w' : 'srgb';
   let current = image.toColourspace(colourspace);
   let isResized = false;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { DurableFile } from '../../checkpoint/durable.ts';
 import { dataError, formatShape } from '../../tensor/errors.ts';
 import { writeClassNames } from '../class-names.ts';
+import { loadSharp } from '../images/sharp.ts';
 import type { ReadKey, Source } from '../source.ts';
 import { tarEnd, tarMember } from '../tar/write.ts';
 import type { TarEntry } from '../tar/write.ts';
@@ -88,6 +88,7 @@ async function encodePng(values: Float32Array, { name, shape }: Source, index: n
     );
   }
   const [channels, height, width] = shape as [1 | 3, number, number];
+  const sharp = await loadSharp();
   const image = sharp(interleave(planes, channels), {
     raw: { width, height, channels },
     limitInputPixels: false,

@@ -1,5 +1,5 @@
-import sharp from 'sharp';
 import type { Canvas } from '../image.ts';
+import { loadSharp } from '../images/sharp.ts';
 import type { ImageShape } from '../source.ts';
 
 /** Larger ones are reduced: several dozens are shown side by side. */
@@ -35,6 +35,7 @@ export async function toPicture(
 async function reduce({ pixels, ...raw }: Canvas, by: number): Promise<Canvas> {
   const width = Math.max(1, Math.round(raw.width * by));
   const height = Math.max(1, Math.round(raw.height * by));
+  const sharp = await loadSharp();
   const reduced = sharp(pixels, { raw, limitInputPixels: false }).resize(width, height, { fit: 'fill' });
   return { width, height, channels: 3, pixels: await reduced.raw().toBuffer() };
 }
