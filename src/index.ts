@@ -21,7 +21,8 @@ export {
   compareObjectives,
 } from './api/compare-objectives.ts';
 export type { WrittenComparison } from './api/write-comparison.ts';
-export { type ExportLayout, type ExportOptions, exportRun } from './api/export/run.ts';
+export type { ExportLayout } from './api/export/layouts.ts';
+export { type ExportOptions, exportRun } from './api/export/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
 export type { ImportOptions } from './api/import/options.ts';
 export { type ImportedRun, importRun } from './api/import/run.ts';

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { averageRun } from '../api/average.ts';
 import { formatInteger } from './format.ts';
 import { numberFrom0, wholeNumber } from './options.ts';
 import { findRun, shellWord, shortPath } from './paths.ts';
@@ -35,6 +34,7 @@ Examples:
     )
     .action(async (given: string, { out, ...options }: Options) => {
       await runTask(async ({ onNotice }) => {
+        const { averageRun } = await import('../api/average.ts');
         const { path, step, error } = await averageRun(findRun(given), { ...options, to: out, onNotice });
         console.log(
           `The average of length ${options.length} at step ${formatInteger(step)}, its profile met within ${(100 * error).toFixed(2)} %`,

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { type ObjectiveComparison, compareObjectives } from '../api/compare-objectives.ts';
-import { loadConfig } from '../train/load-config.ts';
+import type { CompareObjectivesOptions, ObjectiveComparison } from '../api/compare-objectives.ts';
 import { formatInteger, formatTable, formatValue } from './format.ts';
 import { collect, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
@@ -40,6 +39,8 @@ Examples:
         ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
         ...(steps === undefined ? [] : [`train.steps=${steps}`]),
       ];
+      const { loadConfig } = await import('../train/load-config.ts');
+      const { compareObjectives } = await import('../api/compare-objectives.ts');
       const { config, origin } = await loadConfig(target, overrides);
       await runTask(async (task) => {
         const compared = await showTrainings(task, (observer) =>
@@ -51,10 +52,7 @@ Examples:
     });
 }
 
-type Observer = Pick<
-  Parameters<typeof compareObjectives>[1] & object,
-  'onStart' | 'onStep' | 'onNotice' | 'onProgress'
->;
+type Observer = Pick<CompareObjectivesOptions, 'onStart' | 'onStep' | 'onNotice' | 'onProgress'>;
 
 /** Shows each of the trainings, then how far sampling is. */
 async function showTrainings<T>(

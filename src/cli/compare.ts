@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { type ExpressionComparison, compareRun } from '../api/compare.ts';
+import type { ExpressionComparison } from '../api/compare.ts';
 import { compareDdpmCommand } from './compare-ddpm.ts';
 import { formatInteger } from './format.ts';
 import { finiteNumber, wholeNumber } from './options.ts';
@@ -36,6 +36,7 @@ export function compareCommand(): Command {
     .action(async (given: string, { plot, ...options }: Options) => {
       const run = findRun(given);
       await runTask(async ({ signal }) => {
+        const { compareRun } = await import('../api/compare.ts');
         const comparison = await compareRun(run, { ...options, signal });
         const file = plot ?? join(run, 'cells.svg');
         await mkdir(dirname(file), { recursive: true });

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { checkData } from '../api/data.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { dataCommandOf } from './data-command.ts';
 import { reportLines } from './data-report-view.ts';
 import { formatInteger } from './format.ts';
@@ -29,6 +27,8 @@ Examples:
     )
     .action(async (target: string, { set, json = false }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { loadConfig } = await import('../train/load-config.ts');
+        const { checkData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set);
         const report = await checkData(config, {
           origin,

@@ -1,7 +1,4 @@
 import { type Command, Option } from 'commander';
-import { stringify } from 'yaml';
-import { encodeText } from '../api/data.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
 import { collect, wholeNumber } from './options.ts';
@@ -48,6 +45,8 @@ Example:
     )
     .action(async (target: string, { set, to, prompt: prompts, ...options }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { loadConfig } = await import('../train/load-config.ts');
+        const { encodeText } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set);
         const count = await encodeText(config, to, {
           ...options,
@@ -59,6 +58,7 @@ Example:
             show(`encoding ${formatInteger(done)} of ${formatInteger(total)} captions`),
         });
         clear();
+        const { stringify } = await import('yaml');
         const lines = [
           `${formatInteger(count)} captions, the empty one among them: ${shortPath(to)}`,
           '',

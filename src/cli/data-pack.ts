@@ -1,8 +1,5 @@
 import { type Command, Option } from 'commander';
-import { stringify } from 'yaml';
-import { packData } from '../api/data.ts';
 import type { Manifest } from '../data/pack/manifest.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { dataCommandOf } from './data-command.ts';
 import { formatBytes, formatInteger } from './format.ts';
 import { wholeNumber } from './options.ts';
@@ -45,6 +42,8 @@ Examples:
     )
     .action(async (target: string, { set, to, form, samplesPerShard, shardMib }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { loadConfig } = await import('../train/load-config.ts');
+        const { packData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set);
         const manifest = await packData(config, to, {
           origin,
@@ -57,13 +56,17 @@ Examples:
             show(`packing ${formatInteger(done)} of ${formatInteger(total)} samples`),
         });
         clear();
-        console.log(packedLines(shortPath(to), manifest).join('\n'));
+        console.log((await packedLines(shortPath(to), manifest)).join('\n'));
       });
     });
 }
 
 /** What was made, and the settings that read it. */
-export function packedLines(folder: string, { form, count, shape, files }: Manifest): string[] {
+export async function packedLines(
+  folder: string,
+  { form, count, shape, files }: Manifest,
+): Promise<string[]> {
+  const { stringify } = await import('yaml');
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const [channels, height, width] = shape;
   const data =

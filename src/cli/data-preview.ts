@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { previewData } from '../api/data.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
 import { wholeNumber } from './options.ts';
@@ -38,6 +36,8 @@ Examples:
     )
     .action(async (target: string, { set, out, count, epoch }: Options) => {
       await runTask(async ({ signal, onNotice }) => {
+        const { loadConfig } = await import('../train/load-config.ts');
+        const { previewData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set);
         const preview = await previewData(config, out, { origin, count, epoch, signal, onNotice });
         const { count: drawn, latentChannels } = preview;

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { verifyPack } from '../data/pack.ts';
 import { formatBytes, formatInteger } from './format.ts';
 import { shortPath } from './paths.ts';
 import { runTask } from './task.ts';
@@ -11,6 +10,7 @@ export function dataVerifyCommand(): Command {
     .argument('<folder>', 'the folder, such as packed')
     .action(async (folder: string) => {
       await runTask(async ({ signal, show, clear }) => {
+        const { verifyPack } = await import('../data/pack.ts');
         const { count, files } = await verifyPack(folder, (done, total) => {
           signal.throwIfAborted();
           show(`reading ${formatBytes(done)} of ${formatBytes(total)}`);

@@ -1,7 +1,5 @@
 import { Command } from 'commander';
 import type { Check } from '../api/doctor/check.ts';
-import { diagnose } from '../api/doctor/diagnose.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { formatInteger } from './format.ts';
 import { collect } from './options.ts';
 import { shellWord } from './paths.ts';
@@ -27,6 +25,8 @@ Examples:
     )
     .action(async (target: string, { set = [] }: { set?: readonly string[] }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { loadConfig } = await import('../train/load-config.ts');
+        const { diagnose } = await import('../api/doctor/diagnose.ts');
         const { config, origin } = await loadConfig(target, set);
         const checks = await diagnose(config, {
           origin,

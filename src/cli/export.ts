@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { type ExportLayout, exportLayouts, exportRun } from '../api/export/run.ts';
+import { type ExportLayout, exportLayouts } from '../api/export/layouts.ts';
 import { numberFrom0, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { runTask } from './task.ts';
@@ -42,6 +42,7 @@ Examples:
     )
     .action(async (given: string, options: Options) => {
       await runTask(async ({ onNotice }) => {
+        const { exportRun } = await import('../api/export/run.ts');
         await exportRun(findRun(given), { ...options, onNotice });
         console.log(`Written: ${shortPath(options.to)}`);
       });

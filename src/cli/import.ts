@@ -1,7 +1,5 @@
 import { Command, Option } from 'commander';
 import { type ConventionName, conventions } from '../api/import/conventions.ts';
-import { importRun } from '../api/import/run.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { finiteNumber, imageSides, wholeNumber } from './options.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { runTask } from './task.ts';
@@ -66,8 +64,10 @@ Examples:
   rectiflow import weights.safetensors --config my-config.yaml --name fine-tuned`,
     )
     .action(async (path: string, { config, latentScale, latentShift, ...options }: Options) => {
+      const { loadConfig } = await import('../train/load-config.ts');
       const loaded = config === undefined ? undefined : (await loadConfig(config)).config;
       await runTask(async ({ onNotice, clear }) => {
+        const { importRun } = await import('../api/import/run.ts');
         const { run } = await importRun(path, {
           ...options,
           config: loaded,

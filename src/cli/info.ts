@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { type InfoOptions, describeModel } from './info-model.ts';
-import { describeRun } from './info-run.ts';
+import type { InfoOptions } from './info-model.ts';
 import { imageSides, wholeNumber } from './options.ts';
 import { findRun } from './paths.ts';
 
@@ -25,8 +24,9 @@ Examples:
   rectiflow info DiT-XL/8 --image-size 256 --classes 1000`,
     )
     .action(async (target: string, options: InfoOptions) => {
-      const isModel = target.startsWith('DiT-');
-      const lines = isModel ? describeModel(target, options) : await describeRun(findRun(target));
+      const lines = target.startsWith('DiT-')
+        ? (await import('./info-model.ts')).describeModel(target, options)
+        : await (await import('./info-run.ts')).describeRun(findRun(target));
       console.log(lines.join('\n'));
     });
 }

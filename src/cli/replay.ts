@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { replay } from '../api/replay.ts';
 import { formatInteger } from './format.ts';
 import { findRun } from './paths.ts';
 import { runTask } from './task.ts';
@@ -16,6 +15,7 @@ export function replayCommand(): Command {
     .addHelpText('after', '\nExample:\n  rectiflow replay runs/digits --steps 1001..1100')
     .action(async (given: string, { steps: [first, last] }: { steps: [number, number] }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { replay } = await import('../api/replay.ts');
         const { steps } = await replay(findRun(given), first, last, {
           signal,
           onNotice,

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { recordReproduction } from '../api/repro.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { formatInteger } from './format.ts';
 import { findRun, shellWord, shortPath } from './paths.ts';
@@ -28,6 +27,7 @@ Examples:
     )
     .action(async (given: string, { out }: { out?: string }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { recordReproduction } = await import('../api/repro.ts');
         const record = await recordReproduction(findRun(given), {
           signal,
           onNotice,

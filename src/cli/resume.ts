@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { resume } from '../api/train.ts';
 import { exitCodesHelp } from './interrupt.ts';
 import { findRun } from './paths.ts';
 import { showRun } from './run-view.ts';
@@ -13,6 +12,7 @@ export function resumeCommand(): Command {
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .addHelpText('after', `\n${exitCodesHelp}`)
     .action(async (run: string) => {
+      const { resume } = await import('../api/train.ts');
       await showRun((options) => resume(findRun(run), options));
     });
 }

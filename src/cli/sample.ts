@@ -1,7 +1,5 @@
 import { basename, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { sample } from '../api/sample.ts';
-import { freeFolder, refuseFilled, writeSamples } from '../api/write-samples.ts';
 import type { AnySamplerName } from '../flow/samplers.ts';
 import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
@@ -120,6 +118,8 @@ Examples:
     .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);
       await runTask(async ({ signal, onNotice, show, clear }) => {
+        const { sample } = await import('../api/sample.ts');
+        const { freeFolder, refuseFilled, writeSamples } = await import('../api/write-samples.ts');
         const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
         await refuseFilled(folder);
         const samples = await sample(run, {

@@ -1,7 +1,5 @@
 import { Command } from 'commander';
-import { train } from '../api/train.ts';
 import { recipes } from '../recipes/index.ts';
-import { loadConfig } from '../train/load-config.ts';
 import { exitCodesHelp } from './interrupt.ts';
 import { collect, numberFrom0, wholeNumber } from './options.ts';
 import { showRun } from './run-view.ts';
@@ -67,6 +65,8 @@ ${exitCodesHelp}`,
           : [`train.batchSize=${effectiveBatch}`, 'train.microBatch=auto']),
         ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
       ];
+      const { loadConfig } = await import('../train/load-config.ts');
+      const { train } = await import('../api/train.ts');
       const { config, origin } = await loadConfig(target, overrides);
       await showRun((options) => train(config, { ...options, origin }));
     });

@@ -14,10 +14,8 @@ import { resolveConfig } from '../../train/resolve-config.ts';
 import { findCheckpoint } from '../sample.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
 import { diffusersConfig } from './diffusers-config.ts';
+import type { ExportLayout } from './layouts.ts';
 import { writeOnnx } from './onnx.ts';
-
-export const exportLayouts = ['public', 'diffusers', 'onnx'] as const;
-export type ExportLayout = (typeof exportLayouts)[number];
 
 export interface ExportOptions extends WeightsChoice {
   /** Where to write: a file, or a folder for diffusers. It must not be there yet. */

@@ -1,0 +1,3 @@
+/** Forms that weights are exported in. */
+export const exportLayouts = ['public', 'diffusers', 'onnx'] as const;
+export type ExportLayout = (typeof exportLayouts)[number];
