@@ -117,10 +117,12 @@ export class Trainer {
     this.#announce();
     let outcome: RunOutcome = 'failed';
     let isSaveDue = false;
+    const first = this.#step;
     try {
-      if (this.#step < steps) await this.#measurePeak();
       while (this.#step < steps) {
         if (signal?.aborted) break;
+        // Not before the first step, for whose line the user waits.
+        if (this.#step > first) await this.#measurePeak();
         const before = this.#step;
         const isGood = await this.#advance();
         // Going back saves by itself.
@@ -243,8 +245,9 @@ export class Trainer {
     );
   }
 
-  /** What the machine can do at most, which takes about 0.3 s. */
+  /** What the machine can do at most, once: it takes about 0.3 s. */
   async #measurePeak(): Promise<void> {
+    if (this.#log.mostSamplesPerSecond !== undefined) return;
     const { backend, model } = this.#training;
     const peak = await backend.measurePeak?.();
     if (peak !== undefined) this.#log.mostSamplesPerSecond = peak / model.cost.training;
