@@ -38,20 +38,20 @@ void* mapHuge(size_t bytes, size_t alignment) {
 
 // Tensors of a few hundred kilobytes, such as weights and their moments, one behind the other on huge pages. On pages of 4 KiB
 // of their own they take a miss of the translation buffer every 64 lines, which in a virtual machine can cost more than the
-// data does. A block lies at a multiple of its size, which leads from a tensor to its block; it begins with this.
+// data does. A block lies at a multiple of its size, which leads from a tensor to its block; it begins with this. A tensor goes to
+// the oldest block that still has room behind its last one, so that small tensors fill what large ones leave.
 struct alignas(kAlignment) Block {
   size_t used = sizeof(Block);
   // Bytes that were handed out before, so are no longer zero.
   size_t touched = sizeof(Block);
   size_t tensors = 0;
+  Block* next = nullptr;  // newer
 };
 
 std::mutex blockMutex;
-Block* openBlock = nullptr;
+Block* oldestBlock = nullptr;
 
-// Room behind what the block holds; nullptr where there is too little.
 void* takeFrom(Block* block, size_t bytes) {
-  if (!block || block->used + bytes > kBlock) return nullptr;
   char* const data = (char*)block + block->used;
   if (block->touched > block->used) memset(data, 0, bytes < block->touched - block->used ? bytes : block->touched - block->used);
   block->used += bytes;
@@ -62,22 +62,28 @@ void* takeFrom(Block* block, size_t bytes) {
 
 void* takeFromBlocks(size_t bytes) {
   const std::lock_guard<std::mutex> lock(blockMutex);
-  if (void* const data = takeFrom(openBlock, bytes)) return data;
+  Block** at = &oldestBlock;
+  for (; *at; at = &(*at)->next)
+    if ((*at)->used + bytes <= kBlock) return takeFrom(*at, bytes);
   void* const mapped = mapHuge(kBlock, kBlock);
   if (!mapped) return nullptr;
-  if (openBlock && openBlock->tensors == 0) munmap(openBlock, kBlock);
-  openBlock = new (mapped) Block;
-  return takeFrom(openBlock, bytes);
+  *at = new (mapped) Block;
+  return takeFrom(*at, bytes);
 }
 
+// An empty block goes back to the system, but for the newest, which the next tensor is likely to need.
 void giveBack(void* data) {
   const std::lock_guard<std::mutex> lock(blockMutex);
   Block* const block = (Block*)((uintptr_t)data / kBlock * kBlock);
   if (--block->tensors > 0) return;
-  if (block == openBlock)
+  if (!block->next) {
     block->used = sizeof(Block);
-  else
-    munmap(block, kBlock);
+    return;
+  }
+  Block** at = &oldestBlock;
+  while (*at != block) at = &(*at)->next;
+  *at = block->next;
+  munmap(block, kBlock);
 }
 
 }  // namespace

@@ -35,5 +35,29 @@ static RF_INLINE void siluWithDerivative(vf x, vf* y, vf* dydx) {
   sigmoidUnit(x, clamp(x, kSiluBound) * -kLog2OfE, splat(1.f), y, dydx);
 }
 
+// The op's attribute.
+enum Activation { kNoActivation = 0, kGelu = 1, kSilu = 2 };
+static inline Activation activationOf(const Call& call) { return (Activation)call.number("activation", kNoActivation); }
+
+template <int activation>
+static RF_INLINE void activate(vf x, vf* y, vf* dydx) {
+  static_assert(activation == kGelu || activation == kSilu);
+  activation == kGelu ? geluWithDerivative(x, y, dydx) : siluWithDerivative(x, y, dydx);
+}
+template <int activation>
+static RF_INLINE Pair activated(Pair x) {
+  Pair y, slope;
+  activate<activation>(x.low, &y.low, &slope.low);
+  activate<activation>(x.high, &y.high, &slope.high);
+  return y;
+}
+template <int activation>
+static RF_INLINE Pair activationSlope(Pair x) {
+  Pair y, slope;
+  activate<activation>(x.low, &y.low, &slope.low);
+  activate<activation>(x.high, &y.high, &slope.high);
+  return slope;
+}
+
 }  // namespace RF_NS
 }  // namespace rectiflow

@@ -22,5 +22,32 @@ static void derivativeKernel(const Call& call) {
   });
 }
 
+// dx = dy act'(z)
+template <int activation, class DY, class Z, class DX>
+static void activationGradTyped(const Call& call) {
+  const DY* dy = (const DY*)call.inputs[0].data;
+  const Z* z = (const Z*)call.inputs[1].data;
+  DX* dx = (DX*)call.outputs[0].data;
+  forRanges(call.pool, call.outputs[0].size, kGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += 2 * kLanes) {
+      const Pair g = loadPair(dy + i, end - i), slope = activationSlope<activation>(loadPair(z + i, end - i));
+      storePair(dx + i, {g.low * slope.low, g.high * slope.high}, end - i);
+    }
+  });
+}
+template <int activation>
+static void activationGradOf(const Call& call) {
+  const bool lowDy = call.inputs[0].dtype == DType::BFloat16, lowZ = call.inputs[1].dtype == DType::BFloat16;
+  const auto typed = [&](auto dx) {
+    using DX = decltype(dx);
+    if (lowDy) return lowZ ? activationGradTyped<activation, bf16, bf16, DX>(call) : activationGradTyped<activation, bf16, float, DX>(call);
+    lowZ ? activationGradTyped<activation, float, bf16, DX>(call) : activationGradTyped<activation, float, float, DX>(call);
+  };
+  call.outputs[0].dtype == DType::BFloat16 ? typed(bf16{}) : typed(0.f);
+}
+static void activationGradKernel(const Call& call) {
+  activationOf(call) == kGelu ? activationGradOf<kGelu>(call) : activationGradOf<kSilu>(call);
+}
+
 }  // namespace RF_NS
 }  // namespace rectiflow

@@ -68,6 +68,7 @@ static const Kernel kKernels[] = {
     {"geluDerivative", derivativeKernel<geluWithDerivative>},
     {"silu", activationKernel<siluWithDerivative>},
     {"siluDerivative", derivativeKernel<siluWithDerivative>},
+    {"activationGrad", activationGradKernel},
     {"matmul", matmulKernel},
     {"linear", linearKernel},
     {"linearGradInput", linearGradInputKernel},

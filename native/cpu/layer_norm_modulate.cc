@@ -6,7 +6,8 @@
 //
 // A row is read from memory once and then, from the first-level cache, as often as two-pass statistics need. Four rows of an
 // image are treated together: their sums hide each other's latency, and the modulation and the running sums of dshift and
-// dscale are loaded and stored once for the four. h is kept for the gradient, so that x, in float32, need not be.
+// dscale are loaded and stored once for the four. h is kept for the gradient, so that x, in float32, need not be. Where y is bf16, h
+// is rounded first: y can then be made of the h that is kept, to the bit (linear_grad.cc).
 #include "spans.h"
 
 namespace rectiflow {
@@ -53,10 +54,11 @@ static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y, H>& rows) {
   }
 
   forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
-    const vf factor = 1.f + loadPartial(rows.scale + j, lanes), shift = loadPartial(rows.shift + j, lanes);
+    const vf scale = loadPartial(rows.scale + j, lanes), shift = loadPartial(rows.shift + j, lanes);
     for (int r = 0; r < kRows; r++) {
-      const vf normalized = ((loadPartial(rows.x + r * width + j, lanes) - mean[r]) - excess[r]) * rstd[r];
-      storePartial(rows.y + r * width + j, normalized * factor + shift, lanes);
+      const vf exact = ((loadPartial(rows.x + r * width + j, lanes) - mean[r]) - excess[r]) * rstd[r];
+      const vf normalized = roundedTo<Y>(exact);
+      storePartial(rows.y + r * width + j, modulated(normalized, shift, scale), lanes);
       if (rows.normalized) storePartial(rows.normalized + r * width + j, normalized, lanes);
     }
   });

@@ -19,13 +19,13 @@ struct LinearOutput : GemmVisitor {
   const float* bias = nullptr;
   const Tensor* y = nullptr;
   // Of y's shape: what else is written, and what is read to make y. Each where an epilogue wants it.
-  const Tensor *derivative = nullptr, *branch = nullptr, *factor = nullptr, *residual = nullptr;
+  const Tensor *preactivation = nullptr, *branch = nullptr, *factor = nullptr, *residual = nullptr;
   const Tensor* gate = nullptr;
   Write write = nullptr;
 
   int64_t columns() const { return y->shape[y->rank - 1]; }
   void prefetch(int64_t row, int64_t rows, int64_t col, int64_t cols) const {
-    const Tensor* const touched[] = {y, derivative, branch, factor, residual};
+    const Tensor* const touched[] = {y, preactivation, branch, factor, residual};
     for (const Tensor* t : touched) {
       if (!t) continue;
       const int64_t bytes = t->dtype == DType::BFloat16 ? 2 : 4;

@@ -96,6 +96,15 @@ static RF_INLINE void storePartial(T* p, vf x, int64_t n) {
   for (int64_t i = 0; i < n; i++) fromFloat(lanes[i], p + i);
 }
 
+// x as it would be read again after it was stored as T.
+template <class T>
+static RF_INLINE vf roundedTo(vf x) {
+  if constexpr (sizeof(T) == 4) return x;
+  T stored[kLanes];
+  store(stored, x);
+  return load(stored);
+}
+
 // Two neighbouring vectors, so that bf16 moves by whole vectors and long computations overlap.
 struct Pair {
   vf low, high;
@@ -114,6 +123,9 @@ static RF_INLINE void storePair(T* p, Pair x, int64_t n) {
   storePartial(p, x.low, n);
   if (n > kLanes) storePartial(p + kLanes, x.high, n - kLanes);
 }
+
+template <class T>
+static RF_INLINE Pair roundedTo(Pair x) { return {roundedTo<T>(x.low), roundedTo<T>(x.high)}; }
 
 static RF_INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 // a > b ? a : b and a < b ? a : b, so NaN in a gives b.

@@ -29,6 +29,9 @@ static RF_INLINE void forVectors(int64_t width, Body&& body) {
   if (j < width) body(j, width - j);
 }
 
+// What adaLN makes of a normalised token.
+static RF_INLINE vf modulated(vf normalized, vf shift, vf scale) { return normalized * (1.f + scale) + shift; }
+
 // Sums over the rows of each image: outputs[k][image, width] = sum over n of what body adds for row n.
 //
 // body(image, begin, end, sums) adds rows [begin, end) of an image to sums[0..kSums), each of the given width. Long images are

@@ -1,7 +1,8 @@
 // Activations and their derivatives. GELU is the tanh form (Hendrycks & Gimpel 2016, eq. 2), as the DiT release has it.
 import type { Tensor } from '../tensor/tensor.ts';
+import { cast } from './cast.ts';
 import { add, affine, mul, sigmoid, square, tanh } from './elementwise.ts';
-import { type Fused, apply1, float32 } from './op.ts';
+import { type Fused, apply1, checkShape, float32 } from './op.ts';
 
 type None = Record<string, never>;
 
@@ -46,6 +47,37 @@ export const siluDerivativeOp: Fused<None> = elementwise('siluDerivative', (x) =
   const s = sigmoid(x);
   return mul(s, affine(mul(x, affine(s, -1, 1)), 1, 1));
 });
+
+/** What a linear layer applies to its result; the numbers are the attribute's values. */
+export const activations = { none: 0, gelu: 1, silu: 2 } as const;
+export type Activation = keyof typeof activations;
+export type ActivationAttribute = { activation: number };
+
+/** act(z) of an activation by its number. */
+export function activate(z: Tensor, activation: number): Tensor {
+  if (activation === activations.gelu) return gelu(z);
+  return activation === activations.silu ? silu(z) : z;
+}
+
+/** dy and z, what the activation was applied to -> dz = dy act'(z), all of one shape */
+export const activationGradOp: Fused<ActivationAttribute> = {
+  kind: 'fused',
+  name: 'activationGrad',
+  infer([dy, z]) {
+    checkShape('activationGrad', 'z', "dy's shape", dy!.shape, z!.shape);
+    return [float32(dy!.shape)];
+  },
+  lowPrecision: () => ({ inputs: [0, 1], outputs: [0] }),
+  decompose([dy, z], { activation }) {
+    if (activation === activations.none) return [dy!];
+    const derivative = activation === activations.gelu ? geluDerivative : siluDerivative;
+    return [mul(cast(dy!, 'float32'), derivative(cast(z!, 'float32')))];
+  },
+};
+
+export function activationGrad(dy: Tensor, z: Tensor, attributes: ActivationAttribute): Tensor {
+  return apply1(activationGradOp, [dy, z], attributes);
+}
 
 export function gelu(x: Tensor): Tensor {
   return apply1(geluOp, [x], {});

@@ -14,7 +14,8 @@ const overTokens = (x: Tensor): Tensor => reshape(x, [x.shape[0]!, 1, x.shape[1]
 /** [B, N] -> [B, N, 1] */
 const overWidth = (x: Tensor): Tensor => reshape(x, [...x.shape, 1]);
 
-function checkModulation(
+/** Throws unless x, or what `argument` calls it, is [B, N, D] and all of `named` are [B, D]. */
+export function checkModulation(
   op: string,
   argument: string,
   x: TensorType,
@@ -26,9 +27,15 @@ function checkModulation(
   }
 }
 
+/** normalized (1 + scale) + shift: normalized [B, N, D], shift and scale [B, D] -> [B, N, D] */
+export function modulate(normalized: Tensor, shift: Tensor, scale: Tensor): Tensor {
+  return add(mul(normalized, overTokens(affine(scale, 1, 1))), overTokens(shift));
+}
+
 /**
  * normalized = (x - mean) rstd and y = normalized (1 + scale) + shift, with rstd = 1 / sqrt(variance + epsilon) of each token. The
- * gradient needs normalized and rstd, so that nobody has to keep x.
+ * gradient needs normalized and rstd, so that nobody has to keep x. A kernel modulates normalized as it is stored, so that y made
+ * again of it is y to the bit.
  */
 export const layerNormModulateOp: Fused<Norm> = {
   kind: 'fused',
@@ -43,8 +50,7 @@ export const layerNormModulateOp: Fused<Norm> = {
     const centered = sub(x!, mean(x!, [-1], true));
     const rstd = reciprocal(sqrt(affine(mean(square(centered), [-1], true), 1, epsilon)));
     const normalized = mul(centered, rstd);
-    const y = add(mul(normalized, overTokens(affine(scale!, 1, 1))), overTokens(shift!));
-    return [y, normalized, reshape(rstd, x!.shape.slice(0, 2))];
+    return [modulate(normalized, shift!, scale!), normalized, reshape(rstd, x!.shape.slice(0, 2))];
   },
   vjp({ inputs: [, , scale], outputs: [, normalized, rstd], grads: [g] }) {
     return apply(layerNormModulateGradOp, [normalized!, scale!, rstd!, g!], {});

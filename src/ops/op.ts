@@ -40,6 +40,14 @@ export interface Joined<A extends Attributes = Attributes> {
   readonly attributes: A;
 }
 
+/** A value that an op can make again while it reads it, of what the value was made of: then it need not be kept until then. */
+export interface Remaking<A extends Attributes = Attributes> {
+  /** The op that made the value. */
+  readonly producer: string;
+  /** The consumer with the value's sources in its place; undefined where the two do not fit, or where a bit could be another. */
+  remake(producer: Node, consumer: Node): Omit<Joined<A>, 'outputs'> | undefined;
+}
+
 interface Common<A extends Attributes> extends OpSignature {
   /** The shape rule. Throws where the inputs do not fit together; the message names the op and the argument. */
   infer(inputs: readonly TensorType[], attributes: A): TensorType[];
@@ -53,6 +61,8 @@ interface Common<A extends Attributes> extends OpSignature {
   readonly optionalOutputs?: readonly number[];
   /** What the op can stand in for, beside its decomposition. */
   readonly fusions?: readonly Fusion<A>[];
+  /** What it makes again rather than read. */
+  readonly remakes?: readonly Remaking<A>[];
 }
 
 /** An op with a plain implementation, the reference for all others. */

@@ -70,6 +70,7 @@ export type OpName =
   | 'geluDerivative'
   | 'silu'
   | 'siluDerivative'
+  | 'activationGrad'
   | 'softmax'
   | 'linear'
   | 'linearGradInput'
@@ -138,6 +139,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   geluDerivative: activations.geluDerivativeOp,
   silu: activations.siluOp,
   siluDerivative: activations.siluDerivativeOp,
+  activationGrad: activations.activationGradOp,
   softmax: softmaxOp,
   linear: linearOp,
   linearGradInput: linearGradInputOp,

@@ -1,5 +1,5 @@
 import type { Node, Tensor } from '../tensor/tensor.ts';
-import { Program, opOf } from './program.ts';
+import { Program, memoryOf, opOf } from './program.ts';
 
 /**
  * Moves every change of state up to where its inputs are made, so that they need not live on until the program ends: a gradient is
@@ -24,13 +24,4 @@ function mayPass(node: Node, other: Node, memory: (tensor: Tensor) => Tensor): b
     inputs.some((tensor) => values.includes(memory(tensor)));
   const makes = node.inputs.some((tensor) => other.outputs.includes(tensor));
   return !makes && !touches(other, changes(node)) && !touches(node, changes(other));
-}
-
-/** The value whose memory a value lies in: reshapes are views. */
-function memoryOf(program: Program): (tensor: Tensor) => Tensor {
-  const views = new Map<Tensor, Tensor>();
-  const memory = (tensor: Tensor): Tensor => views.get(tensor) ?? tensor;
-  for (const { op, inputs, outputs } of program.nodes)
-    if (op.name === 'reshape') views.set(outputs[0]!, memory(inputs[0]!));
-  return memory;
 }

@@ -2,15 +2,17 @@ import { cast } from '../ops/cast.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { fuse } from './fuse.ts';
 import { type Program, opOf, rewrite } from './program.ts';
+import { remake } from './remake.ts';
 
 /**
  * Makes a program of ops that a backend has kernels for: pairs of nodes that one kernel does at once are joined, then every fused
- * op without a kernel is replaced by its decomposition, again and again until none is left.
+ * op without a kernel is replaced by its decomposition, again and again until none is left. Kernels of the backward pass then make
+ * again what they can.
  * @param hasKernel whether the backend runs an op of this name as it is
  * @throws where the backend lacks a primitive, which nothing can stand in for
  */
 export function lower(program: Program, backend: string, hasKernel: (op: string) => boolean): Program {
-  return decompose(fuse(program, hasKernel), backend, hasKernel);
+  return remake(decompose(fuse(program, hasKernel), backend, hasKernel));
 }
 
 function decompose(program: Program, backend: string, hasKernel: (op: string) => boolean): Program {

@@ -41,6 +41,15 @@ export function opOf(node: Node): Op {
   return node.op as Op;
 }
 
+/** The value whose memory a value lies in: reshapes are views. */
+export function memoryOf(program: Pick<Program, 'nodes'>): (tensor: Tensor) => Tensor {
+  const views = new Map<Tensor, Tensor>();
+  const memory = (tensor: Tensor): Tensor => views.get(tensor) ?? tensor;
+  for (const { op, inputs, outputs } of program.nodes)
+    if (op.name === 'reshape') views.set(outputs[0]!, memory(inputs[0]!));
+  return memory;
+}
+
 /**
  * Runs `build` once to record what it computes.
  * @param build gets the graph to declare inputs and state on; returns the values to be read after a run, by name

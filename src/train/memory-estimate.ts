@@ -39,7 +39,7 @@ export interface MemoryEstimate extends MemoryParts {
 export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 
 /** Scratch memory of kernels, arrays that wait to be collected, threads: measured, by bench/memory.ts. */
-const growth = 32 * 2 ** 20;
+const growth = 40 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
   readonly config: RunConfig;

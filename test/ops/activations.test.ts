@@ -8,3 +8,13 @@ conformance('gelu', cases);
 conformance('geluDerivative', cases);
 conformance('silu', cases);
 conformance('siluDerivative', cases);
+
+conformance(
+  'activationGrad',
+  [1, 2].flatMap((activation) =>
+    cases.map(({ inputs: [z] }) => ({
+      inputs: [{ shape: z!.shape }, z!],
+      attributes: { activation },
+    })),
+  ),
+);

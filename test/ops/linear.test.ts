@@ -33,16 +33,37 @@ conformance(
   { differentiable: [0], fp32: 4e-6 },
 );
 
+const plain = { activation: 0 };
+const activations = [1, 2].map((activation) => ({ activation }));
+
 conformance('linearGradInput', [
-  ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, O] }, { shape: [O, I] }] })),
-  ...sizes.map(([rows, I, O]) => ({
-    inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
-  })),
+  ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, O] }, { shape: [O, I] }], attributes: plain })),
+  ...sizes.flatMap(([rows, I, O]) =>
+    [plain, ...activations].map((attributes) => ({
+      inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
+      attributes,
+    })),
+  ),
 ]);
 
 conformance('linearGradParams', [
-  ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, I] }, { shape: [rows, O] }] })),
-  { inputs: [{ shape: [3, 700, 33] }, { shape: [3, 700, 17] }] },
+  ...sizes.flatMap(([rows, I, O]) =>
+    [plain, ...activations].map((attributes) => ({
+      inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
+      attributes,
+    })),
+  ),
+  { inputs: [{ shape: [3, 700, 33] }, { shape: [3, 700, 17] }], attributes: plain },
+  // Modulated: images that begin and end anywhere in what one item packs.
+  ...[
+    [1, 1, 4, 3] as const,
+    [5, 7, 33, 31] as const,
+    [3, 33, 65, 17] as const,
+    [2, 500, 40, 48] as const,
+  ].map(([B, N, I, O]) => ({
+    inputs: [{ shape: [B, N, I] }, { shape: [B, N, O] }, { shape: [B, I] }, { shape: [B, I] }],
+    attributes: plain,
+  })),
 ]);
 
 it('names the argument that does not fit', () => {

@@ -20,9 +20,10 @@ const GiB = 2 ** 30;
 
 function configOf(changes: Partial<RunConfig['train']> = {}): RunConfig {
   return resolveConfig(
-    // A grid of one sample: the step is what takes most.
+    // Many tokens and a grid of one sample: what a step makes on its way is what takes most.
     {
       ...tinyStripes,
+      model: { ...tinyStripes.model, patchSize: 2 },
       sample: { labels: [0], perClass: 1 },
       train: { ...tinyStripes.train, batchSize: 7, ...changes },
     },
