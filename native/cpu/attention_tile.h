@@ -81,5 +81,50 @@ static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panel
   multiplyHead(rows, cols, k, a, b, c, [] {});
 }
 
+// A register tile of scores: lower than that of other products, so that registers are left for what is done beside it.
+constexpr int kScoreRows = RF_LANES == 16 ? 8 : 4;
+
+// The sums of such a tile, while `pieces` pieces of other work are done: beside(piece), one after every few steps along k. So
+// they occupy the units of the processor that products leave idle.
+template <class P, int V, class Beside>
+static RF_INLINE void scoreTile(int64_t units, const P* a, int64_t rowStride, const P* b, float* out, int64_t pieces,
+                                Beside&& beside) {
+  constexpr int kBases = (kScoreRows + 2) / 3;
+  const P* base[kBases];
+  vf sum[kScoreRows][V];
+#pragma GCC unroll 4
+  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
+#pragma GCC unroll 12
+  for (int i = 0; i < kScoreRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) sum[i][v] = (vf){};
+  const auto advance = [&](int64_t count) RF_ALWAYS_INLINE {
+    for (int64_t u = 0; u < count; u++) {
+      vu right[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
+#pragma GCC unroll 12
+      for (int i = 0; i < kScoreRows; i++) {
+        const P left = base[i / 3][i % 3 * rowStride];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kBases; i++) base[i]++;
+      b += kHeadCols;
+    }
+  };
+  const int64_t each = pieces ? units / pieces : 0;
+  for (int64_t piece = 0; piece < pieces; piece++) {
+    advance(each);
+    beside(piece);
+  }
+  advance(units - each * pieces);
+#pragma GCC unroll 12
+  for (int i = 0; i < kScoreRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) store(out + (i * V + v) * kLanes, sum[i][v]);
+}
+
 }  // namespace RF_NS
 }  // namespace rectiflow
