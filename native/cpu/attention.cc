@@ -4,10 +4,14 @@
 //   crossAttention: q [B, N, D], kv [B, M, 2D], last axis (2, H, d), lengths [B] -> the same, from the first lengths[b] of the
 //   M keys of image b. The others are not read. Without any, o and lse are 0.
 //
-// The N x M scores never exist as a whole: a tile of queries meets the keys a block at a time, keeping a running maximum and a
-// running sum of exponentials (Dao et al. 2022, FlashAttention, algorithm 1). Tiles hold the scores transposed, S^T = k q^T,
-// so that a lane belongs to one query: maximum, exponential and sum are plain vector operations, and the probabilities are
-// already laid out as the left operand of the product with v. k and v are copied or packed once per head.
+// The N x M scores never exist as a whole: a tile of queries meets the keys a block at a time, keeping a running sum of
+// exponentials. Tiles hold the scores transposed, S^T = k q^T, so that a lane belongs to one query: exponential and sum are plain
+// vector operations, and the probabilities are already laid out as the left operand of the product with v. k and v are copied or
+// packed once per head.
+//
+// Softmax needs its maximum only to stay within the range of float32. Scores mostly do: so the exponentials are taken of the
+// scores themselves, as soon as a register tile of them is done and beside the products of the next one. Where a query's sum
+// shows that they were too large or too small, its tile is done again, with the maximum taken out.
 //
 // bf16 operands are multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
 // and sums are float32 throughout.
@@ -23,7 +27,7 @@ namespace RF_NS {
 constexpr int64_t kQueryTile = kHeadCols < 32 ? 32 / kHeadCols * kHeadCols : kHeadCols;
 // A tile of probabilities takes a third of a first-level cache of 48 KiB.
 template <class P>
-constexpr int64_t kKeyBlock = 128 * kUnitSize<P>;
+constexpr int64_t kKeyBlock = 128 / kScoreRows * kScoreRows * kUnitSize<P>;
 // What a query's sum of exponentials may be, without a shift of its scores, for none of them to have been lost.
 constexpr float kSmallestTotal = 0x1p-60f, kLargestTotal = 0x1p60f;
 
@@ -89,8 +93,10 @@ struct ToProbabilities {
       });
     }
     const int64_t last = (keys - 1) / kScoreRows * kScoreRows;
-    for (int64_t i = 0; last + i < keys; i += 2)
+    for (int64_t i = 0; last + i < keys; i += 2) {
+      fetcher.step();
       for (int v = 0; v < V; v++) pairOf(last, i, v, last + i + 1 < keys);
+    }
     for (int v = 0; v < V; v++) store(total + column + v * kLanes, sum[v] + load(total + column + v * kLanes));
   }
 
@@ -134,7 +140,7 @@ static void attendTile(const QueryTile<P>& tile, Fetcher& fetcher) {
       else
         finish.template columns<kHeadVectors>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
     }
-    multiplyHead(tile.count, ld, size, probabilities, tile.values.from(0, key), Result{b.out, ld, key > 0, nullptr});
+    multiplyHead(tile.count, ld, size, probabilities, tile.values.from(0, key), Result{b.out, ld, key > 0});
   }
 }
 
@@ -150,7 +156,7 @@ static void findShifts(const QueryTile<P>& tile) {
   for (int64_t i = 0; i < width; i++) largest[i] = -INFINITY;
   for (int64_t key = 0; key < tile.M; key += kKeyBlock<P>) {
     const int64_t size = min64(kKeyBlock<P>, tile.M - key);
-    multiplyHead(size, width, tile.d, tile.keys.from(key), tile.queries, Result{b.scores, kQueryTile, false, nullptr});
+    multiplyHead(size, width, tile.d, tile.keys.from(key), tile.queries, Result{b.scores, kQueryTile, false});
     for (int64_t i = 0; i < width; i += kLanes) {
       vf top = load(largest + i);
       for (int64_t j = 0; j < size; j++) top = vmax(load(b.scores + j * kQueryTile + i), top);
@@ -193,7 +199,7 @@ static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, cons
     const bool another = next / runs < allHeads && next / runs != head;
     const int64_t nextHead = another ? next / runs : head;
     const HeadRows ahead[] = {in.rows(o, nextHead, 0), in.q(nextHead), in.k(nextHead), in.v(nextHead)};
-    Fetcher fetcher(ahead, another ? 4 : 0, d, ceilDiv(run, kHeadCols) * M / 2);
+    Fetcher fetcher(ahead, another ? 4 : 0, d, ceilDiv(run, kHeadCols) * ceilDiv(M, 2));
     const Rows<P> keys = copyTokens(k, 0, M, d, buffers.keys);
     const Panels<P> values = packFeatures(in.v(head), 0, M, d, buffers.values);
     for (int64_t from = first; from < end; from += kQueryTile) {

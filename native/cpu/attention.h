@@ -102,6 +102,7 @@ struct Fetcher {
       const char* const at = row[head];
       row[head] = at < last[head] ? at + stride[head] : at;
       head = head + 1 < count ? head + 1 : 0;
+      // Two lines, which most rows have, and what there is beyond.
       __builtin_prefetch(at, 0, 2);
       __builtin_prefetch(at + min64(64, bytes - 1), 0, 2);
       for (int64_t byte = 128; byte < bytes; byte += 64) __builtin_prefetch(at + byte, 0, 2);
@@ -160,8 +161,8 @@ static Panels<P> packFeatures(const HeadRows& rows, int64_t from, int64_t count,
   return {packed, panelStride};
 }
 
-// A left operand whose rows are tokens, and zeros in one more where their number is odd. Copied, so that its rows lie close
-// together whatever the tensor's stride.
+// A left operand whose rows are tokens, and zeros up to a whole tile of scores. Copied, so that its rows lie close together
+// whatever the tensor's stride.
 template <class P>
 static Rows<P> copyTokens(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* copy) {
   const int64_t units = unitsOf<P>(d), stride = roundUp(units, kLanes);

@@ -5,9 +5,9 @@
 //   p = exp(s - lse), dv = p^T do, ds = p (do v^T - delta), delta = sum of o do, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d)
 //
 // A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks.
-// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a few
-// rows of scores while these are in the first-level cache, and stay in the second-level one: row by row they are the left
-// operands of dv and dk; column by column, ds is that of dq.
+// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a register
+// tile of scores beside the products of the next one, and stay in the second-level cache: row by row they are the left operands
+// of dv and dk; column by column, ds is that of dq.
 //
 // One work item is one head, which owns its part of the gradients; blocks follow each other in a fixed order.
 #include "attention.h"
@@ -15,7 +15,7 @@
 namespace rectiflow {
 namespace RF_NS {
 
-constexpr int64_t kGradKeys = 128, kGradQueries = roundUp(128, kHeadCols);
+constexpr int64_t kGradKeys = 128 / kScoreRows * kScoreRows, kGradQueries = roundUp(128, kHeadCols);
 // One vector more than a power of two, so that the rows of a tile spread over the sets of the cache.
 constexpr int64_t kGradStride = kGradQueries + 16;
 
@@ -92,7 +92,7 @@ struct ToGradients {
   template <int V>
   __attribute__((noinline)) void columns(const P* queries, const P* gradients, const float* lse, const float* delta,
                                          int64_t column, Fetcher& fetcher) const {
-    constexpr int64_t kStaged = kScoreRows * V * kLanes, kPieces = kScoreRows / 4;
+    constexpr int64_t kStaged = kScoreRows * V * kLanes, kSecond = kScoreRows / 4, kFirst = kScoreRows / 2 - kSecond;
     alignas(64) float scores[2][kStaged];
     alignas(64) float products[kStaged];
     const auto rowPair = [&](const float* tile, int64_t row, int64_t i, bool hasOdd) RF_ALWAYS_INLINE {
@@ -118,18 +118,20 @@ struct ToGradients {
     };
     int64_t now = 0;
     for (int64_t row = 0; row < keys; row += kScoreRows, now ^= 1) {
-      const int64_t pieces = row ? kPieces : 0;
       const auto before = [&](int64_t i) RF_ALWAYS_INLINE {
         fetcher.step();
         rowPair(scores[now ^ 1], row - kScoreRows, 2 * i, true);
       };
       const Rows<P> keyTile = keyRows.from(row), valueTile = valueRows.from(row);
-      scoreTile<P, V>(units, keyTile.data, keyTile.rowStride, queries, scores[now], pieces, before);
-      scoreTile<P, V>(units, valueTile.data, valueTile.rowStride, gradients, products, pieces,
-                      [&](int64_t i) RF_ALWAYS_INLINE { before(kPieces + i); });
+      scoreTile<P, V>(units, keyTile.data, keyTile.rowStride, queries, scores[now], row ? kFirst : 0, before);
+      scoreTile<P, V>(units, valueTile.data, valueTile.rowStride, gradients, products, row ? kSecond : 0,
+                      [&](int64_t i) RF_ALWAYS_INLINE { before(kFirst + i); });
     }
     const int64_t last = (keys - 1) / kScoreRows * kScoreRows;
-    for (int64_t i = 0; last + i < keys; i += 2) rowPair(scores[now ^ 1], last, i, last + i + 1 < keys);
+    for (int64_t i = 0; last + i < keys; i += 2) {
+      fetcher.step();
+      rowPair(scores[now ^ 1], last, i, last + i + 1 < keys);
+    }
   }
 
  private:
@@ -158,7 +160,7 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
   const Rows<P> dsColumns = {b.pairs, 1, kGradStride};
   const int64_t keyBlock = evenBlock(M, kGradKeys, kScoreRows), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
   const HeadRows ahead[] = {head.dq, head.dk, head.dv, next.o, next.gradient, next.q, next.k, next.v};
-  Fetcher fetcher(ahead, 8, d, ceilDiv(N, kHeadCols) * M / 2);
+  Fetcher fetcher(ahead, 8, d, ceilDiv(N, kHeadCols) * ceilDiv(M, 2));
 
   for (int64_t key = 0; key < M; key += keyBlock) {
     const int64_t keys = min64(keyBlock, M - key);
@@ -176,9 +178,9 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
         else
           finish.template columns<kHeadVectors>(tokens, gradients, b.lse + first, b.delta + first, column, fetcher);
       }
-      multiplyHead(keys, ld, queries, pRows, gradFeatures.from(0, query), Result{b.dv, ld, query > 0, nullptr});
-      multiplyHead(keys, ld, queries, dsRows, queryFeatures.from(0, query), Result{b.dk, ld, query > 0, nullptr});
-      multiplyHead(queries, ld, keys, dsColumns, keyFeatures, Result{b.dq + query * ld, ld, key > 0, nullptr});
+      multiplyHead(keys, ld, queries, pRows, gradFeatures.from(0, query), Result{b.dv, ld, query > 0});
+      multiplyHead(keys, ld, queries, dsRows, queryFeatures.from(0, query), Result{b.dk, ld, query > 0});
+      multiplyHead(queries, ld, keys, dsColumns, keyFeatures, Result{b.dq + query * ld, ld, key > 0});
     }
     storeTokens(head.dv, key, keys, d, b.dv, ld, unscaled);
     storeTokens(head.dk, key, keys, d, b.dk, ld, scaled);
