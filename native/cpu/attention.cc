@@ -4,10 +4,14 @@
 //   crossAttention: q [B, N, D], kv [B, M, 2D], last axis (2, H, d), lengths [B] -> the same, from the first lengths[b] of the
 //   M keys of image b. The others are not read. Without any, o and lse are 0.
 //
-// The N x M scores never exist as a whole: a tile of queries meets the keys a block at a time, keeping a running maximum and a
-// running sum of exponentials (Dao et al. 2022, FlashAttention, algorithm 1). Tiles hold the scores transposed, S^T = k q^T,
-// so that a lane belongs to one query: maximum, exponential and sum are plain vector operations, and the probabilities are
-// already laid out as the left operand of the product with v. k and v are copied or packed once per head.
+// The N x M scores never exist as a whole: a tile of queries meets the keys a block at a time, keeping a running sum of
+// exponentials. Tiles hold the scores transposed, S^T = k q^T, so that a lane belongs to one query: exponential and sum are plain
+// vector operations, and the probabilities are already laid out as the left operand of the product with v. k and v are copied or
+// packed once per head.
+//
+// Softmax needs its maximum only to stay within the range of float32. Scores mostly do: so the exponentials are taken of the
+// scores themselves, as soon as a register tile of them is done and beside the products of the next one. Where a query's sum
+// shows that they were too large or too small, its tile is done again, with the maximum taken out.
 //
 // bf16 operands are multiplied as bf16 where the instruction set can, the probabilities being rounded to bf16; scores, statistics
 // and sums are float32 throughout.
@@ -20,108 +24,159 @@
 namespace rectiflow {
 namespace RF_NS {
 
-// A tile of scores takes half of a first-level cache of 32 KiB.
 constexpr int64_t kQueryTile = kHeadCols < 32 ? 32 / kHeadCols * kHeadCols : kHeadCols;
-constexpr int64_t kKeyBlock = 128;
+// A tile of probabilities takes a third of a first-level cache of 48 KiB.
+template <class P>
+constexpr int64_t kKeyBlock = 128 / kScoreRows * kScoreRows * kUnitSize<P>;
+// What a query's sum of exponentials may be, without a shift of its scores, for none of them to have been lost.
+constexpr float kSmallestTotal = 0x1p-60f, kLargestTotal = 0x1p60f;
 
 template <class P>
 struct AttentionBuffers {
-  P *keys, *values, *queries;
-  float *scores, *out, *top, *total, *decay;
+  P *keys, *values, *queries, *probabilities;
+  float *scores, *out, *shift, *total;
   size_t bytes;
 
   AttentionBuffers(void* memory, int64_t M, int64_t d) {
     Carver carver{(uintptr_t)memory};
-    keys = carver.take<P>(copiedUnits<P>(M, d));
+    keys = carver.take<P>(copiedUnits<P>(roundUp(M, kScoreRows), d));
     values = carver.take<P>(panelUnits<P>(d, M));
     queries = carver.take<P>(panelUnits<P>(kQueryTile, d));
-    scores = carver.take<float>(kKeyBlock * kQueryTile);
+    probabilities = carver.take<P>(kKeyBlock<P> / kUnitSize<P> * kQueryTile);
+    scores = carver.take<float>(kKeyBlock<P> * kQueryTile);
     out = carver.take<float>(kQueryTile * roundUp(d, kLanes));
-    top = carver.take<float>(kQueryTile);
+    shift = carver.take<float>(kQueryTile);
     total = carver.take<float>(kQueryTile);
-    decay = carver.take<float>(kQueryTile);
     bytes = carver.next - (uintptr_t)memory;
   }
 };
 
-// Turns V vectors of columns of a tile of scores [keys, kQueryTile] into units of probabilities relative to the largest score
-// so far, in base 2. Updates the running maximum `top` and sum `total` of each column; `decay` is what earlier probabilities
-// shrink by.
-template <class P, int V>
-static RF_INLINE void softmaxColumns(float* scores, int64_t keys, float scale, float* top, float* total, float* decay) {
-  vf largest[2][V], now[V], sum[V];
-  for (int v = 0; v < V; v++) largest[0][v] = largest[1][v] = load(scores + v * kLanes);
-  for (int64_t j = 0; j < keys; j += 2) {
-    const float *even = scores + j * kQueryTile, *odd = j + 1 < keys ? even + kQueryTile : even;
-#pragma GCC unroll 4
+// Scores of a block of `keys` keys become probabilities p = 2^(scale s - shift), and are added to each query's total. A key past
+// the end has none.
+template <class P>
+struct ToProbabilities {
+  P* probabilities;
+  const float* shift;
+  float* total;
+  float scale;
+  int64_t keys;
+
+  // V vectors of columns. Probabilities are made of a tile while the products of the next one run.
+  template <int V>
+  __attribute__((noinline)) void columns(int64_t units, Rows<P> a, const P* b, int64_t column, Fetcher& fetcher) const {
+    alignas(64) float staged[kScoreRows * V * kLanes];
+    vf sum[V], less[V];
     for (int v = 0; v < V; v++) {
-      largest[0][v] = vmax(largest[0][v], load(even + v * kLanes));
-      largest[1][v] = vmax(largest[1][v], load(odd + v * kLanes));
+      sum[v] = (vf){};
+      less[v] = load(shift + column + v * kLanes);
     }
-  }
-  for (int v = 0; v < V; v++) {
-    const vf before = load(top + v * kLanes);
-    now[v] = vmax(before, scale * vmax(largest[0][v], largest[1][v]));
-    const vf shrink = vexp2For<P>(before - now[v]);
-    sum[v] = load(total + v * kLanes) * shrink;
-    store(top + v * kLanes, now[v]);
-    store(decay + v * kLanes, shrink);
-  }
-  const auto probability = [&](int64_t j, int v) {
-    const vf p = vexp2For<P>(load(scores + j * kQueryTile + v * kLanes) * scale - now[v]);
-    sum[v] += p;
-    return p;
-  };
-  if constexpr (kUnitSize<P> == 1) {
-    for (int64_t j = 0; j < keys; j++)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) store(scores + j * kQueryTile + v * kLanes, probability(j, v));
-  } else {
-    // A row of pairs takes the place of a row of scores that has been read.
-    const auto storePairs = [&](int64_t j, int v, vf even, vf odd) {
-      *(vu_unaligned*)(scores + j / 2 * kQueryTile + v * kLanes) = interleave(even, odd);
-    };
-    for (int64_t j = 0; j + 1 < keys; j += 2)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) {
-        const vf even = probability(j, v), odd = probability(j + 1, v);
-        storePairs(j, v, even, odd);
+    const auto pairOf = [&](int64_t row, int64_t i, int v, bool hasOdd) RF_ALWAYS_INLINE {
+      const float* const scores = staged + (i * V + v) * kLanes;
+      const int64_t lane = column + v * kLanes;
+      const vf even = vexp2For<P>(bounded(load(scores) * scale - less[v]));
+      vf odd = vexp2For<P>(bounded(load(scores + V * kLanes) * scale - less[v]));
+      if (!hasOdd) odd = (vf){};
+      sum[v] += even + odd;
+      if constexpr (kUnitSize<P> == 2) {
+        *(vu_unaligned*)(probabilities + (row + i) / 2 * kQueryTile + lane) = interleave(even, odd);
+      } else {
+        store(probabilities + (row + i) * kQueryTile + lane, even);
+        store(probabilities + (row + i + 1) * kQueryTile + lane, odd);
       }
-    if (keys % 2)
-      for (int v = 0; v < V; v++) storePairs(keys - 1, v, probability(keys - 1, v), (vf){});
+    };
+    for (int64_t row = 0; row < keys; row += kScoreRows) {
+      const Rows<P> tile = a.from(row);
+      scoreTile<P, V>(units, tile.data, tile.rowStride, b, staged, row ? kScoreRows / 2 : 0, [&](int64_t i) RF_ALWAYS_INLINE {
+        fetcher.step();
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) pairOf(row - kScoreRows, 2 * i, v, true);
+      });
+    }
+    const int64_t last = (keys - 1) / kScoreRows * kScoreRows;
+    for (int64_t i = 0; last + i < keys; i += 2) {
+      fetcher.step();
+      for (int v = 0; v < V; v++) pairOf(last, i, v, last + i + 1 < keys);
+    }
+    for (int v = 0; v < V; v++) store(total + column + v * kLanes, sum[v] + load(total + column + v * kLanes));
   }
-  for (int v = 0; v < V; v++) store(total + v * kLanes, sum[v]);
+
+ private:
+  // vexp2 overflows to infinity on AVX-512 alone.
+  static RF_INLINE vf bounded(vf x) {
+#if RF_LANES == 16 && defined(__AVX512DQ__)
+    return x;
+#else
+    return vmin(splat(127.f), x);
+#endif
+  }
+};
+
+// One tile of queries: what its passes over the keys share.
+template <class P>
+struct QueryTile {
+  int64_t count, M, d;
+  Rows<P> keys;
+  Panels<P> values, queries;
+  const AttentionBuffers<P>& buffers;
+
+  int64_t width() const { return roundUp(count, kLanes); }
+  float scale() const { return kLog2e / __builtin_sqrtf((float)d); }
+};
+
+// buffers.out and buffers.total from the keys, scores being shifted by buffers.shift.
+template <class P>
+static void attendTile(const QueryTile<P>& tile, Fetcher& fetcher) {
+  const AttentionBuffers<P>& b = tile.buffers;
+  const int64_t width = tile.width(), ld = roundUp(tile.d, kLanes), block = evenBlock(tile.M, kKeyBlock<P>, kScoreRows);
+  const Rows<P> probabilities = {b.probabilities, 1, kQueryTile};
+  for (int64_t i = 0; i < width; i++) b.total[i] = 0;
+  for (int64_t key = 0; key < tile.M; key += block) {
+    const int64_t size = min64(block, tile.M - key);
+    const ToProbabilities<P> finish = {b.probabilities, b.shift, b.total, tile.scale(), size};
+    for (int64_t column = 0; column < width; column += kHeadCols) {
+      const P* const queries = tile.queries.from(column, 0).data;
+      if (width - column < kHeadCols)
+        finish.template columns<1>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
+      else
+        finish.template columns<kHeadVectors>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
+    }
+    multiplyHead(tile.count, ld, size, probabilities, tile.values.from(0, key), Result{b.out, ld, key > 0});
+  }
 }
 
-// The same for the whole tile, two vectors at a time: their chains of dependent instructions fill each other's gaps.
+// Whether a total is what no shift was needed for.
+static RF_INLINE bool isSound(float total) { return total >= kSmallestTotal && total <= kLargestTotal; }
+
+// Sets the shifts of queries whose totals are not sound to their largest scores.
 template <class P>
-static void softmaxTile(const AttentionBuffers<P>& b, int64_t keys, int64_t width, float scale) {
-  int64_t v = 0;
-  for (; v + 2 * kLanes <= width; v += 2 * kLanes)
-    softmaxColumns<P, 2>(b.scores + v, keys, scale, b.top + v, b.total + v, b.decay + v);
-  if (v < width) softmaxColumns<P, 1>(b.scores + v, keys, scale, b.top + v, b.total + v, b.decay + v);
+static void findShifts(const QueryTile<P>& tile) {
+  const AttentionBuffers<P>& b = tile.buffers;
+  const int64_t width = tile.width();
+  float largest[kQueryTile];
+  for (int64_t i = 0; i < width; i++) largest[i] = -INFINITY;
+  for (int64_t key = 0; key < tile.M; key += kKeyBlock<P>) {
+    const int64_t size = min64(kKeyBlock<P>, tile.M - key);
+    multiplyHead(size, width, tile.d, tile.keys.from(key), tile.queries, Result{b.scores, kQueryTile, false});
+    for (int64_t i = 0; i < width; i += kLanes) {
+      vf top = load(largest + i);
+      for (int64_t j = 0; j < size; j++) top = vmax(load(b.scores + j * kQueryTile + i), top);
+      store(largest + i, top);
+    }
+  }
+  for (int64_t i = 0; i < width; i++)
+    if (!isSound(b.total[i])) b.shift[i] = tile.scale() * largest[i];
 }
 
 // The output of queries [from, from + count), count <= kQueryTile, in buffers.out before its division by buffers.total.
 template <class P>
-static void attendTile(const HeadRows& q, int64_t from, int64_t count, int64_t M, int64_t d, Rows<P> keys, Panels<P> values,
-                       const AttentionBuffers<P>& buffers, Fetcher& fetcher) {
-  const float scale = kLog2e / __builtin_sqrtf((float)d);
-  const int64_t width = roundUp(count, kLanes), ld = roundUp(d, kLanes);
-  const Panels<P> queries = packTokens(q, from, count, d, buffers.queries);
-  const Rows<P> probabilities = {(const P*)buffers.scores, 1, kQueryTile};
-  for (int64_t i = 0; i < width; i++) {
-    buffers.top[i] = -INFINITY;
-    buffers.total[i] = 0;
-  }
-  const int64_t block = evenBlock(M, kKeyBlock, 2);
-  for (int64_t key = 0; key < M; key += block) {
-    const int64_t size = min64(block, M - key);
-    multiplyHead(size, width, d, keys.from(key), queries, Result{buffers.scores, kQueryTile, false, nullptr},
-                 [&] { fetcher.step(); });
-    softmaxTile(buffers, size, width, scale);
-    multiplyHead(count, ld, size, probabilities, values.from(0, key), Result{buffers.out, ld, key > 0, buffers.decay});
-  }
+static void attendQueries(const QueryTile<P>& tile, Fetcher& fetcher) {
+  bool sound = true;
+  for (int64_t i = 0; i < tile.width(); i++) tile.buffers.shift[i] = 0;
+  attendTile(tile, fetcher);
+  for (int64_t i = 0; i < tile.count; i++) sound = sound && isSound(tile.buffers.total[i]);
+  if (sound) return;
+  findShifts(tile);
+  attendTile(tile, fetcher);
 }
 
 template <class P>
@@ -144,14 +199,15 @@ static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, cons
     const bool another = next / runs < allHeads && next / runs != head;
     const int64_t nextHead = another ? next / runs : head;
     const HeadRows ahead[] = {in.rows(o, nextHead, 0), in.q(nextHead), in.k(nextHead), in.v(nextHead)};
-    Fetcher fetcher(ahead, another ? 4 : 0, d, ceilDiv(run, kHeadCols) * ceilDiv(M, kHeadRows));
+    Fetcher fetcher(ahead, another ? 4 : 0, d, ceilDiv(run, kHeadCols) * ceilDiv(M, 2));
     const Rows<P> keys = copyTokens(k, 0, M, d, buffers.keys);
     const Panels<P> values = packFeatures(in.v(head), 0, M, d, buffers.values);
     for (int64_t from = first; from < end; from += kQueryTile) {
       const int64_t count = min64(kQueryTile, N - from);
-      attendTile(q, from, count, M, d, keys, values, buffers, fetcher);
+      const Panels<P> queries = packTokens(q, from, count, d, buffers.queries);
+      attendQueries(QueryTile<P>{count, M, d, keys, values, queries, buffers}, fetcher);
       storeTokens(out, from, count, d, buffers.out, roundUp(d, kLanes), [&](int64_t t) { return 1.f / buffers.total[t]; });
-      for (int64_t i = 0; i < count; i++) logSum[from + i] = kLn2 * buffers.top[i] + __builtin_logf(buffers.total[i]);
+      for (int64_t i = 0; i < count; i++) logSum[from + i] = kLn2 * buffers.shift[i] + __builtin_logf(buffers.total[i]);
     }
   });
 }

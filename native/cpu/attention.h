@@ -75,29 +75,38 @@ struct AttentionTensors {
 
 // Brings rows of several heads into the second-level cache, a few at each call of step(), while products keep the arithmetic
 // units busy. A head's rows lie too far apart for the hardware to foresee: fetched only when its turn comes, they cost as much
-// as a fifth of its products. Asked for all at once, most requests are dropped.
+// as a third of its products. Asked for all at once, most requests are dropped. The rows are visited without branches that
+// depend on them: a mispredicted one would cost more than the request.
 struct Fetcher {
-  const HeadRows* heads;
-  int64_t count, tokens = 1, bytes, every, perStep, calls = 0, token = 0;
+  static constexpr int64_t kHeads = 8;
+  const char *row[kHeads], *last[kHeads];
+  int64_t stride[kHeads], count, bytes, every, perStep, wait = 0, head = 0, left = 0;
 
   // The tokens of `count` heads of width d, spread over `steps` calls: far ahead of their use they would be evicted again.
-  Fetcher(const HeadRows* heads, int64_t count, int64_t d, int64_t steps)
-      : heads(heads), count(count), bytes(d * heads->size()) {
-    for (int64_t i = 0; i < count; i++) tokens = max64(tokens, heads[i].tokens);
-    every = max64(1, steps / tokens);
-    perStep = ceilDiv(tokens, steps);
+  Fetcher(const HeadRows* heads, int64_t count, int64_t d, int64_t steps) : count(count), bytes(d * heads->size()) {
+    for (int64_t i = 0; i < count; i++) {
+      row[i] = heads[i].data;
+      stride[i] = heads[i].stride * heads[i].size();
+      last[i] = row[i] + max64(heads[i].tokens - 1, 0) * stride[i];
+      left = max64(left, heads[i].tokens * count);
+    }
+    every = left ? max64(1, steps / left) : 1;
+    perStep = ceilDiv(left, max64(1, steps));
   }
 
   RF_INLINE void step() {
-    if (++calls < every) return;
-    calls = 0;
-    for (const int64_t end = min64(token + perStep, tokens); token < end; token++)
-      for (int64_t i = 0; i < count; i++) {
-        if (token >= heads[i].tokens) continue;
-        const char* const row = heads[i].data + token * heads[i].stride * heads[i].size();
-        for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(row + byte, 0, 2);
-        if (bytes % 64) __builtin_prefetch(row + bytes - 1, 0, 2);
-      }
+    if (left <= 0 || ++wait < every) return;
+    wait = 0;
+    left -= perStep;
+    for (int64_t i = 0; i < perStep; i++) {
+      const char* const at = row[head];
+      row[head] = at < last[head] ? at + stride[head] : at;
+      head = head + 1 < count ? head + 1 : 0;
+      // Two lines, which most rows have, and what there is beyond.
+      __builtin_prefetch(at, 0, 2);
+      __builtin_prefetch(at + min64(64, bytes - 1), 0, 2);
+      for (int64_t byte = 128; byte < bytes; byte += 64) __builtin_prefetch(at + byte, 0, 2);
+    }
   }
 };
 
@@ -152,7 +161,8 @@ static Panels<P> packFeatures(const HeadRows& rows, int64_t from, int64_t count,
   return {packed, panelStride};
 }
 
-// A left operand whose rows are tokens. Copied, so that its rows lie close together whatever the tensor's stride.
+// A left operand whose rows are tokens, and zeros up to a whole tile of scores. Copied, so that its rows lie close together
+// whatever the tensor's stride.
 template <class P>
 static Rows<P> copyTokens(const HeadRows& rows, int64_t from, int64_t count, int64_t d, P* copy) {
   const int64_t units = unitsOf<P>(d), stride = roundUp(units, kLanes);
@@ -163,6 +173,7 @@ static Rows<P> copyTokens(const HeadRows& rows, int64_t from, int64_t count, int
         *(vu_unaligned*)(copy + t * stride + u) = unitsAlong<P>(source + t * rows.stride + k, d - k);
       }
   });
+  memset(copy + count * stride, 0, (roundUp(count, kScoreRows) - count) * stride * sizeof(P));
   return {copy, stride, 1};
 }
 template <class P>
@@ -199,18 +210,19 @@ static void clearTokens(const HeadRows& rows, int64_t from, int64_t to, int64_t 
   for (int64_t t = from; t < to; t++) memset(rows.data + t * rows.stride * rows.size(), 0, d * rows.size());
 }
 
-// 2^x for products of P. What is rounded to bf16 needs no more than 3e-6, which is a degree less.
+// 2^x for products of P. What is rounded to bf16, by up to 2e-3, needs no more than 1.2e-4: sixteenths of x from a table, the rest
+// by a straight line. Of these instructions only two compete with products for the units that multiply.
 template <class P>
 static RF_INLINE vf vexp2For(vf x) {
 #if RF_LANES == 16 && defined(__AVX512DQ__)
   if constexpr (kUnitSize<P> == 2) {
-    const vf r = (vf)_mm512_reduce_ps((__m512)x, 0x09);  // x - floor(x), and 0 for infinities
-    vf p = splat(1.35341808e-2f);
-    p = p * r + 5.20114377e-2f;
-    p = p * r + 2.41442770e-1f;
-    p = p * r + 6.93003833e-1f;
-    p = p * r + 1.00000262f;
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);  // p 2^floor(x)
+    const vf powers = {1.f,         1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
+                       1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f, 1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
+    const vf bounded = vmax(splat(-1000.f), x);  // or infinity - infinity below
+    const vf shifted = bounded + 786432.f;       // its low bits hold the nearest sixteenth
+    const vf nearest = shifted - 786432.f, rest = bounded - nearest;
+    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)powers);
+    return (vf)_mm512_scalef_ps((__m512)(power * (0.693216495f * rest + 1.00012f)), (__m512)nearest);  // times 2^floor(nearest)
   }
 #endif
   return vexp2(x);

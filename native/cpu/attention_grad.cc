@@ -5,9 +5,9 @@
 //   p = exp(s - lse), dv = p^T do, ds = p (do v^T - delta), delta = sum of o do, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d)
 //
 // A block of keys meets all blocks of queries (Dao et al. 2022, FlashAttention, algorithm 4): five products per pair of blocks.
-// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a few
-// rows of scores while these are in the first-level cache, and stay in the second-level one: row by row they are the left
-// operands of dv and dk; column by column, ds is that of dq.
+// As in the forward pass a tile is transposed, a lane to a query, so lse and delta are vectors. p and ds are made from a register
+// tile of scores beside the products of the next one, and stay in the second-level cache: row by row they are the left operands
+// of dv and dk; column by column, ds is that of dq.
 //
 // One work item is one head, which owns its part of the gradients; blocks follow each other in a fixed order.
 #include "attention.h"
@@ -15,9 +15,7 @@
 namespace rectiflow {
 namespace RF_NS {
 
-constexpr int64_t kGradKeys = 128, kGradQueries = roundUp(128, kHeadCols);
-// At most so many rows of scores become gradients while they are in the first-level cache.
-constexpr int64_t kGradRows = 64;
+constexpr int64_t kGradKeys = 128 / kScoreRows * kScoreRows, kGradQueries = roundUp(128, kHeadCols);
 // One vector more than a power of two, so that the rows of a tile spread over the sets of the cache.
 constexpr int64_t kGradStride = kGradQueries + 16;
 
@@ -26,7 +24,7 @@ struct AttentionGradBuffers {
   P *queryTokens, *queryFeatures, *gradTokens, *gradFeatures;  // of the whole head
   P *keys, *values, *keyFeatures;                              // of a block of keys
   P *p, *ds, *pairs;
-  float *scores, *products, *lse, *delta, *dq, *dk, *dv;
+  float *lse, *delta, *dq, *dk, *dv;
   size_t bytes;
 
   AttentionGradBuffers(void* memory, int64_t N, int64_t M, int64_t d) {
@@ -36,14 +34,12 @@ struct AttentionGradBuffers {
     gradTokens = carver.take<P>(panelUnits<P>(N, d));
     queryFeatures = carver.take<P>(panelUnits<P>(d, N));
     gradFeatures = carver.take<P>(panelUnits<P>(d, N));
-    keys = carver.take<P>(copiedUnits<P>(keyBlock, d));
-    values = carver.take<P>(copiedUnits<P>(keyBlock, d));
+    keys = carver.take<P>(copiedUnits<P>(roundUp(keyBlock, kScoreRows), d));
+    values = carver.take<P>(copiedUnits<P>(roundUp(keyBlock, kScoreRows), d));
     keyFeatures = carver.take<P>(panelUnits<P>(d, keyBlock));
     p = carver.take<P>(tile);
     ds = carver.take<P>(tile);
     pairs = kUnitSize<P> == 1 ? ds : carver.take<P>(tile);
-    scores = carver.take<float>(kGradRows * kHeadCols);
-    products = carver.take<float>(kGradRows * kHeadCols);
     lse = carver.take<float>(roundUp(N, kLanes));
     delta = carver.take<float>(roundUp(N, kLanes));
     dq = carver.take<float>(N * padded);
@@ -82,49 +78,71 @@ static void sumProducts(const HeadRows& o, const HeadRows& gradient, int64_t N, 
   });
 }
 
-// From V vectors of columns of a tile of scores and of one of products do v^T, the units of p and ds at a row (even) and a
-// column of the block. Pairs of bf16 run along the queries in p and ds, and along the keys, as the product for dq needs them,
-// in `pairs`.
-template <class P, int V>
-static RF_INLINE void gradientColumns(const AttentionGradBuffers<P>& b, int64_t row, int64_t rows, int64_t column, float scale,
-                                      const float* lse, const float* delta) {
-  using Element = std::conditional_t<kUnitSize<P> == 1, float, bf16>;
-  vf norm[V], mean[V];
-  for (int v = 0; v < V; v++) {
-    norm[v] = load(lse + column + v * kLanes);
-    mean[v] = load(delta + column + v * kLanes);
-  }
-  const auto gradient = [&](int64_t j, int v) {
-    const int64_t from = j * kHeadCols + column % kHeadCols + v * kLanes, to = (row + j) * kGradStride + column + v * kLanes;
-    const vf probability = vexp2For<P>(load(b.scores + from) * scale - norm[v]);
-    const vf gradient = probability * (load(b.products + from) - mean[v]);
-    store((Element*)b.p + to, probability);
-    store((Element*)b.ds + to, gradient);
-    return gradient;
-  };
-  const auto storePairs = [&](int64_t j, int v, vf even, vf odd) {
-    if constexpr (kUnitSize<P> == 2)
-      *(vu_unaligned*)(b.pairs + (row + j) / 2 * kGradStride + column + v * kLanes) = interleave(even, odd);
-  };
-  for (int64_t j = 0; j + 1 < rows; j += 2)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) {
-      const vf even = gradient(j, v), odd = gradient(j + 1, v);
-      storePairs(j, v, even, odd);
-    }
-  if (rows % 2)
-    for (int v = 0; v < V; v++) storePairs(rows - 1, v, gradient(rows - 1, v), (vf){});
-}
-
-// The same for all of a panel.
+// Scores and products do v^T of a block of `keys` keys become the units of p and ds. Pairs of bf16 run along the queries in p
+// and ds, and along the keys, as the product for dq needs them, in `pairs`.
 template <class P>
-static void gradientTile(const AttentionGradBuffers<P>& b, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                         float scale, const float* lse, const float* delta) {
-  int64_t v = 0;
-  for (; v + 2 * kLanes <= columns; v += 2 * kLanes)
-    gradientColumns<P, 2>(b, row, rows, column + v, scale, lse, delta);
-  if (v < columns) gradientColumns<P, 1>(b, row, rows, column + v, scale, lse, delta);
-}
+struct ToGradients {
+  using Element = std::conditional_t<kUnitSize<P> == 1, float, bf16>;
+  const AttentionGradBuffers<P>& b;
+  Rows<P> keyRows, valueRows;
+  int64_t keys, units;
+  float scale;
+
+  // V vectors of columns. Gradients are made of a tile while the products of the next one run.
+  template <int V>
+  __attribute__((noinline)) void columns(const P* queries, const P* gradients, const float* lse, const float* delta,
+                                         int64_t column, Fetcher& fetcher) const {
+    constexpr int64_t kStaged = kScoreRows * V * kLanes, kSecond = kScoreRows / 4, kFirst = kScoreRows / 2 - kSecond;
+    alignas(64) float scores[2][kStaged];
+    alignas(64) float products[kStaged];
+    const auto rowPair = [&](const float* tile, int64_t row, int64_t i, bool hasOdd) RF_ALWAYS_INLINE {
+      vf gradient[2][V];
+#pragma GCC unroll 2
+      for (int64_t j = 0; j < 2; j++) {
+        const int64_t to = (row + i + j) * kGradStride + column, from = (i + j) * V * kLanes;
+        vf probability[V];
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++) {
+          const int64_t lane = v * kLanes;
+          probability[v] = vexp2For<P>(load(tile + from + lane) * scale - load(lse + lane));
+          gradient[j][v] = probability[v] * (load(products + from + lane) - load(delta + lane));
+        }
+        storeVectors<V>((Element*)b.p + to, probability);
+        storeVectors<V>((Element*)b.ds + to, gradient[j]);
+      }
+      if constexpr (kUnitSize<P> == 2)
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++)
+          *(vu_unaligned*)(b.pairs + (row + i) / 2 * kGradStride + column + v * kLanes) =
+              interleave(gradient[0][v], hasOdd ? gradient[1][v] : (vf){});
+    };
+    int64_t now = 0;
+    for (int64_t row = 0; row < keys; row += kScoreRows, now ^= 1) {
+      const auto before = [&](int64_t i) RF_ALWAYS_INLINE {
+        fetcher.step();
+        rowPair(scores[now ^ 1], row - kScoreRows, 2 * i, true);
+      };
+      const Rows<P> keyTile = keyRows.from(row), valueTile = valueRows.from(row);
+      scoreTile<P, V>(units, keyTile.data, keyTile.rowStride, queries, scores[now], row ? kFirst : 0, before);
+      scoreTile<P, V>(units, valueTile.data, valueTile.rowStride, gradients, products, row ? kSecond : 0,
+                      [&](int64_t i) RF_ALWAYS_INLINE { before(kFirst + i); });
+    }
+    const int64_t last = (keys - 1) / kScoreRows * kScoreRows;
+    for (int64_t i = 0; last + i < keys; i += 2) {
+      fetcher.step();
+      rowPair(scores[now ^ 1], last, i, last + i + 1 < keys);
+    }
+  }
+
+ private:
+  template <int V, class T>
+  static RF_INLINE void storeVectors(T* p, const vf (&x)[V]) {
+    if constexpr (V == 2)
+      storePair(p, Pair{x[0], x[1]}, 2 * kLanes);
+    else
+      store(p, x[0]);
+  }
+};
 
 // `next` is the head to be done after this one, whose rows are fetched meanwhile, as are those to be written.
 template <class P>
@@ -140,31 +158,29 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
   const Panels<P> gradFeatures = packFeatures(head.gradient, 0, N, d, b.gradFeatures);
   const Rows<P> pRows = {b.p, kGradStride / kUnitSize<P>, 1}, dsRows = {b.ds, kGradStride / kUnitSize<P>, 1};
   const Rows<P> dsColumns = {b.pairs, 1, kGradStride};
-  const int64_t keyBlock = evenBlock(M, kGradKeys, 2), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
+  const int64_t keyBlock = evenBlock(M, kGradKeys, kScoreRows), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
   const HeadRows ahead[] = {head.dq, head.dk, head.dv, next.o, next.gradient, next.q, next.k, next.v};
-  Fetcher fetcher(ahead, 8, d, 2 * ceilDiv(N, kHeadCols) * ceilDiv(M, kHeadRows));
-  const auto fetch = [&] { fetcher.step(); };
-  const Result scores = {b.scores, kHeadCols, false, nullptr}, products = {b.products, kHeadCols, false, nullptr};
+  Fetcher fetcher(ahead, 8, d, ceilDiv(N, kHeadCols) * ceilDiv(M, 2));
 
   for (int64_t key = 0; key < M; key += keyBlock) {
-    const int64_t keys = min64(keyBlock, M - key), rowBlock = evenBlock(keys, kGradRows, 2);
+    const int64_t keys = min64(keyBlock, M - key);
     const Rows<P> keyRows = copyTokens(head.k, key, keys, d, b.keys);
     const Rows<P> valueRows = copyTokens(head.v, key, keys, d, b.values);
     const Panels<P> keyFeatures = packFeatures(head.k, key, keys, d, b.keyFeatures);
+    const ToGradients<P> finish = {b, keyRows, valueRows, keys, unitsOf<P>(d), kLog2e * rootScale};
     for (int64_t query = 0; query < N; query += queryBlock) {
       const int64_t queries = min64(queryBlock, N - query), width = roundUp(queries, kLanes);
       for (int64_t column = 0; column < width; column += kHeadCols) {
-        const int64_t columns = min64(kHeadCols, width - column), first = query + column;
-        for (int64_t row = 0; row < keys; row += rowBlock) {
-          const int64_t rows = min64(rowBlock, keys - row);
-          multiplyHead(rows, columns, d, keyRows.from(row), queryTokens.from(first, 0), scores, fetch);
-          multiplyHead(rows, columns, d, valueRows.from(row), gradTokens.from(first, 0), products, fetch);
-          gradientTile(b, row, rows, column, columns, kLog2e * rootScale, b.lse + query, b.delta + query);
-        }
+        const int64_t first = query + column;
+        const P *const tokens = queryTokens.from(first, 0).data, *const gradients = gradTokens.from(first, 0).data;
+        if (width - column < kHeadCols)
+          finish.template columns<1>(tokens, gradients, b.lse + first, b.delta + first, column, fetcher);
+        else
+          finish.template columns<kHeadVectors>(tokens, gradients, b.lse + first, b.delta + first, column, fetcher);
       }
-      multiplyHead(keys, ld, queries, pRows, gradFeatures.from(0, query), Result{b.dv, ld, query > 0, nullptr});
-      multiplyHead(keys, ld, queries, dsRows, queryFeatures.from(0, query), Result{b.dk, ld, query > 0, nullptr});
-      multiplyHead(queries, ld, keys, dsColumns, keyFeatures, Result{b.dq + query * ld, ld, key > 0, nullptr});
+      multiplyHead(keys, ld, queries, pRows, gradFeatures.from(0, query), Result{b.dv, ld, query > 0});
+      multiplyHead(keys, ld, queries, dsRows, queryFeatures.from(0, query), Result{b.dk, ld, query > 0});
+      multiplyHead(queries, ld, keys, dsColumns, keyFeatures, Result{b.dq + query * ld, ld, key > 0});
     }
     storeTokens(head.dv, key, keys, d, b.dv, ld, unscaled);
     storeTokens(head.dk, key, keys, d, b.dk, ld, scaled);

@@ -35,12 +35,11 @@ struct Panels {
     return {data + column / kHeadCols * panelStride + k / kUnitSize<P> * kHeadCols, panelStride};
   }
 };
-// C, and what becomes of its old contents: they are replaced, or kept as a term, or times kept[i] in row i.
+// C, whose old contents are replaced, or kept as a term.
 struct Result {
   float* data;
   int64_t ld;
   bool accumulate;
-  const float* kept;
 };
 
 // The kernel of a height and a width in vectors.
@@ -50,7 +49,7 @@ static RF_INLINE void anyHeadTile(int64_t rows, int64_t vectors, int64_t units, 
     if (vectors < V) return anyHeadTile<P, R, V - 1>(rows, vectors, units, a, b, c);
   if constexpr (R > 1)
     if (rows < R) return anyHeadTile<P, R - 1, V>(rows, vectors, units, a, b, c);
-  microKernel<P, R, V, kHeadCols>(units, a.data, a.rowStride, a.unitStride, b, c.data, c.ld, c.accumulate, c.kept);
+  microKernel<P, R, V, kHeadCols>(units, a.data, a.rowStride, a.unitStride, b, c.data, c.ld, c.accumulate);
 }
 
 // Calls body(row, height) for tiles of at most kHeadRows rows. Each begins at an even row, so that no pair of rows is torn.
@@ -66,19 +65,59 @@ static RF_INLINE void forRowTiles(int64_t rows, Body&& body) {
   }
 }
 
-// cols is a multiple of kLanes; k counts elements, not units. Calls between() before every tile.
-template <class P, class Between>
-static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c, Between&& between) {
-  for (int64_t j = 0; j < cols; j += kHeadCols)
-    forRowTiles(rows, [&](int64_t row, int64_t height) {
-      between();
-      anyHeadTile(height, min64(kHeadCols, cols - j) / kLanes, unitsOf<P>(k), a.from(row), b.from(j, 0).data,
-                  Result{c.data + row * c.ld + j, c.ld, c.accumulate, c.kept ? c.kept + row : nullptr});
-    });
-}
+// cols is a multiple of kLanes; k counts elements, not units.
 template <class P>
 static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panels<P> b, Result c) {
-  multiplyHead(rows, cols, k, a, b, c, [] {});
+  for (int64_t j = 0; j < cols; j += kHeadCols)
+    forRowTiles(rows, [&](int64_t row, int64_t height) {
+      anyHeadTile(height, min64(kHeadCols, cols - j) / kLanes, unitsOf<P>(k), a.from(row), b.from(j, 0).data,
+                  Result{c.data + row * c.ld + j, c.ld, c.accumulate});
+    });
+}
+
+// A register tile of scores. With 32 registers it is lower than that of other products: some are left for what is done beside it.
+constexpr int kScoreRows = RF_LANES == 16 ? 8 : RF_LANES == 8 ? 6 : 4;
+
+// The sums of such a tile, while `pieces` pieces of other work are done: beside(piece), one after every few steps along k. So
+// they occupy the units of the processor that products leave idle.
+template <class P, int V, class Beside>
+static RF_INLINE void scoreTile(int64_t units, const P* a, int64_t rowStride, const P* b, float* out, int64_t pieces,
+                                Beside&& beside) {
+  constexpr int kBases = (kScoreRows + 2) / 3;
+  const P* base[kBases];
+  vf sum[kScoreRows][V];
+#pragma GCC unroll 4
+  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
+#pragma GCC unroll 12
+  for (int i = 0; i < kScoreRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) sum[i][v] = (vf){};
+  const auto advance = [&](int64_t count) RF_ALWAYS_INLINE {
+    for (int64_t u = 0; u < count; u++) {
+      vu right[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
+#pragma GCC unroll 12
+      for (int i = 0; i < kScoreRows; i++) {
+        const P left = base[i / 3][i % 3 * rowStride];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kBases; i++) base[i]++;
+      b += kHeadCols;
+    }
+  };
+  const int64_t each = pieces ? units / pieces : 0;
+  for (int64_t piece = 0; piece < pieces; piece++) {
+    advance(each);
+    beside(piece);
+  }
+  advance(units - each * pieces);
+#pragma GCC unroll 12
+  for (int i = 0; i < kScoreRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) store(out + (i * V + v) * kLanes, sum[i][v]);
 }
 
 }  // namespace RF_NS

@@ -84,18 +84,14 @@ static RF_INLINE Right<P> packedRight(const P* data, int64_t k) {
   return {data, kTileCols * unitsOf<P>(k)};
 }
 
-// One register tile of R rows and V vectors of a panel of kCols columns; c is written in whole vectors. Its old contents are
-// replaced, or kept as a term, or times kept[i] in row i. The operands come as single arguments: structs would travel
-// through memory, which costs a tenth of a tile that is only one attention head deep.
-template <class P, int R, int V, int kCols = kTileCols>
-__attribute__((noinline)) static void microKernel(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b,
-                                                  float* c, int64_t ldc, bool accumulate, const float* kept = nullptr) {
+// The sums of a register tile of R rows and V vectors of a panel of kCols columns.
+template <class P, int R, int V, int kCols>
+static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, vf (&sum)[R][V]) {
   // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
   constexpr int kBases = (R + 2) / 3;
   const P* base[kBases];
 #pragma GCC unroll 4
   for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
-  vf sum[R][V];
 #pragma GCC unroll 12
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 4
@@ -114,19 +110,27 @@ __attribute__((noinline)) static void microKernel(int64_t units, const P* a, int
     for (int i = 0; i < kBases; i++) base[i] += unitStride;
     b += kCols;
   }
+}
+
+// One register tile, written to c in whole vectors. Its old contents are replaced, or kept as a term.
+// The operands come as single arguments: structs would travel through memory, which costs a tenth of a tile that is only one
+// attention head deep.
+template <class P, int R, int V, int kCols = kTileCols>
+__attribute__((noinline)) static void microKernel(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b,
+                                                  float* c, int64_t ldc, bool accumulate) {
+  vf sum[R][V];
+  tileSums<P, R, V, kCols>(units, a, rowStride, unitStride, b, sum);
   const auto finish = [&](auto&& value) RF_ALWAYS_INLINE {
     float* out = c;
 #pragma GCC unroll 12
     for (int i = 0; i < R; i++, out += ldc)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; v++) store(out + v * kLanes, value(out + v * kLanes, i, sum[i][v]));
+      for (int v = 0; v < V; v++) store(out + v * kLanes, value(out + v * kLanes, sum[i][v]));
   };
   if (!accumulate)
-    finish([](const float*, int, vf sum) RF_ALWAYS_INLINE { return sum; });
-  else if (kept)
-    finish([&](const float* old, int i, vf sum) RF_ALWAYS_INLINE { return kept[i] * load(old) + sum; });
+    finish([](const float*, vf sum) RF_ALWAYS_INLINE { return sum; });
   else
-    finish([](const float* old, int, vf sum) RF_ALWAYS_INLINE { return load(old) + sum; });
+    finish([](const float* old, vf sum) RF_ALWAYS_INLINE { return load(old) + sum; });
 }
 
 // The kernel that fits a tile at the edge: no work is spent on rows and whole vectors outside of C.
