@@ -245,14 +245,13 @@ static RF_INLINE vu interleave(vf even, vf odd) {
 constexpr int64_t kUnitWork = 1 << 18;  // multiply-adds worth claiming on their own
 
 // Runs body(unit, next, thread) for every unit, several in a row where they are small. `next` is the unit that the thread will
-// probably run after this one, or units if none is left.
+// probably run after this one, or `units` if none is left.
 template <class Body>
 static void parallelUnits(Pool* pool, int64_t units, int64_t multiplyAdds, Body&& body) {
-  const int64_t run = max64(1, kUnitWork / multiplyAdds), threads = pool->threads();
+  const int64_t run = max64(1, kUnitWork / multiplyAdds);
   parallel(pool, ceilDiv(units, run), [&](int64_t item, int thread) {
     const int64_t end = min64(units, (item + 1) * run);
-    for (int64_t unit = item * run; unit < end; unit++)
-      body(unit, min64(units, unit + 1 < end ? unit + 1 : (item + threads) * run), thread);
+    for (int64_t unit = item * run; unit < end; unit++) body(unit, unit + 1, thread);
   });
 }
 
