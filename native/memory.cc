@@ -13,8 +13,8 @@ namespace {
 
 constexpr size_t kHugePage = 2u << 20;
 constexpr size_t kAlignment = 64;
-// Memory of its own from this size on.
-constexpr size_t kMappedFrom = 4u << 20;
+// Memory of its own from this size on, in whole huge pages: of smaller tensors too much would be left over.
+constexpr size_t kMappedFrom = 16u << 20;
 // A part of a block below that and from this size on. What is smaller never spans many pages.
 constexpr size_t kBlockFrom = 64u << 10;
 constexpr size_t kBlock = 32u << 20;
@@ -36,7 +36,7 @@ void* mapHuge(size_t bytes, size_t alignment) {
   return (void*)data;
 }
 
-// Tensors of a few hundred kilobytes, such as weights and their moments, one behind the other on huge pages. On pages of 4 KiB
+// Tensors of some hundred kilobytes or some megabytes, such as weights and their moments, one behind the other on huge pages. On pages of 4 KiB
 // of their own they take a miss of the translation buffer every 64 lines, which in a virtual machine can cost more than the
 // data does. A block lies at a multiple of its size, which leads from a tensor to its block; it begins with this. A tensor goes to
 // the oldest block that still has room behind its last one, so that small tensors fill what large ones leave.
