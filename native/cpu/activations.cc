@@ -30,7 +30,7 @@ static void activationGradTyped(const Call& call) {
   DX* dx = (DX*)call.outputs[0].data;
   forRanges(call.pool, call.outputs[0].size, kGrain, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += 2 * kLanes) {
-      const Pair g = loadPair(dy + i, end - i), slope = activationSlope<activation>(loadPair(z + i, end - i));
+      const Pair g = loadPair(dy + i, end - i), slope = activationSlope<activation, Z>(loadPair(z + i, end - i));
       storePair(dx + i, {g.low * slope.low, g.high * slope.high}, end - i);
     }
   });

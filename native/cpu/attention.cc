@@ -73,8 +73,8 @@ struct ToProbabilities {
     const auto pairOf = [&](int64_t row, int64_t i, int v, bool hasOdd) RF_ALWAYS_INLINE {
       const float* const scores = staged + (i * V + v) * kLanes;
       const int64_t lane = column + v * kLanes;
-      const vf even = vexp2For<P>(bounded(load(scores) * scale - less[v]));
-      vf odd = vexp2For<P>(bounded(load(scores + V * kLanes) * scale - less[v]));
+      const vf even = vexp2For<kUnitSize<P> == 2>(bounded(load(scores) * scale - less[v]));
+      vf odd = vexp2For<kUnitSize<P> == 2>(bounded(load(scores + V * kLanes) * scale - less[v]));
       if (!hasOdd) odd = (vf){};
       sum[v] += even + odd;
       if constexpr (kUnitSize<P> == 2) {

@@ -210,24 +210,6 @@ static void clearTokens(const HeadRows& rows, int64_t from, int64_t to, int64_t 
   for (int64_t t = from; t < to; t++) memset(rows.data + t * rows.stride * rows.size(), 0, d * rows.size());
 }
 
-// 2^x for products of P. What is rounded to bf16, by up to 2e-3, needs no more than 1.2e-4: sixteenths of x from a table, the rest
-// by a straight line. Of these instructions only two compete with products for the units that multiply.
-template <class P>
-static RF_INLINE vf vexp2For(vf x) {
-#if RF_LANES == 16 && defined(__AVX512DQ__)
-  if constexpr (kUnitSize<P> == 2) {
-    const vf powers = {1.f,         1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
-                       1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f, 1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
-    const vf bounded = vmax(splat(-1000.f), x);  // or infinity - infinity below
-    const vf shifted = bounded + 786432.f;       // its low bits hold the nearest sixteenth
-    const vf nearest = shifted - 786432.f, rest = bounded - nearest;
-    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)powers);
-    return (vf)_mm512_scalef_ps((__m512)(power * (0.693216495f * rest + 1.00012f)), (__m512)nearest);  // times 2^floor(nearest)
-  }
-#endif
-  return vexp2(x);
-}
-
 // One row of bf16 pairs from two rows of a tile.
 static RF_INLINE vu interleave(vf even, vf odd) {
 #if RF_LANES == 16 && defined(__AVX512BF16__)

@@ -30,6 +30,24 @@ static RF_INLINE vf vexp2(vf x) {
 #endif
 }
 
+// 2^x; coarse: for what is then rounded to bf16, by up to 2e-3, to 1.2e-4: sixteenths of x from a table, the rest by a straight
+// line. Of those instructions only two compete with products for the units that multiply.
+template <bool coarse>
+static RF_INLINE vf vexp2For(vf x) {
+#if RF_LANES == 16 && defined(__AVX512DQ__)
+  if constexpr (coarse) {
+    const vf powers = {1.f,         1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
+                       1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f, 1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
+    const vf bounded = vmax(splat(-1000.f), x);  // or infinity - infinity below
+    const vf shifted = bounded + 786432.f;       // its low bits hold the nearest sixteenth
+    const vf nearest = shifted - 786432.f, rest = bounded - nearest;
+    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)powers);
+    return (vf)_mm512_scalef_ps((__m512)(power * (0.693216495f * rest + 1.00012f)), (__m512)nearest);  // times 2^floor(nearest)
+  }
+#endif
+  return vexp2(x);
+}
+
 // 1 / x to two units in the last place for 2^-126 <= |x| <= 2^126. NaN stays NaN.
 static RF_INLINE vf vreciprocal(vf x) {
 #if RF_LANES == 16 && defined(__AVX512F__)
@@ -38,6 +56,13 @@ static RF_INLINE vf vreciprocal(vf x) {
 #else
   return 1.f / x;
 #endif
+}
+template <bool coarse>
+static RF_INLINE vf vreciprocalFor(vf x) {
+#if RF_LANES == 16 && defined(__AVX512F__)
+  if constexpr (coarse) return (vf)_mm512_rcp14_ps((__m512)x);
+#endif
+  return vreciprocal(x);
 }
 
 }  // namespace RF_NS

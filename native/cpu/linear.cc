@@ -19,7 +19,7 @@ static void writeActivation(const LinearOutput& out, const Tile& tile) {
       storePair(y + at, x, lanes);
     } else {
       const Pair rounded = roundedTo<Y>(x);
-      storePair(y + at, activated<activation>(rounded), lanes);
+      storePair(y + at, activated<activation, Y>(rounded), lanes);
       if (z) storePair(z + at, rounded, lanes);
     }
   });
@@ -40,7 +40,7 @@ static void writeActivationGrad(const LinearOutput& out, const Tile& tile) {
   Y* const y = (Y*)out.y->data;
   const Z* const z = (const Z*)out.preactivation->data;
   forTile(nullptr, tile, out.columns(), [=](int64_t at, int64_t, int64_t lanes, Pair x) RF_ALWAYS_INLINE {
-    const Pair slope = activationSlope<activation>(loadPair(z + at, lanes));
+    const Pair slope = activationSlope<activation, Z>(loadPair(z + at, lanes));
     storePair(y + at, {x.low * slope.low, x.high * slope.high}, lanes);
   });
 }

@@ -70,7 +70,7 @@ static void makeActivated(const Call& call, int64_t row, int64_t rows, S* x) {
   const int64_t I = call.outputs[0].shape[1];
   const S* z = (const S*)call.inputs[0].data + row * I;
   for (int64_t i = 0; i < rows * I; i += 2 * kLanes)
-    storePair(x + i, activated<activation>(loadPair(z + i, rows * I - i)), rows * I - i);
+    storePair(x + i, activated<activation, S>(loadPair(z + i, rows * I - i)), rows * I - i);
 }
 
 template <class S>
