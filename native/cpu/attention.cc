@@ -51,8 +51,8 @@ struct AttentionBuffers {
   }
 };
 
-// Scores of a block of `keys` keys become probabilities p = 2^(scale s - shift), and are added to each query's total. A key past
-// the end has none.
+// Scores of a block of `keys` keys become probabilities p = 2^(scale (s - shift)), and are added to each query's total. A key past
+// the end has none. The difference is taken before it is scaled: of the largest score it is 0 then, and not the rounding of 1e10.
 template <class P>
 struct ToProbabilities {
   P* probabilities;
@@ -73,8 +73,8 @@ struct ToProbabilities {
     const auto pairOf = [&](int64_t row, int64_t i, int v, bool hasOdd) RF_ALWAYS_INLINE {
       const float* const scores = staged + (i * V + v) * kLanes;
       const int64_t lane = column + v * kLanes;
-      const vf even = vexp2For<kUnitSize<P> == 2>(bounded(load(scores) * scale - less[v]));
-      vf odd = vexp2For<kUnitSize<P> == 2>(bounded(load(scores + V * kLanes) * scale - less[v]));
+      const vf even = vexp2For<kUnitSize<P> == 2>(bounded((load(scores) - less[v]) * scale));
+      vf odd = vexp2For<kUnitSize<P> == 2>(bounded((load(scores + V * kLanes) - less[v]) * scale));
       if (!hasOdd) odd = (vf){};
       sum[v] += even + odd;
       if constexpr (kUnitSize<P> == 2) {
@@ -164,7 +164,7 @@ static void findShifts(const QueryTile<P>& tile) {
     }
   }
   for (int64_t i = 0; i < width; i++)
-    if (!isSound(b.total[i])) b.shift[i] = tile.scale() * largest[i];
+    if (!isSound(b.total[i])) b.shift[i] = largest[i];
 }
 
 // The output of queries [from, from + count), count <= kQueryTile, in buffers.out before its division by buffers.total.
@@ -205,9 +205,11 @@ static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, cons
     for (int64_t from = first; from < end; from += kQueryTile) {
       const int64_t count = min64(kQueryTile, N - from);
       const Panels<P> queries = packTokens(q, from, count, d, buffers.queries);
-      attendQueries(QueryTile<P>{count, M, d, keys, values, queries, buffers}, fetcher);
+      const QueryTile<P> tile = {count, M, d, keys, values, queries, buffers};
+      attendQueries(tile, fetcher);
       storeTokens(out, from, count, d, buffers.out, roundUp(d, kLanes), [&](int64_t t) { return 1.f / buffers.total[t]; });
-      for (int64_t i = 0; i < count; i++) logSum[from + i] = kLn2 * buffers.shift[i] + __builtin_logf(buffers.total[i]);
+      for (int64_t i = 0; i < count; i++) 
+        logSum[from + i] = kLn2 * tile.scale() * buffers.shift[i] + __builtin_logf(buffers.total[i]);
     }
   });
 }

@@ -104,7 +104,9 @@ struct ToGradients {
 #pragma GCC unroll 2
         for (int v = 0; v < V; v++) {
           const int64_t lane = v * kLanes;
-          probability[v] = vexp2For<kUnitSize<P> == 2>(load(tile + from + lane) * scale - load(lse + lane));
+          // At most 1, but for what rounding does to the difference of two large numbers.
+          const vf logarithm = vmin((vf){}, load(tile + from + lane) * scale - load(lse + lane));
+          probability[v] = vexp2For<kUnitSize<P> == 2>(logarithm);
           gradient[j][v] = probability[v] * (load(products + from + lane) - load(delta + lane));
         }
         storeVectors<V>((Element*)b.p + to, probability);

@@ -1,7 +1,10 @@
-import { expect, it } from 'vitest';
-import { attention } from '../../src/ops/index.ts';
-import { trace } from '../../src/program/index.ts';
+import { describe, expect, it } from 'vitest';
+import { attention, sum } from '../../src/ops/index.ts';
+import { grad, trace } from '../../src/program/index.ts';
+import { sizeOf } from '../../src/tensor/shape.ts';
+import { testBackends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
+import { randomValues } from '../support/random.ts';
 
 /** [batch, tokens, heads, head width] */
 const sizes = [
@@ -32,8 +35,8 @@ conformance(
     inputs: [
       { shape: [B, N, 3 * H * d] },
       { shape: [B, N, H * d] },
-      // A log-sum-exp of N scores of modest size.
-      { shape: [B, H, N], value: (u: number) => Math.log(N) + 0.1 * u },
+      // A log-sum-exp of N scores of modest size, none of which is larger.
+      { shape: [B, H, N], value: (u: number) => Math.log(N) + 2 + 0.1 * u },
       { shape: [B, N, H * d] },
     ],
     attributes: { heads: H },
@@ -61,6 +64,27 @@ conformance(
   ],
   { differentiable: [0], fp32: 5e-5 },
 );
+
+describe.each(testBackends())('attention to scores of 1e10 on $label', ({ create, skip }) => {
+  it.skipIf(skip).each(['fp32', 'bf16'] as const)(
+    'is finite in %s, as is its gradient',
+    async (precision) => {
+      const shape = [2, 33, 3 * 32];
+      const program = trace('attention', (graph) => {
+        const qkv = graph.input('qkv', shape);
+        const o = attention(qkv, 2);
+        return { o, dqkv: grad(sum(o), [qkv])[0]! };
+      });
+      const executable = create(precision).compile(program, new Map());
+      const values = randomValues(sizeOf(shape), 1);
+      await executable.run({ qkv: Float32Array.from(values, (u, i) => ((i / 32) % 3 < 2 ? 1e5 * u : u)) });
+      const o = await executable.read('o');
+      expect(o.every((x) => Math.abs(x) <= 1)).toBe(true);
+      expect(o.some((x) => x !== 0)).toBe(true);
+      expect((await executable.read('dqkv')).every(Number.isFinite)).toBe(true);
+    },
+  );
+});
 
 it('names what does not fit', () => {
   const build = (heads: number) => (): unknown =>

@@ -50,8 +50,8 @@ conformance(
       inputs: [
         ...inputs(size),
         { shape: [B, N, H * d] },
-        // A log-sum-exp of a sample's scores.
-        { shape: [B, H, N], value: (u, i) => Math.log(keys(Math.floor(i / (H * N)))) + 1 + 0.1 * u },
+        // A log-sum-exp of a sample's scores, none of which is larger.
+        { shape: [B, H, N], value: (u, i) => Math.log(keys(Math.floor(i / (H * N)))) + 4 + 0.1 * u },
         { shape: [B, N, H * d] },
       ],
       attributes: { heads: H },
