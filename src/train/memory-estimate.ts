@@ -38,8 +38,8 @@ export interface MemoryEstimate extends MemoryParts {
 /** What is known of the data that a run learns from. */
 export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 
-/** Scratch memory of kernels, arrays that wait to be collected, threads: measured, by bench/memory.ts. */
-const growth = 40 * 2 ** 20;
+/** Scratch memory of kernels, arrays that wait to be collected, threads, what is loaded later: measured, by bench/memory.ts. */
+const growth = 70 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
   readonly config: RunConfig;
