@@ -45,6 +45,8 @@ struct Blocking {
   int64_t rows, panels;          // of an item
   int64_t rowBlocks, colBlocks;  // items
   int64_t k, chunks;             // elements along K per chunk
+
+  int64_t items() const { return rowBlocks * colBlocks; }
 };
 
 // Several items per thread, which even out unequal speeds, unless they become too small: first more blocks of rows, then of
@@ -132,29 +134,28 @@ static RF_INLINE Right<P> rightFrom(Right<P> b, int64_t panel, int64_t k) {
   return {b.data + panel * b.panelStride + k / kUnitSize<P> * kTileCols, b.panelStride};
 }
 
+// One item of a product: some rows and panels of C, summed over all of K.
 // leftOf(row, rows, k0, k, buffer) supplies blocks of the left operand; the buffer has room for `staged` units.
 template <class P, class LeftOf, class Visitor>
-static void multiplyBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, const Blocking& by, int64_t staged,
-                           const LeftOf& leftOf, Right<P> b, const Visitor& visitor) {
+static void multiplyItem(Pool* pool, int thread, int64_t item, int64_t M, int64_t N, int64_t K, const Blocking& by,
+                         int64_t staged, const LeftOf& leftOf, Right<P> b, const Visitor& visitor) {
   const int64_t waiting = by.rows * kTileCols * (by.chunks > 1 ? by.panels : 1);
-  parallel(pool, by.rowBlocks * by.colBlocks, [&](int64_t item, int thread) {
-    const int64_t row = item / by.colBlocks * by.rows, rows = min64(by.rows, M - row);
-    const int64_t firstPanel = item % by.colBlocks * by.panels, lastCol = min64(N, (firstPanel + by.panels) * kTileCols);
-    float* sums = (float*)pool->scratch(thread, (waiting + staged) * 4);
-    for (int64_t chunk = 0; chunk < by.chunks; chunk++) {
-      const int64_t k0 = chunk * by.k, k = min64(by.k, K - k0);
-      const bool last = chunk + 1 == by.chunks;
-      const Left<P> left = leftOf(row, rows, k0, k, (P*)(sums + waiting));
-      float* tile = sums;
-      for (int64_t col = firstPanel * kTileCols; col < lastCol; col += kTileCols) {
-        const int64_t cols = min64(kTileCols, lastCol - col);
-        if (last) visitor.prefetch(row, rows, col, cols);
-        multiply(rows, ceilDiv(cols, kLanes) * kLanes, k, left, rightFrom(b, col / kTileCols, k0), tile, kTileCols, chunk > 0);
-        if (last) visitor.finish(row, rows, col, cols, (const float*)tile, (int64_t)kTileCols);
-        if (by.chunks > 1) tile += by.rows * kTileCols;
-      }
+  const int64_t row = item / by.colBlocks * by.rows, rows = min64(by.rows, M - row);
+  const int64_t firstPanel = item % by.colBlocks * by.panels, lastCol = min64(N, (firstPanel + by.panels) * kTileCols);
+  float* sums = (float*)pool->scratch(thread, (waiting + staged) * 4);
+  for (int64_t chunk = 0; chunk < by.chunks; chunk++) {
+    const int64_t k0 = chunk * by.k, k = max64(0, min64(by.k, K - k0));
+    const bool last = chunk + 1 == by.chunks;
+    const Left<P> left = leftOf(row, rows, k0, k, (P*)(sums + waiting));
+    float* tile = sums;
+    for (int64_t col = firstPanel * kTileCols; col < lastCol; col += kTileCols) {
+      const int64_t cols = min64(kTileCols, lastCol - col);
+      if (last) visitor.prefetch(row, rows, col, cols);
+      multiply(rows, ceilDiv(cols, kLanes) * kLanes, k, left, rightFrom(b, col / kTileCols, k0), tile, kTileCols, chunk > 0);
+      if (last) visitor.finish(row, rows, col, cols, (const float*)tile, (int64_t)kTileCols);
+      if (by.chunks > 1) tile += by.rows * kTileCols;
     }
-  });
+  }
 }
 
 template <class P, class SA, class SB, class Visitor>
@@ -167,7 +168,9 @@ static void gemmRowBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<S
     const Operand<SA> block = {a.data + row * a.stride + k0 * a.kStride, a.stride, a.kStride};
     return inPlace ? rowMajorLeft((const P*)block.data, a.stride / kUnitSize<P>) : stageLeft(block, rows, k, buffer);
   };
-  multiplyBlocks(pool, M, N, K, by, staged, leftOf, right, visitor);
+  parallel(pool, by.items(), [&](int64_t item, int thread) {
+    multiplyItem(pool, thread, item, M, N, K, by, staged, leftOf, right, visitor);
+  });
 }
 
 // Shows the parts of C^T to a visitor of C.

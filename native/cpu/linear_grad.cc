@@ -5,10 +5,13 @@
 // modulated layer norm h (1 + scale) + shift by h [B, N, I], shift and scale [B, I]. It is then made again while it is packed, by the
 // same operations, to the bit.
 //
-// The summed dimension is rows, and there are many: some MiB of both operands are packed at a time, few enough for the
-// last-level cache and many enough that dw, which gathers the sums of those parts, seldom has to come from memory again. Packing
-// goes along the rows as they lie in memory, by all threads; each item of it also leaves the sums of its rows of dy, which db then
-// gathers in order.
+// The summed dimension is rows, and there are many. They are two sums, over the first half of the rows and the second, which are
+// added in the end: each half is packed and multiplied by half of the threads, so little more than sums goes from core to core.
+// Of two numbers it does not matter which is added to which, so the halves need not wait for each other.
+//
+// Some MiB of both operands are packed at a time, few enough for the last-level cache and many enough that the sums of those parts
+// seldom have to come from memory again. Packing goes along the rows as they lie in memory; each item of it also leaves
+// the sums of its rows of dy, which db then gathers in order.
 #include "activation.h"
 #include "gemm.h"
 #include "spans.h"
@@ -16,36 +19,53 @@
 namespace rectiflow {
 namespace RF_NS {
 
-// Products of dy^T and x, summed over a part of the rows.
+// Products of dy^T and x, summed over one half of the rows of a part. The pieces of each half wait in sums of its own; who completes
+// a piece that the other half has completed before writes dw.
 struct WeightGradient : GemmVisitor {
-  float* dw;
-  int64_t I;
-  bool first;  // part
-  WeightGradient(float* dw, int64_t I, bool first) : dw(dw), I(I), first(first) {}
+  float *dw, *sums[2];
+  int64_t I, half;
+  bool firstPart;
+  uint32_t* completed;  // how many halves, by the piece; nullptr: there are more parts, or one half
+  int64_t pieceRows;
 
   void prefetch(int64_t o, int64_t height, int64_t i, int64_t width) const {
-    prefetchBlock(dw + o * I + i, I * 4, height, width * 4);
+    prefetchBlock(sums[half] + o * I + i, I * 4, height, width * 4);
   }
   void finish(int64_t o, int64_t height, int64_t i, int64_t width, const float* tile, int64_t ld) const {
-    for (int64_t r = 0; r < height; r++, tile += ld) {
-      float* out = dw + (o + r) * I + i;
+    const int64_t at = o * I + i;
+    if (firstPart)
+      write(sums[half] + at, height, width, tile, ld, [](vf sum, vf) RF_ALWAYS_INLINE { return sum; });
+    else
+      write(sums[half] + at, height, width, tile, ld, [](vf sum, vf old) RF_ALWAYS_INLINE { return old + sum; });
+    if (!completed) return;
+    uint32_t* const count = completed + o / pieceRows * ceilDiv(I, kTileCols) + i / kTileCols;
+    if (__atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL))
+      write(dw + at, height, width, sums[1] + at, I, [](vf second, vf first) RF_ALWAYS_INLINE { return first + second; });
+  }
+
+ private:
+  // out = value(terms, out)
+  template <class Value>
+  RF_INLINE void write(float* out, int64_t height, int64_t width, const float* terms, int64_t ld, Value&& value) const {
+    for (int64_t r = 0; r < height; r++, out += I, terms += ld)
       for (int64_t c = 0; c < width; c += kLanes) {
-        const vf sum = load(tile + c);
-        storePartial(out + c, first ? sum : loadPartial(out + c, width - c) + sum, width - c);
+        const int64_t lanes = width - c;
+        storePartial(out + c, value(loadPartial(terms + c, lanes), loadPartial(out + c, lanes)), lanes);
       }
-    }
   }
 };
 
 constexpr int64_t kPackedBytes = 16 << 20;
 constexpr int64_t kPackedRowsPerItem = 32;
 
-// The operands of one part: panels of dy^T (left) and x (right), and for each item of packing the sums of its rows of dy.
+// What the threads share: the operands of one part, which are panels of dy^T (left) and x (right); for each item of packing the
+// sums of its rows of dy; the second half's sums, and the count of complete halves for each piece of dw.
 template <class P>
 struct PackedPart {
   int64_t rows, leftStride, rightStride, sumsStride;
   P *left, *right;
-  float* sums;
+  float *sums, *secondHalf;
+  uint32_t* completed;
 
   PackedPart(Pool* pool, int64_t total, int64_t O, int64_t I) {
     const int64_t fitting = kPackedBytes / ((O + I) * kPackedRowsPerItem * (int64_t)sizeof(P) / kUnitSize<P>);
@@ -54,10 +74,14 @@ struct PackedPart {
     rightStride = paddedPanel(unitsOf<P>(rows) * RightPanel::stride);
     sumsStride = ceilDiv(O, kLanes) * kLanes;
     const int64_t leftUnits = ceilDiv(O, BlockPanel::width) * leftStride, rightUnits = ceilDiv(I, kTileCols) * rightStride;
-    const int64_t sumsBytes = ceilDiv(rows, kPackedRowsPerItem) * sumsStride * sizeof(float);
-    left = (P*)pool->shared((leftUnits + rightUnits) * sizeof(P) + sumsBytes);
+    const int64_t sumsCount = ceilDiv(rows, kPackedRowsPerItem) * sumsStride;
+    const int64_t pieces = ceilDiv(O, kTileRows) * ceilDiv(I, kTileCols);
+    left = (P*)pool->shared((leftUnits + rightUnits) * sizeof(P) + (sumsCount + O * I + pieces) * sizeof(float));
     right = left + leftUnits;
     sums = (float*)(right + rightUnits);
+    secondHalf = sums + sumsCount;
+    completed = (uint32_t*)(secondHalf + O * I);
+    memset(completed, 0, pieces * sizeof(uint32_t));
   }
 };
 
@@ -99,40 +123,59 @@ static MakeRows<S> makerOf(const Call& call) {
   }
 }
 
+// Packs rows [from, from + count) of both operands, and adds those of dy to db.
+template <class P, class SX, class SY>
+static void packPart(const Call& call, const PackedPart<P>& part, int64_t from, int64_t count) {
+  const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], items = ceilDiv(count, kPackedRowsPerItem);
+  const SX* const x = (const SX*)call.inputs[0].data + from * I;
+  const SY* const dy = (const SY*)call.inputs[1].data + from * O;
+  const MakeRows<SX> make = makerOf<SX>(call);
+  parallel(call.pool, items, [&](int64_t item, int thread) {
+    const int64_t row = item * kPackedRowsPerItem, k = min64(kPackedRowsPerItem, count - row), unit = row / kUnitSize<P>;
+    float* sums = part.sums + item * part.sumsStride;
+    memset(sums, 0, part.sumsStride * sizeof(float));
+    packAcross<BlockPanel, true>(dy + row * O, O, O, k, part.left + unit * BlockPanel::stride, part.leftStride, sums);
+    const SX* rowsOfX = x + row * I;
+    if (make) {
+      SX* const made = (SX*)call.pool->scratch(thread, k * I * sizeof(SX));
+      make(call, from + row, k, made);
+      rowsOfX = made;
+    }
+    packAcross<RightPanel>(rowsOfX, I, I, k, part.right + unit * RightPanel::stride, part.rightStride);
+  });
+  float* const db = (float*)call.outputs[1].data;
+  for (int64_t item = 0; item < items; item++)
+    for (int64_t o = 0; o < O; o++) db[o] += part.sums[item * part.sumsStride + o];
+}
+
 template <class P, class SX, class SY>
 static void runLinearGradParams(const Call& call) {
-  const Tensor &dw = call.outputs[0], &db = call.outputs[1];
-  const int64_t O = dw.shape[0], I = dw.shape[1], rows = call.inputs[0].size / I;
-  const SX* x = (const SX*)call.inputs[0].data;
-  const SY* dy = (const SY*)call.inputs[1].data;
-  const MakeRows<SX> make = makerOf<SX>(call);
-  float* total = (float*)db.data;
+  const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], rows = call.inputs[0].size / I;
+  const int64_t halves = rows > kPackedRowsPerItem ? 2 : 1, threads = call.pool->threads();
+  float* const dw = (float*)call.outputs[0].data;
   const PackedPart<P> part(call.pool, rows, O, I);
-  const auto leftOf = [&](int64_t o, int64_t, int64_t k0, int64_t, P*) {
-    const P* panel = part.left + o / BlockPanel::width * part.leftStride + k0 / kUnitSize<P> * BlockPanel::stride;
-    return Left<P>{panel + o % BlockPanel::width, kTileRows, 1, BlockPanel::stride};
-  };
-
-  memset(total, 0, O * sizeof(float));
-  for (int64_t from = 0; from < rows; from += part.rows, dy += part.rows * O) {
-    const int64_t count = min64(part.rows, rows - from), items = ceilDiv(count, kPackedRowsPerItem);
-    parallel(call.pool, items, [&](int64_t item, int thread) {
-      const int64_t row = item * kPackedRowsPerItem, k = min64(kPackedRowsPerItem, count - row), unit = row / kUnitSize<P>;
-      float* sums = part.sums + item * part.sumsStride;
-      memset(sums, 0, part.sumsStride * sizeof(float));
-      packAcross<BlockPanel, true>(dy + row * O, O, O, k, part.left + unit * BlockPanel::stride, part.leftStride, sums);
-      const SX* rowsOfX = x + (from + row) * I;
-      if (make) {
-        SX* const made = (SX*)call.pool->scratch(thread, k * I * sizeof(SX));
-        make(call, from + row, k, made);
-        rowsOfX = made;
-      }
-      packAcross<RightPanel>(rowsOfX, I, I, k, part.right + unit * RightPanel::stride, part.rightStride);
+  memset(call.outputs[1].data, 0, O * sizeof(float));
+  for (int64_t from = 0; from < rows; from += part.rows) {
+    const int64_t count = min64(part.rows, rows - from);
+    const int64_t half = ceilDiv(count, halves * kPackedRowsPerItem) * kPackedRowsPerItem;
+    packPart<P, SX, SY>(call, part, from, count);
+    const Blocking by = chooseBlocking<P>(O, I, half, (int)ceilDiv(threads, halves));
+    uint32_t* const completed = halves == 2 && from + count == rows ? part.completed : nullptr;
+    parallel(call.pool, halves * by.items(), [&](int64_t item, int thread) {
+      // Each half of the threads begins in the middle of what the other half does, so they seldom meet. A single thread takes both
+      // halves of a block at once.
+      const int64_t which = threads == 1 ? item % halves : item / by.items();
+      const int64_t block = threads == 1 ? item / halves : (item + which * (by.items() / 2)) % by.items();
+      const int64_t first = which * half, K = max64(0, min64(half, count - first));
+      const auto leftOf = [&](int64_t o, int64_t, int64_t k0, int64_t, P*) {
+        const P* panel =
+            part.left + o / BlockPanel::width * part.leftStride + (first + k0) / kUnitSize<P> * BlockPanel::stride;
+        return Left<P>{panel + o % BlockPanel::width, kTileRows, 1, BlockPanel::stride};
+      };
+      const Right<P> right = rightFrom(Right<P>{part.right, part.rightStride}, 0, first);
+      const WeightGradient sums = {{}, dw, {dw, part.secondHalf}, I, which, from == 0, completed, by.rows};
+      multiplyItem(call.pool, thread, block, O, I, K, by, 0, leftOf, right, sums);
     });
-    for (int64_t item = 0; item < items; item++)
-      for (int64_t o = 0; o < O; o++) total[o] += part.sums[item * part.sumsStride + o];
-    multiplyBlocks(call.pool, O, I, count, chooseBlocking<P>(O, I, count, call.pool->threads()), 0, leftOf,
-                   Right<P>{part.right, part.rightStride}, WeightGradient((float*)dw.data, I, from == 0));
   }
 }
 

@@ -1,7 +1,11 @@
-import { expect, it } from 'vitest';
-import { linear } from '../../src/ops/index.ts';
-import { trace } from '../../src/program/index.ts';
+import { describe, expect, it } from 'vitest';
+import { cpuBackend } from '../../src/backends/cpu/index.ts';
+import type { Isa } from '../../src/backends/cpu/native.ts';
+import { linear, sum } from '../../src/ops/index.ts';
+import { grad, trace } from '../../src/program/index.ts';
+import { testBackends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
+import { randomValues } from '../support/random.ts';
 
 /** [rows, inputs, outputs], at sizes around the register tiles and beyond one block. */
 const sizes = [
@@ -54,6 +58,9 @@ conformance('linearGradParams', [
     })),
   ),
   { inputs: [{ shape: [3, 700, 33] }, { shape: [3, 700, 17] }], attributes: plain },
+  // More than is packed at once: of the last part, both halves have rows, or only the first.
+  { inputs: [{ shape: [290, 1] }, { shape: [290, 17000] }], attributes: plain },
+  { inputs: [{ shape: [270, 1] }, { shape: [270, 17000] }], attributes: plain },
   // Modulated: images that begin and end anywhere in what one item packs.
   ...[
     [1, 1, 4, 3] as const,
@@ -65,6 +72,31 @@ conformance('linearGradParams', [
     attributes: plain,
   })),
 ]);
+
+const processors = testBackends().filter(({ label }) => label !== 'reference');
+describe.each(processors)('the gradient of the weights on $label', ({ label, skip }) => {
+  const isa = label.replace('cpu ', '') as Isa;
+  it.skipIf(skip).each(['fp32', 'bf16'] as const)(
+    'has the same bits in %s for any number of threads',
+    async (precision) => {
+      const shapes = { x: [290, 3], w: [33000, 3] } as const;
+      const inputs = Object.fromEntries(
+        Object.entries(shapes).map(([name, [a, b]]) => [name, randomValues(a * b, a)]),
+      );
+      const program = trace('gradient', (graph) => {
+        const w = graph.input('w', shapes.w);
+        return { dw: grad(sum(linear(graph.input('x', shapes.x), w)), [w])[0]! };
+      });
+      const gradient = async (threads: number): Promise<Buffer> => {
+        const executable = cpuBackend({ isa, precision, threads }).compile(program, new Map());
+        await executable.run(inputs);
+        return Buffer.from((await executable.read('dw')).buffer);
+      };
+      const one = await gradient(1);
+      for (const threads of [2, 3, 4]) expect((await gradient(threads)).equals(one)).toBe(true);
+    },
+  );
+});
 
 it('names the argument that does not fit', () => {
   const build = (b: number) => (): unknown =>
