@@ -1,14 +1,26 @@
 // What the machine could do at best: the denominators of every share.
-import { cpuBackend, type CpuOptions, ops, trace } from 'rectiflow';
+import { type CpuBackend, type CpuOptions, cpuBackend, ops, trace } from 'rectiflow';
 
-const known = new Map<string, number>();
+const known = new Map<string, CpuBackend>();
 
-/** FLOP/s of the backend's best instructions for these options, measured once. */
-export async function peakOf(options: CpuOptions): Promise<number> {
+/**
+ * FLOP/s of the backend's best instructions for these options: what the machine sustains for a second just now, about as long as
+ * what is measured against it runs.
+ */
+export async function sustainedPeak(options: CpuOptions): Promise<number> {
+  return backendOf(options).measurePeak(1);
+}
+
+/** The same for a hundredth of a second, the best of some. */
+export async function bestBurst(options: CpuOptions): Promise<number> {
+  return backendOf(options).measurePeak();
+}
+
+function backendOf(options: CpuOptions): CpuBackend {
   const key = JSON.stringify(options);
-  const peak = known.get(key) ?? (await cpuBackend(options).measurePeak());
-  known.set(key, peak);
-  return peak;
+  const backend = known.get(key) ?? cpuBackend(options);
+  known.set(key, backend);
+  return backend;
 }
 
 /** Far more than any cache holds. */

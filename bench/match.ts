@@ -6,6 +6,13 @@ import { digits } from './table.ts';
 export interface Player<Name extends string> {
   readonly name: Name;
   start(): Promise<Contestant>;
+  /** FLOP/s that the machine can sustain with the threads and instructions of this player. */
+  measurePeak?(): Promise<number>;
+}
+
+/** A turn, and the peak just after it. */
+export interface PlayedTurn extends Turn {
+  readonly peak?: number | undefined;
 }
 
 export interface MatchOptions {
@@ -19,9 +26,9 @@ export interface MatchOptions {
 export async function playMatch<Name extends string>(
   players: readonly Player<Name>[],
   { title, rounds, seconds }: MatchOptions,
-): Promise<Map<Name, Turn[]>> {
+): Promise<Map<Name, PlayedTurn[]>> {
   const contestants = new Map<Name, Contestant>();
-  const turns = new Map<Name, Turn[]>(players.map(({ name }) => [name, []]));
+  const turns = new Map<Name, PlayedTurn[]>(players.map(({ name }) => [name, []]));
   try {
     for (const { name, start } of players) {
       console.error(`${title}: starting ${name}`);
@@ -31,9 +38,9 @@ export async function playMatch<Name extends string>(
     for (const contestant of contestants.values()) await contestant.settle();
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? players : players.toReversed();
-      for (const { name } of order) {
+      for (const { name, measurePeak } of order) {
         const turn = await contestants.get(name)!.turn(seconds);
-        turns.get(name)!.push(turn);
+        turns.get(name)!.push({ ...turn, peak: await measurePeak?.() });
         const { milliseconds } = turn;
         console.error(
           `${title}: round ${round + 1} of ${rounds}: ${name} ${digits(median(milliseconds))} ms (${milliseconds.length} runs)`,

@@ -1,7 +1,7 @@
 // Where a training step's time goes, and how far each op is from what the machine could do: npm run bench:ops
 import { type Node, type Profile, cpuBackend } from 'rectiflow';
 import { caseByName, caseNames, type VariantName, variants } from './cases.ts';
-import { memoryBandwidth, peakOf } from './machine.ts';
+import { memoryBandwidth, sustainedPeak } from './machine.ts';
 import { describeOperands, nodeCost } from './node-cost.ts';
 import { readOptions } from './options.ts';
 import { optionsOf } from './players.ts';
@@ -44,8 +44,8 @@ for (const name of options.names) {
 async function measure(name: string, variant: VariantName): Promise<void> {
   const settings = optionsOf(variants[variant], options.threads);
   const peaks = {
-    bf16: await peakOf({ ...settings, precision: 'bf16' }),
-    fp32: await peakOf({ ...settings, precision: 'fp32' }),
+    bf16: await sustainedPeak({ ...settings, precision: 'bf16' }),
+    fp32: await sustainedPeak({ ...settings, precision: 'fp32' }),
   };
   const bandwidth = await memoryBandwidth(settings.threads!);
   const { title, config } = caseByName(name);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { CpuOptions } from 'rectiflow';
 import { type CaseName, type Variant, type VariantName, caseByName, variants } from './cases.ts';
 import { Contestant } from './contestant.ts';
+import { sustainedPeak } from './machine.ts';
 import type { Player } from './match.ts';
 import { type Peer, peerScript } from './peer.ts';
 import { peerModel } from './peer-model.ts';
@@ -20,6 +21,7 @@ export function player(name: VariantName, setting: Setting): Player<VariantName>
   return {
     name,
     start: () => (variant.by === 'rectiflow' ? startOurs(variant, setting) : startPeer(variant, setting)),
+    measurePeak: () => sustainedPeak(optionsOf(variant, setting.threads)),
   };
 }
 

@@ -1,11 +1,10 @@
 // Sampling with guidance, ours and PyTorch's, in turns on the same machine: npm run bench:sample
 import { createModel, cpuBackend } from 'rectiflow';
 import { type VariantName, caseByName, caseNames, variants } from './cases.ts';
-import { peakOf } from './machine.ts';
 import { playMatch } from './match.ts';
 import { readOptions } from './options.ts';
 import { findPeer } from './peer.ts';
-import { optionsOf, player } from './players.ts';
+import { player } from './players.ts';
 import { Scores } from './scores.ts';
 import { digits, markdownTable, percent, ratio } from './table.ts';
 
@@ -48,7 +47,6 @@ for (const name of options.names as (typeof caseNames)[number][]) {
   const { batchSize } = config.train;
   // Guidance evaluates every sample twice.
   const flops = 2 * createModel(config.model).cost.forward * batchSize * steps;
-  const peak = await peakOf(optionsOf(variants.bf16, threads));
   const rows = names.map((variant) => {
     const milliseconds = scores.milliseconds(variant);
     const rate = flops / (milliseconds / 1000);
@@ -58,7 +56,7 @@ for (const name of options.names as (typeof caseNames)[number][]) {
       digits(milliseconds / steps),
       digits((1000 * batchSize) / milliseconds),
       digits(rate / 1e9),
-      percent(rate / peak),
+      percent(scores.shareOfPeak(variant, flops)),
       digits(scores.peakBytes(variant) / 2 ** 20),
     ];
   });

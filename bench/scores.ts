@@ -1,14 +1,14 @@
 // What the matches of a case came to.
-import type { Turn } from './contestant.ts';
+import type { PlayedTurn } from './match.ts';
 import { type Spread, median, pairwiseRatios, spread } from './statistics.ts';
 
 /** How many times as fast the first is as the second. */
 export type Comparison<Name extends string> = readonly [Name, Name];
 
 export class Scores<Name extends string> {
-  private readonly matches: ReadonlyMap<Name, readonly Turn[]>[] = [];
+  private readonly matches: ReadonlyMap<Name, readonly PlayedTurn[]>[] = [];
 
-  add(match: ReadonlyMap<Name, readonly Turn[]>): void {
+  add(match: ReadonlyMap<Name, readonly PlayedTurn[]>): void {
     this.matches.push(match);
   }
 
@@ -20,6 +20,18 @@ export class Scores<Name extends string> {
   /** The middle of all runs in all matches. */
   milliseconds(name: Name): number {
     return median(this.turns(name).flatMap((turn) => turn.milliseconds));
+  }
+
+  /**
+   * What share of the peak that was measured beside each turn its runs reached: the median of the turns.
+   * @param operations of a run
+   */
+  shareOfPeak(name: Name, operations: number): number {
+    return median(
+      this.turns(name).flatMap(({ milliseconds, peak }) =>
+        peak === undefined ? [] : [operations / (median(milliseconds) / 1000) / peak],
+      ),
+    );
   }
 
   peakBytes(name: Name): number {
@@ -37,7 +49,7 @@ export class Scores<Name extends string> {
     return ratios.length === 0 ? undefined : spread(ratios);
   }
 
-  private turns(name: Name): Turn[] {
+  private turns(name: Name): PlayedTurn[] {
     return this.matches.flatMap((match) => match.get(name) ?? []);
   }
 }

@@ -1,7 +1,7 @@
 // A whole training step, ours and PyTorch's, in turns on the same machine: npm run bench:step
 import { cpuBackend, cpuIsas, createModel } from 'rectiflow';
 import { type CaseName, type VariantName, caseByName, caseNames, variants } from './cases.ts';
-import { peakOf } from './machine.ts';
+import { bestBurst } from './machine.ts';
 import { playMatch } from './match.ts';
 import { comparisons, matchesOf, stepVariants } from './matches.ts';
 import { type Options, readOptions } from './options.ts';
@@ -58,12 +58,21 @@ async function measureCase(name: CaseName, given: Options, beside: Peer | undefi
         digits(milliseconds),
         digits((1000 * config.train.batchSize) / milliseconds),
         digits(rate / 1e9),
-        percent(rate / (await peakOf(optionsOf(variants[variant], threads)))),
+        percent(scores.shareOfPeak(variant, flops)),
+        percent(rate / (await bestBurst(optionsOf(variants[variant], threads)))),
         digits(scores.peakBytes(variant) / 2 ** 20),
       ];
     }),
   );
-  const header = ['', 'ms per step', 'images/s', 'model GFLOP/s', 'of the peak', 'memory, MiB'];
+  const header = [
+    '',
+    'ms per step',
+    'images/s',
+    'model GFLOP/s',
+    'of the peak',
+    'of its best burst',
+    'memory, MiB',
+  ];
   return [
     `**${name}**: ${title}`,
     '',

@@ -4,7 +4,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type RunConfig, createModel, cpuBackend, resolveConfig, svgPlot } from 'rectiflow';
-import { peakOf } from './machine.ts';
+import { sustainedPeak } from './machine.ts';
 import { readOptions } from './options.ts';
 import { median } from './statistics.ts';
 import { digits, markdownTable, percent } from './table.ts';
@@ -94,7 +94,7 @@ const usage = `npm run bench:sweep -- [SWEEP ...] [--rounds N] [--threads N] [--
 const options = readOptions({ usage, names, rounds: 3, quickRounds: 1 });
 const settings = { precision: 'bf16', threads: options.threads } as const;
 const machine = cpuBackend(settings).describe();
-const peak = await peakOf(settings);
+const peak = await sustainedPeak(settings);
 const images = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 await mkdir(images, { recursive: true });
 

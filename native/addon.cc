@@ -99,14 +99,15 @@ napi_value profile(napi_env env, napi_callback_info info) {
 }
 
 napi_value peak(napi_env env, napi_callback_info info) {
-  const Arguments arguments = getArguments(env, info, 3, "measurePeak(pool, isa, precision)");
+  const Arguments arguments = getArguments(env, info, 4, "measurePeak(pool, isa, precision, milliseconds)");
   const std::shared_ptr<PoolHandle> pool = unwrapPool(env, arguments[0], "measurePeak: pool");
   const KernelTable& table = tableArgument(env, arguments[1], "measurePeak: isa");
   const std::string precision = toString(env, arguments[2], "measurePeak: precision");
   if (precision != "fp32" && precision != "bf16")
     throw JsError("measurePeak: precision must be fp32 or bf16, got " + precision);
   if (pool->running) throw JsError("measurePeak: the pool is in the middle of a run; await it first");
-  return makeNumber(env, measurePeak(pool->pool, table, precision == "bf16" ? DType::BFloat16 : DType::Float32));
+  const double seconds = 1e-3 * (double)toInteger(env, arguments[3], 0, 60000, "measurePeak: milliseconds");
+  return makeNumber(env, measurePeak(pool->pool, table, precision == "bf16" ? DType::BFloat16 : DType::Float32, seconds));
 }
 
 napi_value initialise(napi_env env, napi_value exports) {

@@ -30,6 +30,18 @@ describe('statistics of timings', () => {
     expect(scores.speed(['bf16', 'torch-fp32'])).toEqual({ median: 4, min: 4, max: 4 });
     expect(scores.speed(['fp32', 'torch-fp32'])).toBeUndefined();
   });
+
+  it('hold each turn against the peak beside it', () => {
+    const scores = new Scores<'bf16'>();
+    // 100, 200 and 50 operations per second.
+    const turns = [
+      { ...turn(1000), peak: 200 },
+      { ...turn(500, 100, 900), peak: 250 },
+      { ...turn(2000), peak: 200 },
+    ];
+    scores.add(new Map([['bf16', turns]]));
+    expect(scores.shareOfPeak('bf16', 100)).toBe(0.5);
+  });
 });
 
 describe('tables', () => {

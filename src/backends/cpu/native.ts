@@ -70,8 +70,11 @@ export interface Native {
   run(handle: Handle): Promise<void>;
   /** Time spent in each node, summed over all runs. */
   profile(handle: Handle): { runs: number; nanoseconds: number[] };
-  /** FLOP/s of multiply-adds on registers, on all threads of a pool that is not running. Blocks for about 0.3 s. */
-  measurePeak(pool: Pool, isa: Isa, precision: Exclude<Precision, 'fp16'>): number;
+  /**
+   * FLOP/s of multiply-adds on registers, on all threads of a pool that is not running.
+   * @param milliseconds over which they are measured, at most 60,000; the best burst in about 300 of them when 0. Blocks as long.
+   */
+  measurePeak(pool: Pool, isa: Isa, precision: Exclude<Precision, 'fp16'>, milliseconds: number): number;
 }
 
 const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'];
