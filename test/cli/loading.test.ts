@@ -29,9 +29,9 @@ it('the library loads without what only some data need', async () => {
 });
 
 it('help is shown without what commands are done with', async () => {
-  expect(await runWithout([...heavy, 'zod'], 'cli/main.js', '--help')).toContain('rectiflow train digits');
+  expect(await runWithout(heavy, 'cli/main.js', '--help')).toContain('rectiflow train digits');
 });
 
 it('a package that is refused is noticed', async () => {
-  await expect(runWithout(['zod'], 'index.js')).rejects.toThrow('loads zod');
+  await expect(runWithout(['commander'], 'cli/main.js', '--help')).rejects.toThrow('loads commander');
 });

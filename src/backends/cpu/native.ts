@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { DType } from '../../tensor/dtype.ts';
+import { packageFolder } from '../../package-folder.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
 import type { Precision } from '../backend.ts';
 
@@ -86,8 +87,7 @@ let loaded: Native | undefined;
  * @throws RectiflowError that lists every place tried and says how to build it
  */
 export function loadNative(): Native {
-  // Both src/backends/cpu and dist/backends/cpu lie three levels below the package.
-  return (loaded ??= loadNativeFrom(fileURLToPath(new URL('../../../', import.meta.url))));
+  return (loaded ??= loadNativeFrom(fileURLToPath(packageFolder)));
 }
 
 /** @param root the package's folder, with a separator at its end */

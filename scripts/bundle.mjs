@@ -1,0 +1,20 @@
+// Joins the modules of src/ into dist/index.js, dist/cli/main.js and chunks that both share or load later: finding and loading each of
+// 400 small modules takes Node.js longer than everything else that a command does before its work begins.
+import { chmod, copyFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build } from 'rolldown';
+
+/** The dependency that every training loads, of a hundred modules itself. Others stay packages, most of them loaded on demand. */
+const joined = 'zod';
+
+await rm('dist/chunks', { recursive: true, force: true });
+await build({
+  input: { index: './src/index.ts', 'cli/main': './src/cli/main.ts' },
+  platform: 'node',
+  external: (id) => /^[^./]/.test(id) && id !== joined,
+  output: { dir: 'dist', format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
+});
+await chmod('dist/cli/main.js', 0o755);
+const license = join(dirname(createRequire(import.meta.url).resolve(`${joined}/package.json`)), 'LICENSE');
+await copyFile(license, `dist/chunks/LICENSE-${joined}`);
