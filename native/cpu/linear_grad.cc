@@ -10,7 +10,7 @@
 // goes along the rows as they lie in memory, by all threads; each item of it also leaves the sums of its rows of dy, which db then
 // gathers in order.
 #include "activation.h"
-#include "gemm.h"
+#include "few_rows_grad.h"
 #include "spans.h"
 
 namespace rectiflow {
@@ -106,6 +106,7 @@ static void runLinearGradParams(const Call& call) {
   const SX* x = (const SX*)call.inputs[0].data;
   const SY* dy = (const SY*)call.inputs[1].data;
   const MakeRows<SX> make = makerOf<SX>(call);
+  if (rows <= kFewRows && !make) return gradParamsFewRows<P>(call.pool, rows, O, I, x, dy, (float*)dw.data, (float*)db.data);
   float* total = (float*)db.data;
   const PackedPart<P> part(call.pool, rows, O, I);
   const auto leftOf = [&](int64_t o, int64_t, int64_t k0, int64_t, P*) {
