@@ -4,7 +4,7 @@
 //   dbranch = gate dy, dgate = sum over n of dy branch
 //
 // Bound by memory: each tensor is read or written once. The gradient treats four rows together, so that the gate and the
-// running sums of dgate are loaded once for the four.
+// running sums of dgate are loaded once for the four, and fetches the next four meanwhile.
 #include "spans.h"
 
 namespace rectiflow {
@@ -42,6 +42,8 @@ static RF_INLINE void gatedResidualGradRows(const float* dy, const Branch* branc
     vf sum = loadPartial(dgate + j, lanes);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
+      fetchAhead(dy + (kRows + r) * width, j);
+      fetchAhead(branch + (kRows + r) * width, j);
       const vf d = loadPartial(dy + r * width + j, lanes);
       sum += d * loadPartial(branch + r * width + j, lanes);
       storePartial(dbranch + r * width + j, d * g, lanes);

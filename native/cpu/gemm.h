@@ -39,7 +39,13 @@ constexpr int64_t kUnitBlock = 768;                  // along K, at most
 constexpr int64_t kWaitingFloats = kRowBlock * 512;  // unfinished sums of an item
 constexpr int64_t kSmallestItem = 1 << 18;           // multiply-adds worth handing to a thread
 constexpr int64_t kSmallestPacking = 1 << 14;        // elements worth handing to a thread
-constexpr int64_t kFewRows = 64;
+
+// Elements along K that are summed before they join the sums of others.
+template <class P>
+static RF_INLINE int64_t chunkOfK(int64_t K) {
+  const int64_t units = max64(1, unitsOf<P>(K));
+  return ceilDiv(ceilDiv(units, ceilDiv(units, kUnitBlock)), 16) * 16 * kUnitSize<P>;
+}
 
 struct Blocking {
   int64_t rows, panels;          // of an item
@@ -54,9 +60,9 @@ struct Blocking {
 template <class P>
 static Blocking chooseBlocking(int64_t M, int64_t N, int64_t K, int threads) {
   Blocking b;
-  const int64_t units = max64(1, unitsOf<P>(K)), panels = ceilDiv(N, kTileCols), wanted = 8 * threads;
-  b.chunks = ceilDiv(units, kUnitBlock);
-  b.k = ceilDiv(ceilDiv(units, b.chunks), 16) * 16 * kUnitSize<P>;
+  const int64_t panels = ceilDiv(N, kTileCols), wanted = 8 * threads;
+  b.k = chunkOfK<P>(K);
+  b.chunks = max64(1, ceilDiv(K, b.k));
   b.rows = kRowBlock;
   while (b.rows > kTileRows && ceilDiv(M, b.rows) * panels < wanted && b.rows * N * K > kSmallestItem)
     b.rows = ceilDiv(b.rows / 2, kTileRows) * kTileRows;
@@ -171,37 +177,6 @@ static void gemmRowBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<S
   parallel(pool, by.items(), [&](int64_t item, int thread) {
     multiplyItem(pool, thread, item, M, N, K, by, staged, leftOf, right, visitor);
   });
-}
-
-// Shows the parts of C^T to a visitor of C.
-template <class Visitor>
-struct TransposedVisitor : GemmVisitor {
-  const Visitor& visitor;
-  explicit TransposedVisitor(const Visitor& v) : visitor(v) {}
-
-  void prefetch(int64_t col, int64_t cols, int64_t row, int64_t rows) const { visitor.prefetch(row, rows, col, cols); }
-  void finish(int64_t col, int64_t cols, int64_t row, int64_t rows, const float* tile, int64_t ld) const {
-    constexpr int64_t kPadded = kRowBlock;
-    float turned[kTileCols * kPadded];
-    for (int64_t j = 0; j < cols; j += kLanes)
-      for (int64_t i = 0; i < rows; i += kLanes) {
-        vu block[kLanes];
-#pragma GCC unroll 16
-        for (int q = 0; q < kLanes; q++) block[q] = j + q < cols ? *(const vu_unaligned*)(tile + (j + q) * ld + i) : (vu){};
-        transpose(block);
-#pragma GCC unroll 16
-        for (int q = 0; q < kLanes; q++) *(vu_unaligned*)(turned + (i + q) * kPadded + j) = block[q];
-      }
-    visitor.finish(row, rows, col, cols, (const float*)turned, kPadded);
-  }
-};
-
-// The product for any shape. With few rows C^T = B^T A^T is computed instead where the columns of B are contiguous along k: they
-// can then be read in place, or copied as they are, while packing them would cost more than the product.
-template <class P, class SA, class SB, class Visitor>
-static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
-  if (M > kFewRows || N <= M || b.kStride != 1) return gemmRowBlocks<P>(pool, M, N, K, a, b, visitor);
-  gemmRowBlocks<P>(pool, N, M, K, b, a, TransposedVisitor<Visitor>(visitor));
 }
 
 }  // namespace RF_NS

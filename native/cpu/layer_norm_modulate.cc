@@ -6,7 +6,8 @@
 //
 // A row is read from memory once and then, from the first-level cache, as often as two-pass statistics need. Four rows of an
 // image are treated together: their sums hide each other's latency, and the modulation and the running sums of dshift and
-// dscale are loaded and stored once for the four. h is kept for the gradient, so that x, in float32, need not be. Where y is bf16, h
+// dscale are loaded and stored once for the four. While one pass goes over them in the cache, what the next pass, or the first one
+// over the next four rows, will read is fetched. h is kept for the gradient, so that x, in float32, need not be. Where y is bf16, h
 // is rounded first: y can then be made of the h that is kept, to the bit (linear_grad.cc).
 #include "spans.h"
 
@@ -39,6 +40,7 @@ static RF_INLINE void layerNormModulateRows(const LayerNormRows<Y, H>& rows) {
   vf first[kRows] = {}, second[kRows] = {};
   forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
     for (int r = 0; r < kRows; r++) {
+      fetchAhead(rows.x + (kRows + r) * width, j);
       vf d = loadPartial(rows.x + r * width + j, lanes) - mean[r];
       for (int64_t i = lanes; i < kLanes; i++) d[i] = 0;
       first[r] += d;
@@ -117,6 +119,7 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<H, DY>& 
     vf shiftSum = loadPartial(dshift + j, lanes), scaleSum = loadPartial(dscale + j, lanes);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
+      if (rows.other) fetchAhead(rows.other + r * width, j);
       const vf dy = loadPartial(rows.dy + r * width + j, lanes);
       const vf h = loadPartial(rows.normalized + r * width + j, lanes);
       shiftSum += dy;
@@ -132,6 +135,8 @@ static RF_INLINE void layerNormModulateGradRows(const LayerNormGradRows<H, DY>& 
   for (int r = 0; r < kRows; r++) {
     const float meanG = sumLanes(sumG[r]) / (float)width, meanGH = sumLanes(sumGH[r]) / (float)width;
     forVectors<2>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
+      fetchAhead(rows.normalized + (kRows + r) * width, j);
+      fetchAhead(rows.dy + (kRows + r) * width, j);
       const vf h = loadPartial(rows.normalized + r * width + j, lanes);
       const vf g = loadPartial(rows.dy + r * width + j, lanes) * (1.f + loadPartial(rows.scale + j, lanes));
       const vf other = rows.other ? loadPartial(rows.other + r * width + j, lanes) : (vf){};

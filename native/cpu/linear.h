@@ -2,7 +2,7 @@
 // and linear_gated_residual.cc. They work on tiles that are still in the first-level cache, so each costs little more than the
 // memory it writes.
 #pragma once
-#include "gemm.h"
+#include "few_rows.h"
 
 namespace rectiflow {
 namespace RF_NS {

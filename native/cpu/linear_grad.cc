@@ -13,7 +13,7 @@
 // seldom have to come from memory again. Packing goes along the rows as they lie in memory; each item of it also leaves
 // the sums of its rows of dy, which db then gathers in order.
 #include "activation.h"
-#include "gemm.h"
+#include "few_rows_grad.h"
 #include "spans.h"
 
 namespace rectiflow {
@@ -153,6 +153,9 @@ static void runLinearGradParams(const Call& call) {
   const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], rows = call.inputs[0].size / I;
   const int64_t halves = rows > kPackedRowsPerItem ? 2 : 1, threads = call.pool->threads();
   float* const dw = (float*)call.outputs[0].data;
+  if (rows <= kFewRows && !makerOf<SX>(call))
+    return gradParamsFewRows<P>(call.pool, rows, O, I, (const SX*)call.inputs[0].data, (const SY*)call.inputs[1].data, dw,
+                                (float*)call.outputs[1].data);
   const PackedPart<P> part(call.pool, rows, O, I);
   memset(call.outputs[1].data, 0, O * sizeof(float));
   for (int64_t from = 0; from < rows; from += part.rows) {

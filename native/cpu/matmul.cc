@@ -3,7 +3,7 @@
 //
 // A shared b makes the batch one tall product. Small matrices are handed out one per item and packed in the thread's own cache;
 // large ones are computed one after the other, each by all threads (gemm.h).
-#include "gemm.h"
+#include "few_rows.h"
 
 namespace rectiflow {
 namespace RF_NS {

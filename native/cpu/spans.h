@@ -29,6 +29,12 @@ static RF_INLINE void forVectors(int64_t width, Body&& body) {
   if (j < width) body(j, width - j);
 }
 
+// Fetches what stands at column j of a row that is soon to be read, once for each line of the cache as j passes over its lanes.
+template <class T>
+static RF_INLINE void fetchAhead(const T* row, int64_t j) {
+  if (j * (int64_t)sizeof(T) % 64 == 0) __builtin_prefetch(row + j);
+}
+
 // What adaLN makes of a normalised token.
 static RF_INLINE vf modulated(vf normalized, vf shift, vf scale) { return normalized * (1.f + scale) + shift; }
 

@@ -18,6 +18,25 @@ const sizes = [
   [70, 1100, 33],
 ] as const;
 
+/** Few rows: each number of vectors and one row less or more, weights that are read in place, copied, and summed in pieces. */
+const fewRows = [
+  [1, 65, 130],
+  [2, 1601, 67],
+  [3, 512, 49],
+  [8, 48, 96],
+  [9, 31, 97],
+  [15, 64, 129],
+  [16, 128, 127],
+  [17, 33, 101],
+  [31, 1030, 17],
+  [32, 16, 1000],
+  [33, 47, 64],
+  [48, 80, 95],
+  [49, 64, 100],
+  [63, 101, 51],
+  [64, 96, 144],
+] as const;
+
 const withBias = sizes.flatMap(([rows, I, O]) =>
   [0, 1, 2].map((activation) => ({
     inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
@@ -28,6 +47,10 @@ conformance(
   'linear',
   [
     ...withBias,
+    ...fewRows.map(([rows, I, O], i) => ({
+      inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
+      attributes: { activation: i % 3 },
+    })),
     { inputs: [{ shape: [3, 5, 33] }, { shape: [31, 33] }], attributes: { activation: 0 } },
     {
       inputs: [{ shape: [2, 16, 64] }, { shape: [192, 64] }, { shape: [192] }],
@@ -41,7 +64,10 @@ const plain = { activation: 0 };
 const activations = [1, 2].map((activation) => ({ activation }));
 
 conformance('linearGradInput', [
-  ...sizes.map(([rows, I, O]) => ({ inputs: [{ shape: [rows, O] }, { shape: [O, I] }], attributes: plain })),
+  ...[...sizes, ...fewRows].map(([rows, I, O]) => ({
+    inputs: [{ shape: [rows, O] }, { shape: [O, I] }],
+    attributes: plain,
+  })),
   ...sizes.flatMap(([rows, I, O]) =>
     [plain, ...activations].map((attributes) => ({
       inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
@@ -57,6 +83,10 @@ conformance('linearGradParams', [
       attributes,
     })),
   ),
+  ...fewRows.map(([rows, I, O]) => ({
+    inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
+    attributes: plain,
+  })),
   { inputs: [{ shape: [3, 700, 33] }, { shape: [3, 700, 17] }], attributes: plain },
   // More than is packed at once: of the last part, both halves have rows, or only the first.
   { inputs: [{ shape: [290, 1] }, { shape: [290, 17000] }], attributes: plain },
