@@ -30,8 +30,8 @@ static RF_INLINE vf vexp2(vf x) {
 #endif
 }
 
-// 2^x; coarse: for what is then rounded to bf16, by up to 2e-3, to 1.2e-4: sixteenths of x from a table, the rest by a straight
-// line. Of those instructions only two compete with products for the units that multiply.
+// 2^x; coarse: for what is then rounded to bf16, by up to 2e-3, to 1.2e-4: sixteenths of x from a table, the rest by straight
+// lines. Of those instructions only one competes with products for the units that multiply.
 template <bool coarse>
 static RF_INLINE vf vexp2For(vf x) {
 #if RF_LANES == 16 && defined(__AVX512DQ__)
@@ -41,8 +41,10 @@ static RF_INLINE vf vexp2For(vf x) {
     // Both round down to a sixteenth, so that they agree. Of infinities the rest is 0.
     const vf shifted = (vf)_mm512_add_round_ps((__m512)x, _mm512_set1_ps(786432.f), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     const vf rest = (vf)_mm512_reduce_ps((__m512)x, 0x49);
-    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)powers);  // its low bits count sixteenths
-    return (vf)_mm512_scalef_ps((__m512)(power * (0.708280519f * rest + 0.999883493f)), (__m512)x);  // times 2^floor(x)
+    // The low bits of `shifted` count sixteenths.
+    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)(powers * 0.999883493f));
+    const vf slope = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)(powers * 0.708280519f));
+    return (vf)_mm512_scalef_ps((__m512)(slope * rest + power), (__m512)x);  // times 2^floor(x)
   }
 #endif
   return vexp2(x);
