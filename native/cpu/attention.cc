@@ -53,6 +53,7 @@ struct AttentionBuffers {
 
 // Scores of a block of `keys` keys become probabilities p = 2^(scale (s - shift)), and are added to each query's total. A key past
 // the end has none. The difference is taken before it is scaled: of the largest score it is 0 then, and not the rounding of 1e10.
+// All work beside products counts: where another thread shares the core, by the instruction.
 template <class P>
 struct ToProbabilities {
   P* probabilities;
@@ -62,40 +63,46 @@ struct ToProbabilities {
   int64_t keys;
 
   // V vectors of columns. Probabilities are made of a tile while the products of the next one run.
-  template <int V>
+  template <int V, bool shifted>
   __attribute__((noinline)) void columns(int64_t units, Rows<P> a, const P* b, int64_t column, Fetcher& fetcher) const {
     alignas(64) float staged[kScoreRows * V * kLanes];
+    const float scale = this->scale;
     vf sum[V], less[V];
     for (int v = 0; v < V; v++) {
       sum[v] = (vf){};
       less[v] = load(shift + column + v * kLanes);
     }
-    const auto pairOf = [&](int64_t row, int64_t i, int v, bool hasOdd) RF_ALWAYS_INLINE {
+    const auto probability = [&](const float* score, int v) RF_ALWAYS_INLINE {
+      const vf difference = shifted ? load(score) - less[v] : load(score);
+      return vexp2For<kUnitSize<P> == 2>(bounded(difference * scale));
+    };
+    // `to` is the row of probabilities of the first of two keys.
+    const auto pairOf = [&](P* to, int64_t i, int v, bool hasOdd) RF_ALWAYS_INLINE {
       const float* const scores = staged + (i * V + v) * kLanes;
-      const int64_t lane = column + v * kLanes;
-      const vf even = vexp2For<kUnitSize<P> == 2>(bounded((load(scores) - less[v]) * scale));
-      vf odd = vexp2For<kUnitSize<P> == 2>(bounded((load(scores + V * kLanes) - less[v]) * scale));
-      if (!hasOdd) odd = (vf){};
+      const vf even = probability(scores, v), odd = hasOdd ? probability(scores + V * kLanes, v) : (vf){};
       sum[v] += even + odd;
       if constexpr (kUnitSize<P> == 2) {
-        *(vu_unaligned*)(probabilities + (row + i) / 2 * kQueryTile + lane) = interleave(even, odd);
+        *(vu_unaligned*)(to + v * kLanes) = interleave(even, odd);
       } else {
-        store(probabilities + (row + i) * kQueryTile + lane, even);
-        store(probabilities + (row + i + 1) * kQueryTile + lane, odd);
+        store(to + v * kLanes, even);
+        store(to + v * kLanes + kQueryTile, odd);
       }
     };
+    constexpr int64_t kPairStride = 2 * kQueryTile / kUnitSize<P>;
+    P* to = probabilities + column;
     for (int64_t row = 0; row < keys; row += kScoreRows) {
       const Rows<P> tile = a.from(row);
       scoreTile<P, V>(units, tile.data, tile.rowStride, b, staged, row ? kScoreRows / 2 : 0, [&](int64_t i) RF_ALWAYS_INLINE {
         fetcher.step();
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) pairOf(row - kScoreRows, 2 * i, v, true);
+        for (int v = 0; v < V; v++) pairOf(to, 2 * i, v, true);
+        to += kPairStride;
       });
     }
-    const int64_t last = (keys - 1) / kScoreRows * kScoreRows;
-    for (int64_t i = 0; last + i < keys; i += 2) {
+    const int64_t rest = keys - (keys - 1) / kScoreRows * kScoreRows;
+    for (int64_t i = 0; i < rest; i += 2, to += kPairStride) {
       fetcher.step();
-      for (int v = 0; v < V; v++) pairOf(last, i, v, last + i + 1 < keys);
+      for (int v = 0; v < V; v++) pairOf(to, i, v, i + 1 < rest);
     }
     for (int v = 0; v < V; v++) store(total + column + v * kLanes, sum[v] + load(total + column + v * kLanes));
   }
@@ -123,8 +130,8 @@ struct QueryTile {
   float scale() const { return kLog2e / __builtin_sqrtf((float)d); }
 };
 
-// buffers.out and buffers.total from the keys, scores being shifted by buffers.shift.
-template <class P>
+// buffers.out and buffers.total from the keys, scores being shifted by buffers.shift, or not.
+template <bool shifted, class P>
 static void attendTile(const QueryTile<P>& tile, Fetcher& fetcher) {
   const AttentionBuffers<P>& b = tile.buffers;
   const int64_t width = tile.width(), ld = roundUp(tile.d, kLanes), block = evenBlock(tile.M, kKeyBlock<P>, kScoreRows);
@@ -136,9 +143,9 @@ static void attendTile(const QueryTile<P>& tile, Fetcher& fetcher) {
     for (int64_t column = 0; column < width; column += kHeadCols) {
       const P* const queries = tile.queries.from(column, 0).data;
       if (width - column < kHeadCols)
-        finish.template columns<1>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
+        finish.template columns<1, shifted>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
       else
-        finish.template columns<kHeadVectors>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
+        finish.template columns<kHeadVectors, shifted>(unitsOf<P>(tile.d), tile.keys.from(key), queries, column, fetcher);
     }
     multiplyHead(tile.count, ld, size, probabilities, tile.values.from(0, key), Result{b.out, ld, key > 0});
   }
@@ -172,11 +179,11 @@ template <class P>
 static void attendQueries(const QueryTile<P>& tile, Fetcher& fetcher) {
   bool sound = true;
   for (int64_t i = 0; i < tile.width(); i++) tile.buffers.shift[i] = 0;
-  attendTile(tile, fetcher);
+  attendTile<false>(tile, fetcher);
   for (int64_t i = 0; i < tile.count; i++) sound = sound && isSound(tile.buffers.total[i]);
   if (sound) return;
   findShifts(tile);
-  attendTile(tile, fetcher);
+  attendTile<true>(tile, fetcher);
 }
 
 template <class P>

@@ -16,8 +16,9 @@ namespace rectiflow {
 namespace RF_NS {
 
 constexpr int64_t kGradKeys = 128 / kScoreRows * kScoreRows, kGradQueries = roundUp(128, kHeadCols);
-// One vector more than a power of two, so that the rows of a tile spread over the sets of the cache.
-constexpr int64_t kGradStride = kGradQueries + 16;
+// One cache line more than a power of two, so that the rows of a tile spread over the sets of the cache.
+template <class P>
+constexpr int64_t kGradStride = kGradQueries + 16 * kUnitSize<P>;
 
 template <class P>
 struct AttentionGradBuffers {
@@ -29,7 +30,7 @@ struct AttentionGradBuffers {
 
   AttentionGradBuffers(void* memory, int64_t N, int64_t M, int64_t d) {
     Carver carver{(uintptr_t)memory};
-    const int64_t keyBlock = min64(M, kGradKeys), padded = roundUp(d, kLanes), tile = kGradKeys * kGradStride / kUnitSize<P>;
+    const int64_t keyBlock = min64(M, kGradKeys), padded = roundUp(d, kLanes), tile = kGradKeys * kGradStride<P> / kUnitSize<P>;
     queryTokens = carver.take<P>(panelUnits<P>(N, d));
     gradTokens = carver.take<P>(panelUnits<P>(N, d));
     queryFeatures = carver.take<P>(panelUnits<P>(d, N));
@@ -58,14 +59,16 @@ struct GradHead {
 static void sumProducts(const HeadRows& o, const HeadRows& gradient, int64_t N, int64_t d, float* delta) {
   o.visit(0, [&](auto* a) {
     gradient.visit(0, [&](auto* b) {
+      using Unit = std::conditional_t<sizeof *a == 2 && sizeof *b == 2, LowPacked, float>;
       for (int64_t t = 0; t < N; t += kLanes) {
         vu sums[kLanes];
 #pragma GCC unroll 16
         for (int i = 0; i < kLanes; i++) {
           vf sum = {};
           if (t + i < N)
-            for (int64_t j = 0; j < d; j += kLanes)
-              sum += loadNarrow(a + (t + i) * o.stride + j, d - j) * loadNarrow(b + (t + i) * gradient.stride + j, d - j);
+            for (int64_t j = 0; j < d; j += kLanes * kUnitSize<Unit>)
+              sum = multiplyUnits<Unit>(unitsAlong<Unit>(a + (t + i) * o.stride + j, d - j),
+                                        unitsAlong<Unit>(b + (t + i) * gradient.stride + j, d - j), sum);
           sums[i] = (vu)sum;
         }
         transpose(sums);
@@ -95,11 +98,14 @@ struct ToGradients {
     constexpr int64_t kStaged = kScoreRows * V * kLanes, kSecond = kScoreRows / 4, kFirst = kScoreRows / 2 - kSecond;
     alignas(64) float scores[2][kStaged];
     alignas(64) float products[kStaged];
+    Element *const p = (Element*)b.p + column, *const ds = (Element*)b.ds + column;
+    P* const pairs = b.pairs + column;
+    const float scale = this->scale;
     const auto rowPair = [&](const float* tile, int64_t row, int64_t i, bool hasOdd) RF_ALWAYS_INLINE {
       vf gradient[2][V];
 #pragma GCC unroll 2
       for (int64_t j = 0; j < 2; j++) {
-        const int64_t to = (row + i + j) * kGradStride + column, from = (i + j) * V * kLanes;
+        const int64_t to = (row + i + j) * kGradStride<P>, from = (i + j) * V * kLanes;
         vf probability[V];
 #pragma GCC unroll 2
         for (int v = 0; v < V; v++) {
@@ -109,13 +115,13 @@ struct ToGradients {
           probability[v] = vexp2For<kUnitSize<P> == 2>(logarithm);
           gradient[j][v] = probability[v] * (load(products + from + lane) - load(delta + lane));
         }
-        storeVectors<V>((Element*)b.p + to, probability);
-        storeVectors<V>((Element*)b.ds + to, gradient[j]);
+        storeVectors<V>(p + to, probability);
+        storeVectors<V>(ds + to, gradient[j]);
       }
       if constexpr (kUnitSize<P> == 2)
 #pragma GCC unroll 2
         for (int v = 0; v < V; v++)
-          *(vu_unaligned*)(b.pairs + (row + i) / 2 * kGradStride + column + v * kLanes) =
+          *(vu_unaligned*)(pairs + (row + i) / 2 * kGradStride<P> + v * kLanes) =
               interleave(gradient[0][v], hasOdd ? gradient[1][v] : (vf){});
     };
     int64_t now = 0;
@@ -154,12 +160,10 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
   const auto unscaled = [](int64_t) { return 1.f; };
   const auto scaled = [&](int64_t) { return rootScale; };
   const int64_t ld = roundUp(d, kLanes);
-  const Panels<P> queryTokens = packTokens(head.q, 0, N, d, b.queryTokens);
-  const Panels<P> queryFeatures = packFeatures(head.q, 0, N, d, b.queryFeatures);
-  const Panels<P> gradTokens = packTokens(head.gradient, 0, N, d, b.gradTokens);
-  const Panels<P> gradFeatures = packFeatures(head.gradient, 0, N, d, b.gradFeatures);
-  const Rows<P> pRows = {b.p, kGradStride / kUnitSize<P>, 1}, dsRows = {b.ds, kGradStride / kUnitSize<P>, 1};
-  const Rows<P> dsColumns = {b.pairs, 1, kGradStride};
+  const TokensFeatures<P> q = packBoth(head.q, N, d, b.queryTokens, b.queryFeatures);
+  const TokensFeatures<P> gradient = packBoth(head.gradient, N, d, b.gradTokens, b.gradFeatures);
+  const Rows<P> pRows = {b.p, kGradStride<P> / kUnitSize<P>, 1}, dsRows = {b.ds, kGradStride<P> / kUnitSize<P>, 1};
+  const Rows<P> dsColumns = {b.pairs, 1, kGradStride<P>};
   const int64_t keyBlock = evenBlock(M, kGradKeys, kScoreRows), queryBlock = evenBlock(N, kGradQueries, kHeadCols);
   const HeadRows ahead[] = {head.dq, head.dk, head.dv, next.o, next.gradient, next.q, next.k, next.v};
   Fetcher fetcher(ahead, 8, d, ceilDiv(N, kHeadCols) * ceilDiv(M, 2));
@@ -174,14 +178,14 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
       const int64_t queries = min64(queryBlock, N - query), width = roundUp(queries, kLanes);
       for (int64_t column = 0; column < width; column += kHeadCols) {
         const int64_t first = query + column;
-        const P *const tokens = queryTokens.from(first, 0).data, *const gradients = gradTokens.from(first, 0).data;
+        const P *const tokens = q.tokens.from(first, 0).data, *const gradients = gradient.tokens.from(first, 0).data;
         if (width - column < kHeadCols)
           finish.template columns<1>(tokens, gradients, b.lse + first, b.delta + first, column, fetcher);
         else
           finish.template columns<kHeadVectors>(tokens, gradients, b.lse + first, b.delta + first, column, fetcher);
       }
-      multiplyHead(keys, ld, queries, pRows, gradFeatures.from(0, query), Result{b.dv, ld, query > 0});
-      multiplyHead(keys, ld, queries, dsRows, queryFeatures.from(0, query), Result{b.dk, ld, query > 0});
+      multiplyHead(keys, ld, queries, pRows, gradient.features.from(0, query), Result{b.dv, ld, query > 0});
+      multiplyHead(keys, ld, queries, dsRows, q.features.from(0, query), Result{b.dk, ld, query > 0});
       multiplyHead(queries, ld, keys, dsColumns, keyFeatures, Result{b.dq + query * ld, ld, key > 0});
     }
     storeTokens(head.dv, key, keys, d, b.dv, ld, unscaled);

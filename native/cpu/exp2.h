@@ -30,19 +30,21 @@ static RF_INLINE vf vexp2(vf x) {
 #endif
 }
 
-// 2^x; coarse: for what is then rounded to bf16, by up to 2e-3, to 1.2e-4: sixteenths of x from a table, the rest by a straight
-// line. Of those instructions only two compete with products for the units that multiply.
+// 2^x; coarse: for what is then rounded to bf16, by up to 2e-3, to 1.2e-4: sixteenths of x from a table, the rest by straight
+// lines. Of those instructions only one competes with products for the units that multiply.
 template <bool coarse>
 static RF_INLINE vf vexp2For(vf x) {
 #if RF_LANES == 16 && defined(__AVX512DQ__)
   if constexpr (coarse) {
     const vf powers = {1.f,         1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
                        1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f, 1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
-    const vf bounded = vmax(splat(-1000.f), x);  // or infinity - infinity below
-    const vf shifted = bounded + 786432.f;       // its low bits hold the nearest sixteenth
-    const vf nearest = shifted - 786432.f, rest = bounded - nearest;
-    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)powers);
-    return (vf)_mm512_scalef_ps((__m512)(power * (0.693216495f * rest + 1.00012f)), (__m512)nearest);  // times 2^floor(nearest)
+    // Both round down to a sixteenth, so that they agree. Of infinities the rest is 0.
+    const vf shifted = (vf)_mm512_add_round_ps((__m512)x, _mm512_set1_ps(786432.f), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const vf rest = (vf)_mm512_reduce_ps((__m512)x, 0x49);
+    // The low bits of `shifted` count sixteenths.
+    const vf power = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)(powers * 0.999883493f));
+    const vf slope = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)(powers * 0.708280519f));
+    return (vf)_mm512_scalef_ps((__m512)(slope * rest + power), (__m512)x);  // times 2^floor(x)
   }
 #endif
   return vexp2(x);

@@ -118,13 +118,16 @@ static RF_INLINE void interleave(const S*, const S*, vu*) {}
 #if RF_BF16_DOT && RF_LANES == 16 && defined(__AVX512BW__)
 template <>
 constexpr bool kInterleaves<uint32_t, bf16> = true;
-template <>
-RF_INLINE void interleave(const bf16* even, const bf16* odd, vu* pairs) {
-  const __m512i a = _mm512_loadu_si512(even), b = _mm512_loadu_si512(odd);
+static RF_INLINE void interleave(vu even, vu odd, vu* pairs) {
+  const __m512i a = (__m512i)even, b = (__m512i)odd;
   const vu low = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const vu words = low * 0x10001u + 0x200000u;  // i of a, then i of b, which counts from 32
   pairs[0] = (vu)_mm512_permutex2var_epi16(a, (__m512i)words, b);
   pairs[1] = (vu)_mm512_permutex2var_epi16(a, (__m512i)(words + 0x100010u), b);
+}
+template <>
+RF_INLINE void interleave(const bf16* even, const bf16* odd, vu* pairs) {
+  interleave(*(const vu_unaligned*)even, *(const vu_unaligned*)odd, pairs);
 }
 #endif
 
