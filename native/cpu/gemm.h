@@ -22,9 +22,21 @@ struct Operand {
   int64_t stride, kStride;
 };
 
+// A piece of C in a buffer: C[row + i, col + j] = data[i*ld + j].
+struct Tile {
+  int64_t row, rows, col, cols;
+  float* data;
+  int64_t ld;
+};
+
 // What a caller does with a product. It adds finish(row, rows, col, cols, tile, ld): the elements
 // C[row + i, col + j] = tile[i*ld + j] are complete. Both are called once for every element of C.
 struct GemmVisitor {
+  // Makes a tile's last product (k elements, added to old sums or not), while it finishes register tiles: beside the products of
+  // each the one before. `unfinished`, the last one of the tile before or empty, becomes the last one of this tile. Returns
+  // false, and does nothing, where the tile is to be finished as a whole.
+  template <class P>
+  bool multiplyBeside(const Tile&, int64_t, Left<P>, Right<P>, bool, Tile*) const { return false; }
   // These elements of C will be finished next: time to fetch their destination into the cache.
   void prefetch(int64_t, int64_t, int64_t, int64_t) const {}
 };
@@ -149,19 +161,29 @@ static void multiplyItem(Pool* pool, int thread, int64_t item, int64_t M, int64_
   const int64_t row = item / by.colBlocks * by.rows, rows = min64(by.rows, M - row);
   const int64_t firstPanel = item % by.colBlocks * by.panels, lastCol = min64(N, (firstPanel + by.panels) * kTileCols);
   float* sums = (float*)pool->scratch(thread, (waiting + staged) * 4);
+  Tile unfinished = {};
+  const auto finish = [&](Tile* tile) {
+    if (tile->rows) visitor.finish(tile->row, tile->rows, tile->col, tile->cols, (const float*)tile->data, tile->ld);
+    tile->rows = 0;
+  };
   for (int64_t chunk = 0; chunk < by.chunks; chunk++) {
     const int64_t k0 = chunk * by.k, k = max64(0, min64(by.k, K - k0));
     const bool last = chunk + 1 == by.chunks;
     const Left<P> left = leftOf(row, rows, k0, k, (P*)(sums + waiting));
-    float* tile = sums;
+    float* at = sums;
     for (int64_t col = firstPanel * kTileCols; col < lastCol; col += kTileCols) {
-      const int64_t cols = min64(kTileCols, lastCol - col);
-      if (last) visitor.prefetch(row, rows, col, cols);
-      multiply(rows, ceilDiv(cols, kLanes) * kLanes, k, left, rightFrom(b, col / kTileCols, k0), tile, kTileCols, chunk > 0);
-      if (last) visitor.finish(row, rows, col, cols, (const float*)tile, (int64_t)kTileCols);
-      if (by.chunks > 1) tile += by.rows * kTileCols;
+      Tile tile = {row, rows, col, min64(kTileCols, lastCol - col), at, kTileCols};
+      const Right<P> right = rightFrom(b, col / kTileCols, k0);
+      if (!last || !visitor.multiplyBeside(tile, k, left, right, chunk > 0, &unfinished)) {
+        finish(&unfinished);
+        if (last) visitor.prefetch(row, rows, col, tile.cols);
+        multiply(rows, ceilDiv(tile.cols, kLanes) * kLanes, k, left, right, at, kTileCols, chunk > 0);
+        if (last) finish(&tile);
+      }
+      if (by.chunks > 1) at += by.rows * kTileCols;
     }
   }
+  finish(&unfinished);
 }
 
 template <class P, class SA, class SB, class Visitor>

@@ -8,23 +8,25 @@ namespace rectiflow {
 namespace RF_NS {
 
 template <class Branch>
-static void writeGatedResidual(const LinearOutput& out, const Tile& tile) {
-  const int64_t N = out.residual->shape[1], O = out.columns(), end = tile.row + tile.rows;
-  const float* const x = (const float*)out.residual->data;
-  float* const y = (float*)out.y->data;
-  Branch* const branch = out.branch ? (Branch*)out.branch->data : nullptr;
-  Tile part = tile;
-  for (; part.row < end; part.data += part.rows * part.ld, part.row += part.rows) {
-    const int64_t image = part.row / N;
-    const float* const gate = (const float*)out.gate->data + image * O;
-    part.rows = min64(end, (image + 1) * N) - part.row;
-    forTile(out.bias, part, O, [=](int64_t at, int64_t col, int64_t lanes, Pair sum) RF_ALWAYS_INLINE {
-      const Pair before = loadPair(x + at, lanes), g = loadPair(gate + col, lanes);
-      storePair(y + at, {before.low + g.low * sum.low, before.high + g.high * sum.high}, lanes);
-      if (branch) storePair(branch + at, sum, lanes);
-    });
+struct GatedResidualEnd {
+  const float *const x, *const gate;
+  float* const y;
+  Branch* const branch;
+  const int64_t columns;
+  const uint32_t rowsPerImage;  // 32 bits, which hold any number of rows, are divided faster
+
+  explicit GatedResidualEnd(const LinearOutput& out)
+      : x((const float*)out.residual->data), gate((const float*)out.gate->data), y((float*)out.y->data),
+        branch(out.branch ? (Branch*)out.branch->data : nullptr), columns(out.columns()),
+        rowsPerImage((uint32_t)out.residual->shape[1]) {}
+
+  RF_INLINE void fetch(int64_t at) const { fetchPair(x + at); }
+  RF_INLINE void operator()(int64_t row, int64_t at, int64_t col, int64_t lanes, Pair sum) const {
+    const Pair before = loadPair(x + at, lanes), g = loadPair(gate + (uint32_t)row / rowsPerImage * columns + col, lanes);
+    storePair(y + at, {before.low + g.low * sum.low, before.high + g.high * sum.high}, lanes);
+    if (branch) storePair(branch + at, sum, lanes);
   }
-}
+};
 
 static void linearGatedResidualKernel(const Call& call) {
   const Tensor &h = call.inputs[0], &w = call.inputs[1];
@@ -35,7 +37,8 @@ static void linearGatedResidualKernel(const Call& call) {
   out.gate = &call.inputs[4];
   out.y = &call.outputs[0];
   out.branch = call.outputs[1].data ? &call.outputs[1] : nullptr;
-  out.write = call.outputs[1].dtype == DType::BFloat16 ? writeGatedResidual<bf16> : writeGatedResidual<float>;
+  out.epilogue = call.outputs[1].dtype == DType::BFloat16 ? epilogueOf<GatedResidualEnd<bf16>, bf16>()
+                                                          : epilogueOf<GatedResidualEnd<float>, float>();
   runLinear(call.pool, h, h.size / I, I, O, (const float*)w.data, I, 1, out);
 }
 

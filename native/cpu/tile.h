@@ -84,9 +84,12 @@ static RF_INLINE Right<P> packedRight(const P* data, int64_t k) {
   return {data, kTileCols * unitsOf<P>(k)};
 }
 
-// The sums of a register tile of R rows and V vectors of a panel of kCols columns.
-template <class P, int R, int V, int kCols>
-static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, vf (&sum)[R][V]) {
+// The sums of a register tile of R rows and V vectors of a panel of kCols columns, while `pieces` pieces of other work are done:
+// beside(piece), one after every few steps along k. An out-of-order processor does them on units that products leave idle.
+template <class P, int R, int V, int kCols, class Beside>
+static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, vf (&sum)[R][V],
+                               int64_t pieces, Beside&& beside) {
+  constexpr int64_t kStepsPerPiece = 12;  // at most: more were no faster
   // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
   constexpr int kBases = (R + 2) / 3;
   const P* base[kBases];
@@ -96,30 +99,36 @@ static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 4
     for (int v = 0; v < V; v++) sum[i][v] = (vf){};
-  for (int64_t u = 0; u < units; u++) {
-    vu right[V];
+  const auto advance = [&](int64_t steps) RF_ALWAYS_INLINE {
+    for (int64_t u = 0; u < steps; u++) {
+      vu right[V];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
+      for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
 #pragma GCC unroll 12
-    for (int i = 0; i < R; i++) {
-      const P left = base[i / 3][i % 3 * rowStride];
+      for (int i = 0; i < R; i++) {
+        const P left = base[i / 3][i % 3 * rowStride];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
+        for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kBases; i++) base[i] += unitStride;
+      b += kCols;
     }
-#pragma GCC unroll 4
-    for (int i = 0; i < kBases; i++) base[i] += unitStride;
-    b += kCols;
+  };
+  const int64_t steps = pieces ? min64(kStepsPerPiece, units / pieces) : 0;
+  for (int64_t piece = 0; piece < pieces; piece++) {
+    advance(steps);
+    beside(piece);
   }
+  advance(units - steps * pieces);
 }
 
 // One register tile, written to c in whole vectors. Its old contents are replaced, or kept as a term.
-// The operands come as single arguments: structs would travel through memory, which costs a tenth of a tile that is only one
-// attention head deep.
-template <class P, int R, int V, int kCols = kTileCols>
-__attribute__((noinline)) static void microKernel(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b,
-                                                  float* c, int64_t ldc, bool accumulate) {
+template <class P, int R, int V, int kCols, class Beside>
+static RF_INLINE void writeTileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, float* c,
+                                    int64_t ldc, bool accumulate, int64_t pieces, Beside&& beside) {
   vf sum[R][V];
-  tileSums<P, R, V, kCols>(units, a, rowStride, unitStride, b, sum);
+  tileSums<P, R, V, kCols>(units, a, rowStride, unitStride, b, sum, pieces, beside);
   const auto finish = [&](auto&& value) RF_ALWAYS_INLINE {
     float* out = c;
 #pragma GCC unroll 12
@@ -131,6 +140,20 @@ __attribute__((noinline)) static void microKernel(int64_t units, const P* a, int
     finish([](const float*, vf sum) RF_ALWAYS_INLINE { return sum; });
   else
     finish([](const float* old, vf sum) RF_ALWAYS_INLINE { return load(old) + sum; });
+}
+// The operands come as single arguments: structs would travel through memory, which costs a tenth of a tile that is only one
+// attention head deep.
+template <class P, int R, int V, int kCols = kTileCols>
+__attribute__((noinline)) static void microKernel(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b,
+                                                  float* c, int64_t ldc, bool accumulate) {
+  writeTileSums<P, R, V, kCols>(units, a, rowStride, unitStride, b, c, ldc, accumulate, 0, [](int64_t) RF_ALWAYS_INLINE {});
+}
+// A whole tile with other work beside it.
+template <class P, class Beside>
+__attribute__((noinline)) static void microKernelBeside(int64_t units, const P* a, int64_t rowStride, int64_t unitStride,
+                                                        const P* b, float* c, int64_t ldc, bool accumulate, int64_t pieces,
+                                                        const Beside& beside) {
+  writeTileSums<P, kTileRows, kTileVectors, kTileCols>(units, a, rowStride, unitStride, b, c, ldc, accumulate, pieces, beside);
 }
 
 // The kernel that fits a tile at the edge: no work is spent on rows and whole vectors outside of C.

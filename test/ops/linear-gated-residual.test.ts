@@ -1,6 +1,6 @@
 import { conformance } from '../support/conformance.ts';
 
-/** [images, tokens, inputs, outputs]: images that end inside a block of rows, and sizes around the register tiles. */
+/** [images, tokens, inputs, outputs]: images that end inside a block of rows or a register tile, and sizes around those. */
 const sizes = [
   [1, 1, 1, 1],
   [3, 7, 33, 31],
@@ -9,6 +9,7 @@ const sizes = [
   [3, 65, 31, 33],
   [1, 257, 255, 49],
   [70, 1, 32, 32],
+  [33, 4, 40, 130],
 ] as const;
 
 conformance(

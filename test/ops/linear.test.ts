@@ -17,6 +17,8 @@ const sizes = [
   [257, 255, 49],
   [70, 1100, 33],
 ] as const;
+/** So many inputs that their products are summed in several parts, over rows and outputs of whole register tiles and a rest. */
+const deep = [67, 1601, 70] as const;
 
 /** Few rows: each number of vectors and one row less or more, weights that are read in place, copied, and summed in pieces. */
 const fewRows = [
@@ -56,6 +58,10 @@ conformance(
       inputs: [{ shape: [2, 16, 64] }, { shape: [192, 64] }, { shape: [192] }],
       attributes: { activation: 0 },
     },
+    {
+      inputs: [{ shape: [deep[0], deep[1]] }, { shape: [deep[2], deep[1]] }],
+      attributes: { activation: 1 },
+    },
   ],
   { differentiable: [0], fp32: 4e-6 },
 );
@@ -74,6 +80,10 @@ conformance('linearGradInput', [
       attributes,
     })),
   ),
+  {
+    inputs: [{ shape: [deep[0], deep[1]] }, { shape: [deep[1], deep[2]] }, { shape: [deep[0], deep[2]] }],
+    attributes: { activation: 1 },
+  },
 ]);
 
 conformance('linearGradParams', [
