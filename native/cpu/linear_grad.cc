@@ -55,7 +55,7 @@ struct WeightGradient : GemmVisitor {
   }
 };
 
-constexpr int64_t kPackedBytes = 16 << 20;
+constexpr int64_t kPackedBytes = 8 << 20;
 constexpr int64_t kPackedRowsPerItem = 32;
 
 // What the threads share: the operands of one part, which are panels of dy^T (left) and x (right); for each item of packing the
