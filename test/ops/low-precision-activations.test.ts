@@ -19,8 +19,10 @@ const derivative = (f: (x: number) => number, x: number): number => (f(x + 1e-5)
 function program(activation: keyof typeof functions) {
   return trace(activation, (graph) => {
     const x = graph.input('x', [rows, width]);
-    const y = linear(x, graph.input('w', [width, width]), undefined, activation);
-    return { y, dx: grad(sum(y), [x])[0]! };
+    const w = graph.input('w', [width, width]);
+    const y = linear(x, w, undefined, activation);
+    // Outputs of a program are float32: only what another product reads is bf16.
+    return { y: linear(y, w), dx: grad(sum(y), [x])[0]! };
   });
 }
 
