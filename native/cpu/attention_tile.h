@@ -78,42 +78,12 @@ static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panel
 // A register tile of scores. With 32 registers it is lower than that of other products: some are left for what is done beside it.
 constexpr int kScoreRows = RF_LANES == 16 ? 8 : RF_LANES == 8 ? 6 : 4;
 
-// The sums of such a tile, while `pieces` pieces of other work are done: beside(piece), one after every few steps along k. So
-// they occupy the units of the processor that products leave idle.
+// Such a tile, with pieces of other work beside it (tileSums).
 template <class P, int V, class Beside>
 static RF_INLINE void scoreTile(int64_t units, const P* a, int64_t rowStride, const P* b, float* out, int64_t pieces,
                                 Beside&& beside) {
-  constexpr int kBases = (kScoreRows + 2) / 3;
-  const P* base[kBases];
   vf sum[kScoreRows][V];
-#pragma GCC unroll 4
-  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
-#pragma GCC unroll 12
-  for (int i = 0; i < kScoreRows; i++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) sum[i][v] = (vf){};
-  const auto advance = [&](int64_t count) RF_ALWAYS_INLINE {
-    for (int64_t u = 0; u < count; u++) {
-      vu right[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
-#pragma GCC unroll 12
-      for (int i = 0; i < kScoreRows; i++) {
-        const P left = base[i / 3][i % 3 * rowStride];
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
-      }
-#pragma GCC unroll 4
-      for (int i = 0; i < kBases; i++) base[i]++;
-      b += kHeadCols;
-    }
-  };
-  const int64_t each = pieces ? units / pieces : 0;
-  for (int64_t piece = 0; piece < pieces; piece++) {
-    advance(each);
-    beside(piece);
-  }
-  advance(units - each * pieces);
+  tileSums<P, kScoreRows, V, kHeadCols>(units, a, rowStride, 1, b, sum, pieces, beside);
 #pragma GCC unroll 12
   for (int i = 0; i < kScoreRows; i++)
 #pragma GCC unroll 4

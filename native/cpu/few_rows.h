@@ -44,15 +44,7 @@ __attribute__((noinline)) static void continueTile(int64_t units, const P* a, in
   const int fetches = ahead.count;
   for (int64_t u = 0, step = 0; u < units; u++, step += stepBytes) {
     for (int n = 0; n < fetches; n++) __builtin_prefetch(ahead.at[n] + step);
-    vu right[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
-#pragma GCC unroll 12
-    for (int i = 0; i < R; i++) {
-      const P left = base[i / 3][i % 3 * rowStride];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
-    }
+    addProducts(base, rowStride, b, sum);
 #pragma GCC unroll 4
     for (int i = 0; i < kBases; i++) base[i] += unitStride;
     b += bStride;
@@ -173,13 +165,7 @@ __attribute__((noinline)) static void tallTile(int64_t k, const P* a, int64_t ro
     const S* fetched = at < k ? ahead.own + at : ahead.next + (at - k);
     for (int i = 0; i < R; i++, fetched += ahead.stride) __builtin_prefetch(fetched);
     for (int64_t u = unitsOf<P>(min64(k - from, line)); u > 0; u--) {
-      vu right[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
-#pragma GCC unroll 24
-      for (int i = 0; i < R; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(base[i / 3][i % 3 * rowStride], right[v], sum[i][v]);
+      addProducts(base, rowStride, b, sum);
 #pragma GCC unroll 8
       for (int i = 0; i < kBases; i++) base[i]++;
       b += V * kLanes;

@@ -84,6 +84,20 @@ static RF_INLINE Right<P> packedRight(const P* data, int64_t k) {
   return {data, kTileCols * unitsOf<P>(k)};
 }
 
+// One step along k of a register tile of R rows and V vectors: a unit of each row, a base per three rows, times a unit of b.
+template <class P, int R, int V, int kBases>
+static RF_INLINE void addProducts(const P* const (&base)[kBases], int64_t rowStride, const P* b, vf (&sum)[R][V]) {
+  vu right[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
+#pragma GCC unroll 24
+  for (int i = 0; i < R; i++) {
+    const P left = base[i / 3][i % 3 * rowStride];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
+  }
+}
+
 // The sums of a register tile of R rows and V vectors of a panel of kCols columns, while `pieces` pieces of other work are done:
 // beside(piece), one after every few steps along k. An out-of-order processor does them on units that products leave idle.
 template <class P, int R, int V, int kCols, class Beside>
@@ -101,15 +115,7 @@ static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int
     for (int v = 0; v < V; v++) sum[i][v] = (vf){};
   const auto advance = [&](int64_t steps) RF_ALWAYS_INLINE {
     for (int64_t u = 0; u < steps; u++) {
-      vu right[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
-#pragma GCC unroll 12
-      for (int i = 0; i < R; i++) {
-        const P left = base[i / 3][i % 3 * rowStride];
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) sum[i][v] = multiplyAdd(left, right[v], sum[i][v]);
-      }
+      addProducts(base, rowStride, b, sum);
 #pragma GCC unroll 4
       for (int i = 0; i < kBases; i++) base[i] += unitStride;
       b += kCols;
