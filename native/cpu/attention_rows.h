@@ -106,7 +106,7 @@ static Panels<P> packFeatures(const HeadRows& rows, int64_t from, int64_t count,
         }
       for (; j < d; j += kLanes)
         *(vu_unaligned*)(packed + j / kHeadCols * panelStride + u * kHeadCols + j % kHeadCols) =
-            Across<P, Source>::load(row + j, rows.stride, token + 1 < count, d - j);
+            Across<P, Source>::load(row + j, token + 1 < count ? row + rows.stride + j : nullptr, d - j);
     }
   });
   return {packed, panelStride};

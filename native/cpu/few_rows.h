@@ -84,7 +84,7 @@ static void fewRowsAcross(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<S
       k = min64(min64(block, chunk - k0 % chunk), K - k0);
       const int64_t units = unitsOf<P>(k);
       const SB* const from = b.data + col + k0 * b.kStride;
-      if (!inPlace) packAcross<RightPanel>(from, b.kStride, cols, k, packed, 0);
+      if (!inPlace) packAcross<RightPanel>(PlainRows<SB>{from, b.kStride}, cols, k, packed, 0);
       // The block below, or the first one of the panel beside it.
       const SB* const next = k0 + k < K ? from + k * b.kStride : b.data + min64(N - 1, col + kTileCols);
       const int64_t lines = ceilDiv(cols * (int64_t)sizeof(SB), 64), fetches = lines * kUnitSize<P>;

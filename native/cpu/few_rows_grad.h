@@ -9,13 +9,14 @@ namespace rectiflow {
 namespace RF_NS {
 
 template <class P, class SX, class SY>
-static void gradParamsFewRows(Pool* pool, int64_t rows, int64_t O, int64_t I, const SX* x, const SY* dy, float* dw, float* db) {
-  const Right<P> right = packShared<P>(pool, Operand<SX>{x, 1, I}, I, rows);
+static void gradParamsFewRows(Pool* pool, int64_t rows, int64_t O, int64_t I, PlainRows<SX> x, PlainRows<SY> dy, float* dw,
+                              float* db) {
+  const Right<P> right = packShared<P>(pool, Operand<SX>{x.data, 1, I}, I, rows);
   parallel(pool, ceilDiv(O, BlockPanel::width), [&](int64_t item, int thread) {
     const int64_t o = item * BlockPanel::width, count = min64(BlockPanel::width, O - o);
     P* const left = (P*)pool->scratch(thread, unitsOf<P>(rows) * BlockPanel::stride * sizeof(P));
     float sums[BlockPanel::width] = {};
-    packAcross<BlockPanel, true>(dy + o, O, count, rows, left, 0, sums);
+    packAcross<BlockPanel, true>(PlainRows<SY>{dy.at(0, o), O}, count, rows, left, 0, sums);
     memcpy(db + o, sums, count * sizeof(float));
     multiply(count, I, rows, Left<P>{left, kTileRows, 1, BlockPanel::stride}, right, dw + o * I, I, false);
   });

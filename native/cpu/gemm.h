@@ -100,7 +100,7 @@ static Right<P> packShared(Pool* pool, Operand<S> b, int64_t N, int64_t K) {
     const int64_t part = ceilDiv(units, parts);
     parallel(pool, ceilDiv(units, part), [&](int64_t item, int) {
       const int64_t u = item * part, k0 = u * kUnitSize<P>, k = min64(K - k0, part * kUnitSize<P>);
-      packAcross<RightPanel>(b.data + k0 * b.kStride, b.kStride, N, k, packed + u * kTileCols, panelStride);
+      packAcross<RightPanel>(PlainRows<S>{b.data + k0 * b.kStride, b.kStride}, N, k, packed + u * kTileCols, panelStride);
     });
   } else {
     const int64_t part = ceilDiv(panels, parts);

@@ -1,184 +1,192 @@
 // The gradients of a linear layer's parameters: dw = dy^T x, db = sum over rows of dy.
 // x [rows, I], dy [rows, O] -> dw [O, I], db [O]; leading axes of x and dy are flattened into rows.
 //
-// x may be given by what it was made of, which the backward pass keeps anyway, so that nobody has to keep x: act(z) by z, and the
-// modulated layer norm h (1 + scale) + shift by h [B, N, I], shift and scale [B, I]. It is then made again while it is packed, by the
-// same operations, to the bit.
+// x may be given by what it was made of, which the backward pass keeps anyway (made_rows.h): act(z) by z, and the modulated layer
+// norm h (1 + scale) + shift by h [B, N, I], shift and scale [B, I].
 //
-// The summed dimension is rows, and there are many. They are two sums, over the first half of the rows and the second, which are
-// added in the end: each half is packed and multiplied by half of the threads, so little more than sums goes from core to core.
-// Of two numbers it does not matter which is added to which, so the halves need not wait for each other.
-//
-// Some MiB of both operands are packed at a time, few enough for the last-level cache and many enough that the sums of those parts
-// seldom have to come from memory again. Packing goes along the rows as they lie in memory; each item of it also leaves
-// the sums of its rows of dy, which db then gathers in order.
-#include "activation.h"
+// The summed dimension is rows, and there are many, so both operands have to be packed. The narrower one is shared: all threads
+// pack it, some MiB at a time. The wider one is cut into strips of columns; an item packs its strip beside its own products
+// (strip.h), and the beginning of the next item's beside the last of them. Sums go straight into the item's part of dw, a chunk
+// after the other.
+#include <type_traits>
+
 #include "few_rows_grad.h"
-#include "spans.h"
+#include "made_rows.h"
+#include "strip.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
-// Products of dy^T and x, summed over one half of the rows of a part. The pieces of each half wait in sums of its own; who completes
-// a piece that the other half has completed before writes dw.
-struct WeightGradient : GemmVisitor {
-  float *dw, *sums[2];
-  int64_t I, half;
-  bool firstPart;
-  uint32_t* completed;  // how many halves, by the piece; nullptr: there are more parts, or one half
-  int64_t pieceRows;
+constexpr int64_t kSharedBytes = 4 << 20;  // packed at a time: few enough for a part of the last-level cache
+constexpr int64_t kSharedRowsPerItem = 32, kItemsPerSum = 32;
+constexpr int64_t kItemsPerThread = 12;  // which even out unequal speeds
+constexpr int64_t kLeastPart = 192;      // columns of the shared operand for an item: enough products to pack beside
 
-  void prefetch(int64_t o, int64_t height, int64_t i, int64_t width) const {
-    prefetchBlock(sums[half] + o * I + i, I * 4, height, width * 4);
+// Panels of some rows of the shared operand.
+template <class P>
+struct SharedOperand {
+  int64_t columns, rows, panelStride, sumsStride;
+  P* panels;
+  float* sums;
+
+  SharedOperand(Pool* pool, int64_t allRows, int64_t columns, int64_t width) : columns(columns) {
+    const int64_t passes = ceilDiv(allRows * columns * (int64_t)sizeof(P) / kUnitSize<P>, kSharedBytes);
+    rows = min64(allRows, ceilDiv(ceilDiv(allRows, passes), kChunkRows<P>) * kChunkRows<P>);
+    panelStride = paddedPanel(unitsOf<P>(rows) * width);
+    sumsStride = ceilDiv(columns, width) * width;
+    const int64_t units = ceilDiv(columns, width) * panelStride, items = ceilDiv(rows, kSharedRowsPerItem);
+    panels = (P*)pool->shared(units * sizeof(P) + items * sumsStride * sizeof(float));
+    sums = (float*)(panels + units);
   }
-  void finish(int64_t o, int64_t height, int64_t i, int64_t width, const float* tile, int64_t ld) const {
-    const int64_t at = o * I + i;
-    if (firstPart)
-      write(sums[half] + at, height, width, tile, ld, [](vf sum, vf) RF_ALWAYS_INLINE { return sum; });
-    else
-      write(sums[half] + at, height, width, tile, ld, [](vf sum, vf old) RF_ALWAYS_INLINE { return old + sum; });
-    if (!completed) return;
-    uint32_t* const count = completed + o / pieceRows * ceilDiv(I, kTileCols) + i / kTileCols;
-    if (__atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL))
-      write(dw + at, height, width, sums[1] + at, I, [](vf second, vf first) RF_ALWAYS_INLINE { return first + second; });
+
+  // The first `count` rows of the source. kSum: adds them to total[columns].
+  template <class Panel, bool kSum, class Rows>
+  void pack(Pool* pool, const Rows& source, int64_t count, float* total) const {
+    const int64_t items = ceilDiv(count, kSharedRowsPerItem);
+    parallel(pool, items, [&](int64_t item, int) {
+      const int64_t row = item * kSharedRowsPerItem, k = min64(kSharedRowsPerItem, count - row);
+      float* const rowSums = sums + item * sumsStride;
+      if (kSum) memset(rowSums, 0, sumsStride * sizeof(float));
+      packAcross<Panel, kSum>(source.from(row, 0), columns, k, panels + row / kUnitSize<P> * Panel::stride, panelStride, rowSums);
+    });
+    if (!kSum) return;
+    // By groups: a single sum of many terms would lose digits.
+    for (int64_t group = 0; group < items; group += kItemsPerSum) {
+      float* const groupSums = sums + group * sumsStride;
+      for (int64_t item = group + 1; item < min64(group + kItemsPerSum, items); item++) add(groupSums, sums + item * sumsStride);
+      add(total, groupSums);
+    }
   }
 
  private:
-  // out = value(terms, out)
-  template <class Value>
-  RF_INLINE void write(float* out, int64_t height, int64_t width, const float* terms, int64_t ld, Value&& value) const {
-    for (int64_t r = 0; r < height; r++, out += I, terms += ld)
-      for (int64_t c = 0; c < width; c += kLanes) {
-        const int64_t lanes = width - c;
-        storePartial(out + c, value(loadPartial(terms + c, lanes), loadPartial(out + c, lanes)), lanes);
-      }
+  void add(float* total, const float* terms) const {
+    for (int64_t i = 0; i < columns; i++) total[i] += terms[i];
   }
 };
 
-constexpr int64_t kPackedBytes = 8 << 20;
-constexpr int64_t kPackedRowsPerItem = 32;
-
-// What the threads share: the operands of one part, which are panels of dy^T (left) and x (right); for each item of packing the
-// sums of its rows of dy; the second half's sums, and the count of complete halves for each piece of dw.
+// What a thread keeps from item to item: two chunks, one to multiply and one to pack meanwhile.
 template <class P>
-struct PackedPart {
-  int64_t rows, leftStride, rightStride, sumsStride;
-  P *left, *right;
-  float *sums, *secondHalf;
-  uint32_t* completed;
-
-  PackedPart(Pool* pool, int64_t total, int64_t O, int64_t I) {
-    const int64_t fitting = kPackedBytes / ((O + I) * kPackedRowsPerItem * (int64_t)sizeof(P) / kUnitSize<P>);
-    rows = min64(total, max64(8, fitting) * kPackedRowsPerItem);
-    leftStride = paddedPanel(unitsOf<P>(rows) * BlockPanel::stride);
-    rightStride = paddedPanel(unitsOf<P>(rows) * RightPanel::stride);
-    sumsStride = ceilDiv(O, kLanes) * kLanes;
-    const int64_t leftUnits = ceilDiv(O, BlockPanel::width) * leftStride, rightUnits = ceilDiv(I, kTileCols) * rightStride;
-    const int64_t sumsCount = ceilDiv(rows, kPackedRowsPerItem) * sumsStride;
-    const int64_t pieces = ceilDiv(O, kTileRows) * ceilDiv(I, kTileCols);
-    left = (P*)pool->shared((leftUnits + rightUnits) * sizeof(P) + (sumsCount + O * I + pieces) * sizeof(float));
-    right = left + leftUnits;
-    sums = (float*)(right + rightUnits);
-    secondHalf = sums + sumsCount;
-    completed = (uint32_t*)(secondHalf + O * I);
-    memset(completed, 0, pieces * sizeof(uint32_t));
-  }
+struct Workplace {
+  int64_t begun;  // the item whose first chunk is packed
+  int current;    // that chunk
+  Chunk<P> chunks[2];
 };
 
-// Rows [row, row + rows) of x, made of what the call has in its place.
-template <class S>
-using MakeRows = void (*)(const Call& call, int64_t row, int64_t rows, S* x);
+// The gradients, where dy is cut into strips (kCutsY) or x is.
+template <bool kCutsY, class P, class RowsX, class RowsY>
+struct ParameterGradients {
+  using SharedPanel = std::conditional_t<kCutsY, RightPanel, BlockPanel>;
+  using Cut = std::conditional_t<kCutsY, RowsY, RowsX>;
+  using Packer = ChunkPacker<std::conditional_t<kCutsY, BlockPanel, RightPanel>, kCutsY, P, Cut>;
+  static constexpr int64_t kStrip = kCutsY ? kStripOfLeft : kStripOfRight;
 
-template <int activation, class S>
-static void makeActivated(const Call& call, int64_t row, int64_t rows, S* x) {
-  const int64_t I = call.outputs[0].shape[1];
-  const S* z = (const S*)call.inputs[0].data + row * I;
-  for (int64_t i = 0; i < rows * I; i += 2 * kLanes)
-    storePair(x + i, activated<activation, S>(loadPair(z + i, rows * I - i)), rows * I - i);
-}
+  Pool* pool;
+  int64_t O, I, rows;
+  RowsX x;
+  RowsY dy;
+  float *dw, *db;
 
-template <class S>
-static void makeModulated(const Call& call, int64_t row, int64_t rows, S* x) {
-  const int64_t N = call.inputs[0].shape[1], I = call.outputs[0].shape[1];
-  const S* h = (const S*)call.inputs[0].data + row * I;
-  for (int64_t end = row + rows; row < end; row++, h += I, x += I) {
-    const float *shift = (const float*)call.inputs[2].data + row / N * I, *scale = (const float*)call.inputs[3].data + row / N * I;
-    forVectors<2>(I, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
-      storePartial(x + j, modulated(loadPartial(h + j, lanes), loadPartial(shift + j, lanes), loadPartial(scale + j, lanes)), lanes);
+  void run() const {
+    const SharedOperand<P> shared(pool, rows, kCutsY ? I : O, SharedPanel::width);
+    memset(db, 0, O * sizeof(float));
+    for (int64_t row = 0; row < rows; row += shared.rows) {
+      const int64_t count = min64(shared.rows, rows - row);
+      if constexpr (kCutsY) {
+        shared.template pack<SharedPanel, false>(pool, x.from(row, 0), count, nullptr);
+        addRows(shared, dy.from(row, 0), O, count, row == 0);
+      } else {
+        shared.template pack<SharedPanel, true>(pool, dy.from(row, 0), count, db);
+        addRows(shared, x.from(row, 0), I, count, row == 0);
+      }
+    }
+  }
+
+ private:
+  // Adds the sums over `count` rows. An item is a strip and a part of the shared operand.
+  void addRows(const SharedOperand<P>& shared, const Cut& cut, int64_t columns, int64_t count, bool first) const {
+    const int64_t strips = ceilDiv(columns, kStrip), panels = ceilDiv(shared.columns, SharedPanel::width);
+    const int64_t wanted = ceilDiv(kItemsPerThread * pool->threads(), strips);
+    const int64_t partPanels = ceilDiv(panels, max64(1, min64(wanted, shared.columns / kLeastPart)));
+    const int64_t parts = ceilDiv(panels, partPanels), items = strips * parts;
+    const auto packerOf = [&](int64_t item, int64_t row, Chunk<P>* chunk) {
+      const int64_t col = item / parts * kStrip;
+      return Packer(cut.from(row, col), min64(kChunkRows<P>, count - row), min64(kStrip, columns - col), chunk);
+    };
+    const auto workplaceOf = [&](int thread) { return (Workplace<P>*)pool->scratch(thread, sizeof(Workplace<P>)); };
+    for (int thread = 0; thread < pool->threads(); thread++) workplaceOf(thread)->begun = -1;
+
+    parallel(pool, items, [&](int64_t item, int thread) {
+      Workplace<P>& mine = *workplaceOf(thread);
+      if (mine.begun != item) packerOf(item, 0, &mine.chunks[mine.current = 0]).packAtOnce();
+      const int64_t col = item / parts * kStrip, cols = min64(kStrip, columns - col);
+      const int64_t from = item % parts * partPanels * SharedPanel::width;
+      const int64_t width = min64(shared.columns - from, partPanels * SharedPanel::width);
+      for (int64_t row = 0; row < count; row += kChunkRows<P>) {
+        const Chunk<P>& chunk = mine.chunks[mine.current];
+        mine.current ^= 1;
+        const bool last = row + kChunkRows<P> >= count;
+        Packer packer =
+            packerOf(last ? min64(item + 1, items - 1) : item, last ? 0 : row + kChunkRows<P>, &mine.chunks[mine.current]);
+        const P* const part =
+            shared.panels + from / SharedPanel::width * shared.panelStride + row / kUnitSize<P> * SharedPanel::stride;
+        const int64_t k = min64(kChunkRows<P>, count - row);
+        if constexpr (kCutsY)
+          multiplyLeft(chunk, k, col, cols, Right<P>{part, shared.panelStride}, from, width, first && row == 0, &packer);
+        else
+          multiplyRight(chunk, k, col, cols, Left<P>{part, shared.panelStride, 1, SharedPanel::stride}, from, width,
+                        first && row == 0, &packer);
+        packer.finish();
+      }
+      mine.begun = item + 1;
     });
   }
-}
 
-// nullptr: x lies in memory as it is.
-template <class S>
-static MakeRows<S> makerOf(const Call& call) {
-  if (call.inputCount > 2) return makeModulated<S>;
-  switch (activationOf(call)) {
-    case kGelu:
-      return makeActivated<kGelu, S>;
-    case kSilu:
-      return makeActivated<kSilu, S>;
-    default:
-      return nullptr;
+  // A strip of dy, columns [o, o + height), with columns [i, i + width) of x.
+  void multiplyLeft(const Chunk<P>& chunk, int64_t k, int64_t o, int64_t height, Right<P> right, int64_t i, int64_t width,
+                    bool first, Packer* packer) const {
+    const int64_t pieces = ceilDiv(packer->left(), max64(1, height / kTileRows * (width / kTileCols)));
+    multiplyAndPack(height, width, k, chunk.left(), right, dw + o * I + i, I, !first, pieces, packer);
+    if (i == 0)
+      for (int64_t row = 0; row < height; row++) db[o + row] += chunk.sums[row];
   }
-}
 
-// Packs rows [from, from + count) of both operands, and adds those of dy to db.
-template <class P, class SX, class SY>
-static void packPart(const Call& call, const PackedPart<P>& part, int64_t from, int64_t count) {
-  const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], items = ceilDiv(count, kPackedRowsPerItem);
-  const SX* const x = (const SX*)call.inputs[0].data + from * I;
-  const SY* const dy = (const SY*)call.inputs[1].data + from * O;
-  const MakeRows<SX> make = makerOf<SX>(call);
-  parallel(call.pool, items, [&](int64_t item, int thread) {
-    const int64_t row = item * kPackedRowsPerItem, k = min64(kPackedRowsPerItem, count - row), unit = row / kUnitSize<P>;
-    float* sums = part.sums + item * part.sumsStride;
-    memset(sums, 0, part.sumsStride * sizeof(float));
-    packAcross<BlockPanel, true>(dy + row * O, O, O, k, part.left + unit * BlockPanel::stride, part.leftStride, sums);
-    const SX* rowsOfX = x + row * I;
-    if (make) {
-      SX* const made = (SX*)call.pool->scratch(thread, k * I * sizeof(SX));
-      make(call, from + row, k, made);
-      rowsOfX = made;
-    }
-    packAcross<RightPanel>(rowsOfX, I, I, k, part.right + unit * RightPanel::stride, part.rightStride);
-  });
-  float* const db = (float*)call.outputs[1].data;
-  for (int64_t item = 0; item < items; item++)
-    for (int64_t o = 0; o < O; o++) db[o] += part.sums[item * part.sumsStride + o];
+  // A strip of x, columns [i, i + width), with columns [o, o + height) of dy, whose panels are left.tileStride apart.
+  void multiplyRight(const Chunk<P>& chunk, int64_t k, int64_t i, int64_t width, Left<P> left, int64_t o, int64_t height,
+                     bool first, Packer* packer) const {
+    const int64_t pieces = ceilDiv(packer->left(), max64(1, height / kTileRows * (width / kTileCols)));
+    for (int64_t end = o + height; o < end; o += SharedPanel::width, left.data += left.tileStride)
+      multiplyAndPack(min64(SharedPanel::width, end - o), width, k, Left<P>{left.data, kTileRows, 1, SharedPanel::stride},
+                      chunk.right(), dw + o * I + i, I, !first, pieces, packer);
+  }
+};
+
+template <class P, class RowsX, class RowsY>
+static void gradParams(const Call& call, const RowsX& x, const RowsY& dy) {
+  const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], rows = call.inputs[0].size / I;
+  float *const dw = (float*)call.outputs[0].data, *const db = (float*)call.outputs[1].data;
+  if (O >= I)
+    ParameterGradients<true, P, RowsX, RowsY>{call.pool, O, I, rows, x, dy, dw, db}.run();
+  else
+    ParameterGradients<false, P, RowsX, RowsY>{call.pool, O, I, rows, x, dy, dw, db}.run();
 }
 
 template <class P, class SX, class SY>
 static void runLinearGradParams(const Call& call) {
   const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], rows = call.inputs[0].size / I;
-  const int64_t halves = rows > kPackedRowsPerItem ? 2 : 1, threads = call.pool->threads();
-  float* const dw = (float*)call.outputs[0].data;
-  if (rows <= kFewRows && !makerOf<SX>(call))
-    return gradParamsFewRows<P>(call.pool, rows, O, I, (const SX*)call.inputs[0].data, (const SY*)call.inputs[1].data, dw,
-                                (float*)call.outputs[1].data);
-  const PackedPart<P> part(call.pool, rows, O, I);
-  memset(call.outputs[1].data, 0, O * sizeof(float));
-  for (int64_t from = 0; from < rows; from += part.rows) {
-    const int64_t count = min64(part.rows, rows - from);
-    const int64_t half = ceilDiv(count, halves * kPackedRowsPerItem) * kPackedRowsPerItem;
-    packPart<P, SX, SY>(call, part, from, count);
-    const Blocking by = chooseBlocking<P>(O, I, half, (int)ceilDiv(threads, halves));
-    uint32_t* const completed = halves == 2 && from + count == rows ? part.completed : nullptr;
-    parallel(call.pool, halves * by.items(), [&](int64_t item, int thread) {
-      // Each half of the threads begins in the middle of what the other half does, so they seldom meet. A single thread takes both
-      // halves of a block at once.
-      const int64_t which = threads == 1 ? item % halves : item / by.items();
-      const int64_t block = threads == 1 ? item / halves : (item + which * (by.items() / 2)) % by.items();
-      const int64_t first = which * half, K = max64(0, min64(half, count - first));
-      const auto leftOf = [&](int64_t o, int64_t, int64_t k0, int64_t, P*) {
-        const P* panel =
-            part.left + o / BlockPanel::width * part.leftStride + (first + k0) / kUnitSize<P> * BlockPanel::stride;
-        return Left<P>{panel + o % BlockPanel::width, kTileRows, 1, BlockPanel::stride};
-      };
-      const Right<P> right = rightFrom(Right<P>{part.right, part.rightStride}, 0, first);
-      const WeightGradient sums = {{}, dw, {dw, part.secondHalf}, I, which, from == 0, completed, by.rows};
-      multiplyItem(call.pool, thread, block, O, I, K, by, 0, leftOf, right, sums);
-    });
+  const PlainRows<SX> x = {(const SX*)call.inputs[0].data, I};
+  const PlainRows<SY> dy = {(const SY*)call.inputs[1].data, O};
+  if (call.inputCount > 2) {
+    const float *shift = (const float*)call.inputs[2].data, *scale = (const float*)call.inputs[3].data;
+    return gradParams<P>(call, ModulatedRows<SX>{x, shift, scale, (uint32_t)call.inputs[0].shape[1], 0}, dy);
+  }
+  switch (activationOf(call)) {
+    case kGelu:
+      return gradParams<P>(call, ActivatedRows<kGelu, SX>{x}, dy);
+    case kSilu:
+      return gradParams<P>(call, ActivatedRows<kSilu, SX>{x}, dy);
+    default:
+      if (rows > kFewRows) return gradParams<P>(call, x, dy);
+      gradParamsFewRows<P>(call.pool, rows, O, I, x, dy, (float*)call.outputs[0].data, (float*)call.outputs[1].data);
   }
 }
 

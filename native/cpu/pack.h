@@ -88,12 +88,12 @@ RF_INLINE vu AlongK<uint32_t, bf16>::load(const bf16* p, int64_t remaining) {
   return *(const vu_unaligned*)pairs;
 }
 
-// One unit of the first n of kLanes neighbouring rows or columns, where those are contiguous.
+// One unit of the first n of kLanes neighbouring rows or columns, where those are contiguous. odd: nullptr after the end of k.
 template <class P, class S>
 struct Across;
 template <class S>
 struct Across<float, S> {
-  static RF_INLINE vu load(const S* p, int64_t, bool, int64_t n) { return (vu)loadNarrow(p, n); }
+  static RF_INLINE vu load(const S* even, const S*, int64_t n) { return (vu)loadNarrow(even, n); }
 };
 template <class S>
 struct Across<uint32_t, S> {
@@ -102,9 +102,9 @@ struct Across<uint32_t, S> {
     store(low, loadNarrow(p, n));
     return (vu)RF_NS::load(low);
   }
-  static RF_INLINE vu load(const S* p, int64_t kStride, bool hasOdd, int64_t n) {
-    const vu even = bits(p, n) >> 16;
-    return hasOdd ? even | bits(p + kStride, n) : even;
+  static RF_INLINE vu load(const S* even, const S* odd, int64_t n) {
+    const vu pairs = bits(even, n) >> 16;
+    return odd ? pairs | bits(odd, n) : pairs;
   }
 };
 template <>
@@ -153,61 +153,82 @@ static RF_INLINE void putUnit(P* panel, vu lanes) {
     *(vu_unaligned*)panel = lanes;
 }
 
-// Units [from, to) of V vectors of neighbours; n neighbours are left before the end of the source.
+// What packAcross reads: rows along k, whose elements are neighbours. read() gives some elements of a row, at most 2 * kLanes, where
+// they lie in memory or made in a buffer of the caller's; fetch() fetches the cache line that a read will begin with; from() is
+// what lies below a row and right of an element.
+template <class S>
+struct PlainRows {
+  using Element = S;
+  const S* data;
+  int64_t stride;
+
+  RF_INLINE const S* at(int64_t row, int64_t i) const { return data + row * stride + i; }
+  PlainRows from(int64_t row, int64_t i) const { return {at(row, i), stride}; }
+  RF_INLINE void fetch(int64_t row, int64_t i) const { __builtin_prefetch(at(row, i)); }
+  RF_INLINE const S* read(int64_t row, int64_t i, int64_t, S*) const { return at(row, i); }
+};
+
+// Packs a unit of V vectors of neighbours, of which `lanes` count, and adds it to sums.
 template <class Panel, int V, bool kSum, class P, class S>
-static RF_INLINE void packStrip(const S* source, int64_t kStride, int64_t from, int64_t to, int64_t k, int64_t n, P* panel,
-                                float* sums) {
-  constexpr int64_t step = kUnitSize<P>;
-  vf sum[V];
-  for (int v = 0; v < V; v++) sum[v] = kSum ? load(sums + v * kLanes) : (vf){};
-  for (int64_t u = from; u < to; u++) {
-    const S* const at = source + u * step * kStride;
-    vu lanes[V];
-    if constexpr (V == 2)
-      interleave(at, at + kStride, lanes);
-    else
-      lanes[0] = Across<P, S>::load(at, kStride, u * step + 1 < k, n);
-    for (int v = 0; v < V; v++) {
-      putUnit<Panel>(panel + u * Panel::stride + v * kLanes, lanes[v]);
-      if constexpr (kSum) sum[v] = multiplyAdd(kOnes<P>, lanes[v], sum[v]);
-    }
+static RF_INLINE void packUnit(const S* even, const S* odd, int64_t lanes, P* panel, float* sums) {
+  vu packed[V];
+  if (V == 2 && kInterleaves<P, S> && lanes >= 2 * kLanes && odd)
+    interleave(even, odd, packed);
+  else
+    for (int v = 0; v < V; v++)
+      packed[v] = Across<P, S>::load(even + v * kLanes, odd ? odd + v * kLanes : nullptr, lanes - v * kLanes);
+  for (int v = 0; v < V; v++) {
+    putUnit<Panel>(panel + v * kLanes, packed[v]);
+    if constexpr (kSum) store(sums + v * kLanes, multiplyAdd(kOnes<P>, packed[v], load(sums + v * kLanes)));
   }
-  if (kSum)
-    for (int v = 0; v < V; v++) store(sums + v * kLanes, sum[v]);
+}
+// Units [from, to) of V vectors of neighbours, the i-th of a row and those after it; `left` come before the end of the row.
+template <class Panel, int V, bool kSum, class P, class Rows>
+static RF_INLINE void packStrip(const Rows& rows, int64_t i, int64_t from, int64_t to, int64_t k, int64_t left, P* panel,
+                                float* sums) {
+  using S = typename Rows::Element;
+  constexpr int64_t step = kUnitSize<P>;
+  const int64_t lanes = min64(left, V * kLanes);
+  float sum[V * kLanes];
+  for (int v = 0; kSum && v < V; v++) store(sum + v * kLanes, load(sums + v * kLanes));
+  for (int64_t u = from, row = from * step; u < to; u++, row += step) {
+    S made[2][V * kLanes];
+    const S* const even = rows.read(row, i, lanes, made[0]);
+    const S* const odd = step == 2 && row + 1 < k ? rows.read(row + 1, i, lanes, made[1]) : nullptr;
+    packUnit<Panel, V, kSum>(even, odd, lanes, panel + u * Panel::stride, sum);
+  }
+  for (int v = 0; kSum && v < V; v++) store(sums + v * kLanes, load(sum + v * kLanes));
 }
 
 // Panels are panelStride apart, which is more than they fill when only a part of k is packed. kSum: adds the packed elements
-// along k to sums[count], which has room for whole vectors.
+// along k to sums[count], which has room for whole panels.
 //
 // The source is crossed in bands of a few rows: long enough for whole cache lines in every panel, few enough to stay in the
 // cache while the panels cut through their lines. Neither the rows of a band nor the panels are far-reaching streams that the
 // hardware would foresee, so the source is fetched ahead of its use.
-template <class Panel, bool kSum = false, class P, class S>
-static void packAcross(const S* source, int64_t kStride, int64_t count, int64_t k, P* packed, int64_t panelStride,
-                       float* sums = nullptr) {
-  constexpr int64_t step = kUnitSize<P>, band = 8, line = 64 / (int64_t)sizeof(S);
+template <class Panel, bool kSum = false, class P, class Rows>
+static void packAcross(const Rows& rows, int64_t count, int64_t k, P* packed, int64_t panelStride, float* sums = nullptr) {
+  constexpr int64_t step = kUnitSize<P>, band = 8, line = 64 / (int64_t)sizeof(typename Rows::Element);
+  constexpr int64_t pair = Panel::stride % (2 * kLanes) == 0 ? 2 * kLanes : 0;
   const int64_t units = unitsOf<P>(k), ahead = max64(2 * Panel::width, 3 * line);
-  const bool wholePairs = kInterleaves<P, S> && k % step == 0;
   for (int64_t from = 0; from < units; from += band) {
     const int64_t to = min64(from + band, units);
     P* panel = packed;
     for (int64_t p = 0; p < count; p += Panel::width, panel += panelStride) {
-      const S* const next = source + (p + ahead < count ? p + ahead : band * step * kStride + p + ahead - count);
+      const bool wraps = p + ahead >= count;
       for (int64_t row = from * step; row < min64(k, to * step); row++)
-        for (int64_t i = 0; i < Panel::width; i += line) __builtin_prefetch(next + row * kStride + i);
-      for (int m = 0; m < Panel::stride;) {
-        const int64_t n = count - p - m;
+        for (int64_t i = 0; i < Panel::width; i += line)
+          rows.fetch(row + (wraps ? band * step : 0), p + ahead - (wraps ? count : 0) + i);
+      for (int64_t m = 0; m < Panel::stride;) {
+        const int64_t left = count - p - m;
         float* const sumsHere = kSum ? sums + p + m : nullptr;
-        if (wholePairs && n >= 2 * kLanes && m + 2 * kLanes <= Panel::stride) {
-          packStrip<Panel, 2, kSum>(source + p + m, kStride, from, to, k, n, panel + m, sumsHere);
-          m += 2 * kLanes;
-          continue;
+        if (pair && left > kLanes) {
+          packStrip<Panel, 2, kSum>(rows, p + m, from, to, k, left, panel + m, sumsHere);
+          m += pair;
+        } else {
+          packStrip<Panel, 1, kSum>(rows, p + m, from, to, k, left, panel + m, sumsHere);
+          m += kLanes;
         }
-        if (n > 0)
-          packStrip<Panel, 1, kSum>(source + p + m, kStride, from, to, k, n, panel + m, sumsHere);
-        else
-          packStrip<Panel, 1, false>(source + p + m, kStride, from, to, k, n, panel + m, sumsHere);
-        m += kLanes;
       }
     }
   }
@@ -240,7 +261,7 @@ template <class Panel, class P, class S>
 static void pack(const S* source, int64_t stride, int64_t kStride, int64_t count, int64_t k, P* packed) {
   const int64_t panelStride = Panel::stride * unitsOf<P>(k);
   if (stride == 1)
-    packAcross<Panel>(source, kStride, count, k, packed, panelStride);
+    packAcross<Panel>(PlainRows<S>{source, kStride}, count, k, packed, panelStride);
   else
     packAlong<Panel>(source, stride, count, k, packed, panelStride);
 }

@@ -158,7 +158,7 @@ __attribute__((noinline)) static void microKernel(int64_t units, const P* a, int
 template <class P, class Beside>
 __attribute__((noinline)) static void microKernelBeside(int64_t units, const P* a, int64_t rowStride, int64_t unitStride,
                                                         const P* b, float* c, int64_t ldc, bool accumulate, int64_t pieces,
-                                                        const Beside& beside) {
+                                                        Beside& beside) {
   writeTileSums<P, kTileRows, kTileVectors, kTileCols>(units, a, rowStride, unitStride, b, c, ldc, accumulate, pieces, beside);
 }
 

@@ -98,16 +98,31 @@ conformance('linearGradParams', [
     inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
     attributes: plain,
   })),
-  { inputs: [{ shape: [3, 700, 33] }, { shape: [3, 700, 17] }], attributes: plain },
-  // More than is packed at once: of the last part, both halves have rows, or only the first.
-  { inputs: [{ shape: [290, 1] }, { shape: [290, 17000] }], attributes: plain },
-  { inputs: [{ shape: [270, 1] }, { shape: [270, 17000] }], attributes: plain },
+  // Several chunks of rows: of dy, which is cut into strips where it is the wider operand, and of x; whole strips, and narrow ones.
+  ...[
+    [2100, 64, 200] as const,
+    [2101, 130, 40] as const,
+    [1536, 33, 96] as const,
+    [3, 700, 192, 64] as const,
+  ].flatMap((shape) =>
+    [plain, ...activations].map((attributes) => {
+      const [O, I, ...rows] = shape.toReversed() as [number, number, ...number[]];
+      return { inputs: [{ shape: [...rows, I] }, { shape: [...rows, O] }], attributes };
+    }),
+  ),
+  // Strips that meet the other operand in parts.
+  { inputs: [{ shape: [1026, 384] }, { shape: [1026, 390] }], attributes: plain },
+  { inputs: [{ shape: [1026, 390] }, { shape: [1026, 384] }], attributes: plain },
+  // More rows than are packed in one pass.
+  { inputs: [{ shape: [70000, 32] }, { shape: [70000, 33] }], attributes: plain },
+  { inputs: [{ shape: [70000, 33] }, { shape: [70000, 32] }], attributes: plain },
   // Modulated: images that begin and end anywhere in what one item packs.
   ...[
     [1, 1, 4, 3] as const,
     [5, 7, 33, 31] as const,
     [3, 33, 65, 17] as const,
     [2, 500, 40, 48] as const,
+    [3, 700, 192, 64] as const,
   ].map(([B, N, I, O]) => ({
     inputs: [{ shape: [B, N, I] }, { shape: [B, N, O] }, { shape: [B, I] }, { shape: [B, I] }],
     attributes: plain,
@@ -120,7 +135,7 @@ describe.each(processors)('the gradient of the weights on $label', ({ label, ski
   it.skipIf(skip).each(['fp32', 'bf16'] as const)(
     'has the same bits in %s for any number of threads',
     async (precision) => {
-      const shapes = { x: [290, 3], w: [33000, 3] } as const;
+      const shapes = { x: [600, 800], w: [1200, 800] } as const;
       const inputs = Object.fromEntries(
         Object.entries(shapes).map(([name, [a, b]]) => [name, randomValues(a * b, a)]),
       );
