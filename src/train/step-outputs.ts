@@ -6,7 +6,7 @@ import { blockOf } from './blocks.ts';
 /** The loss is told for so many equal parts of the time from 0 (data) to 1 (noise). */
 export const timeBins = 4;
 
-/** The norm of each block's gradient, in the order of `blocksOf`: one more pass over the gradients -> [blocks]. */
+/** The norm of each block's gradient, in the order of `blocksOf` -> [blocks]. */
 export function blockNorms(parameters: readonly Tensor[], gradients: readonly Tensor[]): Tensor {
   const blocks = new Map<string, Tensor[]>();
   gradients.forEach((gradient, i) => {

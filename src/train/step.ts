@@ -134,7 +134,9 @@ function update(
   const learningRate = graph.input('learningRate', []);
   const emaDecay = graph.input('emaDecay', []);
   const unscaled = (x: Tensor): Tensor => (lossScale ? mul(x, reciprocal(lossScale)) : x);
-  const gradNorm = unscaled(globalNorm(gradients));
+  // The whole norm is that of the blocks' norms, so that all gradients are read once.
+  const norms = blockNorms(trainable, gradients);
+  const gradNorm = unscaled(globalNorm([norms]));
   const clipped =
     maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
   // Zero times a number is zero, but for infinities and NaN. Second moments are squares, which must be finite too.
@@ -151,6 +153,5 @@ function update(
     for (const param of trainable)
       lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight);
   }
-  const gradNorms = unscaled(blockNorms(trainable, gradients));
-  return { loss, gradNorm, gradScale, gradNorms };
+  return { loss, gradNorm, gradScale, gradNorms: unscaled(norms) };
 }
