@@ -2,7 +2,7 @@
 // of the one before. An out-of-order processor packs on units that products leave idle, so that reading from memory, and making
 // again what is not kept, takes little time.
 #pragma once
-#include "pack.h"
+#include "gemm.h"
 
 namespace rectiflow {
 namespace RF_NS {
@@ -30,6 +30,7 @@ static_assert(kStripOfRight / kTileCols * Chunk<float>::kPanelStride <= kChunkUn
 template <class Panel, bool kSum, class P, class Rows>
 class ChunkPacker {
  public:
+  static constexpr int kStepsPerPiece = 64;  // as far apart as they can be, for the memory's sake
   ChunkPacker(const Rows& rows, int64_t k, int64_t cols, Chunk<P>* chunk)
       : rows_(rows), k_(k), cols_(cols), chunk_(chunk), beside_(k % kUnitSize<P> == 0 && cols % kColumns == 0) {
     if (beside_) left_ = k / kUnitSize<P> * (cols / kColumns);
@@ -83,9 +84,12 @@ static void multiplyAndPack(int64_t rows, int64_t cols, int64_t k, Left<P> a, Ri
     const int64_t width = min64(kTileCols, cols - j);
     Left<P> tile = a;
     int64_t i = 0;
-    for (; width == kTileCols && i + kTileRows <= rows; i += kTileRows, tile.data += a.tileStride)
-      microKernelBeside(unitsOf<P>(k), tile.data, a.rowStride, a.unitStride, b.data, c + i * ldc + j, ldc, accumulate,
+    for (; width == kTileCols && i + kTileRows <= rows; i += kTileRows, tile.data += a.tileStride) {
+      float* const sums = c + i * ldc + j;
+      prefetchBlock(sums, ldc * sizeof(float), kTileRows, kTileCols * sizeof(float));
+      microKernelBeside(unitsOf<P>(k), tile.data, a.rowStride, a.unitStride, b.data, sums, ldc, accumulate,
                         min64(pieces, packer->left()), *packer);
+    }
     if (i < rows) multiply(rows - i, width, k, tile, b, c + i * ldc + j, ldc, accumulate);
   }
 }

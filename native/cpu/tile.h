@@ -99,11 +99,11 @@ static RF_INLINE void addProducts(const P* const (&base)[kBases], int64_t rowStr
 }
 
 // The sums of a register tile of R rows and V vectors of a panel of kCols columns, while `pieces` pieces of other work are done:
-// beside(piece), one after every few steps along k. An out-of-order processor does them on units that products leave idle.
-template <class P, int R, int V, int kCols, class Beside>
+// beside(piece), one after every few steps along k, at most kStepsPerPiece. An out-of-order processor does them on units that
+// products leave idle.
+template <class P, int R, int V, int kCols, int kStepsPerPiece = 12, class Beside>
 static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, vf (&sum)[R][V],
                                int64_t pieces, Beside&& beside) {
-  constexpr int64_t kStepsPerPiece = 12;  // at most: more were no faster
   // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
   constexpr int kBases = (R + 2) / 3;
   const P* base[kBases];
@@ -121,7 +121,7 @@ static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int
       b += kCols;
     }
   };
-  const int64_t steps = pieces ? min64(kStepsPerPiece, units / pieces) : 0;
+  const int64_t steps = pieces ? min64((int64_t)kStepsPerPiece, units / pieces) : 0;
   for (int64_t piece = 0; piece < pieces; piece++) {
     advance(steps);
     beside(piece);
@@ -130,11 +130,11 @@ static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int
 }
 
 // One register tile, written to c in whole vectors. Its old contents are replaced, or kept as a term.
-template <class P, int R, int V, int kCols, class Beside>
+template <class P, int R, int V, int kCols, int kStepsPerPiece = 12, class Beside>
 static RF_INLINE void writeTileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, float* c,
                                     int64_t ldc, bool accumulate, int64_t pieces, Beside&& beside) {
   vf sum[R][V];
-  tileSums<P, R, V, kCols>(units, a, rowStride, unitStride, b, sum, pieces, beside);
+  tileSums<P, R, V, kCols, kStepsPerPiece>(units, a, rowStride, unitStride, b, sum, pieces, beside);
   const auto finish = [&](auto&& value) RF_ALWAYS_INLINE {
     float* out = c;
 #pragma GCC unroll 12
@@ -154,12 +154,13 @@ __attribute__((noinline)) static void microKernel(int64_t units, const P* a, int
                                                   float* c, int64_t ldc, bool accumulate) {
   writeTileSums<P, R, V, kCols>(units, a, rowStride, unitStride, b, c, ldc, accumulate, 0, [](int64_t) RF_ALWAYS_INLINE {});
 }
-// A whole tile with other work beside it.
+// A whole tile with other work beside it, after every Beside::kStepsPerPiece steps at most.
 template <class P, class Beside>
 __attribute__((noinline)) static void microKernelBeside(int64_t units, const P* a, int64_t rowStride, int64_t unitStride,
                                                         const P* b, float* c, int64_t ldc, bool accumulate, int64_t pieces,
                                                         Beside& beside) {
-  writeTileSums<P, kTileRows, kTileVectors, kTileCols>(units, a, rowStride, unitStride, b, c, ldc, accumulate, pieces, beside);
+  writeTileSums<P, kTileRows, kTileVectors, kTileCols, Beside::kStepsPerPiece>(units, a, rowStride, unitStride, b, c, ldc,
+                                                                               accumulate, pieces, beside);
 }
 
 // The kernel that fits a tile at the edge: no work is spent on rows and whole vectors outside of C.
