@@ -1,14 +1,17 @@
 // How the cost of a training step grows with tokens, width, depth and batch: npm run bench:sweep
 //
-// Prints a table and draws docs/images/cost-*.svg. Each point is a model of its own, small enough that all take minutes.
+// Prints a table and draws docs/images/cost-*.svg. Each point is a model of its own, small enough that all take minutes, in a process
+// of its own: in one that had held large models before, a few took half as long again.
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type RunConfig, createModel, cpuBackend, resolveConfig, svgPlot } from 'rectiflow';
 import { sustainedPeak } from './machine.ts';
 import { readOptions } from './options.ts';
 import { median } from './statistics.ts';
+import type { Point } from './sweep-child.ts';
 import { digits, markdownTable, percent } from './table.ts';
-import { prepareStep } from './training-step.ts';
 
 interface Sizes {
   /** In tokens. */
@@ -87,11 +90,11 @@ const names = Object.keys(sweeps) as SweepName[];
 const usage = `npm run bench:sweep -- [SWEEP ...] [--rounds N] [--threads N] [--quick]
 
   SWEEP      ${names.join(', ')}; all by default
-  --rounds   timed steps of each point (3)
+  --rounds   timed steps of each point (5)
   --threads  one per core by default
   --quick    one step of each point`;
 
-const options = readOptions({ usage, names, rounds: 3, quickRounds: 1 });
+const options = readOptions({ usage, names, rounds: 5, quickRounds: 1 });
 const settings = { precision: 'bf16', threads: options.threads } as const;
 const machine = cpuBackend(settings).describe();
 const peak = await sustainedPeak(settings);
@@ -138,15 +141,10 @@ function configOf({ grid, width, depth, batch }: Sizes): RunConfig {
 }
 
 async function measure(config: RunConfig): Promise<number> {
-  const { run } = await prepareStep(config, settings);
-  await run();
-  const milliseconds: number[] = [];
-  for (let step = 0; step < options.rounds; step++) {
-    const began = performance.now();
-    await run();
-    milliseconds.push(performance.now() - began);
-  }
-  return median(milliseconds);
+  const point: Point = { config, settings, rounds: options.rounds };
+  const child = fileURLToPath(new URL('sweep-child.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [child, JSON.stringify(point)]);
+  return median(JSON.parse(stdout) as number[]);
 }
 
 /** What stays the same while one size is swept. */
