@@ -13,12 +13,12 @@ constexpr int64_t kChunkUnits = 512;  // along k: two chunks, and what they meet
 template <class P>
 constexpr int64_t kChunkRows = kChunkUnits * kUnitSize<P>;
 
-// A packed chunk: panels, and the sums of its columns along k.
+// A packed chunk: panels, whose vectors should not straddle cache lines, and the sums of its columns along k.
 template <class P>
 struct Chunk {
   static constexpr int64_t kPanelStride = kChunkUnits * kTileCols + 16;
-  float sums[kStripOfLeft];
-  P panels[kChunkUnits * kStripOfLeft];
+  alignas(64) float sums[kStripOfLeft];
+  alignas(64) P panels[kChunkUnits * kStripOfLeft];
 
   Left<P> left() const { return {panels, kTileRows, 1, BlockPanel::stride}; }
   Right<P> right() const { return {panels, kPanelStride}; }
