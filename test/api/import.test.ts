@@ -82,6 +82,7 @@ describe('public names', () => {
       labels: [1],
       backend: referenceBackend(),
     });
+    expect(samples.values).toHaveLength(2 * 2 * 8 * 12);
     expect(samples.values.every(Number.isFinite)).toBe(true);
     expect(samples.step).toBe(0);
   });
