@@ -89,7 +89,7 @@ static void writeTile(const LinearOutput& out, const Tile& tile) {
 // A register tile whose sums are complete, and the place in y of the one that is summed next.
 template <class End>
 struct UnfinishedTile {
-  static constexpr int kStepsPerPiece = 12;  // more, or fewer, were slower
+  static constexpr int kStepsPerPiece = kStepsPerEnd;
   static constexpr int64_t kPairs = (kTileVectors + 1) / 2, kPieces = kTileRows * kPairs;
   End end;
   const float* bias;

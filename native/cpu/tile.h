@@ -98,10 +98,13 @@ static RF_INLINE void addProducts(const P* const (&base)[kBases], int64_t rowStr
   }
 }
 
+// The steps along k between pieces of other work, at most, where that finishes products: more were slower, and fewer.
+constexpr int kStepsPerEnd = 12;
+
 // The sums of a register tile of R rows and V vectors of a panel of kCols columns, while `pieces` pieces of other work are done:
 // beside(piece), one after every few steps along k, at most kStepsPerPiece. An out-of-order processor does them on units that
 // products leave idle.
-template <class P, int R, int V, int kCols, int kStepsPerPiece = 12, class Beside>
+template <class P, int R, int V, int kCols, int kStepsPerPiece = kStepsPerEnd, class Beside>
 static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, vf (&sum)[R][V],
                                int64_t pieces, Beside&& beside) {
   // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
@@ -130,7 +133,7 @@ static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int
 }
 
 // One register tile, written to c in whole vectors. Its old contents are replaced, or kept as a term.
-template <class P, int R, int V, int kCols, int kStepsPerPiece = 12, class Beside>
+template <class P, int R, int V, int kCols, int kStepsPerPiece = kStepsPerEnd, class Beside>
 static RF_INLINE void writeTileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, float* c,
                                     int64_t ldc, bool accumulate, int64_t pieces, Beside&& beside) {
   vf sum[R][V];
