@@ -66,9 +66,6 @@ struct ParameterGradients {
   struct Sums {
     float *dw, *db;
   };
-  static void addTo(float* total, const float* terms, int64_t count) {
-    for (int64_t i = 0; i < count; i++) total[i] += terms[i];
-  }
 
   // Adds the sums over the packed rows. An item is a half, a strip and a part of the shared operand.
   void addRows(const Shared& shared, const Cut& cut, int64_t columns, int64_t from, const Sums* sums) const {

@@ -7,7 +7,11 @@ namespace RF_NS {
 
 constexpr int64_t kSharedBytes = 4 << 20;  // packed at a time: few enough for a part of the last-level cache
 constexpr int64_t kSharedRowsPerItem = 32, kItemsPerSum = 32;
-constexpr int64_t kLeastHalf = 256;
+constexpr int64_t kLeastHalf = 256;  // rows: with fewer, a second result costs more than it saves
+
+static RF_INLINE void addTo(float* total, const float* terms, int64_t count) {
+  for (int64_t i = 0; i < count; i++) total[i] += terms[i];
+}
 
 // Many rows are summed in two halves, each with a result of its own. The pool gives items of the same half to neighbouring
 // threads, in a training step those that made these rows: cores that have no cache in common then fetch few of them from each
@@ -30,7 +34,8 @@ struct SharedOperand {
   int64_t columns, rows;  // of each half, whole items
   int64_t panelStride, sumsStride;
   P* panels;
-  float *sums, *result;  // of the items; the second half's
+  float* sums;    // of the columns, for each item
+  float* result;  // of the second half
 
   SharedOperand(Pool* pool, Halves halves, int64_t columns, int64_t resultFloats) : halves(halves), columns(columns) {
     const int64_t passes = ceilDiv(halves.allRows * columns * (int64_t)sizeof(P) / kUnitSize<P>, kSharedBytes);
@@ -58,8 +63,9 @@ struct SharedOperand {
     // By groups: a single sum of many terms would lose digits.
     for (int64_t group = 0; group < items(); group += kItemsPerSum) {
       float* const groupSums = sums + group * sumsStride;
-      for (int64_t item = group + 1; item < min64(group + kItemsPerSum, items()); item++) add(groupSums, sums + item * sumsStride);
-      add(total, groupSums);
+      for (int64_t item = group + 1; item < min64(group + kItemsPerSum, items()); item++)
+        addTo(groupSums, sums + item * sumsStride, columns);
+      addTo(total, groupSums, columns);
     }
   }
   // What was packed: units of the row-th row of a half and those after it, from a column of a panel on.
@@ -69,9 +75,6 @@ struct SharedOperand {
 
  private:
   int64_t items() const { return halves.count * rows / kSharedRowsPerItem; }
-  void add(float* total, const float* terms) const {
-    for (int64_t i = 0; i < columns; i++) total[i] += terms[i];
-  }
 };
 
 }  // namespace RF_NS
