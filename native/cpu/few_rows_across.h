@@ -24,10 +24,8 @@ struct Ahead {
 template <class P, int R, int V>
 __attribute__((noinline)) static void continueTile(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b,
                                                    int64_t bStride, float* c, bool start, const Ahead& ahead) {
-  constexpr int kBases = (R + 2) / 3;
-  const P* base[kBases];
-#pragma GCC unroll 4
-  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
+  const P* base[kBases<R>];
+  pointAtRows(a, rowStride, base);
   vf sum[R][V];
 #pragma GCC unroll 12
   for (int i = 0; i < R; i++)
@@ -38,8 +36,7 @@ __attribute__((noinline)) static void continueTile(int64_t units, const P* a, in
   for (int64_t u = 0, step = 0; u < units; u++, step += stepBytes) {
     for (int n = 0; n < fetches; n++) __builtin_prefetch(ahead.at[n] + step);
     addProducts(base, rowStride, b, sum);
-#pragma GCC unroll 4
-    for (int i = 0; i < kBases; i++) base[i] += unitStride;
+    moveAlong(base, unitStride);
     b += bStride;
   }
 #pragma GCC unroll 12

@@ -48,11 +48,10 @@ struct RowsAhead {
 template <class P, int V, class S>
 __attribute__((noinline)) static void tallTile(int64_t k, const P* a, int64_t rowStride, const P* b, float* c, bool accumulate,
                                                const RowsAhead<S>& ahead) {
-  constexpr int R = kTallRows<V>, kBases = (R + 2) / 3;
+  constexpr int R = kTallRows<V>;
   constexpr int64_t line = 64 / sizeof(S);
-  const P* base[kBases];
-#pragma GCC unroll 8
-  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
+  const P* base[kBases<R>];
+  pointAtRows(a, rowStride, base);
   vf sum[R][V];
 #pragma GCC unroll 24
   for (int i = 0; i < R; i++)
@@ -64,8 +63,7 @@ __attribute__((noinline)) static void tallTile(int64_t k, const P* a, int64_t ro
     for (int i = 0; i < R; i++, fetched += ahead.stride) __builtin_prefetch(fetched);
     for (int64_t u = unitsOf<P>(min64(k - from, line)); u > 0; u--) {
       addProducts(base, rowStride, b, sum);
-#pragma GCC unroll 8
-      for (int i = 0; i < kBases; i++) base[i]++;
+      moveAlong(base, 1);
       b += V * kLanes;
     }
   }

@@ -84,9 +84,23 @@ static RF_INLINE Right<P> packedRight(const P* data, int64_t k) {
   return {data, kTileCols * unitsOf<P>(k)};
 }
 
+// The rows of a left operand, by one base per three of them: the addressing modes reach a row at 0, 1 or 2 strides from it.
+template <int R>
+constexpr int kBases = (R + 2) / 3;
+template <class P, int N>
+static RF_INLINE void pointAtRows(const P* a, int64_t rowStride, const P* (&base)[N]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < N; i++) base[i] = a + 3 * i * rowStride;
+}
+template <class P, int N>
+static RF_INLINE void moveAlong(const P* (&base)[N], int64_t unitStride) {
+#pragma GCC unroll 8
+  for (int i = 0; i < N; i++) base[i] += unitStride;
+}
+
 // One step along k of a register tile of R rows and V vectors: a unit of each row, a base per three rows, times a unit of b.
-template <class P, int R, int V, int kBases>
-static RF_INLINE void addProducts(const P* const (&base)[kBases], int64_t rowStride, const P* b, vf (&sum)[R][V]) {
+template <class P, int R, int V>
+static RF_INLINE void addProducts(const P* const (&base)[kBases<R>], int64_t rowStride, const P* b, vf (&sum)[R][V]) {
   vu right[V];
 #pragma GCC unroll 4
   for (int v = 0; v < V; v++) right[v] = *(const vu_unaligned*)(b + v * kLanes);
@@ -107,11 +121,8 @@ constexpr int kStepsPerEnd = 12;
 template <class P, int R, int V, int kCols, int kStepsPerPiece = kStepsPerEnd, class Beside>
 static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int64_t unitStride, const P* b, vf (&sum)[R][V],
                                int64_t pieces, Beside&& beside) {
-  // One base per three rows: the addressing modes reach a row at 0, 1 or 2 strides from it.
-  constexpr int kBases = (R + 2) / 3;
-  const P* base[kBases];
-#pragma GCC unroll 4
-  for (int i = 0; i < kBases; i++) base[i] = a + 3 * i * rowStride;
+  const P* base[kBases<R>];
+  pointAtRows(a, rowStride, base);
 #pragma GCC unroll 12
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 4
@@ -119,8 +130,7 @@ static RF_INLINE void tileSums(int64_t units, const P* a, int64_t rowStride, int
   const auto advance = [&](int64_t steps) RF_ALWAYS_INLINE {
     for (int64_t u = 0; u < steps; u++) {
       addProducts(base, rowStride, b, sum);
-#pragma GCC unroll 4
-      for (int i = 0; i < kBases; i++) base[i] += unitStride;
+      moveAlong(base, unitStride);
       b += kCols;
     }
   };
