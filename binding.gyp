@@ -4,7 +4,7 @@
   'variables': {
     # 1 where the compiler knows -mavx512bf16; scripts/build-native.mjs asks it.
     'avx512_bf16%': 0,
-    'kernel_flags': ['-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
+    'kernel_flags': ['-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-Wno-unknown-warning-option', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
     'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx2', '-mfma', '-mprefer-vector-width=512'],
   },
   'target_defaults': {

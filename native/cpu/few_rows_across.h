@@ -12,10 +12,11 @@ static Left<P> wholeLeft(Pool* pool, Operand<S> a, int64_t M, int64_t K) {
   return stageLeft(a, M, K, (P*)pool->shared(stagedUnits<P>(a, M, K) * sizeof(P)));
 }
 
+static constexpr int64_t linesOf(int64_t cols, size_t bytesEach) { return (cols * (int64_t)bytesEach + 63) / 64; }
+
 // Lines of memory to fetch beside each unit of a register tile.
 struct Ahead {
-  static constexpr int kMost = kUnitSize<LowPacked> * kTileCols * (int)sizeof(float) / 64;
-  const char* at[kMost];
+  const char* at[kUnitSize<LowPacked> * linesOf(kTileCols, sizeof(float))];
   int count;
   int64_t stepBytes;  // from unit to unit
 };
@@ -77,7 +78,7 @@ static void fewRowsAcross(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<S
       if (!inPlace) packAcross<RightPanel>(PlainRows<SB>{from, b.kStride}, cols, k, packed, 0);
       // The block below, or the first one of the panel beside it.
       const SB* const next = k0 + k < K ? from + k * b.kStride : b.data + min64(N - 1, col + kTileCols);
-      const int64_t lines = ceilDiv(cols * (int64_t)sizeof(SB), 64), fetches = lines * kUnitSize<P>;
+      const int64_t lines = linesOf(cols, sizeof(SB)), fetches = lines * kUnitSize<P>;
       for (int64_t tile = 0; tile < rowTiles; tile++) {
         Ahead ahead;
         ahead.count = 0;

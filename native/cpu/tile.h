@@ -36,7 +36,8 @@ constexpr int kPackedRows = kTileRows == 6 ? 8 : kTileRows;
 constexpr int kRowBlock = 48;
 static_assert(kRowBlock % kTileRows == 0 && kRowBlock % kLanes == 0, "whole tiles and whole vectors");
 
-typedef uint32_t vu_unaligned __attribute__((vector_size(RF_LANES * 4), may_alias, aligned(4)));
+// Pairs of bf16 may begin at an odd one.
+typedef uint32_t vu_unaligned __attribute__((vector_size(RF_LANES * 4), may_alias, aligned(2)));
 
 template <class P>
 constexpr int64_t kUnitSize = 1;
