@@ -4,7 +4,11 @@
   'variables': {
     # 1 where the compiler knows -mavx512bf16; scripts/build-native.mjs asks it.
     'avx512_bf16%': 0,
-    'kernel_flags': ['-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-Wno-unknown-warning-option', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
+    # On ARM, GCC would read operands of a register tile ahead and drive sums out of their registers for that.
+    'kernel_flags': [
+      '-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-fno-schedule-insns',
+      '-Wno-unknown-warning-option', '-Wno-ignored-optimization-argument', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized',
+    ],
     'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx2', '-mfma', '-mprefer-vector-width=512'],
   },
   'target_defaults': {

@@ -9,11 +9,8 @@
 namespace rectiflow {
 namespace RF_NS {
 
-#if RF_LANES == 16
-constexpr int kHeadRows = 12, kHeadVectors = 2;  // 24 of 32 registers
-#else
-constexpr int kHeadRows = kTileRows, kHeadVectors = kTileVectors;
-#endif
+// Two vectors: of a panel that is not whole, one is left, and never more.
+constexpr int kHeadRows = kManyRegisters ? 12 : kTileRows, kHeadVectors = 2;
 constexpr int kHeadCols = kHeadVectors * kLanes;
 
 // The left operand: unit u of row i is data[i*rowStride + u*unitStride].
@@ -76,7 +73,7 @@ static void multiplyHead(int64_t rows, int64_t cols, int64_t k, Rows<P> a, Panel
 }
 
 // A register tile of scores. With 32 registers it is lower than that of other products: some are left for what is done beside it.
-constexpr int kScoreRows = RF_LANES == 16 ? 8 : RF_LANES == 8 ? 6 : 4;
+constexpr int kScoreRows = kManyRegisters ? 8 : kTileRows;
 
 // Such a tile, with pieces of other work beside it (tileSums).
 template <class P, int V, class Beside>

@@ -19,6 +19,13 @@ using LowPacked = uint32_t;
 using LowPacked = float;
 #endif
 
+// 32 vector registers, else 16.
+#if RF_LANES == 16 || defined(__aarch64__)
+constexpr bool kManyRegisters = true;
+#else
+constexpr bool kManyRegisters = false;
+#endif
+
 // As many accumulators as leave registers for one column strip of B and one element of A.
 #if RF_LANES == 16
 constexpr int kTileRows = 6, kTileVectors = 4;  // 24 of 32 registers
