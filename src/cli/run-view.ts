@@ -56,8 +56,10 @@ export async function showRun(
 
 /** `1.3 GiB estimated (state 130 MiB, ...), 12 GiB free; 256 samples a step, 4 x 64` */
 export function describePlan({ estimate, available, batchSize, microBatch }: TrainingPlan): string {
-  const { total, ...parts } = estimate;
-  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+  const { total, checkpoint: _, ...parts } = estimate;
+  const listed = Object.entries(parts).flatMap(([name, bytes]) =>
+    bytes > 0 ? `${name} ${formatBytes(bytes)}` : [],
+  );
   const divided = `${formatInteger(Math.ceil(batchSize / microBatch))} x ${formatInteger(microBatch)}`;
   return [
     `${formatBytes(total)} estimated (${listed.join(', ')}), ${formatBytes(available)} free; `,

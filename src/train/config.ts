@@ -173,7 +173,9 @@ export interface TrainConfig {
    * auto: as many as fit into the memory, chosen and recorded when the run begins.
    */
   readonly microBatch?: number | 'auto' | undefined;
-  /** What training may take, for microBatch auto. auto: most of what is free. */
+  /**
+   * What training may take, for microBatch auto and for the copy that checkpoints are written from. auto: most of what is free.
+   */
   readonly memoryMiB: number | 'auto';
   readonly badSteps: BadStepsConfig;
   /** Of fp16. */

@@ -22,7 +22,7 @@ export interface MemoryParts {
   readonly state: number;
   /** What is made on the way, activations and gradients: the arena of the largest program, which all others share. */
   readonly activations: number;
-  /** The copy of the state that checkpoints are written from. */
+  /** The copy of the state that checkpoints are written from, where one is made. */
   readonly snapshot: number;
   /**
    * Batches on their way to the step, what goes into programs and comes out, the samples of a grid, and decoded samples
@@ -33,6 +33,8 @@ export interface MemoryParts {
 
 export interface MemoryEstimate extends MemoryParts {
   readonly total: number;
+  /** Of a checkpoint, on the disk. */
+  readonly checkpoint: number;
 }
 
 /** What is known of the data that a run learns from. */
@@ -48,20 +50,23 @@ export interface EstimateOptions extends OwnFlow {
   readonly source: DataFacts;
   /** Samples that are computed at a time. */
   readonly microBatch: number;
+  /** Whether checkpoints are written beside training, from a copy of the state; true by default. */
+  readonly savesBeside?: boolean;
   /** Bytes that the process has before anything of the training is allocated; what it has now by default. */
   readonly held?: number;
 }
 
 /** The process at its peak, with all that a run does beside its steps. */
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
-  const { config, backend, model, microBatch, held = process.memoryUsage.rss() } = options;
+  const { config, backend, model, microBatch } = options;
+  const { savesBeside = true, held = process.memoryUsage.rss() } = options;
   const lowered = (program: Program): Program => backend.lower(program);
   const steps = stepPrograms(stepOf(config, model, options), microBatch).map(lowered);
   const others = otherPrograms(options).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
   );
-  const saved = [...state].filter(([name]) => !isTotal(name));
+  const checkpoint = sum([...state].filter(([name]) => !isTotal(name)).map(([, bytes]) => bytes));
   const plans = [...steps, ...others].map((program) => {
     const plan = planMemory(program);
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes };
@@ -74,10 +79,10 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     process: held + growth,
     state: sum(state.values()),
     activations: Math.max(...plans.map(({ arena }) => arena)),
-    snapshot: sum(saved.map(([, bytes]) => bytes)),
+    snapshot: savesBeside ? checkpoint : 0,
     data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options) + grid,
   };
-  return { ...parts, total: sum(Object.values(parts)) };
+  return { ...parts, total: sum(Object.values(parts)), checkpoint };
 }
 
 /** Batches that are ready and the one that the step learns from; decoded samples, where they are kept. */

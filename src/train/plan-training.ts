@@ -1,4 +1,5 @@
-// How a step's samples are divided so that training fits into the memory, before any of it is allocated.
+// How training fits into the memory, before any of it is allocated: whether the state is copied for checkpoints, and how a step's
+// samples are divided.
 import { freemem } from 'node:os';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { RunConfig } from './config.ts';
@@ -14,10 +15,13 @@ export interface TrainingPlan {
   /** Samples of an optimizer step, and how many of them are computed at a time. */
   readonly batchSize: number;
   readonly microBatch: number;
+  /** Whether checkpoints are written beside training, from a copy of the state; else steps wait for them. */
+  readonly savesBeside: boolean;
 }
 
 /**
- * Resolves `train.microBatch`. auto: as few micro-batches as fit into `train.memoryMiB`, of sizes as equal as can be.
+ * Resolves `train.microBatch`. auto: as few micro-batches as fit into `train.memoryMiB`, of sizes as equal as can be. The copy for
+ * checkpoints is made where it fits, too, and goes before samples are divided: without it steps wait now and then, no more.
  * @param available bytes that this process may have in all
  * @throws RectiflowError where auto finds that not even one sample at a time fits
  */
@@ -27,16 +31,18 @@ export function planTraining(
 ): TrainingPlan {
   const { batchSize, microBatch: wanted = batchSize, memoryMiB } = options.config.train;
   const held = process.memoryUsage.rss();
-  const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(batchSize / parts));
-  const planOf = (microBatch: number): TrainingPlan => {
-    const estimate = estimateMemory({ held, ...options, microBatch });
-    return { estimate, available, batchSize, microBatch };
-  };
-  if (wanted !== 'auto') return planOf(Math.min(wanted, batchSize));
-
   const budget = memoryMiB === 'auto' ? share * available : memoryMiB * 2 ** 20;
-  const whole = inParts(1);
-  if (whole.estimate.total <= budget) return whole;
+  const planOf = (microBatch: number, savesBeside: boolean): TrainingPlan => {
+    const estimate = estimateMemory({ held, ...options, microBatch, savesBeside });
+    return { estimate, available, batchSize, microBatch, savesBeside };
+  };
+  const undivided = wanted === 'auto' ? batchSize : Math.min(wanted, batchSize);
+  const roomy = planOf(undivided, true);
+  if (roomy.estimate.total <= budget) return roomy;
+  const savesBeside = options.backend.view === undefined;
+  const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(batchSize / parts), savesBeside);
+  const tight = savesBeside ? roomy : planOf(undivided, false);
+  if (wanted !== 'auto' || tight.estimate.total <= budget) return tight;
   let fits = inParts(batchSize);
   if (fits.estimate.total > budget) throw nothingFits(fits.estimate, budget, memoryMiB);
   // The fewest parts that fit are more than `tooFew` and no more than `parts`.
@@ -66,13 +72,15 @@ export function withMicroBatch(config: RunConfig, { microBatch }: TrainingPlan):
   return { ...config, train: { ...config.train, microBatch } };
 }
 
-/** What to tell the user of a plan that goes beyond what is there; undefined where it does not. */
-export function describeShortage({ estimate, available }: TrainingPlan): string | undefined {
-  if (estimate.total <= available) return undefined;
-  return (
-    `training takes about ${mebibytes(estimate.total)} of memory, and ${mebibytes(available)} are free: it may be ended by the ` +
-    'system. Set train.microBatch to auto, or train.memory to recompute.'
-  );
+/** What to tell the user of a plan that does without the copy for checkpoints, or goes beyond what is there. */
+export function describeLimits({ estimate, available, savesBeside }: TrainingPlan): string[] {
+  const copy = `a copy of the state for checkpoints, ${mebibytes(estimate.checkpoint)}, does not fit into the memory`;
+  const taken = `training takes about ${mebibytes(estimate.total)} of memory, and ${mebibytes(available)} are free`;
+  const advice = 'Set train.microBatch to auto, or train.memory to recompute';
+  return [
+    ...(savesBeside ? [] : [`${copy}: steps wait while one is written.`]),
+    ...(estimate.total > available ? [`${taken}: it may be ended by the system. ${advice}.`] : []),
+  ];
 }
 
 /** Bytes that this process may have in all: what it has, and what the system and its limits leave. */

@@ -11,7 +11,7 @@ import { type OwnModel, createModel } from './create-model.ts';
 import { dataOf } from './data-record.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
-import { type TrainingPlan, describeShortage, planTraining, withMicroBatch } from './plan-training.ts';
+import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
 import { stepOf } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
@@ -43,6 +43,8 @@ export interface PreparedTraining extends TrainingOptions {
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
   readonly executable: CompiledStep;
+  /** How it fits into the memory. */
+  readonly plan: TrainingPlan;
 }
 
 /**
@@ -62,8 +64,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
   const plan = planTraining({ ...options, model, source });
   onPlan?.(plan);
-  const shortage = describeShortage(plan);
-  if (shortage) onNotice?.(shortage);
+  for (const limit of describeLimits(plan)) onNotice?.(limit);
   const config = withMicroBatch(asked, plan);
   backend.reserve?.(plan.estimate.activations);
   const fill = (state: Buffers): Promise<void> =>
@@ -73,5 +74,5 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const training = stepOf(config, model, options);
   const { step: executable, buffers } = await compileStep(backend, training, plan.microBatch, fill);
   const objective = objectiveOf(config, options);
-  return { ...options, config, source, split, model, objective, conditioning, buffers, executable };
+  return { ...options, config, source, split, model, objective, conditioning, buffers, executable, plan };
 }

@@ -33,11 +33,13 @@ const SHARE = 0.015;
 /** Milliseconds of waiting for a checkpoint from which on one may want to do something about it. */
 const NOTABLE_WAIT = 1000;
 
-/** Saves one checkpoint at a time. Training stops for the copy alone. */
+/** Saves one checkpoint at a time. Where the snapshot is a copy, training stops for that alone. */
 export class Saver {
   readonly #options: SaverOptions;
   #saved: LastCheckpoint | undefined;
-  #writing: { readonly step: number; readonly pace: Pace; readonly done: Promise<void> } | undefined;
+  #writing:
+    | { readonly step: number; readonly pace: Pace | undefined; readonly done: Promise<void> }
+    | undefined;
   #hasToldOfWait = false;
 
   constructor(options: SaverOptions) {
@@ -55,19 +57,21 @@ export class Saver {
   }
 
   /**
-   * Copies the state, and writes the copy while training goes on. Where that fails, a notice says so and nothing else
-   * happens. Waits for the save before, if it is still going on.
+   * Copies the state, and writes the copy while training goes on; without a copy, waits until the state is written. Where writing
+   * fails, a notice says so and nothing else happens. Waits for the save before, if it is still going on.
    */
   async begin(notes: CheckpointNotes): Promise<void> {
     await this.#makeRoom();
-    await this.#options.snapshot.take();
-    const pace = new Pace(SHARE);
+    const { snapshot } = this.#options;
+    await snapshot.take();
+    const pace = snapshot.isCopy ? new Pace(SHARE) : undefined;
     const done = this.#write(notes, pace)
       .catch((error: Error) => this.#tellFailure(notes.step, error))
       .then(() => {
         this.#writing = undefined;
       });
     this.#writing = { step: notes.step, pace, done };
+    if (!snapshot.isCopy) await done;
   }
 
   /**
@@ -82,7 +86,7 @@ export class Saver {
 
   /** Waits, now at full speed, until nothing is being written. `saved` tells what came of it. */
   async settled(): Promise<void> {
-    this.#writing?.pace.hurry();
+    this.#writing?.pace?.hurry();
     await this.#writing?.done;
   }
 

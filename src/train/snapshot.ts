@@ -30,12 +30,21 @@ function partsOf(model: Model, buffers: Buffers): Readonly<Record<CheckpointPart
   };
 }
 
-/** A copy of a training step's whole state, in memory that is allocated once: each `take` replaces the copy before it. */
+/**
+ * A training step's whole state as a checkpoint stores it: a copy, in memory that is allocated once, so that each `take` replaces
+ * the copy before it; or the buffers' own memory, which is that state until the next step runs.
+ */
 export class Snapshot {
   readonly parts: Pick<Checkpoint, CheckpointPart>;
+  /** Whether training may go on while the parts are written. */
+  readonly isCopy: boolean;
+  readonly #view: Backend['view'];
   readonly #copies = new Map<Buffer, Float32Array>();
 
-  constructor(model: Model, buffers: Buffers) {
+  /** @param view where nothing is to be copied */
+  constructor(model: Model, buffers: Buffers, view?: Backend['view']) {
+    this.isCopy = view === undefined;
+    this.#view = view;
     const { model: weights, ema, optimizer, averages } = partsOf(model, buffers);
     this.parts = {
       model: this.#store(weights),
@@ -52,13 +61,18 @@ export class Snapshot {
   #store(buffers: Buffers): StoredTensors {
     return new Map(
       [...buffers].map(([name, buffer]) => {
-        const copy = this.#copies.get(buffer) ?? new Float32Array(sizeOf(buffer.shape));
-        // Touched now: the system finds memory when it is written to first, for which no step should have to wait.
-        copy.fill(0);
-        this.#copies.set(buffer, copy);
-        return [name, { dtype: 'F32', shape: buffer.shape, data: copy }];
+        const data = this.#view?.(buffer) ?? this.#copyOf(buffer);
+        return [name, { dtype: 'F32', shape: buffer.shape, data }];
       }),
     );
+  }
+
+  #copyOf(buffer: Buffer): Float32Array {
+    const copy = this.#copies.get(buffer) ?? new Float32Array(sizeOf(buffer.shape));
+    // Touched now: the system finds memory when it is written to first, for which no step should have to wait.
+    copy.fill(0);
+    this.#copies.set(buffer, copy);
+    return copy;
   }
 }
 

@@ -51,7 +51,7 @@ export class Trainer {
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, split, checkpoint, model, buffers } = training;
+    const { config, backend, source, split, checkpoint, model, buffers, plan } = training;
     const { position, updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
     const { decayed } = config.optimizer;
@@ -79,7 +79,7 @@ export class Trainer {
     this.#position = position;
     this.#saver = new Saver({
       folder,
-      snapshot: new Snapshot(model, buffers),
+      snapshot: new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view),
       train: config.train,
       observer: { ...observer, onNotice },
       flush: () => log.sync(),

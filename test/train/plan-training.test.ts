@@ -6,11 +6,11 @@ import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import type { RunConfig } from '../../src/train/config.ts';
 import { createModel } from '../../src/train/create-model.ts';
 import { estimateMemory } from '../../src/train/memory-estimate.ts';
-import { type TrainingPlan, describeShortage, planTraining } from '../../src/train/plan-training.ts';
+import { type TrainingPlan, describeLimits, planTraining } from '../../src/train/plan-training.ts';
 import { prepareTraining } from '../../src/train/prepare.ts';
 import { resolveConfig } from '../../src/train/resolve-config.ts';
 import { bytesOf } from '../../src/program/index.ts';
-import { stripes, tinyStripes } from '../support/tiny-run.ts';
+import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 const backend = cpuBackend({ threads: 1 });
@@ -37,10 +37,10 @@ function plan(changes: Partial<RunConfig['train']>, available = GiB): TrainingPl
 }
 
 /** Bytes that training with this micro-batch takes. */
-function needed(microBatch: number): number {
+function needed(microBatch: number, savesBeside = false): number {
   const config = configOf();
-  return estimateMemory({ config, backend, model: createModel(config.model), source, microBatch, held })
-    .total;
+  const model = createModel(config.model);
+  return estimateMemory({ config, backend, model, source, microBatch, savesBeside, held }).total;
 }
 
 describe('what training will take', () => {
@@ -65,8 +65,45 @@ describe('what training will take', () => {
       onPlan: ({ estimate }) => heard.push(`${estimate.total > 0}`),
     });
     expect(heard).toEqual(['true']);
-    expect(describeShortage(plan({}, GiB))).toBeUndefined();
-    expect(describeShortage(plan({}, 2 ** 20))).toMatch(/takes about \d+ MiB .* 1 MiB are free.*microBatch/);
+    expect(describeLimits(plan({}, GiB))).toEqual([]);
+    expect(describeLimits(plan({}, 2 ** 20)).at(-1)).toMatch(
+      /takes about \d+ MiB .* 1 MiB are free.*microBatch/,
+    );
+  });
+});
+
+describe('a copy of the state, for checkpoints that are written beside training', () => {
+  const least = (needed(7, true) + 64) / 0.9;
+  it.each([undefined, 'auto'] as const)('is made where it fits, with micro-batches of %s', (microBatch) => {
+    const roomy = plan({ microBatch }, least);
+    expect(roomy).toMatchObject({ microBatch: 7, savesBeside: true });
+    const tight = plan({ microBatch }, least - 128);
+    expect(tight).toMatchObject({ microBatch: 7, savesBeside: false, estimate: { snapshot: 0 } });
+    expect(tight.estimate.total).toBe(roomy.estimate.total - roomy.estimate.checkpoint);
+    expect(describeLimits(tight)).toEqual([
+      expect.stringMatching(/^a copy of the state .*, 1 MiB, .*: steps wait/),
+    ]);
+  });
+
+  it('is made in any case by a backend whose memory the host does not see', () => {
+    const config = configOf();
+    const model = createModel(config.model);
+    const { view: _, ...hidden } = backend;
+    expect(planTraining({ config, backend: hidden, model, source, held }, 1).savesBeside).toBe(true);
+  });
+
+  it('changes nothing but the waiting: checkpoints are the same to the bit', async () => {
+    const digests = [];
+    for (const memoryMiB of [1, 'auto'] as const) {
+      const notices: string[] = [];
+      const input = { ...tinyStripes, train: { ...tinyStripes.train, memoryMiB, checkpointEvery: 5 } };
+      const runs = await temporaryFolder();
+      const onNotice = (text: string): void => void notices.push(text);
+      const { run } = await train(input, { runs, source, backend, onNotice });
+      expect(notices.some((text) => text.includes('steps wait'))).toBe(memoryMiB === 1);
+      digests.push([await checkpointDigests(run, 5), await checkpointDigests(run, 12)]);
+    }
+    expect(digests[0]).toEqual(digests[1]);
   });
 });
 

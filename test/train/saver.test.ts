@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Saver } from '../../src/train/saver.ts';
@@ -8,13 +9,14 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const names = ['w', 'ema/w', 'adamw.m/w', 'adamw.v/w'];
 const backend = referenceBackend();
 const weight = backend.allocate({ shape: [2], dtype: 'float32' });
-const buffers = new Map(['w', 'ema/w', 'adamw.m/w', 'adamw.v/w'].map((name) => [name, weight]));
+const buffers = new Map(names.map((name) => [name, weight]));
 const model = { parameters: [{ name: 'w', shape: [2], trainable: true }] } as never;
 
 /** A saver of one weight, to a folder whose saves end when the test says so. */
-function saverOf() {
+function saverOf(snapshot = new Snapshot(model, buffers)) {
   const told: string[] = [];
   const saves: { checkpoint: Checkpoint; succeed(): void; fail(problem: string): void }[] = [];
   const saver = new Saver({
@@ -28,7 +30,7 @@ function saverOf() {
           });
         }),
     },
-    snapshot: new Snapshot(model, buffers),
+    snapshot,
     train: { steps: 25, checkpointEvery: 10, keepCheckpoints: 1, keepEvery: 0 },
     observer: {
       onCheckpoint: (step, path) => told.push(`checkpoint ${step} ${path}`),
@@ -119,5 +121,36 @@ describe('a checkpoint beside training', () => {
     saves[0]!.fail('The disk is full.');
     await expect(saved).rejects.toThrow('The disk is full.');
     expect(saver.saved).toBeUndefined();
+  });
+});
+
+describe('a checkpoint without a copy', () => {
+  const cpu = cpuBackend({ threads: 1 });
+  const seen = cpu.allocate({ shape: [2], dtype: 'float32' });
+  const snapshot = new Snapshot(model, new Map(names.map((name) => [name, seen])), cpu.view);
+
+  it('is written before training goes on, from the memory of the state', async () => {
+    const { saver, saves, told } = saverOf(snapshot);
+    await seen.write(Float32Array.of(1, 2));
+    const began = saver.begin(notes(10)).then(() => told.push('training'));
+    await vi.waitUntil(() => saves.length === 1);
+    expect(saves[0]!.checkpoint.optimizer.get('adamw.m/w')!.data).toEqual(Float32Array.of(1, 2));
+    await seen.write(Float32Array.of(3, 4));
+    expect(saves[0]!.checkpoint.model.get('w')!.data).toEqual(Float32Array.of(3, 4));
+    expect(told).toEqual(['flush']);
+    saves[0]!.succeed();
+    await began;
+    expect(told).toEqual(['flush', 'checkpoint 10 at-10', 'training']);
+  });
+
+  it('that fails is told, and training goes on', async () => {
+    const { saver, saves, told } = saverOf(snapshot);
+    const began = saver.begin(notes(10));
+    await vi.waitUntil(() => saves.length === 1);
+    saves[0]!.fail('The disk is full.');
+    await began;
+    expect(told.at(-1)).toBe(
+      'The disk is full. Training goes on, and the next try is after step 20. There is no checkpoint yet.',
+    );
   });
 });

@@ -98,7 +98,7 @@ async function diagnoseWith(
     source,
   });
   const fits = checkMemory(estimate.total, free);
-  tell(fits, checkDisk(estimate.snapshot, await freeDisk(runs), config.train.keepCheckpoints));
+  tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
   tell(checkLearningRate(config), checkAverage(config));
   const samples = await checkSource(source, {
     signal,

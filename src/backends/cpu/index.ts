@@ -2,6 +2,7 @@
 import { bytesOf, lower } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import { RectiflowError, valueError } from '../../tensor/errors.ts';
+import { sizeOf } from '../../tensor/shape.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffers, Precision } from '../backend.ts';
 import { checkBuffers } from '../checks.ts';
@@ -70,6 +71,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     precision,
     describe: () => describe(native, isa, threads, precision),
     allocate: (type: TensorType) => new CpuBuffer(type, allocate(native, bytesOf(type)), machine.exclusively),
+    view: (buffer) => new Float32Array((buffer as CpuBuffer).memory, 0, sizeOf(buffer.shape)),
     lower: lowered,
     reserve: (bytes) => void machine.arena(bytes),
     compile(traced, buffers) {
