@@ -6,8 +6,13 @@ import { digestFile, syncDirectory, writeDurably } from './durable.ts';
 import type { FileDigest } from './durable.ts';
 import { parseJsonObject } from './json.ts';
 import type { Pace } from './pace.ts';
-import { readSafetensors, writeSafetensors } from './safetensors-file.ts';
-import type { StoredTensors } from './safetensors.ts';
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  readSafetensorsTensor,
+  writeSafetensors,
+} from './safetensors-file.ts';
+import type { StoredTensor, StoredTensors, TensorSlot } from './safetensors.ts';
 
 type NeededPart = 'model' | 'ema' | 'optimizer';
 export type CheckpointPart = NeededPart | 'averages';
@@ -187,6 +192,21 @@ export async function readCheckpointPart(
   part: CheckpointPart,
 ): Promise<StoredTensors> {
   return (await readSafetensors(join(saved.path, `${part}.safetensors`))).tensors;
+}
+
+/** A part of which a tensor is read when it is asked for. */
+export interface OpenPart {
+  readonly slots: ReadonlyMap<string, TensorSlot>;
+  /** @param name of one of the slots */
+  read(name: string): Promise<StoredTensor>;
+}
+
+/** For parts that are better not in memory as a whole beside what they are read for. */
+export async function openCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): Promise<OpenPart> {
+  const path = join(saved.path, `${part}.safetensors`);
+  const header = await readSafetensorsHeader(path);
+  const slots = new Map(header.slots.map((slot) => [slot.name, slot]));
+  return { slots, read: (name) => readSafetensorsTensor(path, header, slots.get(name)!) };
 }
 
 interface State {

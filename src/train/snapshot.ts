@@ -6,9 +6,9 @@ import {
   type CheckpointPart,
   type SavedCheckpoint,
   hasCheckpointPart,
-  readCheckpointPart,
+  openCheckpointPart,
 } from '../checkpoint/checkpoint.ts';
-import type { StoredTensors } from '../checkpoint/safetensors.ts';
+import type { StoredTensor, StoredTensors } from '../checkpoint/safetensors.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import type { Model } from '../models/model.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
@@ -100,10 +100,10 @@ async function restoreAverages(
   saved: SavedCheckpoint,
   onNotice: (text: string) => void,
 ): Promise<void> {
-  const stored: StoredTensors = hasCheckpointPart(saved, 'averages')
-    ? await readCheckpointPart(saved, 'averages')
-    : new Map();
-  const known = groupAverages(stored);
+  const stored = hasCheckpointPart(saved, 'averages')
+    ? await openCheckpointPart(saved, 'averages')
+    : inMemory(new Map());
+  const known = groupAverages(stored.slots);
   const restored = new Map(averages);
   for (const [name, group] of groupAverages(averages)) {
     if (known.has(name)) continue;
@@ -126,24 +126,34 @@ export async function loadWeights(
   const weights = new Map(
     model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
-  await fill(weights, stored, origin);
+  await fill(weights, inMemory(stored), origin);
   return weights;
 }
 
 async function restorePart(saved: SavedCheckpoint, part: CheckpointPart, buffers: Buffers): Promise<void> {
-  await fill(buffers, await readCheckpointPart(saved, part), join(saved.path, `${part}.safetensors`));
+  await fill(buffers, await openCheckpointPart(saved, part), join(saved.path, `${part}.safetensors`));
+}
+
+/** Tensors to fill buffers with, whose shapes are known before they are read. */
+interface Stored {
+  readonly slots: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+  read(name: string): Promise<StoredTensor>;
+}
+
+function inMemory(tensors: StoredTensors): Stored {
+  return { slots: tensors, read: async (name) => tensors.get(name)! };
 }
 
 /** @param origin the file that the tensors are from, for errors */
-async function fill(buffers: Buffers, tensors: StoredTensors, origin: string): Promise<void> {
+async function fill(buffers: Buffers, { slots, read }: Stored, origin: string): Promise<void> {
   const problems = [
     ...[...buffers].flatMap(([name, { shape }]) => {
-      const tensor = tensors.get(name);
+      const tensor = slots.get(name);
       if (tensor === undefined) return `${name} is missing`;
       if (sameShape(tensor.shape, shape)) return [];
       return `${name} has shape ${formatShape(tensor.shape)}, the model ${formatShape(shape)}`;
     }),
-    ...[...tensors.keys()].filter((name) => !buffers.has(name)).map((name) => `${name} is not of this model`),
+    ...[...slots.keys()].filter((name) => !buffers.has(name)).map((name) => `${name} is not of this model`),
   ];
   if (problems.length > 0) {
     const shown =
@@ -151,5 +161,5 @@ async function fill(buffers: Buffers, tensors: StoredTensors, origin: string): P
     const advice = 'Has config.json of the run been edited? Undo it';
     throw fileError(origin, `does not fit the model: ${shown}`, advice);
   }
-  for (const [name, buffer] of buffers) await buffer.write(toFloat32(tensors.get(name)!));
+  for (const [name, buffer] of buffers) await buffer.write(toFloat32(await read(name)));
 }
