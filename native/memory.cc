@@ -13,8 +13,9 @@ namespace {
 
 constexpr size_t kHugePage = 2u << 20;
 constexpr size_t kAlignment = 64;
-// Memory of its own from this size on, in whole huge pages: of smaller tensors too much would be left over.
+// Memory of its own from this size on. What is left behind the last whole huge page takes ordinary ones, of smaller tensors too much.
 constexpr size_t kMappedFrom = 16u << 20;
+constexpr size_t kPage = 64u << 10;  // the largest of ordinary ones
 // A part of a block below that and from this size on. What is smaller never spans many pages.
 constexpr size_t kBlockFrom = 64u << 10;
 constexpr size_t kBlock = 32u << 20;
@@ -91,7 +92,7 @@ void giveBack(void* data) {
 void* allocateAligned(size_t bytes) {
   if (bytes > SIZE_MAX / 2) return nullptr;
   const size_t padded = roundUp(bytes ? bytes : 1, kAlignment);
-  if (bytes >= kMappedFrom) return mapHuge(roundUp(bytes, kHugePage), kHugePage);
+  if (bytes >= kMappedFrom) return mapHuge(roundUp(bytes, kPage), kHugePage);
   if (bytes >= kBlockFrom) return takeFromBlocks(padded);
   void* data = nullptr;
   if (posix_memalign(&data, kAlignment, padded) != 0) return nullptr;
@@ -102,7 +103,7 @@ void* allocateAligned(size_t bytes) {
 void freeAligned(void* data, size_t bytes) {
   if (!data) return;
   if (bytes >= kMappedFrom)
-    munmap(data, roundUp(bytes, kHugePage));
+    munmap(data, roundUp(bytes, kPage));
   else if (bytes >= kBlockFrom)
     giveBack(data);
   else
