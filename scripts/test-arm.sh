@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the kernels for 64-bit ARM on an x64 machine: compiles them for it and runs their tests in an emulator. All take half an hour.
+# Tests the kernels for 64-bit ARM on an x64 machine: compiles them for it and runs their tests in an emulator, for some twenty minutes.
 #
 #   scripts/test-arm.sh [test files; by default those of ops, programs and backends]
 #
