@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { train } from '../../src/api/train.ts';
 import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import type { RunConfig } from '../../src/train/config.ts';
@@ -95,12 +95,24 @@ describe('a copy of the state, for checkpoints that are written beside training'
   it('changes nothing but the waiting: checkpoints are the same to the bit', async () => {
     const digests = [];
     for (const memoryMiB of [1, 'auto'] as const) {
-      const notices: string[] = [];
-      const input = { ...tinyStripes, train: { ...tinyStripes.train, memoryMiB, checkpointEvery: 5 } };
+      const view = vi.fn(backend.view!);
+      const told: string[] = [];
+      const input = {
+        ...tinyStripes,
+        train: { ...tinyStripes.train, memoryMiB, checkpointEvery: 5, logEvery: 1 },
+      };
       const runs = await temporaryFolder();
-      const onNotice = (text: string): void => void notices.push(text);
-      const { run } = await train(input, { runs, source, backend, onNotice });
-      expect(notices.some((text) => text.includes('steps wait'))).toBe(memoryMiB === 1);
+      const { run } = await train(input, {
+        runs,
+        source,
+        backend: { ...backend, view },
+        onNotice: (text) => void told.push(text),
+        onStep: ({ step }) => void told.push(`step ${step}`),
+        onCheckpoint: (step) => void told.push(`checkpoint ${step}`),
+      });
+      expect(view.mock.calls.length > 0).toBe(memoryMiB === 1);
+      expect(told.some((text) => text.includes('steps wait'))).toBe(memoryMiB === 1);
+      if (memoryMiB === 1) expect(told.indexOf('checkpoint 5')).toBe(told.indexOf('step 5') + 1);
       digests.push([await checkpointDigests(run, 5), await checkpointDigests(run, 12)]);
     }
     expect(digests[0]).toEqual(digests[1]);
