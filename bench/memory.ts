@@ -18,15 +18,16 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
+const parts = ['process', 'state', 'activations', 'snapshot', 'data'] as const;
 console.log(`${cpuBackend().describe()}\n`);
 const child = new URL('memory-child.js', import.meta.url).pathname;
 const rows = (positionals.length > 0 ? positionals : memoryCaseNames).map((name) => {
   const { title, estimate, peakBytes } = JSON.parse(
     execFileSync(process.execPath, [child, name], { encoding: 'utf8' }),
   ) as Memory;
-  const { total, ...parts } = estimate;
-  const sizes = [...Object.values(parts), total, peakBytes].map((bytes) => digits(bytes / 2 ** 20));
+  const { total } = estimate;
+  const listed = parts.map((part) => estimate[part]);
+  const sizes = [...listed, total, peakBytes].map((bytes) => digits(bytes / 2 ** 20));
   return [title, ...sizes, percent(total / peakBytes - 1)];
 });
-const parts = ['process', 'state', 'activations', 'snapshot', 'data'];
 console.log(markdownTable(['MiB', ...parts, 'estimated', 'measured', 'off by'], rows).join('\n'));
