@@ -4,7 +4,7 @@
   'variables': {
     # 1 where the compiler knows -mavx512bf16; scripts/build-native.mjs asks it.
     'avx512_bf16%': 0,
-    # On ARM, GCC would read operands of a register tile ahead and drive sums out of their registers for that.
+    # -fno-schedule-insns: on ARM, GCC would read operands of a register tile ahead and drive sums out of their registers for that.
     'kernel_flags': [
       '-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-fno-schedule-insns',
       '-Wno-unknown-warning-option', '-Wno-ignored-optimization-argument', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized',

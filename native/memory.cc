@@ -15,7 +15,7 @@ constexpr size_t kHugePage = 2u << 20;
 constexpr size_t kAlignment = 64;
 // Memory of its own from this size on. What is left behind the last whole huge page takes ordinary ones, of smaller tensors too much.
 constexpr size_t kMappedFrom = 16u << 20;
-constexpr size_t kPage = 64u << 10;  // the largest of ordinary ones
+constexpr size_t kPage = 64u << 10;  // whole pages, where ordinary ones have 4, 16 or 64 KiB
 // A part of a block below that and from this size on. What is smaller never spans many pages.
 constexpr size_t kBlockFrom = 64u << 10;
 constexpr size_t kBlock = 32u << 20;
