@@ -85,11 +85,11 @@ export class SampleReader {
   }
 
   #checkLabel(index: number, annotation: Annotation): Annotation {
-    const { name, classes, describe } = this.#source;
+    const { name, classes } = this.#source;
     if (classes === undefined) return annotation;
     const { label } = annotation;
     if (label !== undefined && Number.isInteger(label) && label >= 0 && label < classes) return annotation;
-    const problem = `${describe?.(index) ?? `sample ${index}`} has label ${label}, outside of [0, ${classes})`;
+    const problem = `${this.#source.describe?.(index) ?? `sample ${index}`} has label ${label}, outside of [0, ${classes})`;
     throw dataError(name, problem, 'Correct the label, or the number of classes');
   }
 }

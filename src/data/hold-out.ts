@@ -1,6 +1,7 @@
 import { dataError } from '../tensor/errors.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { epochOrder } from './sampler.ts';
+import { selectSamples } from './source-view.ts';
 import type { Source, SourceFacts } from './source.ts';
 
 /** A set, without some of its samples. */
@@ -20,10 +21,12 @@ export interface HeldOutSplit {
 export function holdOut(source: Source, count: number, seed: number): HeldOutSplit {
   checkHeldOut(source, count);
   const order = epochOrder(source.count, seed, 0, streams.heldOut);
+  const subset = (indices: Uint32Array): Source =>
+    selectSamples(source, indices.length, (index) => indices[index]!);
   return {
-    trained: subset(source, order.slice(count).toSorted()),
-    heldOut: subset(source, order.slice(0, count)),
-    seen: subset(source, order.slice(count, 2 * count)),
+    trained: subset(order.slice(count).toSorted()),
+    heldOut: subset(order.slice(0, count)),
+    seen: subset(order.slice(count, 2 * count)),
   };
 }
 
@@ -32,15 +35,4 @@ export function checkHeldOut({ name, count: samples }: SourceFacts, count: numbe
   if (2 * count <= samples) return;
   const problem = `has ${samples} samples, of which heldOut.count keeps ${count} out of training`;
   throw dataError(name, problem, `Set heldOut.count to ${Math.floor(samples / 2)} or less`);
-}
-
-function subset(source: Source, indices: Uint32Array): Source {
-  const { caption, describe } = source;
-  return {
-    ...source,
-    count: indices.length,
-    read: (index, out, offset, key) => source.read(indices[index]!, out, offset, key),
-    ...(caption && { caption: (index: number) => caption.call(source, indices[index]!) }),
-    describe: (index) => describe?.call(source, indices[index]!) ?? `sample ${indices[index]!}`,
-  };
 }

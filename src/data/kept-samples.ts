@@ -1,5 +1,6 @@
 import { sizeOf } from '../tensor/shape.ts';
 import { toBytes, writeBytes } from './array/values.ts';
+import { membersOf } from './source-view.ts';
 import type { Annotation, ReadKey, Source } from './source.ts';
 
 /**
@@ -21,7 +22,7 @@ export function keepSamples(source: Source, bytes: number): Source {
     return annotation;
   };
   return {
-    ...source,
+    ...membersOf(source),
     read(index: number, out: Float32Array, offset: number, key: ReadKey) {
       const annotation = known[index];
       if (annotation) {

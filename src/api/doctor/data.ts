@@ -1,7 +1,7 @@
 import { checkAdvice } from '../../data/check-advice.ts';
 import { checkSamples } from '../../data/check.ts';
 import type { DataReport } from '../../data/data-report.ts';
-import { isInspectable } from '../../data/inspect.ts';
+import { selectSamples } from '../../data/source-view.ts';
 import type { Source } from '../../data/source.ts';
 import { describeRange } from '../../train/monitor/data-range.ts';
 import { isPicture } from '../../train/sample-grid.ts';
@@ -54,18 +54,5 @@ function adviceOn(report: DataReport, isWhole: boolean): readonly string[] {
 
 /** As many samples as `count`, equally far apart. */
 function spread(source: Source, count: number): Source {
-  const place = (index: number): number => Math.floor((index * source.count) / count);
-  const { name, shape, classes, classNames, captions, record } = source;
-  return {
-    name,
-    count,
-    shape,
-    ...(classes !== undefined && { classes }),
-    ...(classNames && { classNames }),
-    ...(captions !== undefined && { captions }),
-    ...(record && { record }),
-    read: (index, out, offset, key) => source.read(place(index), out, offset, key),
-    describe: (index) => source.describe?.(place(index)) ?? `sample ${place(index)}`,
-    ...(isInspectable(source) && { inspect: (index: number) => source.inspect(place(index)) }),
-  };
+  return selectSamples(source, count, (index) => Math.floor((index * source.count) / count));
 }
