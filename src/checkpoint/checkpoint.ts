@@ -1,6 +1,7 @@
-import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { digestFile, syncDirectory, writeDurably } from './durable.ts';
 import type { FileDigest } from './durable.ts';
@@ -223,7 +224,7 @@ function encodeState(state: State): string {
 }
 
 async function readState(path: string): Promise<State> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), DAMAGED, error);
   });
   const { sha256: _, ...state } = parseJsonObject(bytes, path, DAMAGED) as unknown as State & {

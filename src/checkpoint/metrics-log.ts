@@ -1,5 +1,6 @@
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { readRegularText } from './regular-file.ts';
 import { type RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 
 /** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
@@ -101,7 +102,7 @@ export class MetricsLog {
  * @returns the records, and how many lines were no records and were left out
  */
 export async function readMetrics(path: string): Promise<{ records: MetricsRecord[]; damaged: number }> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readRegularText(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   });
   const lines = text.split('\n').slice(0, -1);

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { openRegular } from './regular-file.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 
 /** One read call handles at most 2 GiB. */
@@ -12,7 +12,7 @@ const READ_BYTES = 1 << 30;
 export async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
+    file = await openRegular(path);
     return await use(file);
   } catch (error) {
     if (error instanceof RectiflowError) throw error;

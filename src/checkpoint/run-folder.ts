@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
-import { access, appendFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { access, appendFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import {
@@ -193,7 +194,7 @@ export function checkpointFolder(run: string): string {
  */
 export async function readRun(path: string): Promise<RunRecord> {
   const file = join(path, 'config.json');
-  const bytes = await readFile(file).catch(async (error: NodeJS.ErrnoException) => {
+  const bytes = await readRegular(file).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw fileError(file, systemProblem(error), 'Check the path', error);
     const siblings = await readdir(dirname(path)).catch((): string[] => []);
     const guess = siblings.includes(basename(path)) ? '' : didYouMean(basename(path), siblings);

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegularText } from '../checkpoint/regular-file.ts';
 import { writeDurably } from '../checkpoint/durable.ts';
 import type { FileDigest } from '../checkpoint/durable.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
@@ -69,7 +69,7 @@ function parseJsonNames(text: string, path: string): string[] {
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readRegularText(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw fileError(path, systemProblem(error), 'Check the file', error);

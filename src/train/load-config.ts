@@ -1,6 +1,6 @@
 // From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
-import { readFile } from 'node:fs/promises';
 import { parse as parsePath } from 'node:path';
+import { readRegularText } from '../checkpoint/regular-file.ts';
 import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
@@ -88,7 +88,7 @@ function withoutOldForm(base: Settings, over: Settings): Settings {
 }
 
 async function readSettings(path: string): Promise<Settings> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readRegularText(path).catch((error: unknown) => {
     const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR';
     const example = ` that says, of images, data: { source: folder, path: ${path}, size: 64 }`;
     const advice = `Give a recipe or the path of a config file${isFolder ? example : ''}`;

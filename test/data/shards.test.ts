@@ -135,8 +135,8 @@ describe('what is refused, with the shard and the sample', () => {
   test.each<[string, () => Promise<Members>, RegExp]>([
     [
       'no images',
-      async () => ({ 'a.npy': 'x', 'b.tif': 'x' }),
-      /a\.tar: holds no images: there are only members ending in npy, tif/,
+      async () => ({ 'a.npy': 'x', 'b.heic': 'x' }),
+      /a\.tar: holds no images: there are only members ending in npy, heic/,
     ],
     ['no members', async () => ({}), /holds no images: there are no members/],
     [

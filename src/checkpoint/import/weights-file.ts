@@ -1,7 +1,7 @@
 // Weights of other systems, in whatever file they come: PyTorch's checkpoints, safetensors, folders of diffusers.
 import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegular } from '../regular-file.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { parseJsonObject } from '../json.ts';
 import { PickleObject, type PickleValue, TorchTensor } from '../pytorch/pickle-values.ts';
@@ -56,7 +56,7 @@ async function openFolder(folder: string): Promise<WeightsFile> {
     const problem = `has no config.json beside ${folderFiles.join(' or ')}`;
     throw fileError(folder, problem, 'Give a file with weights, or the folder of a DiTTransformer2DModel');
   }
-  const bytes = await readFile(config).catch((error: unknown) => {
+  const bytes = await readRegular(config).catch((error: unknown) => {
     throw fileError(config, systemProblem(error), 'Check the path', error);
   });
   const facts = parseJsonObject(bytes, config, 'Get the folder again');

@@ -1,8 +1,8 @@
 // HDF5 files by h5wasm, with what it leaves out: errors are thrown with the name of the file and the object, and what it would
 // read wrongly without a word (filters it lacks, big-endian numbers) is refused.
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Dataset, File, Group } from 'h5wasm/node';
+import { openRegular } from '../../checkpoint/regular-file.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { LzfFile, isLzf } from './lzf.ts';
 
@@ -217,7 +217,7 @@ const SIGNATURE = '894844460d0a1a0a';
 async function checkSignature(path: string): Promise<void> {
   const head = Buffer.alloc(SIGNATURE.length / 2);
   try {
-    const file = await open(path, 'r');
+    const file = await openRegular(path);
     await file.read(head).finally(() => file.close());
   } catch (error) {
     throw fileError(path, systemProblem(error), 'Check the path', error);

@@ -2,17 +2,9 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { listSome } from '../list-some.ts';
+import { IMAGE_ENDINGS } from './formats.ts';
 
-const IMAGES: ReadonlySet<string> = new Set([
-  '.jpg',
-  '.jpeg',
-  '.png',
-  '.webp',
-  '.avif',
-  '.gif',
-  '.tif',
-  '.tiff',
-]);
+const IMAGES: ReadonlySet<string> = new Set(IMAGE_ENDINGS.map((ending) => `.${ending}`));
 
 /** Paths relative to the folder, with slashes, in the order of their names. Hidden files are left out. */
 export interface FolderFiles {

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { createInterface } from 'node:readline';
+import { checkRegular, readRegularText } from '../../checkpoint/regular-file.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { parseCsv } from '../csv.ts';
 
@@ -44,7 +44,7 @@ export async function readMetadata(folder: string, name: string): Promise<Map<st
 
 async function* csvRows(path: string): AsyncGenerator<Row, void, void> {
   let header: readonly string[] | undefined;
-  for (const { line, fields } of parseCsv(await readFile(path, 'utf8'), path)) {
+  for (const { line, fields } of parseCsv(await readRegularText(path), path)) {
     if (header === undefined) {
       header = fields;
       if (!header.includes('file_name')) {
@@ -63,6 +63,7 @@ async function* csvRows(path: string): AsyncGenerator<Row, void, void> {
 
 async function* jsonRows(path: string): AsyncGenerator<Row, void, void> {
   let line = 0;
+  await checkRegular(path);
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
     line++;
     if (text.trim() === '') continue;

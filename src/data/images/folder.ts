@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegular } from '../../checkpoint/regular-file.ts';
 import { dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { listSome } from '../list-some.ts';
 import type { FolderData } from '../settings.ts';
@@ -62,7 +62,7 @@ export async function openFolder(data: FolderData): Promise<Source> {
 }
 
 async function readImage(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: unknown) => {
+  return readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Put it back, or start again without it', error);
   });
 }
@@ -125,7 +125,7 @@ function textCaptions({ path, condition }: FolderData, { images, texts }: Folder
 }
 
 async function readCaption(path: string): Promise<string> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Put it back', error);
   });
   let caption: string;

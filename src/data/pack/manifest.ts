@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readRegular } from '../../checkpoint/regular-file.ts';
 import { parseJsonObject } from '../../checkpoint/json.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 
@@ -67,7 +67,7 @@ const schema: z.ZodType<Manifest> = z.object({
  */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST);
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw isMissing
       ? fileError(

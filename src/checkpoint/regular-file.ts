@@ -1,0 +1,43 @@
+import { open, readFile, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+
+/**
+ * Refuses what is there but is no regular file, before it is opened: a pipe is waited for without end, a device may never end.
+ * @throws as the operating system does, with the problem in words as its message, so that `systemProblem` tells it
+ */
+export async function checkRegular(path: string): Promise<void> {
+  const found = await stat(path);
+  if (found.isFile()) return;
+  const code = found.isDirectory() ? 'EISDIR' : 'EINVAL';
+  let kind = 'folder';
+  if (found.isFIFO()) kind = 'named pipe';
+  else if (found.isSocket()) kind = 'socket';
+  else if (found.isCharacterDevice() || found.isBlockDevice()) kind = 'device';
+  throw Object.assign(new Error(`is a ${kind}, not a regular file`), { code, path, syscall: 'open' });
+}
+
+/**
+ * Opens a file to read whose name comes from outside: from a config, a command, a listing.
+ * @throws as `checkRegular` and the operating system do
+ */
+export async function openRegular(path: string): Promise<FileHandle> {
+  await checkRegular(path);
+  return open(path, 'r');
+}
+
+/**
+ * All bytes of a file whose name comes from outside.
+ * @throws as `checkRegular` and the operating system do
+ */
+export async function readRegular(path: string): Promise<Buffer> {
+  await checkRegular(path);
+  return readFile(path);
+}
+
+/**
+ * The same as text in UTF-8.
+ * @throws as `checkRegular` and the operating system do
+ */
+export async function readRegularText(path: string): Promise<string> {
+  return (await readRegular(path)).toString('utf8');
+}

@@ -1,0 +1,48 @@
+import { type UnreadFormat, UNREAD_FORMATS, ftyp } from './unread-formats.ts';
+
+/** Endings of files that are read as images, in lower case. What such a file holds is told by its first bytes. */
+export const IMAGE_ENDINGS: readonly string[] = [
+  'jpg',
+  'jpeg',
+  'jpe',
+  'jfif',
+  'png',
+  'apng',
+  'webp',
+  'avif',
+  'gif',
+  'tif',
+  'tiff',
+];
+
+/** Formats that are read. */
+export type ReadFormat = 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff';
+
+/** How their files begin, as in `UnreadFormat`. */
+const STARTS: Readonly<Record<ReadFormat, readonly string[]>> = {
+  jpeg: ['\xff\xd8\xff'],
+  png: ['\x89PNG\r\n\x1a\n'],
+  gif: ['GIF87a', 'GIF89a'],
+  webp: ['RIFF????WEBP'],
+  avif: ftyp('avif', 'avis', 'mif1', 'msf1'),
+  // The last two have offsets of 64 bits.
+  tiff: ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'],
+};
+
+/**
+ * What a file is by its first bytes, whatever its name says.
+ * @returns a format that is read, one that is known and not read, or undefined
+ */
+export function formatOfBytes(bytes: Uint8Array): ReadFormat | UnreadFormat | undefined {
+  const begins = (start: string): boolean => {
+    if (start.length > bytes.length) return false;
+    for (let i = 0; i < start.length; i++)
+      if (start[i] !== '?' && start.charCodeAt(i) !== bytes[i]) return false;
+    return true;
+  };
+  // The raw format of a camera may look like a TIFF, so it is asked for first.
+  return (
+    UNREAD_FORMATS.find(({ starts }) => starts?.some(begins)) ??
+    (Object.keys(STARTS) as ReadFormat[]).find((format) => STARTS[format].some(begins))
+  );
+}
