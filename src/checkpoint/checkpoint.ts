@@ -159,9 +159,11 @@ export async function latestCheckpoint(
   }
   if (problems.length === 0)
     throw runError(folder, 'there is no checkpoint yet', 'Train until the first one is saved');
-  const list = problems.map(({ message }) => `\n  ${message}`).join('');
-  const advice = 'Restore one from a backup, or train again.';
-  throw new RectiflowError('run', `${folder}: no checkpoint is intact:${list}\n${advice}`);
+  throw new RectiflowError('run', [
+    `${folder}: no checkpoint is intact:`,
+    ...problems.map(({ message }) => `  ${message}`),
+    'Restore one from a backup, or train again.',
+  ]);
 }
 
 /** @throws RectiflowError naming the file that is missing, truncated or changed */

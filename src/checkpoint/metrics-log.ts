@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { readRegularText } from './regular-file.ts';
 import { type RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
+import { printableJson } from '../tensor/printable.ts';
 
 /** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
 export interface MetricsRecord {
@@ -133,7 +134,7 @@ function parseRecord(line: string): MetricsRecord | undefined {
 
 /** A record as a line. */
 export function formatRecord(record: MetricsRecord): string {
-  return `${JSON.stringify(record, nameNonFinite)}\n`;
+  return `${printableJson(record, nameNonFinite)}\n`;
 }
 
 function nameNonFinite(_: string, value: unknown): unknown {

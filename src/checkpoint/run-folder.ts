@@ -4,6 +4,7 @@ import { access, appendFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
+import { printable } from '../tensor/printable.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import {
   latestCheckpoint,
@@ -147,7 +148,7 @@ export class RunFolder {
   /** Keeps a sentence that the user was told, for who looks later. */
   note(step: number, text: string): void {
     try {
-      appendFileSync(join(this.path, 'notices.log'), `step ${step}: ${text}\n`);
+      appendFileSync(join(this.path, 'notices.log'), `step ${step}: ${printable(text)}\n`);
     } catch {
       // A full disk ends no run for the sake of a notice.
     }

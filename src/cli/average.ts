@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { formatInteger } from './format.ts';
 import { numberFrom0, wholeNumber } from './options.ts';
 import { findRun, shellWord, shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -36,13 +37,13 @@ Examples:
       await runTask(async ({ onNotice }) => {
         const { averageRun } = await import('../api/average.ts');
         const { path, step, error } = await averageRun(findRun(given), { ...options, to: out, onNotice });
-        console.log(
+        print(
           `The average of length ${options.length} at step ${formatInteger(step)}, its profile met within ${(100 * error).toFixed(2)} %`,
         );
-        console.log(`Written: ${shortPath(path)}`);
+        print(`Written: ${shortPath(path)}`);
         const at = options.checkpoint === undefined ? '' : ` --checkpoint ${options.checkpoint}`;
         const run = shellWord(shortPath(findRun(given)));
-        console.log(`Make samples:  npx rectiflow sample ${run} --ema-length ${options.length}${at}`);
+        print(`Make samples:  npx rectiflow sample ${run} --ema-length ${options.length}${at}`);
       });
     });
 }

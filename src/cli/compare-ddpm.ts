@@ -3,6 +3,7 @@ import type { CompareObjectivesOptions, ObjectiveComparison } from '../api/compa
 import { formatInteger, formatTable, formatValue } from './format.ts';
 import { collect, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { Progress } from './progress.ts';
 import { type Task, runTask } from './task.ts';
 
@@ -47,7 +48,7 @@ Examples:
           compareObjectives(config, { ...observer, origin, count, signal: task.signal }),
         );
         task.clear();
-        console.log(['', ...comparisonLines(compared)].join('\n'));
+        print('', ...comparisonLines(compared));
       });
     });
 }
@@ -63,7 +64,7 @@ async function showTrainings<T>(
   const say = (text: string): void => {
     clear();
     if (progress) progress.say(text);
-    else console.log(text);
+    else print(text);
   };
   signal.addEventListener('abort', () => say('Stopping. Press Ctrl-C again to leave at once.'));
   try {

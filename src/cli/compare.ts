@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import type { ExpressionComparison } from '../api/compare.ts';
 import { compareDdpmCommand } from './compare-ddpm.ts';
-import { formatInteger } from './format.ts';
+import { formatInteger, padShown, shownWidth } from './format.ts';
 import { finiteNumber, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -41,17 +42,16 @@ export function compareCommand(): Command {
         const file = plot ?? join(run, 'cells.svg');
         await mkdir(dirname(file), { recursive: true });
         await writeFile(file, comparison.plot);
-        console.log(comparisonLines(comparison).join('\n'));
-        console.log(`Look at ${shortPath(file)}`);
+        print(...comparisonLines(comparison), `Look at ${shortPath(file)}`);
       });
     });
 }
 
 /** A line for each class: correlations with the cells held out, and shares of zeros in per cent. */
 export function comparisonLines({ classes, step }: ExpressionComparison): string[] {
-  const width = classes.reduce((longest, { name }) => Math.max(longest, name.length), 5);
+  const width = classes.reduce((longest, { name }) => Math.max(longest, shownWidth(name)), 5);
   const line = (name: string, columns: readonly string[]): string =>
-    name.padEnd(width) + columns.map((column) => column.padStart(13)).join('');
+    padShown(name, width) + columns.map((column) => column.padStart(13)).join('');
   return [
     `step ${formatInteger(step)}`,
     line('', ['cells', 'cells', 'correlation', '', '% zeros', '', '']),

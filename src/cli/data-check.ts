@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { printableJson } from '../tensor/printable.ts';
 import { dataCommandOf } from './data-command.ts';
 import { reportLines } from './data-report-view.ts';
 import { formatInteger } from './format.ts';
+import { linesOf, writeLines } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -38,7 +40,7 @@ Examples:
             show(`reading ${formatInteger(done)} of ${formatInteger(total)} samples`),
         });
         clear();
-        console.log(json ? JSON.stringify(report, null, 2) : reportLines(report).join('\n'));
+        writeLines(process.stdout, json ? linesOf(printableJson(report, undefined, 2)) : reportLines(report));
         if (report.unreadable.count > 0) process.exitCode = 1;
       });
     });

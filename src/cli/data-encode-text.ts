@@ -3,6 +3,7 @@ import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
 import { collect, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
+import { linesOf, print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -59,14 +60,13 @@ Example:
         });
         clear();
         const { stringify } = await import('yaml');
-        const lines = [
+        print(
           `${formatInteger(count)} captions, the empty one among them: ${shortPath(to)}`,
           '',
           'To train with them, put this into the config:',
           '',
-          stringify({ model: { text: { embeddings: shortPath(to), length: options.length } } }).trimEnd(),
-        ];
-        console.log(lines.join('\n'));
+          ...linesOf(stringify({ model: { text: { embeddings: shortPath(to), length: options.length } } })),
+        );
       });
     });
 }

@@ -2,6 +2,7 @@ import { Argument, Command } from 'commander';
 import { dataSets, getData } from '../data/get-data.ts';
 import { recipes } from '../recipes/index.ts';
 import { formatBytes, formatInteger } from './format.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 export function dataGetCommand(): Command {
@@ -20,8 +21,8 @@ export function dataGetCommand(): Command {
         });
         clear();
         const state = wasThere ? 'were here already' : 'are here now';
-        console.log(`${formatInteger(count)} samples to train on ${state}: ${folder}`);
-        console.log(Object.hasOwn(recipes, name) ? `Train on them:  npx rectiflow train ${name}` : next);
+        print(`${formatInteger(count)} samples to train on ${state}: ${folder}`);
+        print(Object.hasOwn(recipes, name) ? `Train on them:  npx rectiflow train ${name}` : next);
       });
     });
 }

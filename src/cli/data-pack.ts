@@ -4,6 +4,7 @@ import { dataCommandOf } from './data-command.ts';
 import { formatBytes, formatInteger } from './format.ts';
 import { wholeNumber } from './options.ts';
 import { shellWord, shortPath } from './paths.ts';
+import { linesOf, print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -56,7 +57,7 @@ Examples:
             show(`packing ${formatInteger(done)} of ${formatInteger(total)} samples`),
         });
         clear();
-        console.log((await packedLines(shortPath(to), manifest)).join('\n'));
+        print(...(await packedLines(shortPath(to), manifest)));
       });
     });
 }
@@ -83,7 +84,8 @@ export async function packedLines(
     '',
     'To train on them, put this into a config:',
     '',
-    stringify({ data }),
+    ...linesOf(stringify({ data })),
+    '',
     `Compare the files with their checksums:  npx rectiflow data verify ${shellWord(folder)}`,
   ];
 }

@@ -3,6 +3,7 @@ import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
 import { wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -41,16 +42,14 @@ Examples:
         const { config, origin } = await loadConfig(target, set);
         const preview = await previewData(config, out, { origin, count, epoch, signal, onNotice });
         const { count: drawn, latentChannels } = preview;
-        console.log(
-          `${formatInteger(drawn)} ${drawn === 1 ? 'sample' : 'samples'}, the first of epoch ${epoch}`,
-        );
+        print(`${formatInteger(drawn)} ${drawn === 1 ? 'sample' : 'samples'}, the first of epoch ${epoch}`);
         if (latentChannels !== undefined) {
           const channels = latentChannels === 1 ? 'channel' : `${latentChannels} channels`;
-          console.log(
+          print(
             `These are latents: drawn are the first ${channels}, each from its least to its largest value.`,
           );
         }
-        console.log(`Look at ${shortPath(out)}`);
+        print(`Look at ${shortPath(out)}`);
       });
     });
 }

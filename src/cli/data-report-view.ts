@@ -1,6 +1,6 @@
 // A report on data, as people read it.
 import type { DataReport, Tally } from '../data/data-report.ts';
-import { formatInteger, formatValue } from './format.ts';
+import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
 
 const BAR = 24;
 /** Of the parts of a report; what follows a title on the lines below it is as far in. */
@@ -49,11 +49,11 @@ function part(title: string, lines: readonly string[]): string[] {
 function bars(tallies: readonly Tally[]): string[] {
   const [only] = tallies;
   if (only && tallies.length === 1) return [`${only.name}: all ${formatInteger(only.count)}`];
-  const widest = Math.max(...tallies.map(({ name }) => name.length));
+  const widest = Math.max(...tallies.map(({ name }) => shownWidth(name)));
   const most = Math.max(...tallies.map(({ count }) => count));
   return tallies.map(({ name, count }) => {
     const length = count === 0 ? 0 : Math.max(1, Math.round((BAR * count) / most));
-    return `${name.padEnd(widest)}  ${'█'.repeat(length).padEnd(BAR)}  ${formatInteger(count)}`;
+    return `${padShown(name, widest)}  ${'█'.repeat(length).padEnd(BAR)}  ${formatInteger(count)}`;
   });
 }
 

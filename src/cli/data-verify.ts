@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { formatBytes, formatInteger } from './format.ts';
 import { shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 export function dataVerifyCommand(): Command {
@@ -17,7 +18,7 @@ export function dataVerifyCommand(): Command {
         });
         clear();
         const total = `${formatInteger(count)} samples in ${files.length} ${files.length === 1 ? 'file' : 'files'}`;
-        console.log(`${shortPath(folder)}: ${total}, as they were packed`);
+        print(`${shortPath(folder)}: ${total}, as they were packed`);
       });
     });
 }

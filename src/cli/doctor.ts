@@ -3,6 +3,7 @@ import type { Check } from '../api/doctor/check.ts';
 import { formatInteger } from './format.ts';
 import { collect } from './options.ts';
 import { shellWord } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 const marks: Readonly<Record<Check['status'], string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
@@ -36,18 +37,18 @@ Examples:
             show(`${what}: ${formatInteger(done)} of ${formatInteger(total)}`),
           onCheck: ({ name, status, text }) => {
             clear();
-            console.log(`${marks[status]}  ${name.padEnd(13)}  ${text}`);
+            print(`${marks[status]}  ${name.padEnd(13)}  ${text}`);
           },
         });
         clear();
         const failed = checks.filter(({ status }) => status === 'fail').length;
         if (failed > 0) {
           process.exitCode = 1;
-          console.log(`\n${failed} ${failed === 1 ? 'check' : 'checks'} failed: training would get nowhere.`);
+          print('', `${failed} ${failed === 1 ? 'check' : 'checks'} failed: training would get nowhere.`);
           return;
         }
         const args = [target, ...set.flatMap((setting) => ['--set', setting])];
-        console.log(`\nNo check failed. Train it:  npx rectiflow train ${args.map(shellWord).join(' ')}`);
+        print('', `No check failed. Train it:  npx rectiflow train ${args.map(shellWord).join(' ')}`);
       });
     });
 }

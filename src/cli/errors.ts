@@ -1,5 +1,7 @@
+import { inspect } from 'node:util';
 import { version } from '../checkpoint/machine.ts';
 import { RectiflowError } from '../tensor/errors.ts';
+import { linesOf, printError } from './print.ts';
 
 /**
  * Prints what went wrong: one message where the user can do something about it, everything there is where only we can.
@@ -7,12 +9,13 @@ import { RectiflowError } from '../tensor/errors.ts';
  */
 export function reportError(error: unknown): number {
   if (error instanceof RectiflowError && error.code !== 'internal') {
-    console.error(`error: ${error.message}`);
+    printError(...linesOf(`error: ${error.message}`));
     return 1;
   }
-  console.error(error);
-  console.error(
-    `\nThis is a bug in rectiflow ${version}. Please report it, with the lines above and the command that you gave.`,
+  printError(
+    ...linesOf(inspect(error)),
+    '',
+    `This is a bug in rectiflow ${version}. Please report it, with the lines above and the command that you gave.`,
   );
   return 1;
 }

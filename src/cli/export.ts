@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { type ExportLayout, exportLayouts } from '../api/export/layouts.ts';
 import { numberFrom0, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -44,7 +45,7 @@ Examples:
       await runTask(async ({ onNotice }) => {
         const { exportRun } = await import('../api/export/run.ts');
         await exportRun(findRun(given), { ...options, onNotice });
-        console.log(`Written: ${shortPath(options.to)}`);
+        print(`Written: ${shortPath(options.to)}`);
       });
     });
 }

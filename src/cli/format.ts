@@ -1,4 +1,5 @@
-// Numbers as people read them.
+// Numbers and tables as people read them.
+import { printable } from '../tensor/printable.ts';
 
 const thousands = ['', 'thousand', 'million', 'billion'] as const;
 const bytePrefixes = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
@@ -46,15 +47,36 @@ export function formatDuration(seconds: number): string {
 /** Lines of a table, columns aligned to the right but for the first. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const widths = rows.reduce<number[]>(
-    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)),
+    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, shownWidth(cell))),
     [],
   );
   return rows.map((row) =>
     row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .map((cell, i) => padShown(cell, widths[i]!, i === 0 ? 'end' : 'start'))
       .join('   ')
       .trimEnd(),
   );
+}
+
+const graphemes = new Intl.Segmenter();
+/** What terminals draw over two columns. */
+const wide =
+  /^(?![\uff61-\uffdc])[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
+
+/** How many columns of a terminal a text takes when it is printed. */
+export function shownWidth(text: string): number {
+  const shown = printable(text);
+  if (/^[ -~]*$/.test(shown)) return shown.length;
+  return Array.from(graphemes.segment(shown)).reduce(
+    (sum, { segment }) => sum + (wide.test(segment) ? 2 : 1),
+    0,
+  );
+}
+
+/** Text as it is printed, filled up with spaces to so many columns. @param at where they are added */
+export function padShown(text: string, width: number, at: 'start' | 'end' = 'end'): string {
+  const spaces = ' '.repeat(Math.max(0, width - shownWidth(text)));
+  return at === 'end' ? printable(text) + spaces : spaces + printable(text);
 }
 
 function scaled(value: number, base: number, units: readonly string[]): string {

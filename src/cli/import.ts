@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { type ConventionName, conventions } from '../api/import/conventions.ts';
 import { finiteNumber, imageSides, wholeNumber } from './options.ts';
 import { shellWord, shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -75,9 +76,9 @@ Examples:
           onNotice,
         });
         clear();
-        console.log(`The weights are in ${shortPath(run)}`);
-        console.log(`Make samples:  npx rectiflow sample ${shellWord(run)}`);
-        if (loaded) console.log(`Train on:  npx rectiflow resume ${shellWord(run)}`);
+        print(`The weights are in ${shortPath(run)}`);
+        print(`Make samples:  npx rectiflow sample ${shellWord(run)}`);
+        if (loaded) print(`Train on:  npx rectiflow resume ${shellWord(run)}`);
       });
     });
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { InfoOptions } from './info-model.ts';
 import { imageSides, wholeNumber } from './options.ts';
 import { findRun } from './paths.ts';
+import { print } from './print.ts';
 
 export function infoCommand(): Command {
   return new Command('info')
@@ -27,6 +28,6 @@ Examples:
       const lines = target.startsWith('DiT-')
         ? (await import('./info-model.ts')).describeModel(target, options)
         : await (await import('./info-run.ts')).describeRun(findRun(target));
-      console.log(lines.join('\n'));
+      print(...lines);
     });
 }

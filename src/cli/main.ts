@@ -10,6 +10,7 @@ import { reportError } from './errors.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
+import { commanderOutput } from './print.ts';
 import { replayCommand } from './replay.ts';
 import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
@@ -23,6 +24,7 @@ const program = new Command('rectiflow')
   .helpCommand('help [command]', 'show help for a command')
   // `compare` and `compare ddpm` have options of the same names.
   .enablePositionalOptions()
+  .configureOutput(commanderOutput)
   .showHelpAfterError('(add --help for all options)')
   .addHelpText(
     'after',

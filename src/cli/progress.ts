@@ -1,11 +1,6 @@
 import type { StepMetrics } from '../train/metrics.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
-
-/** Where progress is shown: a terminal, or a file or pipe, which gets whole lines only. */
-export type Output = Pick<NodeJS.WriteStream, 'write'> & {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-};
+import { type Output, redraw, writeLines } from './print.ts';
 
 export interface ProgressOptions {
   readonly output: Output;
@@ -20,7 +15,6 @@ const redrawIntervalMs = 50;
 const barWidth = 24;
 /** The share of the time that steps wait for data from which on one may want to do something about it. */
 const notableWait = 0.05;
-const clearLine = '\r\u001b[K';
 
 /** Shows how training goes: a bar on a terminal, else a line now and then. */
 export class Progress {
@@ -47,18 +41,20 @@ export class Progress {
     const parts = this.#describe(metrics);
     if (isTTY) {
       this.#line = fit([this.#bar(metrics.step), count, ...parts], columns);
-      this.#output.write(clearLine + this.#line);
-    } else this.#output.write(`step ${count}  ${parts.join('  ')}\n`);
+      redraw(this.#output, this.#line);
+    } else writeLines(this.#output, [`step ${count}  ${parts.join('  ')}`]);
   }
 
   /** Prints a line of its own, above the bar. */
   say(text: string): void {
-    this.#output.write(`${this.#line === '' ? '' : clearLine}${text}\n${this.#line}`);
+    if (this.#line !== '') redraw(this.#output);
+    writeLines(this.#output, [text]);
+    if (this.#line !== '') redraw(this.#output, this.#line);
   }
 
   /** Leaves the bar as it is and goes to the next line. */
   end(): void {
-    if (this.#line !== '') this.#output.write('\n');
+    if (this.#line !== '') writeLines(this.#output, ['']);
     this.#line = '';
   }
 

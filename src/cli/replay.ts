@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { formatInteger } from './format.ts';
 import { findRun } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 export function replayCommand(): Command {
@@ -22,21 +23,17 @@ export function replayCommand(): Command {
           onProgress: (step, end) => show(`step ${formatInteger(step)} of ${formatInteger(end)}`),
           onCompared: ({ step, logged, replayed, isEqual }) => {
             clear();
-            console.log(
-              `step ${formatInteger(step)}  loss ${logged}${isEqual ? '' : `, and now ${replayed}`}`,
-            );
+            print(`step ${formatInteger(step)}  loss ${logged}${isEqual ? '' : `, and now ${replayed}`}`);
           },
         });
         clear();
         const different = steps.filter(({ isEqual }) => !isEqual);
         const equal = steps.length - different.length;
-        console.log(
-          `${formatInteger(equal)} of ${formatInteger(steps.length)} logged losses are equal to the bit`,
-        );
+        print(`${formatInteger(equal)} of ${formatInteger(steps.length)} logged losses are equal to the bit`);
         const [earliest] = different;
         if (earliest === undefined) return;
         const { step, logged, replayed } = earliest;
-        console.log(`The first that differs: step ${formatInteger(step)}, logged ${logged}, now ${replayed}`);
+        print(`The first that differs: step ${formatInteger(step)}, logged ${logged}, now ${replayed}`);
         process.exitCode = 1;
       });
     });

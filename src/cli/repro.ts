@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { formatInteger } from './format.ts';
 import { findRun, shellWord, shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 export function reproCommand(): Command {
@@ -46,10 +47,10 @@ Examples:
           onNotice(`the config has absolute paths, which the file has too: ${absolutePaths.join(', ')}`);
         if (data && data.digested < data.count) {
           const share = `${formatInteger(data.digested)} of ${formatInteger(data.count)} samples`;
-          console.log(`The digest of the data is of ${share}, spread evenly.`);
+          print(`The digest of the data is of ${share}, spread evenly.`);
         }
-        console.log(`Written: ${shortPath(file)}`);
-        console.log(`Train it anew:  npx rectiflow train ${shellWord(shortPath(file))}`);
+        print(`Written: ${shortPath(file)}`);
+        print(`Train it anew:  npx rectiflow train ${shellWord(shortPath(file))}`);
       });
     });
 }

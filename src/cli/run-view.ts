@@ -8,7 +8,8 @@ import type { TrainingPlan } from '../train/plan-training.ts';
 import { interruptible } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
-import { type Output, Progress } from './progress.ts';
+import { print } from './print.ts';
+import { Progress } from './progress.ts';
 
 /**
  * Runs a training with progress, files and the next command shown on standard output.
@@ -17,11 +18,10 @@ import { type Output, Progress } from './progress.ts';
 export async function showRun(
   start: (options: TrainObserver & { signal: AbortSignal }) => Promise<TrainResult>,
 ): Promise<void> {
-  const output: Output = process.stdout;
   let progress: Progress | undefined;
   const say = (text: string): void => {
     if (progress) progress.say(text);
-    else output.write(`${text}\n`);
+    else print(text);
   };
   let folder: string | undefined;
   const interrupt = interruptible(
@@ -41,13 +41,13 @@ export async function showRun(
         say(`data     ${data}, ${formatInteger(samples)} samples`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
-        progress = new Progress({ output, steps });
+        progress = new Progress({ output: process.stdout, steps });
       },
       onStep: (metrics) => progress?.update(metrics),
       onSamples: (_, path) => say(`samples  ${shortPath(path)}`),
     });
     progress?.end();
-    output.write(`${describeEnd(result).join('\n')}\n`);
+    print(...describeEnd(result));
     process.exitCode = result.finished ? 0 : interrupt.exitCode();
   } finally {
     progress?.end();

@@ -5,6 +5,7 @@ import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
 import { collect, finiteNumber, labelList, numberFrom0, timeInterval, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
+import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
@@ -131,10 +132,10 @@ Examples:
         });
         const { count, view } = await writeSamples(folder, samples);
         clear();
-        console.log(
+        print(
           `${formatInteger(count)} ${count === 1 ? 'sample' : 'samples'} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
         );
-        console.log(`Look at ${shortPath(view)}`);
+        print(`Look at ${shortPath(view)}`);
       });
     });
 }

@@ -1,5 +1,6 @@
 // A command that takes a while: Ctrl-C stops it, and a terminal shows how far it is.
 import { interruptible } from './interrupt.ts';
+import { printError, redraw } from './print.ts';
 
 export interface Task {
   /** Aborted by Ctrl-C. */
@@ -11,7 +12,6 @@ export interface Task {
   clear(): void;
 }
 
-const clearLine = '\r\u001b[K';
 /** A terminal that is written to for every sample would slow them. */
 const redrawIntervalMs = 50;
 
@@ -21,7 +21,7 @@ export async function runTask(work: (task: Task) => Promise<void>): Promise<void
   const { stderr } = process;
   let shown = -Infinity;
   const clear = (): void => {
-    if (shown > -Infinity) stderr.write(clearLine);
+    if (shown > -Infinity) redraw(stderr);
     shown = -Infinity;
   };
   try {
@@ -29,11 +29,11 @@ export async function runTask(work: (task: Task) => Promise<void>): Promise<void
       signal: interrupt.signal,
       onNotice(text) {
         clear();
-        console.error(`note: ${text}`);
+        printError(`note: ${text}`);
       },
       show(text) {
         if (!stderr.isTTY || performance.now() - shown < redrawIntervalMs) return;
-        stderr.write(clearLine + text.slice(0, stderr.columns - 1));
+        redraw(stderr, text);
         shown = performance.now();
       },
       clear,

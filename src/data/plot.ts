@@ -1,4 +1,5 @@
 // Plots as SVG files: logarithmic axes, lines with dots, and colours that can be read on white and on dark pages.
+import { printable } from '../tensor/printable.ts';
 
 export interface Series {
   readonly label: string;
@@ -48,7 +49,9 @@ export function ticks(values: readonly number[]): number[] {
     .filter((tick) => tick >= low * 0.95 && tick <= high * 1.05);
 }
 
-export const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+/** Text within SVG, which may hold no control characters. */
+export const escape = (text: string): string =>
+  printable(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 export const px = (value: number): string => value.toFixed(1);
 
 /** Lines on two logarithmic axes: all numbers are above 0. */

@@ -1,3 +1,4 @@
+import { printable } from '../tensor/printable.ts';
 import { type Credentials, redact } from './secrets.ts';
 
 /** A request that was not answered, or not as it should be. No secret is in its message. */
@@ -61,9 +62,9 @@ export class Http {
     );
   }
 
-  /** An error without our secrets, which an answer may repeat. */
+  /** An error without our secrets, which an answer may repeat, and without what a terminal would obey. */
   problem(message: string, status?: number): RequestError {
-    return new RequestError(redact(message, this.#credentials.secrets), status);
+    return new RequestError(printable(redact(message, this.#credentials.secrets)), status);
   }
 
   /** The cut comes last: half a secret would not be recognised. */

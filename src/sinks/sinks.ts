@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { printable } from '../tensor/printable.ts';
 import { BoundedQueue } from './bounded-queue.ts';
 import { type Histogram, histogramOf } from './histogram.ts';
 import type { MetricSink, RunOutcome, SinkStart } from './metric-sink.ts';
@@ -51,7 +52,8 @@ export class Sinks {
   }
 
   notice(step: number, text: string): void {
-    this.#each((sink) => sink.notice?.(step, text));
+    const line = printable(text);
+    this.#each((sink) => sink.notice?.(step, line));
   }
 
   /** Flushes to the disk what has to be there before a checkpoint. */

@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** The kinds of error that reach a user; each has its own builder below or beside the code that throws it. */
 export type ErrorCode =
   | 'shape'
@@ -15,8 +17,13 @@ export type ErrorCode =
 export class RectiflowError extends Error {
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  /**
+   * @param message its lines, where there are several: names may hold anything, so that what would break or change a line within
+   * one of them is shown escaped
+   */
+  constructor(code: ErrorCode, message: string | readonly string[], options?: ErrorOptions) {
+    const lines = typeof message === 'string' ? [message] : message;
+    super(lines.map(printable).join('\n'), options);
     this.name = 'RectiflowError';
     this.code = code;
   }

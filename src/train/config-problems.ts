@@ -8,9 +8,8 @@ import { didYouMean } from '../tensor/suggest.ts';
  * @param problems each beginning with the path of its setting
  */
 export function configError(origin: string, problems: readonly string[]): RectiflowError {
-  const list =
-    problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n  ${problem}`).join('');
-  return new RectiflowError('config', `${origin}:${list}`);
+  if (problems.length === 1) return new RectiflowError('config', `${origin}: ${problems[0]}`);
+  return new RectiflowError('config', [`${origin}:`, ...problems.map((problem) => `  ${problem}`)]);
 }
 
 /** `train.steps: wanted a whole number from 1, found "many"` */

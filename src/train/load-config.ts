@@ -97,7 +97,11 @@ async function readSettings(path: string): Promise<Settings> {
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text);
   const [problem] = document.errors;
-  if (problem) throw fileError(path, `is no YAML or JSON: ${problem.message}`, 'Correct the file', problem);
+  if (problem) {
+    // The lines below are an excerpt of the file.
+    const [what] = problem.message.split(':\n');
+    throw fileError(path, `is no YAML or JSON: ${what}`, 'Correct the file', problem);
+  }
   const settings: unknown = document.toJS();
   if (!isSettings(settings)) {
     throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');

@@ -1,7 +1,7 @@
 // The settings of the model that weights belong to.
 import type { DiTSizes } from '../../checkpoint/import/dit-weights.ts';
 import { resolveDiTConfig } from '../../models/dit-config.ts';
-import { fileError } from '../../tensor/errors.ts';
+import { RectiflowError, fileError } from '../../tensor/errors.ts';
 import type { ImageModel } from '../../train/config.ts';
 import { type Convention, conventions } from './conventions.ts';
 import { type FoundFacts, findFacts } from './facts.ts';
@@ -55,9 +55,10 @@ function findHeads(path: string, width: number, facts: FoundFacts, options: Impo
 function findConvention(path: string, facts: FoundFacts, options: ImportOptions): Convention {
   const name = options.convention ?? facts.convention;
   if (name !== undefined) return conventions[name];
-  const list = Object.entries(conventions).map(([key, { summary }]) => `\n  ${key}: ${summary}`);
-  const advice = `Give --convention, one of these:${list.join('')}`;
-  throw fileError(path, 'does not tell what its model was trained to say', advice);
+  throw new RectiflowError('file', [
+    `${path}: does not tell what its model was trained to say. Give --convention, one of these:`,
+    ...Object.entries(conventions).map(([key, { summary }]) => `  ${key}: ${summary}`),
+  ]);
 }
 
 function findImageSize(

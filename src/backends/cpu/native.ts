@@ -102,12 +102,12 @@ export function loadNativeFrom(root: string): Native {
       failures.push(`  ${path}: ${reason(error)}`);
     }
   }
-  throw new RectiflowError(
-    'backend',
-    `cpu: the native kernels could not be loaded (${process.platform} ${process.arch}):\n${failures.join('\n')}\n` +
-      `Build them with "node scripts/build-native.mjs" in ${root}. That needs a C++ compiler, make and Python 3 ` +
+  throw new RectiflowError('backend', [
+    `cpu: the native kernels could not be loaded (${process.platform} ${process.arch}):`,
+    ...failures,
+    `Build them with "node scripts/build-native.mjs" in ${root}. That needs a C++ compiler, make and Python 3 ` +
       `(Debian, Ubuntu: apt-get install build-essential python3). Or use the reference backend, which needs nothing but is slow.`,
-  );
+  ]);
 }
 
 function reason(error: unknown): string {

@@ -1,5 +1,5 @@
 // What the weights of a DiT say of its sizes, and what makes them weights of a velocity. Names are those of the public release.
-import { fileError, formatShape } from '../../tensor/errors.ts';
+import { RectiflowError, fileError, formatShape } from '../../tensor/errors.ts';
 import { type Shape, sameShape } from '../../tensor/shape.ts';
 import type { StoredTensor, StoredTensors } from '../safetensors.ts';
 import { toFloat32 } from '../to-float32.ts';
@@ -125,7 +125,7 @@ export function checkFit(
   ];
   if (problems.length === 0) return;
   const advice = 'Only the DiT of the public release is read, without changes of its own.';
-  throw fileError(path, `does not fit a ${model}:\n${problems.join('\n')}\n`, advice);
+  throw new RectiflowError('file', [`${path}: does not fit a ${model}:`, ...problems, advice]);
 }
 
 /** Reads all values, as float32. */
