@@ -1,4 +1,4 @@
-import { fileError } from '../tensor/errors.ts';
+import { type RectiflowError, fileError } from '../tensor/errors.ts';
 
 /**
  * A JSON object from UTF-8 bytes, refusing what JSON.parse lets pass in silence: bytes that are no UTF-8, and an object
@@ -7,12 +7,21 @@ import { fileError } from '../tensor/errors.ts';
  */
 export function parseJsonObject(bytes: Uint8Array, origin: string, advice: string): Record<string, unknown> {
   let text: string;
-  let value: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw invalid(cause, origin, advice);
+  }
+  return parseJsonText(text, origin, advice);
+}
+
+/** The same of text. */
+export function parseJsonText(text: string, origin: string, advice: string): Record<string, unknown> {
+  let value: unknown;
+  try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw fileError(origin, `holds no valid JSON (${(cause as Error).message})`, advice, cause);
+    throw invalid(cause, origin, advice);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw fileError(origin, 'holds JSON that is not an object', advice);
@@ -20,6 +29,10 @@ export function parseJsonObject(bytes: Uint8Array, origin: string, advice: strin
   const duplicate = duplicateKey(text);
   if (duplicate !== undefined) throw fileError(origin, `names the key "${duplicate}" twice`, advice);
   return value as Record<string, unknown>;
+}
+
+function invalid(cause: unknown, origin: string, advice: string): RectiflowError {
+  return fileError(origin, `holds no valid JSON (${(cause as Error).message})`, advice, cause);
 }
 
 /**

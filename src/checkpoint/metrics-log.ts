@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { readRegularText } from './regular-file.ts';
+import { readRegular } from './regular-file.ts';
 import { type RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { printableJson } from '../tensor/printable.ts';
 
@@ -103,10 +103,10 @@ export class MetricsLog {
  * @returns the records, and how many lines were no records and were left out
  */
 export async function readMetrics(path: string): Promise<{ records: MetricsRecord[]; damaged: number }> {
-  const text = await readRegularText(path).catch((error: unknown) => {
+  const log = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   });
-  const lines = text.split('\n').slice(0, -1);
+  const lines = log.toString('utf8').split('\n').slice(0, -1);
   const records = lines.map(parseRecord).filter((record) => record !== undefined);
   return { records, damaged: lines.length - records.length };
 }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { openRegular } from './regular-file.ts';
+import { openRegular, readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
+import { decodeText } from '../tensor/text.ts';
 
 /** One read call handles at most 2 GiB. */
 const READ_BYTES = 1 << 30;
@@ -44,4 +45,16 @@ export async function readFully(
     }
     done += bytesRead;
   }
+}
+
+/**
+ * A text file in UTF-8, without the byte order mark that it may begin with.
+ * @param advice what to do where it cannot be read
+ * @throws RectiflowError naming the file: not readable, or text in another encoding
+ */
+export async function readText(path: string, advice: string): Promise<string> {
+  const bytes = await readRegular(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), advice, error);
+  });
+  return decodeText(bytes, path);
 }

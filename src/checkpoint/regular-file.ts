@@ -33,11 +33,3 @@ export async function readRegular(path: string): Promise<Buffer> {
   await checkRegular(path);
   return readFile(path);
 }
-
-/**
- * The same as text in UTF-8.
- * @throws as `checkRegular` and the operating system do
- */
-export async function readRegularText(path: string): Promise<string> {
-  return (await readRegular(path)).toString('utf8');
-}

@@ -6,6 +6,7 @@ import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { printable } from '../tensor/printable.ts';
 import { didYouMean } from '../tensor/suggest.ts';
+import { decodeText } from '../tensor/text.ts';
 import {
   latestCheckpoint,
   removeLeftovers,
@@ -15,7 +16,7 @@ import {
 } from './checkpoint.ts';
 import type { Checkpoint, Retention, SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from './durable.ts';
-import { parseJsonObject } from './json.ts';
+import { parseJsonText } from './json.ts';
 import { lockRun } from './lock.ts';
 import type { RunLock } from './lock.ts';
 import { describeMachine, version } from './machine.ts';
@@ -201,7 +202,7 @@ export async function readRun(path: string): Promise<RunRecord> {
     const guess = siblings.includes(basename(path)) ? '' : didYouMean(basename(path), siblings);
     throw runError(path, 'is no run: it has no config.json', `Give the folder of a run.${guess}`);
   });
-  const record = parseJsonObject(bytes, file, 'Restore it from a backup');
+  const record = parseJsonText(decodeText(bytes, file), file, 'Restore it from a backup');
   if (typeof record['version'] !== 'string' || typeof record['config'] !== 'object') {
     throw fileError(file, 'lacks "version" or "config"', 'Restore it from a backup');
   }

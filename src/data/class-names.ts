@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readRegularText } from '../checkpoint/regular-file.ts';
 import { writeDurably } from '../checkpoint/durable.ts';
 import type { FileDigest } from '../checkpoint/durable.ts';
-import { fileError, systemProblem } from '../tensor/errors.ts';
+import { readText } from '../checkpoint/read-file.ts';
+import { fileError } from '../tensor/errors.ts';
 
 /** JSON: a list of names; text: one name a line. */
 const FILES = ['classes.json', 'classnames.txt'] as const;
@@ -19,7 +20,7 @@ export async function readClassNames(folder: string): Promise<readonly string[] 
     if (text === undefined) continue;
     const names = file.endsWith('.json')
       ? parseJsonNames(text, path)
-      : text.replace(/\r?\n$/, '').split(/\r?\n/);
+      : Array.from(text.trimEnd().split('\n'), (name) => name.trim());
     checkNames(names, path);
     return names;
   }
@@ -68,10 +69,5 @@ function parseJsonNames(text: string, path: string): string[] {
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readRegularText(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw fileError(path, systemProblem(error), 'Check the file', error);
-  }
+  return existsSync(path) ? readText(path, 'Check the file') : undefined;
 }

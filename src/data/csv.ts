@@ -13,7 +13,7 @@ export interface CsvRow {
  * @throws RectiflowError naming the line: a quote that is not closed, or that stands within a field
  */
 export function* parseCsv(text: string, origin: string): Generator<CsvRow, void, void> {
-  let at = text.startsWith('\uFEFF') ? 1 : 0;
+  let at = 0;
   let line = 1;
   while (at < text.length) {
     const first = line;

@@ -3,7 +3,7 @@ import { fileError } from '../tensor/errors.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
 import { imageSource } from './images/image-source.ts';
-import { NO_LABEL, readCaptioned, readLabels, rowError, rowName } from './parquet/columns.ts';
+import { NO_LABEL, readCaptioned, readLabels, rowError, rowName, toText } from './parquet/columns.ts';
 import { ParquetFile } from './parquet/file.ts';
 import { MANY_PAGES, RowReader } from './parquet/rows.ts';
 import { Parts } from './parts.ts';
@@ -81,7 +81,7 @@ async function openFiles(data: ParquetData, pool: FilePool): Promise<Source> {
         : {
             caption: async (index) => {
               const [file, row] = locate(index);
-              return (await rows.value(file, captionColumn, row)) as string;
+              return toText(await rows.value(file, captionColumn, row), captionColumn, rowName(file, row));
             },
             hasCaption: (index) => captioned === undefined || captioned[index] === 1,
           }),

@@ -1,7 +1,8 @@
-import { parseJsonObject } from '../checkpoint/json.ts';
+import { parseJsonText } from '../checkpoint/json.ts';
 import { type RectiflowError, fileError } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { IMAGE_ENDINGS } from './images/formats.ts';
+import { decodeText } from '../tensor/text.ts';
 import { listSome } from './list-some.ts';
 import { readTar } from './tar/read.ts';
 import type { TarMember } from './tar/read.ts';
@@ -103,11 +104,13 @@ async function addMember(
   if (ending !== 'cls' && ending !== 'txt' && ending !== 'json') return false;
   sample.annotation ??= member.name;
   if (member.size > MOST_TEXT) throw fail(`has ${member.size} bytes, more than ${MOST_TEXT}`, 'Shorten it');
-  if (ending === 'cls' && options.labels) sample.label = parseClass(await member.content(), fail);
+  if (ending === 'cls' && options.labels)
+    sample.label = parseClass(decodeText(await member.content(), `${path}: ${member.name}`), fail);
   // A txt counts before a json, whichever comes first.
   if (ending === 'txt' && options.captions) [sample.caption, sample.captionForm] = [member, CAPTION.text];
   if (ending === 'json' && (options.labels || options.captions)) {
-    const record = parseJsonObject(await member.content(), `${path}: ${member.name}`, 'Write an object');
+    const name = `${path}: ${member.name}`;
+    const record = parseJsonText(decodeText(await member.content(), name), name, 'Write an object');
     const label = options.labels ? labelOf(record, options.classNames, fail) : undefined;
     if (label !== undefined) sample.label ??= label;
     if (options.captions && captionOf(record, fail) !== undefined && sample.caption === undefined) {
@@ -123,8 +126,8 @@ export function memberError(shard: string, member: string): Fail {
   return (problem, advice) => fileError(`${shard}: ${member}`, problem, advice);
 }
 
-function parseClass(content: Uint8Array, fail: Fail): number {
-  const text = Buffer.from(content).toString('utf8').trim();
+function parseClass(content: string, fail: Fail): number {
+  const text = content.trim();
   const label = Number(text);
   if (/^\d+$/.test(text) && label < 2 ** 31) return label;
   const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);

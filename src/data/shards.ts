@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
-import { parseJsonObject } from '../checkpoint/json.ts';
+import { parseJsonText } from '../checkpoint/json.ts';
 import { dataError } from '../tensor/errors.ts';
+import { decodeText } from '../tensor/text.ts';
 import { readClassNames } from './class-names.ts';
 import { FilePool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
@@ -64,9 +65,9 @@ export async function openShards(data: ShardsData): Promise<Source> {
         const [shard, i] = sample(index);
         const bytes = await pool.read(shard.path, shard.captionOffsets[i]!, shard.captionSizes[i]!);
         const name = describe(index);
-        if (shard.captionForms[i] === CAPTION.text) return decodeText(bytes, name);
+        if (shard.captionForms[i] === CAPTION.text) return decodeText(bytes, name).trim();
         return captionOf(
-          parseJsonObject(bytes, name, 'Write an object'),
+          parseJsonText(decodeText(bytes, name), name, 'Write an object'),
           memberError(shard.path, shard.keys[i]!),
         )!;
       },
@@ -78,14 +79,6 @@ export async function openShards(data: ShardsData): Promise<Source> {
       close: () => pool.close(),
     },
   });
-}
-
-function decodeText(bytes: Uint8Array, name: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).trim();
-  } catch (cause) {
-    throw dataError(name, 'the caption is no UTF-8 text', 'Write it again as UTF-8', cause);
-  }
 }
 
 function refuseDoubles(shards: readonly ShardIndex[]): void {

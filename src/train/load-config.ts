@@ -1,9 +1,10 @@
 // From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
 import { parse as parsePath } from 'node:path';
-import { readRegularText } from '../checkpoint/regular-file.ts';
+import { readRegular } from '../checkpoint/regular-file.ts';
 import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
+import { decodeText } from '../tensor/text.ts';
 import type { ConfigInput } from './config.ts';
 import { resolveData } from './resolve-config.ts';
 
@@ -88,14 +89,14 @@ function withoutOldForm(base: Settings, over: Settings): Settings {
 }
 
 async function readSettings(path: string): Promise<Settings> {
-  const text = await readRegularText(path).catch((error: unknown) => {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR';
     const example = ` that says, of images, data: { source: folder, path: ${path}, size: 64 }`;
     const advice = `Give a recipe or the path of a config file${isFolder ? example : ''}`;
     throw fileError(path, systemProblem(error), advice, error);
   });
   const { parseDocument } = await import('yaml');
-  const document = parseDocument(text);
+  const document = parseDocument(decodeText(bytes, path));
   const [problem] = document.errors;
   if (problem) {
     // The lines below are an excerpt of the file.

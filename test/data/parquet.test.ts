@@ -72,6 +72,20 @@ test('captions', async () => {
   expect(await readAll(source)).toEqual(Array.from({ length: 10 }, (_, i) => [i, { caption: `Föhn ${i}` }]));
 });
 
+test('a caption that is no UTF-8 is named when it is read, and the others are not its fault', async () => {
+  const bytes = await readFile(fixture('captions'));
+  const second = bytes.indexOf('Föhn 1');
+  bytes.set(Buffer.from('F\xf6', 'latin1'), second);
+  const path = join(folder, 'latin.parquet');
+  await writeFile(path, bytes);
+  const source = await open(path);
+  expect(await readSample(source, 0)).toEqual([0, { caption: 'Föhn 0' }]);
+  await expect(readSample(source, 1)).rejects.toThrow(
+    'latin.parquet: row 1: "text": is no text in UTF-8. Save it as UTF-8.',
+  );
+  await source.close?.();
+});
+
 test('columns by other names: plain bytes, and classes that are texts', async () => {
   const source = await open(fixture('plain'), { imageColumn: 'picture', labelColumn: 'kind' });
   expect(source).toMatchObject({ classes: 3, classNames: ['a', 'b', 'c'] });

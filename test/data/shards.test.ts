@@ -112,14 +112,15 @@ test('what the condition does not ask for is not looked at', async () => {
 
 test.each([
   ['classes.json', '["cat", "dog"]'],
-  ['classnames.txt', 'cat\r\ndog\n'],
+  ['classes.json', '\uFEFF["cat", "dog"]'],
+  ['classnames.txt', '\uFEFFcat \r\ndog\r\n\r\n'],
 ])('names of classes from %s', async (file, content) => {
   await writeFile(join(folder, file), content);
   await shard('a.tar', {
     '0.png': await pixel(1),
-    '0.json': '{"class": "dog"}',
+    '0.json': '\uFEFF{"class": "dog"}',
     '1.png': await pixel(2),
-    '1.cls': '0',
+    '1.cls': '\uFEFF0',
   });
   const source = await open();
   expect(source).toMatchObject({ classes: 2, classNames: ['cat', 'dog'] });
@@ -235,7 +236,7 @@ describe('what is refused, with the shard and the sample', () => {
     });
     const source = await open();
     const read = (index: number) => source.read(index, new Float32Array(1), 0, { seed: 0, epoch: 0 });
-    await expect(read(0)).rejects.toThrow(/a\.tar: 0: the caption is no UTF-8 text/);
+    await expect(read(0)).rejects.toThrow(/a\.tar: 0: is no text in UTF-8\. Save it as UTF-8\./);
     await expect(read(1)).rejects.toThrow(/a\.tar: 1: /);
     await source.close?.();
     await writeFile(join(folder, 'a.tar'), '');

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function file(text: string, name = 'mine.yaml'): Promise<string> {
+async function file(text: string | Uint8Array, name = 'mine.yaml'): Promise<string> {
   const path = join(folder, name);
   await writeFile(path, text);
   return path;
@@ -268,6 +268,12 @@ describe('recipes, files and --set', () => {
   ])('%s %j is refused', async (target, sets, message) => {
     await expect(loadConfig(target, sets)).rejects.toThrow(message);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  test('may begin with a byte order mark; another encoding than UTF-8 is refused', async () => {
+    expect(await load(await file('\uFEFFrecipe: digits\r\n'))).toMatchObject({ name: 'mine' });
+    const utf16 = await file(Buffer.from('recipe: digits\n', 'utf16le'));
+    await expect(loadConfig(utf16)).rejects.toThrow('mine.yaml: is text in UTF-16, not in UTF-8.');
   });
 
   test.each([

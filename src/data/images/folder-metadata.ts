@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { join, posix } from 'node:path';
-import { createInterface } from 'node:readline';
-import { checkRegular, readRegularText } from '../../checkpoint/regular-file.ts';
+import { readText } from '../../checkpoint/read-file.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { parseCsv } from '../csv.ts';
+import { textLines } from '../text-lines.ts';
 
 /** What a row says of its image. */
 export interface MetadataRow {
@@ -44,7 +43,7 @@ export async function readMetadata(folder: string, name: string): Promise<Map<st
 
 async function* csvRows(path: string): AsyncGenerator<Row, void, void> {
   let header: readonly string[] | undefined;
-  for (const { line, fields } of parseCsv(await readRegularText(path), path)) {
+  for (const { line, fields } of parseCsv(await readText(path, 'Make it readable'), path)) {
     if (header === undefined) {
       header = fields;
       if (!header.includes('file_name')) {
@@ -62,10 +61,7 @@ async function* csvRows(path: string): AsyncGenerator<Row, void, void> {
 }
 
 async function* jsonRows(path: string): AsyncGenerator<Row, void, void> {
-  let line = 0;
-  await checkRegular(path);
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    line++;
+  for await (const { line, text } of textLines(path)) {
     if (text.trim() === '') continue;
     let values: unknown;
     try {

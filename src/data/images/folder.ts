@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { readRegular } from '../../checkpoint/regular-file.ts';
+import { readText } from '../../checkpoint/read-file.ts';
 import { dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { listSome } from '../list-some.ts';
 import type { FolderData } from '../settings.ts';
@@ -125,15 +126,7 @@ function textCaptions({ path, condition }: FolderData, { images, texts }: Folder
 }
 
 async function readCaption(path: string): Promise<string> {
-  const bytes = await readRegular(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Put it back', error);
-  });
-  let caption: string;
-  try {
-    caption = new TextDecoder('utf-8', { fatal: true }).decode(bytes).trim();
-  } catch (error) {
-    throw fileError(path, 'is no text in UTF-8', 'Save it as UTF-8', error);
-  }
+  const caption = (await readText(path, 'Put it back')).trim();
   if (caption === '') throw fileError(path, 'holds no caption', 'Write one, or remove the image');
   return caption;
 }

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFile } from '../../checkpoint/read-file.ts';
-import { fileError, systemProblem } from '../../tensor/errors.ts';
+import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
+import { decodeText } from '../../tensor/text.ts';
 import { checkLabels } from '../arrays.ts';
 import { readLabelTensor, readElement } from '../array/tensor-file.ts';
 import type { TensorFile } from '../array/tensor-file.ts';
@@ -118,9 +119,10 @@ async function readCaption(
 ): Promise<string> {
   const line = await pool.read(path, starts[index]!, starts[index + 1]! - starts[index]!);
   try {
-    const caption: unknown = JSON.parse(Buffer.from(line).toString('utf8'));
+    const caption: unknown = JSON.parse(decodeText(line, path));
     if (typeof caption === 'string') return caption;
   } catch (cause) {
+    if (cause instanceof RectiflowError) throw cause;
     throw fileError(path, `line ${index + 1} is no JSON (${(cause as Error).message})`, AGAIN, cause);
   }
   throw fileError(path, `line ${index + 1} is no text`, AGAIN);

@@ -1,4 +1,5 @@
 import { type RectiflowError, fileError } from '../../tensor/errors.ts';
+import { decodeText } from '../../tensor/text.ts';
 import type { ParquetFile } from './file.ts';
 
 /** Labels of all rows, and the names of the classes where the file has them. */
@@ -22,8 +23,9 @@ export async function readLabels(files: readonly ParquetFile[], column: string):
   let next = 0;
   let hasTexts = false;
   for (const file of files) {
-    await eachRow(file, column, (value, row) => {
+    await eachRow(file, column, (stored, row) => {
       const fail = rowError(file, row);
+      const value = stored instanceof Uint8Array ? toText(stored, column, rowName(file, row)) : stored;
       if (typeof value === 'string') {
         hasTexts = true;
         if (known !== undefined && !names.has(value)) {
@@ -108,6 +110,11 @@ function namesIn(file: ParquetFile, column: string): readonly string[] | undefin
     throw fileError(file.path, 'has huggingface metadata that is no JSON', 'Write the file again', cause);
   }
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
+}
+
+/** @throws RectiflowError naming the row, of bytes that are no text */
+export function toText(value: unknown, column: string, row: string): string {
+  return value instanceof Uint8Array ? decodeText(value, `${row}: "${column}"`) : (value as string);
 }
 
 export type Fail = (problem: string, advice: string) => RectiflowError;

@@ -3,6 +3,7 @@ import { parquetMetadataAsync, parquetReadObjects, parquetSchema, readOffsetInde
 import type { AsyncBuffer, ColumnChunk, Compressors, FileMetaData, SchemaTree } from 'hyparquet';
 import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
+import { decodeText } from '../../tensor/text.ts';
 import type { FilePool } from '../file-pool.ts';
 import { Parts } from '../parts.ts';
 import { loadCodecs } from './codecs.ts';
@@ -115,7 +116,8 @@ export class ParquetFile {
   }
 
   /**
-   * A column's values in rows [start, end). Binary values are bytes, texts strings.
+   * A column's values in rows [start, end). Binary values are bytes, texts strings; a text that is no UTF-8 is left as bytes,
+   * so that whoever reads it can name its row.
    * @throws RectiflowError naming the file, where it is damaged
    */
   async read(column: string, start: number, end: number): Promise<unknown[]> {
@@ -129,6 +131,7 @@ export class ParquetFile {
         utf8: false,
         useOffsetIndex: end - start < this.rows,
         compressors: await this.prepare(column),
+        parsers: { stringFromBytes: textOrBytes },
       }),
     );
     if (rows.length === end - start) return rows.map((row) => row[column] as unknown);
@@ -153,6 +156,14 @@ export class ParquetFile {
   #chunks(column: string, group: number): ColumnChunk[] {
     const { columns } = this.#metadata.row_groups[group]!;
     return columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column);
+  }
+}
+
+function textOrBytes(bytes: Uint8Array | undefined): string | Uint8Array | undefined {
+  try {
+    return bytes && decodeText(bytes, 'text');
+  } catch {
+    return bytes;
   }
 }
 

@@ -1,5 +1,5 @@
-import { readRegularText } from '../../checkpoint/regular-file.ts';
-import { fileError, systemProblem } from '../../tensor/errors.ts';
+import { readText } from '../../checkpoint/read-file.ts';
+import { fileError } from '../../tensor/errors.ts';
 import { type Tokenizer, endAt } from './tokenizer.ts';
 
 const ADVICE = 'Take the tokenizer.json of a text model on the Hugging Face hub, such as CLIP';
@@ -11,10 +11,7 @@ const ADVICE = 'Take the tokenizer.json of a text model on the Hugging Face hub,
  * @throws RectiflowError where the file cannot be read, is none of this form, or does not end a caption with a token
  */
 export async function readTokenizer(path: string, length: number): Promise<Tokenizer> {
-  const text = await readRegularText(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Check the path', error);
-  });
-  return parseTokenizer(text, path, length);
+  return parseTokenizer(await readText(path, 'Check the path'), path, length);
 }
 
 /**

@@ -192,6 +192,26 @@ describe('metadata', () => {
     expect(await problem(open())).toContain(`/${name}: ${wanted}`);
   });
 
+  test.each([
+    ['metadata.csv', 'file_name,text\na.png,caf\xe9\n', ': is no text in UTF-8 (line 2). Save it as UTF-8.'],
+    [
+      'metadata.jsonl',
+      '{"file_name": "a.png"}\n{"file_name": "caf\xe9"}\n',
+      ': line 2: is no text in UTF-8.',
+    ],
+  ])('%s in Latin-1 is refused', async (name, content, wanted) => {
+    await fill({ 'a.png': null, [name]: Buffer.from(content, 'latin1') });
+    expect(await problem(open())).toContain(`/${name}${wanted}`);
+  });
+
+  test.each([
+    ['metadata.csv', '\uFEFFfile_name,text\r\na.png,a cat\r\n\r\n'],
+    ['metadata.jsonl', '\uFEFF{"file_name": "a.png", "text": "a cat"}\r\n\r\n'],
+  ])('%s may begin with a byte order mark and have the line ends of Windows', async (name, content) => {
+    await fill({ 'a.png': null, [name]: content });
+    expect(await annotations(await open())).toEqual([{ caption: 'a cat' }]);
+  });
+
   test('two files of it are one too many', async () => {
     await fill({ 'a.png': null, 'metadata.csv': '', 'metadata.jsonl': '' });
     expect(await problem(open())).toContain('there are both metadata.jsonl and metadata.csv');
@@ -218,10 +238,10 @@ describe('name.txt beside name.png', () => {
   test('an empty one and one that is no UTF-8 are named when they are read', async () => {
     await fill({ 'a.png': null, 'a.txt': ' \n' });
     expect(await problem(open().then(annotations))).toContain('/a.txt: holds no caption');
-    await fill({ 'a.txt': Uint8Array.of(0xff, 0xfe, 0x41) });
-    expect(await problem(open().then(annotations))).toContain(
-      '/a.txt: is no text in UTF-8. Save it as UTF-8.',
-    );
+    await fill({ 'a.txt': Uint8Array.of(0xff, 0x41) });
+    expect(await problem(open().then(annotations))).toBe('/a.txt: is no text in UTF-8. Save it as UTF-8.');
+    await fill({ 'a.txt': Buffer.from('\uFEFFa cat', 'utf16le') });
+    expect(await problem(open().then(annotations))).toContain('/a.txt: is text in UTF-16, not in UTF-8.');
   });
 });
 
