@@ -1,5 +1,6 @@
 // A report on data, as people read it.
 import type { DataReport, Tally } from '../data/data-report.ts';
+import { describeUnused } from '../data/told.ts';
 import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
 
 const BAR = 24;
@@ -14,6 +15,8 @@ export function reportLines(report: DataReport): string[] {
   return [
     `${name}: ${formatInteger(count)} ${describeShape(report)}`,
     '',
+    ...part('told', [report.told]),
+    ...part('unused', report.unused.map(describeUnused)),
     ...part('classes', classLines(classes)),
     ...part('shorter side', bars(sizes)),
     ...part('width:height', bars(aspects)),

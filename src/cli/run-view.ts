@@ -35,10 +35,11 @@ export async function showRun(
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
       onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
-      onStart: ({ run, step, steps, parameters, backend, data, samples }) => {
+      onStart: ({ run, step, steps, parameters, backend, data, samples, told }) => {
         folder = shellWord(shortPath(run));
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${formatInteger(samples)} samples`);
+        say(`told     ${told}`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
         progress = new Progress({ output: process.stdout, steps });

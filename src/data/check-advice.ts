@@ -1,5 +1,6 @@
 import type { DataReport } from './data-report.ts';
 import { listSome } from './list-some.ts';
+import { unusedAdvice } from './told.ts';
 
 /** Classes that differ in size by more than this are unbalanced. */
 const UNBALANCED = 10;
@@ -20,6 +21,7 @@ export function checkAdvice(report: Omit<DataReport, 'advice'>): string[] {
       duplicates.count > 0,
       `Copies of other samples: ${duplicates.count}. Remove them, unless they are meant to count more.`,
     ),
+    ...unusedAdvice(report.unused),
     ...classAdvice(report),
     ...say(
       enlarged > NOTABLE * count,

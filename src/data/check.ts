@@ -6,6 +6,7 @@ import type { Caption, DataReport, LatentScale } from './data-report.ts';
 import { ExpressionCensus } from './expression/census.ts';
 import { isInspectable } from './inspect.ts';
 import type { Source } from './source.ts';
+import { describeTold } from './told.ts';
 
 export interface CheckOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -104,6 +105,8 @@ class Census {
       name,
       count,
       shape,
+      told: describeTold(this.#source),
+      unused: this.#source.unused ?? [],
       ...(this.#classes.length > 0 && {
         classes: this.#classes.map((samples, label) => ({
           name: classNames?.[label] ?? String(label),

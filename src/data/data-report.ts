@@ -1,4 +1,5 @@
 // What `rectiflow data check` tells of a set of samples.
+import type { Unused } from './told.ts';
 
 /** How often something occurs, by its name. */
 export interface Tally {
@@ -10,6 +11,10 @@ export interface DataReport {
   readonly name: string;
   readonly count: number;
   readonly shape: readonly number[];
+  /** What a model is told of the samples: `labels (12 classes, by folder)`. */
+  readonly told: string;
+  /** What was found beside the samples and is not used. */
+  readonly unused: readonly Unused[];
   /** By label; absent where samples have none. */
   readonly classes?: readonly Tally[];
   /** By the shorter side of the stored image, in powers of two; empty where samples are no image files. */

@@ -14,6 +14,8 @@ const names = Object.keys({
   classNames: true,
   captions: true,
   record: true,
+  told: true,
+  unused: true,
   examples: true,
   isFixed: true,
   read: true,

@@ -1,5 +1,6 @@
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { Told, Unused } from './told.ts';
 
 /** [C, H, W]. */
 export type ImageShape = readonly [channels: number, height: number, width: number];
@@ -34,6 +35,10 @@ export interface SourceFacts {
    * of latents. Plain JSON; stored with the weights.
    */
   readonly record?: Readonly<Record<string, unknown>>;
+  /** Where what is told of the samples is from. */
+  readonly told?: Told;
+  /** What was found beside the samples and is not used: files that look like images, columns that look like captions. */
+  readonly unused?: readonly Unused[];
   /** Some captions of the set, to try a model with. */
   readonly examples?: readonly string[];
 }

@@ -65,6 +65,8 @@ export interface TrainStart {
   /** The data set's name and how many samples it has. */
   readonly data: string;
   readonly samples: number;
+  /** What the model is told of them: `labels (12 classes, by folder)`. */
+  readonly told: string;
 }
 
 /** What has become of a run. */

@@ -2,6 +2,7 @@ import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
+import { unusedAdvice } from '../data/told.ts';
 import type { Objective } from '../flow/objective.ts';
 import type { Model } from '../models/model.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
@@ -54,6 +55,7 @@ export interface PreparedTraining extends TrainingOptions {
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
   const { config: asked, backend, checkpoint, onNotice, onPlan } = options;
+  for (const advice of unusedAdvice(options.source.unused)) onNotice?.(advice);
   const { count } = asked.heldOut;
   const split = count > 0 ? holdOut(options.source, count, asked.seed) : undefined;
   const source = split?.trained ?? options.source;

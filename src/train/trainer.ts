@@ -4,6 +4,7 @@ import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { nameOfSample } from '../data/source.ts';
+import { describeTold } from '../data/told.ts';
 import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
@@ -342,6 +343,7 @@ export class Trainer {
       backend: backend.describe(),
       data: source.name,
       samples: source.count,
+      told: describeTold(source),
     });
   }
 }

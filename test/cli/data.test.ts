@@ -52,6 +52,7 @@ describe('data check', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toBe(`colours: 6 samples of 8 x 8 (height x width), RGB
 
+told           labels (2 classes, by folder)
 classes        blue  ████████████████████████  3
                red   ████████████████████████  3
 shorter side   16 to 31: all 6

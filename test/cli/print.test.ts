@@ -62,6 +62,8 @@ it('reports on data with hostile names in whole lines', () => {
     name: hostile,
     count: 1,
     shape: [1, 2, 2],
+    told: 'labels',
+    unused: [{ what: hostile, count: 1, examples: [hostile] }],
     classes: [
       { name: hostile, count: 1 },
       { name: 'dog', count: 2 },

@@ -25,9 +25,12 @@ export async function checkSource(source: Source, options: DataCheckOptions = {}
     const text = `${count}: ${unreadable.count} cannot be read. The first: ${unreadable.problems[0]}`;
     return [{ name: 'data', status: 'fail', text }];
   }
-  const opened: Check = { name: 'data', status: 'ok', text: count };
+  const opened: Check[] = [
+    { name: 'data', status: 'ok', text: count },
+    { name: 'told', status: 'ok', text: report.told },
+  ];
   const advice = adviceOn(report, isWhole).map((text): Check => ({ name: 'data', status: 'warn', text }));
-  return [opened, ...(values ? [checkRange(values, source)] : []), ...advice];
+  return [...opened, ...(values ? [checkRange(values, source)] : []), ...advice];
 }
 
 function checkRange(values: NonNullable<DataReport['values']>, { shape, record }: Source): Check {

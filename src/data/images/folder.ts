@@ -57,6 +57,7 @@ export async function openFolder(data: FolderData): Promise<Source> {
     items,
     settings: data,
     condition,
+    told: { label: rows && rowLabels(rows) ? name! : 'by folder' },
     ...(labels?.classNames && { classNames: labels.classNames }),
     examples: await exampleCaptions(items),
   });

@@ -4,6 +4,7 @@ import type { Inspectable } from '../inspect.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
+import type { Unused } from '../told.ts';
 import { decodeImage, readHeader } from './decode.ts';
 import { isFixed, outputShape } from './transforms.ts';
 
@@ -34,6 +35,9 @@ export interface ImageSourceOptions {
   readonly classNames?: readonly string[];
   readonly settings: ImageSettings;
   readonly condition: Condition;
+  /** Where labels and captions are from, and where captions were looked for. */
+  readonly told?: { readonly label?: string; readonly caption?: string; readonly lookedFor?: string };
+  readonly unused?: readonly Unused[];
   /** Some captions, which are shown only where images are told by their captions. */
   readonly examples?: readonly string[];
 }
@@ -58,10 +62,11 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
  * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
  */
 export function imageSource(options: ImageSourceOptions): Source & Inspectable {
-  const { name, items, classNames, settings, examples } = options;
+  const { name, items, classNames, settings, told = {}, unused, examples } = options;
   const shape = outputShape(settings);
   const condition = chooseCondition(options);
   const classes = condition === 'class' ? countClasses(options) : undefined;
+  const by = condition === 'caption' ? told.caption : condition === 'class' ? told.label : undefined;
   return {
     name,
     count: items.count,
@@ -69,6 +74,11 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     ...(classes === undefined ? {} : { classes }),
     ...(classes === undefined || classNames === undefined ? {} : { classNames }),
     ...(condition === 'caption' ? { captions: true, ...(examples && { examples }) } : {}),
+    told: {
+      ...(by !== undefined && { by }),
+      ...(told.lookedFor !== undefined && { lookedFor: told.lookedFor }),
+    },
+    ...(unused && { unused }),
     isFixed: isFixed(settings),
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);

@@ -53,6 +53,7 @@ describe('the doctor', () => {
         'learning rate',
         'average',
         'data',
+        'told',
         'values',
         'one batch',
         'time',

@@ -1,0 +1,43 @@
+// What a model is told of its samples, and what was found beside them and is not used: known when a set is opened.
+import { counted } from '../tensor/counted.ts';
+import { listSome } from './list-some.ts';
+import type { SourceFacts } from './source.ts';
+
+/** Something that was found and is not used. */
+export interface Unused {
+  /** What one of them is called: `.bmp file`, `column`. */
+  readonly what: string;
+  readonly count: number;
+  /** The first few, by name. */
+  readonly examples: readonly string[];
+  /** What to do, as sentences; absent where it is meant so, or is of no use to a model. */
+  readonly advice?: string;
+}
+
+/** How a set came to what it tells of its samples. */
+export interface Told {
+  /** Where labels or captions are from: `by folder`. */
+  readonly by?: string;
+  /** Where captions were looked for, in a set that has none. */
+  readonly lookedFor?: string;
+}
+
+/** `labels (12 classes, by folder)`, `captions (metadata.csv, column text)`, `nothing: unconditional` */
+export function describeTold({ captions, classes, told }: SourceFacts): string {
+  if (captions) return told?.by === undefined ? 'captions' : `captions (${told.by})`;
+  if (classes === undefined) return 'nothing: unconditional';
+  const by = told?.by === undefined ? '' : `, ${told.by}`;
+  return `labels (${counted(classes, 'class')}${by})`;
+}
+
+/** `3 .caption files: 0.caption, 1.caption, 2.caption` */
+export function describeUnused({ what, count, examples }: Unused): string {
+  return `${counted(count, what)}: ${listSome(examples, count)}`;
+}
+
+/** What to do about what is not used, as sentences. */
+export function unusedAdvice(unused: readonly Unused[] = []): string[] {
+  return unused.flatMap((found) =>
+    found.advice === undefined ? [] : [`Not used: ${describeUnused(found)}. ${found.advice}`],
+  );
+}
