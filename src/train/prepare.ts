@@ -2,14 +2,15 @@ import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
-import { unusedAdvice } from '../data/told.ts';
+import { describeTold, unusedAdvice } from '../data/told.ts';
 import type { Objective } from '../flow/objective.ts';
-import type { Model } from '../models/model.ts';
+import { type Model, countParameters } from '../models/model.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import { type OwnModel, createModel } from './create-model.ts';
 import { dataOf } from './data-record.ts';
+import type { TrainStart } from './metrics.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
 import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
@@ -77,4 +78,21 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const { step: executable, buffers } = await compileStep(backend, training, plan.microBatch, fill);
   const objective = objectiveOf(config, options);
   return { ...options, config, source, split, model, objective, conditioning, buffers, executable, plan };
+}
+
+/** What people are told of a training that begins. */
+export function describeTraining({
+  config,
+  backend,
+  source,
+  model,
+}: PreparedTraining): Omit<TrainStart, 'run' | 'step'> {
+  return {
+    steps: config.train.steps,
+    parameters: countParameters(model),
+    backend: backend.describe(),
+    data: source.name,
+    samples: source.count,
+    told: describeTold(source),
+  };
 }

@@ -4,8 +4,6 @@ import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { nameOfSample } from '../data/source.ts';
-import { describeTold } from '../data/told.ts';
-import { countParameters } from '../models/model.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
 import { RectiflowError } from '../tensor/errors.ts';
@@ -18,7 +16,7 @@ import { Insight } from './insight.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { openLog } from './open-log.ts';
-import type { PreparedTraining } from './prepare.ts';
+import { type PreparedTraining, describeTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
 import { isPicture } from './sample-grid.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
@@ -334,16 +332,10 @@ export class Trainer {
   }
 
   #announce(): void {
-    const { config, backend, source, model } = this.#training;
     this.#observer.onStart?.({
       run: this.#folder.path,
       step: this.#step,
-      steps: config.train.steps,
-      parameters: countParameters(model),
-      backend: backend.describe(),
-      data: source.name,
-      samples: source.count,
-      told: describeTold(source),
+      ...describeTraining(this.#training),
     });
   }
 }
