@@ -1,3 +1,4 @@
+import { type BoundedAnswer, type FetchBounds, boundedFetch } from '../checkpoint/bounded-fetch.ts';
 import { printable } from '../tensor/printable.ts';
 import { type Credentials, redact } from './secrets.ts';
 
@@ -24,17 +25,24 @@ export interface Upload {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const answerMs = 20_000;
+/** What a server may take, in time for an answer and in memory. */
+export type Patience = Pick<FetchBounds, 'totalMs' | 'idleMs' | 'maxBytes'>;
+
+const defaultPatience: Patience = { totalMs: 60_000, idleMs: 20_000, maxBytes: 2 ** 23 };
+/** The slowest line over which a picture has time to be sent: bytes in a millisecond. */
+const slowestUpload = 20;
 
 /** One server. */
 export class Http {
   readonly #base: string;
   readonly #credentials: Credentials;
+  readonly #patience: Patience;
 
   /** @param base the address that paths are appended to */
-  constructor(base: string, credentials: Credentials) {
+  constructor(base: string, credentials: Credentials, patience: Patience = defaultPatience) {
     this.#base = base.replace(/\/+$/, '');
     this.#credentials = credentials;
+    this.#patience = patience;
   }
 
   /** @throws RequestError */
@@ -80,21 +88,22 @@ export class Http {
 
   async #request(
     address: string,
-    request: RequestInit & { method: string },
+    request: Omit<RequestInit, 'body' | 'signal'> & { method: string; body?: string | Upload['data'] },
     signal: AbortSignal,
   ): Promise<Json> {
     // Signed addresses are secrets too: what follows the question mark is not shown.
     const what = `${request.method} ${address.replace(/\?.*/s, '')}`;
-    let response: Response;
-    let text: string;
+    const { idleMs, totalMs, maxBytes } = this.#patience;
+    const upload = Math.round((request.body?.length ?? 0) / slowestUpload);
+    const bounds = { idleMs: idleMs + upload, totalMs: totalMs + upload, maxBytes, signal };
+    let answer: BoundedAnswer;
     try {
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
-      response = await fetch(address, { ...request, signal: patience });
-      text = await response.text();
+      answer = await boundedFetch(address, request, bounds);
     } catch (error) {
       throw this.problem(`${what}: ${reasonOf(error as Error)}`);
     }
-    const { ok, status } = response;
+    const { ok, status } = answer;
+    const text = answer.body.toString();
     if (!ok) {
       const advice = status === 401 || status === 403 ? `. Check ${this.#credentials.variables}` : '';
       throw this.problem(

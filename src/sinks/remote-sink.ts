@@ -127,6 +127,11 @@ export class RemoteSink implements MetricSink {
       try {
         return await request();
       } catch (error) {
+        // What is not there in an answer is found where it is used.
+        if (error instanceof TypeError || error instanceof SyntaxError)
+          throw new Error(`what the server answers is not of ${this.name} (${error.message})`, {
+            cause: error,
+          });
         const isTemporary = error instanceof RequestError && error.isTemporary;
         if (!isTemporary || this.#givingUp.signal.aborted) throw error;
         this.#tellTrouble(error.message);
@@ -141,7 +146,7 @@ export class RemoteSink implements MetricSink {
     if (this.#isTroubleTold) return;
     this.#isTroubleTold = true;
     this.#options.onNotice(
-      `${this.name} cannot be reached: ${problem}. Training goes on, and what waits is sent when it can be.`,
+      `${this.name} cannot be reached: ${problem}. Training goes on, what waits is sent when it can be, and metrics.jsonl has the same numbers.`,
     );
   }
 

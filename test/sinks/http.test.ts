@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Http, RequestError } from '../../src/sinks/http.ts';
 import { wandbCredentials } from '../../src/sinks/secrets.ts';
 import { startPeer } from '../support/http-peer.ts';
@@ -43,4 +44,28 @@ it('says in words that nobody is there', async () => {
   await expect(new Http(`http://127.0.0.1:${port}`, credentials).get('/api', never)).rejects.toThrow(
     `GET http://127.0.0.1:${port}/api: nothing listens there`,
   );
+});
+
+it('says which server hangs, or sends without end', async () => {
+  const server = createHttpServer((request, response) => {
+    if (request.url === '/endless') response.end(Buffer.alloc(2 ** 20));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const http = new Http(url, credentials, { idleMs: 200, totalMs: 5000, maxBytes: 1000 });
+  const problemOf = (path: string): Promise<RequestError> =>
+    http
+      .post(path, { some: 'metrics' }, never)
+      .catch((error: RequestError) => error) as Promise<RequestError>;
+  const [hanging, endless] = await Promise.all([problemOf('/hanging'), problemOf('/endless')]);
+  expect(hanging.message).toBe(`POST ${url}/hanging: no answer within 0.2 s`);
+  expect(endless.message).toBe(
+    `POST ${url}/endless: the answer is longer than the 1000 bytes that are taken`,
+  );
+  expect([hanging.isTemporary, endless.isTemporary]).toEqual([true, true]);
 });

@@ -201,4 +201,16 @@ describe('a run at MLflow', () => {
     broken.start(start);
     await expect(broken.end('finished', AbortSignal.timeout(20))).rejects.not.toThrow('two\nlines');
   });
+
+  it.each([
+    [{ experiment: { experiment_id: '7' }, run: 'no run' }],
+    [{ experiment: { experiment_id: '7' } }],
+    [null],
+  ])('whose server is another answers %j, and the user is told so', async (json) => {
+    const server = await startPeer(() => ({ json }));
+    const sink = sinkTo(server.url, await temporaryFolder());
+    sink.start(start);
+    const ending = sink.end('finished', new AbortController().signal);
+    await expect(ending).rejects.toThrow(/^what the server answers is not of MLflow \(/);
+  });
 });

@@ -196,7 +196,7 @@ describe('a run at Weights & Biases', () => {
     expect(files!.get('wandb-history.jsonl')).toHaveLength(3);
     expect(notices).toEqual([
       `Weights & Biases cannot be reached: POST ${server.url}/graphql: the answer is 503 {"error":"busy"}. ` +
-        'Training goes on, and what waits is sent when it can be.',
+        'Training goes on, what waits is sent when it can be, and metrics.jsonl has the same numbers.',
     ]);
   });
 

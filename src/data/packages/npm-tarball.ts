@@ -27,7 +27,7 @@ export async function readTarball(tarball: Uint8Array, origin: string): Promise<
     const header = archive.subarray(at, at + BLOCK);
     const size = Number.parseInt(text(header, 124, 12), 8);
     const start = at + BLOCK;
-    if (text(header, 257, 5) !== 'ustar' || !Number.isSafeInteger(size)) {
+    if (text(header, 257, 5) !== 'ustar' || !Number.isSafeInteger(size) || size < 0) {
       throw fileError(origin, `is no tar archive at byte ${at}`, ADVICE);
     }
     if (start + size > archive.length) throw fileError(origin, 'is truncated', ADVICE);
