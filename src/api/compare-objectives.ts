@@ -10,7 +10,7 @@ import type { Annotation, Source } from '../data/source.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
-import { resolveConfig, resolveData } from '../train/resolve-config.ts';
+import { resolveConfig, resolveData, resolveReading } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { type RunOptions, withSource } from './parts.ts';
 import { type SampleRunOptions, sample } from './sample.ts';
@@ -79,7 +79,8 @@ export async function compareObjectives(
   options: CompareObjectivesOptions = {},
 ): Promise<ObjectiveComparison> {
   const { origin = 'config', runs = 'runs', evaluations = [5, 10, 25, 50], signal, onProgress } = options;
-  return withSource(resolveData(input, origin), options, async (source) => {
+  const { onBadSample } = resolveReading(input, origin).loader;
+  return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
     const variants = kinds.map((kind) => variantOf(input, kind));
     const [config, diffusion] = variants.map((variant) => resolveConfig(variant, { origin, facts: source }));
     checkEvaluations(evaluations, diffusion!);

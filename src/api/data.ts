@@ -1,5 +1,4 @@
 // What can be done with the data of a config before anything is trained.
-import { SampleReader } from '../data/bad-samples.ts';
 import { encodeCaptions } from '../data/caption-cache.ts';
 import { captionsOf } from '../data/captions.ts';
 import { checkSamples } from '../data/check.ts';
@@ -7,6 +6,7 @@ import type { DataReport } from '../data/data-report.ts';
 import type { Manifest } from '../data/pack/manifest.ts';
 import { type PackOptions, packSource } from '../data/pack.ts';
 import { type Preview, writePreview } from '../data/preview.ts';
+import { SampleReader } from '../data/sample-reader.ts';
 import { loadOnnxRuntime, openCaptionEncoder } from '../data/text-encoder.ts';
 import { openTokenizer } from '../data/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
@@ -27,7 +27,10 @@ export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onN
  * in the report
  */
 export async function checkData(input: ConfigInput, options: DataOptions = {}): Promise<DataReport> {
-  return withSource(resolveData(input, options.origin), options, (source) => checkSamples(source, options));
+  // What is wrong with single samples is found when they are read.
+  return withSource(resolveData(input, options.origin), { ...options, onBadSample: 'skip' }, (source) =>
+    checkSamples(source, options),
+  );
 }
 
 export interface PreviewDataOptions extends DataOptions {
@@ -49,7 +52,7 @@ export async function previewData(
   const { origin, count, epoch, signal, onNotice } = options;
   const { seed, loader } = resolveReading(input, origin);
   const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
-  return withSource(resolveData(input, origin), options, (source) =>
+  return withSource(resolveData(input, origin), { ...options, ...loader }, (source) =>
     writePreview(path, source, { ...loader, seed, count, epoch, signal, onBad }),
   );
 }
@@ -68,13 +71,16 @@ export async function packData(
 ): Promise<Manifest> {
   const { origin, onNotice } = options;
   const data = resolveData(input, origin);
-  const { seed } = resolveReading(input, origin);
+  const { seed, loader } = resolveReading(input, origin);
+  const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
   const random = 'transforms' in data ? data.transforms.filter(({ kind }) => randomKinds.has(kind)) : [];
   if (random.length > 0) {
     const kinds = random.map(({ kind }) => kind).join(', ');
     onNotice?.(`${kinds}: drawn once now, and the same in every epoch of a training on what is packed`);
   }
-  return withSource(data, options, (source) => packSource(source, folder, { ...options, seed }));
+  return withSource(data, { ...options, ...loader }, (source) =>
+    packSource(source, folder, { ...options, onBadSample: loader.onBadSample, seed, onBad }),
+  );
 }
 
 const randomKinds: ReadonlySet<string> = new Set(['random-crop', 'random-resized-crop', 'horizontal-flip']);
@@ -107,9 +113,9 @@ export async function encodeText(
   const data = resolveData(input, origin);
   const runtime = loadOnnxRuntime();
   const encoder = await openCaptionEncoder(model, await openTokenizer(options.tokenizer, length), runtime);
-  return withSource(data, options, (source) => {
+  return withSource(data, { ...options, ...loader }, (source) => {
     const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
-    const reader = new SampleReader(source, loader.onBadSample, onBad);
+    const reader = new SampleReader(source, { ...loader, onBad });
     const asked = [...(input.sample?.prompts ?? []), ...prompts];
     const { precision } = options;
     return encodeCaptions(path, {

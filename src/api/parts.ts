@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { digestFile } from '../checkpoint/durable.ts';
+import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { getData } from '../data/get-data.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
@@ -56,12 +57,12 @@ async function fetchIfMissing(
  */
 export async function withSource<T>(
   data: DataConfig,
-  options: Pick<RunOptions, 'source' | 'signal' | 'onNotice'>,
+  options: Pick<RunOptions, 'source' | 'signal' | 'onNotice'> & { readonly onBadSample: BadSamplePolicy },
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
   if (options.source) return use(options.source);
   await fetchIfMissing(data, options);
-  const source = await openSource(data);
+  const source = await openSource(data, options.onBadSample);
   try {
     return await use(source);
   } finally {

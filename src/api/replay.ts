@@ -72,7 +72,8 @@ export async function replay(
   }
   const steps: ReplayedStep[] = [];
   const lastLogged = Math.max(...logged.keys());
-  await withSource(current.data, options, async (source) => {
+  const { onBadSample } = current.loader;
+  await withSource(current.data, { ...options, onBadSample }, async (source) => {
     for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
       const { data, loader, backend: engine } = current;
       const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };

@@ -89,12 +89,14 @@ function withoutHost({ platform, arch, node, cpu, cores, memory }: Machine): Ano
 }
 
 async function digestData(
-  { data, seed }: RunConfig,
+  { data, seed, loader }: RunConfig,
   options: ReproductionOptions,
 ): Promise<DataDigest | null> {
   const { signal, onProgress, onNotice } = options;
   try {
-    return await withSource(data, options, (source) => digestSource(source, { seed, signal, onProgress }));
+    return await withSource(data, { ...options, ...loader }, (source) =>
+      digestSource(source, { seed, signal, onProgress }),
+    );
   } catch (error) {
     if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
     onNotice?.(`there is no digest of the data: ${error.message}`);

@@ -5,7 +5,7 @@ import { checkCredentials } from '../sinks/secrets.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
-import { resolveConfig, resolveData } from '../train/resolve-config.ts';
+import { resolveConfig, resolveData, resolveReading } from '../train/resolve-config.ts';
 import { changesSince } from '../train/trained-with.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
@@ -24,7 +24,8 @@ export interface TrainOptions extends RunOptions {
  */
 export async function train(input: ConfigInput, options: TrainOptions = {}): Promise<TrainResult> {
   const { origin = 'config', runs = 'runs' } = options;
-  return withSource(resolveData(input, origin), options, async (source) => {
+  const { onBadSample } = resolveReading(input, origin).loader;
+  return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
     const config = resolveConfig(input, { origin, facts: source });
     checkCredentials(config.sinks);
     const backend = backendFor(config, options);
@@ -70,7 +71,8 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
     if (isNew && isEdited(folder.record))
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeImport(run, config, options);
-    return await withSource(config.data, options, async (source) => {
+    const { onBadSample } = config.loader;
+    return await withSource(config.data, { ...options, onBadSample }, async (source) => {
       const backend = backendFor(config, options);
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);

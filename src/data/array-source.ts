@@ -5,6 +5,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { openTensor, readElement, readLabelTensor } from './array/tensor-file.ts';
 import type { TensorFile } from './array/tensor-file.ts';
 import { checkLabels } from './arrays.ts';
+import type { BadSamplePolicy } from './bad-samples.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
@@ -16,20 +17,22 @@ import { writeBytes, writeBounded, writeLatents } from './array/values.ts';
  * folder made by `rectiflow data pack`. Images are uint8, 0 to 255, or floats in [-1, 1]; latents any finite numbers, of which
  * the model sees (value - shift) * scale. Samples are read one by one, so the file may be larger than memory; each is checked
  * when it is read.
+ * @param onBadSample skip: a few samples may have labels that are out of range
  * @throws RectiflowError naming the file, and the sample or the tensor
  */
-export async function openArray(data: ArrayData): Promise<Source> {
+export async function openArray(data: ArrayData, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
   if (await isFolder(data.path)) return openPackedArray(data);
-  return withPool((pool) => openFile(data, pool));
+  return withPool((pool) => openFile(data, onBadSample, pool));
 }
 
-async function openFile(data: ArrayData, pool: FilePool): Promise<Source> {
+async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: FilePool): Promise<Source> {
   const { path, latents, scale, shift } = data;
   const file = await openTensor(path, data.tensor);
   const shape = sampleShape(file, latents);
   const count = file.shape[0]!;
   const labels = data.labels === undefined ? undefined : await readLabels(data, pool);
-  const classes = labels === undefined ? undefined : checkLabels(labels, count, { ...data, name: path });
+  const classes =
+    labels === undefined ? undefined : checkLabels(labels, count, { ...data, onBadSample, name: path });
   return {
     name: path,
     count,

@@ -1,4 +1,5 @@
 import { dataError, formatShape } from '../tensor/errors.ts';
+import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
 import { imageSize } from './source.ts';
 import type { ImageShape, Source } from './source.ts';
 
@@ -15,6 +16,8 @@ export interface ArrayOptions {
   readonly name?: string;
   /** Set it for latents: floats are then only required to be finite. */
   readonly unbounded?: boolean;
+  /** skip: a few labels may be none that a class has; the samples are left to those who read them. fail by default. */
+  readonly onBadSample?: BadSamplePolicy;
 }
 
 /**
@@ -83,9 +86,9 @@ function checkValues(images: Float32Array, size: number, name: string, unbounded
 export function checkLabels(
   labels: ArrayLike<number>,
   count: number,
-  options: Pick<ArrayOptions, 'name' | 'classes' | 'classNames'>,
+  options: Pick<ArrayOptions, 'name' | 'classes' | 'classNames' | 'onBadSample'>,
 ): number {
-  const { name = 'arrays', classNames } = options;
+  const { name = 'arrays', classNames, onBadSample = 'fail' } = options;
   if (labels.length !== count) {
     throw dataError(
       name,
@@ -93,19 +96,23 @@ export function checkLabels(
       'Give one label per image',
     );
   }
-  let largest = -1;
-  for (let i = 0; i < count; i++) {
-    const label = labels[i]!;
-    if (!Number.isInteger(label) || label < 0 || label >= (options.classes ?? Infinity)) {
-      const range = `[0, ${options.classes ?? 'classes'})`;
-      throw dataError(name, `sample ${i} has label ${label}`, `Labels must be whole numbers in ${range}`);
-    }
-    largest = Math.max(largest, label);
-  }
-  const classes = options.classes ?? classNames?.length ?? largest + 1;
-  if (largest >= classes || (classNames !== undefined && classNames.length !== classes)) {
-    const problem = `labels go up to ${largest}, there are ${classes} classes and ${classNames?.length} class names`;
+  const known = options.classes ?? classNames?.length;
+  if (classNames !== undefined && classNames.length !== known) {
+    const problem = `there are ${known} classes and ${classNames.length} class names`;
     throw dataError(name, problem, 'Give one name per class');
   }
-  return classes;
+  let largest = -1;
+  const bad: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const label = labels[i]!;
+    if (Number.isInteger(label) && label >= 0 && label < (known ?? Infinity))
+      largest = Math.max(largest, label);
+    else bad.push(i);
+  }
+  if (bad.length > 0 && !mayLeaveOut(onBadSample, bad.length, count)) {
+    const first = `sample ${bad[0]} has label ${labels[bad[0]!]}`;
+    const problem = bad.length === 1 ? first : `${bad.length} of ${count} labels are none; ${first}`;
+    throw dataError(name, problem, `Labels must be whole numbers in [0, ${known ?? 'classes'})`);
+  }
+  return known ?? largest + 1;
 }

@@ -1,7 +1,9 @@
 import { RectiflowError, dataError } from '../tensor/errors.ts';
-import type { Annotation, ReadKey, Source } from './source.ts';
+import { listSome } from './list-some.ts';
+import { nameOfSample } from './source.ts';
+import type { Source } from './source.ts';
 
-/** What to do about a sample that cannot be read: end with its error, or name it, count it and take another. */
+/** What to do about a sample that cannot be used: end with its error, or name it, count it and take another. */
 export type BadSamplePolicy = 'fail' | 'skip';
 
 /** The share of a set that may be bad: above it, what is learnt is not what the user thinks. */
@@ -10,86 +12,81 @@ const mostOfSet = 0.05;
 const mostSoFar = 0.1;
 const enoughReads = 200;
 
-/** Reads samples under a policy. */
-export class SampleReader {
+export interface BadSampleOptions {
+  /** fail by default. */
+  readonly onBadSample?: BadSamplePolicy | undefined;
+  /** Of a part of a set, such as the samples held out: how many the whole has, which shares are of. */
+  readonly whole?: number | undefined;
+  /** Told of each sample that is skipped, once, and how many there are by now. */
+  readonly onBad?: ((error: RectiflowError, skipped: number) => void) | undefined;
+}
+
+/** Whether a policy goes on without `bad` of `count` samples. */
+export function mayLeaveOut(policy: BadSamplePolicy, bad: number, count: number): boolean {
+  return policy === 'skip' && bad <= mostOfSet * count;
+}
+
+/** The samples of a set that cannot be used, and what is done about them. */
+export class BadSamples {
   readonly #source: Source;
-  readonly #policy: BadSamplePolicy;
-  readonly #onBad: (error: RectiflowError, skipped: number) => void;
+  readonly #options: BadSampleOptions;
   readonly #bad = new Set<number>();
-  #reads = 0;
   #tooMany: RectiflowError | undefined;
 
-  /** @param onBad is told of each sample that is skipped, once, and how many there are by now */
-  constructor(
-    source: Source,
-    policy: BadSamplePolicy,
-    onBad: (error: RectiflowError, skipped: number) => void = () => {},
-  ) {
+  constructor(source: Source, options: BadSampleOptions = {}) {
     this.#source = source;
-    this.#policy = policy;
-    this.#onBad = onBad;
+    this.#options = options;
   }
 
-  /** Different samples that were skipped so far. */
-  get skipped(): number {
+  /** How many there are so far. */
+  get count(): number {
     return this.#bad.size;
   }
 
-  /**
-   * Writes sample `index` to `out`. In the place of a bad one comes the next in the set that is not: a function of the set
-   * alone, so that a resumed run learns from the same samples.
-   * @throws RectiflowError of the first bad sample (fail), or when more than a twentieth of the set is bad (skip)
-   */
-  read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation> {
+  has(index: number): boolean {
+    return this.#bad.has(index);
+  }
+
+  /** @throws RectiflowError where too many were bad before */
+  check(): void {
     if (this.#tooMany) throw this.#tooMany;
-    const good = this.#nextGood(index);
-    this.#reads++;
-    const readAnother = (error: unknown): Annotation | Promise<Annotation> => {
-      this.#refuse(good, error);
-      return this.read(good, out, offset, key);
-    };
-    try {
-      const read = this.#source.read(good, out, offset, key);
-      if (!(read instanceof Promise)) return this.#checkLabel(good, read);
-      return read.then((annotation) => this.#checkLabel(good, annotation)).catch(readAnother);
-    } catch (error) {
-      return readAnother(error);
-    }
   }
 
-  /** `index`, or the first behind it that is not known to be bad. There is one: a twentieth of a set may be bad at most. */
-  #nextGood(index: number): number {
-    let good = index;
-    while (this.#bad.has(good)) good = (good + 1) % this.#source.count;
-    return good;
-  }
-
-  #refuse(index: number, error: unknown): void {
+  /**
+   * Leaves a sample out.
+   * @param error what is wrong with it
+   * @param reads of samples so far
+   * @throws the error, of another kind than that a sample is bad; RectiflowError of the first bad sample (fail), or when more
+   * than a twentieth of the set is bad (skip)
+   */
+  add(index: number, error: unknown, reads: number): void {
     if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
-    if (this.#policy === 'fail') {
+    const { name, count } = this.#source;
+    const { onBadSample = 'fail', onBad, whole = count } = this.#options;
+    if (onBadSample === 'fail') {
       const advice =
         'See all that is wrong with: rectiflow data check. To leave out what cannot be read: --set loader.onBadSample=skip';
       throw new RectiflowError(error.code, `${error.message} ${advice}`, { cause: error });
     }
     if (!this.#bad.has(index)) {
       this.#bad.add(index);
-      this.#onBad(error, this.#bad.size);
+      onBad?.(error, this.#bad.size);
     }
-    const { name, count } = this.#source;
     const bad = this.#bad.size;
-    const tooManySoFar = this.#reads >= enoughReads && bad > mostSoFar * this.#reads;
-    if (bad <= mostOfSet * count && !tooManySoFar) return;
-    const problem = `${bad} of its ${count} samples cannot be used, after ${this.#reads} reads. The last one: ${error.message}`;
+    const tooManySoFar = reads >= enoughReads && bad > mostSoFar * reads;
+    if (mayLeaveOut('skip', bad, whole) && bad < count && !tooManySoFar) return;
+    const problem = `${bad} of its ${count} samples cannot be used, after ${reads} reads. The last one: ${error.message}`;
     this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);
     throw this.#tooMany;
   }
 
-  #checkLabel(index: number, annotation: Annotation): Annotation {
-    const { name, classes } = this.#source;
-    if (classes === undefined) return annotation;
-    const { label } = annotation;
-    if (label !== undefined && Number.isInteger(label) && label >= 0 && label < classes) return annotation;
-    const problem = `${this.#source.describe?.(index) ?? `sample ${index}`} has label ${label}, outside of [0, ${classes})`;
-    throw dataError(name, problem, 'Correct the label, or the number of classes');
+  /** `1 of 30 samples (3 %) was left out: photos/7.png`; undefined where none was. */
+  summary(): string | undefined {
+    const bad = this.#bad.size;
+    if (bad === 0) return undefined;
+    const { count } = this.#source;
+    const share = Number(((100 * bad) / count).toPrecision(1));
+    const names = listSome(Array.from(this.#bad, (index) => nameOfSample(this.#source, index)));
+    return `${bad} of ${count} samples (${share} %) ${bad === 1 ? 'was' : 'were'} left out: ${names}`;
   }
 }

@@ -1,17 +1,18 @@
 import { dataError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
+import { SampleReader } from './sample-reader.ts';
 import type { Source } from './source.ts';
 
 const atOnce = 16;
 
 /**
  * The captions of a set, in its order; without reading samples where the source can tell them alone.
- * @param reader reads the samples otherwise, and says what happens to those that cannot be read
+ * @param reader reads them, and says what happens to those that cannot be read: by default the first of these is an error
  * @param most captions; of a larger set, those of samples all over it
  */
 export async function* captionsOf(
   source: Source,
-  reader: Pick<Source, 'read'> = source,
+  reader: SampleReader = new SampleReader(source),
   most: number = Infinity,
 ): AsyncGenerator<string> {
   if (!source.captions) {
@@ -19,9 +20,9 @@ export async function* captionsOf(
   }
   const values = new Float32Array(atOnce * sizeOf(source.shape));
   const captionAt = async (index: number, slot: number): Promise<string> => {
-    if (source.caption) return source.caption(index);
+    if (source.caption) return reader.caption(index);
     const offset = slot * sizeOf(source.shape);
-    return (await reader.read(index, values, offset, { seed: 0, epoch: 0 })).caption ?? '';
+    return (await reader.read(index, values, offset, { seed: 0, epoch: 0 })).caption!;
   };
   const count = Math.min(source.count, most);
   for (let first = 0; first < count; first += atOnce) {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { RectiflowError, dataError } from '../tensor/errors.ts';
+import { RectiflowError } from '../tensor/errors.ts';
 import { checkAdvice } from './check-advice.ts';
 import type { Caption, DataReport, LatentScale } from './data-report.ts';
 import { ExpressionCensus } from './expression/census.ts';
 import { isInspectable } from './inspect.ts';
+import { checkAnnotation } from './sample-reader.ts';
 import type { Source } from './source.ts';
 import { describeTold } from './told.ts';
 
@@ -78,8 +79,9 @@ class Census {
   async add(index: number): Promise<void> {
     const values = new Float32Array(this.#size);
     try {
-      const { label, caption } = await this.#source.read(index, values, 0, { seed: 0, epoch: 0 });
-      this.#addLabel(index, label);
+      const read = await this.#source.read(index, values, 0, { seed: 0, epoch: 0 });
+      const { label, caption } = checkAnnotation(this.#source, index, read);
+      this.#addLabel(label);
       await this.#addStored(index, values);
       this.#addValues(index, values);
       this.#expression?.add(values);
@@ -134,14 +136,8 @@ class Census {
     return this.#source.describe?.(index) ?? `sample ${index}`;
   }
 
-  #addLabel(index: number, label: number | undefined): void {
-    const { name, classes } = this.#source;
-    if (classes === undefined) return;
-    if (label === undefined || !(label in this.#classes)) {
-      const problem = `${this.#describe(index)} has label ${label}, outside of [0, ${classes})`;
-      throw dataError(name, problem, 'Correct the label, or the number of classes');
-    }
-    this.#classes[label]!++;
+  #addLabel(label: number | undefined): void {
+    if (label !== undefined && this.#classes.length > 0) this.#classes[label]!++;
   }
 
   async #addStored(index: number, values: Float32Array): Promise<void> {

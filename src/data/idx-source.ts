@@ -1,5 +1,6 @@
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { arraySource, padImages } from './arrays.ts';
+import type { BadSamplePolicy } from './bad-samples.ts';
 import { readIdx } from './idx.ts';
 import type { IdxArray } from './idx.ts';
 import type { IdxData } from './settings.ts';
@@ -8,9 +9,10 @@ import type { ImageShape, Source } from './source.ts';
 /**
  * Opens images in the IDX format of MNIST, [N, H, W] (grey) or [N, H, W, 3], of bytes, and their labels [N]. They are held in
  * memory.
+ * @param onBadSample skip: a few samples may have labels that are out of range
  * @throws RectiflowError naming the file, or the sample whose label is out of range
  */
-export async function openIdx(data: IdxData): Promise<Source> {
+export async function openIdx(data: IdxData, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
   const { images: path, labels: labelPath, classNames, pad } = data;
   const stored = await readIdx(path);
   const images = imagesOf(stored, path);
@@ -18,6 +20,7 @@ export async function openIdx(data: IdxData): Promise<Source> {
   const [channels, height, width] = images.shape;
   return arraySource({
     name: path,
+    onBadSample,
     images: pad === 0 ? images.data : padImages(images.data, images.shape, pad),
     shape: [channels, height + 2 * pad, width + 2 * pad],
     ...(labels === undefined ? {} : { labels }),

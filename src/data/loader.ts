@@ -1,8 +1,9 @@
-import { type RectiflowError, dataError, valueError } from '../tensor/errors.ts';
+import { dataError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import { type BadSamplePolicy, SampleReader } from './bad-samples.ts';
+import type { BadSampleOptions } from './bad-samples.ts';
 import { keepSamples } from './kept-samples.ts';
 import { Limit } from './limit.ts';
+import { SampleReader } from './sample-reader.ts';
 import { Sampler } from './sampler.ts';
 import type { SamplerPosition } from './sampler.ts';
 import type { Annotation, Source } from './source.ts';
@@ -18,7 +19,7 @@ export interface Batch {
   readonly position: SamplerPosition;
 }
 
-export interface LoaderOptions {
+export interface LoaderOptions extends BadSampleOptions {
   /** Samples of a batch here; with `ranks` machines a step learns from so many times as many. */
   readonly batchSize: number;
   readonly seed: number;
@@ -33,10 +34,6 @@ export interface LoaderOptions {
   /** Which of `ranks` machines this is: each reads its own part of every global batch. */
   readonly rank?: number;
   readonly ranks?: number;
-  /** fail by default. */
-  readonly onBadSample?: BadSamplePolicy;
-  /** Told of each sample that is skipped, once, and how many there are by now. */
-  readonly onBad?: (error: RectiflowError, skipped: number) => void;
 }
 
 /**
@@ -72,7 +69,7 @@ export class Loader implements AsyncIterable<Batch> {
       throw valueError('loader', 'rank', `a whole number from 0, below ${ranks}`, rank);
     this.#source = source;
     const kept = keepSamples(source, cacheMiB * 2 ** 20);
-    this.#reader = new SampleReader(kept, options.onBadSample ?? 'fail', options.onBad);
+    this.#reader = new SampleReader(kept, options);
     const global = batchSize * ranks;
     this.#sampler = new Sampler({
       count: source.count,
@@ -87,6 +84,11 @@ export class Loader implements AsyncIterable<Batch> {
   /** Different samples that were skipped so far. */
   get skipped(): number {
     return this.#reader.skipped;
+  }
+
+  /** A sentence on all that were skipped; undefined where none was. */
+  get skippedSummary(): string | undefined {
+    return this.#reader.summary;
   }
 
   /** @throws RectiflowError naming the sample that cannot be read or whose label is out of range */

@@ -2,13 +2,14 @@ import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { digestFile, syncDirectory, writeDurably } from '../checkpoint/durable.ts';
 import { dataError, fileError, systemProblem, valueError } from '../tensor/errors.ts';
+import { type BadSampleOptions, BadSamples } from './bad-samples.ts';
 import { MANIFEST, readManifest } from './pack/manifest.ts';
 import type { Manifest } from './pack/manifest.ts';
 import { writeArray } from './pack/write-array.ts';
 import { writeShards } from './pack/write-shards.ts';
 import type { Source } from './source.ts';
 
-export interface PackOptions {
+export interface PackOptions extends BadSampleOptions {
   /** shards: tar files of PNG images, which other programs read too. array: raw values, for latents and the fastest reads. */
   readonly form: 'shards' | 'array';
   /** A shard is full with so many samples; 10,000 by default. */
@@ -21,6 +22,8 @@ export interface PackOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Stops between two samples, with the signal's reason. Nothing is left behind. */
   readonly signal?: AbortSignal | undefined;
+  /** Told what was left out, once all is written. */
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /**
@@ -32,7 +35,7 @@ export interface PackOptions {
  * @throws RectiflowError where the folder is there already, a sample cannot be read, or does not fit the form
  */
 export async function packSource(source: Source, target: string, options: PackOptions): Promise<Manifest> {
-  const { form, samplesPerShard = 10_000, shardMiB = 256, seed = 0, onProgress, signal } = options;
+  const { form, samplesPerShard = 10_000, shardMiB = 256, seed = 0, onProgress, signal, onNotice } = options;
   checkPositive('samplesPerShard', samplesPerShard);
   checkPositive('shardMiB', shardMiB);
   const { count, shape, classes, classNames, captions = false, record, name } = source;
@@ -40,6 +43,7 @@ export async function packSource(source: Source, target: string, options: PackOp
   await refuseExisting(target);
   const partial = `${target}.partial-${process.pid}`;
   const key = { seed, epoch: 0 };
+  const bad = new BadSamples(source, options);
   const onSample = (done: number): void => {
     signal?.throwIfAborted();
     onProgress?.(done, count);
@@ -51,13 +55,13 @@ export async function packSource(source: Source, target: string, options: PackOp
     const limits = { samples: samplesPerShard, bytes: shardMiB * 2 ** 20 };
     const parts =
       form === 'array'
-        ? await writeArray(source, partial, key, onSample)
-        : { files: await writeShards(source, partial, limits, key, onSample) };
+        ? await writeArray(source, partial, key, bad, onSample)
+        : { files: await writeShards(source, partial, limits, key, bad, onSample) };
     const manifest: Manifest = {
       format: 'rectiflow pack',
       version: 1,
       form,
-      count,
+      count: count - bad.count,
       shape,
       ...(classes === undefined ? {} : { classes }),
       ...(classNames === undefined ? {} : { classNames }),
@@ -71,6 +75,8 @@ export async function packSource(source: Source, target: string, options: PackOp
     await refuseExisting(target);
     await rename(partial, target);
     await syncDirectory(dirname(target));
+    const leftOut = bad.summary();
+    if (leftOut !== undefined) onNotice?.(leftOut);
     return manifest;
   } catch (error) {
     await rm(partial, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import type { SchemaTree } from 'hyparquet';
 import { fileError } from '../tensor/errors.ts';
+import type { BadSamplePolicy } from './bad-samples.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
 import { imageSource } from './images/image-source.ts';
@@ -20,13 +21,14 @@ const MOST_GROUP_BYTES = 1 << 30;
  * Images are read where they are. Up to 256 MiB of them stay in memory; beyond that a shuffled order reads a whole page, or
  * where the file has no index of pages a whole group of rows, for one image: `rectiflow data pack` makes shards of them, in
  * which every image is one read.
+ * @param onBadSample skip: a few rows may lack a label or a caption
  * @throws RectiflowError naming the file and the row or the column
  */
-export async function openParquet(data: ParquetData): Promise<Source> {
-  return withPool((pool) => openFiles(data, pool));
+export async function openParquet(data: ParquetData, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
+  return withPool((pool) => openFiles(data, onBadSample, pool));
 }
 
-async function openFiles(data: ParquetData, pool: FilePool): Promise<Source> {
+async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: FilePool): Promise<Source> {
   const { path, condition, imageColumn } = data;
   const files: ParquetFile[] = [];
   for (const file of await expandPaths(path, 'Parquet files')) files.push(await ParquetFile.open(file, pool));
@@ -59,6 +61,7 @@ async function openFiles(data: ParquetData, pool: FilePool): Promise<Source> {
     name: typeof path === 'string' ? path : files[0]!.path,
     settings: data,
     condition,
+    onBadSample,
     ...(labels?.classNames === undefined ? {} : { classNames: labels.classNames }),
     items: {
       count: parts.count,

@@ -1,5 +1,5 @@
 import { parseJsonText } from '../checkpoint/json.ts';
-import { type RectiflowError, fileError } from '../tensor/errors.ts';
+import { RectiflowError, fileError } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { IMAGE_ENDINGS } from './images/formats.ts';
 import { decodeText } from '../tensor/text.ts';
@@ -20,6 +20,8 @@ export interface ShardIndex {
   readonly captionOffsets: Float64Array;
   readonly captionSizes: Float64Array;
   readonly captionForms: Uint8Array;
+  /** What is wrong with the class or the caption of samples, by their place. */
+  readonly faults: ReadonlyMap<number, RectiflowError>;
 }
 
 /** Where a caption stands. */
@@ -38,6 +40,7 @@ interface Sample {
   label?: number;
   caption?: TarMember;
   captionForm: number;
+  fault?: RectiflowError;
   /** A member that is of no use without an image. */
   annotation?: string;
 }
@@ -103,6 +106,25 @@ async function addMember(
   }
   if (ending !== 'cls' && ending !== 'txt' && ending !== 'json') return false;
   sample.annotation ??= member.name;
+  try {
+    await addAnnotation(sample, member, ending, path, options);
+  } catch (error) {
+    // Of one sample: whether that is left out is decided once it is known how many there are.
+    if (!(error instanceof RectiflowError)) throw error;
+    sample.fault ??= error;
+  }
+  return true;
+}
+
+/** Notes the class or the caption that a member holds. */
+async function addAnnotation(
+  sample: Sample,
+  member: TarMember,
+  ending: string,
+  path: string,
+  options: ShardOptions,
+): Promise<void> {
+  const fail = memberError(path, member.name);
   if (member.size > MOST_TEXT) throw fail(`has ${member.size} bytes, more than ${MOST_TEXT}`, 'Shorten it');
   if (ending === 'cls' && options.labels)
     sample.label = parseClass(decodeText(await member.content(), `${path}: ${member.name}`), fail);
@@ -117,7 +139,6 @@ async function addMember(
       [sample.caption, sample.captionForm] = [member, CAPTION.json];
     }
   }
-  return true;
 }
 
 type Fail = (problem: string, advice: string) => RectiflowError;
@@ -177,5 +198,6 @@ function tabulate(path: string, samples: readonly Sample[]): ShardIndex {
     captionOffsets: numbers(({ caption }) => caption?.offset ?? 0),
     captionSizes: numbers(({ caption }) => caption?.size ?? 0),
     captionForms: Uint8Array.from(samples, ({ captionForm }) => captionForm),
+    faults: new Map(samples.flatMap(({ fault }, i) => (fault ? [[i, fault] as const] : []))),
   };
 }

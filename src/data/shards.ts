@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { parseJsonText } from '../checkpoint/json.ts';
 import { dataError } from '../tensor/errors.ts';
 import { decodeText } from '../tensor/text.ts';
+import type { BadSamplePolicy } from './bad-samples.ts';
 import { readClassNames } from './class-names.ts';
 import { FilePool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
@@ -21,9 +22,10 @@ import type { Source } from './source.ts';
  * shard. Without them classes are numbers, and a json may not call its class by name.
  *
  * Shards are read where they are, a sample by one or two reads at its place, so the order of training costs nothing.
+ * @param onBadSample skip: a few samples may lack a class or a caption, or have one that is none
  * @throws RectiflowError naming the shard and the member: damage, doubles, a caption or class without an image
  */
-export async function openShards(data: ShardsData): Promise<Source> {
+export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
   const { path, condition } = data;
   const paths = await expandPaths(path, 'shards');
   const classNames = await readClassNames(dirname(paths[0]!));
@@ -50,6 +52,7 @@ export async function openShards(data: ShardsData): Promise<Source> {
     name: typeof path === 'string' ? path : paths[0]!,
     settings: data,
     condition,
+    onBadSample,
     ...(classNames === undefined ? {} : { classNames }),
     items: {
       count: parts.count,
@@ -76,6 +79,10 @@ export async function openShards(data: ShardsData): Promise<Source> {
         return shard.captionForms[i] !== CAPTION.none;
       },
       describe,
+      fault(index) {
+        const [shard, i] = sample(index);
+        return shard.faults.get(i);
+      },
       close: () => pool.close(),
     },
   });

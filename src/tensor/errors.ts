@@ -65,7 +65,7 @@ export function valueError(where: string, argument: string, wanted: string, got:
 export function fileError(path: string, problem: string, advice: string, cause?: unknown): RectiflowError {
   return new RectiflowError(
     'file',
-    `${path}: ${problem}. ${sentence(advice)}`,
+    `${path}: ${sentence(problem)} ${sentence(advice)}`,
     cause === undefined ? {} : { cause },
   );
 }
@@ -74,7 +74,7 @@ export function fileError(path: string, problem: string, advice: string, cause?:
 export function dataError(source: string, problem: string, advice: string, cause?: unknown): RectiflowError {
   return new RectiflowError(
     'data',
-    `${source}: ${problem}. ${sentence(advice)}`,
+    `${source}: ${sentence(problem)} ${sentence(advice)}`,
     cause === undefined ? {} : { cause },
   );
 }
@@ -83,7 +83,7 @@ export function dataError(source: string, problem: string, advice: string, cause
 export function runError(run: string, problem: string, advice: string, cause?: unknown): RectiflowError {
   return new RectiflowError(
     'run',
-    `${run}: ${problem}. ${sentence(advice)}`,
+    `${run}: ${sentence(problem)} ${sentence(advice)}`,
     cause === undefined ? {} : { cause },
   );
 }

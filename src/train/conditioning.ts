@@ -1,5 +1,7 @@
 import { CaptionCache } from '../data/caption-cache.ts';
 import { captionsOf } from '../data/captions.ts';
+import type { BadSampleOptions } from '../data/bad-samples.ts';
+import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
 import { bytePairTokenizer, learnBytePairs } from '../data/tokenizers/byte-pairs.ts';
 import { byteTokenizer } from '../data/tokenizers/bytes.ts';
@@ -38,12 +40,20 @@ export async function openConditioning(config: ModelConfig, learnt?: LearntPairs
 /** Captions beyond these teach a tokenizer nothing new. */
 const enoughCaptions = 50_000;
 
-/** Learns a tokenizer from captions all over the set, where the model asks for one. */
-export async function learnTokenizer(config: ModelConfig, source: Source): Promise<LearntPairs | undefined> {
+/**
+ * Learns a tokenizer from captions all over the set, where the model asks for one.
+ * @throws RectiflowError of a caption that cannot be read, where that is not to be skipped
+ */
+export async function learnTokenizer(
+  config: ModelConfig,
+  source: Source,
+  options: BadSampleOptions = {},
+): Promise<LearntPairs | undefined> {
   if (config.kind !== 'text-dit' || config.text.tokenizer !== 'byte-pairs') return undefined;
   const { vocabulary } = config.text;
   const captions: string[] = [];
-  for await (const caption of captionsOf(source, source, enoughCaptions)) captions.push(caption);
+  for await (const caption of captionsOf(source, new SampleReader(source, options), enoughCaptions))
+    captions.push(caption);
   return { vocabulary, pairs: learnBytePairs(captions, vocabulary) };
 }
 

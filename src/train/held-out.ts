@@ -1,7 +1,7 @@
 // The loss of samples that are not trained on.
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
-import { SampleReader } from '../data/bad-samples.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
+import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
 import type { ConditionSpec, Model } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
@@ -33,6 +33,7 @@ export interface HeldOutOptions extends Pick<TrainingLoss, 'model' | 'objective'
   readonly buffers: Buffers;
   readonly conditioning: Conditioning;
   readonly split: HeldOutSplit;
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /** The most samples to evaluate at once, which bounds the memory. */
@@ -55,14 +56,22 @@ export class HeldOut {
   readonly #readers: Readonly<Record<'heldOut' | 'seen', SampleReader>>;
 
   constructor(options: HeldOutOptions) {
-    const { config, backend, buffers, model, objective, split } = options;
+    const { config, backend, buffers, model, objective, split, onNotice } = options;
     this.#options = options;
     this.#batch = heldOutBatch(config.train, split.heldOut.count);
     const program = heldOutProgram({ model, objective, batch: this.#batch });
     this.#weights = backend.compile(program, buffers);
     this.#averages = backend.compile(program, averagedWeights(model, buffers));
-    const reader = (source: Source): SampleReader => new SampleReader(source, config.loader.onBadSample);
-    this.#readers = { heldOut: reader(split.heldOut), seen: reader(split.seen) };
+    const reader = (source: Source, what: string): SampleReader =>
+      new SampleReader(source, {
+        ...config.loader,
+        whole: split.trained.count + split.heldOut.count,
+        onBad: ({ message }) => onNotice?.(`skipped among the samples ${what}: ${message}`),
+      });
+    this.#readers = {
+      heldOut: reader(split.heldOut, 'held out'),
+      seen: reader(split.seen, 'that these are compared with'),
+    };
   }
 
   /** With the weights as they are now. */

@@ -1,12 +1,14 @@
+import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from './config-problems.ts';
 
 /**
  * The data that a config names. Nothing is loaded that other kinds of data are read with.
+ * @param onBadSample skip: what is known to be wrong with single samples is left to those who read them
  * @throws RectiflowError when it is not there, is damaged, or only a program can give it
  */
-export async function openSource(data: DataConfig): Promise<Source> {
+export async function openSource(data: DataConfig, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
   switch (data.source) {
     case 'digits':
       return (await import('../data/digits.ts')).digitsSource(data);
@@ -15,15 +17,15 @@ export async function openSource(data: DataConfig): Promise<Source> {
     case 'emoji':
       return (await import('../data/emoji.ts')).emojiSource(data);
     case 'folder':
-      return (await import('../data/images/folder.ts')).openFolder(data);
+      return (await import('../data/images/folder.ts')).openFolder(data, onBadSample);
     case 'shards':
-      return (await import('../data/shards.ts')).openShards(data);
+      return (await import('../data/shards.ts')).openShards(data, onBadSample);
     case 'parquet':
-      return (await import('../data/parquet.ts')).openParquet(data);
+      return (await import('../data/parquet.ts')).openParquet(data, onBadSample);
     case 'idx':
-      return (await import('../data/idx-source.ts')).openIdx(data);
+      return (await import('../data/idx-source.ts')).openIdx(data, onBadSample);
     case 'array':
-      return (await import('../data/array-source.ts')).openArray(data);
+      return (await import('../data/array-source.ts')).openArray(data, onBadSample);
     case 'expression':
       return (await import('../data/expression/source.ts')).openExpression(data);
     case 'custom':

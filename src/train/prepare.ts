@@ -60,7 +60,12 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const { count } = asked.heldOut;
   const split = count > 0 ? holdOut(options.source, count, asked.seed) : undefined;
   const source = split?.trained ?? options.source;
-  const learnt = checkpoint ? dataOf(checkpoint).tokenizer : await learnTokenizer(asked.model, source);
+  const learnt = checkpoint
+    ? dataOf(checkpoint).tokenizer
+    : await learnTokenizer(asked.model, source, {
+        ...asked.loader,
+        onBad: ({ message }) => onNotice?.(`skipped while the tokenizer is learnt: ${message}`),
+      });
   const conditioning = await openConditioning(options.captions ?? asked.model, learnt);
   const model = createModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';

@@ -62,7 +62,7 @@ export class Trainer {
     this.#gallery = new Gallery(training, folder, log);
     const adamw = adamwSettings(config.optimizer);
     this.#insight = new Insight(backend, buffers, { model, adamw, decayed });
-    this.#heldOut = split && new HeldOut({ ...training, split });
+    this.#heldOut = split && new HeldOut({ ...training, split, onNotice });
     this.#monitor = new Monitor(config, source.count);
     this.#loader = new Loader(source, {
       ...config.loader,
@@ -138,6 +138,8 @@ export class Trainer {
       if (this.#step > 0 && this.#saver.saved?.step !== this.#step)
         await this.#saver.save(await this.#notes());
       if (finished && !existsSync(this.#folder.samplePath(steps))) await this.#sample(signal);
+      const { skippedSummary } = this.#loader;
+      if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
       return {
         run: this.#folder.path,

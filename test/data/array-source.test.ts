@@ -157,7 +157,12 @@ describe('what is refused', () => {
     ],
     ['a negative label', floats(0, 0), { labels: 'negative.npy' }, /sample 1 has label -1/],
     ['a huge label', floats(0, 0), { labels: 'huge.npy' }, /huge\.npy: sample 0 has label 4294967297/],
-    ['too few names', floats(0, 0, 0), { labels: 'three.npy', classNames: ['a', 'b'] }, /labels go up to 2/],
+    [
+      'too few names',
+      floats(0, 0, 0),
+      { labels: 'three.npy', classNames: ['a', 'b'] },
+      /sample \d has label 2\. Labels must be whole numbers in \[0, 2\)/,
+    ],
     ['labels that are not there', floats(0), { labels: 'none.npy' }, /none\.npy: no such file/],
   ])('%s', async (_, bytes, { labels, ...change }, message) => {
     await write('three.npy', npy('|u1', [3], Uint8Array.of(0, 1, 2)));

@@ -95,7 +95,7 @@ describe('checkSamples', () => {
     ]);
     const wrong = await checkSamples({ ...source, classes: 2 });
     expect(wrong.unreadable.problems).toEqual([
-      'set: 0.png has label 2, outside of [0, 2). Correct the label, or the number of classes.',
+      '0.png: has label 2, outside of [0, 2). Correct the label, or the number of classes.',
     ]);
   });
 

@@ -57,7 +57,7 @@ describe('what is refused', () => {
     [() => idx('floats'), /floats: holds values other than bytes \[1, 1, 1\]/],
     [() => idx('images', 'images'), /images: has shape \[2, 1, 2\], labels are \[N\]/],
     [() => idx('images', 'three'), /there are 2 images and 3 labels/],
-    [() => idx('images', 'labels', { classNames: ['a', 'b'] }), /labels go up to 3/],
+    [() => idx('images', 'labels', { classNames: ['a', 'b'] }), /sample \d has label [23]/],
   ])('%#', async (data, message) => {
     await expect(openIdx(typeof data === 'function' ? data() : data)).rejects.toThrow(message);
   });

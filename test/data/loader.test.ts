@@ -134,7 +134,7 @@ describe('Loader', () => {
       read: (index) => ({ label: index === 2 ? 3 : index }),
     };
     await expect(new Loader(source, { batchSize: 3, seed: 0 }).next()).rejects.toThrow(
-      /pets: sample 2 has label 3, outside of \[0, 3\)/,
+      /sample 2 of pets: has label 3, outside of \[0, 3\)/,
     );
   });
 

@@ -68,6 +68,6 @@ describe('views of a source that is a class', () => {
 
   it('name a sample whose label is none', async () => {
     const loader = new Loader(new Numbers(5), { batchSize: 40, seed: 0 });
-    await expect(loader.next()).rejects.toThrow(/the number 4\d has label 4\d, outside of \[0, 41\)/);
+    await expect(loader.next()).rejects.toThrow(/the number 4\d: has label 4\d, outside of \[0, 41\)/);
   });
 });

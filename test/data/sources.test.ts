@@ -18,7 +18,7 @@ describe('arrays', () => {
     [{ labels: [0, 3], classes: 3 }, /sample 1 has label 3. Labels must be whole numbers in \[0, 3\)/],
     [{ labels: [-1, 0] }, /sample 0 has label -1/],
     [{ labels: [0.5, 0] }, /sample 0 has label 0.5/],
-    [{ classNames: ['a'] }, /labels go up to 1, there are 1 classes/],
+    [{ classNames: ['a'] }, /sample 1 has label 1\. Labels must be whole numbers in \[0, 1\)/],
     [
       { images: Float32Array.of(0, 0, 0, 0, 0, 2, 0, 0) },
       /sample 1 holds the value 2. Scale images to \[-1, 1\]/,

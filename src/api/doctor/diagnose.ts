@@ -52,7 +52,10 @@ export async function diagnose(input: ConfigInput, options: DiagnoseOptions = {}
   const data = resolveData(input, options.origin);
   tell(checkNode(process.version));
   try {
-    await withSource(data, options, (source) => diagnoseWith(source, input, options, tell));
+    // What is wrong with single samples is found when they are read.
+    await withSource(data, { ...options, onBadSample: 'skip' }, (source) =>
+      diagnoseWith(source, input, options, tell),
+    );
   } catch (error) {
     // A set that cannot be opened is a finding like any other; a config that is wrong has no meaning to check.
     if (!(error instanceof RectiflowError) || !(error.code in failing)) throw error;

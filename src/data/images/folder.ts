@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readRegular } from '../../checkpoint/regular-file.ts';
 import { readText } from '../../checkpoint/read-file.ts';
 import { dataError, fileError, systemProblem } from '../../tensor/errors.ts';
+import { type BadSamplePolicy, mayLeaveOut } from '../bad-samples.ts';
 import { listSome } from '../list-some.ts';
 import type { FolderData } from '../settings.ts';
 import type { Source } from '../source.ts';
@@ -26,9 +27,10 @@ const NONE = -1;
 /**
  * Opens a folder of images. Classes are the label column of metadata.jsonl or metadata.csv, else the folders directly below;
  * captions are the metadata's caption or text, else name.txt beside name.png.
+ * @param onBadSample skip: a few images may lack a label or a caption
  * @throws RectiflowError naming what is missing, empty, ambiguous or left over
  */
-export async function openFolder(data: FolderData): Promise<Source> {
+export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
   const { path } = data;
   const files = await listFolder(path);
   const { images, metadata } = files;
@@ -36,7 +38,7 @@ export async function openFolder(data: FolderData): Promise<Source> {
     throw dataError(path, 'there are both metadata.jsonl and metadata.csv', 'Keep one of them');
   }
   const [name] = metadata;
-  const rows = name === undefined ? undefined : await readRows(path, name, images);
+  const rows = name === undefined ? undefined : await readRows(path, name, images, onBadSample);
   const mayCaption = data.condition === 'auto' || data.condition === 'caption';
   const captions = mayCaption ? (rows ? rowCaptions(rows) : textCaptions(data, files)) : undefined;
   // Where some images have captions, those without are a mistake rather than a reason to train on classes.
@@ -58,6 +60,7 @@ export async function openFolder(data: FolderData): Promise<Source> {
     settings: data,
     condition,
     told: { label: rows && rowLabels(rows) ? name! : 'by folder' },
+    onBadSample,
     ...(labels?.classNames && { classNames: labels.classNames }),
     examples: await exampleCaptions(items),
   });
@@ -69,8 +72,13 @@ async function readImage(path: string): Promise<Uint8Array> {
   });
 }
 
-/** One row for each image. */
-async function readRows(path: string, name: string, images: readonly string[]): Promise<MetadataRow[]> {
+/** One row for each image; an empty one for those that may be left out. */
+async function readRows(
+  path: string,
+  name: string,
+  images: readonly string[],
+  onBadSample: BadSamplePolicy,
+): Promise<MetadataRow[]> {
   const byFile = await readMetadata(path, name);
   const known = new Set(images);
   const lost = Array.from(byFile.keys()).filter((file) => !known.has(file));
@@ -79,11 +87,11 @@ async function readRows(path: string, name: string, images: readonly string[]): 
     throw dataError(join(path, name), problem, 'Correct file_name, or remove the rows');
   }
   const bare = images.filter((image) => !byFile.has(image));
-  if (bare.length > 0) {
+  if (bare.length > 0 && !mayLeaveOut(onBadSample, bare.length, images.length)) {
     const problem = `${bare.length} of ${images.length} images have no row: ${listSome(bare)}`;
     throw dataError(join(path, name), problem, 'Add rows, or remove the images');
   }
-  return images.map((image) => byFile.get(image)!);
+  return images.map((image) => byFile.get(image) ?? {});
 }
 
 function rowCaptions(rows: readonly MetadataRow[]): Captions | undefined {

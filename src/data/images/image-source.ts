@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type RectiflowError, dataError } from '../../tensor/errors.ts';
+import { type BadSamplePolicy, mayLeaveOut } from '../bad-samples.ts';
 import type { Inspectable } from '../inspect.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
@@ -24,6 +25,8 @@ export interface ImageItems {
   hasCaption?(index: number): boolean;
   /** How people call an item: the path of its file, say. */
   describe(index: number): string;
+  /** What is wrong with one's label or caption, where that is known before it is read: reading it throws that. */
+  fault?(index: number): RectiflowError | undefined;
   close?(): Promise<void>;
 }
 
@@ -38,6 +41,8 @@ export interface ImageSourceOptions {
   /** Where labels and captions are from, and where captions were looked for. */
   readonly told?: { readonly label?: string; readonly caption?: string; readonly lookedFor?: string };
   readonly unused?: readonly Unused[];
+  /** skip: a few images may lack a usable label or caption; they are left to those who read them. fail by default. */
+  readonly onBadSample?: BadSamplePolicy;
   /** Some captions, which are shown only where images are told by their captions. */
   readonly examples?: readonly string[];
 }
@@ -64,9 +69,23 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
 export function imageSource(options: ImageSourceOptions): Source & Inspectable {
   const { name, items, classNames, settings, told = {}, unused, examples } = options;
   const shape = outputShape(settings);
+  checkFaults(options);
   const condition = chooseCondition(options);
   const classes = condition === 'class' ? countClasses(options) : undefined;
   const by = condition === 'caption' ? told.caption : condition === 'class' ? told.label : undefined;
+  const captionAt = (index: number): string | Promise<string> => {
+    refuseFault(items, index);
+    if (!isCaptioned(items, index)) throw withoutOne(items, index, 'caption');
+    return items.caption!(index);
+  };
+  const annotate = async (index: number): Promise<Annotation> => {
+    if (condition === 'caption') return { caption: await captionAt(index) };
+    refuseFault(items, index);
+    if (condition === 'none') return {};
+    const label = items.label!(index);
+    if (label === undefined) throw withoutOne(items, index, 'label');
+    return { label };
+  };
   return {
     name,
     count: items.count,
@@ -83,30 +102,47 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);
-      return annotate(items, index, condition);
+      return annotate(index);
     },
     async inspect(index) {
       const bytes = await items.bytes(index);
       const { autoOrient, format } = await readHeader(bytes, items.describe(index), settings.maxPixels);
       return { digest: createHash('sha256').update(bytes).digest('hex'), ...autoOrient, format };
     },
-    ...(condition === 'caption' ? { caption: (index) => items.caption!(index) } : {}),
+    ...(condition === 'caption' ? { caption: captionAt } : {}),
     describe: (index) => items.describe(index),
     ...(items.close === undefined ? {} : { close: () => items.close!() }),
   };
 }
 
-async function annotate(items: ImageItems, index: number, condition: Condition): Promise<Annotation> {
-  if (condition === 'caption') return { caption: await items.caption!(index) };
-  return condition === 'class' ? { label: items.label!(index)! } : {};
+function isCaptioned(items: ImageItems, index: number): boolean {
+  return items.caption !== undefined && (items.hasCaption?.(index) ?? true);
+}
+
+function withoutOne(items: ImageItems, index: number, what: 'label' | 'caption'): RectiflowError {
+  return dataError(items.describe(index), `has no ${what}`, 'Give it one, or remove the image');
+}
+
+function refuseFault(items: ImageItems, index: number): void {
+  const fault = items.fault?.(index);
+  if (fault) throw fault;
+}
+
+/** @throws RectiflowError of the first fault that is known, where the policy does not leave them out */
+function checkFaults({ items, onBadSample = 'fail' }: ImageSourceOptions): void {
+  if (items.fault === undefined) return;
+  const faults = Array.from({ length: items.count }, (_, index) => items.fault!(index)).filter(
+    (fault) => fault !== undefined,
+  );
+  const [first] = faults;
+  if (first && !mayLeaveOut(onBadSample, faults.length, items.count)) throw first;
 }
 
 function chooseCondition(options: ImageSourceOptions): Exclude<Condition, 'auto'> {
-  const { items, condition } = options;
-  const isCaptioned = (index: number): boolean =>
-    items.caption !== undefined && (items.hasCaption?.(index) ?? true);
+  const { items, condition, onBadSample = 'fail' } = options;
+  const hasCaption = (index: number): boolean => isCaptioned(items, index);
   const isLabelled = (index: number): boolean => items.label?.(index) !== undefined;
-  const captions = countWhere(items.count, isCaptioned);
+  const captions = countWhere(items.count, hasCaption);
   const labels = countWhere(items.count, isLabelled);
   const all = items.count;
   let chosen = condition;
@@ -115,8 +151,11 @@ function chooseCondition(options: ImageSourceOptions): Exclude<Condition, 'auto'
     else if (labels > 0) chosen = 'class';
     else chosen = captions > 0 ? 'caption' : 'none';
   }
-  if (chosen === 'caption' && captions < all) throw lacking(options, 'caption', isCaptioned, all - captions);
-  if (chosen === 'class' && labels < all) throw lacking(options, 'label', isLabelled, all - labels);
+  const isRefused = (having: number): boolean =>
+    having < all && (having === 0 || !mayLeaveOut(onBadSample, all - having, all));
+  if (chosen === 'caption' && isRefused(captions))
+    throw lacking(options, 'caption', hasCaption, all - captions);
+  if (chosen === 'class' && isRefused(labels)) throw lacking(options, 'label', isLabelled, all - labels);
   return chosen;
 }
 
@@ -133,20 +172,21 @@ function lacking(
   return dataError(name, `${missing} of ${items.count} images have no ${what}: ${named}`, advice);
 }
 
-function countClasses({ name, items, classNames }: ImageSourceOptions): number {
+function countClasses({ name, items, classNames, onBadSample = 'fail' }: ImageSourceOptions): number {
   let classes = classNames?.length ?? 0;
+  const bad: number[] = [];
   for (let index = 0; index < items.count; index++) {
-    const label = items.label!(index)!;
+    const label = items.label!(index);
+    if (label === undefined) continue;
     const isLabel = Number.isSafeInteger(label) && label >= 0;
-    if (!isLabel || (classNames !== undefined && label >= classNames.length)) {
-      const range = classNames === undefined ? '0 upwards' : `[0, ${classNames.length}), one per class name`;
-      throw dataError(
-        name,
-        `${items.describe(index)} has label ${label}`,
-        `Labels must be whole numbers in ${range}`,
-      );
-    }
-    classes = Math.max(classes, label + 1);
+    if (!isLabel || (classNames !== undefined && label >= classNames.length)) bad.push(index);
+    else classes = Math.max(classes, label + 1);
+  }
+  const [first] = bad;
+  if (first !== undefined && !mayLeaveOut(onBadSample, bad.length, items.count)) {
+    const range = classNames === undefined ? '0 upwards' : `[0, ${classNames.length}), one per class name`;
+    const problem = `${items.describe(first)} has label ${items.label!(first)}`;
+    throw dataError(name, problem, `Labels must be whole numbers in ${range}`);
   }
   if (classNames === undefined && classes > Math.max(items.count, MOST_UNNAMED)) {
     const problem = `labels of ${items.count} images go up to ${classes - 1}`;

@@ -1,53 +1,55 @@
 import { dataError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
-import type { Annotation, ReadKey, Source } from '../source.ts';
+import type { BadSamples } from '../bad-samples.ts';
+import { checkAnnotation } from '../sample-reader.ts';
+import { type Annotation, type ReadKey, type Source, nameOfSample } from '../source.ts';
 
 export interface PackedSample extends Annotation {
+  /** In the pack, and in the source. */
   readonly index: number;
+  readonly place: number;
   readonly values: Float32Array;
 }
 
 /** Enough to keep all threads decoding. */
 const READS_AHEAD = 16;
 
-/** All samples in their order; a few are read at once. */
-export async function* samplesOf(source: Source, key: ReadKey): AsyncGenerator<PackedSample> {
+/**
+ * All samples in their order but for those that are bad; a few are read at once.
+ * @throws RectiflowError as `BadSamples.add` does
+ */
+export async function* samplesOf(
+  source: Source,
+  key: ReadKey,
+  bad: BadSamples,
+): AsyncGenerator<PackedSample> {
   const size = sizeOf(source.shape);
-  const read = async (index: number): Promise<PackedSample> => {
+  const read = async (place: number): Promise<() => Omit<PackedSample, 'index'> | undefined> => {
     const values = new Float32Array(size);
-    const annotation = await source.read(index, values, 0, key);
-    checkAnnotation(annotation, source, index);
-    return { index, values, ...annotation };
+    try {
+      const annotation = checkAnnotation(source, place, await source.read(place, values, 0, key));
+      const value = values.find((one) => !Number.isFinite(one));
+      if (value !== undefined)
+        throw dataError(nameOfSample(source, place), `holds the value ${value}`, 'Values must be finite');
+      return () => ({ place, values, ...annotation });
+    } catch (error) {
+      // Heard of in its turn: what is left out, and where that is too much, must not depend on which read ends first.
+      return () => {
+        if (!bad.has(place)) bad.add(place, error, place + 1);
+        return undefined;
+      };
+    }
   };
-  const ahead: Promise<PackedSample>[] = [];
+  const ahead: ReturnType<typeof read>[] = [];
+  let index = 0;
   try {
     for (let next = 0; next < source.count || ahead.length > 0;) {
-      while (next < source.count && ahead.length < READS_AHEAD) {
-        const sample = read(next++);
-        // Its turn to be heard of comes later.
-        sample.catch(() => {});
-        ahead.push(sample);
-      }
-      yield await ahead.shift()!;
+      while (next < source.count && ahead.length < READS_AHEAD) ahead.push(read(next++));
+      const sample = (await ahead.shift()!)();
+      if (sample !== undefined) yield { index: index++, ...sample };
     }
   } finally {
     // Whoever leaves early still waits for what is under way.
     await Promise.allSettled(ahead);
   }
-}
-
-function checkAnnotation(
-  { label, caption }: Annotation,
-  { name, classes, captions }: Source,
-  index: number,
-): void {
-  if (classes !== undefined && !(Number.isInteger(label) && label! >= 0 && label! < classes)) {
-    throw dataError(
-      name,
-      `sample ${index} has label ${label}, outside of [0, ${classes})`,
-      'Correct the source',
-    );
-  }
-  if (captions && caption === undefined)
-    throw dataError(name, `sample ${index} has no caption`, 'Correct the source');
 }

@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { DurableFile, writeDurably } from '../../checkpoint/durable.ts';
 import { bytesOf } from '../../checkpoint/safetensors.ts';
-import { dataError } from '../../tensor/errors.ts';
+import type { BadSamples } from '../bad-samples.ts';
 import type { ReadKey, Source } from '../source.ts';
 import { CAPTIONS, LABELS, SAMPLES } from './manifest.ts';
 import type { Manifest, PackedFile } from './manifest.ts';
 import { toBytes } from '../array/values.ts';
 import { samplesOf } from './samples.ts';
-import type { PackedSample } from './samples.ts';
 
 export type ArrayParts = Required<Pick<Manifest, 'dtype' | 'bounded' | 'files'>>;
 
@@ -16,12 +15,13 @@ export async function writeArray(
   source: Source,
   folder: string,
   key: ReadKey,
+  bad: BadSamples,
   onSample: (done: number) => void,
 ): Promise<ArrayParts> {
   // Most sets are bytes throughout; of one that is not, the first sample usually tells.
   return (
-    (await writeAs('uint8', source, folder, key, onSample)) ??
-    (await writeAs('float32', source, folder, key, onSample))!
+    (await writeAs('uint8', source, folder, key, bad, onSample)) ??
+    (await writeAs('float32', source, folder, key, bad, onSample))!
   );
 }
 
@@ -31,26 +31,29 @@ async function writeAs(
   source: Source,
   folder: string,
   key: ReadKey,
+  bad: BadSamples,
   onSample: (done: number) => void,
 ): Promise<ArrayParts | undefined> {
   const samples = await DurableFile.create(join(folder, SAMPLES));
   const captions = source.captions ? await DurableFile.create(join(folder, CAPTIONS)) : undefined;
   const labels = new Int32Array(source.classes === undefined ? 0 : source.count);
   let bounded = true;
+  let count = 0;
   try {
-    for await (const sample of samplesOf(source, key)) {
-      const { index, values } = sample;
+    for await (const sample of samplesOf(source, key, bad)) {
+      const { index, values, label, caption } = sample;
       const bytes = dtype === 'uint8' ? toBytes(values) : bytesOf(values);
       if (bytes === undefined) {
         await samples.abandon();
         await captions?.abandon();
         return undefined;
       }
-      bounded &&= isBounded(sample, source);
+      bounded &&= values.every((value) => Math.abs(value) <= 1);
       await samples.write(bytes);
-      if (source.classes !== undefined) labels[index] = sample.label!;
-      await captions?.write(Buffer.from(`${JSON.stringify(sample.caption)}\n`));
-      onSample(index + 1);
+      if (source.classes !== undefined) labels[index] = label!;
+      await captions?.write(Buffer.from(`${JSON.stringify(caption)}\n`));
+      count = index + 1;
+      onSample(count);
     }
   } catch (error) {
     await samples.abandon();
@@ -60,17 +63,10 @@ async function writeAs(
   const files: PackedFile[] = [{ name: SAMPLES, ...(await samples.finish()) }];
   if (captions !== undefined) files.push({ name: CAPTIONS, ...(await captions.finish()) });
   if (source.classes !== undefined) {
-    files.push({ name: LABELS, ...(await writeDurably(join(folder, LABELS), [bytesOf(labels)])) });
+    files.push({
+      name: LABELS,
+      ...(await writeDurably(join(folder, LABELS), [bytesOf(labels.subarray(0, count))])),
+    });
   }
   return { dtype, bounded, files };
-}
-
-function isBounded({ index, values }: PackedSample, { name }: Source): boolean {
-  let isWithin = true;
-  for (const value of values) {
-    if (!Number.isFinite(value))
-      throw dataError(name, `sample ${index} holds the value ${value}`, 'Values must be finite');
-    isWithin &&= Math.abs(value) <= 1;
-  }
-  return isWithin;
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { DurableFile } from '../../checkpoint/durable.ts';
 import { dataError, formatShape } from '../../tensor/errors.ts';
+import type { BadSamples } from '../bad-samples.ts';
 import { writeClassNames } from '../class-names.ts';
 import { loadSharp } from '../images/sharp.ts';
-import type { ReadKey, Source } from '../source.ts';
+import { type ReadKey, type Source, nameOfSample } from '../source.ts';
 import { tarEnd, tarMember } from '../tar/write.ts';
 import type { TarEntry } from '../tar/write.ts';
 import type { PackedFile } from './manifest.ts';
@@ -26,6 +27,7 @@ export async function writeShards(
   folder: string,
   limits: ShardLimits,
   key: ReadKey,
+  bad: BadSamples,
   onSample: (done: number) => void,
 ): Promise<PackedFile[]> {
   const [channels, ...sides] = source.shape;
@@ -44,7 +46,7 @@ export async function writeShards(
     [count, bytes] = [0, 0];
   };
   try {
-    for await (const sample of samplesOf(source, key)) {
+    for await (const sample of samplesOf(source, key, bad)) {
       shard ??= await DurableFile.create(join(folder, shardName(files.length)));
       for (const member of await members(sample, source)) {
         for (const chunk of tarMember(member)) {
@@ -69,25 +71,23 @@ function shardName(index: number): string {
   return `${String(index).padStart(6, '0')}.tar`;
 }
 
-async function members({ index, values, label, caption }: PackedSample, source: Source): Promise<TarEntry[]> {
+async function members(sample: PackedSample, source: Source): Promise<TarEntry[]> {
+  const { index, label, caption } = sample;
   const key = String(index).padStart(String(source.count - 1).length, '0');
   return [
-    { name: `${key}.png`, content: await encodePng(values, source, index) },
+    { name: `${key}.png`, content: await encodePng(sample, source) },
     ...(label === undefined ? [] : [{ name: `${key}.cls`, content: Buffer.from(String(label)) }]),
     ...(caption === undefined ? [] : [{ name: `${key}.txt`, content: Buffer.from(caption) }]),
   ];
 }
 
-async function encodePng(values: Float32Array, { name, shape }: Source, index: number): Promise<Uint8Array> {
+async function encodePng({ values, place }: PackedSample, source: Source): Promise<Uint8Array> {
   const planes = toBytes(values);
   if (planes === undefined) {
-    throw dataError(
-      name,
-      `sample ${index} holds values that no byte of a PNG stands for`,
-      'Pack it into an array',
-    );
+    const problem = 'holds values that no byte of a PNG stands for';
+    throw dataError(nameOfSample(source, place), problem, 'Pack the samples into an array');
   }
-  const [channels, height, width] = shape as [1 | 3, number, number];
+  const [channels, height, width] = source.shape as [1 | 3, number, number];
   const sharp = await loadSharp();
   const image = sharp(interleave(planes, channels), {
     raw: { width, height, channels },

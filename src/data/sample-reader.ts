@@ -1,0 +1,82 @@
+import { dataError } from '../tensor/errors.ts';
+import { type BadSampleOptions, BadSamples } from './bad-samples.ts';
+import { type Annotation, type ReadKey, type Source, nameOfSample } from './source.ts';
+
+/** Reads samples under a policy for those that cannot be used. */
+export class SampleReader {
+  readonly #source: Source;
+  readonly #bad: BadSamples;
+  #reads = 0;
+
+  constructor(source: Source, options: BadSampleOptions = {}) {
+    this.#source = source;
+    this.#bad = new BadSamples(source, options);
+  }
+
+  /** Different samples that were skipped so far. */
+  get skipped(): number {
+    return this.#bad.count;
+  }
+
+  /** A sentence on all that were skipped; undefined where none was. */
+  get summary(): string | undefined {
+    return this.#bad.summary();
+  }
+
+  /**
+   * Writes sample `index` to `out`. In the place of a bad one comes the next in the set that is not: a function of the set
+   * alone, so that a resumed run learns from the same samples.
+   * @throws RectiflowError of the first bad sample (fail), or when more than a twentieth of the set is bad (skip)
+   */
+  read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation> {
+    return this.#attempt(index, (good) => {
+      const read = this.#source.read(good, out, offset, key);
+      if (!(read instanceof Promise)) return checkAnnotation(this.#source, good, read);
+      return read.then((annotation) => checkAnnotation(this.#source, good, annotation));
+    });
+  }
+
+  /**
+   * The caption of sample `index`, of a source that tells captions alone; of a bad one the next.
+   * @throws RectiflowError as `read` does
+   */
+  caption(index: number): string | Promise<string> {
+    return this.#attempt(index, (good) => this.#source.caption!(good));
+  }
+
+  #attempt<T>(index: number, action: (index: number) => T | Promise<T>): T | Promise<T> {
+    this.#bad.check();
+    const good = this.#nextGood(index);
+    this.#reads++;
+    const readAnother = (error: unknown): T | Promise<T> => {
+      this.#bad.add(good, error, this.#reads);
+      return this.#attempt(good, action);
+    };
+    try {
+      const result = action(good);
+      return result instanceof Promise ? result.catch(readAnother) : result;
+    } catch (error) {
+      return readAnother(error);
+    }
+  }
+
+  /** `index`, or the first behind it that is not known to be bad. There is one: a twentieth of a set may be bad at most. */
+  #nextGood(index: number): number {
+    let good = index;
+    while (this.#bad.has(good)) good = (good + 1) % this.#source.count;
+    return good;
+  }
+}
+
+/** @throws RectiflowError where a sample lacks what its source says that all have */
+export function checkAnnotation(source: Source, index: number, annotation: Annotation): Annotation {
+  const { classes, captions } = source;
+  const { label, caption } = annotation;
+  if (classes !== undefined && !(Number.isInteger(label) && label! >= 0 && label! < classes)) {
+    const problem = label === undefined ? 'has no label' : `has label ${label}, outside of [0, ${classes})`;
+    throw dataError(nameOfSample(source, index), problem, 'Correct the label, or the number of classes');
+  }
+  if (captions && caption === undefined)
+    throw dataError(nameOfSample(source, index), 'has no caption', 'Give it one, or leave the sample out');
+  return annotation;
+}
