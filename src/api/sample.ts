@@ -8,13 +8,13 @@ import {
   verifyCheckpoint,
 } from '../checkpoint/checkpoint.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import { findClasses } from '../data/find-classes.ts';
 import type { Annotation } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
-import { didYouMean } from '../tensor/suggest.ts';
 import { openConditioning } from '../train/conditioning.ts';
 import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
 import { type OwnModel, createModel } from '../train/create-model.ts';
@@ -29,7 +29,10 @@ import { type WeightsChoice, readWeights } from './weights.ts';
 /** What is left out is as the run's config says. */
 export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, WeightsChoice, OwnModel {
   readonly steps?: number | undefined;
-  /** The classes to sample, by number or name; all rows of the run's grids by default. Not for a model without classes. */
+  /**
+   * The classes to sample; all rows of the run's grids by default. Not for a model without classes. A number is a label; a text is
+   * read as `rectiflow sample --labels` reads it, a name before all else: '2' is the class that is called 2.
+   */
   readonly labels?: readonly (number | string)[] | undefined;
   /** The captions to sample; all rows of the run's grids by default. Only for a model that takes captions. */
   readonly prompts?: readonly string[] | undefined;
@@ -110,30 +113,17 @@ function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSet
 
 /** The labels or prompts that are asked for, checked; those of the run's grids where none are. */
 function wantedRows(config: RunConfig, options: SampleRunOptions, data: DataRecord): Annotation[] {
-  const { labels, prompts } = options;
+  const { labels, prompts, onNotice } = options;
   const classes = classesOf(config.model);
   if (prompts && config.model.kind !== 'text-dit')
     throw valueError('sample', 'prompts', 'left out: this model takes no captions', prompts.join(', '));
   if (labels && classes === 0)
     throw valueError('sample', 'labels', 'left out: this model has no classes', labels.join(', '));
+  const known = { count: classes, names: data.classNames };
   return gridRows({
-    labels: labels?.map((label) => findLabel(label, classes, data.classNames)) ?? config.sample.labels,
+    labels: labels ? findClasses(labels, known, { where: 'sample', onNotice }) : config.sample.labels,
     prompts: prompts ?? config.sample.prompts,
   });
-}
-
-/** The label of a class that is given by its number or its name. */
-function findLabel(given: number | string, classes: number, names: readonly string[] = []): number {
-  const label = typeof given === 'number' ? given : names.indexOf(given);
-  if (Number.isInteger(label) && label >= 0 && label < classes) return label;
-  const named = names.length > 0 ? ` or names of them: ${names.join(', ')}` : '';
-  const hint = typeof given === 'string' ? didYouMean(given, names) : '';
-  throw valueError(
-    'sample',
-    'labels',
-    `classes of the model, from 0 to ${classes - 1}${named}`,
-    given + hint,
-  );
 }
 
 /** The checkpoint that is asked for, or the last. */

@@ -32,20 +32,6 @@ export function timeInterval(text: string): [low: number, high: number] {
   throw new InvalidArgumentError('It must be two times from 0 to 1, the lower one first, as in 0.2,0.8.');
 }
 
-/** `0,3,7` or `0-9`, or both: `0-3,7`; or names of classes: `cat,dog`. */
-export function labelList(text: string): (number | string)[] {
-  return text.split(',').flatMap((part): (number | string)[] => {
-    const name = part.trim();
-    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(name) ?? [];
-    if (name !== '' && first === undefined && !/^-?[\d.]+$/.test(name)) return [name];
-    const [from, to] = [Number(first), Number(last)];
-    if (!(to >= from && to - from < 1e6)) {
-      throw new InvalidArgumentError('They must be whole numbers, as in 0,1,2 or 0-9, or names of classes.');
-    }
-    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  });
-}
-
 /** `256` for a square, `128x256` for height and width. */
 export function imageSides(text: string): [height: number, width: number] {
   const [, height, width = height] = /^([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?$/.exec(text) ?? [];

@@ -3,13 +3,13 @@ import { Command, Option } from 'commander';
 import type { AnySamplerName } from '../flow/samplers.ts';
 import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
-import { collect, finiteNumber, labelList, numberFrom0, timeInterval, wholeNumber } from './options.ts';
+import { collect, finiteNumber, numberFrom0, timeInterval, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
 
 interface Options {
-  readonly labels?: (number | string)[];
+  readonly labels?: string[];
   readonly prompt?: string[];
   readonly count: number;
   readonly steps?: number;
@@ -39,8 +39,8 @@ export function sampleCommand(): Command {
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .option(
       '-l, --labels <labels>',
-      'the classes to sample, as in 0,1,2 or 0-9 or by name (default: those of the run)',
-      labelList,
+      'the classes to sample, by name or number, as in cat,dog or 0-9; may be given several times (default: those of the run)',
+      collect,
     )
     .option(
       '-p, --prompt <caption>',
@@ -114,7 +114,11 @@ Examples:
   rectiflow sample runs/digits --labels 3,7 --count 4
   rectiflow sample runs/emoji --prompt "red heart" --prompt "smiling face"
   rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits
-  rectiflow sample runs/digits --sampler heun --steps 12 --guidance-interval 0.2,0.8`,
+  rectiflow sample runs/birds --labels 'house finch,"tench, Tinca tinca"' --labels '#7'
+  rectiflow sample runs/digits --sampler heun --steps 12 --guidance-interval 0.2,0.8
+
+Labels are names of classes, and commas divide them; a name with commas may stand alone or in quotes. A number is the class that is
+called so; where there is none, or after #, it is the class of that number, counted from 0. A range, 0-9 or #0-9, is all its numbers.`,
     )
     .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);

@@ -1,3 +1,4 @@
+import { describeAlike } from './alike.ts';
 import type { DataReport } from './data-report.ts';
 import { listSome } from './list-some.ts';
 import { unusedAdvice } from './told.ts';
@@ -38,9 +39,11 @@ function classAdvice({ classes = [] }: Omit<DataReport, 'advice'>): string[] {
   const empty = classes.filter(({ count }) => count === 0);
   const sorted = filled.toSorted((a, b) => b.count - a.count);
   const [largest, smallest] = [sorted[0], sorted.at(-1)];
+  const alike = describeAlike(classes.map(({ name }) => name));
   const isUnbalanced =
     largest !== undefined && smallest !== undefined && largest.count > UNBALANCED * smallest.count;
   return [
+    ...(alike === undefined ? [] : [alike]),
     ...say(
       empty.length > 0,
       `No sample has the class ${listSome(empty.map(({ name }) => name))}: add some, or drop it.`,

@@ -282,7 +282,11 @@ interface Epochs {
 }
 
 /** What a recipe, a config file or a program has to say; everything else has a default or follows from the data. */
-export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data'> & Epochs> & {
+export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data' | 'sample'> & Epochs> & {
+  readonly sample?: Unresolved<Omit<SampleConfig, 'labels'>> & {
+    /** Numbers are labels; texts are names of classes. */
+    readonly labels?: readonly (number | string)[];
+  };
   readonly data?: DataInput;
   readonly model?: ModelInput;
 };

@@ -1,4 +1,5 @@
 // From settings to a whole config: what follows from other settings and from the data, and what settings ask of each other.
+import { findClasses } from '../data/find-classes.ts';
 import { checkSource } from '../data/source.ts';
 import type { SourceFacts } from '../data/source.ts';
 import type { DataConfig } from '../data/settings.ts';
@@ -83,10 +84,29 @@ function fillIn(
       clip: sample.clip ?? (isPicture ? 1 : 0),
       sampler: sample.sampler ?? samplersOf(flow.objective.kind)[0]!,
       guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : 1,
-      labels: sample.labels ?? Array.from({ length: Math.min(10, classes) }, (_, label) => label),
+      labels: labelsOf(sample.labels, classes, facts, problems),
       prompts: sample.prompts ?? examples.slice(0, 8),
     },
   };
+}
+
+/** The rows of grids of a model with classes: those that are asked for, by number or name, or the first ten. */
+function labelsOf(
+  given: readonly (number | string)[] | undefined,
+  count: number,
+  facts: SourceFacts | undefined,
+  problems: string[],
+): readonly number[] {
+  if (given === undefined) return Array.from({ length: Math.min(10, count) }, (_, label) => label);
+  if (given.every((label) => typeof label === 'number')) return given;
+  let labels: readonly number[] = [];
+  const onNotice = (text: string): void => {
+    problems.push(`sample.${text}. Write names as they are, and numbers without quotes`);
+  };
+  attempt(problems, () => {
+    labels = findClasses(given, { count, names: facts?.classNames }, { where: 'sample', onNotice });
+  });
+  return labels;
 }
 
 /** 0 for a model without labels. */

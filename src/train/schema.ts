@@ -34,6 +34,9 @@ import {
   whole,
 } from './schema-parts.ts';
 
+/** By number, or by name. */
+const label = z.union([whole(0), text('a whole number from 0, or the name of a class')]);
+
 type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 
 /** What is given of a model, whatever its kind. */
@@ -55,7 +58,7 @@ export interface Parsed extends Omit<
     Given<OptimizerConfig & { warmupEpochs: number }>;
   readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
   readonly sample: Omit<SampleConfig, 'sampler' | 'clip' | 'guidance' | 'labels' | 'prompts'> &
-    Given<SampleConfig>;
+    Given<Omit<SampleConfig, 'labels'>> & { readonly labels?: readonly (number | string)[] | undefined };
 }
 
 const model: z.ZodType<ParsedModel> = settings({
@@ -226,7 +229,7 @@ const schema: z.ZodType<Parsed> = settings({
       .tuple([fraction, fraction], { error: interval })
       .refine(([low, high]) => low <= high, { error: interval })
       .default([0, 1]),
-    labels: z.array(whole(0), { error: 'a list of labels, as in [0, 1, 2]' }).optional(),
+    labels: z.array(label, { error: 'a list of labels, as in [0, 1, 2], or of names' }).optional(),
     prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
     perClass: whole(1).default(8),
     gridWeights: oneOf('both', 'ema', 'model').default('both'),

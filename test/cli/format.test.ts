@@ -8,7 +8,7 @@ import {
   formatTable,
   formatValue,
 } from '../../src/cli/format.ts';
-import { imageSides, labelList, wholeNumber } from '../../src/cli/options.ts';
+import { imageSides, wholeNumber } from '../../src/cli/options.ts';
 import { shellWord } from '../../src/cli/paths.ts';
 
 it('writes numbers as people read them', () => {
@@ -40,17 +40,10 @@ it('aligns tables', () => {
   ).toEqual(['batch      total', '1       12.6 GiB']);
 });
 
-it('reads lists of labels, sizes and whole numbers', () => {
-  expect(labelList('0,3, 7')).toEqual([0, 3, 7]);
-  expect(labelList('0-3,7')).toEqual([0, 1, 2, 3, 7]);
-  expect(labelList('cat, 3,sea lion')).toEqual(['cat', 3, 'sea lion']);
+it('reads sizes and whole numbers', () => {
   expect(imageSides('256')).toEqual([256, 256]);
   expect(imageSides('128x256')).toEqual([128, 256]);
   expect(wholeNumber(1)('12')).toBe(12);
-});
-
-it.each(['', '1,', '-1', '3-1', '1.5', '0-99999999'])('refuses the labels "%s"', (text) => {
-  expect(() => labelList(text)).toThrow(/whole numbers, as in 0,1,2 or 0-9/);
 });
 
 it.each(['', '0', '1x', '-8', '8x8x8'])('refuses the image size "%s"', (text) => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SourceFacts } from '../../src/data/source.ts';
 import type { ConfigInput, RunConfig } from '../../src/train/config.ts';
 import { loadConfig, recipeConfig } from '../../src/train/load-config.ts';
 import { digits as digitsRecipe } from '../../src/recipes/digits.ts';
@@ -108,7 +109,7 @@ describe('settings that are wrong are named, with what was wanted and what was f
     ],
     [
       { ...digits, sample: { labels: '0,1' } },
-      /sample.labels: wanted a list of labels, as in \[0, 1, 2\], found "0,1"/,
+      /sample.labels: wanted a list of labels, as in \[0, 1, 2\], or of names, found "0,1"/,
     ],
     [
       { ...digits, data: { source: 'digit' } },
@@ -159,6 +160,8 @@ describe('settings that do not go together', () => {
       /warmupSteps must be .* 20, got 21/,
     ],
     [{ ...digits, sample: { labels: [0, 10] } }, /sample.labels.1: wanted a label below 10, found 10/],
+    [{ ...digits, sample: { labels: ['ten'] } }, /sample: labels must be classes of the model, .*, got ten/],
+    [{ ...digits, sample: { labels: ['#3', '٣'] } }, /labels must be classes of the model, .*, got ٣/],
     [
       { ...digits, model: { ...sized, classes: 0 }, sample: { labels: [0] } },
       /the model has no classes, found 0/,
@@ -185,6 +188,21 @@ describe('what is left out', () => {
       optimizer: { warmupSteps: 100 },
       sample: { guidance: 2, labels: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
     });
+  });
+
+  test('rows of grids are classes by number, or by name in quotes', () => {
+    const labels = [1, '2', '4-6', '#9'];
+    expect(resolveConfig({ ...digits, sample: { labels } }).sample.labels).toEqual([1, 2, 4, 5, 6, 9]);
+    const facts: SourceFacts = { name: 'a', count: 1, shape: [1, 8, 8], classes: 2, classNames: ['2', '4'] };
+    const ask = (label: string): ConfigInput => ({
+      data: { source: 'custom' },
+      model: { preset: 'DiT-Ti/4' },
+      sample: { labels: [label] },
+    });
+    expect(resolveConfig(ask('4'), { facts }).sample.labels).toEqual([1]);
+    expect(() => resolveConfig(ask('04'), { facts })).toThrow(
+      /sample\.labels that are no class's name: "04" \(taken for "4"\)\. Write names as they are/,
+    );
   });
 
   test('a model without classes has neither label dropout nor guidance', () => {

@@ -1,0 +1,59 @@
+// Names that people cannot tell apart, or file systems do not.
+import { printable } from '../tensor/printable.ts';
+import { listSome } from './list-some.ts';
+
+/** Capitals and small letters of Greek and Cyrillic beside the Latin ones that they look like. */
+const pairs =
+  'АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS аa еe оo рp сc уy хx іi јj ѕs ' +
+  'ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX οo';
+const lookingAlike: ReadonlyMap<string, string> = new Map(
+  pairs.split(' ').map(([other, latin]) => [other!, latin!]),
+);
+
+/** Equal for names that look alike: in whatever case, form of letters (NFKC) or script, with whatever spaces or invisible characters. */
+export function alikeKey(name: string): string {
+  const letters = Array.from(name.normalize('NFKC'), (letter) => lookingAlike.get(letter) ?? letter);
+  const seen = letters.join('').replace(/\p{Default_Ignorable_Code_Point}/gu, '');
+  return seen.toUpperCase().toLowerCase().normalize('NFKC').replace(/\s+/gu, ' ').trim();
+}
+
+/** What a class is called in paths, before names that become the same are told apart. */
+export function cleanName(name: string): string {
+  return name.replaceAll(/[^\p{L}\p{M}\p{N}._ -]/gu, '_');
+}
+
+/** Names in quotes, told apart: those that would be shown alike are spelt out. */
+export function spellNames(names: readonly string[]): string[] {
+  const shown = names.map(printable);
+  const isPlain = new Set(shown.map((name) => name.normalize('NFKC'))).size === names.length;
+  return shown.map((name) => `"${isPlain ? name : spell(name)}"`);
+}
+
+function spell(name: string): string {
+  return name.replaceAll(/[^ -~]/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`);
+}
+
+/** Where names with the same key stand. */
+export function placesByKey(
+  names: readonly string[],
+  key: (name: string) => string,
+): ReadonlyMap<string, readonly number[]> {
+  const groups = new Map<string, number[]>();
+  for (const [place, name] of names.entries()) {
+    const group = groups.get(key(name));
+    if (group) group.push(place);
+    else groups.set(key(name), [place]);
+  }
+  return groups;
+}
+
+/** Says which classes are easily mistaken for others; undefined where all can be told apart. */
+export function describeAlike(names: readonly string[]): string | undefined {
+  const groups = placesByKey(names, (name) => cleanName(alikeKey(name)));
+  const alike = [...groups.values()].filter((places) => places.length > 1);
+  if (alike.length === 0) return undefined;
+  const listed = listSome(
+    alike.map((places) => spellNames(places.map((place) => names[place]!)).join(' and ')),
+  );
+  return `Classes are easily mistaken for each other, by case, spaces, forms of letters or in paths: ${listed}. Rename or merge them.`;
+}
