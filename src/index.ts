@@ -61,8 +61,21 @@ export { Trainer } from './train/trainer.ts';
 
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type DigitsOptions, digitsSource } from './data/digits.ts';
-export { type ClassComparison, compareExpression } from './data/expression/compare.ts';
-export { type CountOptions, denormalize, toCounts } from './data/expression/denormalize.ts';
+export {
+  type Agreement,
+  type CellComparison,
+  type CellSet,
+  type GroupComparison,
+  compareExpression,
+} from './data/expression/compare.ts';
+export {
+  type CellOptions,
+  type MadeCells,
+  denormalize,
+  normalizeCounts,
+  toCells,
+  toCounts,
+} from './data/expression/denormalize.ts';
 export { type ExpressionRecord, parseExpressionRecord } from './data/expression/record.ts';
 export { openExpression } from './data/expression/source.ts';
 export { type ExpressionFile, writeExpression } from './data/expression/write.ts';

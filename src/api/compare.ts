@@ -1,38 +1,54 @@
 import { join } from 'node:path';
 import { readRun } from '../checkpoint/run-folder.ts';
-import { type CellSet, type ClassComparison, compareExpression } from '../data/expression/compare.ts';
-import { denormalize, unscale } from '../data/expression/denormalize.ts';
-import { fitProjection, project } from '../data/expression/projection.ts';
+import { type CellComparison, type CellSet, compareExpression } from '../data/expression/compare.ts';
+import { countLabels, takeOfEach } from '../data/expression/comparison/cell-set.ts';
+import { finishCells, toCells, unscale } from '../data/expression/denormalize.ts';
+import { fitProjection, project, toPoints } from '../data/expression/principal-components.ts';
 import { type ExpressionRecord, parseExpressionRecord } from '../data/expression/record.ts';
 import { svgScatter } from '../data/expression/scatter.ts';
 import { openExpression } from '../data/expression/source.ts';
 import type { ExpressionData } from '../data/settings.ts';
+import type { Source } from '../data/source.ts';
 import { runError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { type SampleRunOptions, sample } from './sample.ts';
 
-export interface ExpressionComparison {
-  readonly classes: readonly ClassComparison[];
+export interface CompareRunOptions extends Omit<
+  SampleRunOptions,
+  'labels' | 'prompts' | 'count' | 'onProgress'
+> {
+  /** Cells to make of each class; by default as many as are held out, which is what comparing needs. */
+  readonly count?: number | undefined;
+  /** Told what is done now, and how far it is. */
+  readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
+}
+
+export interface ExpressionComparison extends CellComparison {
   /** An SVG of generated cells beside those held out, in the plane of the latter's principal components. */
   readonly plot: string;
   /** The checkpoint that made the generated ones. */
   readonly step: number;
+  /** Cells that were held out, and of how many of them there are figures. */
+  readonly heldOut: { readonly cells: number; readonly read: number };
 }
 
 /** What stands for the class of all cells where there are no classes. */
 const allCells = 'all cells';
+/** Cells of a set that are held in memory, of all classes in proportion: pairs of more take minutes. */
+const MOST_CELLS = 2000;
 
 /**
- * Makes cells with a run that was trained on gene expression and compares them with those that it kept out of training, class by
- * class. All cells of the file are held in memory, dense.
+ * Makes cells with a run that was trained on gene expression and compares them with those that it kept out of training. Of the
+ * file 2,000 cells of each of the two sets are held in memory at most, spread evenly over the cells of each class.
  * @param run its folder
  * @throws RectiflowError when the run is of other data or held no cells out, and where `sample` does
  */
 export async function compareRun(
   run: string,
-  options: Omit<SampleRunOptions, 'labels' | 'prompts'> = {},
+  options: CompareRunOptions = {},
 ): Promise<ExpressionComparison> {
+  const { count, onProgress = () => {}, ...sampling } = options;
   const { config: recorded } = await readRun(run);
   const { data } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   if (data.source !== 'expression') {
@@ -45,45 +61,88 @@ export async function compareRun(
   if (data.holdOut === 0) {
     throw runError(run, 'held no cells out to compare with', 'Train with data.holdOut, as in 0.2');
   }
-  const heldOut = await readCells({ ...data, split: 'held-out' });
-  const trained = await readCells({ ...data, split: 'train' });
+  const read = (split: ExpressionData['split']): Promise<RealCells> =>
+    readCells({ ...data, split }, options.signal, (done, total) =>
+      onProgress(split === 'train' ? 'reading cells trained on' : 'reading cells held out', done, total),
+    );
+  const heldOut = await read('held-out');
+  const trained = await read('train');
   const classNames = heldOut.classNames ?? [allCells];
+  const counts = countLabels(heldOut.labels, classNames.length);
+  const wanted = Array.from(counts, (held) => count ?? held);
   const made = await sample(run, {
-    count: 100,
-    ...options,
-    ...(heldOut.classNames && { labels: [...classNames.keys()] }),
+    ...sampling,
+    ...(heldOut.classNames ? { labels: [...classNames.keys()], count: wanted } : { count: wanted[0]! }),
+    onProgress: (done, total) => onProgress('sampling', done, total),
   });
   const record = parseExpressionRecord(made.data.record, run);
-  const count = made.values.length / record.genes.length;
-  const labels = Array.from({ length: count }, (_, cell) => made.annotations[cell]?.label ?? 0);
-  const generated: CellSet = { labels, values: denormalize(made.values, record, labels) };
+  const cells = made.values.length / record.genes.length;
+  const labels = Array.from({ length: cells }, (_, cell) => made.annotations[cell]?.label ?? 0);
+  const seed = options.seed ?? 0;
+  const generated: CellSet = { labels, values: toCells(made.values, record, { labels, seed }).values };
+  const compared = compareExpression({ heldOut, trained, generated }, record.genes.length, classNames, {
+    finish: ({ values, labels: classes }) => finishCells(values, record, { labels: classes, seed }).values,
+    onProgress: (done, total) => {
+      options.signal?.throwIfAborted();
+      onProgress('comparing', done, total);
+    },
+  });
   return {
-    classes: compareExpression({ heldOut, trained, generated }, record.genes.length, classNames),
+    ...compared,
     plot: plotCells(heldOut, generated, record, classNames),
     step: made.step,
+    heldOut: { cells: heldOut.all, read: heldOut.labels.length },
   };
 }
 
 interface RealCells extends CellSet {
   readonly classNames: readonly string[] | undefined;
+  /** How many the set has. */
+  readonly all: number;
 }
 
 /** Real values are taken as they are: none is cut to zero. */
-async function readCells(data: ExpressionData): Promise<RealCells> {
+async function readCells(
+  data: ExpressionData,
+  signal: AbortSignal | undefined,
+  onProgress: (done: number, total: number) => void,
+): Promise<RealCells> {
   const source = await openExpression(data);
-  const genes = source.shape[0]!;
-  const values = new Float32Array(source.count * genes);
-  const labels = new Int32Array(source.count);
-  for (let cell = 0; cell < source.count; cell++) {
-    const { label = 0 } = await source.read(cell, values, cell * genes, { seed: 0, epoch: 0 });
-    labels[cell] = label;
+  try {
+    const genes = source.shape[0]!;
+    const cell = new Float32Array(genes);
+    const classes: number[] = [];
+    for (let index = 0; index < source.count; index++) {
+      classes.push(await readCell(source, index, cell));
+      signal?.throwIfAborted();
+      onProgress(index + 1, source.count);
+    }
+    const chosen = spread(classes, source.classes ?? 1);
+    const values = new Float32Array(chosen.length * genes);
+    for (const [at, index] of chosen.entries()) await readCell(source, index, values, at * genes);
+    return {
+      values: unscale(values, source.record as ExpressionRecord),
+      labels: chosen.map((index) => classes[index]!),
+      classNames: source.classNames,
+      all: source.count,
+    };
+  } finally {
+    await source.close?.();
   }
-  await source.close?.();
-  return {
-    values: unscale(values, source.record as ExpressionRecord),
-    labels,
-    classNames: source.classNames,
-  };
+}
+
+async function readCell(source: Source, index: number, out: Float32Array, offset = 0): Promise<number> {
+  return (await source.read(index, out, offset, { seed: 0, epoch: 0 })).label ?? 0;
+}
+
+/** The cells to hold in memory: of each class the same share, evenly spaced. */
+function spread(labels: readonly number[], classes: number): number[] {
+  const share = Math.min(1, MOST_CELLS / labels.length);
+  const seen = new Int32Array(classes);
+  return [...labels.keys()].filter((index) => {
+    const before = seen[labels[index]!]!++;
+    return Math.ceil((before + 1) * share) > Math.ceil(before * share);
+  });
 }
 
 /** As many generated cells of each class as there are real ones, if there are: else the common ones hide the rare. */
@@ -93,32 +152,18 @@ function plotCells(
   { genes }: ExpressionRecord,
   classNames: readonly string[],
 ): string {
-  const projection = fitProjection(heldOut.values, genes.length);
-  const left = countLabels(heldOut.labels, classNames.length);
-  const places = project(generated.values, projection);
-  const shown = places.map((_, cell) => cell).filter((cell) => left[generated.labels[cell]!]!-- > 0);
+  const projection = fitProjection(heldOut.values, genes.length, 2);
+  const shown = takeOfEach(generated, genes.length, countLabels(heldOut.labels, classNames.length));
+  const panel = (title: string, { values, labels }: CellSet) => ({
+    title: `${title}: ${labels.length} cells`,
+    points: toPoints(project(values, projection), projection.components.length),
+    labels,
+  });
   return svgScatter({
     title: 'Gene expression by class',
     x: 'first principal component',
     y: 'second principal component',
     classNames,
-    panels: [
-      {
-        title: `held out: ${heldOut.labels.length} cells`,
-        points: project(heldOut.values, projection),
-        labels: heldOut.labels,
-      },
-      {
-        title: `generated: ${shown.length} cells`,
-        points: shown.map((cell) => places[cell]!),
-        labels: shown.map((cell) => generated.labels[cell]!),
-      },
-    ],
+    panels: [panel('held out', heldOut), panel('generated', shown)],
   });
-}
-
-function countLabels(labels: ArrayLike<number>, classes: number): Int32Array {
-  const counts = new Int32Array(classes);
-  for (let i = 0; i < labels.length; i++) counts[labels[i]!]!++;
-  return counts;
 }

@@ -8,6 +8,7 @@ import {
   verifyCheckpoint,
 } from '../checkpoint/checkpoint.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import { classComposition } from '../data/expression/record.ts';
 import { findClasses } from '../data/find-classes.ts';
 import type { Annotation } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
@@ -24,6 +25,7 @@ import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { backendFor, withKeptTokenizer } from './parts.ts';
+import { type Provenance, provenanceOf } from './provenance.ts';
 import { type WeightsChoice, readWeights } from './weights.ts';
 
 /** What is left out is as the run's config says. */
@@ -36,8 +38,11 @@ export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, Weight
   readonly labels?: readonly (number | string)[] | undefined;
   /** The captions to sample; all rows of the run's grids by default. Only for a model that takes captions. */
   readonly prompts?: readonly string[] | undefined;
-  /** Samples for each label or prompt, or in all for a model without; 8 by default. */
-  readonly count?: number | undefined;
+  /**
+   * Samples for each label or prompt, or in all for a model without; or a number for each of them. 8 by default. Of cells without
+   * labels, which are of all classes: as many of each as there were to train on, 2,000 in all at most.
+   */
+  readonly count?: number | readonly number[] | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
@@ -60,6 +65,8 @@ export interface Samples {
   readonly data: DataRecord;
   /** The checkpoint that they were made with. */
   readonly step: number;
+  /** With what; files of samples keep it. */
+  readonly made?: Provenance;
 }
 
 /**
@@ -70,28 +77,30 @@ export interface Samples {
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
   const { config: recorded } = await readRun(run);
   const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
-  const { count = 8, seed = 0, signal, onProgress } = options;
+  const { seed = 0, signal, onProgress } = options;
   const objective = objectiveOf(config, { objective: options.objective });
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
   const conditioning = await openConditioning(await withKeptTokenizer(config.model, run), data.tokenizer);
   const model = createModel(config.model, conditioning.text, options);
-  const rows = wantedRows(config, options, data);
-  const annotations = rows.flatMap((row) => Array.from({ length: count }, () => row));
+  const { rows, counts } = wantedSamples(config, options, data);
+  const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };
   const backend = backendFor(config, options);
   const weights = await readWeights(run, saved, options);
   const buffers = await loadWeights(backend, model, weights, saved.path);
   const sampler = new FlowSampler(backend, model, buffers, { objective });
+  const settings = samplerSettings(options, config.sample);
   const values = await sampler.sample({
-    count: rows.length > 0 ? annotations.length : count,
-    ...samplerSettings(options, config.sample),
+    count: counts.reduce((sum, of) => sum + of, 0),
+    ...settings,
     ...told,
     seed,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });
-  return { values, shape: model.sampleShape, annotations, data, step: saved.step };
+  const made = provenanceOf(config, saved, { ...settings, ...told, seed }, options);
+  return { values, shape: model.sampleShape, annotations, data, step: saved.step, made };
 }
 
 /** How to go from noise to data: as it is asked for, else as the run does. */
@@ -109,6 +118,33 @@ function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSet
     guidance: asked.guidance ?? own.guidance,
     guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
   };
+}
+
+/** What the rows of samples are told, and how many there are of each; without rows one number, of all. */
+interface WantedSamples {
+  readonly rows: readonly Annotation[];
+  readonly counts: readonly number[];
+}
+
+const defaultCount = 8;
+
+function wantedSamples(config: RunConfig, options: SampleRunOptions, data: DataRecord): WantedSamples {
+  const { labels, count } = options;
+  const composition = labels === undefined ? classComposition(data.record) : undefined;
+  const present = composition && [...composition.keys()].filter((label) => composition[label]! > 0);
+  const areTold = classesOf(config.model) > 0;
+  const rows = present && areTold ? present.map((label) => ({ label })) : wantedRows(config, options, data);
+  const length = Math.max(1, rows.length);
+  if (count === undefined && present) return { rows, counts: present.map((label) => composition[label]!) };
+  if (typeof count !== 'object')
+    return { rows, counts: new Array<number>(length).fill(count ?? defaultCount) };
+  if (count.length === length) return { rows, counts: count };
+  throw valueError(
+    'sample',
+    'count',
+    `a number, or one for each of the ${length} labels`,
+    `${count.length} numbers`,
+  );
 }
 
 /** The labels or prompts that are asked for, checked; those of the run's grids where none are. */

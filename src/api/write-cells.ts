@@ -1,30 +1,30 @@
 import { join } from 'node:path';
-import { denormalize, toCounts } from '../data/expression/denormalize.ts';
+import { toCells } from '../data/expression/denormalize.ts';
 import { parseExpressionRecord } from '../data/expression/record.ts';
 import { writeExpression } from '../data/expression/write.ts';
 import type { Samples } from './sample.ts';
 import type { WrittenSamples } from './write-samples.ts';
 
 /**
- * Writes generated cells as folder/cells.h5ad: X is normalised as the training data were; layers/counts are counts, where the
- * model was trained on some; the classes are in the column of obs that they had.
+ * Writes generated cells as folder/cells.h5ad: layers/counts are counts, where the model was trained on some, and X is normalised as
+ * the training data were; the classes are in the column of obs that they had; uns/rectiflow says where the cells come from. Names of
+ * cells are those of no other sampling: the run, its step and a digest of what else they depend on.
  * @throws RectiflowError when the file cannot be written
  */
 export async function writeCells(
   folder: string,
-  { values, annotations, data }: Samples,
+  { values, annotations, data, made }: Samples,
 ): Promise<WrittenSamples> {
   const view = join(folder, 'cells.h5ad');
   const record = parseExpressionRecord(data.record, view);
-  const { genes, label: column = 'class', totals } = record;
+  const { genes, label: column = 'class' } = record;
   const labels = data.classNames && annotations.map(({ label }) => label!);
-  const expression = denormalize(values, record, labels);
+  const cells = toCells(values, record, { ...(labels && { labels }), seed: made?.seed ?? 0 });
   await writeExpression(view, {
     genes,
-    values: expression,
-    ...(totals && {
-      layers: { counts: toCounts(expression, record, { ...(labels && { labels }), seed: 0 }) },
-    }),
+    values: cells.values,
+    ...(made && { cells: `${made.run}-${made.step}-${made.id}`, provenance: { ...made } }),
+    ...(cells.counts && { layers: { counts: cells.counts } }),
     ...(labels && { classes: { column, names: data.classNames, labels } }),
   });
   return { count: values.length / genes.length, view };

@@ -11,7 +11,7 @@ import { runTask } from './task.ts';
 interface Options {
   readonly labels?: string[];
   readonly prompt?: string[];
-  readonly count: number;
+  readonly count?: number;
   readonly steps?: number;
   readonly guidance?: number;
   readonly seed: number;
@@ -47,7 +47,11 @@ export function sampleCommand(): Command {
       'a caption to sample, for a model that takes them; may be given several times (default: those of the run)',
       collect,
     )
-    .option('-c, --count <number>', 'samples of each label or caption', wholeNumber(1), 8)
+    .option(
+      '-c, --count <number>',
+      'samples of each label or caption (default: 8; of cells without --labels as many of each class as the data have)',
+      wholeNumber(1),
+    )
     .option('--steps <number>', "steps from noise to image (default: the run's)", wholeNumber(1))
     .option(
       '-g, --guidance <scale>',

@@ -23,4 +23,6 @@ export const streams = {
   heldOut: 8,
   /** The noise that held-out samples are looked at with. */
   heldOutNoise: 9,
+  /** Cells that generated ones are held against. */
+  comparison: 11,
 } as const;

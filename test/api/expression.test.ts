@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Dataset, File } from 'h5wasm/node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compareRun } from '../../src/api/compare.ts';
 import { sample } from '../../src/api/sample.ts';
 import { train } from '../../src/api/train.ts';
 import { writeSamples } from '../../src/api/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { comparisonLines } from '../../src/cli/compare.ts';
+import { comparisonLines } from '../../src/cli/comparison-view.ts';
 import { openExpression } from '../../src/data/expression/source.ts';
 import { writeExpression } from '../../src/data/expression/write.ts';
 import type { ExpressionData } from '../../src/data/settings.ts';
@@ -81,28 +82,63 @@ describe('a run on gene expression', () => {
   });
 
   it('is compared, class by class, with the cells that it held out', async () => {
-    const comparison = await compareRun(run, { backend, count: 5 });
+    const seen: string[] = [];
+    const onProgress = (what: string, done: number, total: number): number =>
+      done === total ? seen.push(what) : 0;
+    const comparison = await compareRun(run, { backend, onProgress });
     expect(comparison).toMatchObject({
       step: 6,
+      heldOut: { cells: 6, read: 6 },
+      all: { cells: 6 },
       classes: [
-        { name: 'T', heldOut: { cells: 3 }, trained: { cells: 7 }, generated: { cells: 5 } },
-        { name: 'B', heldOut: { cells: 3 }, trained: { cells: 7 }, generated: { cells: 5 } },
+        { name: 'T', cells: 3 },
+        { name: 'B', cells: 3 },
       ],
+      leftOut: [],
     });
+    expect(seen).toEqual(['reading cells held out', 'reading cells trained on', 'sampling', 'comparing']);
     expect(comparison.classes[0]!.trained.correlation).toBeGreaterThan(0.8);
-    const zeros = counts.filter((count) => count === 0).length / counts.length;
-    for (const { heldOut } of comparison.classes) expect(Math.abs(heldOut.zeros - zeros)).toBeLessThan(0.2);
+    const share = counts.filter((count) => count === 0).length / counts.length;
+    for (const { zeros } of comparison.classes) expect(Math.abs(zeros - share)).toBeLessThan(0.2);
     expect(comparison.plot).toMatch(/held out: 6 cells[^]*generated: 6 cells/);
     const lines = comparisonLines(comparison);
-    expect(new Set(lines.slice(1).map((line) => line.length)).size).toBe(1);
-    expect(lines.at(-1)).toMatch(/^B +3 +7 +-?\d\.\d{3} +0\.\d{3}/);
+    expect(lines).toContain('B: 3 cells of each set, too few to say much');
+    expect(lines.filter((line) => /^ {2}generated +-?\d\.\d{3} +\d/.test(line))).toHaveLength(3);
+  });
+
+  it('is sampled in the proportions of its classes, and says where its cells come from', async () => {
+    const made = await sample(run, { backend });
+    const composition = [0, 1].flatMap((label) => new Array<number>(7).fill(label));
+    expect(made.annotations.map(({ label }) => label)).toEqual(composition);
+    const few = await sample(run, { backend, labels: ['B', 'T'], count: [1, 2], seed: 3 });
+    expect(few.annotations.map(({ label }) => label)).toEqual([1, 0, 0]);
+    await expect(sample(run, { backend, labels: ['B'], count: [1, 2] })).rejects.toThrow(
+      /count must be a number, or one for each of the 1 labels, got 2 numbers/,
+    );
+    const one = await sample(run, { backend, labels: ['B'], count: 1 });
+    const otherwise = await sample(run, { backend, labels: ['B'], count: 1, steps: 3 });
+    const names: string[] = [];
+    for (const [i, samples] of [made, few, one, otherwise].entries()) {
+      const { view } = await writeSamples(join(folder, `made-${i}`), samples);
+      const file = new File(view, 'r');
+      names.push(...((file.get('obs/_index') as Dataset).value as string[]));
+      const written = ['run', 'seed', 'step'].map(
+        (name) => (file.get(`uns/rectiflow/${name}`) as Dataset).value,
+      );
+      expect(written).toEqual(['cells', samples.made!.seed, 6]);
+      file.close();
+    }
+    expect(new Set(names).size).toBe(14 + 3 + 1 + 1);
   });
 
   it('may have no classes', async () => {
     const { label: _, ...data } = config({}).data as ExpressionData;
     const plain = (await train({ ...config({}), data }, { runs: folder, backend })).run;
-    const { classes } = await compareRun(plain, { backend, count: 5 });
-    expect(classes).toMatchObject([{ name: 'all cells', generated: { cells: 5 }, heldOut: { cells: 6 } }]);
+    const { all, classes } = await compareRun(plain, { backend, count: 5 });
+    expect(classes).toEqual([]);
+    expect(all).toMatchObject({ cells: 5 });
+    expect(all.generated).not.toHaveProperty('foldChangeSlope');
+    expect((await sample(plain, { backend })).values).toHaveLength(14 * 5);
     const { view } = await writeSamples(join(folder, 'plain'), await sample(plain, { backend, count: 2 }));
     expect((await readFile(view)).length).toBeGreaterThan(0);
   });

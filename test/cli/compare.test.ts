@@ -29,12 +29,19 @@ describe('gene expression from the command line', () => {
     expect(sampled).toMatchObject({ code: 0, stderr: '' });
     expect(sampled.stdout).toContain('2 samples of step 3 in samples/pbmc\nLook at samples/pbmc/cells.h5ad');
 
-    const compared = await run('compare', 'runs/pbmc', '--count', '2', '--steps', '2');
+    const json = ['--json', 'figures.json'];
+    const compared = await run('compare', 'runs/pbmc', '--count', '4', '--steps', '2', ...json);
     expect(compared).toMatchObject({ code: 0, stderr: '' });
     expect(compared.stdout).toMatch(
-      /^step 3\n.*\nclass .*\nT +5 +5 .*\nB +5 +5 .*\nLook at runs\/pbmc\/cells\.svg\n$/,
+      /^step 3, beside 10 cells held out\n[^]*all: 8 cells of each set, too few[^]*\n {2}generated +[^]*\nT: 4 cells[^]*\nB: 4 cells[^]*Look at runs\/pbmc\/cells\.svg\n$/,
     );
-    expect(await readFile(join(folder, 'runs/pbmc/cells.svg'), 'utf8')).toContain('generated: 4 cells');
+    expect(JSON.parse(await readFile(join(folder, 'figures.json'), 'utf8'))).toMatchObject({
+      step: 3,
+      heldOut: { cells: 10 },
+      all: { cells: 8, trained: { nearTrained: 1 } },
+      classes: [{ name: 'T' }, { name: 'B' }],
+    });
+    expect(await readFile(join(folder, 'runs/pbmc/cells.svg'), 'utf8')).toContain('generated: 8 cells');
   });
 
   it('says what is wrong: no path, no such column', async () => {

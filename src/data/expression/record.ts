@@ -21,6 +21,10 @@ export type ExpressionRecord = {
   readonly zeroBelow?: readonly number[] | undefined;
   /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
   readonly totals?: readonly (readonly number[])[] | undefined;
+  /** The same of the counts in the genes of the model alone. */
+  readonly keptTotals?: readonly (readonly number[])[] | undefined;
+  /** Of each class (one where there are none), the cells to train on. */
+  readonly cells?: readonly number[] | undefined;
 };
 
 const schema: z.ZodType<ExpressionRecord> = z.object({
@@ -33,6 +37,8 @@ const schema: z.ZodType<ExpressionRecord> = z.object({
   deviation: z.array(z.number()),
   zeroBelow: z.array(z.number()).optional(),
   totals: z.array(z.array(z.number())).optional(),
+  keptTotals: z.array(z.array(z.number())).optional(),
+  cells: z.array(z.number()).optional(),
 });
 
 /**
@@ -47,4 +53,22 @@ export function parseExpressionRecord(record: unknown, origin: string): Expressi
     'has no record of genes and their normalisation',
     'Sample a run that was trained on an .h5ad file',
   );
+}
+
+/** Cells that are made without further words: more take long, and nobody has asked for them. */
+const MOST_MADE = 2000;
+
+/**
+ * How many cells of each class are like the data: as many as there were to train on, or the same shares of 2,000, one at least of
+ * each class that there is. Undefined where the record is of something else, or of an earlier version.
+ */
+export function classComposition(
+  record: Readonly<Record<string, unknown>> | undefined,
+): number[] | undefined {
+  if (record?.['kind'] !== 'expression') return undefined;
+  const { cells } = parseExpressionRecord(record, 'the checkpoint');
+  if (cells === undefined) return undefined;
+  const all = cells.reduce((sum, count) => sum + count, 0);
+  const share = Math.min(1, MOST_MADE / all);
+  return cells.map((count) => (count === 0 ? 0 : Math.max(1, Math.round(count * share))));
 }

@@ -28,8 +28,7 @@ export async function zeroBounds(
   genes: Int32Array,
   codes: Int32Array,
 ): Promise<number[]> {
-  const wanted = new Uint8Array(cells.matrix.columns);
-  for (const gene of genes) wanted[gene] = 1;
+  const wanted = wantedColumns(cells, genes);
   const least = new Float64Array(cells.matrix.rows).fill(Infinity);
   await cells.forEachOf(chosen, (cell, gene, value) => {
     if (value > 0 && wanted[gene] === 1) least[cell] = Math.min(least[cell]!, value);
@@ -51,6 +50,36 @@ export function totalQuantiles(totals: Float64Array, codes: Int32Array, chosen: 
   return byClass(totals, codes, chosen).map((values) =>
     Array.from({ length: QUANTILES }, (_, i) => interpolate(values, i / (QUANTILES - 1))),
   );
+}
+
+/** How many of the chosen cells each class has. */
+export function classSizes(codes: Int32Array, chosen: Uint8Array): number[] {
+  return byClass(new Float64Array(codes.length), codes, chosen).map(({ length }) => length);
+}
+
+/**
+ * The counts that each chosen cell has in some genes, from its normalised values; 0 for the others.
+ * @param totals over all genes
+ */
+export async function countsIn(
+  genes: Int32Array,
+  cells: Cells,
+  chosen: Uint8Array,
+  totals: Float64Array,
+  target: number,
+): Promise<Float64Array> {
+  const wanted = wantedColumns(cells, genes);
+  const sums = new Float64Array(totals.length);
+  await cells.forEachOf(chosen, (cell, gene, value) => {
+    if (wanted[gene] === 1) sums[cell]! += Math.expm1(value);
+  });
+  return sums.map((sum, cell) => Math.round((sum * totals[cell]!) / target));
+}
+
+function wantedColumns({ matrix }: Cells, genes: Int32Array): Uint8Array {
+  const wanted = new Uint8Array(matrix.columns);
+  for (const gene of genes) wanted[gene] = 1;
+  return wanted;
 }
 
 /** The values of the chosen cells of each class, sorted. */

@@ -14,7 +14,7 @@ import {
   scanMatrix,
 } from './normalize.ts';
 import type { ExpressionRecord } from './record.ts';
-import { type Scaling, fitScaling, zeroBounds, totalQuantiles } from './scaling.ts';
+import { type Scaling, classSizes, countsIn, fitScaling, totalQuantiles, zeroBounds } from './scaling.ts';
 import { heldOutRows } from './split.ts';
 import { findLayer, openMatrix } from './stored-matrix.ts';
 import { type Categories, Table } from './table.ts';
@@ -68,8 +68,8 @@ async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: num
   // Where only they are in memory, the chosen genes are the matrix's columns.
   const columns = cells.matrix.columns === genes.length ? Int32Array.from(genes.keys()) : genes;
   const scaling = fitScaling(await geneMoments(cells, trained), columns, data.scaleGenes);
-  const totals =
-    scan.counts && normalize === 'log1p' ? totalQuantiles(scan.totals, codes, trained) : undefined;
+  const areCounts = scan.counts && normalize === 'log1p';
+  const kept = areCounts ? await countsIn(columns, cells, trained, scan.totals, data.target) : undefined;
   const record: ExpressionRecord = {
     kind: 'expression',
     genes: Array.from(genes, (gene) => allGenes[gene]!),
@@ -79,7 +79,11 @@ async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: num
     center: [...scaling.center],
     deviation: [...scaling.deviation],
     ...(scan.negative ? {} : { zeroBelow: await zeroBounds(cells, trained, columns, codes) }),
-    ...(totals === undefined ? {} : { totals }),
+    ...(kept && {
+      totals: totalQuantiles(scan.totals, codes, trained),
+      keptTotals: totalQuantiles(kept, codes, trained),
+    }),
+    cells: classSizes(codes, trained),
   };
   const rows = rowsOf(data.split === 'held-out' ? held : trained);
   return {

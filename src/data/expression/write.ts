@@ -14,6 +14,10 @@ export interface ExpressionFile {
   readonly layers?: Readonly<Record<string, Float32Array>>;
   /** A categorical column of obs. */
   readonly classes?: ClassColumn;
+  /** What cells are called, before -0, -1, ...; `cell` by default. */
+  readonly cells?: string;
+  /** Goes to uns/rectiflow. */
+  readonly provenance?: Readonly<Record<string, string | number>>;
 }
 
 export interface ClassColumn {
@@ -27,8 +31,8 @@ export interface ClassColumn {
 const CHUNK = 2 ** 16;
 
 /**
- * Writes cells as an .h5ad file, its matrices as compressed sparse rows. Cells are called cell-0, cell-1, ... The file appears
- * under its name once it is whole; the folders above it are made.
+ * Writes cells as an .h5ad file, its matrices as compressed sparse rows. The file appears under its name once it is whole; the folders
+ * above it are made.
  * @throws RectiflowError when sizes disagree, a value is not finite, or the file cannot be written
  */
 export async function writeExpression(path: string, file: ExpressionFile): Promise<void> {
@@ -47,7 +51,7 @@ export async function writeExpression(path: string, file: ExpressionFile): Promi
 
 async function writeFile(
   path: string,
-  { genes, values, layers = {}, classes }: ExpressionFile,
+  { genes, values, layers = {}, classes, cells: prefix = 'cell', provenance = {} }: ExpressionFile,
   cells: number,
 ): Promise<void> {
   const { File } = await loadLibrary();
@@ -57,11 +61,11 @@ async function writeFile(
     writeMatrix(file, 'X', values, cells, genes.length);
     const group = writeMapping(file, 'layers');
     for (const [name, layer] of Object.entries(layers)) writeMatrix(group, name, layer, cells, genes.length);
-    const names = Array.from({ length: cells }, (_, cell) => `cell-${cell}`);
+    const names = Array.from({ length: cells }, (_, cell) => `${prefix}-${cell}`);
     const obs = writeTable(file, 'obs', names, classes === undefined ? [] : [classes.column]);
     if (classes !== undefined) writeClasses(obs, classes);
     writeTable(file, 'var', genes, []);
-    writeMapping(file, 'uns');
+    writeScalars(writeMapping(file, 'uns'), 'rectiflow', provenance);
   } finally {
     file.close();
   }
@@ -76,6 +80,16 @@ function writeMapping(parent: Group, name: string): Group {
   const group = parent.create_group(name);
   describe(group, 'dict', '0.1.0');
   return group;
+}
+
+function writeScalars(parent: Group, name: string, scalars: Readonly<Record<string, string | number>>): void {
+  if (Object.keys(scalars).length === 0) return;
+  const group = writeMapping(parent, name);
+  for (const [key, value] of Object.entries(scalars)) {
+    const isText = typeof value === 'string';
+    const data = group.create_dataset({ name: key, data: value, shape: [], dtype: isText ? 'S' : '<d' });
+    describe(data, isText ? 'string' : 'numeric-scalar', '0.2.0');
+  }
 }
 
 function writeMatrix(parent: Group, name: string, values: Float32Array, rows: number, columns: number): void {

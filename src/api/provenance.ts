@@ -1,0 +1,47 @@
+// Where samples come from, as files of them keep it.
+import { createHash } from 'node:crypto';
+import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
+import { version } from '../checkpoint/machine.ts';
+import type { SamplerSettings } from '../flow/sample-request.ts';
+import type { RunConfig } from '../train/config.ts';
+import type { WeightsChoice } from './weights.ts';
+
+/** Flat: texts and numbers by name, so that every format has room for it. */
+export interface Provenance {
+  /** Tells samples from those of any other weights or settings; the same command gives the same. */
+  readonly id: string;
+  readonly version: string;
+  readonly run: string;
+  readonly step: number;
+  readonly weights: string;
+  readonly seed: number;
+  readonly sampler: string;
+  readonly steps: number;
+  readonly guidance: number;
+}
+
+interface Asked extends SamplerSettings {
+  readonly seed: number;
+  readonly conditions?: unknown;
+}
+
+export function provenanceOf(
+  { name }: Pick<RunConfig, 'name'>,
+  { step, files }: Pick<SavedCheckpoint, 'step' | 'files'>,
+  asked: Asked,
+  { weights, emaLength }: WeightsChoice,
+): Provenance {
+  const used = emaLength === undefined ? (weights ?? 'ema') : `average of length ${emaLength}`;
+  const exact = JSON.stringify([files, used, asked]);
+  return {
+    id: createHash('sha256').update(exact).digest('hex').slice(0, 8),
+    version,
+    run: name,
+    step,
+    weights: used,
+    seed: asked.seed,
+    sampler: asked.sampler ?? 'euler',
+    steps: asked.steps,
+    guidance: asked.guidance ?? 1,
+  };
+}
