@@ -34,6 +34,7 @@
         'native/peak.cc',
         'native/program.cc',
         'native/run.cc',
+        'native/signals.cc',
         'native/cpu/pool.cc',
       ],
       'cflags_cc!': ['-fno-exceptions'],

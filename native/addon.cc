@@ -7,6 +7,7 @@
 #include "isa.h"
 #include "memory.h"
 #include "peak.h"
+#include "signals.h"
 
 namespace rectiflow {
 namespace {
@@ -110,6 +111,26 @@ napi_value peak(napi_env env, napi_callback_info info) {
   return makeNumber(env, measurePeak(pool->pool, table, precision == "bf16" ? DType::BFloat16 : DType::Float32, seconds));
 }
 
+napi_value guard(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 4, "guardSignal(signal, code, first, again)");
+  const int signal = (int)toInteger(env, arguments[0], 1, 31, "guardSignal: signal");
+  const int code = (int)toInteger(env, arguments[1], 0, 255, "guardSignal: code");
+  const int first = (int)toInteger(env, arguments[2], 0, 60000, "guardSignal: first");
+  const int again = (int)toInteger(env, arguments[3], 0, 60000, "guardSignal: again");
+  guardSignal(signal, code, {first, again});
+  return nullptr;
+}
+
+napi_value hear(napi_env, napi_callback_info) {
+  hearSignals();
+  return nullptr;
+}
+
+napi_value leave(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "leave(code)");
+  _exit((int)toInteger(env, arguments[0], 0, 255, "leave: code"));
+}
+
 napi_value initialise(napi_env env, napi_value exports) {
   try {
     exportFunction<features>(env, exports, "features");
@@ -120,6 +141,9 @@ napi_value initialise(napi_env env, napi_value exports) {
     exportFunction<run>(env, exports, "run");
     exportFunction<profile>(env, exports, "profile");
     exportFunction<peak>(env, exports, "measurePeak");
+    exportFunction<guard>(env, exports, "guardSignal");
+    exportFunction<hear>(env, exports, "hearSignals");
+    exportFunction<leave>(env, exports, "leave");
   } catch (const PendingException&) {
   } catch (const std::exception& error) {
     napi_throw_error(env, nullptr, error.what());

@@ -1,16 +1,22 @@
-// Joins the modules of src/ into dist/index.js, dist/cli/main.js and chunks that both share or load later: finding and loading each of
+// Joins the modules of src/ into dist/index.js, dist/cli/main.js, dist/workers/ and chunks that they share or load later: finding and loading each of
 // 400 small modules takes Node.js longer than everything else that a command does before its work begins.
 import { chmod, copyFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'rolldown';
 
+/** Modules that run in threads of their own, by name: `Stoppable` starts them. */
+const workers = ['tokenizer'];
 /** The dependency that every training loads, of a hundred modules itself. Others stay packages, most of them loaded on demand. */
 const joined = 'zod';
 
 await rm('dist/chunks', { recursive: true, force: true });
 await build({
-  input: { index: './src/index.ts', 'cli/main': './src/cli/main.ts' },
+  input: {
+    index: './src/index.ts',
+    'cli/main': './src/cli/main.ts',
+    ...Object.fromEntries(workers.map((name) => [`workers/${name}`, `./src/data/workers/${name}.ts`])),
+  },
   platform: 'node',
   external: (id) => /^[^./]/.test(id) && id !== joined,
   output: { dir: 'dist', format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },

@@ -5,7 +5,7 @@ import type { TrainObserver, TrainResult } from '../train/metrics.ts';
 import { averagesFolder } from '../train/stored-averages.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
-import { interruptible } from './interrupt.ts';
+import { interruptible, tidyMs } from './interrupt.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
@@ -29,6 +29,8 @@ export async function showRun(
     () => {
       if (folder) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${folder}`);
     },
+    // Before the first step there is nothing to save.
+    () => (folder === undefined ? tidyMs : Infinity),
   );
   try {
     const result = await start({
@@ -52,6 +54,7 @@ export async function showRun(
     process.exitCode = result.finished ? 0 : interrupt.exitCode();
   } finally {
     progress?.end();
+    interrupt.finished();
   }
 }
 

@@ -1,5 +1,5 @@
 // A command that takes a while: Ctrl-C stops it, and a terminal shows how far it is.
-import { interruptible } from './interrupt.ts';
+import { interruptible, tidyMs } from './interrupt.ts';
 import { printError, redraw } from './print.ts';
 
 export interface Task {
@@ -17,7 +17,11 @@ const redrawIntervalMs = 50;
 
 /** Runs `work`. Where Ctrl-C stopped it, no error is told, but the exit code says so. */
 export async function runTask(work: (task: Task) => Promise<void>): Promise<void> {
-  const interrupt = interruptible(() => {});
+  const interrupt = interruptible(
+    () => {},
+    undefined,
+    () => tidyMs,
+  );
   const { stderr } = process;
   let shown = -Infinity;
   const clear = (): void => {
@@ -43,5 +47,6 @@ export async function runTask(work: (task: Task) => Promise<void>): Promise<void
     process.exitCode = interrupt.exitCode();
   } finally {
     clear();
+    interrupt.finished();
   }
 }

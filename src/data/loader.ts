@@ -91,13 +91,19 @@ export class Loader implements AsyncIterable<Batch> {
     return this.#reader.summary;
   }
 
-  /** @throws RectiflowError naming the sample that cannot be read or whose label is out of range */
-  async next(): Promise<Batch> {
+  /**
+   * @param signal ends the wait for a batch, whose samples may never come from a disk or a share that has gone
+   * @returns undefined where the signal came before
+   * @throws RectiflowError naming the sample that cannot be read or whose label is out of range
+   */
+  next(): Promise<Batch>;
+  next(signal: AbortSignal | undefined): Promise<Batch | undefined>;
+  async next(signal?: AbortSignal): Promise<Batch | undefined> {
     this.#fill();
     const batch = this.#ready.shift();
     if (batch === undefined) throw dataError(this.#source.name, 'the loader is closed', 'Make a new one');
     setImmediate(() => this.#fill());
-    return batch;
+    return signal ? unlessAborted(batch, signal) : batch;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, void> {
@@ -141,4 +147,14 @@ export class Loader implements AsyncIterable<Batch> {
       position,
     };
   }
+}
+
+/** `Promise.race` would keep a reaction of every batch for as long as the signal lives. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

@@ -10,6 +10,7 @@ import { RectiflowError } from '../tensor/errors.ts';
 import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { describeData } from './data-record.ts';
+import { isDue } from './due.ts';
 import { Gallery } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
@@ -123,7 +124,8 @@ export class Trainer {
         // Not before the first step, for whose line the user waits.
         if (this.#step > first) await this.#measurePeak();
         const before = this.#step;
-        const isGood = await this.#advance();
+        const isGood = await this.#advance(signal);
+        if (isGood === undefined) break;
         // Going back saves by itself.
         isSaveDue = this.#step > before && (isSaveDue || isDue(this.#step, checkpointEvery));
         // After a bad step the weights may be what made it bad: no checkpoint to go back to.
@@ -160,7 +162,7 @@ export class Trainer {
     try {
       while (this.#step < last) {
         signal?.throwIfAborted();
-        await this.#advance();
+        await this.#advance(signal);
       }
     } finally {
       await this.#close('stopped');
@@ -173,14 +175,22 @@ export class Trainer {
     await this.#log.close(outcome);
   }
 
-  /** One optimizer step, while the loader reads the batch after it. @returns false where it was bad and changed nothing */
-  async #advance(): Promise<boolean> {
+  /**
+   * One optimizer step, while the loader reads the batch after it.
+   * @returns false where it was bad and changed nothing; undefined where the signal came before its batch
+   */
+  async #advance(signal: AbortSignal | undefined): Promise<boolean | undefined> {
     const { config, executable, conditioning, model, source } = this.#training;
     const [step, update] = [this.#step + 1, this.#updates + 1];
     this.#log.watch.start();
     this.#log.waiting.start();
-    const { values, indices, annotations, position } = await this.#loader.next();
+    const batch = await this.#loader.next(signal);
     this.#log.waiting.stop();
+    if (batch === undefined) {
+      this.#log.watch.stop();
+      return undefined;
+    }
+    const { values, indices, annotations, position } = batch;
     this.#monitor.see(values, isPicture(model.sampleShape, source.record));
     const inputs = {
       x0: values,
@@ -340,9 +350,4 @@ export class Trainer {
       ...describeTraining(this.#training),
     });
   }
-}
-
-/** Whether something that is done every so many steps is done after this one; 0 means never. */
-function isDue(step: number, every: number): boolean {
-  return every > 0 && step % every === 0;
 }

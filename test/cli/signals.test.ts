@@ -1,10 +1,11 @@
 // What a run does when it is told to stop, with real processes.
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { listCheckpoints } from '../../src/checkpoint/checkpoint.ts';
 import { testBackends } from '../support/backends.ts';
-import { startRectiflow, temporaryFolder } from '../support/cli.ts';
+import { dist, startNode, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { tinyDigits } from '../support/tiny-run.ts';
 
 const { skip } = testBackends().find(({ label }) => label === 'cpu portable')!;
@@ -37,6 +38,66 @@ describe('a run is saved and ends with a code of its own', () => {
     // Without a handler of ours, SIGUSR1 would start Node's debugger, which says so on standard error.
     expect({ code, stderr }).toEqual({ code: wanted, stderr: '' });
     expect(stdout).toMatch(/^Stopped after \d+ steps?, saved runs\/tiny\/checkpoints\/step-\d+\.$/m);
+  });
+});
+
+/** Loaded before the command, to do what no part of it may: code that runs some time after the command's begin. */
+async function preload(folder: string, code: string): Promise<string[]> {
+  const file = join(folder, 'preload.mjs');
+  await writeFile(file, code);
+  return ['--import', file, join(dist, 'cli/main.js')];
+}
+
+const blockForever = 'setTimeout(() => { process.stdout.write("blocked\\n"); for (;;); }, 1500);';
+
+describe.skipIf(unbuilt)(`where JavaScript cannot hear a signal${unbuilt ?? ''}`, () => {
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('a command ends in seconds after one %s', async (signal, wanted) => {
+    const folder = await workFolder({});
+    const begin = [...(await preload(folder, blockForever)), 'data', 'check', 'tiny.json'];
+    const checking = startNode(folder, [...begin, '--set', 'data.count=2000000']);
+    await checking.saw(/^blocked$/m);
+    checking.process.kill(signal);
+    const since = performance.now();
+    const { code, stderr } = await checking.finished;
+    expect(code).toBe(wanted);
+    expect(stderr).toContain('Left at once: what was being computed could not be interrupted.');
+    expect(performance.now() - since).toBeLessThan(10_000);
+  });
+
+  it('a training ends too, and can be resumed', async () => {
+    const folder = await workFolder({ checkpointEvery: 1 });
+    const training = startNode(folder, [...(await preload(folder, blockForever)), 'train', 'tiny.json']);
+    await training.saw(/^blocked$/m);
+    training.process.kill('SIGINT');
+    await sleep(50);
+    training.process.kill('SIGINT');
+    expect((await training.finished).code).toBe(130);
+    const again = startRectiflow(folder, ['resume', 'tiny']);
+    await again.saw(/^run      runs\/tiny, from step \d+$/m);
+    again.process.kill('SIGTERM');
+    expect((await again.finished).code).toBe(143);
+  });
+});
+
+describe.skipIf(unbuilt)(`where a read never ends${unbuilt ?? ''}`, () => {
+  // A thread waits for whoever opens the pipe to write, and the process for the thread.
+  const readForever =
+    'import { execFileSync } from "node:child_process"; import { readFile } from "node:fs"; ' +
+    'execFileSync("mkfifo", ["pipe"]); readFile("pipe", () => {}); ' +
+    'setTimeout(() => process.stdout.write("reading\\n"), 1500);';
+
+  it('a training saves its steps and ends', async () => {
+    const folder = await workFolder({ checkpointEvery: 0 });
+    const training = startNode(folder, [...(await preload(folder, readForever)), 'train', 'tiny.json']);
+    await training.saw(/^reading$/m);
+    await training.saw(/^step 1\//m);
+    training.process.kill('SIGTERM');
+    const { code, stdout } = await training.finished;
+    expect(code).toBe(143);
+    expect(stdout).toMatch(/^Stopped after \d+ steps?, saved/m);
   });
 });
 

@@ -76,6 +76,15 @@ export interface Native {
    * @param milliseconds over which they are measured, at most 60,000; the best burst in about 300 of them when 0. Blocks as long.
    */
   measurePeak(pool: Pool, isa: Isa, precision: Exclude<Precision, 'fp16'>, milliseconds: number): number;
+  /**
+   * Ends the process with `code` where a signal is not heard for `first` milliseconds, or `again` where it came again, because
+   * JavaScript is busy. Node.js must have a listener for it already.
+   */
+  guardSignal(signal: number, code: number, first: number, again: number): void;
+  /** To be called by a listener: JavaScript has heard the signals so far. */
+  hearSignals(): void;
+  /** Ends the process at once, without waiting for threads that may never come back, as `process.exit` does. */
+  leave(code: number): never;
 }
 
 const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'];

@@ -1,12 +1,17 @@
 import { readText } from '../../checkpoint/read-file.ts';
-import { fileError } from '../../tensor/errors.ts';
+import { RectiflowError, fileError } from '../../tensor/errors.ts';
+import { type CallLimit, Stoppable } from '../workers/stoppable.ts';
+import type { TokenizerCalls } from '../workers/tokenizer.ts';
 import { type Tokenizer, endAt } from './tokenizer.ts';
 
 const ADVICE = 'Take the tokenizer.json of a text model on the Hugging Face hub, such as CLIP';
 
+const mostSecondsToOpen = 30;
+const mostSecondsToEncode = 5;
+
 /**
  * The tokenizer that a tokenizer.json of the Hugging Face form describes. Its own settings of padding and truncation do not
- * matter.
+ * matter. It runs in a thread that is stopped where a caption takes it more than seconds.
  * @param length tokens of a caption (77 for CLIP), with those that begin and end it
  * @throws RectiflowError where the file cannot be read, is none of this form, or does not end a caption with a token
  */
@@ -19,24 +24,34 @@ export async function readTokenizer(path: string, length: number): Promise<Token
  * @param origin how errors call it
  */
 export async function parseTokenizer(text: string, origin: string, length: number): Promise<Tokenizer> {
-  const { Tokenizer: Encoder } = await import('@huggingface/tokenizers');
-  const attempt = <T>(problem: string, action: () => T): T => {
+  const worker = new Stoppable<TokenizerCalls>('tokenizer', text);
+  const fail = (problem: string, cause?: unknown): never => {
+    throw fileError(origin, problem, ADVICE, cause);
+  };
+  const tooLong = (what: string, seconds: number): CallLimit => ({
+    seconds,
+    tooLong: () => fileError(origin, `took more than ${seconds} s to ${what}, and was stopped`, ADVICE),
+  });
+  const vocabulary = await worker
+    .call('vocabulary', [], tooLong('be read', mostSecondsToOpen))
+    .catch((error: unknown) => {
+      if (error instanceof RectiflowError) throw error;
+      return fail((error as Error).message, error);
+    });
+  const encode = (caption: string): number[] => {
+    const shown = JSON.stringify(brief(caption));
     try {
-      return action();
+      return worker.callSync('encode', [caption], tooLong(`encode ${shown}`, mostSecondsToEncode));
     } catch (error) {
-      throw fileError(origin, `${problem}: ${(error as Error).message}`, ADVICE, error);
+      if (error instanceof RectiflowError) throw error;
+      return fail(`cannot encode ${shown}: ${(error as Error).message}`, error);
     }
   };
-  const json = attempt('is no JSON', () => JSON.parse(text) as object);
-  const encoder = attempt('is no tokenizer.json that can be used', () => new Encoder(json, {}));
-  const encode = (caption: string): number[] =>
-    attempt(`cannot encode "${caption}"`, () => encoder.encode(caption).ids);
 
-  const vocabulary = 1 + [...encoder.get_vocab().values()].reduce((most, id) => Math.max(most, id), -1);
   const empty = encode('');
   const end = empty.at(-1);
   if (end === undefined) {
-    throw fileError(origin, 'has no post_processor that ends a caption with a token of its own', ADVICE);
+    return fail('has no post_processor that ends a caption with a token of its own');
   }
   if (length < empty.length + 1) {
     const problem = `begins and ends captions with ${empty.length} tokens, so they need ${empty.length + 1}`;
@@ -50,10 +65,14 @@ export async function parseTokenizer(text: string, origin: string, length: numbe
       const ids = encode(caption);
       const unknown = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary));
       if (unknown >= 0) {
-        const problem = `has no token for a part of "${caption}", and none for what is unknown`;
-        throw fileError(origin, problem, ADVICE);
+        fail(`has no token for a part of ${JSON.stringify(brief(caption))}, and none for what is unknown`);
       }
       return endAt(length, ids.slice(0, -1), end);
     },
   };
+}
+
+/** The beginning of a caption, for a message. */
+function brief(caption: string): string {
+  return caption.length > 60 ? `${caption.slice(0, 60)}...` : caption;
 }

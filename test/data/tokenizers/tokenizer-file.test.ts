@@ -73,6 +73,22 @@ describe('names what is wrong:', () => {
     await expect(open({ ...clip, normalizer: { type: 'Future' } })).rejects.toThrow(problem);
   });
 
+  it('a pattern that takes ages', async () => {
+    const pattern = { type: 'Split', pattern: { Regex: '^(a+)+$' }, behavior: 'Isolated', invert: false };
+    const { encode } = await open({ ...clip, normalizer: null, pre_tokenizer: pattern });
+    const caption = `${'a'.repeat(100)}!`;
+    const problem = `tokenizer.json: took more than 5 s to encode "${'a'.repeat(60)}...", and was stopped.`;
+    expect(() => encode(caption)).toThrow(problem);
+    expect(encode('a!').count).toBeGreaterThan(1);
+  });
+
+  it.each([2 ** 31, 2 ** 53, 1e300, 2.5])('a token with the number %s', async (token) => {
+    const model = { ...clip.model, vocab: { ...clip.model.vocab, huge: token } };
+    await expect(open({ ...clip, model })).rejects.toThrow(
+      /^tokenizer\.json: gives the token "huge" the number \d/,
+    );
+  });
+
   it('captions that do not end', async () => {
     const problem = 'has no post_processor that ends a caption';
     await expect(open({ ...clip, post_processor: null })).rejects.toThrow(problem);
