@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeGrid, writeImage } from '../data/image.ts';
+import { pathNames } from '../data/path-names.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { displayScale, isPicture } from '../train/sample-grid.ts';
@@ -16,14 +18,16 @@ export interface WrittenSamples {
   readonly count: number;
   /** The path of what to look at first: a grid of pictures, or the file that holds all samples. */
   readonly view: string;
+  /** Classes whose folder is not called as they are, because not every system could make it, or two would be one. */
+  readonly renamed?: readonly { readonly name: string; readonly folder: string }[];
 }
 
 /**
  * Writes samples in the form that their kind of data comes in.
  *
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
- * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, the first of each class or
- * caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents for one: folder/samples.safetensors.
+ * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, or folder-2.png where that is
+ * there, the first of each class or caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents for one: folder/samples.safetensors.
  * @throws RectiflowError when the folder holds files already, or a file cannot be written
  */
 export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
@@ -44,9 +48,22 @@ export async function refuseFilled(folder: string): Promise<void> {
 
 /** The first of folder, folder-2, folder-3, ... that is not there or empty. */
 export async function freeFolder(folder: string): Promise<string> {
+  return firstFree(folder, '', async (path) => !(await isFilled(path)));
+}
+
+/** The first file of start.ending, start-2.ending, ... that is not there. */
+function freePath(start: string, ending: string): Promise<string> {
+  return firstFree(start, ending, async (path) => !existsSync(path));
+}
+
+async function firstFree(
+  start: string,
+  ending: string,
+  isFree: (path: string) => Promise<boolean>,
+): Promise<string> {
   for (let number = 1; ; number++) {
-    const name = number === 1 ? folder : `${folder}-${number}`;
-    if (!(await isFilled(name))) return name;
+    const path = `${start}${number === 1 ? '' : `-${number}`}${ending}`;
+    if (await isFree(path)) return path;
   }
 }
 
@@ -69,25 +86,29 @@ async function writePictures(
   const captions: string[] = [];
   const inFolder = new Map<string, number>();
   const inRow = new Map<string, number>();
+  const folders = pathNames(data.classNames ?? []);
+  const renamed = new Map<number, { name: string; folder: string }>();
   const isPlain = annotations.length === 0;
   const limit = isPlain ? gridColumns ** 2 : gridColumns;
   for (let i = 0; i < count; i++) {
     const { label, caption } = annotations[i] ?? {};
-    const name = label === undefined ? '' : folderName(data.classNames?.[label] ?? String(label));
+    const name = label === undefined ? '' : (folders[label] ?? String(label));
+    const className = label === undefined ? undefined : data.classNames?.[label];
+    if (className !== undefined && className !== name) renamed.set(label!, { name: className, folder: name });
     const file = join(name, `${nextOf(inFolder, name)}.png`);
     await writeImage(join(folder, file), image(i), shape);
     if (caption !== undefined) captions.push(JSON.stringify({ file_name: file, text: caption }));
     if (nextOf(inRow, rowOf(annotations[i])) < limit) shown.push(i);
   }
   if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
-  const view = join(dirname(folder), `${basename(resolve(folder))}.png`);
+  const view = await freePath(join(dirname(folder), basename(resolve(folder))), '.png');
   const columns = isPlain
     ? Math.ceil(Math.sqrt(shown.length))
     : Math.min(gridColumns, Math.max(...inRow.values()));
   const pixels = new Float32Array(shown.length * size);
   shown.forEach((i, at) => pixels.set(image(i), at * size));
   await writeGrid(view, pixels, shape, { columns, scale: displayScale(shape) });
-  return { count, view };
+  return { count, view, ...(renamed.size > 0 && { renamed: [...renamed.values()] }) };
 }
 
 /** What a sample shares with the others of its row in the grid. */
@@ -100,9 +121,4 @@ function nextOf(counts: Map<string, number>, key: string): number {
   const next = counts.get(key) ?? 0;
   counts.set(key, next + 1);
   return next;
-}
-
-/** A class name as a folder that every system can make. */
-function folderName(className: string): string {
-  return className.replaceAll(/[^\p{L}\p{N}._ -]/gu, '_').replace(/^\.+/, '_');
 }

@@ -1,6 +1,7 @@
 import { basename, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { AnySamplerName } from '../flow/samplers.ts';
+import { listSome } from '../data/list-some.ts';
 import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
 import { collect, finiteNumber, numberFrom0, timeInterval, wholeNumber } from './options.ts';
@@ -129,8 +130,7 @@ called so; where there is none, or after #, it is the class of that number, coun
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { sample } = await import('../api/sample.ts');
         const { freeFolder, refuseFilled, writeSamples } = await import('../api/write-samples.ts');
-        const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
-        await refuseFilled(folder);
+        if (out !== undefined) await refuseFilled(out);
         const samples = await sample(run, {
           ...options,
           prompts,
@@ -138,8 +138,14 @@ called so; where there is none, or after #, it is the class of that number, coun
           onNotice,
           onProgress: (done, total) => show(`sampling ${Math.floor((100 * done) / total)} %`),
         });
-        const { count, view } = await writeSamples(folder, samples);
+        // Chosen now: another call may have begun later and be done before.
+        const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
+        const { count, view, renamed = [] } = await writeSamples(folder, samples);
         clear();
+        if (renamed.length > 0) {
+          const held = renamed.map(({ name, folder: of }) => `"${name}" in ${of}`);
+          onNotice(`not every name of a class can be that of a folder: ${listSome(held)}`);
+        }
         print(
           `${formatInteger(count)} ${count === 1 ? 'sample' : 'samples'} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
         );

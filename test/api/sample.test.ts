@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type SampleRunOptions, sample } from '../../src/api/sample.ts';
+import { type SampleRunOptions, type Samples, sample } from '../../src/api/sample.ts';
 import { train } from '../../src/api/train.ts';
 import { writeSamples } from '../../src/api/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
@@ -106,5 +106,44 @@ describe('samples of a run', () => {
     await expect(sample(unconditional, { backend, labels: [0] })).rejects.toThrow(
       /^sample: labels must be left out: this model has no classes, got 0$/,
     );
+  });
+});
+
+describe('files of samples', () => {
+  const made = (classNames: string[], labels: number[]): Samples => ({
+    values: new Float32Array(labels.length * 96),
+    shape: [1, 8, 12],
+    annotations: labels.map((label) => ({ label })),
+    data: { classNames },
+    step: 1,
+  });
+
+  it('of classes whose names are the same to a system are in folders of their own, which is said', async () => {
+    const folder = join(await temporaryFolder(), 'new');
+    const names = ['a/b', 'a:b', 'Cat', 'cat', '..', 'dog', 'dog'];
+    const { renamed } = await writeSamples(folder, made(names, [0, 1, 2, 3, 4, 5, 6, 6]));
+    const folders = (await readdir(folder)).toSorted();
+    expect(folders).toEqual(['Cat', '_', 'a_b', 'a_b-1', 'cat-3', 'dog', 'dog-6']);
+    expect(renamed).toEqual([
+      { name: 'a/b', folder: 'a_b' },
+      { name: 'a:b', folder: 'a_b-1' },
+      { name: 'cat', folder: 'cat-3' },
+      { name: '..', folder: '_' },
+      { name: 'dog', folder: 'dog-6' },
+    ]);
+    expect(await readdir(join(folder, 'dog-6'))).toEqual(['0.png', '1.png']);
+  });
+
+  it('of a class are where they are whichever classes are sampled with it', async () => {
+    const folder = join(await temporaryFolder(), 'new');
+    await writeSamples(folder, made(['a:b', 'a/b', 'a_b'], [1]));
+    expect(await readdir(folder)).toEqual(['a_b-1']);
+  });
+
+  it('leave a picture alone that is called as the grid would be', async () => {
+    const folder = join(await temporaryFolder(), 'new');
+    await writeFile(`${folder}.png`, 'mine');
+    expect((await writeSamples(folder, made(['a'], [0]))).view).toBe(`${folder}-2.png`);
+    expect(await readFile(`${folder}.png`, 'utf8')).toBe('mine');
   });
 });
