@@ -36,6 +36,11 @@ export function redraw(output: Output, line = ''): void {
 export const commanderOutput: OutputConfiguration = {
   writeOut: (text) => print(...linesOf(text)),
   writeErr: (text) => printError(...linesOf(text)),
+  outputError(text) {
+    // What the user wrote may hold newlines; a suggestion has a line of its own.
+    const [, problem, suggestion] = /^(.*?)(?:\n(\(Did you mean .*\)))?\n$/s.exec(text)!;
+    printError(problem!, ...(suggestion === undefined ? [] : [suggestion]));
+  },
 };
 
 /** The lines of a text whose newlines are ours. */

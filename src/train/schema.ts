@@ -153,7 +153,9 @@ const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
 const schema: z.ZodType<Parsed> = settings({
   name: z
     .string({ error: 'a name for the folder of the run' })
-    .regex(/^[\p{L}\p{N}][\p{L}\p{N}._ -]*$/u, { error: 'letters, digits, dots, dashes, as in digits-2' })
+    .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N}._ -]*$/u, {
+      error: 'letters, digits, dots, dashes, as in digits-2',
+    })
     .default('run'),
   seed: whole(0).default(0),
   data: dataSchema,

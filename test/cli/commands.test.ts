@@ -22,7 +22,7 @@ describe('train', () => {
     const { code, stdout, stderr } = trained;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^run {6}runs\/tiny\ndata {5}digits \(test\), 10,000 samples\nmodel {4}.* parameters\nbackend {2}/m,
+      /^run {6}runs\/tiny\ndata {5}digits \(test\), 10,000 samples\ntold {5}labels \(10 classes\)\nmodel {4}.* parameters\nbackend {2}/m,
     );
     expect(stdout).toMatch(
       /^step 1\/3 {2}loss 1\.\d+ {2}.* samples\/s {2}learning rate .* {2}gradient norm /m,

@@ -24,6 +24,11 @@ it('shows no part of a secret, wherever a long answer is cut', async () => {
   }
 });
 
+it('shows an answer without what a terminal would obey', async () => {
+  const { url } = await startPeer(() => ({ status: 500, json: { error: '\u009b2J\u202e\u007f' } }));
+  await expect(new Http(url, credentials).get('/', never)).rejects.toThrow(String.raw`\x9b2J\u202e\x7f`);
+});
+
 it.each([
   [400, false],
   [404, false],
