@@ -14,6 +14,7 @@ import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnModel } from '../train/create-model.ts';
+import type { DataRecord } from '../train/data-record.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { openSource } from '../train/open-source.ts';
 
@@ -22,6 +23,11 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel {
   readonly signal?: AbortSignal | undefined;
   /** Data in place of those that the config names; needed where it names "custom". */
   readonly source?: Source | undefined;
+  /**
+   * Whether to go on with data that are not those of the checkpoint: classes that are missing, new or renamed, values of another
+   * meaning. What differs is refused without, and recorded with it. Sets that have grown need no acceptance.
+   */
+  readonly acceptData?: boolean | undefined;
   /** A backend in place of the one that the config asks for. */
   readonly backend?: Backend | undefined;
   /** Where metrics go, beside the sinks that the config names. */
@@ -51,18 +57,24 @@ async function fetchIfMissing(
   await getData(source, { onProgress: announce, ...(signal && { signal }) });
 }
 
+export interface OpenOptions extends Pick<RunOptions, 'source' | 'signal' | 'onNotice'> {
+  readonly onBadSample: BadSamplePolicy;
+  /** What a checkpoint knows of the data: it is not chosen anew. */
+  readonly known?: DataRecord | undefined;
+}
+
 /**
  * Opens data for as long as `use` takes; those that the caller handed over stay open.
  * @throws RectiflowError when the data set is not there, is damaged, or is one that only a program can give
  */
 export async function withSource<T>(
   data: DataConfig,
-  options: Pick<RunOptions, 'source' | 'signal' | 'onNotice'> & { readonly onBadSample: BadSamplePolicy },
+  options: OpenOptions,
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
   if (options.source) return use(options.source);
   await fetchIfMissing(data, options);
-  const source = await openSource(data, options.onBadSample);
+  const source = await openSource(data, options.onBadSample, options.known?.record);
   try {
     return await use(source);
   } finally {

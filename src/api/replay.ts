@@ -14,6 +14,7 @@ import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
+import { dataOf } from '../train/data-record.ts';
 import { prepareTraining } from '../train/prepare.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { changesSince, configOf } from '../train/trained-with.ts';
@@ -37,7 +38,7 @@ export interface Replay {
 }
 
 export interface ReplayOptions
-  extends OwnFlow, OwnModel, Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+  extends OwnFlow, OwnModel, Pick<RunOptions, 'signal' | 'source' | 'acceptData' | 'backend' | 'onNotice'> {
   /** Hears of each step that was compared. */
   readonly onCompared?: (step: ReplayedStep) => void;
   /** Hears of every step that is done again, of those up to the last. */
@@ -57,7 +58,7 @@ export async function replay(
   last: number,
   options: ReplayOptions = {},
 ): Promise<Replay> {
-  const { objective, timeSampler, model } = options;
+  const { acceptData, objective, timeSampler, model } = options;
   const { config: recorded } = await readRun(run);
   const file = join(run, 'config.json');
   const current = resolveConfig(recorded as ConfigInput, { origin: file });
@@ -73,19 +74,24 @@ export async function replay(
   const steps: ReplayedStep[] = [];
   const lastLogged = Math.max(...logged.keys());
   const { onBadSample } = current.loader;
-  await withSource(current.data, { ...options, onBadSample }, async (source) => {
+  const from = before ?? after[0];
+  const known = from && dataOf(from);
+  await withSource(current.data, { ...options, onBadSample, known }, async (source) => {
     for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
       const { data, loader, backend: engine } = current;
       const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
       const backend = backendFor(config, options);
-      const known = next ?? checkpoint;
-      if (known) for (const change of changesSince(known, config, backend, file)) options.onNotice?.(change);
+      const trained = next ?? checkpoint;
+      if (trained)
+        for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);
       const captions = await withKeptTokenizer(config.model, run);
       const training = await prepareTraining({
+        acceptData,
         config: looking(config),
         backend,
         source,
         checkpoint,
+        known: checkpoint ?? next,
         captions,
         objective,
         timeSampler,

@@ -4,6 +4,7 @@ import { RunFolder, isEdited } from '../checkpoint/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { dataOf } from '../train/data-record.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData, resolveReading } from '../train/resolve-config.ts';
 import { changesSince } from '../train/trained-with.ts';
@@ -55,7 +56,8 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
 /**
  * Goes on with a run where its last intact checkpoint left it, to the bit as if it had not stopped.
  * @param run its folder
- * @throws RectiflowError when it is no run, another process works on it, or no checkpoint is intact
+ * @throws RectiflowError when it is no run, another process works on it, no checkpoint is intact, or the data are not those that
+ * it was trained on
  */
 export async function resume(run: string, options: RunOptions = {}): Promise<TrainResult> {
   const folder = await RunFolder.open(run);
@@ -72,13 +74,15 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeImport(run, config, options);
     const { onBadSample } = config.loader;
-    return await withSource(config.data, { ...options, onBadSample }, async (source) => {
+    const known = checkpoint && dataOf(checkpoint);
+    return await withSource(config.data, { ...options, onBadSample, known }, async (source) => {
       const backend = backendFor(config, options);
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
       const captions = await withKeptTokenizer(config.model, run);
-      const { objective, timeSampler, model, onNotice, onPlan } = options;
+      const { acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
       const training = await prepareTraining({
+        acceptData,
         config,
         backend,
         source,

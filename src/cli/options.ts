@@ -1,5 +1,13 @@
 // How the text behind an option becomes a value.
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+
+/** Of the commands that open the data of a run again. */
+export function acceptDataOption(): Option {
+  return new Option(
+    '--accept-data',
+    'go on where classes, genes or normalisation are not those that the run was trained on; what differs is recorded',
+  );
+}
 
 /** A whole number, not below `least`. */
 export function wholeNumber(least: number): (text: string) => number {

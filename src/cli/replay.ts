@@ -1,8 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { formatInteger } from './format.ts';
+import { acceptDataOption } from './options.ts';
 import { findRun } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
+
+interface Options {
+  readonly steps: [number, number];
+  readonly acceptData?: boolean;
+}
 
 export function replayCommand(): Command {
   return new Command('replay')
@@ -13,12 +19,14 @@ export function replayCommand(): Command {
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .requiredOption('--steps <first..last>', 'the steps to compare, as in 1001..1100', stepRange)
+    .addOption(acceptDataOption())
     .addHelpText('after', '\nExample:\n  rectiflow replay runs/digits --steps 1001..1100')
-    .action(async (given: string, { steps: [first, last] }: { steps: [number, number] }) => {
+    .action(async (given: string, { steps: [first, last], acceptData }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { replay } = await import('../api/replay.ts');
         const { steps } = await replay(findRun(given), first, last, {
           signal,
+          acceptData,
           onNotice,
           onProgress: (step, end) => show(`step ${formatInteger(step)} of ${formatInteger(end)}`),
           onCompared: ({ step, logged, replayed, isEqual }) => {

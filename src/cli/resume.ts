@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { exitCodesHelp } from './interrupt.ts';
+import { acceptDataOption } from './options.ts';
 import { findRun } from './paths.ts';
 import { showRun } from './run-view.ts';
 
@@ -10,9 +11,10 @@ export function resumeCommand(): Command {
       'Goes on with a run where its last checkpoint left it, with the same numbers as if it had not stopped.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
+    .addOption(acceptDataOption())
     .addHelpText('after', `\n${exitCodesHelp}`)
-    .action(async (run: string) => {
+    .action(async (run: string, { acceptData }: { acceptData?: boolean }) => {
       const { resume } = await import('../api/train.ts');
-      await showRun((options) => resume(findRun(run), options));
+      await showRun((options) => resume(findRun(run), { ...options, acceptData }));
     });
 }

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { bytesOf } from '../checkpoint/safetensors.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import { fileError, formatShape, systemProblem } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -6,11 +7,15 @@ import { openTensor, readElement, readLabelTensor } from './array/tensor-file.ts
 import type { TensorFile } from './array/tensor-file.ts';
 import { checkLabels } from './arrays.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
+import { Fingerprint, spreadIndices } from './fingerprint.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
 import type { Source } from './source.ts';
 import { writeBytes, writeBounded, writeLatents } from './array/values.ts';
+
+/** Samples of a file that are read for its fingerprint, at most: each is another place on the disk. */
+const mostRead = 256;
 
 /**
  * Opens an array of samples [N, C, H, W], or [N, H, W] with one channel: a .npy file, a tensor of a .safetensors file, or a
@@ -48,6 +53,16 @@ async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: Fil
       return labels === undefined ? {} : { label: labels[index]! };
     },
     describe,
+    async fingerprint() {
+      const digest = new Fingerprint().texts([file.dtype, ...file.shape.map(String)]);
+      for (const index of spreadIndices(count, mostRead)) {
+        // A file may be shorter than it says: that is told when the sample is read.
+        const values = await readElement(file, index, pool).catch(() => undefined);
+        digest.bytes(bytesOf(values?.data ?? new Uint8Array()));
+      }
+      if (labels) digest.labels(count, (index) => labels[index], data.classNames);
+      return digest.end();
+    },
     close: () => pool.close(),
   };
 

@@ -1,5 +1,6 @@
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
+import { Fingerprint, lookedAt } from './fingerprint.ts';
 import { imageSize } from './source.ts';
 import type { ImageShape, Source } from './source.ts';
 
@@ -48,6 +49,13 @@ export function arraySource(options: ArrayOptions): Source {
       if (image instanceof Float32Array) out.set(image, offset);
       else for (let i = 0; i < size; i++) out[offset + i] = image[i]! / 127.5 - 1;
       return labels === undefined ? {} : { label: labels[index]! };
+    },
+    fingerprint() {
+      const digest = new Fingerprint().texts([String(count), ...shape.map(String)]);
+      for (const index of lookedAt(count, size * images.BYTES_PER_ELEMENT))
+        digest.bytes(images.subarray(index * size, (index + 1) * size));
+      if (labels) digest.labels(count, (index) => labels[index], options.classNames);
+      return digest.end();
     },
   };
 }

@@ -54,6 +54,7 @@ export async function emojiSource(data: Omit<EmojiData, 'source'>): Promise<Sour
     bytes: (index) => readPicture(join(folder, '64', emoji[index]!.image)),
     label: (index) => classes.get(emoji[index]!.category)!,
     caption: (index) => captions[index]!,
+    key: (index) => emoji[index]!.image,
     describe: (index) => `emoji ${captions[index]} (${emoji[index]!.image})`,
   };
   return imageSource({

@@ -89,6 +89,11 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
             hasCaption: (index) => captioned === undefined || captioned[index] === 1,
           }),
       describe: (index) => rowName(...locate(index)),
+      // Those of its group of rows: single ones are not known before they are read.
+      size(index) {
+        const [file, row] = locate(index);
+        return file.columnBytes(imageColumn, file.groups.locate(row)[0]);
+      },
       close: () => pool.close(),
     },
   });

@@ -83,6 +83,14 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
         const [shard, i] = sample(index);
         return shard.faults.get(i);
       },
+      key(index) {
+        const [shard, i] = sample(index);
+        return shard.keys[i]!;
+      },
+      size(index) {
+        const [shard, i] = sample(index);
+        return shard.imageSizes[i]!;
+      },
       close: () => pool.close(),
     },
   });

@@ -22,6 +22,7 @@ const names = Object.keys({
   caption: true,
   describe: true,
   inspect: true,
+  fingerprint: true,
   close: true,
 } satisfies Record<keyof Members, true>) as (keyof Members)[];
 
@@ -41,7 +42,8 @@ export function membersOf(source: Members): Members {
  * @param place where each is in `source`
  */
 export function selectSamples(source: Source, count: number, place: (index: number) => number): Source {
-  const members = membersOf(source);
+  // What tells the whole set says nothing of a part.
+  const { fingerprint: _, ...members } = membersOf(source);
   const { caption, inspect } = members;
   return {
     ...members,

@@ -56,6 +56,12 @@ export interface Source extends SourceFacts {
   caption?(index: number): string | Promise<string>;
   /** How people call a sample: the path of its file, say. By default `sample <index>`. */
   describe?(index: number): string;
+  /**
+   * A digest that tells this set from another, cheap to make, and the same wherever the set lies: it changes where samples are
+   * added, removed, renamed or labelled anew, and as far as that can be seen cheaply where their contents change. Stored with the
+   * weights, and compared when data meet them again.
+   */
+  fingerprint?(): string | Promise<string>;
   /** Closes files. */
   close?(): Promise<void>;
 }

@@ -1,21 +1,109 @@
+import { z } from 'zod';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
-import type { SourceFacts } from '../data/source.ts';
+import type { Source, SourceFacts } from '../data/source.ts';
 import type { LearntPairs } from '../data/tokenizers/open.ts';
+import { fileError } from '../tensor/errors.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { ModelConfig } from './config.ts';
 
-/** What of the data has to stay with the weights: what classes are called, and what values mean. */
+/**
+ * What of the data has to stay with the weights: what classes are called, what values mean, and what tells the set from another.
+ * Checkpoints of earlier versions have less of it.
+ */
 export interface DataRecord {
   readonly classNames?: readonly string[];
   /** `SourceFacts.record` */
   readonly record?: Readonly<Record<string, unknown>>;
   /** A tokenizer that was learnt from the captions. */
   readonly tokenizer?: LearntPairs;
+  /** A digest of what makes captions what the model is told of them, where that is a file. */
+  readonly captionEncoder?: string;
+  /** What the model is told of a sample. */
+  readonly told?: 'class' | 'caption' | 'nothing';
+  /** Of one sample. */
+  readonly shape?: Shape;
+  /** Samples of the set, those held out among them. */
+  readonly count?: number;
+  /** Samples that `heldOut` keeps out of training. */
+  readonly heldOut?: number;
+  /** `Source.fingerprint` */
+  readonly fingerprint?: string;
+  /** Where the user took data that are not those of the checkpoint: what differed, and what was made of it. */
+  readonly accepted?: readonly AcceptedData[];
 }
 
-export function describeData({ classNames, record }: SourceFacts, tokenizer?: LearntPairs): DataRecord {
-  return { ...(classNames && { classNames }), ...(record && { record }), ...(tokenizer && { tokenizer }) };
+export interface AcceptedData {
+  /** After which step. */
+  readonly step: number;
+  readonly text: string;
 }
 
-/** What a checkpoint knows of the data that it was trained on. */
-export function dataOf({ state }: SavedCheckpoint): DataRecord {
-  return (state.data as DataRecord | undefined) ?? {};
+const whole = z.number().int().nonnegative();
+
+const schema: z.ZodType<DataRecord> = z.object({
+  classNames: z.array(z.string()).exactOptional(),
+  record: z.record(z.string(), z.unknown()).exactOptional(),
+  tokenizer: z.object({ vocabulary: whole, pairs: z.array(z.tuple([whole, whole])) }).exactOptional(),
+  captionEncoder: z.string().exactOptional(),
+  told: z.enum(['class', 'caption', 'nothing']).exactOptional(),
+  shape: z.array(whole).exactOptional(),
+  count: whole.exactOptional(),
+  heldOut: whole.exactOptional(),
+  fingerprint: z.string().exactOptional(),
+  accepted: z.array(z.object({ step: whole, text: z.string() })).exactOptional(),
+});
+
+/** What a model is told of a sample. */
+export function toldTo(model: ModelConfig): NonNullable<DataRecord['told']> {
+  if (model.kind === 'text-dit') return 'caption';
+  return model.classes > 0 ? 'class' : 'nothing';
+}
+
+/** What a source says of itself that is recorded. */
+export async function describeData(
+  source: Source,
+  told: NonNullable<DataRecord['told']>,
+): Promise<DataRecord> {
+  const { classNames, record, shape, count }: SourceFacts = source;
+  const fingerprint = await source.fingerprint?.();
+  return {
+    ...(classNames && { classNames }),
+    ...(record && { record }),
+    told,
+    shape,
+    count,
+    ...(fingerprint !== undefined && { fingerprint }),
+  };
+}
+
+/**
+ * What a checkpoint knows of the data that it was trained on.
+ * @throws RectiflowError when it is no such record
+ */
+export function dataOf({ path, state }: Pick<SavedCheckpoint, 'path' | 'state'>): DataRecord {
+  const parsed = parseDataRecord(state['data'] ?? {});
+  if (parsed.record) return parsed.record;
+  throw fileError(
+    path,
+    `state.data of state.json is no record of data: ${parsed.problem}`,
+    'Use an earlier checkpoint',
+  );
+}
+
+/** A record that was read from a file, or what is wrong with it. */
+export function parseDataRecord(
+  value: unknown,
+):
+  | { readonly record: DataRecord; readonly problem?: undefined }
+  | { readonly record?: undefined; readonly problem: string } {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { record: parsed.data };
+  const [issue] = parsed.error.issues;
+  return { problem: `${issue!.path.join('.')}: ${issue!.message}` };
+}
+
+/** The names of the genes that a model of cells knows, in its order. */
+export function genesOf(record: DataRecord['record']): readonly string[] | undefined {
+  const genes = record?.['kind'] === 'expression' ? record['genes'] : undefined;
+  return Array.isArray(genes) ? (genes as readonly string[]) : undefined;
 }

@@ -2,13 +2,19 @@ import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { DataConfig } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from './config-problems.ts';
+import { type DataRecord, genesOf } from './data-record.ts';
 
 /**
  * The data that a config names. Nothing is loaded that other kinds of data are read with.
  * @param onBadSample skip: what is known to be wrong with single samples is left to those who read them
+ * @param record of the data that a model was trained on: what it knows is not chosen anew
  * @throws RectiflowError when it is not there, is damaged, or only a program can give it
  */
-export async function openSource(data: DataConfig, onBadSample: BadSamplePolicy = 'fail'): Promise<Source> {
+export async function openSource(
+  data: DataConfig,
+  onBadSample: BadSamplePolicy = 'fail',
+  record?: DataRecord['record'],
+): Promise<Source> {
   switch (data.source) {
     case 'digits':
       return (await import('../data/digits.ts')).digitsSource(data);
@@ -27,7 +33,7 @@ export async function openSource(data: DataConfig, onBadSample: BadSamplePolicy 
     case 'array':
       return (await import('../data/array-source.ts')).openArray(data, onBadSample);
     case 'expression':
-      return (await import('../data/expression/source.ts')).openExpression(data);
+      return (await import('../data/expression/source.ts')).openExpression(data, undefined, genesOf(record));
     case 'custom':
       throw configError('config', [
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',

@@ -1,33 +1,25 @@
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
-import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { describeAlike } from '../data/alike.ts';
-import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
+import type { HeldOutSplit } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { describeTold, unusedAdvice } from '../data/told.ts';
 import type { Objective } from '../flow/objective.ts';
 import { type Model, countParameters } from '../models/model.ts';
-import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
-import type { ModelConfig, RunConfig } from './config.ts';
+import type { Conditioning } from './conditioning.ts';
+import type { RunConfig } from './config.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import { type OwnModel, createModel } from './create-model.ts';
-import { dataOf } from './data-record.ts';
 import type { TrainStart } from './metrics.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { classesOf } from './resolve-config.ts';
 import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
+import { type DataOptions, type PreparedData, prepareData } from './prepare-data.ts';
 import { stepOf } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
 
-export interface TrainingOptions extends OwnFlow, OwnModel {
-  readonly config: RunConfig;
+export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
   readonly backend: Backend;
-  readonly source: Source;
-  /** Where to go on; by default at the first step. */
-  readonly checkpoint?: SavedCheckpoint | undefined;
-  /** The model's settings with its tokenizer where it is found now; by default those of the config. */
-  readonly captions?: ModelConfig | undefined;
-  readonly onNotice?: ((text: string) => void) | undefined;
   /** Told what training will take, before that is allocated. */
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
 }
@@ -38,6 +30,7 @@ export interface PreparedTraining extends TrainingOptions {
   readonly config: RunConfig;
   /** The samples that are trained on. */
   readonly source: Source;
+  readonly data: PreparedData;
   /** Where some are kept out of training. */
   readonly split: HeldOutSplit | undefined;
   readonly model: Model;
@@ -53,21 +46,13 @@ export interface PreparedTraining extends TrainingOptions {
 /**
  * Builds the model and its training step, and fills in the weights: new ones, or those of the checkpoint. Whatever can be
  * wrong with a run is found here, before its folder is made.
- * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config
+ * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config or the data
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
   const { config: asked, backend, checkpoint, onNotice, onPlan } = options;
   for (const advice of unusedAdvice(options.source.unused)) onNotice?.(advice);
-  const { count } = asked.heldOut;
-  const split = count > 0 ? holdOut(options.source, count, asked.seed) : undefined;
-  const source = split?.trained ?? options.source;
-  const learnt = checkpoint
-    ? dataOf(checkpoint).tokenizer
-    : await learnTokenizer(asked.model, source, {
-        ...asked.loader,
-        onBad: ({ message }) => onNotice?.(`skipped while the tokenizer is learnt: ${message}`),
-      });
-  const conditioning = await openConditioning(options.captions ?? asked.model, learnt);
+  const data = await prepareData(options);
+  const { source, split, conditioning } = data;
   const model = createModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
@@ -85,7 +70,19 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const training = stepOf(config, model, options);
   const { step: executable, buffers } = await compileStep(backend, training, plan.microBatch, fill);
   const objective = objectiveOf(config, options);
-  return { ...options, config, source, split, model, objective, conditioning, buffers, executable, plan };
+  return {
+    ...options,
+    config,
+    source,
+    data,
+    split,
+    model,
+    objective,
+    conditioning,
+    buffers,
+    executable,
+    plan,
+  };
 }
 
 /** What people are told of a training that begins. */

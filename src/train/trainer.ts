@@ -9,7 +9,6 @@ import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
-import { describeData } from './data-record.ts';
 import { isDue } from './due.ts';
 import { Gallery } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
@@ -51,8 +50,8 @@ export class Trainer {
   #samples: string | undefined;
 
   private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, split, checkpoint, model, buffers, plan } = training;
-    const { position, updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
+    const { config, backend, source, data, split, checkpoint, model, buffers, plan } = training;
+    const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
     const { decayed } = config.optimizer;
     const onNotice = (text: string): void => this.#notice(text);
@@ -69,14 +68,14 @@ export class Trainer {
       ...config.loader,
       batchSize,
       seed: config.seed,
-      position,
+      position: data.position,
       onBad: ({ message }, skipped) => onNotice(`skipped (${skipped} so far): ${message}`),
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
     this.#step = checkpoint?.step ?? 0;
     this.#updates = updates;
-    this.#position = position;
+    this.#position = data.position;
     this.#saver = new Saver({
       folder,
       snapshot: new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view),
@@ -100,7 +99,9 @@ export class Trainer {
     await dropLaterAverages(folder.path, training.checkpoint?.step ?? 0);
     const log = await openLog(training, folder, observer, sinks);
     try {
-      return new Trainer(training, folder, observer, log);
+      const trainer = new Trainer(training, folder, observer, log);
+      for (const text of training.data.notices) trainer.#notice(text);
+      return trainer;
     } catch (error) {
       await log.close('failed');
       throw error;
@@ -292,13 +293,12 @@ export class Trainer {
   }
 
   async #notes(): Promise<CheckpointNotes> {
-    const { config, backend, conditioning, source } = this.#training;
+    const { config, backend, data } = this.#training;
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
-    const data = describeData(source, conditioning.learnt);
     const state: TrainerState = {
       position: this.#position,
       seconds: this.#log.watch.seconds,
-      data,
+      data: data.record,
       trainedWith: trainedWith(config, backend),
       updates: this.#updates,
       rollBacks: this.#badSteps.rollBacks,
@@ -307,7 +307,7 @@ export class Trainer {
     };
     const metadata = {
       model: JSON.stringify(config.model),
-      data: JSON.stringify(data),
+      data: JSON.stringify(data.record),
       updates: String(this.#updates),
     };
     return { step: this.#step, state: { ...state }, metadata };

@@ -1,4 +1,5 @@
 import { dataError, valueError } from '../../tensor/errors.ts';
+import { Fingerprint } from '../fingerprint.ts';
 import type { ExpressionData } from '../settings.ts';
 import type { Source } from '../source.ts';
 import { Hdf5File } from './hdf5.ts';
@@ -27,22 +28,29 @@ import { variableGenes } from './variable-genes.ts';
  * is needed.
  * Every value is looked at first. Cells with no counts are kept: all their values are zero.
  * @param memoryLimit bytes of the matrix in memory at most; 2 GiB by default
+ * @param genes that a model knows: taken, as far as the file has them, in place of those that are most variable in it now
  * @throws RectiflowError naming the file, and cell and gene where there are any
  */
 export async function openExpression(
   data: ExpressionData,
   memoryLimit: number = MEMORY_LIMIT,
+  genes?: readonly string[],
 ): Promise<Source> {
   const file = await Hdf5File.open(data.path);
   try {
-    return await readSource(file, data, memoryLimit);
+    return await readSource(file, data, memoryLimit, genes);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: number): Promise<Source> {
+async function readSource(
+  file: Hdf5File,
+  data: ExpressionData,
+  memoryLimit: number,
+  known: readonly string[] | undefined,
+): Promise<Source> {
   const layer = findLayer(file, data.layer);
   const stored = await openMatrix(file, layer.matrix, memoryLimit);
   const obs = new Table(file, 'obs');
@@ -63,7 +71,8 @@ async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: num
   const codes = labels?.codes ?? new Int32Array(stored.rows);
   const held = heldOutRows(codes, labels?.names.length ?? 0, data.holdOut);
   const trained = held.map((row) => 1 - row);
-  const genes = await chooseGenes(whole, trained, scan, data);
+  const variable = await chooseGenes(whole, trained, scan, data);
+  const genes = data.variableGenes > 0 && known ? keepGenes(variable, allGenes, known) : variable;
   const cells = normalized(await intoMemory(whole.matrix, scan, memoryLimit, genes));
   // Where only they are in memory, the chosen genes are the matrix's columns.
   const columns = cells.matrix.columns === genes.length ? Int32Array.from(genes.keys()) : genes;
@@ -94,6 +103,13 @@ async function readSource(file: Hdf5File, data: ExpressionData, memoryLimit: num
     record,
     read: reader(cells, rows, columns, scaling, labels),
     describe: (index) => names.cell(rows[index]!),
+    fingerprint() {
+      const cellNames = obs.index(0, stored.rows);
+      const texts = Array.from(rows, (row) => `${cellNames[row]}\t${scan.totals[row]}`);
+      const digest = new Fingerprint().texts(texts);
+      if (labels) digest.labels(rows.length, (index) => labels.codes[rows[index]!], labels.names);
+      return digest.end();
+    },
     close: async () => file.close(),
   };
 }
@@ -175,6 +191,17 @@ async function chooseGenes(
   const normalize = chooseNormalization(scan, data.normalize);
   const moments = await geneMoments(cells, trained, isLogarithmic(scan, normalize) ? Math.expm1 : undefined);
   return variableGenes(moments, wanted);
+}
+
+/**
+ * Columns of the genes that a model knows. In a set that has changed others may be the most variable ones.
+ * @param chosen those of today
+ */
+function keepGenes(chosen: Int32Array, all: readonly string[], known: readonly string[]): Int32Array {
+  const wanted = new Set(known);
+  // Where a name comes twice in the file, only the choice tells which is meant.
+  if (chosen.length === known.length && chosen.every((gene) => wanted.has(all[gene]!))) return chosen;
+  return Int32Array.from(all.keys()).filter((gene) => wanted.has(all[gene]!));
 }
 
 function rowsOf(chosen: Uint8Array): Int32Array {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRegular } from '../../checkpoint/regular-file.ts';
 import { readText } from '../../checkpoint/read-file.ts';
@@ -49,6 +50,8 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
     count: images.length,
     bytes: (index) => readImage(join(path, images[index]!)),
     describe: (index) => join(path, images[index]!),
+    key: (index) => images[index]!,
+    size: async (index) => (await stat(join(path, images[index]!))).size,
     ...captions,
     ...(labels && {
       label: (index) => (labels.labels[index] === NONE ? undefined : labels.labels[index]),

@@ -7,6 +7,7 @@ import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
 import type { Unused } from '../told.ts';
 import { decodeImage, readHeader } from './decode.ts';
+import { fingerprintItems } from './items-fingerprint.ts';
 import { isFixed, outputShape } from './transforms.ts';
 
 /** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
@@ -23,6 +24,10 @@ export interface ImageItems {
   caption?(index: number): string | Promise<string>;
   /** By default every item has a caption, if there are captions. */
   hasCaption?(index: number): boolean;
+  /** What an item is called within its set, wherever that lies; by default items have nothing but their order. */
+  key?(index: number): string;
+  /** Bytes of the encoded file, where they can be had without reading it. */
+  size?(index: number): number | Promise<number>;
   /** How people call an item: the path of its file, say. */
   describe(index: number): string;
   /** What is wrong with one's label or caption, where that is known before it is read: reading it throws that. */
@@ -111,6 +116,7 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     },
     ...(condition === 'caption' ? { caption: captionAt } : {}),
     describe: (index) => items.describe(index),
+    fingerprint: () => fingerprintItems(items, condition, classNames),
     ...(items.close === undefined ? {} : { close: () => items.close!() }),
   };
 }

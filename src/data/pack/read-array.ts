@@ -8,6 +8,7 @@ import { checkLabels } from '../arrays.ts';
 import { readLabelTensor, readElement } from '../array/tensor-file.ts';
 import type { TensorFile } from '../array/tensor-file.ts';
 import { writeBounded, writeBytes, writeLatents } from '../array/values.ts';
+import { Fingerprint } from '../fingerprint.ts';
 import { type FilePool, withPool } from '../file-pool.ts';
 import type { ArrayData } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
@@ -76,6 +77,8 @@ async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: 
       return { ...annotation, caption: await readCaption(join(path, CAPTIONS), starts, index, pool) };
     },
     describe,
+    // The manifest has digests of all that was packed.
+    fingerprint: () => new Fingerprint().texts([String(count), ...files.map(({ sha256 }) => sha256)]).end(),
     close: () => pool.close(),
   };
 }

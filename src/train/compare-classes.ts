@@ -1,0 +1,118 @@
+// Classes of data against those of a checkpoint, by their names: a number alone says nothing of what it stands for.
+import { listSome } from '../data/list-some.ts';
+import { membersOf } from '../data/source-view.ts';
+import { type Source, nameOfSample } from '../data/source.ts';
+import { dataError } from '../tensor/errors.ts';
+import { type Comparison, type Difference, unchanged } from './data-difference.ts';
+import type { DataRecord } from './data-record.ts';
+
+/**
+ * Gives labels the numbers that the checkpoint knows their classes by, and the classes its names for them.
+ * @param rows classes that the model has room for
+ * @throws RectiflowError where there are more classes than the model has room for
+ */
+export function compareClasses(
+  source: Source,
+  { classNames: known, told }: DataRecord,
+  rows: number,
+): Comparison {
+  const { classNames: now, classes } = source;
+  if (known === undefined && now !== undefined && told !== undefined)
+    return { source, differences: [{ text: `its classes have names now: ${numbered(now)}` }] };
+  if (classes === undefined || known === undefined) return unchanged(source);
+  if (now === undefined) {
+    const difference: Difference = {
+      text: `its classes have no names, where the checkpoint has ${listSome(known)}`,
+      ifAccepted: `takes labels as the checkpoint counts them: ${numbered(known)}`,
+    };
+    return { source: { ...membersOf(source), classNames: known }, differences: [difference] };
+  }
+  const { names, labels, differences } = matchNames(now, known);
+  if (names.length > rows) {
+    const added = names.slice(known.length);
+    const problem = `${classesCalled(added)} new, and the model has room for its ${rows} classes alone`;
+    throw dataError(source.name, problem, 'Leave them out, or train a new run');
+  }
+  const isSame = names.length === now.length && labels.every((label, i) => label === i);
+  const named = isSame ? { ...membersOf(source), classNames: names } : withLabels(source, labels, names);
+  return { source: named, differences };
+}
+
+interface Match {
+  /** By the checkpoint's labels, with those that are new behind them. */
+  readonly names: readonly string[];
+  /** The checkpoint's label of each of the data's. */
+  readonly labels: readonly number[];
+  readonly differences: readonly Difference[];
+}
+
+function matchNames(now: readonly string[], known: readonly string[]): Match {
+  const form = canonicalForm(now, known);
+  const [nowKeys, knownKeys] = [now.map(form), known.map(form)];
+  const missing = known.filter((_, label) => !nowKeys.includes(knownKeys[label]!));
+  const added = now.filter((_, label) => !knownKeys.includes(nowKeys[label]!));
+  // As many: one took the other's place. Else nothing tells which belong together.
+  const isRenamed = missing.length === added.length;
+  const renamed = new Map(isRenamed ? missing.map((name, i) => [name, added[i]!]) : []);
+  const names = [...known.map((name) => renamed.get(name) ?? name), ...(isRenamed ? [] : added)];
+  const keys = names.map(form);
+  const labels = nowKeys.map((key) => keys.indexOf(key));
+  return { names, labels, differences: differencesOf(missing, added, renamed, labels) };
+}
+
+function differencesOf(
+  missing: readonly string[],
+  added: readonly string[],
+  renamed: ReadonlyMap<string, string>,
+  labels: readonly number[],
+): Difference[] {
+  const found = [
+    ...(missing.length > 0 ? [`${classesCalled(missing)} missing`] : []),
+    ...(added.length > 0 ? [`${classesCalled(added)} new`] : []),
+  ];
+  if (found.length === 0) {
+    const isMoved = labels.some((label, i) => label !== i);
+    return isMoved ? [{ text: 'its classes stand in another order: labels are taken by name' }] : [];
+  }
+  const places = Array.from(renamed, ([old, name]) => `"${name}" for "${old}"`);
+  const ifAccepted =
+    renamed.size > 0
+      ? `takes ${listSome(places)}`
+      : added.length > 0
+        ? 'gives the new ones rows of the model that were never trained'
+        : 'leaves the missing ones as they are';
+  return [{ text: found.join(', '), ifAccepted }];
+}
+
+/** Names that look the same may be written in two ways (macOS takes letters and accents apart). */
+function canonicalForm(...lists: readonly (readonly string[])[]): (name: string) => string {
+  const form = (name: string): string => name.normalize('NFC');
+  const isUnique = lists.every((names) => new Set(names.map(form)).size === names.length);
+  return isUnique ? form : (name) => name;
+}
+
+function classesCalled(names: readonly string[]): string {
+  const listed = listSome(names.map((name) => `"${name}"`));
+  return names.length === 1 ? `the class ${listed} is` : `the classes ${listed} are`;
+}
+
+/** `0 cat, 1 dog` */
+function numbered(names: readonly string[]): string {
+  return listSome(names.map((name, label) => `${label} ${name}`));
+}
+
+function withLabels(source: Source, labels: readonly number[], classNames: readonly string[]): Source {
+  return {
+    ...membersOf(source),
+    classes: classNames.length,
+    classNames,
+    async read(index, out, offset, key) {
+      const { label, ...annotation } = await source.read(index, out, offset, key);
+      if (label === undefined) return annotation;
+      const known = labels[label];
+      if (known !== undefined) return { ...annotation, label: known };
+      const problem = `has label ${label}, outside of [0, ${labels.length})`;
+      throw dataError(nameOfSample(source, index), problem, 'Correct the label, or the number of classes');
+    },
+  };
+}
