@@ -6,6 +6,8 @@ export interface SampleDetails {
   readonly height: number;
   readonly width: number;
   readonly format: string;
+  /** There are frames or pages behind the first, which are not read. */
+  readonly hasMore?: boolean;
 }
 
 /** A source that can say more of its samples than training needs to know. */

@@ -6,8 +6,9 @@ import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import type { Annotation, Source } from '../source.ts';
 import type { Unused } from '../told.ts';
-import { decodeImage, readHeader } from './decode.ts';
+import { decodeImage } from './decode.ts';
 import { fingerprintItems } from './items-fingerprint.ts';
+import { openImage } from './open-image.ts';
 import { isFixed, outputShape } from './transforms.ts';
 
 /** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
@@ -111,8 +112,8 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     },
     async inspect(index) {
       const bytes = await items.bytes(index);
-      const { autoOrient, format } = await readHeader(bytes, items.describe(index), settings.maxPixels);
-      return { digest: createHash('sha256').update(bytes).digest('hex'), ...autoOrient, format };
+      const { size, format, hasMore } = await openImage(bytes, items.describe(index), settings.maxPixels);
+      return { digest: createHash('sha256').update(bytes).digest('hex'), ...size, format, hasMore };
     },
     ...(condition === 'caption' ? { caption: captionAt } : {}),
     describe: (index) => items.describe(index),

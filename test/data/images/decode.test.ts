@@ -1,10 +1,10 @@
-import { crc32, deflateSync } from 'node:zlib';
+import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeImage } from '../../../src/data/images/decode.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { philoxUniform } from '../../../src/tensor/philox.ts';
-import { decodeBytes, painted, plain, settingsOf } from './pictures.ts';
+import { decodeBytes, painted, plain, pngChunk, settingsOf } from './pictures.ts';
 
 const GREY = { channels: 1 } as const;
 
@@ -240,13 +240,6 @@ describe('refused, by name', () => {
 
 /** A square PNG of one bit per pixel, which takes little memory to make, however large it is. */
 function blackPng(side: number): Uint8Array {
-  const chunk = (type: string, data: Uint8Array): Uint8Array => {
-    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    check.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, check]);
-  };
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
@@ -255,8 +248,8 @@ function blackPng(side: number): Uint8Array {
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   return Buffer.concat([
     signature,
-    chunk('IHDR', header),
-    chunk('IDAT', rows),
-    chunk('IEND', new Uint8Array(0)),
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', rows),
+    pngChunk('IEND', new Uint8Array(0)),
   ]);
 }

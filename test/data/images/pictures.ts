@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import type { Color, Sharp } from 'sharp';
 import { decodeImage } from '../../../src/data/images/decode.ts';
@@ -25,6 +26,28 @@ export function painted(
     value(Math.floor(i / 3 / width), Math.floor(i / 3) % width, i % 3),
   );
   return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
+
+/** A chunk of a PNG file. */
+export function pngChunk(type: string, data: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  check.writeUInt32BE(crc32(body));
+  return Buffer.concat([length, body, check]);
+}
+
+/** A PNG file with more chunks behind its header. */
+export function insertChunks(
+  png: Buffer,
+  chunks: readonly (readonly [type: string, data: Uint8Array])[],
+): Buffer {
+  const header = 33;
+  return Buffer.concat([
+    png.subarray(0, header),
+    ...chunks.map(([type, data]) => pngChunk(type, data)),
+    png.subarray(header),
+  ]);
 }
 
 export interface Reading {
