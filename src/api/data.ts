@@ -11,7 +11,8 @@ import { loadOnnxRuntime, openCaptionEncoder } from '../data/text-encoder.ts';
 import { openTokenizer } from '../data/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
-import { resolveData, resolveReading } from '../train/resolve-config.ts';
+import { captionMeter } from '../train/conditioning.ts';
+import { resolveData, resolveReading, resolveText } from '../train/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
 
 export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onNotice'> {
@@ -27,10 +28,14 @@ export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onN
  * in the report
  */
 export async function checkData(input: ConfigInput, options: DataOptions = {}): Promise<DataReport> {
+  const { origin } = options;
+  const { onBadSample } = resolveReading(input, origin).loader;
+  const text = resolveText(input, origin);
   // What is wrong with single samples is found when they are read.
-  return withSource(resolveData(input, options.origin), { ...options, onBadSample: 'skip' }, (source) =>
-    checkSamples(source, options),
-  );
+  return withSource(resolveData(input, origin), { ...options, onBadSample: 'skip' }, async (source) => {
+    const captions = text && (await captionMeter(text, source));
+    return checkSamples(source, { ...options, onBadSample, captions });
+  });
 }
 
 export interface PreviewDataOptions extends DataOptions {

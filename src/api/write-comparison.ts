@@ -6,7 +6,7 @@ import { toPicture } from '../data/preview/pictures.ts';
 import { type TitledRow, drawRows } from '../data/preview/rows.ts';
 import { type ImageShape, type SourceFacts, imageSize } from '../data/source.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
-import { isPicture } from '../train/sample-grid.ts';
+import { isPicture } from '../data/source.ts';
 import type { ObjectiveComparison } from './compare-objectives.ts';
 
 /** The paths of what a comparison made. */

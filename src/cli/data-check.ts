@@ -16,7 +16,7 @@ export function dataCheckCommand(): Command {
     .summary('say what data there are and what is wrong with them')
     .description(
       'Reads every sample once: what there is, which cannot be read, which are copies, and what to change. ' +
-        'The exit code is 1 where samples cannot be read, else 0.',
+        'The exit code is 1 where a training would end with an error or learn nothing, else 0, as with doctor.',
     )
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -41,7 +41,7 @@ Examples:
         });
         clear();
         writeLines(process.stdout, json ? linesOf(printableJson(report, undefined, 2)) : reportLines(report));
-        if (report.unreadable.count > 0) process.exitCode = 1;
+        if (report.findings.some(({ status }) => status === 'fail')) process.exitCode = 1;
       });
     });
 }

@@ -1,4 +1,5 @@
 // A report on data, as people read it.
+import { describeTokens } from '../data/caption-census.ts';
 import type { DataReport, Tally } from '../data/data-report.ts';
 import { describeUnused } from '../data/told.ts';
 import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
@@ -31,6 +32,7 @@ export function reportLines(report: DataReport): string[] {
         report.duplicates.pairs.map(([copy, of]) => `${copy} is a copy of ${of}`),
       ),
     ),
+    ...part('told apart', conflictLines(report)),
     '',
     ...adviceLines(report),
   ];
@@ -88,11 +90,22 @@ function valueLines({ values, expression }: DataReport): string[] {
 
 function captionLines({ captions }: DataReport): string[] {
   if (captions === undefined) return [];
-  const { longest, meanLength } = captions;
+  const { longest, meanLength, tokens } = captions;
   return [
+    ...(tokens ? [describeTokens(tokens)] : []),
     `${formatValue(meanLength)} characters on average; the longest:`,
     ...longest.map(({ sample, caption }) => `${caption.length}  "${shorten(caption)}"  ${sample}`),
   ];
+}
+
+/** Copies of which the model is told something else. */
+function conflictLines({ duplicates, captions }: DataReport): string[] {
+  const { count, pairs } = duplicates.conflicts;
+  const what = captions ? 'caption' : 'class';
+  return named(
+    count,
+    pairs.map(([copy, of]) => `${copy} is a copy of ${of}, with another ${what}`),
+  );
 }
 
 /** A caption on a line of its own. */

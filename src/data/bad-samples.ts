@@ -15,7 +15,7 @@ const enoughReads = 200;
 export interface BadSampleOptions {
   /** fail by default. */
   readonly onBadSample?: BadSamplePolicy | undefined;
-  /** Of a part of a set, such as the samples held out: how many the whole has, which shares are of. */
+  /** Of a part of a set, such as the samples held out: how many the whole has, which shares are of. Infinity: any may be bad. */
   readonly whole?: number | undefined;
   /** Told of each sample that is skipped, once, and how many there are by now. */
   readonly onBad?: ((error: RectiflowError, skipped: number) => void) | undefined;
@@ -73,7 +73,7 @@ export class BadSamples {
       onBad?.(error, this.#bad.size);
     }
     const bad = this.#bad.size;
-    const tooManySoFar = reads >= enoughReads && bad > mostSoFar * reads;
+    const tooManySoFar = whole !== Infinity && reads >= enoughReads && bad > mostSoFar * reads;
     if (mayLeaveOut('skip', bad, whole) && bad < count && !tooManySoFar) return;
     const problem = `${bad} of its ${count} samples cannot be used, after ${reads} reads. The last one: ${error.message}`;
     this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);

@@ -173,15 +173,20 @@ export class CaptionCache {
 
   /** @throws RectiflowError for a caption that is not in the file */
   get(caption: string): EncodedCaption {
-    const i = this.#index.get(hexOf(caption));
-    if (i === undefined) {
-      const advice = 'Encode it too: rectiflow data encode-text';
-      throw dataError(this.path, `the caption "${caption}" is not among the encoded ones`, advice);
-    }
+    const i = this.#find(caption);
     return {
       embeddings: this.#rows(this.#embeddings, this.#starts[i]!, this.#starts[i + 1]!),
       pooled: this.#rows(this.#pooled, i, i + 1),
     };
+  }
+
+  /**
+   * The tokens of a caption.
+   * @throws RectiflowError for a caption that is not in the file
+   */
+  tokensOf(caption: string): number {
+    const i = this.#find(caption);
+    return this.#starts[i + 1]! - this.#starts[i]!;
   }
 
   /**
@@ -205,6 +210,13 @@ export class CaptionCache {
       told.length[i] = Math.min(length, embeddings.length / width);
     });
     return told;
+  }
+
+  #find(caption: string): number {
+    const i = this.#index.get(hexOf(caption));
+    if (i !== undefined) return i;
+    const advice = 'Encode it too: rectiflow data encode-text';
+    throw dataError(this.path, `the caption "${caption}" is not among the encoded ones`, advice);
   }
 
   #rows({ dtype, data }: StoredTensor, from: number, to: number): Float32Array {

@@ -1,7 +1,10 @@
 import { describeAlike } from './alike.ts';
-import type { DataReport } from './data-report.ts';
+import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
+import { lostCaptions, untoldCaptions } from './caption-census.ts';
+import type { DataReport, Finding } from './data-report.ts';
 import { listSome } from './list-some.ts';
 import { unusedAdvice } from './told.ts';
+import { describeRange } from './value-range.ts';
 
 /** Classes that differ in size by more than this are unbalanced. */
 const UNBALANCED = 10;
@@ -10,31 +13,49 @@ const NOTABLE = 0.1;
 /** Of values that should have the mean 0. */
 const MOST_MEAN = 0.5;
 
-/** What to change about data, most pressing first. */
-export function checkAdvice(report: Omit<DataReport, 'advice'>): string[] {
-  const { count, unreadable, duplicates, enlarged } = report;
-  return [
+export interface FindingOptions {
+  /** Of the training; fail by default. */
+  readonly onBadSample?: BadSamplePolicy | undefined;
+}
+
+type Report = Omit<DataReport, 'findings' | 'advice'>;
+
+/** What to change about data, the most pressing first: the verdict of every command that looks at them. */
+export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingOptions = {}): Finding[] {
+  const { count, unreadable, duplicates, enlarged, captions } = report;
+  const { conflicts } = duplicates;
+  const isLeftOut = mayLeaveOut(onBadSample, unreadable.count, count);
+  const findings = [
     ...say(
       unreadable.count > 0,
       `Samples that cannot be read: ${unreadable.count}. Fetch them again, or remove them.`,
+      { status: isLeftOut ? 'warn' : 'fail' },
+    ),
+    ...valueFindings(report),
+    ...(captions ? untoldCaptions(captions) : []).map((text) => finding(text, 'captions', 'fail')),
+    ...say(
+      conflicts.count > 0,
+      `Copies of other samples with another ${captions ? 'caption' : 'class'}: ${conflicts.count}. ` +
+        `The model is told different things of one picture: keep the one that is right${captions ? ', or both where both are' : ''}.`,
     ),
     ...say(
       duplicates.count > 0,
       `Copies of other samples: ${duplicates.count}. Remove them, unless they are meant to count more.`,
     ),
-    ...unusedAdvice(report.unused),
-    ...classAdvice(report),
+    ...unusedAdvice(report.unused).map((text) => finding(text)),
+    ...(captions ? lostCaptions(captions) : []).map((text) => finding(text, 'captions')),
+    ...classFindings(report),
     ...say(
       enlarged > NOTABLE * count,
       `${enlarged} of ${count} images are smaller than the ${report.shape.slice(1).join('x')} that the model sees: ` +
         'train at a smaller size, or remove them.',
     ),
-    ...aspectAdvice(report),
-    ...valueAdvice(report),
+    ...aspectFindings(report),
   ];
+  return findings.toSorted((a, b) => Number(b.status === 'fail') - Number(a.status === 'fail'));
 }
 
-function classAdvice({ classes = [] }: Omit<DataReport, 'advice'>): string[] {
+function classFindings({ classes = [] }: Report): Finding[] {
   const filled = classes.filter(({ count }) => count > 0);
   const empty = classes.filter(({ count }) => count === 0);
   const sorted = filled.toSorted((a, b) => b.count - a.count);
@@ -43,7 +64,7 @@ function classAdvice({ classes = [] }: Omit<DataReport, 'advice'>): string[] {
   const isUnbalanced =
     largest !== undefined && smallest !== undefined && largest.count > UNBALANCED * smallest.count;
   return [
-    ...(alike === undefined ? [] : [alike]),
+    ...(alike === undefined ? [] : [finding(alike)]),
     ...say(
       empty.length > 0,
       `No sample has the class ${listSome(empty.map(({ name }) => name))}: add some, or drop it.`,
@@ -56,28 +77,46 @@ function classAdvice({ classes = [] }: Omit<DataReport, 'advice'>): string[] {
   ];
 }
 
-function aspectAdvice({ aspects, count }: Omit<DataReport, 'advice'>): string[] {
+function aspectFindings({ aspects, count }: Report): Finding[] {
   const long = aspects.filter(({ name }) => name === 'below 1:2' || name === 'above 2:1');
   const images = long.reduce((sum, tally) => sum + tally.count, 0);
   const advice = `${images} of ${count} images are more than twice as long as wide: a crop loses most of them. Cut them up, or remove them.`;
   return say(images > NOTABLE * count, advice);
 }
 
-function valueAdvice({ values, shape, latents }: Omit<DataReport, 'advice'>): string[] {
+function valueFindings({ values, shape, latents }: Report): Finding[] {
   if (values === undefined) return [];
-  const { least, most, mean, deviation } = values;
-  if (deviation < 1e-3) return ['All values are nearly the same: there is nothing to learn.'];
-  const isImages = shape.length === 3 && latents === undefined && least >= -1.001 && most <= 1.001;
-  const isScaled = Math.abs(mean) < MOST_MEAN && deviation > 0.5 && deviation < 2;
-  if (isImages || shape.length === 1 || isScaled) return [];
+  const { most, least, mean, deviation, arePictures } = values;
+  const finite =
+    'Some values are NaN or infinite: find the samples that hold them, and remove or correct them.';
+  // A single NaN or infinity makes the mean so.
+  if (!Number.isFinite(mean)) return [finding(finite, 'values', 'fail')];
+  if (most === least || (arePictures && deviation < 1e-3))
+    return [finding('All values are nearly the same: there is nothing to learn.', 'values', 'fail')];
   const { shift = 0, scale = 1 } = latents ?? {};
   const [better, by] = [shift + mean / scale, scale / deviation].map((value) => value.toPrecision(3));
-  return [
-    `Values have the mean ${mean.toPrecision(3)} and the deviation ${deviation.toPrecision(3)}; latents should have about 0 and 1. ` +
-      `Set data.shift to ${better} and data.scale to ${by}.`,
-  ];
+  const isScalable = shape.length !== 1;
+  const rescale = `Set data.shift to ${better} and data.scale to ${by}.`;
+  const problem = describeRange(values, 'the set', isScalable ? rescale : undefined);
+  if (problem !== undefined) return [finding(problem, 'values', 'fail')];
+  const isScaled = Math.abs(mean) < MOST_MEAN && deviation > 0.5 && deviation < 2;
+  if (arePictures || !isScalable || isScaled) return [];
+  const found = `Values have the mean ${mean.toPrecision(3)} and the deviation ${deviation.toPrecision(3)}; latents should have about 0 and 1.`;
+  return [finding(`${found} ${rescale}`, 'values')];
 }
 
-function say(holds: boolean, advice: string): string[] {
-  return holds ? [advice] : [];
+function say(
+  holds: boolean,
+  text: string,
+  { status }: Pick<Finding, 'status'> = { status: 'warn' },
+): Finding[] {
+  return holds ? [finding(text, 'data', status)] : [];
+}
+
+function finding(
+  text: string,
+  about: Finding['about'] = 'data',
+  status: Finding['status'] = 'warn',
+): Finding {
+  return { about, status, text };
 }

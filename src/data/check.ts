@@ -1,15 +1,19 @@
-import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { RectiflowError } from '../tensor/errors.ts';
-import { checkAdvice } from './check-advice.ts';
+import { toBytes } from './array/values.ts';
+import { type FindingOptions, checkFindings } from './check-advice.ts';
+import { CaptionCensus, type CaptionMeter, digest } from './caption-census.ts';
 import type { Caption, DataReport, LatentScale } from './data-report.ts';
 import { ExpressionCensus } from './expression/census.ts';
 import { isInspectable } from './inspect.ts';
+import { DuplicateCensus } from './duplicate-census.ts';
 import { checkAnnotation } from './sample-reader.ts';
-import type { Source } from './source.ts';
+import { type Source, isPicture } from './source.ts';
 import { describeTold } from './told.ts';
 
-export interface CheckOptions {
+export interface CheckOptions extends FindingOptions {
+  /** Of the model that is to be told the captions. */
+  readonly captions?: CaptionMeter | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Stops after the samples that are being read, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -29,7 +33,7 @@ const ASPECTS = ['below 1:2', '1:2 to 3:4', '3:4 to 4:3', '4:3 to 2:1', 'above 2
  */
 export async function checkSamples(source: Source, options: CheckOptions = {}): Promise<DataReport> {
   const { count } = source;
-  const census = new Census(source);
+  const census = new Census(source, options.captions);
   let next = 0;
   let done = 0;
   let turned = performance.now();
@@ -45,7 +49,8 @@ export async function checkSamples(source: Source, options: CheckOptions = {}): 
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   const report = census.report();
-  return { ...report, advice: checkAdvice(report) };
+  const findings = checkFindings(report, options);
+  return { ...report, findings, advice: findings.map(({ text }) => text) };
 }
 
 class Census {
@@ -56,21 +61,21 @@ class Census {
   readonly #sizes = new Map<number, number>();
   readonly #aspects = ASPECTS.map(() => 0);
   readonly #formats = new Map<string, number>();
-  readonly #first = new Map<number, number>();
   readonly #problems: string[] = [];
-  readonly #pairs: [string, string][] = [];
+  readonly #duplicates = new DuplicateCensus();
   #unreadable = 0;
-  #duplicates = 0;
   #enlarged = 0;
-  #values = { count: 0, least: Infinity, most: -Infinity };
+  #values = { count: 0, least: Infinity, most: -Infinity, areBytes: true };
   /** Sum and sum of squares of each sample, added up in their order, not in that in which reads end. */
   readonly #sums: number[] = [];
   readonly #squares: number[] = [];
   #longest: Caption[] = [];
-  #captions = { count: 0, length: 0 };
+  readonly #captions: CaptionCensus;
+  #characters = 0;
 
-  constructor(source: Source) {
+  constructor(source: Source, captions: CaptionMeter | undefined) {
     this.#source = source;
+    this.#captions = new CaptionCensus(captions);
     this.#size = source.shape.reduce((product, axis) => product * axis, 1);
     this.#classes = new Array<number>(source.classes ?? 0).fill(0);
     this.#expression = ExpressionCensus.of(source);
@@ -83,6 +88,7 @@ class Census {
       const { label, caption } = checkAnnotation(this.#source, index, read);
       this.#addLabel(label);
       await this.#addStored(index, values);
+      this.#duplicates.tell(index, label === undefined ? caption : `class ${label}`);
       this.#addValues(index, values);
       this.#expression?.add(values);
       if (caption !== undefined) this.#addCaption({ sample: this.#describe(index), caption });
@@ -92,9 +98,9 @@ class Census {
     }
   }
 
-  report(): Omit<DataReport, 'advice'> {
+  report(): Omit<DataReport, 'findings' | 'advice'> {
     const { name, count, shape, classNames, record } = this.#source;
-    const { count: seen, least, most } = this.#values;
+    const { count: seen, least, most, areBytes } = this.#values;
     let [sum, squares] = [0, 0];
     for (let i = 0; i < this.#sums.length; i++) {
       sum += this.#sums[i] ?? 0;
@@ -102,7 +108,7 @@ class Census {
     }
     const mean = sum / seen;
     const bySize = Array.from(this.#sizes).toSorted(([a], [b]) => a - b);
-    const { count: captions, length } = this.#captions;
+    const captions = this.#captions.report();
     return {
       name,
       count,
@@ -122,12 +128,21 @@ class Census {
       formats: Array.from(this.#formats, ([format, images]) => ({ name: format, count: images })),
       enlarged: this.#enlarged,
       unreadable: { count: this.#unreadable, problems: this.#problems },
-      duplicates: { count: this.#duplicates, pairs: this.#pairs },
+      duplicates: this.#duplicates.report((index) => this.#describe(index), NAMED),
       ...(seen > 0 && {
-        values: { least, most, mean, deviation: Math.sqrt(Math.max(0, squares / seen - mean ** 2)) },
+        values: {
+          least,
+          most,
+          mean,
+          deviation: Math.sqrt(Math.max(0, squares / seen - mean ** 2)),
+          arePictures: isPicture(shape, record),
+          areBytes,
+        },
       }),
       ...(isLatentScale(record) && { latents: { scale: record.scale, shift: record.shift } }),
-      ...(captions > 0 && { captions: { longest: this.#longest, meanLength: length / captions } }),
+      ...(captions.count > 0 && {
+        captions: { ...captions, longest: this.#longest, meanLength: this.#characters / captions.count },
+      }),
       ...(this.#expression && { expression: this.#expression.report() }),
     };
   }
@@ -142,26 +157,17 @@ class Census {
 
   async #addStored(index: number, values: Float32Array): Promise<void> {
     if (!isInspectable(this.#source)) {
-      this.#addDigest(index, createHash('sha256').update(values).digest('hex'));
+      this.#duplicates.add(index, digest(new Uint8Array(values.buffer)));
       return;
     }
-    const { digest, height, width, format } = await this.#source.inspect(index);
-    this.#addDigest(index, digest);
+    const { digest: stored, height, width, format } = await this.#source.inspect(index);
+    this.#duplicates.add(index, digest(stored));
     increment(this.#sizes, 2 ** Math.floor(Math.log2(Math.min(height, width))));
     increment(this.#formats, format);
     const aspect = width / height;
     this.#aspects[[1 / 2, 3 / 4, 4 / 3, 2].filter((bound) => aspect > bound).length]!++;
     const [, tall, wide] = this.#source.shape;
     if (height < tall! || width < wide!) this.#enlarged++;
-  }
-
-  #addDigest(index: number, digest: string): void {
-    // 48 bits as a number, which take little memory: of a million samples, two differ and share them once in 500 sets.
-    const key = Number.parseInt(digest.slice(0, 12), 16);
-    const other = this.#first.get(key);
-    this.#first.set(key, Math.min(index, other ?? index));
-    if (other === undefined || this.#duplicates++ >= NAMED) return;
-    this.#pairs.push([this.#describe(Math.max(index, other)), this.#describe(Math.min(index, other))]);
   }
 
   #addValues(index: number, values: Float32Array): void {
@@ -176,11 +182,13 @@ class Census {
     this.#sums[index] = sum;
     this.#squares[index] = squares;
     all.count += values.length;
+    // Only where nothing is dark there is a doubt.
+    all.areBytes &&= all.least < 0 || toBytes(values) !== undefined;
   }
 
   #addCaption(caption: Caption): void {
-    this.#captions.count++;
-    this.#captions.length += caption.caption.length;
+    this.#captions.add(caption.caption);
+    this.#characters += caption.caption.length;
     const longest = [...this.#longest, caption].toSorted((a, b) => b.caption.length - a.caption.length);
     this.#longest = longest.slice(0, LONGEST);
   }

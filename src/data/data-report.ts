@@ -1,4 +1,5 @@
 // What `rectiflow data check` tells of a set of samples.
+import type { CaptionReport } from './caption-census.ts';
 import type { Unused } from './told.ts';
 
 /** How often something occurs, by its name. */
@@ -26,26 +27,48 @@ export interface DataReport {
   readonly enlarged: number;
   /** What is wrong with the first hundred, and how many there are. */
   readonly unreadable: { readonly count: number; readonly problems: readonly string[] };
-  /** The first hundred copies, each with the sample that it is a copy of, and how many there are. */
-  readonly duplicates: {
-    readonly count: number;
-    readonly pairs: readonly (readonly [copy: string, of: string])[];
-  };
+  readonly duplicates: Duplicates;
   /** Of all values that the model sees; absent where nothing could be read. */
   readonly values?: {
     readonly least: number;
     readonly most: number;
     readonly mean: number;
     readonly deviation: number;
+    /** Images that can be shown, whose values should lie in [-1, 1]. */
+    readonly arePictures: boolean;
+    /** Where none is below 0: whether all are what bytes stand for. */
+    readonly areBytes: boolean;
   };
   /** Of latents: the model sees (value - shift) * scale. */
   readonly latents?: LatentScale;
-  /** The longest five, and the mean length in characters; absent where samples have none. */
-  readonly captions?: { readonly longest: readonly Caption[]; readonly meanLength: number };
+  /** With the longest five, and the mean length in characters; absent where samples have none. */
+  readonly captions?: CaptionReport & { readonly longest: readonly Caption[]; readonly meanLength: number };
   /** Of gene expression. */
   readonly expression?: ExpressionReport;
-  /** What to change, as sentences; empty where nothing is amiss. */
+  /** What to change, the most pressing first; empty where nothing is amiss. */
+  readonly findings: readonly Finding[];
+  /** The same as sentences alone. */
   readonly advice: readonly string[];
+}
+
+/** Something to change about data. */
+export interface Finding {
+  readonly about: 'data' | 'values' | 'captions';
+  /** warn: training works, but worse than it could; fail: it ends with an error, or learns nothing. */
+  readonly status: 'warn' | 'fail';
+  /** What was found and what to do, as sentences. */
+  readonly text: string;
+}
+
+type Pairs = {
+  readonly count: number;
+  readonly pairs: readonly (readonly [copy: string, of: string])[];
+};
+
+/** The first hundred copies, each with the sample that it is a copy of, and how many there are. */
+export interface Duplicates extends Pairs {
+  /** Those of which a model is told something else than of the first: another class, another caption. */
+  readonly conflicts: Pairs;
 }
 
 export interface LatentScale {

@@ -108,6 +108,11 @@ export function checkSource(source: SourceFacts, model: SampleSpec): void {
   }
 }
 
+/** Whether samples can be shown: images, grey or RGB, whose values mean what they mean in images (no latents). */
+export function isPicture(shape: Shape, record: SourceFacts['record']): shape is ImageShape {
+  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && record === undefined;
+}
+
 export function imageSize(shape: ImageShape): number {
   return shape[0] * shape[1] * shape[2];
 }

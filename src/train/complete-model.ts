@@ -1,7 +1,7 @@
 import type { SourceFacts } from '../data/source.ts';
 import { parsePreset } from '../models/presets.ts';
 import { attempt, describeProblem } from './config-problems.ts';
-import type { ModelConfig } from './config.ts';
+import type { ModelConfig, TextConfig } from './config.ts';
 import type { ParsedModel } from './schema.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -91,7 +91,7 @@ function dataSizes(kind: ModelConfig['kind'], facts: SourceFacts | undefined): S
 }
 
 /** A small encoder: captions are short, and every image of a batch has one. */
-function completeText(text: NonNullable<ParsedModel['text']> | Record<string, never>): Settings {
+export function completeText(text: NonNullable<ParsedModel['text']> | Record<string, never>): TextConfig {
   const defaults = { tokenizer: 'byte-pairs', vocabulary: 2048, length: 32, width: 128, depth: 2, heads: 4 };
-  return { ...defaults, ...text };
+  return { ...defaults, ...text } as TextConfig;
 }

@@ -1,5 +1,6 @@
 import { digestFile } from '../checkpoint/durable.ts';
 import { CaptionCache } from '../data/caption-cache.ts';
+import { CaptionCensus, type CaptionMeter, lostCaptions, untoldCaptions } from '../data/caption-census.ts';
 import { captionsOf } from '../data/captions.ts';
 import type { BadSampleOptions } from '../data/bad-samples.ts';
 import { SampleReader } from '../data/sample-reader.ts';
@@ -10,6 +11,7 @@ import { byteTokenizer } from '../data/tokenizers/bytes.ts';
 import { type LearntPairs, openTokenizer } from '../data/tokenizers/open.ts';
 import type { Tokenizer } from '../data/tokenizers/tokenizer.ts';
 import type * as model from '../models/text-dit-config.ts';
+import { dataError } from '../tensor/errors.ts';
 import type { ModelConfig, TextConfig } from './config.ts';
 
 /** Between what people know of a sample, and the numbers that a model is told. */
@@ -18,11 +20,13 @@ export interface Conditioning {
   encode(annotations: readonly Annotation[]): Record<string, Int32Array | Float32Array>;
   /** What a model that is told captions has to know of them. */
   readonly text?: model.TextConfig;
+  /** Tells how much of a caption the model is told. */
+  readonly meter?: CaptionMeter;
   /** What was learnt from the captions, and has to stay with the weights. */
   readonly learnt?: LearntPairs;
 }
 
-type WithText = Conditioning & { readonly text: model.TextConfig };
+type WithText = Conditioning & { readonly text: model.TextConfig; readonly meter: CaptionMeter };
 
 /**
  * @param learnt of a model whose tokenizer was learnt from captions
@@ -30,9 +34,7 @@ type WithText = Conditioning & { readonly text: model.TextConfig };
  */
 export async function openConditioning(config: ModelConfig, learnt?: LearntPairs): Promise<Conditioning> {
   if (config.kind === 'text-dit') {
-    const { embeddings, tokenizer, length } = config.text;
-    if (embeddings !== undefined) return embedded(await CaptionCache.open(embeddings), length);
-    const opened = tokenized(config.text, await openTokenizer(tokenizer, length, learnt));
+    const opened = await openText(config.text, learnt);
     return learnt ? { ...opened, learnt } : opened;
   }
   if (config.classes === 0) return { encode: () => ({}) };
@@ -54,6 +56,12 @@ export async function captionEncoderOf(
   return ['bytes', 'byte-pairs'].includes(tokenizer) ? undefined : (await digestFile(tokenizer)).sha256;
 }
 
+async function openText(text: TextConfig, learnt?: LearntPairs): Promise<WithText> {
+  const { embeddings, tokenizer, length } = text;
+  if (embeddings !== undefined) return embedded(await CaptionCache.open(embeddings), length);
+  return tokenized(text, await openTokenizer(tokenizer, length, learnt));
+}
+
 /** Captions beyond these teach a tokenizer nothing new. */
 const enoughCaptions = 50_000;
 
@@ -66,12 +74,53 @@ export async function learnTokenizer(
   source: Source,
   options: BadSampleOptions = {},
 ): Promise<LearntPairs | undefined> {
-  if (config.kind !== 'text-dit' || config.text.tokenizer !== 'byte-pairs') return undefined;
-  const { vocabulary } = config.text;
+  return config.kind === 'text-dit' ? learnFrom(config.text, source, options) : undefined;
+}
+
+async function learnFrom(
+  { tokenizer, embeddings, vocabulary }: TextConfig,
+  source: Source,
+  options: BadSampleOptions,
+): Promise<LearntPairs | undefined> {
+  if (tokenizer !== 'byte-pairs' || embeddings !== undefined) return undefined;
   const captions: string[] = [];
   for await (const caption of captionsOf(source, new SampleReader(source, options), enoughCaptions))
     captions.push(caption);
   return { vocabulary, pairs: learnBytePairs(captions, vocabulary) };
+}
+
+/**
+ * What a training on these captions would be told of them: a tokenizer is learnt where the model asks for one, from those that
+ * can be read.
+ * @returns undefined where there are no captions
+ * @throws RectiflowError when the tokenizer or the embeddings cannot be read
+ */
+export async function captionMeter(text: TextConfig, source: Source): Promise<CaptionMeter | undefined> {
+  if (!source.captions) return undefined;
+  const learnt = await learnFrom(text, source, { onBadSample: 'skip', whole: Infinity });
+  return (await openText(text, learnt)).meter;
+}
+
+/** Captions that are measured when a training begins, and where each takes reading a sample. */
+const enoughMeasured = { alone: 10_000, read: 500 } as const;
+
+/**
+ * What a model will not be told of the captions that it is trained on, as sentences.
+ * @throws RectiflowError where it can be told nothing of one: one that was not encoded, say
+ */
+export async function surveyCaptions(
+  source: Source,
+  meter: CaptionMeter,
+  options: BadSampleOptions = {},
+): Promise<string[]> {
+  const census = new CaptionCensus(meter);
+  const most = source.caption ? enoughMeasured.alone : enoughMeasured.read;
+  for await (const caption of captionsOf(source, new SampleReader(source, options), most))
+    census.add(caption);
+  const report = census.report();
+  const [untold] = untoldCaptions(report);
+  if (untold !== undefined) throw dataError(source.name, untold, 'See all with: rectiflow data check');
+  return lostCaptions(report);
 }
 
 /** The sizes of a model that is told captions, before its files are read. */
@@ -87,6 +136,13 @@ function tokenized({ length, width, depth, heads }: TextConfig, tokenizer: Token
   const empty = Array.from(padded.subarray(0, count));
   return {
     text: { kind: 'tokens', vocabulary: tokenizer.vocabulary, length, width, depth, heads, empty },
+    meter: {
+      length,
+      measure(caption) {
+        const encoded = tokenizer.encode(caption);
+        return { tokens: encoded.whole, kept: encoded.tokens.subarray(0, encoded.count).join(' ') };
+      },
+    },
     encode(annotations) {
       const tokens = new Int32Array(annotations.length * length);
       const lengths = new Int32Array(annotations.length);
@@ -110,6 +166,7 @@ function embedded(cache: CaptionCache, length: number): WithText {
       width,
       empty: { embeddings: embeddings.subarray(0, length * width), pooled },
     },
+    meter: { length, measure: (caption) => ({ tokens: cache.tokensOf(caption) }) },
     encode: (annotations) =>
       cache.conditions(
         annotations.map(({ caption }) => caption!),

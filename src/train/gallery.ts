@@ -4,7 +4,8 @@ import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { PreparedTraining } from './prepare.ts';
-import { type GridSamplers, isPicture, writeSamplePictures } from './sample-grid.ts';
+import { isPicture } from '../data/source.ts';
+import { type GridSamplers, writeSamplePictures } from './sample-grid.ts';
 import { averagedWeights } from './state.ts';
 import type { StepLog } from './step-log.ts';
 

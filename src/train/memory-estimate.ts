@@ -1,6 +1,6 @@
 // What training will take, from programs that are lowered and planned but not compiled: nothing of that size is allocated.
 import type { Backend } from '../backends/backend.ts';
-import type { Source } from '../data/source.ts';
+import { type Source, isPicture } from '../data/source.ts';
 import { batchesOf, velocityProgram } from '../flow/sample.ts';
 import type { Model } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
@@ -11,7 +11,7 @@ import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { adamwSettings, stepOf } from './run-program.ts';
-import { gridBytes, gridCount, gridRows, isPicture } from './sample-grid.ts';
+import { gridBytes, gridCount, gridRows } from './sample-grid.ts';
 import { isTotal } from './step.ts';
 
 /** Bytes, and what they are for. */

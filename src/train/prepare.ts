@@ -5,7 +5,7 @@ import { type Source, checkSource } from '../data/source.ts';
 import { describeTold, unusedAdvice } from '../data/told.ts';
 import type { Objective } from '../flow/objective.ts';
 import { type Model, countParameters } from '../models/model.ts';
-import type { Conditioning } from './conditioning.ts';
+import { type Conditioning, surveyCaptions } from './conditioning.ts';
 import type { RunConfig } from './config.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import { type OwnModel, createModel } from './create-model.ts';
@@ -53,6 +53,9 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   for (const advice of unusedAdvice(options.source.unused)) onNotice?.(advice);
   const data = await prepareData(options);
   const { source, split, conditioning } = data;
+  // A run that goes on was told so when it began.
+  if (conditioning.meter && source.captions && !checkpoint && !options.known)
+    for (const lost of await surveyCaptions(source, conditioning.meter, asked.loader)) onNotice?.(lost);
   const model = createModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });

@@ -6,9 +6,9 @@ import type { DataConfig } from '../data/settings.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { completeData, factsOf } from './complete-data.ts';
 import { completeLengths } from './complete-lengths.ts';
-import { completeModel } from './complete-model.ts';
+import { completeModel, completeText } from './complete-model.ts';
 import { attempt, configError, describeProblem } from './config-problems.ts';
-import type { ConfigInput, ModelConfig, RunConfig } from './config.ts';
+import type { ConfigInput, ModelConfig, RunConfig, TextConfig } from './config.ts';
 import { createModel } from './create-model.ts';
 import { checkObjective, samplersOf } from './objective.ts';
 import { type Parsed, parseSettings } from './schema.ts';
@@ -58,6 +58,16 @@ export function resolveData(input: ConfigInput, origin = 'config'): DataConfig {
 export function resolveReading(input: ConfigInput, origin = 'config'): Pick<RunConfig, 'seed' | 'loader'> {
   const { seed, loader } = parseSettings(input, origin);
   return { seed, loader };
+}
+
+/**
+ * The settings of the text that a model of captions is told: these need no data, and no more of a model.
+ * @returns undefined where the config asks for a model that is told no captions
+ * @throws RectiflowError as `resolveData` does
+ */
+export function resolveText(input: ConfigInput, origin = 'config'): TextConfig | undefined {
+  const { kind = 'text-dit', text = {} } = parseSettings(input, origin).model;
+  return kind === 'text-dit' ? completeText(text) : undefined;
 }
 
 function fillIn(

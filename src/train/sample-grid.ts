@@ -2,10 +2,8 @@ import { type Canvas, drawGrid, inColour, writeGrid, writePng } from '../data/im
 import { drawSheet } from '../data/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
-import type { Shape } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { RunConfig, SampleConfig } from './config.ts';
-import type { DataRecord } from './data-record.ts';
 import { SamplePath } from './sample-path.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */
@@ -14,11 +12,6 @@ const shownHeight = 64;
 /** How many times to enlarge an image so that one can see it. */
 export function displayScale([, height, width]: ImageShape): number {
   return Math.max(1, Math.floor(shownHeight / Math.max(height, width)));
-}
-
-/** Whether samples can be shown: images, grey or RGB, whose values mean what they mean in images (no latents). */
-export function isPicture(shape: Shape, record: DataRecord['record']): shape is ImageShape {
-  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && record === undefined;
 }
 
 /** What the rows of a run's grids show: classes, captions, or nothing in particular. */

@@ -73,7 +73,8 @@ it('reports on data with hostile names in whole lines', () => {
     formats: [],
     enlarged: 0,
     unreadable: { count: 0, problems: [] },
-    duplicates: { count: 0, pairs: [] },
+    duplicates: { count: 0, pairs: [], conflicts: { count: 0, pairs: [] } },
+    findings: [],
     advice: [],
   });
   const output = new Output();

@@ -112,11 +112,17 @@ describe('checkSamples', () => {
   test('tells the range of values, of any source, and copies among them', async () => {
     const images = Float32Array.from({ length: 16 }, (_, i) => (i % 4) * 10);
     const report = await checkSamples(arraySource({ images, shape: [1, 2, 2], unbounded: true }));
-    expect(report.values).toEqual({ least: 0, most: 30, mean: 15, deviation: Math.sqrt(125) });
+    expect(report.values).toMatchObject({ least: 0, most: 30, mean: 15, deviation: Math.sqrt(125) });
     expect(report.sizes).toEqual([]);
     expect(report.duplicates.count).toBe(3);
     expect(report.duplicates.pairs).toContainEqual(['sample 3', 'sample 0']);
-    expect(report.advice.at(-1)).toContain('Set data.shift to 15.0 and data.scale to 0.0894.');
+    expect(report.findings[0]).toEqual({
+      about: 'values',
+      status: 'fail',
+      text: expect.stringMatching(
+        /^The data are not in \[-1, 1\]: the set holds values from 0 to 30.*2 x \/ 255 - 1/,
+      ) as string,
+    });
     const scaled = arraySource({
       images: images.map((value) => value / 10),
       shape: [1, 2, 2],
@@ -124,7 +130,7 @@ describe('checkSamples', () => {
     });
     const latents = await checkSamples({ ...scaled, record: { scale: 0.1, shift: 0 } });
     expect(latents.latents).toEqual({ scale: 0.1, shift: 0 });
-    expect(latents.advice.at(-1)).toContain('Set data.shift to 15.0 and data.scale to 0.0894.');
+    expect(latents.advice.join()).toContain('Set data.shift to 15.0 and data.scale to 0.0894.');
     const flat = await checkSamples(arraySource({ images: new Float32Array(4), shape: [1, 2, 2] }));
     expect(flat.advice).toEqual(['All values are nearly the same: there is nothing to learn.']);
   });
@@ -169,5 +175,90 @@ describe('checkSamples', () => {
     const source = { name: 'set', count: 1, shape: [1, 1, 1], read: broken };
     await expect(checkSamples(source)).rejects.toThrow(TypeError);
     await expect(checkSamples(source)).rejects.not.toThrow(RectiflowError);
+  });
+});
+
+describe('verdicts', () => {
+  const of = async (images: Float32Array, more: Partial<Source> = {}): Promise<string[]> => {
+    const source = arraySource({ images, shape: [1, 2, 2], unbounded: true });
+    const { findings } = await checkSamples({ ...source, ...more });
+    return findings.filter(({ about }) => about === 'values').map(({ status, text }) => `${status} ${text}`);
+  };
+
+  test('on values in [0, 1] are that they are not in [-1, 1]', async () => {
+    const unit = Float32Array.from({ length: 16 }, (_, i) => i / 15);
+    expect(await of(unit)).toEqual([
+      expect.stringMatching(
+        /^fail The data are not in \[-1, 1\]: the set holds values from 0 to 1, .*2 x - 1/,
+      ),
+    ]);
+    expect(await of(unit.map((value) => 2 * value - 1))).toEqual([]);
+  });
+
+  test('on bytes without a dark one are that nothing is amiss: they are in [-1, 1] by being read', async () => {
+    const images = Uint8Array.from({ length: 16 }, (_, i) => 200 + i);
+    const { findings } = await checkSamples(arraySource({ images, shape: [1, 2, 2] }));
+    expect(findings).toEqual([]);
+  });
+
+  test('on a value that is not finite are that nothing can be learnt', async () => {
+    const read: Source['read'] = (_, out, offset) => {
+      out.set([0.5, NaN, -1, 1], offset);
+      return {};
+    };
+    expect(await of(new Float32Array(4), { read })).toEqual([
+      expect.stringMatching(/^fail Some values are NaN/),
+    ]);
+  });
+
+  test('on latents of another scale tell both settings; those that are nearly right are not refused', async () => {
+    const record = { kind: 'latents', scale: 1, shift: 0 };
+    const wide = Float32Array.from({ length: 16 }, (_, i) => 100 * (i % 4));
+    expect(await of(wide, { record })).toEqual([
+      expect.stringMatching(
+        /^fail .*not of the scale of the noise.* Set data\.shift to 150 and data\.scale to 0\.0089/,
+      ),
+    ]);
+    expect(
+      await of(
+        wide.map((value) => value / 50),
+        { record },
+      ),
+    ).toEqual([
+      expect.stringMatching(
+        /^warn Values have the mean 3\.00 .* Set data\.shift to 3\.00 and data\.scale to 0\.447/,
+      ),
+    ]);
+  });
+
+  test('on samples that cannot be read follow the policy of the training', async () => {
+    const good = await Promise.all(Array.from({ length: 29 }, (_, i) => noisy(8, 8, i)));
+    const source = imagesOf([...good, new Uint8Array(0)]);
+    expect((await checkSamples(source)).findings[0]).toMatchObject({ about: 'data', status: 'fail' });
+    expect((await checkSamples(source, { onBadSample: 'skip' })).findings[0]).toMatchObject({
+      status: 'warn',
+    });
+    const half = imagesOf([...good.slice(0, 9), new Uint8Array(0)]);
+    expect((await checkSamples(half, { onBadSample: 'skip' })).findings[0]).toMatchObject({ status: 'fail' });
+  });
+
+  test('on copies tell those of which the model is told something else', async () => {
+    const [one, other] = [await noisy(8, 8), await noisy(8, 8, 1)];
+    const label = (index: number): number => Math.floor(index / 2);
+    const report = await checkSamples(imagesOf([one, one, other, one], { label }));
+    expect(report.duplicates).toEqual({
+      count: 1,
+      pairs: [['1.png', '0.png']],
+      conflicts: { count: 1, pairs: [['3.png', '0.png']] },
+    });
+    expect(report.advice).toContainEqual(
+      'Copies of other samples with another class: 1. The model is told different things of one picture: keep the one that is right.',
+    );
+    const captions = ['a cat', 'a cat', 'a dog', 'a mat'];
+    const captioned = await checkSamples(
+      imagesOf([one, one, other, one], { caption: (index) => captions[index]! }),
+    );
+    expect(captioned.duplicates.conflicts.pairs).toEqual([['3.png', '0.png']]);
+    expect(captioned.advice.join()).toContain('Copies of other samples with another caption: 1');
   });
 });

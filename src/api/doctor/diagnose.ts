@@ -4,6 +4,7 @@ import { defaultThreads } from '../../backends/cpu/threads.ts';
 import type { Source } from '../../data/source.ts';
 import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../train/config.ts';
+import { captionMeter } from '../../train/conditioning.ts';
 import { createModel } from '../../train/create-model.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { prepareTraining } from '../../train/prepare.ts';
@@ -104,6 +105,8 @@ async function diagnoseWith(
   tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
   tell(checkLearningRate(config), checkAverage(config));
   const samples = await checkSource(source, {
+    onBadSample: config.loader.onBadSample,
+    captions: config.model.kind === 'text-dit' ? await captionMeter(config.model.text, source) : undefined,
     signal,
     onProgress: (done, of) => onProgress?.('reading samples', done, of),
   });

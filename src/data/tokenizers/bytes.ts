@@ -21,8 +21,10 @@ export function byteTokenizer(length: number): Tokenizer {
     length,
     encode(caption) {
       const bytes = new Uint8Array(length - 1);
-      const { written } = encoder.encodeInto(plainCaption(caption), bytes);
-      return endAt(length, bytes.subarray(0, written), END);
+      const plain = plainCaption(caption);
+      const { read, written } = encoder.encodeInto(plain, bytes);
+      const all = read === plain.length ? written : encoder.encode(plain).length;
+      return endAt(length, bytes.subarray(0, written), END, all + 1);
     },
   };
 }

@@ -1,4 +1,5 @@
 // What the monitor looks at, and what a part of it is.
+import type { ValueRange } from '../../data/value-range.ts';
 import type { EmaSettings } from '../../optim/ema.ts';
 import type { OptimizerConfig, TrainConfig } from '../config.ts';
 import type { StepMetrics } from '../metrics.ts';
@@ -37,13 +38,7 @@ export interface WatchedConfig {
   readonly optimizer: Pick<OptimizerConfig, 'warmupSteps' | 'clipNorm'>;
 }
 
-export interface ValueRange {
-  readonly least: number;
-  readonly most: number;
-  readonly deviation: number;
-  /** Images that can be shown, whose values lie in [-1, 1]: no latents, no gene expression. */
-  readonly arePictures: boolean;
-}
+export type { ValueRange };
 
 /**
  * Looks for one kind of trouble.

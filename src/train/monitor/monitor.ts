@@ -1,4 +1,5 @@
 // Watches the logged steps of a run and says, once and in plain words, what is going wrong.
+import { toBytes } from '../../data/array/values.ts';
 import { coldAverage } from './cold-average.ts';
 import { dataRange } from './data-range.ts';
 import { deadGradient } from './dead-gradient.ts';
@@ -74,5 +75,6 @@ function rangeOf(values: Float32Array, arePictures: boolean): ValueRange | undef
     most,
     deviation: Math.sqrt(Math.max(0, squares / values.length - average ** 2)),
     arePictures,
+    areBytes: toBytes(values) !== undefined,
   };
 }

@@ -111,7 +111,7 @@ describe('the doctor', () => {
   it('sees values that are not finite', async () => {
     const source = changed(greys(), (values, _read, index) => void (index === 0 && values.fill(NaN)));
     expect(problems(await check(source))).toEqual([
-      expect.stringMatching(/^values: some values are NaN or infinite/),
+      expect.stringMatching(/^values: Some values are NaN or infinite/),
       expect.stringMatching(
         /^one batch: the loss is NaN at step 1 on a single batch\. .* NaN \d+ times among/,
       ),
