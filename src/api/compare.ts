@@ -6,13 +6,15 @@ import { finishCells, toCells, unscale } from '../data/expression/denormalize.ts
 import { fitProjection, project, toPoints } from '../data/expression/principal-components.ts';
 import { type ExpressionRecord, parseExpressionRecord } from '../data/expression/record.ts';
 import { svgScatter } from '../data/expression/scatter.ts';
-import { openExpression } from '../data/expression/source.ts';
 import type { ExpressionData } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
 import { runError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
+import { compareData } from '../train/compare-data.ts';
+import { dataOf } from '../train/data-record.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
-import { type SampleRunOptions, sample } from './sample.ts';
+import { withSource } from './parts.ts';
+import { type SampleRunOptions, findCheckpoint, sample } from './sample.ts';
 
 export interface CompareRunOptions extends Omit<
   SampleRunOptions,
@@ -20,6 +22,8 @@ export interface CompareRunOptions extends Omit<
 > {
   /** Cells to make of each class; by default as many as are held out, which is what comparing needs. */
   readonly count?: number | undefined;
+  /** As `resume` has it, where cells of the file are not those that the run was trained on. */
+  readonly acceptData?: boolean | undefined;
   /** Told what is done now, and how far it is. */
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }
@@ -42,15 +46,16 @@ const MOST_CELLS = 2000;
  * Makes cells with a run that was trained on gene expression and compares them with those that it kept out of training. Of the
  * file 2,000 cells of each of the two sets are held in memory at most, spread evenly over the cells of each class.
  * @param run its folder
- * @throws RectiflowError when the run is of other data or held no cells out, and where `sample` does
+ * @throws RectiflowError when the run is of other data or held no cells out, the file is not the one that it was trained on, and
+ * where `sample` does
  */
 export async function compareRun(
   run: string,
   options: CompareRunOptions = {},
 ): Promise<ExpressionComparison> {
-  const { count, onProgress = () => {}, ...sampling } = options;
+  const { count, acceptData, onProgress = () => {}, ...sampling } = options;
   const { config: recorded } = await readRun(run);
-  const { data } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const { data, model } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   if (data.source !== 'expression') {
     throw runError(
       run,
@@ -61,10 +66,16 @@ export async function compareRun(
   if (data.holdOut === 0) {
     throw runError(run, 'held no cells out to compare with', 'Train with data.holdOut, as in 0.2');
   }
+  const saved = await findCheckpoint(run, options);
   const read = (split: ExpressionData['split']): Promise<RealCells> =>
-    readCells({ ...data, split }, options.signal, (done, total) =>
-      onProgress(split === 'train' ? 'reading cells trained on' : 'reading cells held out', done, total),
-    );
+    withSource({ ...data, split }, { onBadSample: 'fail', known: dataOf(saved) }, async (given) => {
+      const { source, notices } = await compareData(given, { checkpoint: saved, model, accept: acceptData });
+      // What is other in the file is so for both of its parts; what is recorded of the set is of those trained on.
+      if (split === 'train') for (const text of notices) options.onNotice?.(text);
+      return readCells(source, options.signal, (done, total) =>
+        onProgress(split === 'train' ? 'reading cells trained on' : 'reading cells held out', done, total),
+      );
+    });
   const heldOut = await read('held-out');
   const trained = await read('train');
   const classNames = heldOut.classNames ?? [allCells];
@@ -72,6 +83,7 @@ export async function compareRun(
   const wanted = Array.from(counts, (held) => count ?? held);
   const made = await sample(run, {
     ...sampling,
+    checkpoint: saved.step,
     ...(heldOut.classNames ? { labels: [...classNames.keys()], count: wanted } : { count: wanted[0]! }),
     onProgress: (done, total) => onProgress('sampling', done, total),
   });
@@ -103,32 +115,27 @@ interface RealCells extends CellSet {
 
 /** Real values are taken as they are: none is cut to zero. */
 async function readCells(
-  data: ExpressionData,
+  source: Source,
   signal: AbortSignal | undefined,
   onProgress: (done: number, total: number) => void,
 ): Promise<RealCells> {
-  const source = await openExpression(data);
-  try {
-    const genes = source.shape[0]!;
-    const cell = new Float32Array(genes);
-    const classes: number[] = [];
-    for (let index = 0; index < source.count; index++) {
-      classes.push(await readCell(source, index, cell));
-      signal?.throwIfAborted();
-      onProgress(index + 1, source.count);
-    }
-    const chosen = spread(classes, source.classes ?? 1);
-    const values = new Float32Array(chosen.length * genes);
-    for (const [at, index] of chosen.entries()) await readCell(source, index, values, at * genes);
-    return {
-      values: unscale(values, source.record as ExpressionRecord),
-      labels: chosen.map((index) => classes[index]!),
-      classNames: source.classNames,
-      all: source.count,
-    };
-  } finally {
-    await source.close?.();
+  const genes = source.shape[0]!;
+  const cell = new Float32Array(genes);
+  const classes: number[] = [];
+  for (let index = 0; index < source.count; index++) {
+    classes.push(await readCell(source, index, cell));
+    signal?.throwIfAborted();
+    onProgress(index + 1, source.count);
   }
+  const chosen = spread(classes, source.classes ?? 1);
+  const values = new Float32Array(chosen.length * genes);
+  for (const [at, index] of chosen.entries()) await readCell(source, index, values, at * genes);
+  return {
+    values: unscale(values, source.record as ExpressionRecord),
+    labels: chosen.map((index) => classes[index]!),
+    classNames: source.classNames,
+    all: source.count,
+  };
 }
 
 async function readCell(source: Source, index: number, out: Float32Array, offset = 0): Promise<number> {

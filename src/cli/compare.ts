@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { compareDdpmCommand } from './compare-ddpm.ts';
 import { comparisonLines } from './comparison-view.ts';
-import { finiteNumber, wholeNumber } from './options.ts';
+import { acceptDataOption, finiteNumber, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
@@ -14,6 +14,7 @@ interface Options {
   readonly guidance?: number;
   readonly seed: number;
   readonly checkpoint?: number;
+  readonly acceptData?: boolean;
   readonly plot?: string;
   readonly json?: string;
 }
@@ -38,6 +39,7 @@ export function compareCommand(): Command {
     .option('-g, --guidance <scale>', "how strongly classes are followed (default: the run's)", finiteNumber)
     .option('--seed <number>', 'the same seed gives the same cells', wholeNumber(0), 0)
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(1))
+    .addOption(acceptDataOption())
     .option('--plot <file>', 'where to draw them (default: cells.svg in the folder of the run)')
     .option('--json <file>', 'where to write all figures (default: nowhere)')
     .action(async (given: string, { plot, json, ...options }: Options) => {

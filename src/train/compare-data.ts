@@ -1,11 +1,14 @@
 // What a checkpoint knows of its data, compared with the data that it meets: the one place where that is done.
+import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
 import { dataError } from '../tensor/errors.ts';
 import { compareClasses } from './compare-classes.ts';
 import { compareValues } from './compare-values.ts';
+import type { ModelConfig } from './config.ts';
 import { type Difference, unchanged } from './data-difference.ts';
-import { type DataRecord, describeData, genesOf } from './data-record.ts';
+import { type DataRecord, dataOf, describeData, genesOf, toldTo } from './data-record.ts';
+import { classesOf } from './resolve-config.ts';
 
 export interface ComparedData {
   /** The data as the model knows them: labels and values by name. */
@@ -17,13 +20,10 @@ export interface ComparedData {
 }
 
 export interface CompareOptions {
-  /** What the checkpoint knows, how people call it, and its step. */
-  readonly known: DataRecord;
-  readonly origin: string;
-  readonly step: number;
-  /** What the model is told of a sample, and the classes that it has room for. */
-  readonly told: NonNullable<DataRecord['told']>;
-  readonly classes: number;
+  /** Whose data they are compared with; without, nothing is. */
+  readonly checkpoint: SavedCheckpoint | undefined;
+  /** The model, as it is now. */
+  readonly model: ModelConfig;
   /** `DataRecord.captionEncoder`, as it is now. */
   readonly captionEncoder?: string | undefined;
   /** Whether to go on with data that are not those of the checkpoint. */
@@ -37,9 +37,11 @@ export interface CompareOptions {
  * @throws RectiflowError that lists what differs, and says how to go on
  */
 export async function compareData(given: Source, options: CompareOptions): Promise<ComparedData> {
-  const { known, origin, step, told, accept = false } = options;
+  const { checkpoint, model, accept = false } = options;
+  const known = checkpoint ? dataOf(checkpoint) : {};
+  const told = toldTo(model);
   // Of cells more is recorded of each class than its name.
-  const rows = genesOf(known.record) && known.classNames ? known.classNames.length : options.classes;
+  const rows = genesOf(known.record) && known.classNames ? known.classNames.length : classesOf(model);
   const classes = told === 'class' ? compareClasses(given, known, rows) : unchanged(given);
   const values = compareValues(classes.source, known);
   const differences = [
@@ -55,10 +57,13 @@ export async function compareData(given: Source, options: CompareOptions): Promi
     const found = refused.map(({ text }) => text).join('; ');
     const meant = refused.map(({ ifAccepted }) => ifAccepted).join(', and ');
     const advice = `Change them back, or go on with --accept-data (acceptData), which ${meant}`;
-    throw dataError(given.name, `the data are not those of ${origin}: ${found}`, advice);
+    throw dataError(given.name, `the data are not those of ${checkpoint?.path}: ${found}`, advice);
   }
   const described = await describeData(values.source, told);
-  const accepted = [...before, ...refused.map((each) => ({ step, text: describeDifference(each) }))];
+  const accepted = [
+    ...before,
+    ...refused.map((each) => ({ step: checkpoint!.step, text: describeDifference(each) })),
+  ];
   const texts = [...differences.map(describeDifference), ...compareSets(known, described)];
   return {
     source: values.source,

@@ -6,8 +6,7 @@ import type { Source } from '../data/source.ts';
 import { compareData, resumePosition } from './compare-data.ts';
 import { type Conditioning, captionEncoderOf, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
-import { type DataRecord, dataOf, toldTo } from './data-record.ts';
-import { classesOf } from './resolve-config.ts';
+import { type DataRecord, dataOf } from './data-record.ts';
 import { stateOf } from './trainer-state.ts';
 
 export interface DataOptions {
@@ -54,11 +53,8 @@ export async function prepareData(options: DataOptions): Promise<PreparedData> {
   const conditioning = await openConditioning(captions, learnt);
   const captionEncoder = await captionEncoderOf(captions, conditioning);
   const compared = await compareData(given, {
-    known,
-    origin: from?.path ?? '',
-    step: from?.step ?? 0,
-    told: toldTo(config.model),
-    classes: classesOf(config.model),
+    checkpoint: from,
+    model: config.model,
     captionEncoder,
     accept: options.acceptData,
   });

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { ExpressionRecord } from '../../src/data/expression/record.ts';
 import type { Source } from '../../src/data/source.ts';
 import { type CompareOptions, compareData, resumePosition } from '../../src/train/compare-data.ts';
+import type { ModelConfig } from '../../src/train/config.ts';
 import type { DataRecord } from '../../src/train/data-record.ts';
 
+const untold = { told: 'nothing', classes: 0 } as const;
 const key = { seed: 0, epoch: 0 };
 
 /** Sample i has the label i, modulo the classes, and that as its only value. */
@@ -23,13 +25,17 @@ function labelled(classNames: readonly string[] | undefined, members: Partial<So
   };
 }
 
-function compare(source: Source, known: DataRecord, options: Partial<CompareOptions> = {}) {
+interface Met extends Pick<CompareOptions, 'accept' | 'captionEncoder'> {
+  readonly told?: DataRecord['told'];
+  /** That the model has room for. */
+  readonly classes?: number;
+}
+
+function compare(source: Source, known: DataRecord, { told = 'class', classes = 3, ...options }: Met = {}) {
+  const path = 'runs/a/checkpoints/step-0000004';
   return compareData(source, {
-    known,
-    origin: 'runs/a/checkpoints/step-0000004',
-    step: 4,
-    told: 'class',
-    classes: 3,
+    checkpoint: { path, step: 4, state: { data: known }, files: {} },
+    model: (told === 'caption' ? { kind: 'text-dit' } : { kind: 'dit', classes }) as ModelConfig,
     ...options,
   });
 }
@@ -120,11 +126,7 @@ describe('classes', () => {
   });
 
   it('are of no concern to a model that is told none', async () => {
-    const { notices } = await compare(
-      labelled(['a', 'b']),
-      { ...pets, told: 'nothing' },
-      { told: 'nothing' },
-    );
+    const { notices } = await compare(labelled(['a', 'b']), { ...pets, told: 'nothing' }, untold);
     expect(notices).toEqual([]);
   });
 
@@ -165,8 +167,6 @@ async function firstCell(source: Source): Promise<number[]> {
   await source.read(0, out, 0, key);
   return [...out];
 }
-
-const untold = { told: 'nothing', classes: 0 } as const;
 
 describe('genes', () => {
   it('in another order are mapped by name, to the bit', async () => {
