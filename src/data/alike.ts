@@ -47,13 +47,22 @@ export function placesByKey(
   return groups;
 }
 
-/** Says which classes are easily mistaken for others; undefined where all can be told apart. */
-export function describeAlike(names: readonly string[]): string | undefined {
+/** What makes classes hard to tell apart by their names, as sentences; none where nothing does. */
+export function adviseNames(names: readonly string[]): string[] {
   const groups = placesByKey(names, (name) => cleanName(alikeKey(name)));
   const alike = [...groups.values()].filter((places) => places.length > 1);
-  if (alike.length === 0) return undefined;
   const listed = listSome(
     alike.map((places) => spellNames(places.map((place) => names[place]!)).join(' and ')),
   );
-  return `Classes are easily mistaken for each other, by case, spaces, forms of letters or in paths: ${listed}. Rename or merge them.`;
+  const unnamed = groups.get('') ?? [];
+  return [
+    ...(unnamed.length > 0
+      ? [`Class ${listSome(unnamed.map(String))} has a name that shows nothing: name it.`]
+      : []),
+    ...(alike.length > 0
+      ? [
+          `Classes are easily mistaken for each other, by case, spaces, forms of letters or in paths: ${listed}. Rename or merge them.`,
+        ]
+      : []),
+  ];
 }

@@ -1,4 +1,4 @@
-import { describeAlike } from './alike.ts';
+import { adviseNames } from './alike.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
 import { lostCaptions, untoldCaptions } from './caption-census.ts';
 import type { DataReport, Finding } from './data-report.ts';
@@ -60,11 +60,10 @@ function classFindings({ classes = [] }: Report): Finding[] {
   const empty = classes.filter(({ count }) => count === 0);
   const sorted = filled.toSorted((a, b) => b.count - a.count);
   const [largest, smallest] = [sorted[0], sorted.at(-1)];
-  const alike = describeAlike(classes.map(({ name }) => name));
   const isUnbalanced =
     largest !== undefined && smallest !== undefined && largest.count > UNBALANCED * smallest.count;
   return [
-    ...(alike === undefined ? [] : [finding(alike)]),
+    ...adviseNames(classes.map(({ name }) => name)).map((text) => finding(text)),
     ...say(
       empty.length > 0,
       `No sample has the class ${listSome(empty.map(({ name }) => name))}: add some, or drop it.`,

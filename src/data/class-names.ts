@@ -42,7 +42,12 @@ export async function writeClassNames(
 }
 
 function checkNames(names: readonly string[], path: string): void {
-  const odd = names.findIndex((name, i) => name === '' || names.indexOf(name) !== i);
+  const seen = new Set(['']);
+  const odd = names.findIndex((name) => {
+    const isOdd = seen.has(name);
+    seen.add(name);
+    return isOdd;
+  });
   if (odd === -1) return;
   const problem = names[odd] === '' ? `name ${odd} is empty` : `the class "${names[odd]}" comes twice`;
   throw fileError(path, problem, 'Give each class a name of its own');

@@ -31,7 +31,8 @@ export interface ShardOptions {
   /** Whether labels are wanted: those of others may be anything. */
   readonly labels: boolean;
   readonly captions: boolean;
-  readonly classNames: readonly string[] | undefined;
+  /** The label of each class that has a name. */
+  readonly classes: ReadonlyMap<string, number> | undefined;
 }
 
 interface Sample {
@@ -133,7 +134,7 @@ async function addAnnotation(
   if (ending === 'json' && (options.labels || options.captions)) {
     const name = `${path}: ${member.name}`;
     const record = parseJsonText(decodeText(await member.content(), name), name, 'Write an object');
-    const label = options.labels ? labelOf(record, options.classNames, fail) : undefined;
+    const label = options.labels ? labelOf(record, options.classes, fail) : undefined;
     if (label !== undefined) sample.label ??= label;
     if (options.captions && captionOf(record, fail) !== undefined && sample.caption === undefined) {
       [sample.caption, sample.captionForm] = [member, CAPTION.json];
@@ -157,20 +158,20 @@ function parseClass(content: string, fail: Fail): number {
 
 function labelOf(
   record: Record<string, unknown>,
-  names: readonly string[] | undefined,
+  classes: ReadonlyMap<string, number> | undefined,
   fail: Fail,
 ): number | undefined {
   const label = record['label'] ?? record['class'];
   if (label === undefined || label === null) return undefined;
   if (typeof label === 'string') {
-    const index = names?.indexOf(label) ?? -1;
-    if (index >= 0) return index;
+    const known = classes?.get(label);
+    if (known !== undefined) return known;
     const where = 'classes.json beside the shards';
-    throw names === undefined
+    throw classes === undefined
       ? fail(`has the class "${label}", and there is no ${where}`, 'List the names of the classes there')
       : fail(
           `has the class "${label}", which is not in ${where}`,
-          `Add it there.${didYouMean(label, names)}`,
+          `Add it there.${didYouMean(label, [...classes.keys()])}`,
         );
   }
   if (Number.isInteger(label) && (label as number) >= 0 && (label as number) < 2 ** 31)

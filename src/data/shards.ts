@@ -32,7 +32,7 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
   const options = {
     labels: condition === 'auto' || condition === 'class',
     captions: condition === 'auto' || condition === 'caption',
-    classNames,
+    classes: classNames && new Map(classNames.map((name, label) => [name, label])),
   };
   const shards: ShardIndex[] = [];
   // One after the other: the disk is what this waits for.

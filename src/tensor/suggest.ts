@@ -19,7 +19,10 @@ export function closest(name: string, known: readonly string[]): string | undefi
   // Two swapped letters count as two; in a name of three letters two changes leave nothing to recognise.
   let bestDistance = (name.length < 4 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   for (const candidate of known) {
-    const distance = editDistance(wanted, candidate.toLowerCase());
+    const other = candidate.toLowerCase();
+    // At least so many letters are to be inserted or deleted.
+    if (Math.abs(other.length - wanted.length) >= bestDistance) continue;
+    const distance = editDistance(wanted, other);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;

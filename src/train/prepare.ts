@@ -1,5 +1,5 @@
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
-import { describeAlike } from '../data/alike.ts';
+import { adviseNames } from '../data/alike.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { describeTold, unusedAdvice } from '../data/told.ts';
@@ -62,8 +62,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const plan = planTraining({ ...options, model, source });
   onPlan?.(plan);
   for (const limit of describeLimits(plan)) onNotice?.(limit);
-  const alike = describeAlike(source.classNames ?? []);
-  if (alike !== undefined) onNotice?.(alike);
+  for (const advice of adviseNames(source.classNames ?? [])) onNotice?.(advice);
   const config = withMicroBatch(asked, plan);
   backend.reserve?.(plan.estimate.activations);
   const fill = (state: Buffers): Promise<void> =>

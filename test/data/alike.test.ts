@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeAlike } from '../../src/data/alike.ts';
+import { adviseNames } from '../../src/data/alike.ts';
 
 describe('classes that are easily mistaken', () => {
   it.each([
@@ -14,19 +14,26 @@ describe('classes that are easily mistaken', () => {
     ['names of folders', ['a/b', 'a:b'], '"a/b" and "a:b"'],
     ['nothing at all', ['crane', 'crane'], '"crane" and "crane"'],
   ])('by %s', (_, names, listed) => {
-    expect(describeAlike(['dog', ...names, 'bird'])).toBe(
+    expect(adviseNames(['dog', ...names, 'bird'])).toEqual([
       `Classes are easily mistaken for each other, by case, spaces, forms of letters or in paths: ${listed}. Rename or merge them.`,
-    );
+    ]);
   });
 
   it('are none where names differ', () => {
-    expect(
-      describeAlike(['猫', '犬', 'cat', 'cats', 'e', 'é', 'CD4 T', 'CD8 T', 'बिल्ली', 'बल्ला']),
-    ).toBeUndefined();
+    expect(adviseNames(['猫', '犬', 'cat', 'cats', 'e', 'é', 'CD4 T', 'CD8 T', 'बिल्ली', 'बल्ला'])).toEqual([]);
+  });
+
+  it('are those without a name that one can see', () => {
+    expect(adviseNames(['cat', '', 'dog', ' \u200b'])).toEqual([
+      'Class 1, 3 has a name that shows nothing: name it.',
+      expect.stringContaining(String.raw`"" and " \u200b"`),
+    ]);
   });
 
   it('are some of many', () => {
     const names = Array.from({ length: 100_000 }, (_, i) => `class ${i >> 1}`);
-    expect(describeAlike(names)).toMatch(/"class 4" and "class 4" and 49995 more\. Rename or merge them\.$/);
+    expect(adviseNames(names).join('')).toMatch(
+      /"class 4" and "class 4" and 49995 more\. Rename or merge them\.$/,
+    );
   });
 });

@@ -216,6 +216,23 @@ describe('what is refused, with the shard and the sample', () => {
     );
   });
 
+  test('a class of no name among very many, at once', async () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => `class ${i}`);
+    await writeFile(join(folder, 'classes.json'), JSON.stringify(names));
+    const samples = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => [
+        [`${i}.png`, await pixel(1)] as const,
+        [`${i}.json`, JSON.stringify({ class: `klass ${99_980 + i}` })] as const,
+      ]),
+    );
+    await shard('a.tar', Object.fromEntries(samples.flat()));
+    const began = performance.now();
+    await expect(open()).rejects.toThrow(/Did you mean "class \d+"\?/);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await writeFile(join(folder, 'classes.json'), JSON.stringify([...names, 'class 7']));
+    await expect(open()).rejects.toThrow(/the class "class 7" comes twice/);
+  });
+
   test.each([
     ['[', /holds no valid JSON/],
     ['{"cat": 0}', /is no list of names/],

@@ -81,7 +81,8 @@ function toLabel(value: unknown, column: string, fail: Fail): number {
 
 function sortClasses(labels: Int32Array, names: readonly string[]): LabelColumn {
   const classNames = names.toSorted();
-  const sorted = names.map((name) => classNames.indexOf(name));
+  const places = new Map(classNames.map((name, place) => [name, place]));
+  const sorted = names.map((name) => places.get(name)!);
   return { labels: labels.map((label) => (label === NO_LABEL ? label : sorted[label]!)), classNames };
 }
 
