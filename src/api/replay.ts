@@ -14,6 +14,7 @@ import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
+import { dataOfRun } from '../train/data-of-run.ts';
 import { dataOf } from '../train/data-record.ts';
 import { prepareTraining } from '../train/prepare.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
@@ -76,7 +77,7 @@ export async function replay(
   const { onBadSample } = current.loader;
   const from = before ?? after[0];
   const known = from && dataOf(from);
-  await withSource(current.data, { ...options, onBadSample, known }, async (source) => {
+  await withSource(dataOfRun(current), { ...options, onBadSample, known }, async (source) => {
     for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
       const { data, loader, backend: engine } = current;
       const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };

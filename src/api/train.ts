@@ -4,6 +4,7 @@ import { RunFolder, isEdited } from '../checkpoint/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { dataOfRun } from '../train/data-of-run.ts';
 import { dataOf } from '../train/data-record.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData, resolveReading } from '../train/resolve-config.ts';
@@ -75,7 +76,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
     if (checkpoint?.step === 0) describeImport(run, config, options);
     const { onBadSample } = config.loader;
     const known = checkpoint && dataOf(checkpoint);
-    return await withSource(config.data, { ...options, onBadSample, known }, async (source) => {
+    return await withSource(dataOfRun(config), { ...options, onBadSample, known }, async (source) => {
       const backend = backendFor(config, options);
       if (checkpoint)
         for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);

@@ -33,3 +33,17 @@ export async function readRegular(path: string): Promise<Buffer> {
   await checkRegular(path);
   return readFile(path);
 }
+
+/**
+ * The first bytes of a file whose name comes from outside: fewer where it has fewer.
+ * @throws as `checkRegular` and the operating system do
+ */
+export async function firstBytes(path: string, most: number): Promise<Uint8Array> {
+  const file = await openRegular(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -42,7 +42,7 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
       duplicates.count > 0,
       `Copies of other samples: ${duplicates.count}. Remove them, unless they are meant to count more.`,
     ),
-    ...unusedAdvice(report.unused).map((text) => finding(text)),
+    ...unusedAdvice(report).map((text) => finding(text)),
     ...(captions ? lostCaptions(captions) : []).map((text) => finding(text, 'captions')),
     ...classFindings(report),
     ...say(

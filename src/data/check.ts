@@ -115,6 +115,7 @@ class Census {
       shape,
       told: describeTold(this.#source),
       unused: this.#source.unused ?? [],
+      remarks: this.#source.remarks ?? [],
       ...(this.#classes.length > 0 && {
         classes: this.#classes.map((samples, label) => ({
           name: classNames?.[label] ?? String(label),

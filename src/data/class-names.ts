@@ -6,7 +6,7 @@ import { readText } from '../checkpoint/read-file.ts';
 import { fileError } from '../tensor/errors.ts';
 
 /** JSON: a list of names; text: one name a line. */
-const FILES = ['classes.json', 'classnames.txt'] as const;
+export const CLASS_NAME_FILES = ['classes.json', 'classnames.txt'] as const;
 
 /**
  * The names of the classes, by label, from `classes.json` (a list) or `classnames.txt` (a name a line) in a folder; undefined
@@ -14,7 +14,7 @@ const FILES = ['classes.json', 'classnames.txt'] as const;
  * @throws RectiflowError where the file holds something else, or a name twice
  */
 export async function readClassNames(folder: string): Promise<readonly string[] | undefined> {
-  for (const file of FILES) {
+  for (const file of CLASS_NAME_FILES) {
     const path = join(folder, file);
     const text = await readIfThere(path);
     if (text === undefined) continue;
@@ -35,7 +35,7 @@ export async function writeClassNames(
   folder: string,
   names: readonly string[],
 ): Promise<FileDigest & { readonly name: string }> {
-  const [name] = FILES;
+  const [name] = CLASS_NAME_FILES;
   const path = join(folder, name);
   checkNames(names, path);
   return { name, ...(await writeDurably(path, [Buffer.from(`${JSON.stringify(names)}\n`)])) };

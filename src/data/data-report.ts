@@ -16,6 +16,8 @@ export interface DataReport {
   readonly told: string;
   /** What was found beside the samples and is not used. */
   readonly unused: readonly Unused[];
+  /** What is odd about the set as a whole, as sentences. */
+  readonly remarks: readonly string[];
   /** By label; absent where samples have none. */
   readonly classes?: readonly Tally[];
   /** By the shorter side of the stored image, in powers of two; empty where samples are no image files. */

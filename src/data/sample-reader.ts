@@ -1,6 +1,6 @@
 import { dataError } from '../tensor/errors.ts';
 import { type BadSampleOptions, BadSamples } from './bad-samples.ts';
-import { type Annotation, type ReadKey, type Source, nameOfSample } from './source.ts';
+import { type Annotation, type Captions, type ReadKey, type Source, nameOfSample } from './source.ts';
 
 /** Reads samples under a policy for those that cannot be used. */
 export class SampleReader {
@@ -37,10 +37,10 @@ export class SampleReader {
   }
 
   /**
-   * The caption of sample `index`, of a source that tells captions alone; of a bad one the next.
+   * The captions of sample `index`, of a source that tells captions alone; of a bad one the next.
    * @throws RectiflowError as `read` does
    */
-  caption(index: number): string | Promise<string> {
+  caption(index: number): Captions | Promise<Captions> {
     return this.#attempt(index, (good) => this.#source.caption!(good));
   }
 

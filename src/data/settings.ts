@@ -43,14 +43,26 @@ export interface EmojiData extends ImageSettings {
 }
 
 /** Image files in a folder: one folder per class, or any with captions in metadata.jsonl, metadata.csv or name.txt. */
-export interface FolderData extends ImageSettings {
+export interface FolderData extends ImageSettings, AnnotationFiles {
   readonly source: 'folder';
   readonly path: string;
   readonly condition: Condition;
 }
 
+/** Where labels and captions stand that lie beside images. */
+export interface AnnotationFiles {
+  /** A column of metadata, a key of json members. By default the first of label and class that there is. */
+  readonly labelColumn?: string;
+  /** By default the first of caption, text, prompt and captions that there is. */
+  readonly captionColumn?: string;
+  /** Endings of text files that hold captions, the first that an image has a file with; by default .txt and .caption. */
+  readonly captionExtensions?: readonly string[];
+  /** Each line of a text file is a caption of its own, of which one is drawn in each epoch. */
+  readonly captionPerLine?: boolean;
+}
+
 /** Tar shards in the WebDataset form. */
-export interface ShardsData extends ImageSettings {
+export interface ShardsData extends ImageSettings, AnnotationFiles {
   readonly source: 'shards';
   /** Paths, which may be glob patterns. */
   readonly path: string | readonly string[];

@@ -16,6 +16,7 @@ const names = Object.keys({
   record: true,
   told: true,
   unused: true,
+  remarks: true,
   examples: true,
   isFixed: true,
   read: true,

@@ -11,6 +11,9 @@ export interface ReadKey {
   readonly epoch: number;
 }
 
+/** A caption of a sample, or several, of which one is drawn in each epoch. */
+export type Captions = string | readonly string[];
+
 /** What is known of a sample beside its values. */
 export interface Annotation {
   /** In [0, classes). */
@@ -39,6 +42,8 @@ export interface SourceFacts {
   readonly told?: Told;
   /** What was found beside the samples and is not used: files that look like images, columns that look like captions. */
   readonly unused?: readonly Unused[];
+  /** What is odd about the set as a whole, each a sentence with what to do. */
+  readonly remarks?: readonly string[];
   /** Some captions of the set, to try a model with. */
   readonly examples?: readonly string[];
 }
@@ -52,8 +57,8 @@ export interface Source extends SourceFacts {
   read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation>;
   /** Samples have the same values in every epoch, and take work to read: worth to be kept in memory. */
   readonly isFixed?: boolean;
-  /** A sample's caption, where there are captions and one can be had without reading the sample's values. */
-  caption?(index: number): string | Promise<string>;
+  /** A sample's captions, where there are captions and they can be had without reading the sample's values. */
+  caption?(index: number): Captions | Promise<Captions>;
   /** How people call a sample: the path of its file, say. By default `sample <index>`. */
   describe?(index: number): string;
   /**

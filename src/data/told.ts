@@ -35,9 +35,13 @@ export function describeUnused({ what, count, examples }: Unused): string {
   return `${counted(count, what)}: ${listSome(examples, count)}`;
 }
 
-/** What to do about what is not used, as sentences. */
-export function unusedAdvice(unused: readonly Unused[] = []): string[] {
-  return unused.flatMap((found) =>
+/** What to do about what is not used or odd, as sentences. */
+export function unusedAdvice({
+  unused = [],
+  remarks = [],
+}: Pick<SourceFacts, 'unused' | 'remarks'>): string[] {
+  const sentences = unused.flatMap((found) =>
     found.advice === undefined ? [] : [`Not used: ${describeUnused(found)}. ${found.advice}`],
   );
+  return [...sentences, ...remarks];
 }

@@ -23,6 +23,8 @@ export const streams = {
   heldOut: 8,
   /** The noise that held-out samples are looked at with. */
   heldOutNoise: 9,
+  /** Which of a sample's captions is told; the epoch takes the step's place. */
+  captions: 10,
   /** Cells that generated ones are held against. */
   comparison: 11,
 } as const;

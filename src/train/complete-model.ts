@@ -1,4 +1,6 @@
+import type { Condition } from '../data/settings.ts';
 import type { SourceFacts } from '../data/source.ts';
+import { describeTold, describeUnused } from '../data/told.ts';
 import { parsePreset } from '../models/presets.ts';
 import { attempt, describeProblem } from './config-problems.ts';
 import type { ModelConfig, TextConfig } from './config.ts';
@@ -28,15 +30,24 @@ const fixedDefaults = { timeScale: 1000, reverseTime: false };
 /** What only the data can tell where the config does not. */
 const fromData = new Set(['channels', 'imageSize', 'classes', 'genes']);
 
-/** Sizes by name, and what the data decide. */
+/**
+ * Sizes by name, and what the data decide.
+ * @param condition what the config wants the model to be told
+ */
 export function completeModel(
   parsed: ParsedModel,
   facts: SourceFacts | undefined,
   problems: string[],
+  condition?: Condition,
 ): ModelConfig {
   const { preset, kind = kindFor(facts), ...rest } = parsed;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   const names = settingsOf[kind];
+  const isForCaptions = parsed.text !== undefined && (kind === 'text-dit' || parsed.kind === undefined);
+  if (facts && !facts.captions && isForCaptions) {
+    problems.push(withoutCaptions(facts, condition));
+    delete given['text'];
+  }
   let sizes: Settings = {};
   const explicit = presetSizes.filter((name) => name in given);
   if (preset !== undefined && explicit.length > 0) {
@@ -70,6 +81,22 @@ export function completeModel(
   return Object.fromEntries(
     ['kind', ...names].map((name) => [name, complete[name]]),
   ) as unknown as ModelConfig;
+}
+
+/** model.text is set, and there is nothing to train it with. */
+function withoutCaptions(facts: SourceFacts, condition: Condition | undefined): string {
+  const { told, unused = [] } = facts;
+  const start = `model.text is set, but the model would be told ${describeTold(facts)}`;
+  if (condition === 'class' || condition === 'none') {
+    return `${start}, as data.condition is ${condition}. Set it to caption, or remove model.text`;
+  }
+  const found = unused.filter(({ advice }) => advice !== undefined).map(describeUnused);
+  return [
+    `${start}. `,
+    ...(told?.lookedFor === undefined ? [] : [`Captions were looked for in ${told.lookedFor}. `]),
+    ...(found.length === 0 ? [] : [`Not used: ${found.join('; ')}. `]),
+    `Add captions (rectiflow data check shows what there is), or remove model.text`,
+  ].join('');
 }
 
 function kindFor(facts: SourceFacts | undefined): ModelConfig['kind'] {

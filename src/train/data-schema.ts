@@ -69,14 +69,24 @@ const imageSettings = {
   maxPixels: whole(1).default(100_000_000),
 };
 
+const annotationFiles = {
+  labelColumn: text('the name of a column').exactOptional(),
+  captionColumn: text('the name of a column').exactOptional(),
+  captionExtensions: z
+    .array(text('an ending'), { error: 'a list of endings, as in [.txt, .caption]' })
+    .min(1, { error: 'a list of endings, as in [.txt, .caption]' })
+    .exactOptional(),
+  captionPerLine: flag.exactOptional(),
+};
+
 const idxLike = { split: oneOf('train', 'test').default('train'), pad: whole(0).default(0) };
 
 const sources = [
   settings({ source: z.literal('digits'), ...idxLike, folder: text('a folder').exactOptional() }),
   settings({ source: z.literal('fashion'), ...idxLike }),
   settings({ source: z.literal('emoji'), condition, ...imageSettings }),
-  settings({ source: z.literal('folder'), path, condition, ...imageSettings }),
-  settings({ source: z.literal('shards'), path: paths, condition, ...imageSettings }),
+  settings({ source: z.literal('folder'), path, condition, ...annotationFiles, ...imageSettings }),
+  settings({ source: z.literal('shards'), path: paths, condition, ...annotationFiles, ...imageSettings }),
   settings({
     source: z.literal('parquet'),
     path: paths,

@@ -50,7 +50,7 @@ export interface PreparedTraining extends TrainingOptions {
  */
 export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
   const { config: asked, backend, checkpoint, onNotice, onPlan } = options;
-  for (const advice of unusedAdvice(options.source.unused)) onNotice?.(advice);
+  for (const advice of unusedAdvice(options.source)) onNotice?.(advice);
   const data = await prepareData(options);
   const { source, split, conditioning } = data;
   // A run that goes on was told so when it began.

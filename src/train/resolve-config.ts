@@ -76,7 +76,12 @@ function fillIn(
   facts: SourceFacts | undefined,
   problems: string[],
 ): RunConfig {
-  const model = completeModel(parsed.model, facts, problems);
+  const model = completeModel(
+    parsed.model,
+    facts,
+    problems,
+    'condition' in data ? data.condition : undefined,
+  );
   const classes = classesOf(model);
   const { flow, sample } = parsed;
   const isConditional = classes > 0 || model.kind === 'text-dit';

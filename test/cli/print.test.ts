@@ -64,6 +64,7 @@ it('reports on data with hostile names in whole lines', () => {
     shape: [1, 2, 2],
     told: 'labels',
     unused: [{ what: hostile, count: 1, examples: [hostile] }],
+    remarks: [],
     classes: [
       { name: hostile, count: 1 },
       { name: 'dog', count: 2 },

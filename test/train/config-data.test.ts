@@ -172,7 +172,7 @@ describe('the model that data ask for', () => {
     [
       { ...folder, model: { ...folder.model, text: { length: 8 } } },
       photos,
-      /model\.text: no setting of the model dit/,
+      /model\.text is set, but the model would be told nothing: unconditional/,
     ],
   ])('%# is refused', (input, facts, message) => {
     expect(() => resolveConfig(input, { facts })).toThrow(message);

@@ -1,20 +1,27 @@
+import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname, join, posix } from 'node:path';
+import { counted } from '../../tensor/counted.ts';
 import { dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { listSome } from '../list-some.ts';
 import { IMAGE_ENDINGS } from './formats.ts';
+import { unreadFormatOf } from './unread-formats.ts';
 
 const IMAGES: ReadonlySet<string> = new Set(IMAGE_ENDINGS.map((ending) => `.${ending}`));
 
-/** Paths relative to the folder, with slashes, in the order of their names. Hidden files are left out. */
+const METADATA = /^metadata\.(jsonl|csv)$/i;
+
+/** Paths relative to the folder, with slashes, in the order of their names. */
 export interface FolderFiles {
   readonly images: readonly string[];
-  /** Text files, which may hold captions. */
-  readonly texts: readonly string[];
+  /** metadata.jsonl and metadata.csv, here and in the folders below. */
+  readonly metadata: readonly string[];
+  /** All others but hidden ones. */
+  readonly others: readonly string[];
   /** Folders directly below. */
   readonly folders: readonly string[];
-  /** metadata.jsonl and metadata.csv, where there are. */
-  readonly metadata: readonly string[];
+  /** Images whose name, or whose folder's, begins with a dot: they are left out. */
+  readonly hidden: readonly string[];
 }
 
 /**
@@ -31,29 +38,30 @@ export async function listFolder(path: string): Promise<FolderFiles> {
   }
   const files = {
     images: [] as string[],
-    texts: [] as string[],
     metadata: [] as string[],
+    others: [] as string[],
     folders: [] as string[],
+    hidden: [] as string[],
   };
-  const others = new Map<string, number>();
-  for await (const { name, isFolder } of walk(path, '', [])) {
-    const extension = extname(name).toLowerCase();
-    if (isFolder) {
+  for await (const { name, kind } of walk(path, '', [])) {
+    const isImage = IMAGES.has(extname(name).toLowerCase());
+    if (kind === 'folder') {
       if (!name.includes('/')) files.folders.push(name);
-    } else if (IMAGES.has(extension)) files.images.push(name);
-    else if (name === 'metadata.jsonl' || name === 'metadata.csv') files.metadata.push(name);
-    else {
-      if (extension === '.txt') files.texts.push(name);
-      others.set(extension, (others.get(extension) ?? 0) + 1);
-    }
+    } else if (kind === 'hidden') {
+      // Beside each file, macOS keeps what it knows of it in one whose name begins so.
+      if (isImage && !posix.basename(name).startsWith('._')) files.hidden.push(name);
+    } else if (isImage) files.images.push(name);
+    else if (METADATA.test(posix.basename(name))) files.metadata.push(name);
+    else files.others.push(name);
   }
-  if (files.images.length === 0) throw withoutImages(path, files.folders, others);
+  if (files.images.length === 0) throw withoutImages(path, files);
   return files;
 }
 
 interface Entry {
   readonly name: string;
-  readonly isFolder: boolean;
+  /** hidden: a file that is, or that lies in a folder that is. */
+  readonly kind: 'file' | 'folder' | 'hidden';
 }
 
 /** @param above the real paths of the folders on the way, by which a link that leads back is noticed */
@@ -67,17 +75,31 @@ async function* walk(
   if (above.includes(here)) {
     throw fileError(folder, `is a link back to ${here}, a folder that it lies in`, 'Remove the link');
   }
+  for (const entry of await entriesOf(folder)) {
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (entry.name.startsWith('.')) {
+      yield* hiddenFiles(root, name, entry);
+      continue;
+    }
+    const isFolder = entry.isSymbolicLink() ? await leadsToFolder(join(root, name)) : entry.isDirectory();
+    yield { name, kind: isFolder ? 'folder' : 'file' };
+    if (isFolder) yield* walk(root, name, [...above, here]);
+  }
+}
+
+/** A hidden file, or those directly in a hidden folder: what lies deeper in one is of a program and no set. */
+async function* hiddenFiles(root: string, name: string, entry: Dirent): AsyncGenerator<Entry, void, void> {
+  if (entry.isFile()) yield { name, kind: 'hidden' };
+  if (!entry.isDirectory()) return;
+  const inside = await readdir(join(root, name)).catch((): string[] => []);
+  for (const file of inside) yield { name: `${name}/${file}`, kind: 'hidden' };
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw fileError(folder, systemProblem(error), 'Make it readable', error);
   });
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    if (entry.name.startsWith('.')) continue;
-    const name = below === '' ? entry.name : `${below}/${entry.name}`;
-    const isFolder = entry.isSymbolicLink() ? await leadsToFolder(join(root, name)) : entry.isDirectory();
-    yield { name, isFolder };
-    if (isFolder) yield* walk(root, name, [...above, here]);
-  }
+  return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 async function leadsToFolder(link: string): Promise<boolean> {
@@ -92,12 +114,20 @@ async function leadsToFolder(link: string): Promise<boolean> {
   return target.isDirectory();
 }
 
-function withoutImages(path: string, folders: readonly string[], others: ReadonlyMap<string, number>): Error {
-  const kinds = Array.from(others, ([kind, count]) => `${count} ${kind === '' ? 'without extension' : kind}`);
+function withoutImages(path: string, { folders, others, metadata, hidden }: FolderFiles): Error {
+  const kinds = new Map<string, number>();
+  for (const file of [...others, ...metadata]) {
+    const kind = extname(file).toLowerCase();
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  const listed = Array.from(kinds, ([kind, count]) => `${count} ${kind === '' ? 'without extension' : kind}`);
   const found = [
-    ...(folders.length > 0 ? [`${folders.length} folders`] : []),
-    ...(kinds.length > 0 ? [`other files: ${listSome(kinds)}`] : []),
+    ...(folders.length > 0 ? [counted(folders.length, 'folder')] : []),
+    ...(hidden.length > 0 ? [counted(hidden.length, 'hidden image')] : []),
+    ...(listed.length > 0 ? [`other files: ${listSome(listed)}`] : []),
   ];
   const problem = found.length === 0 ? 'is empty' : `holds no images, only ${found.join(' and ')}`;
-  return dataError(path, problem, `Put images into it: ${[...IMAGES].join(' ')}`);
+  const unread = Array.from(kinds.keys(), (kind) => unreadFormatOf(kind.slice(1))).find((format) => format);
+  const advice = unread?.advice ?? `Put images into it: ${[...IMAGES].join(' ')}`;
+  return dataError(path, problem, advice);
 }

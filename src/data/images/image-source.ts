@@ -4,7 +4,8 @@ import { type BadSamplePolicy, mayLeaveOut } from '../bad-samples.ts';
 import type { Inspectable } from '../inspect.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
-import type { Annotation, Source } from '../source.ts';
+import { drawCaption } from '../draw-caption.ts';
+import type { Annotation, Captions, ReadKey, Source } from '../source.ts';
 import type { Unused } from '../told.ts';
 import { decodeImage } from './decode.ts';
 import { fingerprintItems } from './items-fingerprint.ts';
@@ -22,7 +23,9 @@ export interface ImageItems {
   /** A whole number from 0; undefined where this one has none. Absent where the set has no labels. */
   label?(index: number): number | undefined;
   /** Absent where the set has no captions. Asked only of items that have one. */
-  caption?(index: number): string | Promise<string>;
+  caption?(index: number): Captions | Promise<Captions>;
+  /** Whether an item may have several captions; not by default. */
+  readonly severalCaptions?: boolean;
   /** By default every item has a caption, if there are captions. */
   hasCaption?(index: number): boolean;
   /** What an item is called within its set, wherever that lies; by default items have nothing but their order. */
@@ -45,8 +48,9 @@ export interface ImageSourceOptions {
   readonly settings: ImageSettings;
   readonly condition: Condition;
   /** Where labels and captions are from, and where captions were looked for. */
-  readonly told?: { readonly label?: string; readonly caption?: string; readonly lookedFor?: string };
+  readonly told?: Readonly<Partial<Record<'label' | 'caption' | 'lookedFor', string | undefined>>>;
   readonly unused?: readonly Unused[];
+  readonly remarks?: readonly string[];
   /** skip: a few images may lack a usable label or caption; they are left to those who read them. fail by default. */
   readonly onBadSample?: BadSamplePolicy;
   /** Some captions, which are shown only where images are told by their captions. */
@@ -65,7 +69,9 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
   const captions = await Promise.allSettled(
     spread.filter((index) => items.hasCaption?.(index) ?? true).map(async (index) => items.caption!(index)),
   );
-  return captions.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return captions.flatMap((result) =>
+    result.status === 'fulfilled' ? [result.value].flat().slice(0, 1) : [],
+  );
 }
 
 /**
@@ -73,19 +79,19 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
  * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
  */
 export function imageSource(options: ImageSourceOptions): Source & Inspectable {
-  const { name, items, classNames, settings, told = {}, unused, examples } = options;
+  const { name, items, classNames, settings, told = {}, remarks, examples } = options;
   const shape = outputShape(settings);
   checkFaults(options);
   const condition = chooseCondition(options);
   const classes = condition === 'class' ? countClasses(options) : undefined;
   const by = condition === 'caption' ? told.caption : condition === 'class' ? told.label : undefined;
-  const captionAt = (index: number): string | Promise<string> => {
+  const captionAt = (index: number): Captions | Promise<Captions> => {
     refuseFault(items, index);
     if (!isCaptioned(items, index)) throw withoutOne(items, index, 'caption');
     return items.caption!(index);
   };
-  const annotate = async (index: number): Promise<Annotation> => {
-    if (condition === 'caption') return { caption: await captionAt(index) };
+  const annotate = async (index: number, key: ReadKey): Promise<Annotation> => {
+    if (condition === 'caption') return { caption: drawCaption(await captionAt(index), key, index) };
     refuseFault(items, index);
     if (condition === 'none') return {};
     const label = items.label!(index);
@@ -103,12 +109,13 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
       ...(by !== undefined && { by }),
       ...(told.lookedFor !== undefined && { lookedFor: told.lookedFor }),
     },
-    ...(unused && { unused }),
-    isFixed: isFixed(settings),
+    unused: [...(options.unused ?? []), ...untold(options, condition)],
+    ...(remarks && { remarks }),
+    isFixed: isFixed(settings) && !(condition === 'caption' && items.severalCaptions),
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);
-      return annotate(index);
+      return annotate(index, key);
     },
     async inspect(index) {
       const bytes = await items.bytes(index);
@@ -120,6 +127,19 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     fingerprint: () => fingerprintItems(items, condition, classNames),
     ...(items.close === undefined ? {} : { close: () => items.close!() }),
   };
+}
+
+/** Captions that only some images have, where classes are told in their place. */
+function untold({ items, condition }: ImageSourceOptions, chosen: Condition): Unused[] {
+  if (condition !== 'auto' || chosen !== 'class' || items.caption === undefined) return [];
+  const captioned = Array.from({ length: items.count }, (_, index) => index).filter((index) =>
+    isCaptioned(items, index),
+  );
+  if (captioned.length === 0) return [];
+  const examples = captioned.slice(0, 5).map((index) => items.describe(index));
+  const advice =
+    'Only some images have one: give each image a caption to train on captions, or set data.condition to class.';
+  return [{ what: 'caption', count: captioned.length, examples, advice }];
 }
 
 function isCaptioned(items: ImageItems, index: number): boolean {

@@ -1,5 +1,6 @@
 import { Fingerprint, spreadIndices } from '../fingerprint.ts';
 import type { Condition } from '../settings.ts';
+import type { Captions } from '../source.ts';
 import type { ImageItems } from './image-source.ts';
 
 /** Captions that are read, at most: each may be a file. */
@@ -32,7 +33,7 @@ export async function fingerprintItems(
 /** What cannot be read is part of what a set is, and is told when the sample is. */
 async function ofEach(
   indices: readonly number[],
-  read: (index: number) => string | number | Promise<string | number>,
+  read: (index: number) => Captions | number | Promise<Captions | number>,
 ): Promise<string[]> {
   const found: string[] = [];
   for (let start = 0; start < indices.length; start += atOnce) {

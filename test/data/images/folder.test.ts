@@ -214,7 +214,7 @@ describe('metadata', () => {
 
   test('two files of it are one too many', async () => {
     await fill({ 'a.png': null, 'metadata.csv': '', 'metadata.jsonl': '' });
-    expect(await problem(open())).toContain('there are both metadata.jsonl and metadata.csv');
+    expect(await problem(open())).toContain('there are both metadata.csv and metadata.jsonl');
   });
 });
 
@@ -256,9 +256,16 @@ describe('a folder that cannot be used', () => {
   });
 
   test('has other files than images: they are counted', async () => {
-    await fill({ 'a.bmp': '', 'b.bmp': '', 'x/c': '' });
+    await fill({ 'a.dat': '', 'b.dat': '', 'x/c': '' });
     expect(await problem(open())).toContain(
-      'holds no images, only 1 folders and other files: 2 .bmp, 1 without extension. Put images into it',
+      'holds no images, only 1 folder and other files: 2 .dat, 1 without extension. Put images into it',
+    );
+  });
+
+  test('has images of another format: how to convert them', async () => {
+    await fill({ 'a.heic': '' });
+    expect(await problem(open())).toBe(
+      ': holds no images, only other files: 1 .heic. Convert it to PNG or JPEG: heif-convert FILE out.png.',
     );
   });
 
