@@ -6,7 +6,7 @@ import { loadSharp } from './sharp.ts';
 import { type Size, type Step, planTransforms } from './transforms.ts';
 
 export interface EncodedImage {
-  /** A whole JPEG, PNG, WebP, AVIF, TIFF or GIF file; of an animation the first frame is read. */
+  /** A whole JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP file; of an animation the first frame is read. */
   readonly bytes: Uint8Array;
   /** How errors call it. */
   readonly origin: string;

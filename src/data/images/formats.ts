@@ -13,10 +13,12 @@ export const IMAGE_ENDINGS: readonly string[] = [
   'gif',
   'tif',
   'tiff',
+  'bmp',
+  'dib',
 ];
 
 /** Formats that are read. */
-export type ReadFormat = 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff';
+export type ReadFormat = 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff' | 'bmp';
 
 /** How their files begin, as in `UnreadFormat`. */
 const STARTS: Readonly<Record<ReadFormat, readonly string[]>> = {
@@ -25,8 +27,9 @@ const STARTS: Readonly<Record<ReadFormat, readonly string[]>> = {
   gif: ['GIF87a', 'GIF89a'],
   webp: ['RIFF????WEBP'],
   avif: ftyp('avif', 'avis', 'mif1', 'msf1'),
-  // The last two have offsets of 64 bits.
+  // The last two of these have offsets of 64 bits.
   tiff: ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'],
+  bmp: ['BM'],
 };
 
 /**

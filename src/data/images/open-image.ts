@@ -1,6 +1,8 @@
 import type { Metadata, Sharp } from 'sharp';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
 import type { ImageSettings } from '../settings.ts';
+import { readBmpHeader } from './bmp-header.ts';
+import { readBmpPixels } from './bmp.ts';
 import { FETCH_AGAIN, damagedError } from './damage.ts';
 import { type ReadFormat, formatOfBytes } from './formats.ts';
 import { prepareGif } from './gif.ts';
@@ -27,7 +29,7 @@ export interface OpenedImage {
 type Prepare = (bytes: Uint8Array, origin: string) => PreparedImage;
 
 /** AVIF states how it is turned in a way that every decoder heeds. */
-const PREPARE: Readonly<Record<ReadFormat, Prepare>> = {
+const PREPARE: Readonly<Record<Exclude<ReadFormat, 'bmp'>, Prepare>> = {
   jpeg: prepareJpeg,
   png: preparePng,
   gif: prepareGif,
@@ -43,7 +45,38 @@ const PREPARE: Readonly<Record<ReadFormat, Prepare>> = {
 export async function openImage(bytes: Uint8Array, origin: string, maxPixels: number): Promise<OpenedImage> {
   if (bytes.length === 0) throw fileError(origin, 'is empty (0 bytes)', FETCH_AGAIN);
   const format = readableFormat(bytes, origin);
-  const prepared = PREPARE[format](bytes, origin);
+  const opened =
+    format === 'bmp'
+      ? openBmp(bytes, origin)
+      : await openEncoded(format, PREPARE[format](bytes, origin), origin);
+  const { height, width } = opened.size;
+  if (height * width <= maxPixels) return opened;
+  const problem = `has ${height}x${width} (height x width) = ${height * width} pixels, more than data.maxPixels = ${maxPixels}`;
+  throw fileError(origin, problem, 'Make it smaller, remove it, or raise data.maxPixels');
+}
+
+/** A BMP, which the decoder does not know. */
+function openBmp(bytes: Uint8Array, origin: string): OpenedImage {
+  const header = readBmpHeader(bytes, origin);
+  const { height, width } = header;
+  return {
+    size: { height, width },
+    format: 'bmp',
+    hasMore: false,
+    pixels: async ({ background }) => {
+      const sharp = await loadSharp();
+      const { pixels, channels } = readBmpPixels(bytes, header, origin);
+      const image = sharp(pixels, { raw: { width, height, channels } });
+      return channels === 4 ? image.flatten({ background }) : image;
+    },
+  };
+}
+
+async function openEncoded(
+  format: Exclude<ReadFormat, 'bmp'>,
+  prepared: PreparedImage,
+  origin: string,
+): Promise<OpenedImage> {
   const sharp = await loadSharp();
   const header = await orDamaged(origin, () => sharp(prepared.bytes, { limitInputPixels: false }).metadata());
   // What the decoder finds it heeds; of a TIFF that says nothing it takes 1 to be said.
@@ -51,10 +84,6 @@ export async function openImage(bytes: Uint8Array, origin: string, maxPixels: nu
     header.orientation !== undefined && (format !== 'tiff' || prepared.orientation !== undefined);
   const orientation = isHeeded ? undefined : orientationOf(format, prepared, header);
   const { height, width } = header.autoOrient;
-  if (height * width > maxPixels) {
-    const problem = `has ${height}x${width} (height x width) = ${height * width} pixels, more than data.maxPixels = ${maxPixels}`;
-    throw fileError(origin, problem, 'Make it smaller, remove it, or raise data.maxPixels');
-  }
   return {
     size: orientation !== undefined && orientation > 4 ? { height: width, width: height } : { height, width },
     format,
@@ -93,7 +122,7 @@ function readableFormat(bytes: Uint8Array, origin: string): ReadFormat {
     throw fileError(origin, `is ${format.name}, which is not read`, format.advice.replace('FILE', origin));
   const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
   const found = JSON.stringify(start.replaceAll(/[^ -~]/g, '.'));
-  const problem = `is no JPEG, PNG, WebP, AVIF, TIFF or GIF image: it starts with ${found}`;
+  const problem = `is no JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image: it starts with ${found}`;
   throw fileError(origin, problem, 'Convert it, or remove it');
 }
 

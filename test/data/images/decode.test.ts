@@ -169,7 +169,7 @@ describe('refused, by name', () => {
   test('text, and a drawing', async () => {
     const text = await problemOf(Buffer.from('hello, this is text\n'));
     expect(text).toContain(
-      'is no JPEG, PNG, WebP, AVIF, TIFF or GIF image: it starts with "hello, this is t"',
+      'is no JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image: it starts with "hello, this is t"',
     );
     const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>');
     expect(await problemOf(svg)).toContain(
