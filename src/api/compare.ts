@@ -8,6 +8,7 @@ import { type ExpressionRecord, parseExpressionRecord } from '../data/expression
 import { svgScatter } from '../data/expression/scatter.ts';
 import type { ExpressionData } from '../data/settings.ts';
 import type { Source } from '../data/source.ts';
+import { counted } from '../tensor/counted.ts';
 import { runError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
 import { compareData } from '../train/compare-data.ts';
@@ -162,7 +163,7 @@ function plotCells(
   const projection = fitProjection(heldOut.values, genes.length, 2);
   const shown = takeOfEach(generated, genes.length, countLabels(heldOut.labels, classNames.length));
   const panel = (title: string, { values, labels }: CellSet) => ({
-    title: `${title}: ${labels.length} cells`,
+    title: `${title}: ${counted(labels.length, 'cell')}`,
     points: toPoints(project(values, projection), projection.components.length),
     labels,
   });

@@ -14,6 +14,7 @@ import type { Annotation } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
+import { counted } from '../tensor/counted.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { openConditioning } from '../train/conditioning.ts';
@@ -142,7 +143,7 @@ function wantedSamples(config: RunConfig, options: SampleRunOptions, data: DataR
   throw valueError(
     'sample',
     'count',
-    `a number, or one for each of the ${length} labels`,
+    `a number, or one for each of ${counted(length, 'label')}`,
     `${count.length} numbers`,
   );
 }

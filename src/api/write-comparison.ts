@@ -5,6 +5,7 @@ import { svgPlot } from '../data/plot.ts';
 import { toPicture } from '../data/preview/pictures.ts';
 import { type TitledRow, drawRows } from '../data/preview/rows.ts';
 import { type ImageShape, type SourceFacts, imageSize } from '../data/source.ts';
+import { counted } from '../tensor/counted.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { isPicture } from '../data/source.ts';
 import type { ObjectiveComparison } from './compare-objectives.ts';
@@ -70,7 +71,7 @@ function reportOf({ config, objectives, rows, dataDistance, count }: Compared, d
 
 function plotLosses({ config, objectives }: Compared): string {
   return svgPlot({
-    title: `Training loss, ${config.train.batchSize} samples per step`,
+    title: `Training loss, ${counted(config.train.batchSize, 'sample')} per step`,
     subtitle: 'Compare shapes, not heights: one is the error of a velocity, the other of the noise',
     x: 'step',
     y: 'mean squared error',
@@ -91,8 +92,8 @@ function plotDistances({ config, rows, dataDistance, count }: Compared): string 
   const ends = [Math.min(...evaluations), Math.max(...evaluations)];
   const floor = { label: 'data to data', dashed: true, points: ends.map((x) => [x, dataDistance] as const) };
   return svgPlot({
-    title: `Samples to data after ${config.train.steps} steps of training`,
-    subtitle: `Energy distance of ${count} samples without guidance: lower is nearer`,
+    title: `Samples to data after ${counted(config.train.steps, 'step')} of training`,
+    subtitle: `Energy distance of ${counted(count, 'sample')} without guidance: lower is nearer`,
     x: 'evaluations of the model per sample',
     y: 'energy distance',
     series: [...lines, floor],

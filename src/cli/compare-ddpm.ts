@@ -6,6 +6,7 @@ import { shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
 import { type Task, runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 interface Options {
   readonly set?: readonly string[];
@@ -104,7 +105,7 @@ export function comparisonLines(compared: Omit<ObjectiveComparison, 'config'>): 
     ...rows.filter((row) => row.evaluations === asked).map(({ distance }) => formatValue(distance)),
   ]);
   return [
-    `Energy distance of ${formatInteger(count)} samples to the data, without guidance: lower is nearer.`,
+    `Energy distance of ${counted(count, 'sample')} to the data, without guidance: lower is nearer.`,
     ...formatTable([['evaluations', ...objectives.map(({ objective }) => objective)], ...distances]),
     `As many samples of the data are ${formatValue(dataDistance)} from others.`,
     '',

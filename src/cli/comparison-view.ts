@@ -2,6 +2,7 @@
 import type { ExpressionComparison } from '../api/compare.ts';
 import type { Agreement, ComparedSet, GroupComparison } from '../data/expression/compare.ts';
 import { formatInteger, formatTable } from './format.ts';
+import { counted } from '../tensor/counted.ts';
 
 const titles: readonly (readonly [ComparedSet, string])[] = [
   ['generated', 'generated'],
@@ -26,7 +27,7 @@ const legend = [
 export function comparisonLines({ all, classes, leftOut, step, heldOut }: ExpressionComparison): string[] {
   const of = heldOut.read < heldOut.cells ? `, of ${formatInteger(heldOut.cells)}` : '';
   return [
-    `step ${formatInteger(step)}, beside ${formatInteger(heldOut.read)} cells held out${of}`,
+    `step ${formatInteger(step)}, beside ${counted(heldOut.read, 'cell')} held out${of}`,
     ...formatTable([
       ...header,
       ...groupRows(all, 'all'),
@@ -55,7 +56,7 @@ function groupRows(group: GroupComparison, name: string): string[][] {
   ];
   return [
     [''],
-    [`${name}: ${formatInteger(cells)} cells of each set${few}`],
+    [`${name}: ${counted(cells, 'cell')} of each set${few}`],
     ['  held out: as it should be', ...perfect],
     ...titles.map(([set, title]) => [`  ${title}`, ...figures(group[set])]),
   ];

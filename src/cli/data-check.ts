@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../tensor/counted.ts';
 import { printableJson } from '../tensor/printable.ts';
 import { dataCommandOf } from './data-command.ts';
 import { reportLines } from './data-report-view.ts';
@@ -36,8 +37,7 @@ Examples:
           origin,
           signal,
           onNotice,
-          onProgress: (done, total) =>
-            show(`reading ${formatInteger(done)} of ${formatInteger(total)} samples`),
+          onProgress: (done, total) => show(`reading ${formatInteger(done)} of ${counted(total, 'sample')}`),
         });
         clear();
         writeLines(process.stdout, json ? linesOf(printableJson(report, undefined, 2)) : reportLines(report));

@@ -5,6 +5,7 @@ import { collect, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
 import { linesOf, print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 interface Options {
   readonly set?: readonly string[];
@@ -56,12 +57,12 @@ Example:
           signal,
           onNotice,
           onProgress: (done, total) =>
-            show(`encoding ${formatInteger(done)} of ${formatInteger(total)} captions`),
+            show(`encoding ${formatInteger(done)} of ${counted(total, 'caption')}`),
         });
         clear();
         const { stringify } = await import('yaml');
         print(
-          `${formatInteger(count)} captions, the empty one among them: ${shortPath(to)}`,
+          `${counted(count, 'caption')}, the empty one among them: ${shortPath(to)}`,
           '',
           'To train with them, put this into the config:',
           '',

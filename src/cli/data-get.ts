@@ -1,9 +1,10 @@
 import { Argument, Command } from 'commander';
 import { dataSets, getData } from '../data/get-data.ts';
 import { recipes } from '../recipes/index.ts';
-import { formatBytes, formatInteger } from './format.ts';
+import { formatBytes } from './format.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 export function dataGetCommand(): Command {
   return new Command('get')
@@ -21,7 +22,7 @@ export function dataGetCommand(): Command {
         });
         clear();
         const state = wasThere ? 'were here already' : 'are here now';
-        print(`${formatInteger(count)} samples to train on ${state}: ${folder}`);
+        print(`${counted(count, 'sample')} to train on ${state}: ${folder}`);
         print(Object.hasOwn(recipes, name) ? `Train on them:  npx rectiflow train ${name}` : next);
       });
     });

@@ -6,6 +6,7 @@ import { wholeNumber } from './options.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { linesOf, print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 interface Options {
   readonly set?: readonly string[];
@@ -53,8 +54,7 @@ Examples:
           shardMiB: shardMib,
           signal,
           onNotice,
-          onProgress: (done, total) =>
-            show(`packing ${formatInteger(done)} of ${formatInteger(total)} samples`),
+          onProgress: (done, total) => show(`packing ${formatInteger(done)} of ${counted(total, 'sample')}`),
         });
         clear();
         print(...(await packedLines(shortPath(to), manifest)));
@@ -80,7 +80,7 @@ export async function packedLines(
           size: height === width ? height : [height, width],
         };
   return [
-    `${formatInteger(count)} samples in ${files.length} ${files.length === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}: ${folder}`,
+    `${counted(count, 'sample')} in ${counted(files.length, 'file')}, ${formatBytes(bytes)}: ${folder}`,
     '',
     'To train on them, put this into a config:',
     '',

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { dataCommandOf } from './data-command.ts';
-import { formatInteger } from './format.ts';
 import { wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 interface Options {
   readonly set?: readonly string[];
@@ -42,7 +42,7 @@ Examples:
         const { config, origin } = await loadConfig(target, set);
         const preview = await previewData(config, out, { origin, count, epoch, signal, onNotice });
         const { count: drawn, latentChannels } = preview;
-        print(`${formatInteger(drawn)} ${drawn === 1 ? 'sample' : 'samples'}, the first of epoch ${epoch}`);
+        print(`${counted(drawn, 'sample')}, the first of epoch ${epoch}`);
         if (latentChannels !== undefined) {
           const channels = latentChannels === 1 ? 'channel' : `${latentChannels} channels`;
           print(

@@ -3,6 +3,7 @@ import { describeTokens } from '../data/caption-census.ts';
 import type { DataReport, Tally } from '../data/data-report.ts';
 import { describeUnused } from '../data/told.ts';
 import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
+import { counted } from '../tensor/counted.ts';
 
 const BAR = 24;
 /** Of the parts of a report; what follows a title on the lines below it is as far in. */
@@ -39,7 +40,7 @@ export function reportLines(report: DataReport): string[] {
 }
 
 function describeShape({ shape, expression }: DataReport): string {
-  if (expression) return `cells, ${formatInteger(expression.genes)} genes each`;
+  if (expression) return `cells, ${counted(expression.genes, 'gene')} each`;
   const [channels, height, width] = shape;
   if (shape.length !== 3) return `samples of ${shape.join(' x ')} numbers`;
   const kind = channels === 1 ? 'grey' : channels === 3 ? 'RGB' : `${channels} channels`;

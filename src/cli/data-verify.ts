@@ -1,8 +1,9 @@
 import { Command } from 'commander';
-import { formatBytes, formatInteger } from './format.ts';
+import { formatBytes } from './format.ts';
 import { shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 export function dataVerifyCommand(): Command {
   return new Command('verify')
@@ -17,7 +18,7 @@ export function dataVerifyCommand(): Command {
           show(`reading ${formatBytes(done)} of ${formatBytes(total)}`);
         });
         clear();
-        const total = `${formatInteger(count)} samples in ${files.length} ${files.length === 1 ? 'file' : 'files'}`;
+        const total = `${counted(count, 'sample')} in ${counted(files.length, 'file')}`;
         print(`${shortPath(folder)}: ${total}, as they were packed`);
       });
     });

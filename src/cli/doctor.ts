@@ -5,6 +5,7 @@ import { collect } from './options.ts';
 import { shellWord } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 const marks: Readonly<Record<Check['status'], string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
 
@@ -44,7 +45,7 @@ Examples:
         const failed = checks.filter(({ status }) => status === 'fail').length;
         if (failed > 0) {
           process.exitCode = 1;
-          print('', `${failed} ${failed === 1 ? 'check' : 'checks'} failed: training would get nowhere.`);
+          print('', `${counted(failed, 'check')} failed: training would get nowhere.`);
           return;
         }
         const args = [target, ...set.flatMap((setting) => ['--set', setting])];

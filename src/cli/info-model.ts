@@ -1,6 +1,7 @@
 import { modelCost } from '../api/cost.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { parsePreset } from '../models/presets.ts';
+import { counted } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { CustomModel, ModelConfig } from '../train/config.ts';
 import { formatBytes, formatFlops, formatInteger, formatTable } from './format.ts';
@@ -54,7 +55,7 @@ export function describeSizes(model: SizedModel, batches: readonly number[] = ba
   ]);
   return [
     `  samples      ${describeSamples(model)}`,
-    `  transformer  ${width} wide, ${depth} deep, ${heads} heads, ${describeTokens(model)}`,
+    `  transformer  ${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${describeTokens(model)}`,
     `  parameters   ${formatInteger(parameters)}`,
     `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
     '',
@@ -68,23 +69,25 @@ export function describeSizes(model: SizedModel, batches: readonly number[] = ba
 
 function describeSamples(model: SizedModel): string {
   if (model.kind === 'expression-dit')
-    return `${formatInteger(model.genes)} genes, ${describeClasses(model.classes)}`;
+    return `${counted(model.genes, 'gene')}, ${describeClasses(model.classes)}`;
   const { channels, imageSize } = model;
   const told =
-    model.kind === 'text-dit' ? `captions of ${model.text.length} tokens` : describeClasses(model.classes);
-  return `${imageSize.join('x')}, ${channels} ${channels === 1 ? 'channel' : 'channels'}, ${told}`;
+    model.kind === 'text-dit'
+      ? `captions of ${counted(model.text.length, 'token')}`
+      : describeClasses(model.classes);
+  return `${imageSize.join('x')}, ${counted(channels, 'channel')}, ${told}`;
 }
 
 function describeClasses(classes: number): string {
-  return classes === 0 ? 'no classes' : `${formatInteger(classes)} classes`;
+  return classes === 0 ? 'no classes' : counted(classes, 'class');
 }
 
 function describeTokens(model: SizedModel): string {
   if (model.kind === 'expression-dit') {
     const { genes, groupSize } = model;
-    return `${formatInteger(Math.ceil(genes / groupSize))} tokens of ${groupSize} genes`;
+    return `${counted(Math.ceil(genes / groupSize), 'token')} of ${counted(groupSize, 'gene')}`;
   }
   const { imageSize, patchSize } = model;
   const tokens = (imageSize[0] / patchSize) * (imageSize[1] / patchSize);
-  return `${formatInteger(tokens)} tokens of ${patchSize}x${patchSize} pixels`;
+  return `${counted(tokens, 'token')} of ${patchSize}x${patchSize} pixels`;
 }

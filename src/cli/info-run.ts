@@ -10,6 +10,7 @@ import { formatDuration, formatInteger, formatValue } from './format.ts';
 import { describeSizes } from './info-model.ts';
 import { describeNumbers } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
+import { counted } from '../tensor/counted.ts';
 
 /** @throws RectiflowError when the folder is no run, or its config.json is damaged */
 export async function describeRun(run: string): Promise<string[]> {
@@ -22,7 +23,7 @@ export async function describeRun(run: string): Promise<string[]> {
   return [
     shortPath(run),
     `  started      ${created} on ${machine.host} (${machine.cpu}), rectiflow ${version}`,
-    `  data         ${config.data.source}, ${config.train.batchSize} samples per step, seed ${config.seed}`,
+    `  data         ${config.data.source}, ${counted(config.train.batchSize, 'sample')} per step, seed ${config.seed}`,
     `  progress     ${describeProgress(records.at(-1), config.train.steps)}`,
     ...describeLog(records),
     ...describeAverages(config.ema),
@@ -41,7 +42,7 @@ export async function describeRun(run: string): Promise<string[]> {
 /** Of other lengths, where the run stores what they are made of. */
 function describeAverages({ power, snapshotEvery }: EmaConfig): string[] {
   if (power.length === 0 || snapshotEvery === 0) return [];
-  const stored = `those of length ${power.join(' and ')} are stored every ${formatInteger(snapshotEvery)} steps`;
+  const stored = `those of length ${power.join(' and ')} are stored every ${counted(snapshotEvery, 'step')}`;
   return [`  averages     ${stored}, to make others of (--ema-length)`];
 }
 

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { counted } from '../tensor/counted.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { formatInteger } from './format.ts';
 import { findRun, shellWord, shortPath } from './paths.ts';
@@ -33,7 +34,7 @@ Examples:
           signal,
           onNotice,
           onProgress: (done, total) =>
-            show(`digesting ${formatInteger(done)} of ${formatInteger(total)} samples`),
+            show(`digesting ${formatInteger(done)} of ${counted(total, 'sample')}`),
         });
         clear();
         const file = out ?? `${record.run}.repro.json`;
@@ -46,7 +47,7 @@ Examples:
         if (absolutePaths.length > 0)
           onNotice(`the config has absolute paths, which the file has too: ${absolutePaths.join(', ')}`);
         if (data && data.digested < data.count) {
-          const share = `${formatInteger(data.digested)} of ${formatInteger(data.count)} samples`;
+          const share = `${formatInteger(data.digested)} of ${counted(data.count, 'sample')}`;
           print(`The digest of the data is of ${share}, spread evenly.`);
         }
         print(`Written: ${shortPath(file)}`);

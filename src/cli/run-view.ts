@@ -10,6 +10,7 @@ import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
+import { counted } from '../tensor/counted.ts';
 
 /**
  * Runs a training with progress, files and the next command shown on standard output.
@@ -40,7 +41,7 @@ export async function showRun(
       onStart: ({ run, step, steps, parameters, backend, data, samples, told }) => {
         folder = shellWord(shortPath(run));
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
-        say(`data     ${data}, ${formatInteger(samples)} samples`);
+        say(`data     ${data}, ${counted(samples, 'sample')}`);
         say(`told     ${told}`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
@@ -67,14 +68,14 @@ export function describePlan({ estimate, available, batchSize, microBatch }: Tra
   const divided = `${formatInteger(Math.ceil(batchSize / microBatch))} x ${formatInteger(microBatch)}`;
   return [
     `${formatBytes(total)} estimated (${listed.join(', ')}), ${formatBytes(available)} free; `,
-    `${formatInteger(batchSize)} ${batchSize === 1 ? 'sample' : 'samples'} a step`,
+    `${counted(batchSize, 'sample')} a step`,
     ...(microBatch < batchSize ? [`, ${divided}`] : []),
   ].join('');
 }
 
 function describeEnd({ run, step, finished, seconds, metrics, checkpoint, samples }: TrainResult): string[] {
   const folder = shellWord(shortPath(run));
-  const steps = `${formatInteger(step)} ${step === 1 ? 'step' : 'steps'}`;
+  const steps = counted(step, 'step');
   if (!finished) {
     const state = checkpoint ? `saved ${shortPath(checkpoint)}` : 'nothing was trained yet';
     return ['', `Stopped after ${steps}, ${state}.`, `Go on with:  npx rectiflow resume ${folder}`];

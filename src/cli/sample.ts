@@ -8,6 +8,7 @@ import { collect, finiteNumber, numberFrom0, timeInterval, wholeNumber } from '.
 import { findRun, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
+import { counted } from '../tensor/counted.ts';
 
 interface Options {
   readonly labels?: string[];
@@ -146,9 +147,7 @@ called so; where there is none, or after #, it is the class of that number, coun
           const held = renamed.map(({ name, folder: of }) => `"${name}" in ${of}`);
           onNotice(`not every name of a class can be that of a folder: ${listSome(held)}`);
         }
-        print(
-          `${formatInteger(count)} ${count === 1 ? 'sample' : 'samples'} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`,
-        );
+        print(`${counted(count, 'sample')} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`);
         print(`Look at ${shortPath(view)}`);
       });
     });

@@ -1,3 +1,4 @@
+import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
 import { Fingerprint, lookedAt } from './fingerprint.ts';
@@ -32,7 +33,7 @@ export function arraySource(options: ArrayOptions): Source {
     throw dataError(name, `shape is ${formatShape(shape)}`, 'Give [C, H, W], each a whole number above 0');
   }
   if (images.length % size !== 0) {
-    const problem = `${images.length} values are no whole number of ${formatShape(shape)} images of ${size} values`;
+    const problem = `${counted(images.length, 'value')} are no whole number of ${formatShape(shape)} images of ${counted(size, 'value')}`;
     throw dataError(name, problem, 'Check the shape: it is [C, H, W], without the number of images');
   }
   const count = images.length / size;
@@ -100,13 +101,13 @@ export function checkLabels(
   if (labels.length !== count) {
     throw dataError(
       name,
-      `there are ${count} images and ${labels.length} labels`,
+      `there are ${counted(count, 'image')} and ${counted(labels.length, 'label')}`,
       'Give one label per image',
     );
   }
   const known = options.classes ?? classNames?.length;
   if (classNames !== undefined && classNames.length !== known) {
-    const problem = `there are ${known} classes and ${classNames.length} class names`;
+    const problem = `there are ${known} classes and ${counted(classNames.length, 'class name')}`;
     throw dataError(name, problem, 'Give one name per class');
   }
   let largest = -1;

@@ -1,3 +1,4 @@
+import { counted } from '../tensor/counted.ts';
 import { RectiflowError, dataError } from '../tensor/errors.ts';
 import { listSome } from './list-some.ts';
 import { nameOfSample } from './source.ts';
@@ -75,7 +76,7 @@ export class BadSamples {
     const bad = this.#bad.size;
     const tooManySoFar = whole !== Infinity && reads >= enoughReads && bad > mostSoFar * reads;
     if (mayLeaveOut('skip', bad, whole) && bad < count && !tooManySoFar) return;
-    const problem = `${bad} of its ${count} samples cannot be used, after ${reads} reads. The last one: ${error.message}`;
+    const problem = `${bad} of its ${counted(count, 'sample')} cannot be used, after ${counted(reads, 'read')}. The last one: ${error.message}`;
     this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);
     throw this.#tooMany;
   }
@@ -87,6 +88,6 @@ export class BadSamples {
     const { count } = this.#source;
     const share = Number(((100 * bad) / count).toPrecision(1));
     const names = listSome(Array.from(this.#bad, (index) => nameOfSample(this.#source, index)));
-    return `${bad} of ${count} samples (${share} %) ${bad === 1 ? 'was' : 'were'} left out: ${names}`;
+    return `${bad} of ${counted(count, 'sample')} (${share} %) ${bad === 1 ? 'was' : 'were'} left out: ${names}`;
   }
 }

@@ -1,3 +1,4 @@
+import { counted } from '../tensor/counted.ts';
 import { dataError } from '../tensor/errors.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { epochOrder } from './sampler.ts';
@@ -33,6 +34,6 @@ export function holdOut(source: Source, count: number, seed: number): HeldOutSpl
 /** @throws RectiflowError where more than half of the samples would be held out */
 export function checkHeldOut({ name, count: samples }: SourceFacts, count: number): void {
   if (2 * count <= samples) return;
-  const problem = `has ${samples} samples, of which heldOut.count keeps ${count} out of training`;
+  const problem = `has ${counted(samples, 'sample')}, of which heldOut.count keeps ${count} out of training`;
   throw dataError(name, problem, `Set heldOut.count to ${Math.floor(samples / 2)} or less`);
 }

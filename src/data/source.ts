@@ -1,3 +1,4 @@
+import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 import type { Told, Unused } from './told.ts';
@@ -104,11 +105,11 @@ export function checkSource(source: SourceFacts, model: SampleSpec): void {
   }
   if (model.classes === 0) return;
   if (classes === undefined) {
-    const problem = `samples have no labels, the model has ${model.classes} classes`;
+    const problem = `samples have no labels, the model has ${counted(model.classes, 'class')}`;
     throw dataError(name, problem, 'Set model.classes to 0 to train without classes');
   }
   if (classes > model.classes) {
-    const problem = `there are ${classes} classes, the model has ${model.classes}`;
+    const problem = `there are ${counted(classes, 'class')}, the model has ${model.classes}`;
     throw dataError(name, problem, `Set model.classes to ${classes} or more`);
   }
 }

@@ -1,5 +1,6 @@
 // What is asked of a sampler, checked against the model.
 import type { ConditionSpec, Model } from '../models/model.ts';
+import { counted } from '../tensor/counted.ts';
 import { valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Integrator, Values } from './integrator.ts';
@@ -125,7 +126,7 @@ function checkConditions(model: Model, conditions: ConditionValues, count: numbe
       'sample',
       name,
       'left out: the model was trained without',
-      `${conditions[name]!.length} values`,
+      counted(conditions[name]!.length, 'value'),
     );
   }
   for (const spec of model.conditions) checkCondition(spec, conditions[spec.name], count);
@@ -139,8 +140,8 @@ function checkCondition(
   if (values === undefined) return;
   const size = sizeOf(shape);
   if (values.length !== count * size) {
-    const wanted = `${size === 1 ? 'one' : size} for each of the ${count} samples`;
-    throw valueError('sample', name, wanted, `${values.length} values`);
+    const wanted = `${size === 1 ? 'one' : size} for each of ${counted(count, 'sample')}`;
+    throw valueError('sample', name, wanted, counted(values.length, 'value'));
   }
   if (limit === undefined) return;
   for (let i = 0; i < values.length; i++) {

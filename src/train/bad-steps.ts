@@ -1,4 +1,5 @@
 import type { RunFolder } from '../checkpoint/run-folder.ts';
+import { counted } from '../tensor/counted.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import type { CompiledStep, StepInputs } from './compiled-step.ts';
 import type { BadStepsConfig } from './config.ts';
@@ -44,7 +45,7 @@ export class BadSteps {
   describe(): string {
     const times = this.#rollBacks === 1 ? 'once' : `${this.#rollBacks} times`;
     const tried = this.#rollBacks > 0 ? `, after going back ${times}` : '';
-    return `${this.#recent.length} of the last ${this.#policy.window} steps were not finite${tried}`;
+    return `${this.#recent.length} of the last ${counted(this.#policy.window, 'step')} were not finite${tried}`;
   }
 
   add(bad: number): Verdict {

@@ -119,7 +119,7 @@ describe('a run on gene expression', () => {
     const few = await sample(run, { backend, labels: ['B', 'T'], count: [1, 2], seed: 3 });
     expect(few.annotations.map(({ label }) => label)).toEqual([1, 0, 0]);
     await expect(sample(run, { backend, labels: ['B'], count: [1, 2] })).rejects.toThrow(
-      /count must be a number, or one for each of the 1 labels, got 2 numbers/,
+      /count must be a number, or one for each of 1 label, got 2 numbers/,
     );
     const one = await sample(run, { backend, labels: ['B'], count: 1 });
     const otherwise = await sample(run, { backend, labels: ['B'], count: 1, steps: 3 });

@@ -14,7 +14,7 @@ describe('arrays', () => {
   test.each<[Partial<ArrayOptions>, RegExp]>([
     [{ images: new Uint8Array(7) }, /arrays: 7 values are no whole number of \[1, 2, 2\] images of 4/],
     [{ shape: [1, 0, 2] }, /shape is \[1, 0, 2\]/],
-    [{ labels: [0] }, /2 images and 1 labels/],
+    [{ labels: [0] }, /2 images and 1 label\b/],
     [{ labels: [0, 3], classes: 3 }, /sample 1 has label 3. Labels must be whole numbers in \[0, 3\)/],
     [{ labels: [-1, 0] }, /sample 0 has label -1/],
     [{ labels: [0.5, 0] }, /sample 0 has label 0.5/],

@@ -186,7 +186,7 @@ describe('sampling refuses', () => {
       'sample: labels of sample 1 must be a whole number from 0 to 2, got 4',
     ],
     ['a negative label', { ...told([-1]) }, 'from 0 to 2, got -1'],
-    ['fewer labels than samples', { count: 4 }, 'labels must be one for each of the 4 samples, got 3 values'],
+    ['fewer labels than samples', { count: 4 }, 'labels must be one for each of 4 samples, got 3 values'],
     ['no samples', { ...told([]) }, 'sample: count must be a positive integer, got 0'],
     ['guidance that is no number', { guidance: NaN }, 'sample: guidance must be a finite number, got NaN'],
     ['a sampler that is not there', { sampler: 'rk5' as SamplerName }, 'Did you mean "rk4"?'],

@@ -5,6 +5,7 @@ import type { DataReport, Finding } from '../../data/data-report.ts';
 import { selectSamples } from '../../data/source-view.ts';
 import type { Source } from '../../data/source.ts';
 import type { Check } from './check.ts';
+import { counted } from '../../tensor/counted.ts';
 
 /** Samples that are read; `rectiflow data check` reads all. */
 const mostSamples = 1000;
@@ -14,7 +15,7 @@ export async function checkSource(source: Source, options: CheckOptions = {}): P
   const isWhole = source.count <= mostSamples;
   const report = await checkSamples(isWhole ? source : spread(source, mostSamples), options);
   const { name, unreadable, values, captions } = report;
-  const count = `${name}, ${grouped(source.count)} samples${isWhole ? '' : `, ${grouped(mostSamples)} of them read`}`;
+  const count = `${name}, ${counted(source.count, 'sample')}${isWhole ? '' : `, ${grouped(mostSamples)} of them read`}`;
   const findings = isWhole ? report.findings : findingsOfPart(report, options);
   const unread = `${count}: ${unreadable.count} cannot be read. The first: ${unreadable.problems[0]}`;
   const isUnusable = findings.some(({ about, status }) => about === 'data' && status === 'fail');

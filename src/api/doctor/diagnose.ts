@@ -2,6 +2,7 @@
 import { type Isa, cpuIsas } from '../../backends/cpu/index.ts';
 import { defaultThreads } from '../../backends/cpu/threads.ts';
 import type { Source } from '../../data/source.ts';
+import { counted } from '../../tensor/counted.ts';
 import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../train/config.ts';
 import { captionMeter } from '../../train/conditioning.ts';
@@ -130,7 +131,7 @@ function describeTime(secondsPerStep: number, { train }: RunConfig): Check {
       : seconds < 5400
         ? `${(seconds / 60).toFixed(1)} minutes`
         : `${(seconds / 3600).toFixed(1)} hours`;
-  const text = `${Number((1000 * secondsPerStep).toPrecision(2))} ms per step, so ${train.steps.toLocaleString('en')} steps take about ${whole}, without samples and checkpoints`;
+  const text = `${Number((1000 * secondsPerStep).toPrecision(2))} ms per step, so ${counted(train.steps, 'step')} take about ${whole}, without samples and checkpoints`;
   return { name: 'time', status: 'ok', text };
 }
 

@@ -4,6 +4,7 @@ import { median } from '../../train/monitor/statistics.ts';
 import type { PreparedTraining } from '../../train/prepare.ts';
 import { stepInputs } from '../../train/step-inputs.ts';
 import type { Check } from './check.ts';
+import { counted } from '../../tensor/counted.ts';
 
 export interface OverfitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -80,7 +81,7 @@ export async function checkOverfit(
 
 function describeFall(losses: readonly number[], peak: number): Check {
   const [first, last] = [losses[0]!, median(losses.slice(-compared))];
-  const seen = `the loss on a single batch goes from ${first.toPrecision(3)} to ${last.toPrecision(3)} in ${losses.length} steps`;
+  const seen = `the loss on a single batch goes from ${first.toPrecision(3)} to ${last.toPrecision(3)} in ${counted(losses.length, 'step')}`;
   if (last < least * first) return { name: 'one batch', status: 'ok', text: seen };
   const advice =
     peak > rate

@@ -3,6 +3,7 @@ import type { RunConfig } from '../../train/config.ts';
 import { initialShare, mostInitial } from '../../train/monitor/cold-average.ts';
 import { highRate, leastMovement } from '../../train/monitor/not-falling.ts';
 import { type Check, firstOf } from './check.ts';
+import { counted } from '../../tensor/counted.ts';
 
 /** Above which a new model wants a warm-up. */
 const rateToWarmUp = 3e-4;
@@ -12,11 +13,11 @@ export function checkLearningRate({ optimizer, train }: Pick<RunConfig, 'optimiz
   let movement = 0;
   for (let step = 1; step <= steps; step++)
     movement += learningRate(step, { kind, peak, warmupSteps, floor, totalSteps: steps });
-  return firstOf('learning rate', `${peak}, ${warmupSteps} of ${steps} steps of warm-up`, [
+  return firstOf('learning rate', `${peak}, ${warmupSteps} of ${counted(steps, 'step')} of warm-up`, [
     [
       movement < leastMovement,
       'fail',
-      `the learning rates of all ${steps} steps add up to ${movement.toPrecision(2)}, which moves no weight far: raise optimizer.learningRate (1e-4 is usual; it is ${peak}), or train longer`,
+      `the learning rates of ${counted(steps, 'step')} add up to ${movement.toPrecision(2)}, which moves no weight far: raise optimizer.learningRate (1e-4 is usual; it is ${peak}), or train longer`,
     ],
     [
       peak >= highRate,
@@ -31,14 +32,14 @@ export function checkLearningRate({ optimizer, train }: Pick<RunConfig, 'optimiz
     [
       warmupSteps > steps / 2,
       'warn',
-      `${warmupSteps} of ${steps} steps are warm-up: lower optimizer.warmupSteps to a tenth of the steps`,
+      `${warmupSteps} of ${counted(steps, 'step')} are warm-up: lower optimizer.warmupSteps to a tenth of the steps`,
     ],
   ]);
 }
 
 export function checkAverage({ ema, train }: Pick<RunConfig, 'ema' | 'train'>): Check {
   const initial = initialShare(train.steps, ema);
-  return firstOf('average', `ema.decay ${ema.decay} over ${train.steps} steps`, [
+  return firstOf('average', `ema.decay ${ema.decay} over ${counted(train.steps, 'step')}`, [
     [
       initial > mostInitial,
       'warn',

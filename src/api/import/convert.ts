@@ -12,6 +12,7 @@ import type { StoredTensors } from '../../checkpoint/safetensors.ts';
 import { DiT } from '../../models/dit.ts';
 import { positionTable } from '../../nn/position-table.ts';
 import type { DescribedModel } from './describe.ts';
+import { counted } from '../../tensor/counted.ts';
 
 /**
  * Reads weights under their public names and makes them say what ours say: a velocity from the data to the noise, or the noise.
@@ -29,7 +30,7 @@ export async function convertWeights(
   const wanted = new Map(new DiT(model).parameters.map(({ name, shape }) => [name, shape]));
   const table = wanted.get(positions)!;
   if (!tensors.has(positions)) wanted.delete(positions);
-  checkFit(tensors, wanted, path, `DiT of width ${width}, depth ${depth} and ${classes} classes`);
+  checkFit(tensors, wanted, path, `DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`);
   const weights = await readWeights(tensors);
   if (tensors.has(positions)) return weights;
   const data = positionTable(imageSize[0] / patchSize, imageSize[1] / patchSize, width);

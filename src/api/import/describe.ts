@@ -1,6 +1,7 @@
 // The settings of the model that weights belong to.
 import type { DiTSizes } from '../../checkpoint/import/dit-weights.ts';
 import { resolveDiTConfig } from '../../models/dit-config.ts';
+import { counted } from '../../tensor/counted.ts';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
 import type { ImageModel } from '../../train/config.ts';
 import { type Convention, conventions } from './conventions.ts';
@@ -72,7 +73,9 @@ function findImageSize(
   const side = Math.sqrt(tokens ?? NaN) * patchSize;
   if (Number.isInteger(side)) return [side, side];
   const found =
-    tokens === undefined ? 'no positional table' : `a positional table of ${tokens} tokens, no square`;
+    tokens === undefined
+      ? 'no positional table'
+      : `a positional table of ${counted(tokens, 'token')}, no square`;
   throw fileError(
     path,
     `has ${found}: its image size cannot be told`,

@@ -1,6 +1,7 @@
 // Native kernels for the CPU, compiled per instruction set and chosen at run time.
 import { bytesOf, lower } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
+import { counted } from '../../tensor/counted.ts';
 import { RectiflowError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
@@ -124,7 +125,7 @@ function serial(): Machine['exclusively'] {
 
 function describe(native: Native, isa: Isa, threads: number, precision: Precision): string {
   const cpu = native.features().cpu || 'CPU';
-  const parts = [cpu, isa, `${threads} ${threads === 1 ? 'thread' : 'threads'}`, precision];
+  const parts = [cpu, isa, counted(threads, 'thread'), precision];
   return parts.join(', ') + emulationNote(precision, isa);
 }
 

@@ -1,6 +1,7 @@
 import { type EmaSettings, emaDecay } from '../../optim/ema.ts';
 import type { Detector } from './detector.ts';
 import { percent } from './statistics.ts';
+import { counted } from '../../tensor/counted.ts';
 
 /** Of the first weights in the average: more shows in samples. */
 export const mostInitial = 0.05;
@@ -19,12 +20,12 @@ export const coldAverage: Detector = (readings, { config }) => {
   if (initial <= mostInitial && !(isLast && emaDistance > mostDistance)) return undefined;
   const why =
     initial > mostInitial
-      ? `after ${step} steps with ema.decay ${ema.decay} ${percent(initial)} of it are still the weights that training began with`
+      ? `after ${counted(step, 'step')} with ema.decay ${ema.decay} ${percent(initial)} of it are still the weights that training began with`
       : `at step ${step} it differs from the weights by ${percent(emaDistance)} of their norm`;
   const willBeWarm = !isLast && initialShare(steps, ema) <= mostInitial;
   const advice = willBeWarm
     ? 'It will be before the run ends; with ema.ramp true early samples are good too'
-    : `Set ema.decay to ${Number((1 - 10 / steps).toFixed(7))} or less for ${steps} steps, or train longer`;
+    : `Set ema.decay to ${Number((1 - 10 / steps).toFixed(7))} or less for ${counted(steps, 'step')}, or train longer`;
   return `The average of the weights is not yet warm: ${why}, so samples look worse than the model is. ${advice}.`;
 };
 

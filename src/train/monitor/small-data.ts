@@ -1,5 +1,6 @@
 import type { Detector } from './detector.ts';
 import { brief, mean } from './statistics.ts';
+import { counted } from '../../tensor/counted.ts';
 
 /** Measurements in a row above the best one: held-out losses are of fixed noise, and so differ little by chance. */
 const inRow = 3;
@@ -24,7 +25,7 @@ export const smallData: Detector = (readings, { samples }) => {
   const last = readings.at(-1)!;
   return (
     `The model learns its samples by heart: the held-out loss has risen from ${brief(best.heldOutLoss)} at step ${readings[best.at]!.step} to ${brief(recent.at(-1)!.heldOutLoss)}, ` +
-    `while the training loss fell from ${brief(then)} to ${brief(now)}. The set is too small for this model and length: ${samples} samples, each seen ${brief(last.epoch)} times. ` +
+    `while the training loss fell from ${brief(then)} to ${brief(now)}. The set is too small for this model and length: ${counted(samples, 'sample')}, each seen ${brief(last.epoch)} times. ` +
     'Use more data or transforms such as horizontal-flip, a smaller model, or fewer steps: the checkpoint nearest the lowest held-out loss is the best.'
   );
 };

@@ -43,11 +43,11 @@ describe('a check before training', () => {
     [checkDisk(100 * MiB, 500 * MiB, 3), 'ok', /100 MiB, 500 MiB/],
     [checkDisk(100 * MiB, 300 * MiB, 3), 'warn', /keepCheckpoints of 3 will not fit/],
     [checkDisk(100 * MiB, 199 * MiB, 3), 'fail', /room for two/],
-    [rate(1e-4, 100), 'ok', /100 of 1000/],
+    [rate(1e-4, 100), 'ok', /100 of 1,000/],
     [rate(1e-9, 100), 'fail', /raise optimizer\.learningRate/],
     [rate(10, 100), 'warn', /seldom train/],
     [rate(1e-3, 0), 'warn', /without a warm-up/],
-    [rate(1e-4, 900), 'warn', /900 of 1000 steps are warm-up/],
+    [rate(1e-4, 900), 'warn', /900 of 1,000 steps are warm-up/],
     [average(true), 'ok', /0\.9999/],
     [average(false), 'warn', /90 % of the last average are still the weights/],
   ])('$name: $text', (check, status, text) => {

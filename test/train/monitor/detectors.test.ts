@@ -126,7 +126,7 @@ describe('is said once', () => {
     ],
     [
       'a cold average',
-      /not yet warm: after 1000 steps with ema\.decay 0\.9999 90\.5 % of it are still the weights that training began with.*to 0\.99 or less for 1000/,
+      /not yet warm: after 1,000 steps with ema\.decay 0\.9999 90\.5 % of it are still the weights that training began with.*to 0\.99 or less for 1,000/,
       () => ({}),
       { settings: { ema: { decay: 0.9999, ramp: false } } },
     ],
