@@ -11,6 +11,7 @@ import {
 import { readMetrics } from '../checkpoint/metrics-log.ts';
 import { RunFolder, checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
+import { greatest } from '../tensor/extremes.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
@@ -73,7 +74,7 @@ export async function replay(
     if (next) after.push(next);
   }
   const steps: ReplayedStep[] = [];
-  const lastLogged = Math.max(...logged.keys());
+  const lastLogged = greatest(logged.keys());
   const { onBadSample } = current.loader;
   const from = before ?? after[0];
   const known = from && dataOf(from);

@@ -5,6 +5,7 @@ import { writeGrid, writeImage } from '../data/image.ts';
 import { pathNames } from '../data/path-names.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
+import { greatest } from '../tensor/extremes.ts';
 import { isPicture } from '../data/source.ts';
 import { displayScale } from '../train/sample-grid.ts';
 import type { Samples } from './sample.ts';
@@ -105,7 +106,7 @@ async function writePictures(
   const view = await freePath(join(dirname(folder), basename(resolve(folder))), '.png');
   const columns = isPlain
     ? Math.ceil(Math.sqrt(shown.length))
-    : Math.min(gridColumns, Math.max(...inRow.values()));
+    : Math.min(gridColumns, greatest(inRow.values()));
   const pixels = new Float32Array(shown.length * size);
   shown.forEach((i, at) => pixels.set(image(i), at * size));
   await writeGrid(view, pixels, shape, { columns, scale: displayScale(shape) });

@@ -27,21 +27,25 @@ export async function readClassNames(folder: string): Promise<readonly string[] 
   return undefined;
 }
 
-/**
- * Writes classes.json into a folder.
- * @throws RectiflowError where two classes have one name
- */
+/** Writes classes.json into a folder; `checkNames` refuses names that cannot be read again. */
 export async function writeClassNames(
   folder: string,
   names: readonly string[],
 ): Promise<FileDigest & { readonly name: string }> {
   const [name] = CLASS_NAME_FILES;
-  const path = join(folder, name);
-  checkNames(names, path);
-  return { name, ...(await writeDurably(path, [Buffer.from(`${JSON.stringify(names)}\n`)])) };
+  return { name, ...(await writeDurably(join(folder, name), [Buffer.from(`${JSON.stringify(names)}\n`)])) };
 }
 
-function checkNames(names: readonly string[], path: string): void {
+/**
+ * @param path of the file that holds them, or shall hold them
+ * @param advice what to do
+ * @throws RectiflowError where a class has no name, or two have the same
+ */
+export function checkNames(
+  names: readonly string[],
+  path: string,
+  advice = 'Give each class a name of its own',
+): void {
   const seen = new Set(['']);
   const odd = names.findIndex((name) => {
     const isOdd = seen.has(name);
@@ -50,7 +54,7 @@ function checkNames(names: readonly string[], path: string): void {
   });
   if (odd === -1) return;
   const problem = names[odd] === '' ? `name ${odd} is empty` : `the class "${names[odd]}" comes twice`;
-  throw fileError(path, problem, 'Give each class a name of its own');
+  throw fileError(path, problem, advice);
 }
 
 function parseJsonNames(text: string, path: string): string[] {

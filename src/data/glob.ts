@@ -28,8 +28,7 @@ async function expandPattern(pattern: string): Promise<string[]> {
   const files: string[] = [];
   for (const path of expandBraces(pattern, pattern)) {
     // The files of {000..009} are meant each: one that is missing is a hole in the set.
-    if (WILD.test(path)) files.push(...(await matching(path)));
-    else files.push(await existing(path));
+    for (const file of WILD.test(path) ? await matching(path) : [await existing(path)]) files.push(file);
   }
   if (files.length > 0) return files;
   throw fileError(pattern, 'matches no files', 'Check the path and the pattern');

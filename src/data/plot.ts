@@ -1,4 +1,5 @@
 // Plots as SVG files: logarithmic axes, lines with dots, and colours that can be read on white and on dark pages.
+import { greatest, least } from '../tensor/extremes.ts';
 import { printable } from '../tensor/printable.ts';
 
 export interface Series {
@@ -32,16 +33,16 @@ const style = `text { font: 13px system-ui, sans-serif; fill: #768390 } .title {
 
 /** Maps numbers to pixels so that equal factors are equally far apart. */
 function logScale(values: readonly number[], from: number, to: number): (value: number) => number {
-  const low = Math.log(Math.min(...values));
-  const span = Math.log(Math.max(...values)) - low || 1;
+  const low = Math.log(least(values));
+  const span = Math.log(greatest(values)) - low || 1;
   const margin = 0.04 * span;
   return (value) => from + ((Math.log(value) - low + margin) / (span + 2 * margin)) * (to - from);
 }
 
 /** 1, 2 and 5 times powers of ten within the values' range; powers alone where those would be too many. */
 export function ticks(values: readonly number[]): number[] {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
+  const low = least(values);
+  const high = greatest(values);
   const factors = high / low > 2000 ? [1] : [1, 2, 5];
   const powers = Array.from({ length: 31 }, (_, i) => i - 15);
   return powers

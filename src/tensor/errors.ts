@@ -13,6 +13,9 @@ export type ErrorCode =
   | 'run'
   | 'internal';
 
+/** Of a line of a message, in characters. */
+const longestHalf = 2000;
+
 /** An error whose message names the thing, what was wanted, what was found and what to do. Shown without a stack trace. */
 export class RectiflowError extends Error {
   readonly code: ErrorCode;
@@ -23,7 +26,7 @@ export class RectiflowError extends Error {
    */
   constructor(code: ErrorCode, message: string | readonly string[], options?: ErrorOptions) {
     const lines = typeof message === 'string' ? [message] : message;
-    super(lines.map(printable).join('\n'), options);
+    super(lines.map((line) => printable(shorten(line))).join('\n'), options);
     this.name = 'RectiflowError';
     this.code = code;
   }
@@ -110,6 +113,13 @@ export function systemProblem(error: unknown): string {
 /** A fault of this library, never of its user. */
 export function internalError(message: string): RectiflowError {
   return new RectiflowError('internal', `${message}. This is a bug in rectiflow: please report it.`);
+}
+
+/** Names and values from outside may be of any length: of a line beyond measure the middle is left out. */
+function shorten(line: string): string {
+  if (line.length <= 2 * longestHalf) return line;
+  const left = line.length - 2 * longestHalf;
+  return `${line.slice(0, longestHalf)} ... (${left} characters) ... ${line.slice(-longestHalf)}`;
 }
 
 function sentence(text: string): string {

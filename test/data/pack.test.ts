@@ -209,6 +209,7 @@ describe('what is refused, with nothing left behind', () => {
     ],
     ['vectors as PNG', images(1, { shape: [12] }), { form: 'shards' }, /samples \[12\] are no images/],
     ['latents as PNG', images(1, { record: { scale: 1 } }), { form: 'shards' }, /are no images/],
+    ['two of a name', images(1, { classNames: ['a', 'a'] }), { form: 'shards' }, /"a" comes twice.*array/],
     [
       'a label out of range',
       images(9, { classes: 4 }),

@@ -7,6 +7,12 @@ it('ticks are round numbers within the range, fewer of them over a wide one', ()
   expect(ticks([0.02, 0.3])).toEqual([0.02, 0.05, 0.1, 0.2]);
 });
 
+it('draws as many points as there are', () => {
+  const points = Array.from({ length: 200_000 }, (_, i) => [i + 1, 1 + (i % 7)] as const);
+  const svg = svgPlot({ title: '', subtitle: '', x: '', y: '', series: [{ label: '', points }] });
+  expect(svg.endsWith('</svg>\n')).toBe(true);
+});
+
 it('equal factors are equally far apart, and larger numbers further right and up', () => {
   const points = [
     [1, 10],

@@ -66,6 +66,12 @@ describe('errors', () => {
     );
   });
 
+  it('leave out the middle of what is too long to be read', () => {
+    const { message } = fileError('a.txt', `holds ${'x'.repeat(1e8)}`, 'Shorten it');
+    expect(message.length).toBeLessThan(5000);
+    expect(message).toMatch(/^a\.txt: holds x+ \.\.\. \(\d+ characters\) \.\.\. x+\. Shorten it\.$/);
+  });
+
   it('keep the lines of a message that has several', () => {
     const { message } = new RectiflowError('config', ['a.yaml:', '  b\nc: no such setting', '  d']);
     expect(message.split('\n')).toEqual(['a.yaml:', String.raw`  b\nc: no such setting`, '  d']);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DurableFile } from '../../checkpoint/durable.ts';
 import { dataError, formatShape } from '../../tensor/errors.ts';
 import type { BadSamples } from '../bad-samples.ts';
-import { writeClassNames } from '../class-names.ts';
+import { checkNames, writeClassNames } from '../class-names.ts';
 import { loadSharp } from '../images/sharp.ts';
 import { type ReadKey, type Source, nameOfSample } from '../source.ts';
 import { tarEnd, tarMember } from '../tar/write.ts';
@@ -35,6 +35,12 @@ export async function writeShards(
     const problem = `samples ${formatShape(source.shape)} are no images of one or three channels`;
     throw dataError(source.name, problem, 'Pack them into an array');
   }
+  // Now, and not when all is packed.
+  checkNames(
+    source.classNames ?? [],
+    source.name,
+    'Give each class a name of its own, or pack the samples into an array',
+  );
   const files: PackedFile[] = [];
   let shard: DurableFile | undefined;
   let count = 0;

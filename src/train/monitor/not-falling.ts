@@ -1,3 +1,4 @@
+import { greatest } from '../../tensor/extremes.ts';
 import type { Detector, Facts, Reading } from './detector.ts';
 import { brief, mean, median } from './statistics.ts';
 
@@ -33,7 +34,7 @@ export const notFalling: Detector = (readings, facts) => {
 function reason(readings: readonly Reading[], { values }: Facts): string {
   const last = readings.at(-1)!;
   const movement = last.step * mean(readings.map(({ learningRate }) => learningRate));
-  const peak = Math.max(...readings.map(({ learningRate }) => learningRate));
+  const peak = greatest(readings.map(({ learningRate }) => learningRate));
   const { updateRatio } = last;
   if (last.gradNorm === 0) return 'The gradient is zero: see what is said of that.';
   if (movement < leastMovement) {
