@@ -17,6 +17,15 @@ import { writeBytes, writeBounded, writeLatents } from './array/values.ts';
 /** Samples of a file that are read for its fingerprint, at most: each is another place on the disk. */
 const mostRead = 256;
 
+/** How numpy makes shades of whole numbers, none of which it loses: astype alone takes them modulo 256. */
+const TO_BYTES: Readonly<Record<string, string>> = {
+  BOOL: '(255 * images).astype("uint8")',
+  U16: '(images / 257).round().astype("uint8"), where white is 65535',
+  I8: '(images.astype("int16") + 128).astype("uint8"), where black is -128',
+};
+const SCALE =
+  '(255 * ((images.astype("float64") - black) / (white - black))).round().astype("uint8"), with the numbers that stand for black and white';
+
 /**
  * Opens an array of samples [N, C, H, W], or [N, H, W] with one channel: a .npy file, a tensor of a .safetensors file, or a
  * folder made by `rectiflow data pack`. Images are uint8, 0 to 255, or floats in [-1, 1]; latents any finite numbers, of which
@@ -95,11 +104,8 @@ function sampleShape({ name, dtype, shape }: TensorFile, latents: boolean): Shap
     throw fileError(name, problem, 'Transpose it: images.transpose(0, 3, 1, 2)');
   }
   if (!latents && dtype !== 'U8' && !dtype.includes('F')) {
-    throw fileError(
-      name,
-      `has values of ${dtype}; images are uint8, or floats in [-1, 1]`,
-      'Convert it: images.astype("uint8")',
-    );
+    const problem = `has values of ${dtype}; images are uint8, or floats in [-1, 1]`;
+    throw fileError(name, problem, `Convert it: ${TO_BYTES[dtype] ?? SCALE}`);
   }
   return shape.length === 3 ? [1, ...shape.slice(1)] : shape.slice(1);
 }

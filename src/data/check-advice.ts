@@ -12,6 +12,8 @@ const UNBALANCED = 10;
 const NOTABLE = 0.1;
 /** Of values that should have the mean 0. */
 const MOST_MEAN = 0.5;
+/** Pictures without a lighter value hold booleans or numbers of classes, rather than shades. */
+const MOST_BLACK = 16 / 127.5 - 1;
 
 export interface FindingOptions {
   /** Of the training; fail by default. */
@@ -85,13 +87,19 @@ function aspectFindings({ aspects, count }: Report): Finding[] {
 
 function valueFindings({ values, shape, latents }: Report): Finding[] {
   if (values === undefined) return [];
-  const { most, least, mean, deviation, arePictures } = values;
+  const { most, least, mean, deviation, arePictures, areBytes } = values;
   const finite =
     'Some values are NaN or infinite: find the samples that hold them, and remove or correct them.';
   // A single NaN or infinity makes the mean so.
   if (!Number.isFinite(mean)) return [finding(finite, 'values', 'fail')];
   if (most === least || (arePictures && deviation < 1e-3))
     return [finding('All values are nearly the same: there is nothing to learn.', 'values', 'fail')];
+  if (arePictures && areBytes && most < MOST_BLACK) {
+    const lightest = Math.round((most + 1) * 127.5);
+    const shades = `Of the shades from 0 to 255 the images have none above ${lightest}: to a model they are all black`;
+    const scale = `Where ${lightest} stands for white, scale them: (images * (255 / ${lightest})).round().astype("uint8").`;
+    return [finding(`${shades}. ${scale}`, 'values', 'fail')];
+  }
   const { shift = 0, scale = 1 } = latents ?? {};
   const [better, by] = [shift + mean / scale, scale / deviation].map((value) => value.toPrecision(3));
   const isScalable = shape.length !== 1;

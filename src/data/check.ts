@@ -9,6 +9,8 @@ import { isInspectable } from './inspect.ts';
 import { DuplicateCensus } from './duplicate-census.ts';
 import { checkAnnotation } from './sample-reader.ts';
 import { type Source, isPicture } from './source.ts';
+import { listSome } from './list-some.ts';
+import { counted } from '../tensor/counted.ts';
 import { describeTold } from './told.ts';
 
 export interface CheckOptions extends FindingOptions {
@@ -65,6 +67,7 @@ class Census {
   readonly #duplicates = new DuplicateCensus();
   #unreadable = 0;
   #enlarged = 0;
+  readonly #moving = { count: 0, examples: [] as string[] };
   #values = { count: 0, least: Infinity, most: -Infinity, areBytes: true };
   /** Sum and sum of squares of each sample, added up in their order, not in that in which reads end. */
   readonly #sums: number[] = [];
@@ -115,7 +118,7 @@ class Census {
       shape,
       told: describeTold(this.#source),
       unused: this.#source.unused ?? [],
-      remarks: this.#source.remarks ?? [],
+      remarks: [...(this.#source.remarks ?? []), ...this.#furtherFrames()],
       ...(this.#classes.length > 0 && {
         classes: this.#classes.map((samples, label) => ({
           name: classNames?.[label] ?? String(label),
@@ -148,6 +151,15 @@ class Census {
     };
   }
 
+  #furtherFrames(): string[] {
+    const { count, examples } = this.#moving;
+    if (count === 0) return [];
+    return [
+      `${counted(count, 'image')} with several frames or pages: ${listSome(examples, count)}. ` +
+        'The first of each is read. Split them into files to have all.',
+    ];
+  }
+
   #describe(index: number): string {
     return this.#source.describe?.(index) ?? `sample ${index}`;
   }
@@ -161,7 +173,8 @@ class Census {
       this.#duplicates.add(index, digest(new Uint8Array(values.buffer)));
       return;
     }
-    const { digest: stored, height, width, format } = await this.#source.inspect(index);
+    const { digest: stored, height, width, format, hasMore } = await this.#source.inspect(index);
+    if (hasMore && this.#moving.count++ < NAMED) this.#moving.examples.push(this.#describe(index));
     this.#duplicates.add(index, digest(stored));
     increment(this.#sizes, 2 ** Math.floor(Math.log2(Math.min(height, width))));
     increment(this.#formats, format);

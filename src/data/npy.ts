@@ -88,10 +88,8 @@ function parseDescription(text: string, path: string): Pick<NpyHeader, 'dtype' |
     throw fileError(path, 'holds Python objects, not numbers', 'Convert them: numpy.stack(list(array))');
   const dtype = DTYPES[type] ?? DTYPES[type.replace(/^[<=]/, '|')];
   if (dtype === undefined) {
-    const advice = type.startsWith('>')
-      ? `Convert it: array.astype("<${type.slice(1)}")`
-      : 'Convert it: array.astype("float32")';
-    throw fileError(path, `has values of type ${type}; known are ${Object.keys(DTYPES).join(', ')}`, advice);
+    const problem = `has values of type ${type}; known are ${Object.keys(DTYPES).join(', ')}`;
+    throw fileError(path, problem, `Convert it: ${conversionOf(type)}`);
   }
   // In one dimension both orders are the same.
   const shape = dimensions[1]!
@@ -107,4 +105,13 @@ function parseDescription(text: string, path: string): Pick<NpyHeader, 'dtype' |
     );
   }
   return { dtype, shape };
+}
+
+/** How numpy makes a known type of another, without losing any of it unsaid. */
+function conversionOf(type: string): string {
+  const little = `<${type.slice(1)}`;
+  if (type.startsWith('>') && little in DTYPES) return `array.astype("${little}")`;
+  if (type[1] === 'c')
+    return 'array.real.astype("float32"), or numpy.abs(array) where the phase is of no use';
+  return type[1] === 'f' ? 'array.astype("float32")' : 'write its values as numbers of such a type';
 }

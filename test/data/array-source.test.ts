@@ -140,7 +140,25 @@ describe('what is refused', () => {
       'integers',
       npy('<i8', [1, 1, 1, 1], new BigInt64Array(1)),
       {},
-      /has values of I64; images are uint8, or floats/,
+      /has values of I64; images are uint8, or floats.*\(images\.astype\("float64"\) - black\)/,
+    ],
+    [
+      '16 bits',
+      npy('<u2', [1, 1, 1, 1], new Uint16Array(1)),
+      {},
+      /has values of U16; .*Convert it: \(images \/ 257\)\.round\(\)\.astype\("uint8"\)/,
+    ],
+    [
+      'booleans',
+      npy('|b1', [1, 1, 1, 1], new Uint8Array(1)),
+      {},
+      /has values of BOOL; .*Convert it: \(255 \* images\)\.astype\("uint8"\)/,
+    ],
+    [
+      'signed bytes',
+      npy('|i1', [1, 1, 1, 1], new Int8Array(1)),
+      {},
+      /has values of I8; .*Convert it: \(images\.astype\("int16"\) \+ 128\)/,
     ],
     ['labels of another number', floats(0, 0), { labels: 'three.npy' }, /there are 2 images and 3 labels/],
     [

@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { arraySource } from '../../src/data/arrays.ts';
 import { checkSamples } from '../../src/data/check.ts';
@@ -50,6 +51,39 @@ describe('checkSamples', () => {
     expect(report.advice).toEqual([
       '2 of 4 images are more than twice as long as wide: a crop loses most of them. Cut them up, or remove them.',
     ]);
+  });
+
+  test('says where the first of several frames is read', async () => {
+    const pixels = await painted(16, 8, (row, column) => row * 16 + column)
+      .raw()
+      .toBuffer();
+    const raw = { width: 8, height: 16, channels: 3, pageHeight: 8 } as const;
+    const moving = await sharp(pixels, { raw })
+      .gif({ delay: [100, 100] })
+      .toBuffer();
+    const { remarks, advice } = await checkSamples(imagesOf([noisy(8, 8), moving]));
+    const said =
+      '1 image with several frames or pages: 1.png. The first of each is read. Split them into files to have all.';
+    expect(remarks).toEqual([said]);
+    expect(advice).toEqual([said]);
+  });
+
+  test('notices booleans, or numbers of classes, in the place of shades', async () => {
+    const mask = painted(8, 8, (row, column) => (row + column) & 1)
+      .png()
+      .toBuffer();
+    const { findings } = await checkSamples(imagesOf([mask]));
+    expect(findings).toContainEqual({
+      about: 'values',
+      status: 'fail',
+      text:
+        'Of the shades from 0 to 255 the images have none above 1: to a model they are all black. ' +
+        'Where 1 stands for white, scale them: (images * (255 / 1)).round().astype("uint8").',
+    });
+    const dark = painted(8, 8, (row, column) => 4 * row + column)
+      .png()
+      .toBuffer();
+    expect((await checkSamples(imagesOf([dark]))).findings).toEqual([]);
   });
 
   test('names what cannot be read, and copies', async () => {

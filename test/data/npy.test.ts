@@ -57,6 +57,11 @@ describe('what is refused', () => {
       encodeNpy(dict("'<U3'"), Uint8Array.of(1, 2)),
       /values of type <U3; known are .*Convert it/,
     ],
+    [
+      'complex values',
+      encodeNpy(dict("'<c8'"), new Uint8Array(16)),
+      /<c8; known are .*Convert it: array\.real/,
+    ],
     ['byte order', encodeNpy(dict("'>f4'"), new Uint8Array(8)), /values of type >f4.*array\.astype\("<f4"\)/],
     [
       'Fortran',

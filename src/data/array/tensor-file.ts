@@ -82,7 +82,7 @@ export async function readLabelTensor(file: TensorFile, pool: FilePool): Promise
     throw fileError(
       name,
       `has values of ${dtype}, labels are whole numbers`,
-      'Convert it: labels.astype("int32")',
+      'Convert it, if none has a fraction: labels.astype("int32")',
     );
   if (shape.length !== 1)
     throw fileError(name, `has shape ${formatShape(shape)}, labels are [N]`, 'Give one label per sample');

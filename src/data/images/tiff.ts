@@ -43,6 +43,8 @@ const CIELAB = 8;
 const UNSPECIFIED = 0;
 const TO_BYTES = 'Convert it to 8 bits a channel, black 0 and white 255';
 
+const SCALE = '(255 * ((image - black) / (white - black))).round().astype("uint8") of numpy, say';
+
 /** What the first directory says of the samples. */
 interface Samples {
   readonly bits: readonly number[];
@@ -94,8 +96,7 @@ function checkSamples(found: Samples, origin: string): void {
   const kind = FORMATS[format];
   if (kind !== undefined && !(format === 2 && photometric === CIELAB)) {
     const problem = `has samples that are ${kind} of ${depth} bits, of which no rule says what is black and what is white`;
-    const example = 'where they go from 0 to 1, say, (255 * image).round().astype("uint8")';
-    throw fileError(origin, problem, `${TO_BYTES}: ${example}`);
+    throw fileError(origin, problem, `${TO_BYTES}: ${SCALE}`);
   }
   const colour = photometric === CIELAB && depth !== 16 ? `CIELab of ${depth} bits` : COLOURS[photometric];
   if (colour !== undefined) throw fileError(origin, `has ${colour} for colours`, 'Convert it to RGB or grey');
@@ -104,7 +105,7 @@ function checkSamples(found: Samples, origin: string): void {
   const isPacked = samples === 1 && photometric <= PALETTE && depth <= 8 && 8 % depth === 0;
   const isWhole = depth === 8 || (depth === 16 && photometric !== PALETTE);
   if (!isPacked && !isWhole)
-    throw fileError(origin, `has ${depth} bits in each of ${samples} channels`, TO_BYTES);
+    throw fileError(origin, `has ${depth} bits in each of ${samples} channels`, `${TO_BYTES}: ${SCALE}`);
   if (extraSamples.length > 1)
     throw fileError(origin, `has ${extraSamples.length} channels beside its colours`, 'Keep one at most');
   if (found.isPlanar && found.isTiled && samples > 1)
