@@ -8,8 +8,8 @@ import type { Unused } from './told.ts';
 export const CAPTION_COLUMNS: readonly string[] = ['caption', 'text', 'prompt', 'captions'];
 export const LABEL_COLUMNS: readonly string[] = ['label', 'class'];
 
-const LIKE_CAPTIONS = /caption|text|prompt|descri|title|alt|sentence|tags/i;
-const LIKE_LABELS = /label|class|categor|target|species|genre/i;
+export const LIKE_CAPTIONS = /caption|text|prompt|descri|title|alt|sentence|tags/i;
+export const LIKE_LABELS = /label|class|categor|target|species|genre/i;
 
 /** What names of columns hold what: set, or the usual ones. */
 export interface AnnotationColumns {
@@ -42,6 +42,15 @@ function plainName(name: string): string {
   return name.trim().toLowerCase();
 }
 
+/** The first of the wanted columns that has a value in a row, as `findColumn` looks for it. */
+export function findValue(
+  row: Readonly<Record<string, unknown>>,
+  wanted: readonly string[],
+): string | undefined {
+  const isGiven = (name: string): boolean => row[name] !== undefined && row[name] !== null;
+  return wanted.find(isGiven) ?? findColumn(Object.keys(row).filter(isGiven), wanted);
+}
+
 /**
  * A caption, or several of one image, without the spaces around them; undefined where there are none.
  * @param fail makes the error of what is neither
@@ -57,12 +66,14 @@ export function toCaptions(value: unknown, fail: () => RectiflowError): Captions
 /**
  * The columns that are not used. Those that look like captions or labels come with advice where the model is told less than
  * it could be.
+ * @param what one of them is called
  */
 export function unusedColumns(
   names: readonly string[],
   used: readonly string[],
   told: { readonly captions: boolean; readonly labels: boolean },
   condition: Condition,
+  what = 'column',
 ): Unused[] {
   const rest = names.filter((name) => !used.includes(name));
   const likeCaptions = rest.filter((name) => LIKE_CAPTIONS.test(name));
@@ -73,19 +84,19 @@ export function unusedColumns(
   const wantsCaptions = mayCaption && !told.captions;
   const wantsLabels = mayLabel && !told.captions && !told.labels;
   return [
-    ...columns(likeCaptions, wantsCaptions ? 'captions, set data.captionColumn' : undefined),
-    ...columns(likeLabels, wantsLabels ? 'classes, set data.labelColumn' : undefined),
-    ...columns(others, undefined),
+    ...columns(what, likeCaptions, wantsCaptions ? 'captions, set data.captionColumn' : undefined),
+    ...columns(what, likeLabels, wantsLabels ? 'classes, set data.labelColumn' : undefined),
+    ...columns(what, others, undefined),
   ];
 }
 
-function columns(names: readonly string[], meant: string | undefined): Unused[] {
+function columns(what: string, names: readonly string[], meant: string | undefined): Unused[] {
   if (names.length === 0) return [];
   const quoted = names.map((name) => `"${name}"`);
   const advice = names.length === 1 ? `If it holds ${meant} to it.` : `If one holds ${meant} to its name.`;
   return [
     {
-      what: 'column',
+      what,
       count: names.length,
       examples: quoted.slice(0, 5),
       ...(meant !== undefined && { advice }),

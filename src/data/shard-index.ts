@@ -1,9 +1,12 @@
 import { parseJsonText } from '../checkpoint/json.ts';
 import { RectiflowError, fileError } from '../tensor/errors.ts';
-import { didYouMean } from '../tensor/suggest.ts';
-import { IMAGE_ENDINGS } from './images/formats.ts';
 import { decodeText } from '../tensor/text.ts';
+import { type AnnotationColumns, findValue } from './annotation-columns.ts';
+import { IMAGE_ENDINGS } from './images/formats.ts';
+import { unreadFormatOf } from './images/unread-formats.ts';
 import { listSome } from './list-some.ts';
+import { captionsOf, memberError, parseClass, toLabel } from './shard-annotations.ts';
+import type { ShardSurvey } from './shard-survey.ts';
 import { readTar } from './tar/read.ts';
 import type { TarMember } from './tar/read.ts';
 
@@ -33,6 +36,12 @@ export interface ShardOptions {
   readonly captions: boolean;
   /** The label of each class that has a name. */
   readonly classes: ReadonlyMap<string, number> | undefined;
+  /** The keys of json members that hold them. */
+  readonly columns: AnnotationColumns;
+  /** Endings of text members that hold captions, without a dot, the first that a sample has. */
+  readonly captionEndings: readonly string[];
+  /** Hears of all that is found. */
+  readonly survey: ShardSurvey;
 }
 
 interface Sample {
@@ -41,6 +50,8 @@ interface Sample {
   label?: number;
   caption?: TarMember;
   captionForm: number;
+  /** Of its ending among those of captions. */
+  captionRank?: number;
   fault?: RectiflowError;
   /** A member that is of no use without an image. */
   annotation?: string;
@@ -62,6 +73,7 @@ const MOST_IMAGE = 1 << 30;
 export async function indexShard(path: string, options: ShardOptions): Promise<ShardIndex> {
   const samples = new Map<string, Sample>();
   const endings = new Set<string>();
+  const unread = new Map<string, string>();
   await readTar(path, async (member) => {
     const base = member.name.slice(member.name.lastIndexOf('/') + 1);
     const dot = base.indexOf('.');
@@ -70,20 +82,25 @@ export async function indexShard(path: string, options: ShardOptions): Promise<S
     const key = member.name.slice(0, member.name.length - base.length + dot);
     const sample = samples.get(key) ?? { key, captionForm: CAPTION.none };
     if (await addMember(sample, member, ending, path, options)) samples.set(key, sample);
-    else endings.add(ending);
+    else {
+      endings.add(ending);
+      if (unreadFormatOf(ending)) unread.set(key, member.name);
+      options.survey.passOver(ending, `${path}: ${member.name}`);
+    }
   });
   const list = [...samples.values()];
   const bare = list.find(({ image }) => image === undefined);
   if (bare !== undefined) {
-    throw fileError(
-      path,
-      `${bare.annotation} has no image beside it`,
-      `Add ${bare.key}.png or .jpg, or leave it out`,
-    );
+    const other = unread.get(bare.key);
+    const beside =
+      other === undefined ? 'no image beside it' : `no image beside it that is read, only ${other}`;
+    throw fileError(path, `${bare.annotation} has ${beside}`, `Add ${bare.key}.png or .jpg, or leave it out`);
   }
   if (list.length === 0) {
     const found = endings.size === 0 ? 'no members' : `only members ending in ${listSome(endings)}`;
-    throw fileError(path, `holds no images: there are ${found}`, `Images end in ${[...IMAGES].join(', ')}`);
+    const format = Array.from(endings, unreadFormatOf).find((known) => known);
+    const advice = format?.advice ?? `Images end in ${[...IMAGES].join(', ')}`;
+    throw fileError(path, `holds no images: there are ${found}`, advice);
   }
   return tabulate(path, list);
 }
@@ -105,7 +122,7 @@ async function addMember(
     sample.image = member;
     return true;
   }
-  if (ending !== 'cls' && ending !== 'txt' && ending !== 'json') return false;
+  if (ending !== 'cls' && ending !== 'json' && !options.captionEndings.includes(ending)) return false;
   sample.annotation ??= member.name;
   try {
     await addAnnotation(sample, member, ending, path, options);
@@ -125,66 +142,38 @@ async function addAnnotation(
   path: string,
   options: ShardOptions,
 ): Promise<void> {
+  const { survey, columns } = options;
   const fail = memberError(path, member.name);
   if (member.size > MOST_TEXT) throw fail(`has ${member.size} bytes, more than ${MOST_TEXT}`, 'Shorten it');
-  if (ending === 'cls' && options.labels)
-    sample.label = parseClass(decodeText(await member.content(), `${path}: ${member.name}`), fail);
-  // A txt counts before a json, whichever comes first.
-  if (ending === 'txt' && options.captions) [sample.caption, sample.captionForm] = [member, CAPTION.text];
-  if (ending === 'json' && (options.labels || options.captions)) {
-    const name = `${path}: ${member.name}`;
+  const name = `${path}: ${member.name}`;
+  const rank = options.captionEndings.indexOf(ending);
+  if (ending === 'cls' && options.labels) {
+    sample.label = parseClass(decodeText(await member.content(), name), fail);
+    survey.addLabel('cls members');
+  } else if (rank >= 0 && options.captions) {
+    // A text counts before a json, whichever comes first.
+    if (sample.captionForm === CAPTION.text && sample.captionRank! <= rank) {
+      survey.passOver(ending, name);
+      return;
+    }
+    sample.captionRank = rank;
+    [sample.caption, sample.captionForm] = [member, CAPTION.text];
+    survey.addCaptions(`${ending} members`, '');
+  } else if (ending === 'json' && (options.labels || options.captions)) {
     const record = parseJsonText(decodeText(await member.content(), name), name, 'Write an object');
-    const label = options.labels ? labelOf(record, options.classes, fail) : undefined;
-    if (label !== undefined) sample.label ??= label;
-    if (options.captions && captionOf(record, fail) !== undefined && sample.caption === undefined) {
+    survey.addKeys(record);
+    const labelKey = options.labels ? findValue(record, columns.labels) : undefined;
+    if (labelKey !== undefined) {
+      sample.label ??= toLabel(record[labelKey], options.classes, fail);
+      survey.addLabel('json members', labelKey);
+    }
+    const captionKey = options.captions ? findValue(record, columns.captions) : undefined;
+    const captions = captionKey === undefined ? undefined : captionsOf(record[captionKey], fail);
+    if (captions !== undefined && sample.caption === undefined) {
       [sample.caption, sample.captionForm] = [member, CAPTION.json];
+      survey.addCaptions('json members', captions, captionKey);
     }
   }
-}
-
-type Fail = (problem: string, advice: string) => RectiflowError;
-
-export function memberError(shard: string, member: string): Fail {
-  return (problem, advice) => fileError(`${shard}: ${member}`, problem, advice);
-}
-
-function parseClass(content: string, fail: Fail): number {
-  const text = content.trim();
-  const label = Number(text);
-  if (/^\d+$/.test(text) && label < 2 ** 31) return label;
-  const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
-  throw fail(`is no class: ${found}`, 'Write the number of the class, from 0');
-}
-
-function labelOf(
-  record: Record<string, unknown>,
-  classes: ReadonlyMap<string, number> | undefined,
-  fail: Fail,
-): number | undefined {
-  const label = record['label'] ?? record['class'];
-  if (label === undefined || label === null) return undefined;
-  if (typeof label === 'string') {
-    const known = classes?.get(label);
-    if (known !== undefined) return known;
-    const where = 'classes.json beside the shards';
-    throw classes === undefined
-      ? fail(`has the class "${label}", and there is no ${where}`, 'List the names of the classes there')
-      : fail(
-          `has the class "${label}", which is not in ${where}`,
-          `Add it there.${didYouMean(label, [...classes.keys()])}`,
-        );
-  }
-  if (Number.isInteger(label) && (label as number) >= 0 && (label as number) < 2 ** 31)
-    return label as number;
-  throw fail(`has the class ${JSON.stringify(label)}`, 'Classes are whole numbers from 0, or names');
-}
-
-/** The caption in a json member, if there is one. */
-export function captionOf(record: Record<string, unknown>, fail: Fail): string | undefined {
-  const caption = record['caption'] ?? record['text'];
-  if (caption === undefined || caption === null) return undefined;
-  if (typeof caption === 'string') return caption;
-  throw fail(`has the caption ${JSON.stringify(caption)}`, 'Captions are strings');
 }
 
 function tabulate(path: string, samples: readonly Sample[]): ShardIndex {

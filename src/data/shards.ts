@@ -2,16 +2,23 @@ import { dirname } from 'node:path';
 import { parseJsonText } from '../checkpoint/json.ts';
 import { dataError } from '../tensor/errors.ts';
 import { decodeText } from '../tensor/text.ts';
+import { annotationColumns, findValue } from './annotation-columns.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
 import { readClassNames } from './class-names.ts';
 import { FilePool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
+import { captionExtensions } from './caption-extensions.ts';
 import { imageSource } from './images/image-source.ts';
 import { Parts } from './parts.ts';
 import type { ShardsData } from './settings.ts';
-import { CAPTION, captionOf, indexShard, memberError } from './shard-index.ts';
+import { captionsOf, memberError } from './shard-annotations.ts';
+import { CAPTION, indexShard } from './shard-index.ts';
 import type { ShardIndex } from './shard-index.ts';
-import type { Source } from './source.ts';
+import { ShardSurvey } from './shard-survey.ts';
+import type { Captions, Source } from './source.ts';
+
+/** Where captions are looked for. */
+const LOOKED_FOR = 'txt and caption members, and json members with a key text or caption';
 
 /**
  * Opens tar shards in the form of WebDataset (https://github.com/webdataset/webdataset): members whose names are the same up
@@ -29,10 +36,14 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
   const { path, condition } = data;
   const paths = await expandPaths(path, 'shards');
   const classNames = await readClassNames(dirname(paths[0]!));
+  const survey = new ShardSurvey();
   const options = {
     labels: condition === 'auto' || condition === 'class',
     captions: condition === 'auto' || condition === 'caption',
     classes: classNames && new Map(classNames.map((name, label) => [name, label])),
+    columns: annotationColumns(data),
+    captionEndings: captionExtensions(data).map((ending) => ending.slice(1)),
+    survey,
   };
   const shards: ShardIndex[] = [];
   // One after the other: the disk is what this waits for.
@@ -53,6 +64,8 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
     settings: data,
     condition,
     onBadSample,
+    told: { ...survey.told, lookedFor: LOOKED_FOR },
+    unused: survey.unused(condition),
     ...(classNames === undefined ? {} : { classNames }),
     items: {
       count: parts.count,
@@ -68,12 +81,13 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
         const [shard, i] = sample(index);
         const bytes = await pool.read(shard.path, shard.captionOffsets[i]!, shard.captionSizes[i]!);
         const name = describe(index);
-        if (shard.captionForms[i] === CAPTION.text) return decodeText(bytes, name).trim();
-        return captionOf(
-          parseJsonText(decodeText(bytes, name), name, 'Write an object'),
-          memberError(shard.path, shard.keys[i]!),
-        )!;
+        const text = decodeText(bytes, name);
+        if (shard.captionForms[i] === CAPTION.text) return data.captionPerLine ? linesOf(text) : text.trim();
+        const record = parseJsonText(text, name, 'Write an object');
+        const fail = memberError(shard.path, shard.keys[i]!);
+        return captionsOf(record[findValue(record, options.columns.captions)!], fail)!;
       },
+      severalCaptions: survey.hasSeveral || data.captionPerLine === true,
       hasCaption(index) {
         const [shard, i] = sample(index);
         return shard.captionForms[i] !== CAPTION.none;
@@ -94,6 +108,14 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
       close: () => pool.close(),
     },
   });
+}
+
+function linesOf(text: string): Captions {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return lines.length === 0 ? '' : lines;
 }
 
 function refuseDoubles(shards: readonly ShardIndex[]): void {

@@ -1,12 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ShardsData } from '../../src/data/settings.ts';
-import { openShards } from '../../src/data/shards.ts';
 import type { Source } from '../../src/data/source.ts';
-import { encodeTar } from '../../src/data/tar/write.ts';
+import { openShardsIn, pixel, readAll, writeShard } from './shard-set.ts';
 
 let root: string;
 let folder: string;
@@ -18,45 +16,9 @@ beforeEach(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-/** One pixel of this brightness. */
-async function pixel(brightness: number, format: 'png' | 'webp' = 'png'): Promise<Buffer> {
-  const raw = { width: 1, height: 1, channels: 1 } as const;
-  const image = sharp(Buffer.of(brightness), { raw }).toColourspace('b-w');
-  return (format === 'png' ? image.png() : image.webp({ lossless: true })).toBuffer();
-}
-
-async function shard(name: string, members: Record<string, string | Buffer>): Promise<void> {
-  const entries = Object.entries(members).map(([member, content]) => ({
-    name: member,
-    content: Buffer.from(content),
-  }));
-  await writeFile(join(folder, name), encodeTar(entries));
-}
-
-async function open(change: Partial<ShardsData> = {}): Promise<Source> {
-  return openShards({
-    source: 'shards',
-    path: join(folder, '*.tar'),
-    condition: 'auto',
-    channels: 1,
-    background: '#ffffff',
-    transforms: [{ kind: 'center-crop', size: 1 }],
-    maxPixels: 1e6,
-    ...change,
-  });
-}
-
-/** Brightness and annotation of each sample. */
-async function readAll(source: Source): Promise<unknown[]> {
-  const out = new Float32Array(1);
-  const samples: unknown[] = [];
-  for (let index = 0; index < source.count; index++) {
-    const annotation = await source.read(index, out, 0, { seed: 0, epoch: 0 });
-    samples.push([Math.round((out[0]! + 1) * 127.5), annotation]);
-  }
-  await source.close?.();
-  return samples;
-}
+const shard = (name: string, members: Record<string, string | Buffer>): Promise<void> =>
+  writeShard(folder, name, members);
+const open = (change: Partial<ShardsData> = {}): Promise<Source> => openShardsIn(folder, change);
 
 test('classes: images of two shards in order, other members and hidden ones passed over', async () => {
   await shard('b.tar', { 'x/2.cls': ' 4\n', 'x/2.webp': await pixel(30, 'webp'), 'x/2.seg.png': 'other' });

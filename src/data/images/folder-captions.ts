@@ -4,14 +4,13 @@ import { readText } from '../../checkpoint/read-file.ts';
 import { counted } from '../../tensor/counted.ts';
 import { dataError, fileError } from '../../tensor/errors.ts';
 import { toCaptions } from '../annotation-columns.ts';
+import { captionExtensions } from '../caption-extensions.ts';
 import { listSome } from '../list-some.ts';
 import type { FolderData } from '../settings.ts';
 import type { Captions } from '../source.ts';
 import type { FolderFiles } from './folder-files.ts';
 import type { ImageItems } from './image-source.ts';
 import { unreadFormatOf } from './unread-formats.ts';
-
-export const CAPTION_EXTENSIONS: readonly string[] = ['.txt', '.caption'];
 
 export interface FolderCaptions {
   /** Where they are from. */
@@ -21,13 +20,6 @@ export interface FolderCaptions {
   readonly files?: ReadonlySet<string>;
   /** What is odd about them, as sentences. */
   readonly remarks?: readonly string[];
-}
-
-/** As in `.txt`, in lower case. */
-export function captionExtensions({
-  captionExtensions: set,
-}: Pick<FolderData, 'captionExtensions'>): string[] {
-  return (set ?? CAPTION_EXTENSIONS).map((ending) => `.${ending.replace(/^\./, '').toLowerCase()}`);
 }
 
 /**

@@ -2,7 +2,13 @@ import { join, posix } from 'node:path';
 import { readText } from '../../checkpoint/read-file.ts';
 import { type RectiflowError, dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
-import { type AnnotationColumns, annotationColumns, findColumn, toCaptions } from '../annotation-columns.ts';
+import {
+  type AnnotationColumns,
+  annotationColumns,
+  findColumn,
+  findValue,
+  toCaptions,
+} from '../annotation-columns.ts';
 import { parseCsv } from '../csv.ts';
 import type { AnnotationFiles } from '../settings.ts';
 import type { Captions } from '../source.ts';
@@ -118,8 +124,7 @@ class MetadataReader {
 
   /** The first of the wanted columns that has a value in this row. */
   #column(values: Row['values'], wanted: readonly string[], use: keyof Metadata['used']): string | undefined {
-    const isGiven = (name: string): boolean => values[name] !== undefined && values[name] !== null;
-    const column = wanted.find(isGiven) ?? findColumn(Object.keys(values).filter(isGiven), wanted);
+    const column = findValue(values, wanted);
     if (column !== undefined) this.#used[use].add(column);
     return column;
   }
