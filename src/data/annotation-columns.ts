@@ -8,8 +8,8 @@ import type { Unused } from './told.ts';
 export const CAPTION_COLUMNS: readonly string[] = ['caption', 'text', 'prompt', 'captions'];
 export const LABEL_COLUMNS: readonly string[] = ['label', 'class'];
 
-export const LIKE_CAPTIONS = /caption|text|prompt|descri|title|alt|sentence|tags/i;
-export const LIKE_LABELS = /label|class|categor|target|species|genre/i;
+export const LIKE_CAPTIONS: RegExp = /caption|text|prompt|descri|title|alt|sentence|tags/i;
+export const LIKE_LABELS: RegExp = /label|class|categor|target|species|genre/i;
 
 /** What names of columns hold what: set, or the usual ones. */
 export interface AnnotationColumns {
