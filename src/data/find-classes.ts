@@ -147,7 +147,8 @@ class Finder {
   }
 
   #unknown(given: number | string): RectiflowError {
-    const named = this.#names.length > 0 ? ` or names of them: ${listSome(this.#names)}` : '';
+    const names = this.#names.map((name) => (name.includes(',') ? `"${name}"` : name));
+    const named = names.length > 0 ? ` or names of them: ${listSome(names)}` : '';
     const isShort = typeof given === 'string' && given.length <= longestMisspelt;
     const hint = isShort ? didYouMean(given, this.#names) : '';
     const wanted = `classes of the model, from 0 to ${this.#count - 1}${named}`;

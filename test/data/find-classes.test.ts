@@ -113,6 +113,12 @@ describe('labels that no class has', () => {
     },
   );
 
+  it('are refused with names in quotes that hold commas', () => {
+    expect(() => find('shark', fish)).toThrow(
+      /names of them: "tench, Tinca tinca", .*, cat, Tinca tinca, got/,
+    );
+  });
+
   it('are refused with the nearest name, and with some of many', () => {
     const names = Array.from({ length: 1000 }, (_, i) => `kind ${i}`).concat('goldfinch');
     expect(() => find('goldfish', names)).toThrow(
@@ -126,5 +132,5 @@ it('finds among many classes at once', () => {
   const began = performance.now();
   expect(labels('class, 99999,class, 5', names)).toEqual([99_999, 5]);
   expect(find('CLASS, 7', names).labels).toEqual([7]);
-  expect(performance.now() - began).toBeLessThan(3000);
+  expect(performance.now() - began).toBeLessThan(10_000);
 });
