@@ -1,10 +1,12 @@
 // HDF5 files by h5wasm, with what it leaves out: errors are thrown with the name of the file and the object, and what it would
-// read wrongly without a word (filters it lacks, big-endian numbers) is refused.
-import { resolve } from 'node:path';
+// read wrongly without a word is refused (hdf5-checks.ts).
 import type { Dataset, File, Group } from 'h5wasm/node';
 import { openRegular } from '../../checkpoint/regular-file.ts';
+import { toFloat32 } from '../../checkpoint/to-float32.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
-import { LzfFile, isLzf } from './lzf.ts';
+import { ChunkFile, isUnpacked } from './chunk-file.ts';
+import { TYPE, checkDataset } from './hdf5-checks.ts';
+import { guard, openFile, outsideError } from './hdf5-library.ts';
 
 export type { Dataset, Group } from 'h5wasm/node';
 
@@ -18,59 +20,81 @@ export type Numbers =
   | Int8Array
   | Uint8Array;
 
-/** Deflate, shuffle, Fletcher's checksum, n-bit and scale-offset: those of the HDF5 library itself. */
-const KNOWN_FILTERS = new Set([1, 2, 3, 5, 6]);
-const TYPE = { integer: 0, float: 1, string: 3, compound: 6, enumeration: 8 } as const;
+/** Those that are read have one or two. */
+const ATTRIBUTE_VALUES = 1024;
+/** Rows of texts that one read takes at first, and at most. How long they are is known when they are read. */
+const TEXTS = { first: 16, most: 2 ** 16, bytes: 2 ** 26 } as const;
 
 /** An open file. Reads are by blocks of rows: the library's heap ends at 2 GiB, files do not. */
 export class Hdf5File {
   readonly path: string;
-  private readonly file: File;
-  private lzf: LzfFile | undefined;
+  private readonly opened: { readonly file: File; readonly close: () => void };
+  /** Bytes. */
+  private readonly size: number;
+  /** Where HDF5 begins. */
+  private readonly base: number;
+  private readonly checked = new WeakSet<Dataset>();
+  private chunks: ChunkFile | undefined;
 
-  private constructor(path: string, file: File) {
+  private constructor(path: string, opened: Hdf5File['opened'], { size, base }: Extent) {
     this.path = path;
-    this.file = file;
+    this.opened = opened;
+    this.size = size;
+    this.base = base;
   }
 
   /** @throws RectiflowError when there is no such file, or it is not HDF5 */
   static async open(path: string): Promise<Hdf5File> {
-    await checkSignature(path);
-    const { File: H5File } = await loadLibrary();
-    // Absolute: the library has a working folder of its own.
-    const file = guard(path, 'cannot be opened', () => new H5File(resolve(path), 'r'));
-    return new Hdf5File(path, file);
+    const extent = await findSignature(path);
+    return new Hdf5File(path, await openFile(path), extent);
   }
 
   close(): void {
-    this.file.close();
-    this.lzf?.close();
+    this.opened.close();
+    this.chunks?.close();
   }
 
-  /** The group or dataset at `path`, undefined where there is none. */
+  /**
+   * The group or dataset at `path`, undefined where there is none.
+   * @throws RectiflowError where it is damaged, or a link to another file
+   */
   find(path: string): Group | Dataset | undefined {
     return guard(this.path, `${path} cannot be opened`, () => {
-      let found: Group | Dataset | undefined = this.file;
+      let found: Group | Dataset | undefined = this.opened.file;
       for (const name of path.split('/')) {
         if (found === undefined || !isGroup(found) || !found.keys().includes(name)) return undefined;
-        const entity: unknown = found.get(name);
-        found = isObject(entity) ? entity : undefined;
+        found = this.entity(path, found.get(name));
       }
+      // Read here, where errors are heard: it is kept with the dataset.
+      if (found !== undefined && isDataset(found)) void found.metadata;
       return found;
     });
+  }
+
+  private entity(path: string, entity: unknown): Group | Dataset | undefined {
+    if (isObject(entity)) return entity;
+    const { type, target, filename } = (entity ?? {}) as Record<string, string>;
+    if (type === 'ExternalLink') throw outsideError(this.path, `${path} cannot be opened`, filename!);
+    if (type !== 'BrokenSoftLink') return undefined;
+    const problem = `${path} is a link to ${target}, which is not there`;
+    throw fileError(this.path, problem, 'Fetch or write the file again');
   }
 
   /** Names in a group, none where there is no such group. */
   names(path: string): string[] {
     const group = this.find(path);
-    return group !== undefined && isGroup(group) ? group.keys() : [];
+    if (group === undefined || !isGroup(group)) return [];
+    return guard(this.path, `${path} cannot be read`, () => group.keys());
   }
 
   /** The value of an attribute, undefined where there is none. */
   attribute(object: Group | Dataset, name: string): unknown {
     return guard(this.path, `attribute ${name} of ${object.path} cannot be read`, () => {
       const attribute = object.attrs[name];
-      return attribute === undefined ? undefined : (attribute.value ?? undefined);
+      if (attribute === undefined) return undefined;
+      const values = attribute.metadata.total_size;
+      if (values > ATTRIBUTE_VALUES) throw new Error(`it has ${values} values`);
+      return attribute.value ?? undefined;
     });
   }
 
@@ -87,9 +111,15 @@ export class Hdf5File {
 
   /** Rows [start, end) of a dataset of numbers (or booleans), row-major. */
   numbers(dataset: Dataset, start: number, end: number): Numbers {
-    const { type, enum_type } = dataset.metadata;
+    const { type, size, enum_type } = dataset.metadata;
     if (type !== TYPE.integer && type !== TYPE.float && enum_type === undefined) {
       throw fileError(this.path, `${dataset.path} must hold numbers`, 'Choose another layer or column');
+    }
+    if (type === TYPE.float && size === 2) {
+      // JavaScript has no array of them: their bits are read as whole numbers.
+      const metadata = { ...dataset.metadata, type: TYPE.integer, signed: false };
+      const bits = this.slice(Object.create(dataset, { metadata: { value: metadata } }), start, end);
+      return toFloat32({ dtype: 'F16', shape: [], data: bits as Uint16Array<ArrayBuffer> });
     }
     const values = this.slice(dataset, start, end);
     if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
@@ -100,8 +130,18 @@ export class Hdf5File {
 
   /** Rows [start, end) of a dataset of strings or numbers, as text. */
   strings(dataset: Dataset, start: number, end: number): string[] {
-    if (isText(dataset)) return this.slice(dataset, start, end) as string[];
-    return Array.from(this.numbers(dataset, start, end), String);
+    if (!isText(dataset)) return Array.from(this.numbers(dataset, start, end), String);
+    const texts: string[] = [];
+    const last = Math.min(end, rowCount(dataset));
+    let rows: number = TEXTS.first;
+    for (let from = start; from < last;) {
+      const block = this.slice(dataset, from, Math.min(last, from + rows)) as string[];
+      from += rows;
+      const length = block.reduce((sum, text) => sum + text.length, 0) / block.length;
+      rows = Math.max(1, Math.min(TEXTS.most, 2 * rows, Math.floor(TEXTS.bytes / (length + 1))));
+      for (const text of block) texts.push(text);
+    }
+    return texts;
   }
 
   /** Field `field` of rows [start, end) of a compound dataset. */
@@ -110,37 +150,36 @@ export class Hdf5File {
     return rows.map((row) => (typeof row[field] === 'string' ? row[field] : Number(row[field])));
   }
 
-  private sliceLzf(dataset: Dataset, start: number, end: number): unknown {
-    this.lzf ??= new LzfFile(this.path);
-    const bytes = this.lzf.rows(dataset, start, end);
+  /**
+   * Refuses a dataset that cannot be read, or whose sizes cannot be true: before memory is taken for it.
+   * @throws RectiflowError that says why
+   */
+  check(dataset: Dataset): void {
+    if (this.checked.has(dataset)) return;
+    guard(this.path, `${nameOf(dataset)} cannot be read`, () => checkDataset(this.path, dataset, this.size));
+    this.checked.add(dataset);
+  }
+
+  private unpack(dataset: Dataset, start: number, end: number): unknown {
+    this.chunks ??= new ChunkFile(this.path, this.base);
+    const bytes = this.chunks.rows(dataset, start, end);
     const { type, vlen } = dataset.metadata;
-    if (type === TYPE.string && vlen) return this.lzf.texts(bytes);
+    if (type === TYPE.string && vlen) return this.chunks.texts(bytes);
     if (type === TYPE.string || type === TYPE.compound)
-      throw new Error('only numbers and texts may be compressed with LZF');
+      throw new Error('only numbers and texts may be compressed so');
     return new (arrayOf(dataset.metadata))(bytes.buffer);
   }
 
   private slice(dataset: Dataset, start: number, wantedEnd: number): unknown {
+    this.check(dataset);
     const end = Math.min(wantedEnd, rowCount(dataset));
-    const path = dataset.path.slice(1);
-    const { littleEndian, size, type, shape } = dataset.metadata;
-    const lacking = dataset.filters.find(({ id }) => !KNOWN_FILTERS.has(id));
-    if (lacking !== undefined && !isLzf(dataset)) {
-      const problem = `${path} is compressed with ${lacking.name} (HDF5 filter ${lacking.id}), which cannot be read`;
-      throw fileError(this.path, problem, "Write the file again with compression='gzip' or with none");
-    }
-    if (!littleEndian && size > 1 && (type === TYPE.integer || type === TYPE.float)) {
-      throw fileError(
-        this.path,
-        `${path} holds big-endian numbers`,
-        'Write it again with little-endian ones',
-      );
-    }
+    const { type, shape } = dataset.metadata;
     if (start >= end) return type === TYPE.string || type === TYPE.compound ? [] : new Float64Array();
-    if (isLzf(dataset))
-      return guard(this.path, `${path} cannot be read`, () => this.sliceLzf(dataset, start, end));
-    const rest = (shape ?? []).slice(1).map((length) => [0, length] as [number, number]);
-    return guard(this.path, `${path} cannot be read`, () => dataset.slice([[start, end], ...rest]));
+    return guard(this.path, `${nameOf(dataset)} cannot be read`, () => {
+      if (isUnpacked(dataset)) return this.unpack(dataset, start, end);
+      const rest = (shape ?? []).slice(1).map((length) => [0, length] as [number, number]);
+      return dataset.slice([[start, end], ...rest]);
+    });
   }
 }
 
@@ -183,28 +222,12 @@ export function enumeration({ metadata: { enum_type } }: Dataset): Map<number, s
   return enum_type && new Map(Object.entries(enum_type.members).map(([name, value]) => [value, name]));
 }
 
+function nameOf({ path }: Dataset): string {
+  return path.slice(1);
+}
+
 export function rowCount(dataset: Dataset): number {
   return dataset.shape?.[0] ?? 0;
-}
-
-/** Loaded when the first file is opened: the library has 4 MB. */
-export async function loadLibrary(): Promise<typeof import('h5wasm/node')> {
-  const library = await import('h5wasm/node');
-  // Without it errors are printed, and what was not read is whatever the memory held.
-  (await library.ready).activate_throwing_error_handler();
-  return library;
-}
-
-/** Runs `action`; what the library throws becomes an error that says what went wrong with which file. */
-export function guard<T>(path: string, problem: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    // HDF5 prints its stack outermost first: the last line says what went wrong.
-    const text = error instanceof Error ? error.message : String(error);
-    const reason = [...text.matchAll(/\(\): (.+)$/gm)].at(-1)?.[1] ?? text;
-    throw fileError(path, `${problem}: ${reason}`, 'Fetch or write the file again', error);
-  }
 }
 
 function isObject(entity: unknown): entity is Group | Dataset {
@@ -212,21 +235,30 @@ function isObject(entity: unknown): entity is Group | Dataset {
   return type === 'Group' || type === 'Dataset';
 }
 
-const SIGNATURE = '894844460d0a1a0a';
+interface Extent {
+  readonly size: number;
+  readonly base: number;
+}
 
-async function checkSignature(path: string): Promise<void> {
-  const head = Buffer.alloc(SIGNATURE.length / 2);
+const SIGNATURE = Buffer.from('894844460d0a1a0a', 'hex');
+/** What a program puts before HDF5 is 512 bytes long, or twice as many, ...: the library looks no further either. */
+const FIRST_USER_BLOCK = 512;
+
+async function findSignature(path: string): Promise<Extent> {
+  const head = Buffer.alloc(SIGNATURE.length);
   try {
     const file = await openRegular(path);
-    await file.read(head).finally(() => file.close());
+    try {
+      const { size } = await file.stat();
+      for (let base = 0; base < size; base = base === 0 ? FIRST_USER_BLOCK : 2 * base) {
+        await file.read(head, 0, head.length, base);
+        if (head.equals(SIGNATURE)) return { size, base };
+      }
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   }
-  if (head.toString('hex') !== SIGNATURE) {
-    throw fileError(
-      path,
-      'is no HDF5 file, which .h5ad files are',
-      'Check the path, or fetch the file again',
-    );
-  }
+  throw fileError(path, 'is no HDF5 file, which .h5ad files are', 'Check the path, or fetch the file again');
 }

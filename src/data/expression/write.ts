@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Group } from 'h5wasm/node';
 import { fileError, shapeError, systemProblem, valueError } from '../../tensor/errors.ts';
-import { loadLibrary } from './hdf5.ts';
+import { loadLibrary } from './hdf5-library.ts';
 
 export interface ExpressionFile {
   readonly genes: readonly string[];
