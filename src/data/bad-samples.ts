@@ -27,6 +27,11 @@ export function mayLeaveOut(policy: BadSamplePolicy, bad: number, count: number)
   return policy === 'skip' && bad <= mostOfSet * count;
 }
 
+/** Whether so many of the first samples are bad that it is not worth waiting for the rest. */
+export function isHopeless(bad: number, reads: number): boolean {
+  return reads >= enoughReads && bad > mostSoFar * reads;
+}
+
 /** The samples of a set that cannot be used, and what is done about them. */
 export class BadSamples {
   readonly #source: Source;
@@ -74,7 +79,7 @@ export class BadSamples {
       onBad?.(error, this.#bad.size);
     }
     const bad = this.#bad.size;
-    const tooManySoFar = whole !== Infinity && reads >= enoughReads && bad > mostSoFar * reads;
+    const tooManySoFar = whole !== Infinity && isHopeless(bad, reads);
     if (mayLeaveOut('skip', bad, whole) && bad < count && !tooManySoFar) return;
     const problem = `${bad} of its ${counted(count, 'sample')} cannot be used, after ${counted(reads, 'read')}. The last one: ${error.message}`;
     this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);

@@ -4,6 +4,7 @@ import { decodeText } from '../tensor/text.ts';
 import { type AnnotationColumns, findValue } from './annotation-columns.ts';
 import { IMAGE_ENDINGS } from './images/formats.ts';
 import { unreadFormatOf } from './images/unread-formats.ts';
+import { type BadSamplePolicy, isHopeless } from './bad-samples.ts';
 import { listSome } from './list-some.ts';
 import { captionsOf, memberError, parseClass, toLabel } from './shard-annotations.ts';
 import type { ShardSurvey } from './shard-survey.ts';
@@ -34,6 +35,7 @@ export interface ShardOptions {
   /** Whether labels are wanted: those of others may be anything. */
   readonly labels: boolean;
   readonly captions: boolean;
+  readonly onBadSample: BadSamplePolicy;
   /** The label of each class that has a name. */
   readonly classes: ReadonlyMap<string, number> | undefined;
   /** The keys of json members that hold them. */
@@ -74,6 +76,7 @@ export async function indexShard(path: string, options: ShardOptions): Promise<S
   const samples = new Map<string, Sample>();
   const endings = new Set<string>();
   const unread = new Map<string, string>();
+  let faults = 0;
   await readTar(path, async (member) => {
     const base = member.name.slice(member.name.lastIndexOf('/') + 1);
     const dot = base.indexOf('.');
@@ -81,12 +84,15 @@ export async function indexShard(path: string, options: ShardOptions): Promise<S
     const ending = base.slice(dot + 1).toLowerCase();
     const key = member.name.slice(0, member.name.length - base.length + dot);
     const sample = samples.get(key) ?? { key, captionForm: CAPTION.none };
+    const wasFaulty = sample.fault !== undefined;
     if (await addMember(sample, member, ending, path, options)) samples.set(key, sample);
     else {
       endings.add(ending);
       if (unreadFormatOf(ending)) unread.set(key, member.name);
       options.survey.passOver(ending, `${path}: ${member.name}`);
     }
+    if (sample.fault === undefined || wasFaulty) return;
+    if (isHopeless(++faults, samples.size)) throw sample.fault;
   });
   const list = [...samples.values()];
   const bare = list.find(({ image }) => image === undefined);
@@ -127,8 +133,8 @@ async function addMember(
   try {
     await addAnnotation(sample, member, ending, path, options);
   } catch (error) {
-    // Of one sample: whether that is left out is decided once it is known how many there are.
-    if (!(error instanceof RectiflowError)) throw error;
+    // Of one sample: whether a few are left out is decided once it is known how many there are.
+    if (!(error instanceof RectiflowError) || options.onBadSample === 'fail') throw error;
     sample.fault ??= error;
   }
   return true;

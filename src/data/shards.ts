@@ -40,6 +40,7 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
   const options = {
     labels: condition === 'auto' || condition === 'class',
     captions: condition === 'auto' || condition === 'caption',
+    onBadSample,
     classes: classNames && new Map(classNames.map((name, label) => [name, label])),
     columns: annotationColumns(data),
     captionEndings: captionExtensions(data).map((ending) => ending.slice(1)),

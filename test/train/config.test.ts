@@ -37,7 +37,7 @@ describe('settings that are wrong are named, with what was wanted and what was f
     [{ ...digits, train: 3 }, /train: wanted settings \(steps, .*\), found 3/],
     [
       { ...digits, train: { precision: 'bf32' } },
-      /train.precision: wanted one of auto, fp32, bf16, fp16, found "bf32"\. Did/,
+      /train.precision: wanted one of auto, fp32, bf16, fp16, found "bf32"$/,
     ],
     [{ ...digits, train: { epochs: 0 } }, /train.epochs: wanted a number above 0, found 0/],
     [
