@@ -1,22 +1,25 @@
 import type { SchemaTree } from 'hyparquet';
 import { fileError } from '../tensor/errors.ts';
+import { annotationColumns, findColumn, unusedColumns } from './annotation-columns.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
 import { imageSource } from './images/image-source.ts';
-import { NO_LABEL, readCaptioned, readLabels, rowError, rowName, toText } from './parquet/columns.ts';
+import { NO_LABEL, readCaptioned, readLabels, rowError, rowName, toCaption } from './parquet/columns.ts';
 import { ParquetFile } from './parquet/file.ts';
 import { MANY_PAGES, RowReader } from './parquet/rows.ts';
+import { listSome } from './list-some.ts';
 import { Parts } from './parts.ts';
 import type { ParquetData } from './settings.ts';
 import type { Source } from './source.ts';
+import type { Unused } from './told.ts';
 
 /** Of a group of rows that is decoded as a whole. */
 const MOST_GROUP_BYTES = 1 << 30;
 
 /**
  * Opens Parquet files in the form of Hugging Face: a column of images, each the bytes of a file or a struct of bytes and path;
- * one of labels, whole numbers (whose names the metadata has) or texts; one of captions.
+ * one of labels, whole numbers (whose names the metadata has) or texts; one of captions, or of lists of them.
  *
  * Images are read where they are. Up to 256 MiB of them stay in memory; beyond that a shuffled order reads a whole page, or
  * where the file has no index of pages a whole group of rows, for one image: `rectiflow data pack` makes shards of them, in
@@ -36,17 +39,22 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
     await checkImages(file, imageColumn);
     await file.prepare(imageColumn);
   }
+  refuseEmpty(data, files);
+  const wanted = annotationColumns(data);
   const labelColumn =
     condition === 'auto' || condition === 'class'
-      ? chooseColumn(files, data.labelColumn, ['label'], 'labelColumn')
+      ? chooseColumn(files, data.labelColumn, wanted.labels, 'labelColumn')
       : undefined;
   const captionColumn =
     condition === 'auto' || condition === 'caption'
-      ? chooseColumn(files, data.captionColumn, ['caption', 'text'], 'captionColumn')
+      ? chooseColumn(files, data.captionColumn, wanted.captions, 'captionColumn')
       : undefined;
-  if (captionColumn !== undefined) for (const file of files) checkCaptions(file, captionColumn);
+  const isList = captionColumn !== undefined && files.some((file) => isCaptionList(file, captionColumn));
   const labels = labelColumn === undefined ? undefined : await readLabels(files, labelColumn);
-  const captioned = captionColumn === undefined ? undefined : await readCaptioned(files, captionColumn);
+  const captioned =
+    captionColumn === undefined ? undefined : await readCaptioned(files, captionColumn, isList);
+  const used = [imageColumn, labelColumn, captionColumn].filter((column) => column !== undefined);
+  const told = { captions: captionColumn !== undefined, labels: labelColumn !== undefined };
 
   const parts = new Parts(files.map((file) => file.rows));
   const rows = new RowReader(
@@ -62,6 +70,12 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
     settings: data,
     condition,
     onBadSample,
+    told: {
+      label: labelColumn && `column ${labelColumn}`,
+      caption: captionColumn && `column ${captionColumn}`,
+      lookedFor: `a column ${wanted.captions.join(', ')}`,
+    },
+    unused: [...unusedColumns(columnsOf(files), used, told, condition), ...emptyFiles(files)],
     ...(labels?.classNames === undefined ? {} : { classNames: labels.classNames }),
     items: {
       count: parts.count,
@@ -84,8 +98,9 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
         : {
             caption: async (index) => {
               const [file, row] = locate(index);
-              return toText(await rows.value(file, captionColumn, row), captionColumn, rowName(file, row));
+              return toCaption(await rows.value(file, captionColumn, row), captionColumn, rowName(file, row));
             },
+            severalCaptions: isList,
             hasCaption: (index) => captioned === undefined || captioned[index] === 1,
           }),
       describe: (index) => rowName(...locate(index)),
@@ -99,6 +114,22 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
   });
 }
 
+function refuseEmpty({ path }: ParquetData, files: readonly ParquetFile[]): void {
+  if (files.some((file) => file.rows > 0)) return;
+  const name = typeof path === 'string' ? path : listSome(path);
+  throw fileError(name, 'holds no rows', 'Write the images into it, or set data.path to other files');
+}
+
+function emptyFiles(files: readonly ParquetFile[]): Unused[] {
+  const empty = files.filter((file) => file.rows === 0).map((file) => file.path);
+  return empty.length === 0 ? [] : [{ what: 'empty file', count: empty.length, examples: empty.slice(0, 5) }];
+}
+
+/** Of all files. */
+function columnsOf(files: readonly ParquetFile[]): string[] {
+  return [...new Set(files.flatMap((file) => file.columnNames))];
+}
+
 /** The column that is set, or else the first usual one that every file has. */
 function chooseColumn(
   files: readonly ParquetFile[],
@@ -106,9 +137,9 @@ function chooseColumn(
   usual: readonly string[],
   setting: string,
 ): string | undefined {
-  if (set === undefined) return usual.find((name) => files.every((file) => file.has(name)));
-  for (const file of files) file.column(set, setting);
-  return set;
+  if (set !== undefined) for (const file of files) file.column(set, setting);
+  const common = columnsOf(files).filter((name) => files.every((file) => file.has(name)));
+  return set ?? findColumn(common, usual);
 }
 
 async function checkImages(file: ParquetFile, name: string): Promise<void> {
@@ -131,11 +162,22 @@ async function checkImages(file: ParquetFile, name: string): Promise<void> {
   }
 }
 
-function checkCaptions(file: ParquetFile, name: string): void {
+/** @throws RectiflowError where the column holds neither texts nor lists of them */
+function isCaptionList(file: ParquetFile, name: string): boolean {
   const column = file.column(name, 'captionColumn');
-  const { converted_type: converted, logical_type: logical } = column.element;
-  if (isBinary(column) && (converted === 'UTF8' || logical?.type === 'STRING')) return;
+  const { element } = column;
+  const isList = element.converted_type === 'LIST' || element.logical_type?.type === 'LIST';
+  if (isText(isList ? innermost(column) : column)) return isList;
   throw fileError(file.path, `"${name}" is ${typeName(column)}, wanted texts`, 'Set data.captionColumn');
+}
+
+function innermost(column: SchemaTree): SchemaTree {
+  return column.children.length === 1 ? innermost(column.children[0]!) : column;
+}
+
+function isText(column: SchemaTree): boolean {
+  const { type, converted_type: converted, logical_type: logical } = column.element;
+  return type === 'BYTE_ARRAY' && (converted === 'UTF8' || logical?.type === 'STRING');
 }
 
 function isBinary({ element }: SchemaTree): boolean {

@@ -10,6 +10,7 @@ import { ParquetFile } from '../../src/data/parquet/file.ts';
 import { RowReader } from '../../src/data/parquet/rows.ts';
 import type { ParquetData } from '../../src/data/settings.ts';
 import type { Source } from '../../src/data/source.ts';
+import { describeTold, describeUnused, unusedAdvice } from '../../src/data/told.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 
 /** Made by make.py there. Image `row` is two grey pixels of brightness row and 255. */
@@ -70,6 +71,43 @@ test('captions', async () => {
   const source = await open(fixture('captions'));
   expect(source).toMatchObject({ count: 10, captions: true });
   expect(await readAll(source)).toEqual(Array.from({ length: 10 }, (_, i) => [i, { caption: `Föhn ${i}` }]));
+});
+
+test('lists of captions, of which one is drawn in each epoch', async () => {
+  const source = await open(fixture('lists'), { condition: 'caption' });
+  expect(describeTold(source)).toBe('captions (column text)');
+  expect(source.isFixed).toBe(false);
+  const drawn = await Promise.all(
+    Array.from({ length: 20 }, (_, epoch) => source.read(0, new Float32Array(2), 0, { seed: 0, epoch })),
+  );
+  expect(new Set(drawn.map(({ caption }) => caption))).toEqual(new Set(['a', 'b']));
+  await source.close?.();
+});
+
+test('columns: usual names whatever their case, those that are not used with what to do', async () => {
+  const told = await open(fixture('columns'));
+  expect(describeTold(told)).toBe('captions (column TEXT)');
+  expect(unusedAdvice(told)).toEqual([]);
+  expect(told.unused!.map(describeUnused)).toEqual([
+    '1 column: "title"',
+    '1 column: "species"',
+    '1 column: "key"',
+  ]);
+  await told.close?.();
+  const plain = await open(fixture('plain'), { imageColumn: 'picture' });
+  expect(describeTold(plain)).toBe('nothing: unconditional');
+  await plain.close?.();
+  const byClass = await open(fixture('columns'), { condition: 'class', labelColumn: 'species' });
+  expect(describeTold(byClass)).toBe('labels (1 class, column species)');
+  expect(unusedAdvice(byClass)).toEqual([]);
+  await byClass.close?.();
+});
+
+test('of several files one may be empty, which is said', async () => {
+  const source = await open([fixture('labels-0'), fixture('empty')], { condition: 'none' });
+  expect(source.count).toBe(10);
+  expect(source.unused!.map(describeUnused)).toContain(`1 empty file: ${fixture('empty')}`);
+  await source.close?.();
 });
 
 test('a caption that is no UTF-8 is named when it is read, and the others are not its fault', async () => {
@@ -165,7 +203,8 @@ describe('what is refused', () => {
     ],
     ['captions', { captionColumn: 'caption' }, /has no column "caption".*Set data\.captionColumn/],
     ['labels-0', { imageColumn: 'label' }, /"label" is INT64, wanted bytes or a struct with bytes/],
-    ['lists', { captionColumn: 'text', condition: 'caption' }, /"text" is a list, wanted texts/],
+    ['empty', {}, /empty\.parquet: holds no rows\. Write the images into it/],
+    ['several', { condition: 'caption' }, /2 of 4 images have no caption: .*row 2, .*row 3/],
     ['lists', { condition: 'class' }, /lists\.parquet: row 0: "label" is 0\.5/],
     ['labels-0', { captionColumn: 'label', condition: 'caption' }, /"label" is INT64, wanted texts/],
     ['plain', { imageColumn: 'picture', condition: 'class' }, /the images have no labels/],

@@ -1,5 +1,7 @@
 import { type RectiflowError, fileError } from '../../tensor/errors.ts';
 import { decodeText } from '../../tensor/text.ts';
+import { toCaptions } from '../annotation-columns.ts';
+import type { Captions } from '../source.ts';
 import type { ParquetFile } from './file.ts';
 
 /** Labels of all rows, and the names of the classes where the file has them. */
@@ -42,18 +44,21 @@ export async function readLabels(files: readonly ParquetFile[], column: string):
 
 /**
  * Which rows have a caption; undefined: all.
+ * @param areLists whether a row has a list of them, which may be empty
  * @throws RectiflowError naming the row, where it holds something else than text
  */
 export async function readCaptioned(
   files: readonly ParquetFile[],
   column: string,
+  areLists: boolean,
 ): Promise<Uint8Array | undefined> {
-  if (files.every((file) => file.isComplete(column))) return undefined;
+  if (!areLists && files.every((file) => file.isComplete(column))) return undefined;
   const captioned = new Uint8Array(files.reduce((rows, file) => rows + file.rows, 0));
   let next = 0;
   for (const file of files) {
     await eachRow(file, column, (value) => {
-      captioned[next++] = value === null || value === undefined ? 0 : 1;
+      const isGiven = Array.isArray(value) ? value.length > 0 : value !== null && value !== undefined;
+      captioned[next++] = isGiven ? 1 : 0;
     });
   }
   return captioned;
@@ -113,8 +118,17 @@ function namesIn(file: ParquetFile, column: string): readonly string[] | undefin
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
 }
 
-/** @throws RectiflowError naming the row, of bytes that are no text */
-export function toText(value: unknown, column: string, row: string): string {
+/**
+ * A caption of a row, or several.
+ * @throws RectiflowError naming the row, of bytes that are no text
+ */
+export function toCaption(value: unknown, column: string, row: string): Captions {
+  if (!Array.isArray(value)) return toText(value, column, row);
+  const texts = value.filter((text) => text !== null).map((text) => toText(text, column, row));
+  return toCaptions(texts, () => fileError(row, `"${column}" is no list of texts`, 'Correct it')) ?? '';
+}
+
+function toText(value: unknown, column: string, row: string): string {
   return value instanceof Uint8Array ? decodeText(value, `${row}: "${column}"`) : (value as string);
 }
 

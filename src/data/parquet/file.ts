@@ -53,6 +53,10 @@ export class ParquetFile {
     });
   }
 
+  get columnNames(): string[] {
+    return [...this.#columns.keys()];
+  }
+
   has(column: string): boolean {
     return this.#columns.has(column);
   }
@@ -63,7 +67,7 @@ export class ParquetFile {
   column(name: string, setting: string): SchemaTree {
     const column = this.#columns.get(name);
     if (column !== undefined) return column;
-    const names = [...this.#columns.keys()];
+    const names = this.columnNames;
     const problem = `has no column "${name}"; it has ${names.map((other) => `"${other}"`).join(', ')}`;
     throw fileError(this.path, problem, `Set data.${setting}.${didYouMean(name, names)}`);
   }
