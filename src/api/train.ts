@@ -61,7 +61,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
  * it was trained on
  */
 export async function resume(run: string, options: RunOptions = {}): Promise<TrainResult> {
-  const folder = await RunFolder.open(run);
+  const folder = await RunFolder.open(run, { signal: options.signal, onNotice: options.onNotice });
   const file = join(run, 'config.json');
   try {
     const config = resolveConfig(folder.record.config as ConfigInput, { origin: file });

@@ -57,24 +57,37 @@ export function stepName(step: number): string {
   return `step-${String(step).padStart(7, '0')}`;
 }
 
+export interface SaveOptions {
+  /** Of hashing and writing, where something else goes on meanwhile. */
+  readonly pace?: Pace | undefined;
+  /** Throws where the folder is no longer ours; asked before each part, and before anything is renamed or removed: a save may take minutes. */
+  readonly check?: () => Promise<void>;
+}
+
 /**
  * Writes folder/step-N as a whole: under another name first, flushed to the disk, then renamed. Wherever a crash or a full
  * disk stops it, the checkpoints that were there remain.
- * @param pace of hashing and writing, where something else goes on meanwhile
  * @returns the checkpoint's path
- * @throws RectiflowError when it cannot be written; nothing of it is left then
+ * @throws RectiflowError when it cannot be written; nothing of it is left then. What `check` throws
  */
-export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, pace?: Pace): Promise<string> {
+export async function saveCheckpoint(
+  folder: string,
+  checkpoint: Checkpoint,
+  { pace, check }: SaveOptions = {},
+): Promise<string> {
   const name = stepName(checkpoint.step);
   const path = join(folder, name);
   const saving = join(folder, `.saving-${name}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
     await removeLeftovers(folder);
     await mkdir(saving);
     const metadata = { format: 'pt', ...checkpoint.metadata };
     const files: Record<string, FileDigest> = {};
     for (const part of PARTS) {
+      await check?.();
       const file = `${part}.safetensors`;
       const tensors = checkpoint[part];
       if (tensors) files[file] = await writeSafetensors(join(saving, file), tensors, metadata, pace);
@@ -84,6 +97,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, pac
       Buffer.from(encodeState({ format: FORMAT, step, state, files })),
     ]);
     await syncDirectory(saving);
+    await check?.();
     // One of the same step is there when the run resumed before it, because it was damaged.
     if ((await listCheckpoints(folder)).includes(checkpoint.step))
       await rename(path, join(folder, `.replaced-${name}`));
@@ -92,6 +106,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, pac
     await removeLeftovers(folder);
     return path;
   } catch (error) {
+    await check?.();
     await removeLeftovers(folder).catch(() => {});
     if (error instanceof RectiflowError) throw error;
     const newest = (await listCheckpoints(folder).catch(() => [])).at(-1);

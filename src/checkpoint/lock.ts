@@ -1,23 +1,41 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runError } from '../tensor/errors.ts';
+import { type RectiflowError, runError } from '../tensor/errors.ts';
 import { writeDurably } from './durable.ts';
-
-/** Who works in a run folder. */
-export interface LockRecord {
-  readonly pid: number;
-  readonly host: string;
-  /** Tells a process from a later one with the same pid; null where the system does not say. */
-  readonly started: string | null;
-  /** ISO 8601. */
-  readonly since: string;
-}
+import { type LeaseTimes, Renewer, formatRecord, leaseTimes, outlast, timeToLapse } from './lease.ts';
+import {
+  type LockRecord,
+  type SeenLock,
+  isGone,
+  judge,
+  ownPidSpace,
+  processStart,
+  seeLock,
+} from './lock-record.ts';
 
 export interface RunLock {
+  /**
+   * Renews the lock, before something is written to the folder.
+   * @throws RectiflowError of the code `run` where the folder is gone, or the lock in it
+   */
+  check(): Promise<void>;
   release(): Promise<void>;
+}
+
+/** Of who can wait for a lock to lapse. */
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+  /** Is told whose lock is waited for, and until when. */
+  readonly onNotice?: ((text: string) => void) | undefined;
+}
+
+export interface LockOptions {
+  /** Where it is left out, a lock is refused that may lapse. */
+  readonly waiting?: Waiting | undefined;
+  readonly times?: LeaseTimes;
 }
 
 const LOCK_FILE = /^lock-\d+-[0-9a-f]+\.json$/;
@@ -26,106 +44,148 @@ const UNFINISHED = /^lock-\d+-[0-9a-f]+\.json\.tmp$/;
 const UNFINISHED_MILLISECONDS = 60_000;
 const ATTEMPTS = 4;
 
+/** A lock that keeps the folder from us. */
+interface Holder extends SeenLock {
+  /** Whether its process was asked for. */
+  readonly isAlive: boolean;
+  /** Milliseconds since it was written, by the clock of the file system. */
+  readonly age: number;
+}
+
 /**
- * Makes sure that one process at a time writes to a run folder.
+ * Makes sure that one process at a time writes to a run folder, on one host or on several that share it.
  *
  * Each process puts a lock file of its own there first and looks for others afterwards: of two that start together, the
  * later to look sees the other, so never do both go on, and no stale file has to be taken over, which cannot be done
- * atomically. When both give way they try again after a random time.
+ * atomically. When both give way they try again after a random time. A lock of this machine is stale when its process has
+ * ended; one of another host or container, where that cannot be asked, when it was not renewed for two minutes.
  * @throws RectiflowError naming the process that holds the folder
  */
-export async function lockRun(folder: string): Promise<RunLock> {
-  const own = `lock-${process.pid}-${randomBytes(4).toString('hex')}.json`;
-  const path = join(folder, own);
-  const record: LockRecord = {
+export async function lockRun(
+  folder: string,
+  { waiting, times = leaseTimes }: LockOptions = {},
+): Promise<RunLock> {
+  const owner = randomBytes(8).toString('hex');
+  const path = join(folder, `lock-${process.pid}-${owner}.json`);
+  const identity = {
     pid: process.pid,
     host: hostname(),
+    pidSpace: await ownPidSpace(),
     started: await processStart(process.pid),
-    since: new Date().toISOString(),
+    owner,
   };
   for (let attempt = 1; ; attempt++) {
-    await writeDurably(`${path}.tmp`, [Buffer.from(`${JSON.stringify(record)}\n`)]);
+    const now = new Date().toISOString();
+    const record = { ...identity, since: now, renewed: now };
+    await writeDurably(`${path}.tmp`, [Buffer.from(formatRecord(record))]);
     await rename(`${path}.tmp`, path);
-    const refusal = await findHolder(folder, own);
-    if (refusal === undefined) {
-      await removeUnfinished(folder);
-      return { release: () => rm(path, { force: true }) };
-    }
+    const holder = await findHolder(folder, path);
+    if (holder === undefined) return hold(folder, path, record, times);
     await rm(path, { force: true });
-    if (attempt === ATTEMPTS) throw refusal;
+    if (waiting && !holder.isAlive) await waitFor(folder, holder, times, waiting);
+    else if (attempt === ATTEMPTS) throw inUse(folder, holder, times);
     await sleep(20 + 100 * Math.random());
   }
 }
 
-/** Removes the locks of processes that are gone. @returns the error to throw when another process is not */
-async function findHolder(folder: string, own: string): Promise<Error | undefined> {
+function hold(folder: string, path: string, record: LockRecord, times: LeaseTimes): RunLock {
+  const renewer = new Renewer(path, record, times.renew);
+  return {
+    async check() {
+      try {
+        await renewer.now();
+      } catch (error) {
+        // A disk that is full, or read-only for now, takes nobody's lock away.
+        if (isGone(error)) throw await describeLoss(folder);
+      }
+    },
+    async release() {
+      await renewer.stop();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+/** Removes the locks of processes that are gone. @returns the first of another process that is not, or may not be */
+async function findHolder(folder: string, own: string): Promise<Holder | undefined> {
+  const now = (await stat(own)).mtimeMs;
   for (const name of await readdir(folder)) {
-    if (!LOCK_FILE.test(name) || name === own) continue;
     const path = join(folder, name);
-    const record = await readLock(path);
-    if (record === 'gone') continue;
-    if (record === 'unreadable')
-      return runError(folder, `the lock ${path} is unreadable`, 'Delete it if no run is active');
-    if (await isAlive(record)) {
-      const { pid, host, since } = record;
-      const away = host === hostname() ? '' : `, or delete ${path} if it no longer runs there`;
-      return runError(
-        folder,
-        `is in use by process ${pid} on ${host}, since ${since}`,
-        `Wait for it or stop it${away}`,
-      );
-    }
+    if (UNFINISHED.test(name)) await removeUnfinished(path, now);
+    if (!LOCK_FILE.test(name) || path === own) continue;
+    const seen = await seeLock(path);
+    if (seen === undefined) continue;
+    const verdict = seen.record ? await judge(seen.record) : 'unknown';
+    if (verdict !== 'gone') return { ...seen, isAlive: verdict === 'alive', age: now - seen.mtimeMs };
     await rm(path, { force: true });
   }
   return undefined;
 }
 
 /** A process that was killed while it made its lock cannot be told from one that is making it now, but by age. */
-async function removeUnfinished(folder: string): Promise<void> {
-  for (const name of (await readdir(folder)).filter((candidate) => UNFINISHED.test(candidate))) {
-    const path = join(folder, name);
-    const age = await stat(path).then(
-      ({ mtimeMs }) => Date.now() - mtimeMs,
-      () => 0,
-    );
-    if (age > UNFINISHED_MILLISECONDS) await rm(path, { force: true });
-  }
+async function removeUnfinished(path: string, now: number): Promise<void> {
+  const age = await stat(path).then(
+    ({ mtimeMs }) => now - mtimeMs,
+    () => 0,
+  );
+  if (age > UNFINISHED_MILLISECONDS) await rm(path, { force: true });
 }
 
-async function readLock(path: string): Promise<LockRecord | 'gone' | 'unreadable'> {
-  try {
-    const { pid, host, started, since } = JSON.parse(await readFile(path, 'utf8')) as LockRecord;
-    return Number.isInteger(pid) && typeof host === 'string' ? { pid, host, started, since } : 'unreadable';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'unreadable';
-  }
+/** @throws RectiflowError where the lock is renewed meanwhile, or the signal comes */
+async function waitFor(
+  folder: string,
+  holder: Holder,
+  times: LeaseTimes,
+  { signal, onNotice }: Waiting,
+): Promise<void> {
+  const wait = timeToLapse(holder.age, times);
+  onNotice?.(
+    `${folder}: is held by ${describe(holder)}. Whether that still runs cannot be asked from here, so this waits until ` +
+      `${clock(wait)}, and goes on if the lock is not renewed by then. Where you know that it has ended, delete ${holder.path} and start again.`,
+  );
+  const outcome = await outlast(holder, wait, times.look, signal).catch((error: unknown) => {
+    if (!signal?.aborted) throw error;
+    throw runError(folder, `is held by ${describe(holder)}`, 'The wait for it was stopped; resume it later');
+  });
+  if (outcome === 'renewed') throw inUse(folder, { ...holder, age: 0 }, times);
+  if (outcome === 'lapsed') await rm(holder.path, { force: true });
 }
 
-/** Whether the process that wrote the record still runs; on another host, which cannot be asked, it counts as running. */
-async function isAlive({ pid, host, started }: LockRecord): Promise<boolean> {
-  if (host !== hostname()) return true;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it exists and belongs to somebody else.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
-  const now = await processStart(pid);
-  return started === null || now === null || now === started;
+function inUse(folder: string, holder: Holder, times: LeaseTimes): RectiflowError {
+  const { record, path, isAlive, age } = holder;
+  if (record === undefined)
+    return runError(folder, `the lock ${path} is unreadable`, 'Delete it if no run is active');
+  const when = clock(timeToLapse(age, times));
+  const lapse = isAlive ? '' : `; its lock ${path} lapses at ${when} if it is not renewed`;
+  const since = `is in use by ${describe(holder)}, since ${record.since}`;
+  return runError(folder, since, `Wait for it or stop it${lapse}`);
 }
 
-/**
- * When a process started, on Linux: the boot, and clock ticks since then. A killed one that its parent has not yet
- * collected has ended and gives another answer. null on other systems.
- */
-export async function processStart(pid: number): Promise<string | null> {
-  try {
-    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    // The second field is the name in brackets, which may hold spaces and brackets; state is field 3, start time 22.
-    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? 'ended' : `${boot.trim()} ${fields[19]}`;
-  } catch {
-    return null;
+/** `process 12 on ada, whose lock was renewed 3 s ago` */
+function describe({ record, path, isAlive, age }: Holder): string {
+  const renewed = isAlive ? '' : `, whose lock was renewed ${Math.max(0, Math.round(age / 1000))} s ago`;
+  if (record === undefined) return `a process whose lock ${path} is unreadable`;
+  return `process ${record.pid} on ${record.host}${renewed}`;
+}
+
+/** The time of day in so many milliseconds. */
+function clock(milliseconds: number): string {
+  return new Date(Date.now() + milliseconds).toTimeString().slice(0, 8);
+}
+
+async function describeLoss(folder: string): Promise<RectiflowError> {
+  const advice = 'This process ends, and writes nothing more there';
+  const names = await readdir(folder).catch(() => undefined);
+  if (names === undefined) {
+    const problem = 'the run folder is gone: it was deleted or renamed, or its disk was taken away';
+    return runError(folder, problem, `${advice}; under another name the run can be resumed`);
   }
+  for (const name of names) {
+    const record = LOCK_FILE.test(name) ? (await seeLock(join(folder, name)))?.record : undefined;
+    if (record === undefined) continue;
+    const other = `process ${record.pid} on ${record.host}`;
+    return runError(folder, `the lock of this process is gone, and ${other} holds the folder now`, advice);
+  }
+  const problem = 'the lock of this process was deleted, or the folder replaced by another';
+  return runError(folder, problem, `${advice}; if the run is there, resume it`);
 }

@@ -19,23 +19,16 @@ const NEWLINE = 10;
 /**
  * Appends records to metrics.jsonl, each a whole line. One writer at a time; wait for an append before the next. A line that
  * cannot be written must not end a training: the first one is told, the file then ends with the line before, and the next
- * record is tried again.
+ * record is tried again. The file is opened for each: one that stays open takes lines also when nobody can find it any more.
  */
 export class MetricsLog {
   readonly #path: string;
-  readonly #file: FileHandle;
   readonly #onFailure: (problem: RectiflowError) => void;
   #size: number;
   #hasFailed = false;
 
-  private constructor(
-    path: string,
-    file: FileHandle,
-    size: number,
-    onFailure: (problem: RectiflowError) => void,
-  ) {
+  private constructor(path: string, size: number, onFailure: (problem: RectiflowError) => void) {
     this.#path = path;
-    this.#file = file;
     this.#size = size;
     this.#onFailure = onFailure;
   }
@@ -44,7 +37,7 @@ export class MetricsLog {
    * Opens the log to go on after `step`: what a run wrote past the checkpoint that it resumes from is dropped, and so is a
    * last line that a crash cut.
    * @param step 0 for a new run
-   * @param onFailure called once at most, when a line cannot be written
+   * @param onFailure called once at most when a line cannot be written, and when the file was deleted
    * @throws RectiflowError when the file cannot be opened
    */
   static async open(
@@ -52,45 +45,62 @@ export class MetricsLog {
     step: number,
     onFailure: (problem: RectiflowError) => void,
   ): Promise<MetricsLog> {
-    let file: FileHandle | undefined;
     try {
       await (await open(path, 'a')).close();
-      // Not kept open for appending: that ignores positions, and a line that was cut by a full disk must be overwritten.
-      file = await open(path, 'r+');
-      const size = bytesUpTo(await file.readFile(), step);
-      await file.truncate(size);
-      return new MetricsLog(path, file, size, onFailure);
+      return await withOpen(path, async (file) => {
+        const size = bytesUpTo(await file.readFile(), step);
+        await file.truncate(size);
+        return new MetricsLog(path, size, onFailure);
+      });
     } catch (error) {
-      await file?.close();
       throw fileError(path, systemProblem(error), 'Check the path and the disk', error);
     }
   }
 
   async append(record: MetricsRecord): Promise<void> {
-    const line = Buffer.from(formatRecord(record));
+    try {
+      await this.#remake();
+      await withOpen(this.#path, (file) => this.#write(file, Buffer.from(formatRecord(record))));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #write(file: FileHandle, line: Buffer): Promise<void> {
+    // It may be shorter than it was, by somebody's hand: then there must be no hole in it.
+    const end = Math.min(this.#size, (await file.stat()).size);
     try {
       for (let done = 0; done < line.length;) {
-        done += (await this.#file.write(line, done, line.length - done, this.#size + done)).bytesWritten;
+        done += (await file.write(line, done, line.length - done, end + done)).bytesWritten;
       }
     } catch (error) {
-      await this.#file.truncate(this.#size).catch(() => {});
-      this.#fail(error);
-      return;
+      await file.truncate(end).catch(() => {});
+      throw error;
     }
-    this.#size += line.length;
+    this.#size = end + line.length;
   }
 
   /** Flushes to the disk. */
   async sync(): Promise<void> {
-    await this.#file.sync().catch((error: unknown) => this.#fail(error));
+    await withOpen(this.#path, (file) => file.sync()).catch((error: unknown) => this.#fail(error));
   }
 
-  async close(): Promise<void> {
-    await this.#file.close();
+  /** Begins a new file in place of one that was deleted. */
+  async #remake(): Promise<void> {
+    const made = await open(this.#path, 'wx').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    if (!made) return;
+    await made.close();
+    this.#size = 0;
+    const advice = 'Training goes on with a new one, without the lines before';
+    this.#onFailure(fileError(this.#path, 'was deleted', advice));
   }
 
   #fail(error: unknown): void {
-    if (this.#hasFailed) return;
+    // A file that is missing is made anew with the next line; without its folder, the run has been lost and ends by itself.
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (this.#hasFailed || isMissing) return;
     this.#hasFailed = true;
     const problem = `a line cannot be written: ${systemProblem(error)}`;
     const advice = 'Training goes on, and lines will be missing until the disk takes them again';
@@ -139,4 +149,14 @@ export function formatRecord(record: MetricsRecord): string {
 
 function nameNonFinite(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}
+
+/** Not opened for appending: that ignores positions, and a line that was cut by a full disk must be overwritten. */
+async function withOpen<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, 'r+');
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
 }

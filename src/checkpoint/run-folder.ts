@@ -17,8 +17,7 @@ import {
 import type { Checkpoint, Retention, SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from './durable.ts';
 import { parseJsonText } from './json.ts';
-import { lockRun } from './lock.ts';
-import type { RunLock } from './lock.ts';
+import { type RunLock, type Waiting, lockRun } from './lock.ts';
 import { describeMachine, version } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { MetricsLog, type MetricsRecord, formatRecord } from './metrics-log.ts';
@@ -61,6 +60,7 @@ export class RunFolder {
   readonly path: string;
   readonly record: RunRecord;
   readonly #lock: RunLock;
+  #isLost = false;
 
   private constructor(path: string, record: RunRecord, lock: RunLock) {
     this.path = path;
@@ -76,12 +76,11 @@ export class RunFolder {
   static async create(path: string, config: unknown): Promise<RunFolder> {
     return describingFailure(path, async () => {
       await mkdir(path, { recursive: true });
+      await refuseRun(path);
       const lock = await lockRun(path);
       try {
-        if (await exists(join(path, 'config.json'))) {
-          const advice = `Go on with it (rectiflow resume ${path}), or choose another name`;
-          throw runError(path, 'holds a run already', advice);
-        }
+        // Another process may have been faster.
+        await refuseRun(path);
         await mkdir(join(path, 'samples'), { recursive: true });
         await mkdir(checkpointFolder(path), { recursive: true });
         const record: RunRecord = {
@@ -103,12 +102,13 @@ export class RunFolder {
 
   /**
    * Takes up a run again, and clears what a crash left in it.
+   * @param waiting of who waits, up to two minutes, until the lock of another host or container has lapsed; without it, it is refused
    * @throws RectiflowError when it is no run, or another process holds it
    */
-  static async open(path: string): Promise<RunFolder> {
+  static async open(path: string, waiting?: Waiting): Promise<RunFolder> {
     return describingFailure(path, async () => {
       const record = await readRun(path);
-      const lock = await lockRun(path);
+      const lock = await lockRun(path, { waiting });
       try {
         for (const name of await readdir(path)) {
           if (TEMPORARY.test(name)) await rm(join(path, name), { force: true });
@@ -146,8 +146,36 @@ export class RunFolder {
     return join(this.path, 'bad-steps.jsonl');
   }
 
+  /**
+   * Makes sure that what is written next is written to the run: the folder may have been deleted or renamed, or another process may
+   * hold it since this one was suspended for long.
+   * @throws RectiflowError of the code `run` where it is so; nothing is to be written then
+   */
+  async check(): Promise<void> {
+    try {
+      await this.#lock.check();
+    } catch (error) {
+      this.#isLost = true;
+      throw error;
+    }
+  }
+
+  /** Makes anew what is missing of the folders for pictures and checkpoints. Throws as `check` does. */
+  async mend(onNotice: (text: string) => void): Promise<void> {
+    await this.check();
+    for (const folder of [join(this.path, 'samples'), this.checkpoints]) {
+      // Not the folders above: a run that is gone must not come to life as a part of itself.
+      const isMade = await mkdir(folder).then(
+        () => true,
+        () => false,
+      );
+      if (isMade) onNotice(`${folder} was deleted: it is made anew, without what was in it.`);
+    }
+  }
+
   /** Keeps a sentence that the user was told, for who looks later. */
   note(step: number, text: string): void {
+    if (this.#isLost) return;
     try {
       appendFileSync(join(this.path, 'notices.log'), `step ${step}: ${printable(text)}\n`);
     } catch {
@@ -157,6 +185,7 @@ export class RunFolder {
 
   /** Adds a line about such a step. What cannot be written is only missing there. */
   async noteBadStep(record: MetricsRecord): Promise<void> {
+    await this.check();
     await appendFile(this.badStepsPath, formatRecord(record)).catch(() => {});
   }
 
@@ -167,7 +196,8 @@ export class RunFolder {
 
   /** Saves a checkpoint as `saveCheckpoint` does, then drops old ones. @returns its path */
   async save(checkpoint: Checkpoint, retention: Retention, pace?: Pace): Promise<string> {
-    const path = await saveCheckpoint(this.checkpoints, checkpoint, pace);
+    await this.check();
+    const path = await saveCheckpoint(this.checkpoints, checkpoint, { pace, check: () => this.check() });
     await describingFailure(this.path, () =>
       removeOldCheckpoints(this.checkpoints, checkpoint.step, retention),
     );
@@ -209,11 +239,14 @@ export async function readRun(path: string): Promise<RunRecord> {
   return record as unknown as RunRecord;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
+/** @throws RectiflowError where the folder holds a run */
+async function refuseRun(path: string): Promise<void> {
+  const isThere = await access(join(path, 'config.json')).then(
     () => true,
     () => false,
   );
+  const advice = `Go on with it (rectiflow resume ${path}), or choose another name`;
+  if (isThere) throw runError(path, 'holds a run already', advice);
 }
 
 async function describingFailure<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -56,15 +56,20 @@ export async function writeGrid(
 }
 
 /**
- * Writes a PNG file; the folders above it are made.
+ * Writes a PNG file.
+ * @param folders above it: made where they are missing, or left alone
  * @throws RectiflowError when it cannot be written
  */
-export async function writePng(path: string, { pixels, ...raw }: Canvas): Promise<void> {
+export async function writePng(
+  path: string,
+  { pixels, ...raw }: Canvas,
+  folders: 'make' | 'leave' = 'make',
+): Promise<void> {
   const sharp = await loadSharp();
   const png = sharp(pixels, { raw, limitInputPixels: false });
   try {
     const bytes = await (raw.channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();
-    await mkdir(dirname(path), { recursive: true });
+    if (folders === 'make') await mkdir(dirname(path), { recursive: true });
     await writeFile(path, bytes);
   } catch (error) {
     throw fileError(

@@ -1,4 +1,4 @@
-import { type Canvas, drawGrid, inColour, writeGrid, writePng } from '../data/image.ts';
+import { type Canvas, drawGrid, inColour, writePng } from '../data/image.ts';
 import { drawSheet } from '../data/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
@@ -92,9 +92,10 @@ export async function writeSamplePictures(
       ...(isFirst && { onVisit: path.visit.bind(path) }),
     });
     grids.push(drawGrid(images, shape, { columns: perClass, scale }));
-    if (isFirst)
-      await writeGrid(files.path, path.rows(images), shape, { columns: SamplePath.columns, scale });
+    const paths = { columns: SamplePath.columns, scale };
+    if (isFirst) await writePng(files.path, drawGrid(path.rows(images), shape, paths), 'leave');
   }
   const named = grids.map((grid, i) => ({ picture: inColour(grid), text: gridTitles[sets[i]!] }));
-  await writePng(files.grid, named.length > 1 ? drawSheet(named) : grids[0]!);
+  // A run's folder that is gone by now must not come to life again as a picture.
+  await writePng(files.grid, named.length > 1 ? drawSheet(named) : grids[0]!, 'leave');
 }

@@ -2,6 +2,7 @@
 import type { Checkpoint, Retention } from '../checkpoint/checkpoint.ts';
 import { Pace } from '../checkpoint/pace.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
+import { RectiflowError } from '../tensor/errors.ts';
 import type { TrainConfig } from './config.ts';
 import type { TrainObserver } from './metrics.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -112,14 +113,18 @@ export class Saver {
     );
   }
 
-  #tellFailure(step: number, { message }: Error): void {
+  #tellFailure(step: number, error: Error): void {
     const { train, observer } = this.#options;
+    // A run whose folder is gone ends with its next write.
+    if (error instanceof RectiflowError && error.code === 'run') return;
     // At the end it is tried again at once, by a save that is an error where it fails.
     if (step === train.steps) return;
     const next = Math.min(step + train.checkpointEvery, train.steps);
     const good = this.#saved
       ? `The last good checkpoint is ${this.#saved.path}`
       : 'There is no checkpoint yet';
-    observer.onNotice?.(`${message} Training goes on, and the next try is after step ${next}. ${good}.`);
+    observer.onNotice?.(
+      `${error.message} Training goes on, and the next try is after step ${next}. ${good}.`,
+    );
   }
 }

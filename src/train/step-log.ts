@@ -62,14 +62,15 @@ export class StepLog {
 
   /** Drops what was logged after `step`, to go on from there. The time that it took still counts. */
   async goBack(step: number): Promise<void> {
-    await this.#file.close();
     this.#file = await openFile(this.#options, step);
     this.#options.sinks.goBack(step);
     this.#step = step;
   }
 
+  /** @throws RectiflowError of the code `run` where the run's folder is no longer ours */
   async write(logged: LoggedStep): Promise<StepMetrics> {
-    const { batchSize, sinks } = this.#options;
+    const { batchSize, sinks, folder } = this.#options;
+    await folder.check();
     const { seconds } = this.watch;
     const samples = (logged.step - this.#step) * batchSize;
     const elapsed = seconds - this.#seconds;
@@ -114,7 +115,6 @@ export class StepLog {
 
   async close(outcome: RunOutcome): Promise<void> {
     await this.#options.sinks.close(outcome);
-    await this.#file.close();
   }
 }
 

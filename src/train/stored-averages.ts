@@ -62,7 +62,10 @@ export async function storeAverages(
     }
   }
   try {
-    await mkdir(averagesFolder(run), { recursive: true });
+    // Not the run's folder: one that is gone must not come to life again.
+    await mkdir(averagesFolder(run)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
     await rm(temporary, { force: true });
     await writeSafetensors(temporary, tensors, metadata);
     await rename(temporary, path);

@@ -53,7 +53,7 @@ export class Trainer {
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
     const { decayed } = config.optimizer;
-    const onNotice = (text: string): void => this.#notice(text);
+    const onNotice = this.#notice;
     this.#training = training;
     this.#folder = folder;
     this.#observer = observer;
@@ -109,7 +109,8 @@ export class Trainer {
 
   /**
    * Trains to the last step, or until the signal: then the step that is running is finished and saved.
-   * @throws RectiflowError when too many steps are not finite, and when the last checkpoint cannot be written
+   * @throws RectiflowError when too many steps are not finite, when the last checkpoint cannot be written, and when the run's folder is
+   * gone or another process has taken it
    */
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
@@ -137,7 +138,10 @@ export class Trainer {
       }
       const finished = this.#step === steps;
       await this.#saver.settled();
-      if (this.#step > 0 && this.#saver.saved?.step !== this.#step)
+      await this.#folder.mend(this.#notice);
+      const { saved } = this.#saver;
+      // What is named at the end must be there, also where somebody deleted it.
+      if (this.#step > 0 && (saved?.step !== this.#step || !existsSync(saved.path)))
         await this.#saver.save(await this.#notes());
       if (finished && !existsSync(this.#folder.samplePath(steps))) await this.#sample(signal);
       const { skippedSummary } = this.#loader;
@@ -150,7 +154,7 @@ export class Trainer {
         seconds: this.#log.watch.seconds,
         metrics: this.#log.metrics,
         checkpoint: this.#saver.saved?.path,
-        samples: this.#samples,
+        samples: existsSync(this.#samples ?? '') ? this.#samples : undefined,
       };
     } finally {
       await this.#close(outcome);
@@ -291,7 +295,9 @@ export class Trainer {
     for (const text of this.#monitor.read(metrics)) this.#notice(text);
   }
 
+  /** For a save that begins now. */
   async #notes(): Promise<CheckpointNotes> {
+    await this.#folder.mend(this.#notice);
     const { config, backend, data } = this.#training;
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
     const state: TrainerState = {
@@ -327,20 +333,22 @@ export class Trainer {
 
   /** For what a run can do without: where it cannot be written, on a full disk, say, that is told. */
   async #orNotice<T>(write: () => Promise<T>): Promise<T | undefined> {
+    await this.#folder.mend(this.#notice);
     try {
       return await write();
     } catch (error) {
       if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
+      await this.#folder.check();
       this.#notice(error.message);
       return undefined;
     }
   }
 
   /** Tells the user, the sinks and the run's folder. */
-  #notice(text: string): void {
+  readonly #notice = (text: string): void => {
     this.#observer.onNotice?.(text);
     this.#log.writeNotice(this.#step, text);
-  }
+  };
 
   #announce(): void {
     this.#observer.onStart?.({

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, open, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { mkdir, mkdtemp, open, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listCheckpoints } from '../../src/checkpoint/checkpoint.ts';
-import { lockRun, processStart } from '../../src/checkpoint/lock.ts';
-import type { LockRecord } from '../../src/checkpoint/lock.ts';
 import { MetricsLog, readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import type { Pace } from '../../src/checkpoint/pace.ts';
 import { RunFolder, readRun } from '../../src/checkpoint/run-folder.ts';
 import { checkpointAt } from './fixtures.ts';
 
@@ -18,76 +16,6 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const locks = async (): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name.startsWith('lock-'));
-
-describe('lock', () => {
-  async function lockOf(record: Partial<LockRecord>): Promise<string> {
-    const full = {
-      pid: process.pid,
-      host: hostname(),
-      started: null,
-      since: '2025-01-01T00:00:00Z',
-      ...record,
-    };
-    const path = join(folder, `lock-${full.pid}-0a0b0c0d.json`);
-    await writeFile(path, JSON.stringify(full));
-    return path;
-  }
-
-  test('held by this process, then released', async () => {
-    const lock = await lockRun(folder);
-    await expect(lockRun(folder)).rejects.toThrow(
-      `${folder}: is in use by process ${process.pid} on ${hostname()}`,
-    );
-    await lock.release();
-    await (await lockRun(folder)).release();
-    expect(await locks()).toEqual([]);
-  });
-
-  test('held by another living process', async () => {
-    const child = spawn('sleep', ['60']);
-    await lockOf({ pid: child.pid!, started: await processStart(child.pid!) });
-    await expect(lockRun(folder)).rejects.toThrow(`in use by process ${child.pid}`);
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
-    await (await lockRun(folder)).release();
-    expect(await locks()).toEqual([]);
-  });
-
-  test.runIf(process.platform === 'linux')('a pid that another process has got since is stale', async () => {
-    await lockOf({ started: 'another-boot 1' });
-    await (await lockRun(folder)).release();
-    expect(await locks()).toEqual([]);
-  });
-
-  test('another host counts as living, and the error says what to delete', async () => {
-    const path = await lockOf({ pid: 999_999_999, host: 'elsewhere' });
-    await expect(lockRun(folder)).rejects.toThrow(
-      `on elsewhere, since 2025-01-01T00:00:00Z. Wait for it or stop it, or delete ${path}`,
-    );
-  });
-
-  test('an unreadable lock is not ignored', async () => {
-    const path = await lockOf({});
-    await writeFile(path, '');
-    await expect(lockRun(folder)).rejects.toThrow(/is unreadable. Delete it if no run is active/);
-  });
-
-  test('an unfinished lock is cleared once it is old', async () => {
-    const [old, young] = ['lock-1-0a.json.tmp', 'lock-1-0b.json.tmp'];
-    for (const name of [old, young]) await writeFile(join(folder, name), '');
-    await utimes(join(folder, old), 0, 0);
-    await (await lockRun(folder)).release();
-    expect(await locks()).toEqual([young]);
-  });
-
-  test('of many that start together no two get it, and all that fail leave nothing behind', async () => {
-    const results = await Promise.allSettled(Array.from({ length: 6 }, () => lockRun(folder)));
-    const held = results.filter((result) => result.status === 'fulfilled');
-    expect(held.length).toBeLessThanOrEqual(1);
-    expect(await locks()).toHaveLength(held.length);
-  });
-});
 
 describe('metrics.jsonl', () => {
   const noFailure = (problem: Error): void => {
@@ -106,7 +34,6 @@ describe('metrics.jsonl', () => {
     await log.append({ step: 1, loss: 2.5, note: 'a\nb' });
     await log.append({ step: 2, loss: NaN, norm: Infinity });
     await log.sync();
-    await log.close();
     const records = [
       { step: 1, loss: 2.5, note: 'a\nb' },
       { step: 2, loss: 'NaN', norm: 'Infinity' },
@@ -124,7 +51,6 @@ describe('metrics.jsonl', () => {
       expect((await readMetrics(path)).records).toHaveLength(whole);
       const log = await MetricsLog.open(path, 10, noFailure);
       await log.append({ step: 4 });
-      await log.close();
       expect((await readMetrics(path)).records.map(({ step }) => step)).toEqual([
         ...[1, 2, 3].slice(0, whole),
         4,
@@ -136,9 +62,8 @@ describe('metrics.jsonl', () => {
     const path = await write('{"step":10}\n{"step":20}\n{"step":30}\n{"st');
     const log = await MetricsLog.open(path, 20, noFailure);
     await log.append({ step: 21 });
-    await log.close();
     expect(await readFile(path, 'utf8')).toBe('{"step":10}\n{"step":20}\n{"step":21}\n');
-    await (await MetricsLog.open(path, 0, noFailure)).close();
+    await MetricsLog.open(path, 0, noFailure);
     expect(await readFile(path, 'utf8')).toBe('');
   });
 
@@ -155,12 +80,29 @@ describe('metrics.jsonl', () => {
     for (const step of [2, 3]) await log.append({ step });
     fails.mockRestore();
     await log.append({ step: 4 });
-    await Promise.all([log.close(), file.close()]);
+    await file.close();
     expect(await readFile(path, 'utf8')).toBe('{"step":1}\n{"step":4}\n');
     expect(problems).toEqual([
       `${path}: a line cannot be written: no space left on the disk. ` +
         'Training goes on, and lines will be missing until the disk takes them again.',
     ]);
+  });
+
+  test('one that is deleted begins anew and is told each time; one that was cut gets no hole', async () => {
+    const path = await write('');
+    const problems: string[] = [];
+    const log = await MetricsLog.open(path, 0, ({ message }) => problems.push(message));
+    await log.append({ step: 1 });
+    await rm(path);
+    await log.append({ step: 2 });
+    await rename(path, `${path}.old`);
+    for (const step of [3, 4]) await log.append({ step });
+    expect(await readFile(path, 'utf8')).toBe('{"step":3}\n{"step":4}\n');
+    const told = `${path}: was deleted. Training goes on with a new one, without the lines before.`;
+    expect(problems).toEqual([told, told]);
+    await truncate(path, 11);
+    await log.append({ step: 5 });
+    expect(await readFile(path, 'utf8')).toBe('{"step":3}\n{"step":5}\n');
   });
 
   test('lines that are no records are counted', async () => {
@@ -202,6 +144,59 @@ describe('run folder', () => {
       /holds a run already. Go on with it \(rectiflow resume/,
     );
     expect(await locks()).toEqual([]);
+  });
+
+  test('one that is deleted, renamed or replaced is not written to, and does not come to life again', async () => {
+    const path = join(folder, 'run');
+    const retention = { keepCheckpoints: 2, keepEvery: 0 };
+    const refused = async (run: RunFolder, message: RegExp): Promise<void> => {
+      for (const write of [
+        () => run.check(),
+        () => run.save(checkpointAt(2), retention),
+        () => run.mend(() => {}),
+        () => run.noteBadStep({ step: 2 }),
+      ])
+        await expect(write()).rejects.toThrow(message);
+      run.note(2, 'not to be written');
+      await run.close();
+    };
+    const run = await RunFolder.create(path, config);
+    await run.save(checkpointAt(1), retention);
+    await rename(path, join(folder, 'renamed'));
+    await refused(run, /run: the run folder is gone: it was deleted or renamed/);
+    expect((await readdir(folder)).toSorted()).toEqual(['renamed']);
+
+    const second = await RunFolder.create(path, config);
+    await rm(path, { recursive: true });
+    const third = await RunFolder.create(path, config);
+    const before = await readdir(path, { recursive: true });
+    await refused(second, new RegExp(`gone, and process ${process.pid} on .* holds the folder now`));
+    expect(await readdir(path, { recursive: true })).toEqual(before);
+    await third.close();
+  });
+
+  test('a save that the run was lost under ends without a trace', async () => {
+    const path = join(folder, 'run');
+    const run = await RunFolder.create(path, config);
+    const pace = { rest: () => rm(path, { recursive: true, force: true }) } as unknown as Pace;
+    const saving = run.save(checkpointAt(1), { keepCheckpoints: 2, keepEvery: 0 }, pace);
+    await expect(saving).rejects.toThrow(/the run folder is gone/);
+    expect(await readdir(folder)).toEqual([]);
+    await run.close();
+  });
+
+  test('folders in it that were deleted are made anew', async () => {
+    const run = await RunFolder.create(folder, config);
+    const told: string[] = [];
+    const onNotice = (text: string): number => told.push(text);
+    await run.mend(onNotice);
+    expect(told).toEqual([]);
+    const lost = [join(folder, 'samples'), run.checkpoints];
+    for (const each of lost) await rm(each, { recursive: true });
+    await run.mend(onNotice);
+    expect(told).toEqual(lost.map((each) => `${each} was deleted: it is made anew, without what was in it.`));
+    await run.save(checkpointAt(1), { keepCheckpoints: 2, keepEvery: 0 });
+    await run.close();
   });
 
   test('what is no run says so, with a guess', async () => {

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { resume, train } from '../../src/api/train.ts';
+import { ownPidSpace } from '../../src/checkpoint/lock-record.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -39,7 +40,9 @@ beforeAll(async () => {
   stopped = (await train({ ...config, name: 'stopped' }, { runs: folder, source, backend, signal, onStep }))
     .run;
   // Of a process that was killed: no pid is so large.
-  const lock = { pid: 2 ** 22 + 1, host: hostname(), started: 'boot 1', since: '2025-01-01T00:00:00.000Z' };
+  const since = '2025-01-01T00:00:00.000Z';
+  const identity = { pid: 2 ** 22 + 1, host: hostname(), pidSpace: await ownPidSpace(), started: 'boot 1' };
+  const lock = { ...identity, owner: '0a0b0c0d', since, renewed: since };
   await writeFile(join(stopped, `lock-${lock.pid}-0a0b0c0d.json`), JSON.stringify(lock));
 });
 
@@ -59,8 +62,14 @@ async function resumeWithFlip(file: string, at: number, bit: number): Promise<Ou
   bytes[at % bytes.length]! ^= 1 << bit;
   await writeFile(path, bytes);
   const told: string[] = [];
+  const impatience = new AbortController();
+  const onNotice = (text: string): void => {
+    told.push(text);
+    // The lock may now be that of another host, which is waited for.
+    if (text.includes('is held by')) impatience.abort();
+  };
   try {
-    await resume(run, { source, backend, onNotice: (text) => told.push(text) });
+    await resume(run, { source, backend, onNotice, signal: impatience.signal });
   } catch (error) {
     // Anything else is shown with its stack, as a fault of ours.
     if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;

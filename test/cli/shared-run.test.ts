@@ -1,0 +1,63 @@
+// One run, and processes of several hosts and containers.
+import { spawnSync } from 'node:child_process';
+import { readdir, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { RunFolder } from '../../src/checkpoint/run-folder.ts';
+import { dist, start, startRectiflow, temporaryFolder } from '../support/cli.ts';
+import { tinyDigits } from '../support/tiny-run.ts';
+
+const run = join('runs', 'tiny');
+const main = join(dist, 'cli/main.js');
+
+function cannot(namespaces: readonly string[]): string {
+  const { status } = spawnSync('unshare', [...namespaces, 'true']);
+  return status === 0 ? '' : ' (skipped: namespaces cannot be made here)';
+}
+
+async function workFolder(): Promise<string> {
+  const folder = await temporaryFolder();
+  const config = { ...tinyDigits, train: { ...tinyDigits.train, steps: 1_000_000 } };
+  await writeFile(join(folder, 'tiny.json'), JSON.stringify(config));
+  return folder;
+}
+
+describe('a run', () => {
+  const container = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+  const noContainer = cannot(container);
+  it.skipIf(noContainer)(
+    `that a container with the same host name works on is not taken from it${noContainer}`,
+    async () => {
+      const folder = await workFolder();
+      const node = [process.execPath, main, 'train', 'tiny.json'];
+      const training = start(folder, 'unshare', [...container, ...node]);
+      await training.saw(/^step 1\//m);
+      await expect(RunFolder.open(join(folder, run))).rejects.toThrow(
+        new RegExp(`is in use by process \\d+ on ${hostname()}, whose lock was renewed \\d+ s ago`),
+      );
+      expect((await readdir(join(folder, run))).filter((name) => name.startsWith('lock-'))).toHaveLength(1);
+      training.process.kill('SIGKILL');
+      await training.finished;
+    },
+  );
+
+  const noName = cannot(['--uts']);
+  it.skipIf(noName)(
+    `that was killed goes on at once, also where the machine has another name by then${noName}`,
+    async () => {
+      const folder = await workFolder();
+      const killed = startRectiflow(folder, ['train', 'tiny.json']);
+      await killed.saw(/^step 1\//m);
+      killed.process.kill('SIGKILL');
+      await killed.finished;
+      const command = `hostname renamed && exec "${process.execPath}" "${main}" resume ${run}`;
+      const resumed = start(folder, 'unshare', ['--uts', 'sh', '-c', command]);
+      await resumed.saw(/^step \d+\//m);
+      resumed.process.kill('SIGINT');
+      const { code, stdout, stderr } = await resumed.finished;
+      expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+      expect(stdout).not.toContain('is held by');
+    },
+  );
+});
