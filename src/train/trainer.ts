@@ -115,7 +115,8 @@ export class Trainer {
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
     const { steps, checkpointEvery, sampleEvery } = train;
-    this.#announce();
+    const { path } = this.#folder;
+    this.#observer.onStart?.({ run: path, step: this.#step, ...describeTraining(this.#training) });
     let outcome: RunOutcome = 'failed';
     let isSaveDue = false;
     const first = this.#step;
@@ -148,7 +149,7 @@ export class Trainer {
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
       return {
-        run: this.#folder.path,
+        run: path,
         step: this.#step,
         finished,
         seconds: this.#log.watch.seconds,
@@ -349,12 +350,4 @@ export class Trainer {
     this.#observer.onNotice?.(text);
     this.#log.writeNotice(this.#step, text);
   };
-
-  #announce(): void {
-    this.#observer.onStart?.({
-      run: this.#folder.path,
-      step: this.#step,
-      ...describeTraining(this.#training),
-    });
-  }
 }
