@@ -49,6 +49,16 @@ export function placesByKey(
   return groups;
 }
 
+/** Names that were there before in the list, as often as they come again. */
+export function repeatedNames(names: readonly string[]): string[] {
+  const seen = new Set<string>();
+  return names.filter((name) => {
+    const isThere = seen.has(name);
+    seen.add(name);
+    return isThere;
+  });
+}
+
 /** What makes classes hard to tell apart by their names, as sentences; none where nothing does. */
 export function adviseNames(names: readonly string[]): string[] {
   const groups = placesByKey(names, (name) => cleanName(alikeKey(name)));

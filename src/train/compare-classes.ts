@@ -1,4 +1,5 @@
 // Classes of data against those of a checkpoint, by their names: a number alone says nothing of what it stands for.
+import { repeatedNames, spellNames } from '../data/alike.ts';
 import { listSome } from '../data/list-some.ts';
 import { membersOf } from '../data/source-view.ts';
 import { type Source, nameOfSample } from '../data/source.ts';
@@ -48,16 +49,42 @@ interface Match {
 
 function matchNames(now: readonly string[], known: readonly string[]): Match {
   const form = canonicalForm(now, known);
-  const [nowKeys, knownKeys] = [now.map(form), known.map(form)];
-  const missing = known.filter((_, label) => !nowKeys.includes(knownKeys[label]!));
-  const added = now.filter((_, label) => !knownKeys.includes(nowKeys[label]!));
+  const [nowKeys, knownKeys] = [keysOf(now, form), keysOf(known, form)];
+  const [nowPlaces, knownPlaces] = [placesOf(nowKeys), placesOf(knownKeys)];
+  const missing = known.filter((_, label) => !nowPlaces.has(knownKeys[label]!));
+  const added = now.filter((_, label) => !knownPlaces.has(nowKeys[label]!));
   // As many: one took the other's place. Else nothing tells which belong together.
   const isRenamed = missing.length === added.length;
   const renamed = new Map(isRenamed ? missing.map((name, i) => [name, added[i]!]) : []);
   const names = [...known.map((name) => renamed.get(name) ?? name), ...(isRenamed ? [] : added)];
-  const keys = names.map(form);
-  const labels = nowKeys.map((key) => keys.indexOf(key));
-  return { names, labels, differences: differencesOf(missing, added, renamed, labels) };
+  const places = placesOf(keysOf(names, form));
+  const labels = nowKeys.map((key) => places.get(key)!);
+  const differences = differencesOf(missing, added, renamed, labels);
+  return { names, labels, differences: [...differences, ...describeDoubles(now, differences)] };
+}
+
+/** Different ones, also where two classes have one name: these belong together in their order. */
+function keysOf(names: readonly string[], form: (name: string) => string): string[] {
+  const counts = new Map<string, number>();
+  return names.map((name) => {
+    const count = counts.get(form(name)) ?? 0;
+    counts.set(form(name), count + 1);
+    return `${count} ${form(name)}`;
+  });
+}
+
+function placesOf(keys: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(keys.map((key, place) => [key, place]));
+}
+
+/** Nothing tells apart classes of one name, where they are not all as they were. */
+function describeDoubles(names: readonly string[], differences: readonly Difference[]): Difference[] {
+  const doubles = repeatedNames(names);
+  if (doubles.length === 0 || differences.length === 0) return [];
+  const listed = listSome(new Set(doubles.map((name) => `"${name}"`)));
+  return [
+    { text: `several classes are called ${listed}`, ifAccepted: 'takes those of one name in their order' },
+  ];
 }
 
 function differencesOf(
@@ -74,7 +101,7 @@ function differencesOf(
     const isMoved = labels.some((label, i) => label !== i);
     return isMoved ? [{ text: 'its classes stand in another order: labels are taken by name' }] : [];
   }
-  const places = Array.from(renamed, ([old, name]) => `"${name}" for "${old}"`);
+  const places = Array.from(renamed, ([old, name]) => spellNames([name, old]).join(' for '));
   const ifAccepted =
     renamed.size > 0
       ? `takes ${listSome(places)}`

@@ -1,5 +1,6 @@
 // What the values of data mean, against what a checkpoint's meant: genes, normalisation and scale, the scale of latents.
 import { type ExpressionRecord, parseExpressionRecord } from '../data/expression/record.ts';
+import { repeatedNames } from '../data/alike.ts';
 import { listSome } from '../data/list-some.ts';
 import { membersOf } from '../data/source-view.ts';
 import type { Source } from '../data/source.ts';
@@ -51,8 +52,9 @@ function changesOf<T extends object>(before: T, now: T, names: readonly (keyof T
 
 function compareGenes(source: Source, now: ExpressionRecord, known: ExpressionRecord): Comparison {
   const columns = columnsOf(source.name, now.genes, known.genes);
+  const taken = new Set(columns);
   const differences: Difference[] = [];
-  const added = now.genes.filter((_, column) => !columns.includes(column));
+  const added = now.genes.filter((_, column) => !taken.has(column));
   if (added.length > 0)
     differences.push({ text: `${genesCalled(added)} new`, ifAccepted: 'leaves them out' });
   else if (columns.some((column, place) => column !== place))
@@ -92,7 +94,7 @@ function columnsOf(name: string, now: readonly string[], known: readonly string[
     const problem = `${genesCalled(missing)} missing, of the ${known.length} that the model knows`;
     throw dataError(name, problem, 'Give a file that has them, or train a new run');
   }
-  const twice = [now, known].flatMap((genes) => genes.filter((gene, i) => genes.indexOf(gene) !== i));
+  const twice = [now, known].flatMap(repeatedNames);
   if (twice.length > 0) {
     const problem = `genes stand in another order than in the checkpoint, and ${listSome(new Set(twice))} more than once`;
     throw dataError(name, problem, 'Give each gene a name of its own, or put them in the order of before');

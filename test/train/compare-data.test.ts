@@ -72,6 +72,28 @@ describe('classes', () => {
     expect([record.classNames, notices]).toEqual([known.classNames, []]);
   });
 
+  it('of one name keep their numbers; where others moved they are refused', async () => {
+    const cranes = { ...pets, classNames: ['crane', 'dog', 'crane'] };
+    const same = await compare(labelled(['crane', 'dog', 'crane']), cranes);
+    expect(same.notices).toEqual([]);
+    expect(await labelsOf(same.source, 3)).toEqual([0, 1, 2]);
+    const moved = labelled(['dog', 'crane', 'crane']);
+    await expect(compare(moved, cranes)).rejects.toThrow(
+      /several classes are called "crane"\. Change them back/,
+    );
+    const { source } = await compare(moved, cranes, { accept: true });
+    expect(await labelsOf(source, 3)).toEqual([1, 0, 2]);
+  });
+
+  it('are compared at once, however many there are', async () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => `class ${i}`);
+    const known = { ...pets, classNames: names.toReversed() };
+    const began = performance.now();
+    const { source } = await compare(labelled(names), known, { classes: names.length });
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(await labelsOf(source, 2)).toEqual([99_999, 99_998]);
+  });
+
   it('that are renamed are refused with both names, and take the place of the old ones where that is accepted', async () => {
     const renamed = labelled(['dog', 'owl', 'zebra']);
     await expect(compare(renamed, pets)).rejects.toThrow(
