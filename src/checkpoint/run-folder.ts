@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { access, appendFile, mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { printable } from '../tensor/printable.ts';
-import { didYouMean } from '../tensor/suggest.ts';
 import { decodeText } from '../tensor/text.ts';
 import {
   latestCheckpoint,
@@ -21,6 +20,7 @@ import { type RunLock, type Waiting, lockRun } from './lock.ts';
 import { describeMachine, version } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { MetricsLog, type MetricsRecord, formatRecord } from './metrics-log.ts';
+import { noRun } from './no-run.ts';
 import type { Pace } from './pace.ts';
 import { EventLog } from './tensorboard.ts';
 
@@ -227,10 +227,8 @@ export function checkpointFolder(run: string): string {
 export async function readRun(path: string): Promise<RunRecord> {
   const file = join(path, 'config.json');
   const bytes = await readRegular(file).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw fileError(file, systemProblem(error), 'Check the path', error);
-    const siblings = await readdir(dirname(path)).catch((): string[] => []);
-    const guess = siblings.includes(basename(path)) ? '' : didYouMean(basename(path), siblings);
-    throw runError(path, 'is no run: it has no config.json', `Give the folder of a run.${guess}`);
+    const isAbsent = error.code === 'ENOENT' || error.code === 'ENOTDIR';
+    throw isAbsent ? await noRun(path) : fileError(file, systemProblem(error), 'Check the path', error);
   });
   const record = parseJsonText(decodeText(bytes, file), file, 'Restore it from a backup');
   if (typeof record['version'] !== 'string' || typeof record['config'] !== 'object') {

@@ -202,9 +202,11 @@ describe('run folder', () => {
   test('what is no run says so, with a guess', async () => {
     await (await RunFolder.create(join(folder, 'digits'), config)).close();
     await expect(readRun(join(folder, 'digit'))).rejects.toThrow(
-      /digit: is no run: it has no config.json.*mean "digits"\?$/,
+      /digit: is no run: there is no such folder.*mean "digits"\?$/,
     );
-    await expect(RunFolder.open(folder)).rejects.toThrow(/is no run/);
+    await expect(RunFolder.open(folder)).rejects.toThrow(
+      /is no run, but holds some\. Give one of them: .*digits\.$/,
+    );
   });
 
   test.each([
