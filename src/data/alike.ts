@@ -6,6 +6,7 @@ import { listSome } from './list-some.ts';
 const pairs =
   'АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS аa еe оo рp сc уy хx іi јj ѕs ' +
   'ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX οo';
+const mostOfGroup = 4;
 const lookingAlike: ReadonlyMap<string, string> = new Map(
   pairs.split(' ').map(([other, latin]) => [other!, latin!]),
 );
@@ -14,9 +15,13 @@ const lookingAlike: ReadonlyMap<string, string> = new Map(
 export function alikeKey(name: string): string {
   // As below, ten times faster.
   if (/^[!-~]+(?: [!-~]+)*$/.test(name)) return name.toLowerCase();
-  const letters = Array.from(name.normalize('NFKC'), (letter) => lookingAlike.get(letter) ?? letter);
-  const seen = letters.join('').replace(/\p{Default_Ignorable_Code_Point}/gu, '');
+  const seen = lookOf(name).replace(/\p{Default_Ignorable_Code_Point}/gu, '');
   return seen.toUpperCase().toLowerCase().normalize('NFKC').replace(/\s+/gu, ' ').trim();
+}
+
+/** In one form, and in Latin letters where others look like them. */
+function lookOf(name: string): string {
+  return Array.from(name.normalize('NFKC'), (letter) => lookingAlike.get(letter) ?? letter).join('');
 }
 
 /** What a class is called in paths, before names that become the same are told apart. */
@@ -27,7 +32,7 @@ export function cleanName(name: string): string {
 /** Names in quotes, told apart: those that would be shown alike are spelt out. */
 export function spellNames(names: readonly string[]): string[] {
   const shown = names.map(printable);
-  const isPlain = new Set(shown.map((name) => name.normalize('NFKC'))).size === names.length;
+  const isPlain = new Set(shown.map(lookOf)).size === new Set(names).size;
   return shown.map((name) => `"${isPlain ? name : spell(name)}"`);
 }
 
@@ -59,17 +64,21 @@ export function repeatedNames(names: readonly string[]): string[] {
   });
 }
 
+function listGroup(alike: readonly string[]): string {
+  const shown = spellNames(alike.slice(0, mostOfGroup));
+  const more = alike.length - shown.length;
+  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join(' and ');
+}
+
 /** What makes classes hard to tell apart by their names, as sentences; none where nothing does. */
 export function adviseNames(names: readonly string[]): string[] {
   const groups = placesByKey(names, (name) => cleanName(alikeKey(name)));
   const alike = [...groups.values()].filter((places) => places.length > 1);
-  const listed = listSome(
-    alike.map((places) => spellNames(places.map((place) => names[place]!)).join(' and ')),
-  );
+  const listed = listSome(alike.map((places) => listGroup(places.map((place) => names[place]!))));
   const unnamed = groups.get('') ?? [];
   return [
     ...(unnamed.length > 0
-      ? [`Class ${listSome(unnamed.map(String))} has a name that shows nothing: name it.`]
+      ? [`Names of classes that show nothing: of class ${listSome(unnamed.map(String))}. Name them.`]
       : []),
     ...(alike.length > 0
       ? [

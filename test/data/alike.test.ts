@@ -10,9 +10,11 @@ describe('classes that are easily mistaken', () => {
     ['spaces', ['cat', 'cat ', ' cat'], '"cat" and "cat " and " cat"'],
     ['kinds of spaces', ['red fox', 'red\u00a0fox'], String.raw`"red fox" and "red\u{a0}fox"`],
     ['what is invisible', ['cat', 'ca\u200bt'], String.raw`"cat" and "ca\u200bt"`],
-    ['scripts', ['cop', 'сор'], '"cop" and "сор"'],
+    ['scripts', ['cop', 'сор'], String.raw`"cop" and "\u{441}\u{43e}\u{440}"`],
     ['names of folders', ['a/b', 'a:b'], '"a/b" and "a:b"'],
     ['nothing at all', ['crane', 'crane'], '"crane" and "crane"'],
+    ['nothing at all, in any script', ['猫', '猫'], '"猫" and "猫"'],
+    ['very many', Array.from('!?*+:;', (sign) => `a${sign}`), '"a!" and "a?" and "a*" and "a+" and 2 more'],
   ])('by %s', (_, names, listed) => {
     expect(adviseNames(['dog', ...names, 'bird'])).toEqual([
       `Classes are easily mistaken for each other, by case, spaces, forms of letters or in paths: ${listed}. Rename or merge them.`,
@@ -25,7 +27,7 @@ describe('classes that are easily mistaken', () => {
 
   it('are those without a name that one can see', () => {
     expect(adviseNames(['cat', '', 'dog', ' \u200b'])).toEqual([
-      'Class 1, 3 has a name that shows nothing: name it.',
+      'Names of classes that show nothing: of class 1, 3. Name them.',
       expect.stringContaining(String.raw`"" and " \u200b"`),
     ]);
   });
