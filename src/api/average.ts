@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stepName } from '../checkpoint/checkpoint.ts';
+import { describeNonFinite } from '../checkpoint/finite.ts';
 import { readRun } from '../checkpoint/run-folder.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-file.ts';
-import { fileError, systemProblem } from '../tensor/errors.ts';
+import { fileError, runError, systemProblem } from '../tensor/errors.ts';
 import type { RunConfig } from '../train/config.ts';
 import { dataOf } from '../train/data-record.ts';
 import { averagesFolder } from '../train/stored-averages.ts';
@@ -32,7 +33,7 @@ export interface WrittenAverage {
  * Makes the average of a length that training did not keep (Karras et al. 2024), and writes it with the names of a checkpoint's
  * ema.safetensors.
  * @param run its folder
- * @throws RectiflowError when the run keeps no power-function averages, or the file is there or cannot be written
+ * @throws RectiflowError when the run keeps no power-function averages or too few for the length, or the file is there or cannot be written
  */
 export async function averageRun(run: string, options: AverageOptions): Promise<WrittenAverage> {
   const { length, onNotice } = options;
@@ -43,15 +44,18 @@ export async function averageRun(run: string, options: AverageOptions): Promise<
   if (existsSync(path)) throw fileError(path, 'is there already', 'Give another name, or remove it');
   const { tensors, error } = await averageOf(run, saved, length, onNotice);
   const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
+  const problem = await describeNonFinite(tensors);
+  if (problem !== undefined)
+    throw runError(run, `this average is of no use: ${problem}`, 'Give an earlier --checkpoint');
   try {
     await mkdir(dirname(path), { recursive: true });
     await writeSafetensors(path, tensors, { ...metadata, emaLength: String(length) });
-  } catch (problem) {
+  } catch (failure) {
     throw fileError(
       path,
-      `cannot be written: ${systemProblem(problem)}`,
+      `cannot be written: ${systemProblem(failure)}`,
       'Check the path and the disk',
-      problem,
+      failure,
     );
   }
   return { path, step: saved.step, error };

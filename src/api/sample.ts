@@ -24,6 +24,7 @@ import { type DataRecord, dataOf } from '../train/data-record.ts';
 import { objectiveOf } from '../train/objective.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
+import { isNullTrained } from '../train/trained-with.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { backendFor, withKeptTokenizer } from './parts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
@@ -92,6 +93,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const buffers = await loadWeights(backend, model, weights, saved.path);
   const sampler = new FlowSampler(backend, model, buffers, { objective });
   const settings = samplerSettings(options, config.sample);
+  if (rows.length > 0) checkGuidance(settings, isNullTrained(saved, config), options.onNotice);
   const values = await sampler.sample({
     count: counts.reduce((sum, of) => sum + of, 0),
     ...settings,
@@ -119,6 +121,27 @@ function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSet
     guidance: asked.guidance ?? own.guidance,
     guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
   };
+}
+
+/**
+ * Guidance leads away from what the model says without label or caption.
+ * @param isKnown whether it has ever learnt that; undefined where nothing tells
+ */
+function checkGuidance(
+  { guidance }: SamplerSettings,
+  isKnown: boolean | undefined,
+  onNotice: SampleRunOptions['onNotice'],
+): void {
+  if (guidance === 1 || isKnown) return;
+  if (isKnown === false) {
+    const wanted =
+      '1 (none): trained with flow.labelDropout 0, the model has not learnt what guidance leads away from, ' +
+      'samples without label or caption. Train with flow.labelDropout above 0, as in 0.1';
+    throw valueError('sample', 'guidance', wanted, guidance);
+  }
+  onNotice?.(
+    `guidance ${guidance} takes it that these weights were trained without labels, too, which nothing tells: guidance 1 needs no such training`,
+  );
 }
 
 /** What the rows of samples are told, and how many there are of each; without rows one number, of all. */

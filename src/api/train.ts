@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { listCheckpoints } from '../checkpoint/checkpoint.ts';
+import { type SavedCheckpoint, listCheckpoints } from '../checkpoint/checkpoint.ts';
 import { RunFolder, isEdited } from '../checkpoint/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
@@ -73,7 +73,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
     if (isNew && isEdited(folder.record))
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
-    if (checkpoint?.step === 0) describeImport(run, config, options);
+    if (checkpoint?.step === 0) describeImport(run, config, checkpoint, options);
     const { onBadSample } = config.loader;
     const known = checkpoint && dataOf(checkpoint);
     return await withSource(dataOfRun(config), { ...options, onBadSample, known }, async (source) => {
@@ -103,7 +103,12 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
 }
 
 /** A run of imported weights has a checkpoint before its first step. */
-function describeImport(run: string, { data }: RunConfig, { source, onNotice }: RunOptions): void {
+function describeImport(
+  run: string,
+  { data }: RunConfig,
+  checkpoint: SavedCheckpoint,
+  { source, onNotice }: RunOptions,
+): void {
   if (data.source === 'custom' && source === undefined) {
     const advice = 'Import the weights again with --config, a recipe or a file that names data';
     throw runError(run, 'was imported without data to train on', advice);
@@ -111,6 +116,11 @@ function describeImport(run: string, { data }: RunConfig, { source, onNotice }: 
   onNotice?.(
     `${run}: training begins with the imported weights; the moments of the optimizer start at zero.`,
   );
+  const { classNames, told, record } = dataOf(checkpoint);
+  if (classNames === undefined && told === undefined && record === undefined)
+    onNotice?.(
+      `${run}: nothing tells what data the weights were trained on: classes and values are taken as those of the data now.`,
+    );
 }
 
 async function runTraining(

@@ -6,8 +6,8 @@ import { valueError } from '../tensor/errors.ts';
 import { groupAverages } from '../train/averages.ts';
 import { reconstructAverage } from '../train/stored-averages.ts';
 
-/** Above this share of its norm a profile is not the one that was asked for. */
-const tolerableError = 0.1;
+/** Above this share of its norm a profile is not quite the one that was asked for. */
+const notableError = 0.1;
 
 export interface WeightsChoice {
   /**
@@ -35,7 +35,7 @@ export async function readWeights(
   return tensors;
 }
 
-/** As `reconstructAverage`, with the length checked, and a notice where the profile is missed. */
+/** As `reconstructAverage`, with the length checked, and a notice where the profile is missed a little. */
 export async function averageOf(
   run: string,
   saved: SavedCheckpoint,
@@ -45,7 +45,7 @@ export async function averageOf(
   if (!(length > 0 && length <= longestPower))
     throw valueError('average', 'length', `a number above 0, at most ${longestPower.toFixed(4)}`, length);
   const made = await reconstructAverage(run, saved, length);
-  if (made.error > tolerableError) {
+  if (made.error > notableError) {
     const missed = `${(100 * made.error).toFixed(0)} %`;
     onNotice?.(
       `the profile of length ${length} is missed by ${missed}: too few averages were stored for it. Give a greater length, or store more often (a smaller ema.snapshotEvery)`,

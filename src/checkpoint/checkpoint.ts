@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { digestFile, syncDirectory, writeDurably } from './durable.ts';
@@ -227,12 +228,16 @@ export async function openCheckpointPart(saved: SavedCheckpoint, part: Checkpoin
   return { slots, read: (name) => readSafetensorsTensor(path, header, slots.get(name)!) };
 }
 
-interface State {
-  readonly format: number;
-  readonly step: number;
-  readonly state: Readonly<Record<string, unknown>>;
-  readonly files: Readonly<Record<string, FileDigest>>;
-}
+const whole = z.number().int().nonnegative();
+
+const schema = z.object({
+  format: z.literal(FORMAT),
+  step: whole,
+  state: z.record(z.string(), z.unknown()),
+  files: z.record(z.string(), z.object({ bytes: whole, sha256: z.string() })),
+});
+
+type State = Readonly<z.infer<typeof schema>>;
 
 /** The last member is the checksum of the others, so that this file, too, can be checked. */
 function encodeState(state: State): string {
@@ -253,6 +258,15 @@ async function readState(path: string): Promise<State> {
   }
   // Encoding gives back the same bytes unless one of them changed: no white space is left unchecked.
   if (encodeState(state) !== bytes.toString()) throw fileError(path, 'does not match its checksum', DAMAGED);
+  const parsed = schema.safeParse(state);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw fileError(
+      path,
+      `is no state of a checkpoint: ${issue!.path.join('.')}: ${issue!.message}`,
+      DAMAGED,
+    );
+  }
   return state;
 }
 

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
 import type { LearntPairs } from '../data/tokenizers/open.ts';
-import { fileError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { ModelConfig } from './config.ts';
+import { stateError } from './state-error.ts';
 
 /**
  * What of the data has to stay with the weights: what classes are called, what values mean, and what tells the set from another.
@@ -40,7 +40,8 @@ export interface AcceptedData {
 
 const whole = z.number().int().nonnegative();
 
-const schema: z.ZodType<DataRecord> = z.object({
+/** Of a record that was read from a file. */
+export const dataRecordSchema: z.ZodType<DataRecord> = z.object({
   classNames: z.array(z.string()).exactOptional(),
   record: z.record(z.string(), z.unknown()).exactOptional(),
   tokenizer: z.object({ vocabulary: whole, pairs: z.array(z.tuple([whole, whole])) }).exactOptional(),
@@ -81,25 +82,9 @@ export async function describeData(
  * @throws RectiflowError when it is no such record
  */
 export function dataOf({ path, state }: Pick<SavedCheckpoint, 'path' | 'state'>): DataRecord {
-  const parsed = parseDataRecord(state['data'] ?? {});
-  if (parsed.record) return parsed.record;
-  throw fileError(
-    path,
-    `state.data of state.json is no record of data: ${parsed.problem}`,
-    'Use an earlier checkpoint',
-  );
-}
-
-/** A record that was read from a file, or what is wrong with it. */
-export function parseDataRecord(
-  value: unknown,
-):
-  | { readonly record: DataRecord; readonly problem?: undefined }
-  | { readonly record?: undefined; readonly problem: string } {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return { record: parsed.data };
-  const [issue] = parsed.error.issues;
-  return { problem: `${issue!.path.join('.')}: ${issue!.message}` };
+  const parsed = dataRecordSchema.safeParse(state['data'] ?? {});
+  if (parsed.success) return parsed.data;
+  throw stateError(path, 'state.data', parsed.error);
 }
 
 /** The names of the genes that a model of cells knows, in its order. */

@@ -1,5 +1,6 @@
 // Checkpoints that are written while training goes on.
 import type { Checkpoint, Retention } from '../checkpoint/checkpoint.ts';
+import { describeNonFinite } from '../checkpoint/finite.ts';
 import { Pace } from '../checkpoint/pace.ts';
 import type { RunFolder } from '../checkpoint/run-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
@@ -93,10 +94,25 @@ export class Saver {
 
   async #write(notes: CheckpointNotes, pace?: Pace): Promise<void> {
     const { folder, snapshot, train, observer, flush } = this.#options;
+    await this.#refuseNonFinite(notes.step);
     await flush();
     const path = await folder.save({ ...snapshot.parts, ...notes }, train, pace);
     this.#saved = { step: notes.step, path };
     observer.onCheckpoint?.(notes.step, path);
+  }
+
+  /** Training may go on with such weights, to no use; a run must not go on after them. */
+  async #refuseNonFinite(step: number): Promise<void> {
+    const { model, ema, averages } = this.#options.snapshot.parts;
+    for (const weights of [model, ema, ...(averages ? [averages] : [])]) {
+      const problem = await describeNonFinite(weights);
+      if (problem === undefined) continue;
+      throw new RectiflowError(
+        'value',
+        `step ${step}: its weights are not saved, earlier checkpoints are untouched: ${problem}. ` +
+          'Lower optimizer.learningRate, or clip more (optimizer.clipNorm).',
+      );
+    }
   }
 
   async #makeRoom(): Promise<void> {

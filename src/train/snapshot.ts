@@ -9,6 +9,7 @@ import {
   openCheckpointPart,
 } from '../checkpoint/checkpoint.ts';
 import type { StoredTensor, StoredTensors } from '../checkpoint/safetensors.ts';
+import { describeNonFinite } from '../checkpoint/finite.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import type { Model } from '../models/model.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
@@ -16,6 +17,9 @@ import { sameShape, sizeOf } from '../tensor/shape.ts';
 import { averageBuffers, averageTensor, groupAverages } from './averages.ts';
 import { averagedWeights } from './state.ts';
 import { statePrefixes } from './step.ts';
+
+const NOT_FINITE =
+  'Move the checkpoint away, so that the one before it is taken, or sample with --checkpoint';
 
 /** Which buffers each file of a checkpoint holds, by the names that they have in it. */
 function partsOf(model: Model, buffers: Buffers): Readonly<Record<CheckpointPart, Buffers>> {
@@ -161,5 +165,12 @@ async function fill(buffers: Buffers, { slots, read }: Stored, origin: string): 
     const advice = 'Has config.json of the run been edited? Undo it';
     throw fileError(origin, `does not fit the model: ${shown}`, advice);
   }
-  for (const [name, buffer] of buffers) await buffer.write(toFloat32(await read(name)));
+  for (const [name, buffer] of buffers) {
+    const tensor = await read(name);
+    // Moments may have overflowed, and training go on all the same.
+    const isMoment = name.startsWith(statePrefixes.m) || name.startsWith(statePrefixes.v);
+    const odd = isMoment ? undefined : await describeNonFinite(new Map([[name, tensor]]));
+    if (odd !== undefined) throw fileError(origin, odd, NOT_FINITE);
+    await buffer.write(toFloat32(tensor));
+  }
 }

@@ -11,6 +11,7 @@ import {
   readCheckpointPart,
   stepName,
 } from '../checkpoint/checkpoint.ts';
+import { areFinite } from '../checkpoint/finite.ts';
 import { syncDirectory } from '../checkpoint/durable.ts';
 import {
   readSafetensorsHeader,
@@ -21,8 +22,8 @@ import { type StoredTensor, type StoredTensors, bytesOf } from '../checkpoint/sa
 import { toFloat16 } from '../checkpoint/to-float16.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import type { Buffers } from '../backends/backend.ts';
-import { powerLength, powerOf } from '../optim/ema.ts';
-import { combineProfiles } from '../optim/post-hoc.ts';
+import { longestPower, powerLength, powerOf } from '../optim/ema.ts';
+import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
 import { fileError, formatShape, runError, systemProblem } from '../tensor/errors.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { averageTensor, groupAverages } from './averages.ts';
@@ -31,6 +32,8 @@ const STORED = /^step-(\d{7,})\.safetensors$/;
 const TEMPORARY = /\.tmp-\d+$/;
 const DAMAGED = 'Remove it: averages are then made of the other ones';
 const largestFloat16 = 65504;
+/** Above this share of its norm a profile is another than the one that was asked for. */
+const TOLERABLE_ERROR = 0.3;
 
 /** The folder of a run's stored averages. */
 export function averagesFolder(run: string): string {
@@ -56,7 +59,14 @@ export async function storeAverages(
     if (powerLength(name) === undefined) continue;
     for (const [parameter, buffer] of group) {
       const tensor = averageTensor(name, parameter);
-      const half = toHalf(Float32Array.from(await buffer.read()), buffer.shape);
+      const values = Float32Array.from(await buffer.read());
+      if (!areFinite(values))
+        throw fileError(
+          path,
+          `is not stored: ${tensor} has values that are not finite`,
+          'Lower optimizer.learningRate',
+        );
+      const half = toHalf(values, buffer.shape);
       tensors.set(tensor, half);
       metadata[digestKey(tensor)] = digest(tensor, metadata['updates']!, half);
     }
@@ -100,7 +110,7 @@ export interface Reconstruction {
  * The power-function average of any length at the step of a checkpoint, out of what the run has stored until then. One tensor at a
  * time is in memory beside the result.
  * @param length as `powerOf` takes it
- * @throws RectiflowError when the run keeps no power-function averages, or a stored one is damaged or of another model
+ * @throws RectiflowError when the run keeps no power-function averages or too few for the length, or a stored one is damaged or of another model
  */
 export async function reconstructAverage(
   run: string,
@@ -119,6 +129,7 @@ export async function reconstructAverage(
     file.lengths.map(({ name, length: own }) => ({ file, name, time: file.time, gamma: powerOf(own) })),
   );
   const { weights, error } = combineProfiles(sources, { time: last.time, gamma: powerOf(length) });
+  if (error > TOLERABLE_ERROR) throw missed(saved, length, error, { sources, time: last.time });
   const tensors = new Map(await readCheckpointPart(saved, 'ema'));
   for (const parameter of last.parameters) {
     const { shape } = tensors.get(parameter)!;
@@ -130,6 +141,25 @@ export async function reconstructAverage(
     tensors.set(parameter, { dtype: 'F32', shape, data: Float32Array.from(sum) });
   }
   return { tensors, error, sources: sources.length };
+}
+
+/** Lengths that are tried, to say which can be had, each so much shorter than the one before. */
+const [TRIED, RATIO] = [30, 1.12];
+
+/** @param sources the profiles that there are; time of the one that is wanted */
+function missed(
+  { path }: SavedCheckpoint,
+  length: number,
+  error: number,
+  { sources, time }: { readonly sources: readonly PowerProfile[]; readonly time: number },
+): Error {
+  const [nearest] = Array.from({ length: TRIED }, (_, i) => longestPower / RATIO ** i)
+    .filter((other) => combineProfiles(sources, { time, gamma: powerOf(other) }).error <= TOLERABLE_ERROR)
+    .toSorted((a, b) => Math.abs(Math.log(a / length)) - Math.abs(Math.log(b / length)));
+  const other =
+    nearest === undefined ? 'Store' : `The nearest that can be is ${nearest.toFixed(3)}. Or store`;
+  const problem = `an average of length ${length} cannot be made of the ${sources.length} that were stored until then, which miss its profile by ${(100 * error).toFixed(0)} %`;
+  return runError(path, problem, `${other} more often (a smaller ema.snapshotEvery)`);
 }
 
 interface StoredAverages {

@@ -1,8 +1,11 @@
 // What the numbers of a run depend on beside its data, as checkpoints record it: so that a change does not pass in silence.
+import { z } from 'zod';
 import type { Backend } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ConfigInput, RunConfig } from './config.ts';
 import { resolveConfig } from './resolve-config.ts';
+import { stateError } from './state-error.ts';
+import { type TrainerState, stateOf } from './trainer-state.ts';
 
 /** A part of a checkpoint's state. */
 export interface TrainedWith {
@@ -24,10 +27,40 @@ function kernelsOf({ name, isa }: Backend): string {
  * The config that a checkpoint was trained with; undefined where it does not say: imported ones, and those of earlier versions.
  * @throws RectiflowError when the recorded config is none that this version can read
  */
-export function configOf({ path, state }: SavedCheckpoint): RunConfig | undefined {
-  const before = state.trainedWith as TrainedWith | undefined;
+export function configOf(saved: SavedCheckpoint): RunConfig | undefined {
+  const before = recordOf(saved);
   // Resolved again: settings that are new in this version get their defaults.
-  return before && resolveConfig(before.config as ConfigInput, { origin: path });
+  return before && resolveConfig(before.config as ConfigInput, { origin: saved.path });
+}
+
+const schema = z.object({ config: z.record(z.string(), z.unknown()), kernels: z.string() }).optional();
+
+function recordOf({ path, state }: SavedCheckpoint): z.infer<typeof schema> {
+  const parsed = schema.safeParse(state['trainedWith']);
+  if (parsed.success) return parsed.data;
+  throw stateError(path, 'state.trainedWith', parsed.error);
+}
+
+/**
+ * Whether the weights of a checkpoint were ever trained without label or caption, which guidance leads away from; undefined where
+ * nothing tells: of weights from elsewhere.
+ * @param config of the run
+ */
+export function isNullTrained(saved: SavedCheckpoint, config: RunConfig): boolean | undefined {
+  const { nullTrained, imported } = stateOf(saved);
+  if (nullTrained !== undefined || imported !== undefined) return nullTrained;
+  return (configOf(saved) ?? config).flow.labelDropout > 0;
+}
+
+/** What checkpoints tell of the weights' past, once they are trained with this config. */
+export function describePast(
+  checkpoint: SavedCheckpoint | undefined,
+  config: RunConfig,
+): Pick<TrainerState, 'nullTrained' | 'imported'> {
+  const { imported } = stateOf(checkpoint);
+  const before = checkpoint ? isNullTrained(checkpoint, config) : false;
+  const nullTrained = config.flow.labelDropout > 0 || before;
+  return { ...(nullTrained !== undefined && { nullTrained }), ...(imported && { imported }) };
 }
 
 /**
@@ -43,8 +76,8 @@ export function changesSince(
 ): string[] {
   const recorded = configOf(saved);
   if (recorded === undefined) return [];
-  const { path, state } = saved;
-  const { kernels: before } = state.trainedWith as TrainedWith;
+  const { path } = saved;
+  const { kernels: before } = recordOf(saved)!;
   const kernels = kernelsOf(backend);
   const changes = differences(recorded, config, '').join(', ');
   return [

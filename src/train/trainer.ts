@@ -24,7 +24,7 @@ import { learningRateAt, stepInputs } from './step-inputs.ts';
 import type { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
 import { dropLaterAverages, storeAverages } from './stored-averages.ts';
-import { trainedWith } from './trained-with.ts';
+import { describePast, trainedWith } from './trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 
 export class Trainer {
@@ -299,13 +299,14 @@ export class Trainer {
   /** For a save that begins now. */
   async #notes(): Promise<CheckpointNotes> {
     await this.#folder.mend(this.#notice);
-    const { config, backend, data } = this.#training;
+    const { config, backend, data, checkpoint } = this.#training;
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
     const state: TrainerState = {
       position: this.#position,
       seconds: this.#log.watch.seconds,
       data: data.record,
       trainedWith: trainedWith(config, backend),
+      ...describePast(checkpoint, config),
       updates: this.#updates,
       rollBacks: this.#badSteps.rollBacks,
       recentBadSteps: this.#badSteps.recent,

@@ -104,6 +104,9 @@ describe('averages of a length that was not kept', () => {
     await expect(averageRun(other.run, { length: 0.08 })).rejects.toThrow(
       /step-0000012: holds no power-function averages\. They are kept where ema\.power is set/,
     );
+    await expect(averageRun(run, { length: 0.001 })).rejects.toThrow(
+      /an average of length 0\.001 cannot be made of the \d+ that were stored until then, which miss its profile by \d\d %\. The nearest that can be is 0\.0\d+\. Or store more often/,
+    );
     await expect(averageRun(run, { length: 0.3 })).rejects.toThrow(
       /average: length must be a number above 0, at most 0\.2887, got 0\.3/,
     );

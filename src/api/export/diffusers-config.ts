@@ -2,18 +2,13 @@ import { RectiflowError } from '../../tensor/errors.ts';
 import type { ImageModel } from '../../train/config.ts';
 
 /**
- * The config.json of diffusers' DiTTransformer2DModel.
+ * The config.json of diffusers' DiTTransformer2DModel, with the names of the classes as its pipelines have them.
  * @throws RectiflowError for a model that it has no form for
  */
-export function diffusersConfig({
-  width,
-  depth,
-  heads,
-  patchSize,
-  channels,
-  imageSize,
-  classes,
-}: ImageModel): Record<string, unknown> {
+export function diffusersConfig(
+  { width, depth, heads, patchSize, channels, imageSize, classes }: ImageModel,
+  classNames?: readonly string[],
+): Record<string, unknown> {
   const [height, side] = imageSize;
   const problem =
     classes === 0
@@ -46,5 +41,6 @@ export function diffusersConfig({
     patch_size: patchSize,
     sample_size: side,
     upcast_attention: false,
+    ...(classNames && { id2label: { ...classNames } }),
   };
 }

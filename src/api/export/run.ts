@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { toDiffusers } from '../../checkpoint/import/diffusers.ts';
 import { negatedOutput } from '../../checkpoint/import/dit-weights.ts';
+import { describeNonFinite } from '../../checkpoint/finite.ts';
 import { readRun } from '../../checkpoint/run-folder.ts';
 import { writeSafetensors } from '../../checkpoint/safetensors-file.ts';
 import type { StoredTensors } from '../../checkpoint/safetensors.ts';
@@ -11,6 +12,7 @@ import { RectiflowError, fileError, runError, systemProblem } from '../../tensor
 import type { ConfigInput, ImageModel } from '../../train/config.ts';
 import { dataOf } from '../../train/data-record.ts';
 import { resolveConfig } from '../../train/resolve-config.ts';
+import { isNullTrained } from '../../train/trained-with.ts';
 import { findCheckpoint } from '../sample.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
 import { diffusersConfig } from './diffusers-config.ts';
@@ -37,7 +39,8 @@ export interface ExportOptions extends WeightsChoice {
 export async function exportRun(run: string, options: ExportOptions): Promise<void> {
   const { to, layout = 'public', onNotice } = options;
   const { config: recorded } = await readRun(run);
-  const { model, flow } = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const { model, flow } = config;
   if (model.kind !== 'dit') {
     const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
     throw runError(run, `its model is a ${model.kind}, which other systems have no form for`, advice);
@@ -50,9 +53,20 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
   if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
   const saved = await findCheckpoint(run, options);
   const stored = await readWeights(run, saved, options);
-  const metadata = { format: 'pt', model: JSON.stringify(model), data: JSON.stringify(dataOf(saved)) };
+  const odd = await describeNonFinite(stored);
+  if (odd !== undefined)
+    throw runError(run, `its weights are of no use: ${odd}`, 'Give an earlier --checkpoint');
+  const data = dataOf(saved);
+  const nullTrained = model.classes > 0 ? isNullTrained(saved, config) : undefined;
+  const metadata = {
+    format: 'pt',
+    model: JSON.stringify(model),
+    data: JSON.stringify(data),
+    ...(nullTrained !== undefined && { nullLabel: nullTrained ? 'trained' : 'untrained' }),
+  };
   await describingFailure(to, async () => {
-    const exported = { to, stored, model, metadata, objective, notice: onNotice };
+    const { classNames } = data;
+    const exported = { to, stored, model, classNames, metadata, objective, notice: onNotice };
     if (layout === 'public') await writePublic(exported);
     else if (layout === 'onnx') await writeModel(exported);
     else await writeDiffusers(exported);
@@ -63,6 +77,7 @@ interface Exported {
   readonly to: string;
   readonly stored: StoredTensors;
   readonly model: ImageModel;
+  readonly classNames: readonly string[] | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly objective: 'rectified-flow' | 'ddpm';
   readonly notice: ExportOptions['onNotice'];
@@ -87,7 +102,7 @@ async function writePublic({ to, stored, model, metadata, objective, notice }: E
 
 async function writeModel({ to, stored, model, metadata, objective, notice }: Exported): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
-  const told = { model: metadata['model']!, data: metadata['data']! };
+  const { format: _, ...told } = metadata;
   await writeOnnx(to, stored, model, told, objective === 'ddpm' ? 'noise' : 'velocity');
   if (objective === 'ddpm') notice?.(saysNoise(model));
 }
@@ -97,8 +112,9 @@ function saysNoise({ timeScale }: ImageModel): string {
   return `the model predicts the noise of DDPM, and is fed ${timeScale} times the timestep divided by flow.objective.timesteps`;
 }
 
-async function writeDiffusers({ to, stored, model, metadata, objective, notice }: Exported): Promise<void> {
-  const config = `${JSON.stringify(diffusersConfig(model), null, 2)}\n`;
+async function writeDiffusers(exported: Exported): Promise<void> {
+  const { to, stored, model, classNames, metadata, objective, notice } = exported;
+  const config = `${JSON.stringify(diffusersConfig(model, classNames), null, 2)}\n`;
   await mkdir(to, { recursive: true });
   try {
     const file = join(to, 'diffusion_pytorch_model.safetensors');

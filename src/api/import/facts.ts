@@ -59,6 +59,11 @@ function diffusersFacts({ num_attention_heads: heads, sample_size: side }: Facts
   };
 }
 
+/** Whether the null label was trained, which a file that rectiflow wrote tells; undefined where nothing does. */
+export function findNullLabel({ nullLabel }: Facts): boolean | undefined {
+  return nullLabel === 'trained' || nullLabel === 'untrained' ? nullLabel === 'trained' : undefined;
+}
+
 function isConvention(name: string): name is ConventionName {
   return Object.hasOwn(conventions, name);
 }

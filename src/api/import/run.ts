@@ -4,6 +4,7 @@ import { parse } from 'node:path';
 import { chooseBackend } from '../../backends/choose.ts';
 import { fromDiffusers, isDiffusers } from '../../checkpoint/import/diffusers.ts';
 import { sizesOf } from '../../checkpoint/import/dit-weights.ts';
+import { describeNonFinite } from '../../checkpoint/finite.ts';
 import { type LazyTensors, type WeightsFile, openWeights } from '../../checkpoint/import/weights-file.ts';
 import type { StoredTensor, StoredTensors } from '../../checkpoint/safetensors.ts';
 import { DiT } from '../../models/dit.ts';
@@ -18,6 +19,8 @@ import { statePrefixes } from '../../train/step.ts';
 import { createRun } from '../train.ts';
 import { convertWeights, describeConversion } from './convert.ts';
 import { type DescribedModel, describeModel } from './describe.ts';
+import { findNullLabel } from './facts.ts';
+import { findData } from './known-data.ts';
 import type { ImportOptions } from './options.ts';
 
 export interface ImportedRun {
@@ -41,7 +44,15 @@ export async function importRun(path: string, options: ImportOptions = {}): Prom
   for (const text of describeConversion(given, sizes, described)) options.onNotice?.(text);
   const model = await convertWeights(given, path, sizes, described);
   const ema = averaged === given ? model : await convertWeights(averaged, path, sizes, described);
-  const run = await saveRun(runConfig(path, described, options), path, { model, ema }, options);
+  const told: WhatFileTells = {
+    data: findData(file.facts, sizes.classes, options),
+    nullTrained: findNullLabel(file.facts),
+  };
+  for (const weights of new Set([model, ema])) {
+    const odd = await describeNonFinite(weights);
+    if (odd !== undefined) throw fileError(path, odd, 'Give weights of an earlier step');
+  }
+  const run = await saveRun(runConfig(path, described, told, options), path, { model, ema }, told, options);
   return { run, model: described.model };
 }
 
@@ -78,6 +89,7 @@ async function underPublicNames(
 function runConfig(
   path: string,
   { model, convention }: DescribedModel,
+  { nullTrained }: WhatFileTells,
   { config, name }: ImportOptions,
 ): RunConfig {
   const input: ConfigInput = {
@@ -85,7 +97,12 @@ function runConfig(
     ...config,
     name: name ?? nameOf(path),
     model,
-    flow: { objective: { kind: convention.objective }, ...config?.flow },
+    flow: {
+      objective: { kind: convention.objective },
+      // Without it there is nothing to guide with.
+      ...(nullTrained === false && { labelDropout: 0 }),
+      ...config?.flow,
+    },
     // The average is there already: a ramp would forget it.
     ema: { ramp: false, ...config?.ema },
   };
@@ -104,6 +121,12 @@ function nameOf(path: string): string {
   return name === '' ? 'imported' : name;
 }
 
+/** Of the training that the weights are from. */
+interface WhatFileTells {
+  readonly data: DataRecord;
+  readonly nullTrained: boolean | undefined;
+}
+
 interface Weights {
   readonly model: StoredTensors;
   readonly ema: StoredTensors;
@@ -114,11 +137,12 @@ async function saveRun(
   config: RunConfig,
   path: string,
   weights: Weights,
-  { latents, runs = 'runs' }: ImportOptions,
+  { data, nullTrained }: WhatFileTells,
+  { runs = 'runs' }: ImportOptions,
 ): Promise<string> {
   const folder = await createRun(runs, config);
-  const data: DataRecord = latents ? { record: { kind: 'latents', ...latents } } : {};
-  const state = { position: { epoch: 0, offset: 0 }, seconds: 0, data, imported: { file: path } };
+  const known = { data, ...(nullTrained !== undefined && { nullTrained }) };
+  const state = { position: { epoch: 0, offset: 0 }, seconds: 0, ...known, imported: { file: path } };
   const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
   const optimizer = zeroMoments(config.model as ImageModel);
   try {

@@ -56,12 +56,19 @@ async function openFolder(folder: string): Promise<WeightsFile> {
     const problem = `has no config.json beside ${folderFiles.join(' or ')}`;
     throw fileError(folder, problem, 'Give a file with weights, or the folder of a DiTTransformer2DModel');
   }
-  const bytes = await readRegular(config).catch((error: unknown) => {
-    throw fileError(config, systemProblem(error), 'Check the path', error);
-  });
-  const facts = parseJsonObject(bytes, config, 'Get the folder again');
+  const facts = await readFacts(config);
   const opened = await openWeights(file);
-  return { ...opened, facts: { ...opened.facts, ...facts } };
+  // What the pipeline around it says, such as the names of its classes.
+  const index = join(folder, 'model_index.json');
+  const pipeline = inner !== folder && existsSync(index) ? await readFacts(index) : {};
+  return { ...opened, facts: { ...opened.facts, ...pipeline, ...facts } };
+}
+
+async function readFacts(path: string): Promise<Record<string, unknown>> {
+  const bytes = await readRegular(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Check the path', error);
+  });
+  return parseJsonObject(bytes, path, 'Get the folder again');
 }
 
 async function openSafetensors(path: string): Promise<WeightsFile> {

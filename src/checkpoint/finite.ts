@@ -1,0 +1,36 @@
+// Weights that are no numbers: whoever writes or reads weights asks here.
+import { setImmediate } from 'node:timers/promises';
+import type { StoredTensors } from './safetensors.ts';
+import { toFloat32 } from './to-float32.ts';
+
+/** Values from which on others get their turn, so that a step of training is not kept waiting. */
+const mostAtOnce = 1 << 22;
+
+/** `blocks.0.mlp.fc1.weight has 12 values that are not finite, of 4096, and so have 3 more tensors`; undefined where all are. */
+export async function describeNonFinite(tensors: StoredTensors): Promise<string | undefined> {
+  let first: string | undefined;
+  let more = 0;
+  let since = 0;
+  for (const [name, tensor] of tensors) {
+    const { length } = tensor.data;
+    since += length;
+    if (since > mostAtOnce) {
+      since = 0;
+      await setImmediate();
+    }
+    const values = toFloat32(tensor);
+    if (areFinite(values)) continue;
+    const odd = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
+    if (first === undefined) first = `${name} has ${odd} values that are not finite, of ${length}`;
+    else more++;
+  }
+  if (more === 0) return first;
+  return `${first}, and so ${more === 1 ? 'has 1 more tensor' : `have ${more} more tensors`}`;
+}
+
+/** A value less itself is 0, unless it is NaN or infinite: one pass without branches. */
+export function areFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!;
+  return sum === 0;
+}
