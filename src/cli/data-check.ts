@@ -25,6 +25,7 @@ export function dataCheckCommand(): Command {
       `
 Examples:
   rectiflow data check my-config.yaml
+  rectiflow data check photos/ --set data.size=32
   rectiflow data check emoji --set data.condition=class
   rectiflow data check my-config.yaml --json | jq .unreadable`,
     )
@@ -32,7 +33,7 @@ Examples:
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../train/load-config.ts');
         const { checkData } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set);
+        const { config, origin } = await loadConfig(target, set, onNotice);
         const report = await checkData(config, {
           origin,
           signal,

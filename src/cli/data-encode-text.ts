@@ -49,7 +49,7 @@ Example:
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../train/load-config.ts');
         const { encodeText } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set);
+        const { config, origin } = await loadConfig(target, set, onNotice);
         const count = await encodeText(config, to, {
           ...options,
           origin,

@@ -46,7 +46,7 @@ Examples:
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../train/load-config.ts');
         const { packData } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set);
+        const { config, origin } = await loadConfig(target, set, onNotice);
         const manifest = await packData(config, to, {
           origin,
           form,

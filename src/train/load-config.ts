@@ -5,6 +5,7 @@ import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { decodeText } from '../tensor/text.ts';
+import { type BareData, bareData, describeBareData } from './bare-data.ts';
 import type { ConfigInput } from './config.ts';
 import { resolveData } from './resolve-config.ts';
 
@@ -15,14 +16,24 @@ type Settings = Readonly<Record<string, unknown>>;
  * @param target a recipe's name, or the path of a .yaml, .yml or .json file, which may name a recipe to start from, or be the
  * record of a run
  * @param overrides `a.b=value` with a value in YAML, such as `train.steps=100` or `optimizer.betas=[0.9, 0.95]`
+ * @param onBareData makes a folder of images, or a file of data, stand for the least config that names it; it hears of that
  * @throws RectiflowError when the file, an override or a setting is wrong, all settings that can be seen to be wrong in one error
  */
 export async function loadConfig(
   target: string,
   overrides: readonly string[] = [],
+  onBareData?: (text: string) => void,
 ): Promise<{ config: ConfigInput; origin: string }> {
-  const isFile = /[/\\]|\.(ya?ml|json)$/i.test(target);
-  const { recipe, ...file } = isFile ? await readSettings(target) : { recipe: target };
+  const isRecipe = Object.hasOwn(recipes, target);
+  const bare = isRecipe ? undefined : await bareData(target);
+  if (bare && onBareData === undefined) throw noConfig(target, bare);
+  if (bare) onBareData?.(`${target} is no config. It is taken as one that says ${describeBareData(bare)}`);
+  const isFile = bare !== undefined || /[/\\]|\.(ya?ml|json)$/i.test(target);
+  const { recipe, ...file }: Settings = bare
+    ? { data: bare }
+    : isFile
+      ? await readSettings(target)
+      : { recipe: target };
   const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
   const layers = [
     start,
@@ -34,6 +45,13 @@ export async function loadConfig(
   const config: ConfigInput = layers.reduce(merge);
   resolveData(config, origin);
   return { config, origin };
+}
+
+function noConfig(target: string, data: BareData): RectiflowError {
+  const advice =
+    `See what is in it with rectiflow data check ${target}. To train, write a config file with two lines, ` +
+    `${describeBareData(data)} and model: { preset: DiT-Ti/4 }, and give that`;
+  return fileError(target, 'holds data, and is no config', advice);
 }
 
 /**
@@ -90,10 +108,7 @@ function withoutOldForm(base: Settings, over: Settings): Settings {
 
 async function readSettings(path: string): Promise<Settings> {
   const bytes = await readRegular(path).catch((error: unknown) => {
-    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR';
-    const example = ` that says, of images, data: { source: folder, path: ${path}, size: 64 }`;
-    const advice = `Give a recipe or the path of a config file${isFolder ? example : ''}`;
-    throw fileError(path, systemProblem(error), advice, error);
+    throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
   });
   const { parseDocument } = await import('yaml');
   const document = parseDocument(decodeText(bytes, path));

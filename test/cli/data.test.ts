@@ -71,6 +71,15 @@ Nothing needs to be changed.
     expect(stdout).toMatch(/^To change:\n {2}1\. Samples that cannot be read: 1\. /m);
   });
 
+  it.each(['colours', './colours/'])('takes a folder for the config that it would be: %s', async (target) => {
+    const { code, stdout, stderr } = await data('check', target, '--set', 'data.size=8');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^note: .*colours\/? is no config\. It is taken as one that says data: \{ source: folder, path: .*colours, size: 64 \}\n$/,
+    );
+    expect(stdout).toContain('colours: 6 samples of 8 x 8');
+  });
+
   it('prints the same as JSON', async () => {
     const { code, stdout } = await data('check', 'damaged.yaml', '--set', 'data.size=4', '--json');
     expect(code).toBe(1);
@@ -175,8 +184,8 @@ it.each([
   ],
   [['get', 'emojj'], /^error: .* 'emojj' is invalid .* Allowed choices are digits, fashion, emoji/],
   [
-    ['check', './colours'],
-    /is a folder, not a file\. .* data: \{ source: folder, path: \.\/colours, size: 64 \}/,
+    ['check', 'colours/blue/0.png'],
+    /^error: colours\/blue\/0\.png: is a single image.* Give its folder, colours\/blue/,
   ],
   [['check', 'emojii'], /^error: .*no recipe "emojii"\. Did you mean "emoji"\?/],
   [['chek', 'colours.yaml'], /unknown command 'chek'\n\(Did you mean check\?\)/],
