@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { version } from '../checkpoint/machine.ts';
-import { RectiflowError } from '../tensor/errors.ts';
+import { RectiflowError, limitAdvice, systemProblem } from '../tensor/errors.ts';
 import { linesOf, printError } from './print.ts';
 
 /**
@@ -10,6 +10,11 @@ import { linesOf, printError } from './print.ts';
 export function reportError(error: unknown): number {
   if (error instanceof RectiflowError && error.code !== 'internal') {
     printError(...linesOf(`error: ${error.message}`));
+    return 1;
+  }
+  const advice = limitAdvice(error);
+  if (advice !== undefined) {
+    printError(`error: ${systemProblem(error)}. ${advice}.`);
     return 1;
   }
   printError(

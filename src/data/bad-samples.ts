@@ -1,5 +1,5 @@
 import { counted } from '../tensor/counted.ts';
-import { RectiflowError, dataError } from '../tensor/errors.ts';
+import { RectiflowError, dataError, limitAdvice } from '../tensor/errors.ts';
 import { listSome } from './list-some.ts';
 import { nameOfSample } from './source.ts';
 import type { Source } from './source.ts';
@@ -25,6 +25,11 @@ export interface BadSampleOptions {
 /** Whether a policy goes on without `bad` of `count` samples. */
 export function mayLeaveOut(policy: BadSamplePolicy, bad: number, count: number): boolean {
   return policy === 'skip' && bad <= mostOfSet * count;
+}
+
+/** Whether an error says what is wrong with a sample: not with this library, and not with the system that reads it. */
+export function isOfSample(error: unknown): error is RectiflowError {
+  return error instanceof RectiflowError && error.code !== 'internal' && limitAdvice(error) === undefined;
 }
 
 /** Whether so many of the first samples are bad that it is not worth waiting for the rest. */
@@ -66,7 +71,7 @@ export class BadSamples {
    * than a twentieth of the set is bad (skip)
    */
   add(index: number, error: unknown, reads: number): void {
-    if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
+    if (!isOfSample(error)) throw error;
     const { name, count } = this.#source;
     const { onBadSample = 'fail', onBad, whole = count } = this.#options;
     if (onBadSample === 'fail') {

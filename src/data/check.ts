@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { RectiflowError } from '../tensor/errors.ts';
+import { isOfSample } from './bad-samples.ts';
 import { toBytes } from './array/values.ts';
 import { type FindingOptions, checkFindings } from './check-advice.ts';
 import { CaptionCensus, type CaptionMeter, digest } from './caption-census.ts';
@@ -96,7 +96,7 @@ class Census {
       this.#expression?.add(values);
       if (caption !== undefined) this.#addCaption({ sample: this.#describe(index), caption });
     } catch (error) {
-      if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
+      if (!isOfSample(error)) throw error;
       if (this.#unreadable++ < NAMED) this.#problems.push(error.message);
     }
   }

@@ -66,29 +66,21 @@ export function valueError(where: string, argument: string, wanted: string, got:
  * @param advice what to do, as a sentence, whose full stop may be left out
  */
 export function fileError(path: string, problem: string, advice: string, cause?: unknown): RectiflowError {
-  return new RectiflowError(
-    'file',
-    `${path}: ${sentence(problem)} ${sentence(advice)}`,
-    cause === undefined ? {} : { cause },
-  );
+  return new RectiflowError('file', told(path, problem, advice, cause), cause === undefined ? {} : { cause });
 }
 
 /** A data set that cannot be learnt from as it is: `digits: sample 12 has label 10, ... . Advice.` */
 export function dataError(source: string, problem: string, advice: string, cause?: unknown): RectiflowError {
   return new RectiflowError(
     'data',
-    `${source}: ${sentence(problem)} ${sentence(advice)}`,
+    told(source, problem, advice, cause),
     cause === undefined ? {} : { cause },
   );
 }
 
 /** A run folder that cannot be used now: held by another process, without a checkpoint, already there. */
 export function runError(run: string, problem: string, advice: string, cause?: unknown): RectiflowError {
-  return new RectiflowError(
-    'run',
-    `${run}: ${sentence(problem)} ${sentence(advice)}`,
-    cause === undefined ? {} : { cause },
-  );
+  return new RectiflowError('run', told(run, problem, advice, cause), cause === undefined ? {} : { cause });
 }
 
 /** What the operating system said, in words where the code is one that users meet. */
@@ -105,9 +97,38 @@ export function systemProblem(error: unknown): string {
     EFBIG: 'the file is larger than the system allows',
     EIO: 'the disk failed',
     EROFS: 'the disk is read-only',
-    EMFILE: 'too many open files',
+    EMFILE: 'this process may open no more files',
+    ENFILE: 'the system can open no more files',
+    ELOOP: 'links lead in a circle',
+    ENAMETOOLONG: 'the name is too long',
+    ENOTEMPTY: 'the folder is not empty',
+    EEXIST: 'is there already',
+    ESTALE: 'is no longer there on the server',
   };
-  return (code !== undefined && words[code]) || message;
+  if (code !== undefined && words[code]) return words[code];
+  // What is not in words begins with the code, and ends with the path that is told beside it.
+  return /^[A-Z\d]+: (.+?)(?:, \w+(?: '.*')?)?$/s.exec(message)?.[1] ?? message;
+}
+
+/** What to do where the system is at a limit, whatever it was asked for; undefined of an error that has other causes. */
+export function limitAdvice(error: unknown): string | undefined {
+  for (let reason = error; reason instanceof Error; reason = reason.cause) {
+    const advice = limits[(reason as NodeJS.ErrnoException).code ?? ''];
+    if (advice !== undefined) return advice;
+  }
+  return undefined;
+}
+
+const limits: Readonly<Record<string, string>> = {
+  EMFILE: 'Raise the limit, as with: ulimit -n 1024',
+  ENFILE: 'End other programs, or raise the limit of the system',
+};
+
+/** A message whose parts are told once: a problem that was told of by another message has its place in it already. */
+function told(where: string, problem: string, advice: string, cause: unknown): string {
+  const isPlaced = problem.startsWith(`${where}: `) || problem.startsWith(`${where}/`);
+  const placed = isPlaced ? problem : `${where}: ${problem}`;
+  return `${sentence(placed)} ${sentence(limitAdvice(cause) ?? advice)}`;
 }
 
 /** A fault of this library, never of its user. */
