@@ -1,5 +1,4 @@
 // From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
-import { parse as parsePath } from 'node:path';
 import { readRegular } from '../checkpoint/regular-file.ts';
 import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
@@ -8,6 +7,7 @@ import { decodeText } from '../tensor/text.ts';
 import { type BareData, bareData, describeBareData } from './bare-data.ts';
 import type { ConfigInput } from './config.ts';
 import { resolveData } from './resolve-config.ts';
+import { runNameOf } from './run-name.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -37,7 +37,7 @@ export async function loadConfig(
   const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
   const layers = [
     start,
-    { name: parsePath(target).name },
+    { name: runNameOf(target, 'run') },
     file,
     ...(await Promise.all(overrides.map(parseOverride))),
   ];

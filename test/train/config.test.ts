@@ -257,6 +257,13 @@ describe('recipes, files and --set', () => {
     expect(await load(path)).toMatchObject({ name: 'mine', model: { width: 192 } });
   });
 
+  test('a file of any name, of which a folder can be made', async () => {
+    const names = ['my config (1).json', '.hidden.json', '\u001b[2J.json', 'बिल्ली.json', '(!).json'];
+    const paths = await Promise.all(names.map((name) => file(JSON.stringify(digits), name)));
+    const runs = await Promise.all(paths.map(async (path) => (await load(path)).name));
+    expect(runs).toEqual(['my config -1-', 'hidden', '2J', 'बिल्ली', 'run']);
+  });
+
   test('a preset takes the place of the sizes, another form of what it replaces', async () => {
     const sets = ['model.preset=DiT-S/4', 'flow.timeSampling.kind=logit-normal', 'flow.timeSampling.std=2'];
     expect(await load('digits', sets)).toMatchObject({

@@ -1,6 +1,5 @@
 // A run that starts with weights from elsewhere.
 import { rm } from 'node:fs/promises';
-import { parse } from 'node:path';
 import { chooseBackend } from '../../backends/choose.ts';
 import { fromDiffusers, isDiffusers } from '../../checkpoint/import/diffusers.ts';
 import { sizesOf } from '../../checkpoint/import/dit-weights.ts';
@@ -15,6 +14,7 @@ import type { DataRecord } from '../../train/data-record.ts';
 import { createModel } from '../../train/create-model.ts';
 import { planTraining, withMicroBatch } from '../../train/plan-training.ts';
 import { resolveConfig } from '../../train/resolve-config.ts';
+import { runNameOf } from '../../train/run-name.ts';
 import { statePrefixes } from '../../train/step.ts';
 import { createRun } from '../train.ts';
 import { convertWeights, describeConversion } from './convert.ts';
@@ -95,7 +95,7 @@ function runConfig(
   const input: ConfigInput = {
     data: { source: 'custom' },
     ...config,
-    name: name ?? nameOf(path),
+    name: name ?? runNameOf(path, 'imported'),
     model,
     flow: {
       objective: { kind: convention.objective },
@@ -112,13 +112,6 @@ function runConfig(
   if (precise.train.microBatch !== 'auto') return precise;
   const plan = planTraining({ config: precise, backend, model: createModel(model), source: { count: 0 } });
   return withMicroBatch(precise, plan);
-}
-
-function nameOf(path: string): string {
-  const name = parse(path)
-    .name.replaceAll(/[^\p{L}\p{N}._ -]/gu, '-')
-    .replace(/^[^\p{L}\p{N}]+/u, '');
-  return name === '' ? 'imported' : name;
 }
 
 /** Of the training that the weights are from. */
