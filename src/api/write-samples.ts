@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { writeGrid, writeImage } from '../data/image.ts';
+import { drawGrid, writeImage, writePng } from '../data/image.ts';
+import { labelGrid } from '../data/preview/labels.ts';
 import { pathNames } from '../data/path-names.ts';
-import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
+import { type ImageShape, imageSize } from '../data/source.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { greatest } from '../tensor/extremes.ts';
 import { isPicture } from '../data/source.ts';
-import { displayScale } from '../train/sample-grid.ts';
+import { displayScale, rowTitle } from '../train/sample-grid.ts';
 import type { Samples } from './sample.ts';
 import { writeCells } from './write-cells.ts';
 import { writeTensors } from './write-tensors.ts';
@@ -84,10 +85,9 @@ async function writePictures(
   const size = imageSize(shape);
   const count = values.length / size;
   const image = (i: number): Float32Array => values.subarray(i * size, (i + 1) * size);
-  const shown: number[] = [];
   const captions: string[] = [];
   const inFolder = new Map<string, number>();
-  const inRow = new Map<string, number>();
+  const rows = new Map<string, number[]>();
   const folders = pathNames(data.classNames ?? []);
   const renamed = new Map<number, { name: string; folder: string }>();
   const isPlain = annotations.length === 0;
@@ -100,22 +100,23 @@ async function writePictures(
     const file = join(name, `${nextOf(inFolder, name)}.png`);
     await writeImage(join(folder, file), image(i), shape);
     if (caption !== undefined) captions.push(JSON.stringify({ file_name: file, text: caption }));
-    if (nextOf(inRow, rowOf(annotations[i])) < limit) shown.push(i);
+    const row = isPlain ? '' : rowTitle(annotations[i]!, data.classNames);
+    const shown = rows.get(row) ?? [];
+    if (shown.length < limit) rows.set(row, [...shown, i]);
   }
   if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
   const view = await freePath(join(dirname(folder), basename(resolve(folder))), '.png');
-  const columns = isPlain
-    ? Math.ceil(Math.sqrt(shown.length))
-    : Math.min(gridColumns, greatest(inRow.values()));
-  const pixels = new Float32Array(shown.length * size);
-  shown.forEach((i, at) => pixels.set(image(i), at * size));
-  await writeGrid(view, pixels, shape, { columns, scale: displayScale(shape) });
+  const shown = [...rows.values()];
+  const most = greatest(shown.map((row) => row.length));
+  const columns = isPlain ? Math.ceil(Math.sqrt(most)) : most;
+  // What a row lacks is as grey as what is between the images.
+  const pixels = new Float32Array(shown.length * most * size);
+  shown.forEach((row, y) => row.forEach((i, x) => pixels.set(image(i), (y * most + x) * size)));
+  const scale = displayScale(shape);
+  const grid = drawGrid(pixels, shape, { columns, scale });
+  const labels = { rows: isPlain ? [] : [...rows.keys()] };
+  await writePng(view, await labelGrid(grid, labels, { height: shape[1] * scale, width: shape[2] * scale }));
   return { count, view, ...(renamed.size > 0 && { renamed: [...renamed.values()] }) };
-}
-
-/** What a sample shares with the others of its row in the grid. */
-function rowOf({ label, caption }: Annotation = {}): string {
-  return caption ?? String(label);
 }
 
 /** Counts: 0, 1, 2, ... for each key. */

@@ -13,7 +13,7 @@ export interface ImageOptions {
 export interface GridOptions extends ImageOptions {
   /** Images per row; by default the grid is as square as it can be. */
   readonly columns?: number;
-  /** Pixels between images, after scaling; 2 by default. */
+  /** Pixels between images, after scaling; GRID_GAP by default. */
   readonly gap?: number;
 }
 
@@ -25,6 +25,8 @@ export interface Canvas {
   readonly pixels: Uint8Array;
 }
 
+/** Pixels between the images of a grid, by default. */
+export const GRID_GAP = 2;
 const GAP_GREY = 128;
 
 /**
@@ -101,7 +103,7 @@ export function drawGrid(images: Float32Array, shape: ImageShape, options: GridO
       images.length,
     ]);
   }
-  const { columns = Math.ceil(Math.sqrt(count)), scale = 1, gap = 2 } = options;
+  const { columns = Math.ceil(Math.sqrt(count)), scale = 1, gap = GRID_GAP } = options;
   for (const [name, value, least] of [
     ['columns', columns, 1],
     ['scale', scale, 1],

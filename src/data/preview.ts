@@ -58,7 +58,7 @@ export async function writePreview(path: string, source: Source, options: Previe
     for (const { values, text } of latents)
       samples.push({ picture: await toPicture(values, drawn, ranges), text });
   }
-  await writePng(path, drawSheet(samples));
+  await writePng(path, await drawSheet(samples));
   return { count: samples.length, ...(!isImage && { latentChannels: drawn[0] }) };
 }
 

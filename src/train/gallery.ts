@@ -36,7 +36,8 @@ export class Gallery {
     if (!isPicture(model.sampleShape, source.record)) return undefined;
     const files = { grid: this.#folder.samplePath(step), path: this.#folder.stripPath(step) };
     try {
-      await writeSamplePictures(files, this.#samplers, model.sampleShape, config, conditioning, signal);
+      const told = { conditioning, classNames: source.classNames };
+      await writeSamplePictures(files, this.#samplers, model.sampleShape, config, told, signal);
     } catch (error) {
       if (signal?.aborted) return undefined;
       if (error instanceof RectiflowError && error.code === 'file')

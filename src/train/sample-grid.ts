@@ -1,4 +1,5 @@
 import { type Canvas, drawGrid, inColour, writePng } from '../data/image.ts';
+import { labelGrid } from '../data/preview/labels.ts';
 import { drawSheet } from '../data/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
@@ -17,6 +18,11 @@ export function displayScale([, height, width]: ImageShape): number {
 /** What the rows of a run's grids show: classes, captions, or nothing in particular. */
 export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'prompts'>): Annotation[] {
   return prompts.length > 0 ? prompts.map((caption) => ({ caption })) : labels.map((label) => ({ label }));
+}
+
+/** What people call those of a row: its class, or its caption. */
+export function rowTitle({ label, caption }: Annotation, classNames: readonly string[] | undefined): string {
+  return caption ?? classNames?.[label!] ?? `class ${label}`;
 }
 
 /** How many samples a grid shows: a row for each label or prompt, or a square. */
@@ -40,6 +46,12 @@ export interface GridSamplers {
   readonly ema: FlowSampler;
   /** With the weights of the step. */
   readonly model: FlowSampler;
+}
+
+/** What a model is told of samples, and how people call it. */
+export interface ToldSamples {
+  readonly conditioning: Conditioning;
+  readonly classNames: readonly string[] | undefined;
 }
 
 /** Where the pictures go. */
@@ -70,7 +82,7 @@ export async function writeSamplePictures(
   samplers: GridSamplers,
   shape: ImageShape,
   { sample, seed }: Pick<RunConfig, 'sample' | 'seed'>,
-  conditioning: Conditioning,
+  { conditioning, classNames }: ToldSamples,
   signal?: AbortSignal,
 ): Promise<void> {
   const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
@@ -80,6 +92,8 @@ export async function writeSamplePictures(
   const path = new SamplePath(shownPaths(sample), imageSize(shape));
   const sets = gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights];
   const scale = displayScale(shape);
+  const size = { height: shape[1] * scale, width: shape[2] * scale };
+  const titles = rows.map((row) => rowTitle(row, classNames));
   const grids: Canvas[] = [];
   for (const [i, weights] of sets.entries()) {
     const isFirst = i === 0;
@@ -91,11 +105,15 @@ export async function writeSamplePictures(
       ...(signal && { signal }),
       ...(isFirst && { onVisit: path.visit.bind(path) }),
     });
-    grids.push(drawGrid(images, shape, { columns: perClass, scale }));
-    const paths = { columns: SamplePath.columns, scale };
-    if (isFirst) await writePng(files.path, drawGrid(path.rows(images), shape, paths), 'leave');
+    grids.push(
+      await labelGrid(drawGrid(images, shape, { columns: perClass, scale }), { rows: titles }, size),
+    );
+    if (!isFirst) continue;
+    const strip = drawGrid(path.rows(images), shape, { columns: SamplePath.columns, scale });
+    const labels = { rows: titles, columns: SamplePath.labels };
+    await writePng(files.path, await labelGrid(strip, labels, size), 'leave');
   }
   const named = grids.map((grid, i) => ({ picture: inColour(grid), text: gridTitles[sets[i]!] }));
   // A run's folder that is gone by now must not come to life again as a picture.
-  await writePng(files.grid, named.length > 1 ? drawSheet(named) : grids[0]!, 'leave');
+  await writePng(files.grid, named.length > 1 ? await drawSheet(named) : grids[0]!, 'leave');
 }

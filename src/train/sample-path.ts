@@ -5,8 +5,12 @@ const shownTimes = [1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125] as const;
 
 /** How some samples become what they are: where they stand when a sampler first looks at them at a shown time or after. */
 export class SamplePath {
+  /** What the pictures of a row show: their times. */
+  static readonly labels: readonly string[] = [...shownTimes, 0].map((time, i) =>
+    i === 0 ? `t=${time}` : String(time).replace(/^0\./, '.'),
+  );
   /** Pictures of a row. */
-  static readonly columns: number = shownTimes.length + 1;
+  static readonly columns: number = SamplePath.labels.length;
   readonly #shown: readonly number[];
   readonly #elements: number;
   /** By sample, then by time. */

@@ -9,8 +9,8 @@ const grey = (value: number): Canvas => ({
   pixels: new Uint8Array(3 * 8 * 40).fill(value),
 });
 
-it('rows stand one below the other, with a title each to the left', () => {
-  const { width, height, pixels } = drawRows([
+it('rows stand one below the other, with a title each to the left', async () => {
+  const { width, height, pixels } = await drawRows([
     { title: 'first', pictures: [grey(1), grey(2)] },
     { title: 'second', pictures: [grey(3), grey(4)] },
   ]);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { arraySource } from '../../src/data/arrays.ts';
 import { Loader } from '../../src/data/loader.ts';
 import { writePreview } from '../../src/data/preview.ts';
-import { GLYPH_HEIGHT, GLYPH_WIDTH, glyphOf } from '../../src/data/preview/font.ts';
+import { GLYPH_HEIGHT, GLYPH_WIDTH, digits, glyphOf } from '../../src/data/preview/font.ts';
 import { wrap } from '../../src/data/preview/text.ts';
 import type { Source } from '../../src/data/source.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
@@ -143,8 +143,25 @@ describe('text', () => {
     expect(wrap('one two three four five', 5, 3)).toEqual(['one', 'two', 'th...']);
   });
 
-  test('is plain letters of one column each', () => {
-    expect(wrap('Café “ﬁne” – 日 😀', 40, 3)).toEqual(['Cafe "fine" - 日 \uFFFD']);
+  test('is plain letters where there are such, else as it is', () => {
+    expect(wrap('Café “ﬁne” – １２ 日本語 й 한 😀', 60, 3)).toEqual(['Cafe "fine" - 12 日本語 й 한 😀']);
+  });
+
+  test('shows what nobody would see, or a terminal would obey, escaped', () => {
+    expect(wrap('a\u001b[31mb \u202ec', 40, 3)).toEqual(['a\\x1b[31mb \\u202ec']);
+    expect(wrap('two\nlines\tand a tab', 40, 3)).toEqual(['two lines and a tab']);
+  });
+
+  test('counts two columns for letters as wide as high, and for those whose number has five digits', () => {
+    expect(wrap('😀😀😀', 4, 3)).toEqual(['😀😀', '😀']);
+    expect(wrap('日日жж日', 4, 3)).toEqual(['日日', 'жж日']);
+  });
+
+  test('of a hundred megabytes is cut at once', () => {
+    const started = performance.now();
+    expect(wrap('a'.repeat(100_000_000), 10, 2)).toEqual(['aaaaaaaaaa', 'aaaaaaa...']);
+    expect(wrap(' '.repeat(100_000_000), 10, 2)).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(1000);
   });
 
   test('never is wider or higher than it may be', () => {
@@ -160,16 +177,13 @@ describe('text', () => {
     fc.assert(property);
   });
 
-  test('has letters that all differ, and a box for what is none', () => {
-    const ascii = Array.from({ length: 95 }, (_, i) => glyphOf(String.fromCharCode(32 + i)));
+  test('has letters that all differ', () => {
+    const ascii = Array.from({ length: 95 }, (_, i) => glyphOf(String.fromCharCode(32 + i))!);
     for (const glyph of ascii) {
       expect(glyph.map((row) => row.length)).toEqual(new Array(GLYPH_HEIGHT).fill(GLYPH_WIDTH));
     }
-    const drawn = new Set(ascii.map((glyph) => JSON.stringify(glyph)));
-    expect(drawn.size).toBe(95);
-    for (const other of ['日', '\n', '\u007f', '\uFFFD']) {
-      expect(glyphOf(other)).toBe(glyphOf('日'));
-      expect(drawn.has(JSON.stringify(glyphOf(other)))).toBe(false);
-    }
+    expect(new Set(ascii.map((glyph) => JSON.stringify(glyph))).size).toBe(95);
+    expect(new Set(digits.map((digit) => JSON.stringify(digit))).size).toBe(16);
+    for (const other of ['日', '\n', '\u007f', '\uFFFD']) expect(glyphOf(other)).toBeUndefined();
   });
 });

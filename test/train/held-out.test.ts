@@ -145,15 +145,20 @@ describe('pictures of a run', () => {
     const { width, height } = await sharp(path).metadata();
     return [width, height];
   };
-  // 8 x 12 is shown five times as large: three rows of two samples, 2 pixels apart.
-  const [width, height] = [2 * 60 + 2, 3 * 40 + 4];
+  // 8 x 12 is shown five times as large: three rows of two samples, 2 pixels apart, with "class 0" and so on to their left.
+  const [left, top, margin] = [7 * 12 - 2 + 16, 8, 8];
+  const times = 20;
+  const [width, height] = [left + 2 * 60 + 2 + margin, top + 3 * 40 + 4 + margin];
 
   it('show the average beside the weights of the step, and the way from noise to a sample for each row', async () => {
     const samples = await run('both');
     const [bothWidth, bothHeight] = await sizeOf(join(samples, 'step-0000002.png'));
     expect(bothWidth).toBeGreaterThan(2 * width);
     expect(bothHeight).toBeGreaterThan(height);
-    expect(await sizeOf(join(samples, 'step-0000002-path.png'))).toEqual([9 * 60 + 8 * 2, height]);
+    expect(await sizeOf(join(samples, 'step-0000002-path.png'))).toEqual([
+      left + 9 * 60 + 8 * 2 + margin,
+      height + times,
+    ]);
   });
 
   it('show one of them alone where that is asked for', async () => {
@@ -177,13 +182,13 @@ describe('pictures of a run', () => {
       samples: 1,
       elements: 96,
     });
-    const pathWidth = 9 * 60 + 8 * 2;
+    const pathWidth = left + 9 * 60 + 8 * 2 + margin;
     for (let y = 0; y < 8; y++) {
       for (let x = 0; x < 12; x++) {
-        const at = 5 * y * pathWidth + 5 * x;
+        const at = (top + times + 5 * y) * pathWidth + left + 5 * x;
         const grey = Math.round(Math.min(1, Math.max(-1, noise[12 * y + x]!)) * 127.5 + 127.5);
         expect(Math.abs(path[at]! - grey)).toBeLessThanOrEqual(1);
-        expect(path[at + 8 * 62]!).toBe(grid[5 * y * width + 5 * x]!);
+        expect(path[at + 8 * 62]!).toBe(grid[(top + 5 * y) * width + left + 5 * x]!);
       }
     }
   });

@@ -1,10 +1,12 @@
-// Letters of our own for pictures: what text looks like must not depend on the fonts that a machine has.
+// Letters of our own for pictures: what text in English looks like must not depend on the fonts that a machine has.
 //
 // The printable characters of ASCII in their order, each 5 wide and 9 high with a column between them; the last two rows are
 // for what hangs below the line.
 
 export const GLYPH_WIDTH = 5;
 export const GLYPH_HEIGHT = 9;
+export const DIGIT_WIDTH = 3;
+export const DIGIT_HEIGHT = 5;
 
 const FIRST = 0x20;
 
@@ -76,39 +78,32 @@ const BANDS: readonly string[] = [
 #.... ....# ..... ..... ..... ..... ..... ..... ..... .###. ..... ..... ..... ..... .....
 `,
 ];
-/** What stands for every other character. */
-const BOX = `
-#####
-#...#
-#...#
-#...#
-#...#
-#...#
-#####
-.....
-.....
+/** The digits of numbers to the base 16, each 3 wide and 5 high. */
+const DIGITS = `
+### .#. ### ### #.# ### #.. ### ### ### .#. ##. .## ##. ### ###
+#.# ##. ..# ..# #.# #.. #.. ..# #.# #.# #.# #.# #.. #.# #.. #..
+#.# .#. ### .## ### ### ### .#. ### ### ### ##. #.. #.# ##. ##.
+#.# .#. #.. ..# ..# ..# #.# .#. #.# ..# #.# #.# #.. #.# #.. #..
+### ### ### ### ..# ### ### .#. ### ..# #.# ##. .## ##. ### #..
 `;
-
-/** By row, whether each pixel is ink: [GLYPH_HEIGHT][GLYPH_WIDTH]. */
+/** By row, whether each pixel is ink; [GLYPH_HEIGHT][GLYPH_WIDTH] of letters. */
 export type Glyph = readonly (readonly boolean[])[];
 
-const glyphs: readonly Glyph[] = BANDS.flatMap((band) => {
-  const [first] = rowsOf(band);
-  const places = (first!.length + 1) / (GLYPH_WIDTH + 1);
-  return Array.from({ length: places }, (_, place) => cut(band, place));
-});
-const box = cut(BOX, 0);
+const glyphs: readonly Glyph[] = BANDS.flatMap((band) => cut(band, GLYPH_WIDTH));
 
-/** @param character one of Unicode's */
-export function glyphOf(character: string): Glyph {
-  return glyphs[character.codePointAt(0)! - FIRST] ?? box;
+/** @returns undefined where there is no letter for this character */
+export function glyphOf(character: string): Glyph | undefined {
+  return glyphs[character.codePointAt(0)! - FIRST];
 }
 
-function rowsOf(band: string): string[] {
-  return band.trim().split('\n');
-}
+/** By value, [DIGIT_HEIGHT][DIGIT_WIDTH] each. */
+export const digits: readonly Glyph[] = cut(DIGITS, DIGIT_WIDTH);
 
-function cut(band: string, place: number): Glyph {
-  const left = place * (GLYPH_WIDTH + 1);
-  return rowsOf(band).map((row) => Array.from(row.slice(left, left + GLYPH_WIDTH), (pixel) => pixel === '#'));
+function cut(band: string, width: number): Glyph[] {
+  const rows = band.trim().split('\n');
+  const places = (rows[0]!.length + 1) / (width + 1);
+  return Array.from({ length: places }, (_, place) => {
+    const left = place * (width + 1);
+    return rows.map((row) => Array.from(row.slice(left, left + width), (pixel) => pixel === '#'));
+  });
 }

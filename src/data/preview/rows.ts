@@ -11,7 +11,7 @@ const TITLE_WIDTH = 220;
 const MOST_LINES = 4;
 
 /** Rows of pictures of one size, all of as many, with their titles to the left of them. */
-export function drawRows(rows: readonly TitledRow[]): Canvas {
+export async function drawRows(rows: readonly TitledRow[]): Promise<Canvas> {
   const { width: pictureWidth, height: pictureHeight } = rows[0]!.pictures[0]!;
   const left = MARGIN + TITLE_WIDTH + GAP;
   const width = left + rows[0]!.pictures.length * (pictureWidth + GAP) - GAP + MARGIN;
@@ -23,7 +23,7 @@ export function drawRows(rows: readonly TitledRow[]): Canvas {
     const lines = wrap(title, columnsOf(TITLE_WIDTH), MOST_LINES);
     const firstLine = top + Math.max(0, Math.floor((pictureHeight - lines.length * LINE_HEIGHT) / 2));
     for (const [n, line] of lines.entries())
-      drawLine(sheet, line, MARGIN, firstLine + n * LINE_HEIGHT, TITLE_WIDTH, INK);
+      await drawLine(sheet, line, MARGIN, firstLine + n * LINE_HEIGHT, TITLE_WIDTH, INK);
     for (const [column, picture] of pictures.entries())
       paste(sheet, picture, left + column * (pictureWidth + GAP), top);
   }

@@ -15,7 +15,7 @@ const LEAST_WIDTH = 156;
 const MOST_LINES = 3;
 
 /** Pictures of one size side by side, row by row, on grey, with their text below them. */
-export function drawSheet(samples: readonly Captioned[]): Canvas {
+export async function drawSheet(samples: readonly Captioned[]): Promise<Canvas> {
   const { width: pictureWidth, height: pictureHeight } = samples[0]!.picture;
   const columns = Math.ceil(Math.sqrt(samples.length));
   const cellWidth = Math.max(LEAST_WIDTH, pictureWidth);
@@ -41,7 +41,7 @@ export function drawSheet(samples: readonly Captioned[]): Canvas {
       paste(sheet, picture, left + Math.floor((cellWidth - pictureWidth) / 2), top);
       const below = top + pictureHeight + TEXT_GAP;
       for (const [n, line] of lines.entries())
-        drawLine(sheet, line, left, below + n * LINE_HEIGHT, cellWidth, INK);
+        await drawLine(sheet, line, left, below + n * LINE_HEIGHT, cellWidth, INK);
     }
     top += heights[i]!;
   }
