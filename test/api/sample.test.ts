@@ -40,6 +40,29 @@ describe('samples of a run', () => {
     expect(all.length).toBe(6 * 96);
   });
 
+  it('are of classes by name before number, where they have names', async () => {
+    const options = {
+      runs: await temporaryFolder(),
+      source: { ...stripes(), classNames: ['0', '2', '1'] },
+      backend,
+    };
+    const { run: named } = await train(
+      { ...tinyStripes, sample: { labels: ['2', 2], perClass: 1, steps: 1 } },
+      options,
+    );
+    const said: string[] = [];
+    const labelsOf = async (labels?: SampleRunOptions['labels']): Promise<unknown[]> => {
+      const onNotice = (text: string): unknown => said.push(text);
+      const { annotations } = await sample(named, { backend, labels, count: 1, steps: 1, onNotice });
+      return annotations.map(({ label }) => label);
+    };
+    expect(await labelsOf(['2', '0-1', 1])).toEqual([1, 0, 2, 1]);
+    expect(await labelsOf()).toEqual([1, 2]);
+    expect(said).toEqual([]);
+    expect(await labelsOf(['02'])).toEqual([1]);
+    expect(said).toEqual([`labels that are no class's name: "02" (taken for "2")`]);
+  });
+
   it('are by default as the config of the run says', async () => {
     const { annotations } = await sample(run, { backend, count: 1 });
     expect(annotations).toEqual([{ label: 0 }, { label: 1 }, { label: 2 }]);

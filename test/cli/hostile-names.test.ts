@@ -153,11 +153,11 @@ describe('a hostile name', () => {
     const classNames = [hostile, `${hostile} `, 'cat'];
     const data = { source: 'array', path: 'x.npy', labels: 'y.npy', classNames };
     await config('hostile.json', { ...tiny, name: 'hostile', data });
-    checkPrinted(await run('data', 'check', 'hostile.json'));
+    checkPrinted(await run('data', 'check', 'hostile.json'), 'Classes are easily mistaken for each other');
     const report = await run('data', 'check', 'hostile.json', '--json');
     expect((JSON.parse(report.stdout) as { classes: { name: string }[] }).classes[0]!.name).toBe(hostile);
     checkPrinted(report, json);
-    checkPrinted(await run('train', 'hostile.json'));
+    checkPrinted(await run('train', 'hostile.json'), 'note: Classes are easily mistaken for each other');
     checkPrinted(await run('sample', 'runs/hostile', '--labels', 'dog'));
     checkPrinted(await run('sample', 'runs/hostile', '--labels', `"${hostile}",cat`, '--out', 'made'));
     expect((await readdir(join(folder, 'made'))).toSorted()).toEqual(['__0_x__2J__error_ x_', 'cat']);
