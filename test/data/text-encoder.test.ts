@@ -139,7 +139,7 @@ describe('a text encoder', () => {
 
   it('needs a package, and says which', () => {
     expect(() => loadOnnxRuntime('onnxruntime-none')).toThrow(
-      'text encoder: the package onnxruntime-none is not installed. Install it: npm install onnxruntime-none.',
+      'text encoder: the package onnxruntime-none is not installed. Install it: npm install -D onnxruntime-none.',
     );
   });
 });

@@ -1,12 +1,13 @@
+import { pathToFileURL } from 'node:url';
 import zlib from 'node:zlib';
 import type { Compressors, CompressionCodec } from 'hyparquet';
 import { fileError } from '../../tensor/errors.ts';
+import { findInstalled, installCommand } from '../packages/optional-package.ts';
 
 type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array;
 type ZlibSync = (input: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
 
-/** Not a literal, since the package need not be installed where this is compiled. */
-const PACKAGE: string = 'hyparquet-compressors';
+const PACKAGE = 'hyparquet-compressors';
 /** hyparquet itself has these. */
 const BUILT_IN: readonly CompressionCodec[] = ['UNCOMPRESSED', 'SNAPPY'];
 
@@ -36,11 +37,11 @@ function bounded(decompress: ZlibSync): Decompress {
 }
 
 async function loadPackage(codec: CompressionCodec, path: string): Promise<Compressors> {
-  try {
-    const { compressors } = (await import(PACKAGE)) as { compressors: Compressors };
-    return compressors;
-  } catch (error) {
-    const advice = `Install ${PACKAGE} (npm install ${PACKAGE}), or write the file again with compression="snappy"`;
-    throw fileError(path, `is compressed with ${codec}, for which ${PACKAGE} is needed`, advice, error);
+  const installed = findInstalled(PACKAGE);
+  if (installed === undefined) {
+    const advice = `Install ${PACKAGE} (${installCommand(PACKAGE)}), or write the file again with compression="snappy"`;
+    throw fileError(path, `is compressed with ${codec}, for which ${PACKAGE} is needed`, advice);
   }
+  const { compressors } = (await import(pathToFileURL(installed).href)) as { compressors: Compressors };
+  return compressors;
 }
