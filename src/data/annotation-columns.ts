@@ -2,7 +2,7 @@
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { Condition } from './settings.ts';
 import type { Captions } from './source.ts';
-import type { Unused } from './told.ts';
+import { type Unused, unusedOf } from './told.ts';
 
 /** The first that there is counts, unless a setting says which. */
 export const CAPTION_COLUMNS: readonly string[] = ['caption', 'text', 'prompt', 'captions'];
@@ -94,12 +94,5 @@ function columns(what: string, names: readonly string[], meant: string | undefin
   if (names.length === 0) return [];
   const quoted = names.map((name) => `"${name}"`);
   const advice = names.length === 1 ? `If it holds ${meant} to it.` : `If one holds ${meant} to its name.`;
-  return [
-    {
-      what,
-      count: names.length,
-      examples: quoted.slice(0, 5),
-      ...(meant !== undefined && { advice }),
-    },
-  ];
+  return [unusedOf(what, quoted, meant && advice)];
 }

@@ -5,6 +5,7 @@ import { fileError, formatShape, systemProblem } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { openTensor, readElement, readLabelTensor } from './array/tensor-file.ts';
 import type { TensorFile } from './array/tensor-file.ts';
+import { unusedLabels } from './array/unused-labels.ts';
 import { checkLabels } from './arrays.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
 import { Fingerprint, spreadIndices } from './fingerprint.ts';
@@ -53,6 +54,8 @@ async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: Fil
     shape,
     ...(classes === undefined ? {} : { classes }),
     ...(data.classNames === undefined ? {} : { classNames: data.classNames }),
+    ...(data.labels === undefined ? {} : { told: { by: data.labels } }),
+    unused: await unusedLabels(data, file),
     ...(latents ? { record: { kind: 'latents', scale, shift } } : {}),
     async read(index, out, offset) {
       const tensor = await readElement(file, index, pool);

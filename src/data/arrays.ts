@@ -4,6 +4,7 @@ import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
 import { Fingerprint, lookedAt } from './fingerprint.ts';
 import { imageSize } from './source.ts';
 import type { ImageShape, Source } from './source.ts';
+import type { Told } from './told.ts';
 
 export interface ArrayOptions {
   /** [N, C, H, W], row-major: bytes are 0 (black) to 255, floats are in [-1, 1] already. */
@@ -14,6 +15,8 @@ export interface ArrayOptions {
   /** Defaults to one more than the largest label. */
   readonly classes?: number;
   readonly classNames?: readonly string[];
+  /** Where labels are from. */
+  readonly told?: Told;
   /** How errors call the set. */
   readonly name?: string;
   /** Set it for latents: floats are then only required to be finite. */
@@ -45,6 +48,7 @@ export function arraySource(options: ArrayOptions): Source {
     shape,
     ...(classes === undefined ? {} : { classes }),
     ...(options.classNames === undefined ? {} : { classNames: options.classNames }),
+    ...(options.told && { told: options.told }),
     read(index, out, offset) {
       const image = images.subarray(index * size, (index + 1) * size);
       if (image instanceof Float32Array) out.set(image, offset);

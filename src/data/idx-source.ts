@@ -23,7 +23,7 @@ export async function openIdx(data: IdxData, onBadSample: BadSamplePolicy = 'fai
     onBadSample,
     images: pad === 0 ? images.data : padImages(images.data, images.shape, pad),
     shape: [channels, height + 2 * pad, width + 2 * pad],
-    ...(labels === undefined ? {} : { labels }),
+    ...(labels === undefined ? {} : { labels, told: { by: labelPath! } }),
     ...(classNames === undefined ? {} : { classNames }),
   });
 }

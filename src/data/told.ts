@@ -14,6 +14,11 @@ export interface Unused {
   readonly advice?: string;
 }
 
+/** @param names of all of them */
+export function unusedOf(what: string, names: readonly string[], advice?: string): Unused {
+  return { what, count: names.length, examples: names.slice(0, 5), ...(advice !== undefined && { advice }) };
+}
+
 /** How a set came to what it tells of its samples. */
 export interface Told {
   /** Where labels or captions are from: `by folder`. */
@@ -44,4 +49,13 @@ export function unusedAdvice({
     found.advice === undefined ? [] : [`Not used: ${describeUnused(found)}. ${found.advice}`],
   );
   return [...sentences, ...remarks];
+}
+
+/** Where captions were looked for in vain, and what may hold some, as sentences with a space before each; or nothing. */
+export function describeSearch(lookedFor: string | undefined, unused: readonly Unused[] = []): string {
+  const found = unused.filter(({ advice }) => advice !== undefined).map(describeUnused);
+  return [
+    ...(lookedFor === undefined ? [] : [` Captions were looked for in ${lookedFor}.`]),
+    ...(found.length === 0 ? [] : [` Not used: ${found.join('; ')}.`]),
+  ].join('');
 }

@@ -1,6 +1,6 @@
 import type { Condition } from '../data/settings.ts';
 import type { SourceFacts } from '../data/source.ts';
-import { describeTold, describeUnused } from '../data/told.ts';
+import { describeSearch, describeTold } from '../data/told.ts';
 import { parsePreset } from '../models/presets.ts';
 import { attempt, describeProblem } from './config-problems.ts';
 import type { ModelConfig, TextConfig } from './config.ts';
@@ -85,18 +85,11 @@ export function completeModel(
 
 /** model.text is set, and there is nothing to train it with. */
 function withoutCaptions(facts: SourceFacts, condition: Condition | undefined): string {
-  const { told, unused = [] } = facts;
   const start = `model.text is set, but the model would be told ${describeTold(facts)}`;
   if (condition === 'class' || condition === 'none') {
     return `${start}, as data.condition is ${condition}. Set it to caption, or remove model.text`;
   }
-  const found = unused.filter(({ advice }) => advice !== undefined).map(describeUnused);
-  return [
-    `${start}. `,
-    ...(told?.lookedFor === undefined ? [] : [`Captions were looked for in ${told.lookedFor}. `]),
-    ...(found.length === 0 ? [] : [`Not used: ${found.join('; ')}. `]),
-    `Add captions (rectiflow data check shows what there is), or remove model.text`,
-  ].join('');
+  return `${start}.${describeSearch(facts.told?.lookedFor, facts.unused)} Add captions (rectiflow data check shows what there is), or remove model.text`;
 }
 
 function kindFor(facts: SourceFacts | undefined): ModelConfig['kind'] {

@@ -7,6 +7,7 @@ import type { StoredTensor } from '../../src/checkpoint/safetensors.ts';
 import { openArray } from '../../src/data/array-source.ts';
 import type { ArrayData } from '../../src/data/settings.ts';
 import type { Source } from '../../src/data/source.ts';
+import { describeTold, describeUnused, unusedAdvice } from '../../src/data/told.ts';
 import { npy } from '../support/npy.ts';
 
 let folder: string;
@@ -60,6 +61,30 @@ test('bytes of .npy, with labels beside', async () => {
   const [first, second] = await readAll(source);
   expect(first).toEqual([[-1, 1, Math.fround(51 / 127.5 - 1)], { label: 2 }]);
   expect(second).toEqual([[1, -1, Math.fround(204 / 127.5 - 1)], { label: 0 }]);
+});
+
+test('labels that are there and are not read are named', async () => {
+  const beside = await mkdtemp(join(folder, 'beside-'));
+  const path = join(beside, 'images.npy');
+  await writeFile(path, npy('|u1', [1, 1, 1], Uint8Array.of(0)));
+  await writeFile(join(beside, 'train_labels.npy'), npy('<i8', [1], BigInt64Array.of(0n)));
+  await writeFile(join(beside, 'other.npy'), '');
+  expect(unusedAdvice(await open(path))).toEqual([
+    `Not used: 1 .npy file: ${join(beside, 'train_labels.npy')}. If it holds the classes, set data.labels to it.`,
+  ]);
+  const told = await open(path, { labels: join(beside, 'train_labels.npy') });
+  expect(unusedAdvice(told)).toEqual([]);
+  expect(describeTold(told)).toBe(`labels (1 class, ${join(beside, 'train_labels.npy')})`);
+  const tensors = await safetensors({
+    samples: { dtype: 'U8', shape: [1, 1, 1], data: Uint8Array.of(0) },
+    labels: { dtype: 'U8', shape: [1], data: Uint8Array.of(0) },
+    masks: { dtype: 'U8', shape: [1], data: Uint8Array.of(0) },
+  });
+  const source = await open(tensors);
+  expect(source.unused!.map(describeUnused)).toEqual(['1 tensor: labels', '1 tensor: masks']);
+  expect(unusedAdvice(source)).toEqual([
+    'Not used: 1 tensor: labels. If it holds the classes, set data.labels to it.',
+  ]);
 });
 
 test('[N, H, W] is one channel; floats of 16 and 64 bits', async () => {

@@ -254,7 +254,7 @@ describe('a sample that cannot be read', () => {
       for (let i = 0; i < 2 * count; i += 20) await loader.next();
     };
     await expect(readAll()).rejects.toThrow(
-      /\d+ of its \d+ samples cannot be used, after \d+ reads\. The last one: \d+\.png: is truncated/,
+      /\d+ of its [\d,]+ samples cannot be used, after \d+ reads\. The last one: \d+\.png: is truncated/,
     );
     loader.close();
   });

@@ -16,6 +16,8 @@ export interface TensorFile {
   readonly shape: readonly number[];
   /** Where its values start, in bytes. */
   readonly start: number;
+  /** The file's other tensors, by name. */
+  readonly others?: readonly string[];
 }
 
 /**
@@ -30,15 +32,12 @@ export async function openTensor(path: string, tensor: string): Promise<TensorFi
     }
     case '.safetensors': {
       const { slots, dataStart } = await readSafetensorsHeader(path);
+      const names = slots.map(({ name }) => name);
       const slot = slots.find(({ name }) => name === tensor);
-      if (slot === undefined)
-        throw noTensor(
-          path,
-          tensor,
-          slots.map(({ name }) => name),
-        );
+      if (slot === undefined) throw noTensor(path, tensor, names);
       const { dtype, shape, begin } = slot;
-      return { path, name: `${path}: ${tensor}`, dtype, shape, start: dataStart + begin };
+      const others = names.filter((name) => name !== tensor);
+      return { path, name: `${path}: ${tensor}`, dtype, shape, start: dataStart + begin, others };
     }
     default:
       throw fileError(

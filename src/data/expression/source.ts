@@ -100,6 +100,7 @@ async function readSource(
     count: rows.length,
     shape: [genes.length],
     ...(labels === undefined ? {} : { classes: labels.names.length, classNames: labels.names }),
+    ...(data.label === undefined ? {} : { told: { by: `column ${data.label} of obs` } }),
     record,
     read: reader(cells, rows, columns, scaling, labels),
     describe: (index) => names.cell(rows[index]!),

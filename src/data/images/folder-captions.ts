@@ -34,8 +34,14 @@ export function textCaptions(data: FolderData, { images, others }: FolderFiles):
   const rank = (file: string): number => extensions.indexOf(endingOf(file));
   for (const file of texts.toSorted((a, b) => rank(b) - rank(a))) byStem.set(stemOf(file), file);
   const fileOf = images.map((image) => byStem.get(stemOf(image)));
-  const files = new Set(fileOf.filter((file) => file !== undefined));
-  if (files.size === 0 && condition === 'auto') return undefined;
+  const files = new Set<string>();
+  const shared: string[] = [];
+  fileOf.forEach((file, index) => {
+    if (file === undefined) return;
+    if (files.has(file)) shared.push(images[index]!);
+    files.add(file);
+  });
+  if (files.size === 0 && (condition === 'auto' || texts.length === 0)) return undefined;
   const stems = new Set(images.map(stemOf));
   refuseLost(
     path,
@@ -51,7 +57,7 @@ export function textCaptions(data: FolderData, { images, others }: FolderFiles):
       severalCaptions: captionPerLine,
     },
     files,
-    remarks: describeShared(images.filter((_, i) => fileOf[i] !== undefined && fileOf[i] === fileOf[i - 1])),
+    remarks: describeShared(shared),
   };
 }
 

@@ -172,6 +172,8 @@ async function* csvRows(path: string): AsyncGenerator<Row, void, void> {
       if (findColumn(header, FILE_NAME) === undefined) throw withoutFileName(path, header);
       continue;
     }
+    // Tables leave such rows behind.
+    if (fields.every((field) => field.trim() === '')) continue;
     if (fields.length !== header.length) {
       const problem = `line ${line}: has ${fields.length} fields, the first line ${header.length}`;
       throw fileError(path, problem, 'Quote fields that hold commas');

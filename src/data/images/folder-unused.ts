@@ -2,7 +2,7 @@
 import { join, posix } from 'node:path';
 import { firstBytes } from '../../checkpoint/regular-file.ts';
 import type { FolderData } from '../settings.ts';
-import type { Unused } from '../told.ts';
+import { type Unused, unusedOf } from '../told.ts';
 import { captionExtensions } from '../caption-extensions.ts';
 import { type FolderCaptions, endingOf, stemOf } from './folder-captions.ts';
 import type { FolderFiles } from './folder-files.ts';
@@ -15,6 +15,8 @@ interface Used {
   readonly labels: Labels | undefined;
 }
 
+/** Kinds of files that are told apart: names may end in numbers. */
+const MOST_KINDS = 20;
 /** Of files of one kind; and how much of each is looked at. */
 const LOOKED_AT = 8;
 const START_BYTES = 256;
@@ -47,19 +49,21 @@ export async function unusedFiles(data: FolderData, files: FolderFiles, used: Us
   for (const file of files.others) {
     if (read.has(file)) continue;
     const kind = kindOf(file, stems.has(stemOf(file)), data, used);
-    const key = `${kind.what} ${kind.advice}`;
-    const known = kinds.get(key) ?? { ...kind, names: [] };
+    const isListed = kinds.size < MOST_KINDS || kind.advice !== undefined;
+    const { what, advice } = isListed ? kind : { what: 'other file', advice: undefined };
+    const key = `${what} ${advice}`;
+    const known = kinds.get(key) ?? { what, advice, names: [] };
     known.names.push(file);
     kinds.set(key, known);
   }
   const found: Unused[] = [];
   for (const { what, names, advice } of kinds.values()) {
-    found.push(unused(what, names, advice ?? (await imageAdvice(data.path, names))));
+    found.push(unusedOf(what, names, advice ?? (await imageAdvice(data.path, names))));
   }
   return [
     ...found.filter(({ advice }) => advice !== undefined),
     ...(used.labels?.by === BY_FOLDER ? nestedFolders(data.path, files) : []),
-    unused('hidden image', files.hidden, undefined),
+    unusedOf('hidden image', files.hidden, undefined),
     ...found.filter(({ advice }) => advice === undefined),
   ].filter(({ count }) => count > 0);
 }
@@ -78,13 +82,9 @@ async function imageAdvice(folder: string, names: readonly string[]): Promise<st
   return undefined;
 }
 
-function unused(what: string, names: readonly string[], advice: string | undefined): Unused {
-  return { what, count: names.length, examples: names.slice(0, 5), ...(advice !== undefined && { advice }) };
-}
-
 function kindOf(file: string, isBesideImage: boolean, data: FolderData, { captions, labels }: Used): Kind {
   const ending = endingOf(file);
-  const what = ending === '' ? 'file without ending' : `${ending} file`;
+  const what = /[a-z]/.test(ending) ? `${ending} file` : 'extensionless file';
   const unread = unreadFormatOf(ending.slice(1));
   if (unread) return { what, advice: `${unread.advice}.` };
   if (ARCHIVES.has(ending))
@@ -109,5 +109,5 @@ function nestedFolders(path: string, { images, folders }: FolderFiles): Unused[]
   const [only] = folders;
   const isOneClass = folders.length === 1 && nested.length > 1;
   const advice = `All images are of the one class ${only}: set data.path to ${posix.join(path, only!)} to make these the classes.`;
-  return [unused('nested folder', nested, isOneClass ? advice : undefined)];
+  return [unusedOf('nested folder', nested, isOneClass ? advice : undefined)];
 }

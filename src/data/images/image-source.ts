@@ -6,7 +6,7 @@ import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import { drawCaption } from '../draw-caption.ts';
 import type { Annotation, Captions, ReadKey, Source } from '../source.ts';
-import type { Unused } from '../told.ts';
+import { type Unused, describeSearch } from '../told.ts';
 import { decodeImage } from './decode.ts';
 import { fingerprintItems } from './items-fingerprint.ts';
 import { openImage } from './open-image.ts';
@@ -187,13 +187,16 @@ function chooseCondition(options: ImageSourceOptions): Exclude<Condition, 'auto'
 }
 
 function lacking(
-  { name, items }: ImageSourceOptions,
+  { name, items, told, unused }: ImageSourceOptions,
   what: 'label' | 'caption',
   has: (index: number) => boolean,
   missing: number,
 ): RectiflowError {
   const advice = `Give each image a ${what}, or set data.condition to ${what === 'label' ? 'caption' : 'class'} or none`;
-  if (missing === items.count) return dataError(name, `the images have no ${what}s`, advice);
+  if (missing === items.count) {
+    const search = what === 'caption' ? describeSearch(told?.lookedFor, unused) : '';
+    return dataError(name, `the images have no ${what}s`, `${advice}.${search}`);
+  }
   const without = Array.from({ length: items.count }, (_, index) => index).filter((index) => !has(index));
   const named = listSome(without.map((index) => items.describe(index)));
   return dataError(name, `${missing} of ${items.count} images have no ${what}: ${named}`, advice);

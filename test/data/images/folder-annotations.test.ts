@@ -48,6 +48,11 @@ describe('captions are read', () => {
       { 'metadata.csv': 'file_name , text\na.png ,a cat' },
       'metadata.csv, column text',
     ],
+    [
+      'rows that a table left empty',
+      { 'metadata.csv': 'file_name,text\r\na.png,a cat\r\n,\r\n ,\r\n' },
+      'metadata.csv, column text',
+    ],
     ['a header in capitals', { 'metadata.csv': 'FILE_NAME,TEXT\na.png,a cat' }, 'metadata.csv, column TEXT'],
     ['Metadata.CSV', { 'Metadata.CSV': 'file_name,text\na.png,a cat' }, 'Metadata.CSV, column text'],
     [
@@ -125,7 +130,13 @@ describe('captions are read', () => {
   });
 
   test('images that share one file are named', async () => {
-    const source = await open({ 'a.png': null, 'a.jpg': null, 'a.txt': 'a cat' });
+    const source = await open({
+      'a.png': null,
+      'a.jpg': null,
+      'a.k.gif': null,
+      'a.txt': 'a cat',
+      'a.k.txt': 'x',
+    });
     expect(unusedAdvice(source)).toEqual([
       '1 image with the caption of another that differs in its ending only: a.png. Remove copies, or rename them.',
     ]);
@@ -186,7 +197,7 @@ describe('what is not used', () => {
       '1 .jxl file: d.jxl',
       '1 .zip file: more.zip',
       '2 hidden images: .cache/f.png, .e.png',
-      '1 file without ending: LICENSE',
+      '1 extensionless file: LICENSE',
       '1 .md file: README.md',
     ]);
     expect(unusedAdvice(source)).toEqual([
@@ -199,8 +210,16 @@ describe('what is not used', () => {
   test('images without the ending of one are told by their first bytes', async () => {
     const source = await open({ 'a.png': null, b: null, 'c.dat': '' });
     expect(unusedAdvice(source)).toEqual([
-      'Not used: 1 file without ending: b. By its first bytes b is a png. End such names in .png to have them read.',
+      'Not used: 1 extensionless file: b. By its first bytes b is a png. End such names in .png to have them read.',
     ]);
+  });
+
+  test('files in endless kinds are few kinds', async () => {
+    const parts = Array.from({ length: 30 }, (_, i) => [`part.${i}`, ''] as const);
+    const kinds = Array.from({ length: 30 }, (_, i) => [`x.kind${i}`, ''] as const);
+    const source = await open({ 'a.png': null, ...Object.fromEntries([...parts, ...kinds]) });
+    expect(unusedOf(source)[0]).toMatch(/^30 extensionless files: part\.0/);
+    expect(unusedOf(source).at(-1)).toMatch(/^11 other files: /);
   });
 
   test('files that may hold captions or metadata, while the model is told nothing', async () => {
@@ -251,6 +270,13 @@ describe('what is not used', () => {
 });
 
 describe('errors name what is there and not read', () => {
+  test('where captions are wanted and there are none: where they were looked for', async () => {
+    await expect(open({ 'a.png': null, 'a.cap': 'x' }, { condition: 'caption' })).rejects.toThrow(
+      'the images have no captions. Give each image a caption, or set data.condition to class or none. Captions were looked ' +
+        'for in metadata.jsonl or metadata.csv with a column text, and name.txt beside name.png. Not used: 1 .cap file: a.cap.',
+    );
+  });
+
   test('a caption and a row of an image in another format', async () => {
     await expect(open({ 'a.png': null, 'a.txt': 'x', 'b.heic': '', 'b.txt': 'y' })).rejects.toThrow(
       'captions have no image: b.txt (b.heic is not read). Remove them',
