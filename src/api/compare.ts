@@ -12,7 +12,6 @@ import { counted } from '../tensor/counted.ts';
 import { runError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
 import { compareData } from '../train/compare-data.ts';
-import { dataOf } from '../train/data-record.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { withSource } from './parts.ts';
 import { type SampleRunOptions, findCheckpoint, sample } from './sample.ts';
@@ -69,7 +68,7 @@ export async function compareRun(
   }
   const saved = await findCheckpoint(run, options);
   const read = (split: ExpressionData['split']): Promise<RealCells> =>
-    withSource({ ...data, split }, { onBadSample: 'fail', known: dataOf(saved) }, async (given) => {
+    withSource({ ...data, split }, { onBadSample: 'fail', known: saved }, async (given) => {
       const { source, notices } = await compareData(given, { checkpoint: saved, model, accept: acceptData });
       // What is other in the file is so for both of its parts; what is recorded of the set is of those trained on.
       if (split === 'train') for (const text of notices) options.onNotice?.(text);

@@ -12,8 +12,10 @@ import { openTokenizer } from '../data/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../train/config.ts';
 import { captionMeter } from '../train/conditioning.ts';
-import { resolveData, resolveReading, resolveText } from '../train/resolve-config.ts';
+import { resolveConfig, resolveData, resolveReading, resolveText } from '../train/resolve-config.ts';
+import type { KnownData } from '../train/known-data.ts';
 import { type RunOptions, withSource } from './parts.ts';
+import { recordFindings } from './record-findings.ts';
 
 export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onNotice'> {
   /** How errors call the config: a file, a recipe. */
@@ -22,19 +24,28 @@ export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onN
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+export interface CheckDataOptions extends DataOptions {
+  /** Of a run that the config is of: what it knows of the data is compared with them. */
+  readonly known?: KnownData | undefined;
+}
+
 /**
  * Reads every sample once, and tells what there is, what is wrong with it and what to change. The config needs no model.
  * @throws RectiflowError when the config is wrong, or the data as a whole cannot be read; what is wrong with single samples is
  * in the report
  */
-export async function checkData(input: ConfigInput, options: DataOptions = {}): Promise<DataReport> {
+export async function checkData(input: ConfigInput, options: CheckDataOptions = {}): Promise<DataReport> {
   const { origin } = options;
   const { onBadSample } = resolveReading(input, origin).loader;
   const text = resolveText(input, origin);
   // What is wrong with single samples is found when they are read.
   return withSource(resolveData(input, origin), { ...options, onBadSample: 'skip' }, async (source) => {
     const captions = text && (await captionMeter(text, source));
-    return checkSamples(source, { ...options, onBadSample, captions });
+    const report = await checkSamples(source, { ...options, onBadSample, captions });
+    if (options.known === undefined) return report;
+    const { model } = resolveConfig(input, { ...(origin && { origin }), facts: source });
+    const findings = [...(await recordFindings(source, model, options.known)), ...report.findings];
+    return { ...report, findings, advice: findings.map(({ text: sentence }) => sentence) };
   });
 }
 

@@ -14,7 +14,8 @@ import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnModel } from '../train/create-model.ts';
-import type { DataRecord } from '../train/data-record.ts';
+import { dataOf } from '../train/data-record.ts';
+import type { KnownData } from '../train/known-data.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { openSource } from '../train/open-source.ts';
 
@@ -59,8 +60,8 @@ async function fetchIfMissing(
 
 export interface OpenOptions extends Pick<RunOptions, 'source' | 'signal' | 'onNotice'> {
   readonly onBadSample: BadSamplePolicy;
-  /** What a checkpoint knows of the data: it is not chosen anew. */
-  readonly known?: DataRecord | undefined;
+  /** Whose data they are compared with: what that knows is not chosen anew. */
+  readonly known?: KnownData | undefined;
 }
 
 /**
@@ -74,7 +75,7 @@ export async function withSource<T>(
 ): Promise<T> {
   if (options.source) return use(options.source);
   await fetchIfMissing(data, options);
-  const source = await openSource(data, options.onBadSample, options.known?.record);
+  const source = await openSource(data, options.onBadSample, options.known && dataOf(options.known).record);
   try {
     return await use(source);
   } finally {

@@ -16,7 +16,6 @@ import type { ConfigInput, RunConfig } from '../train/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { dataOfRun } from '../train/data-of-run.ts';
-import { dataOf } from '../train/data-record.ts';
 import { prepareTraining } from '../train/prepare.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { changesSince, configOf } from '../train/trained-with.ts';
@@ -76,8 +75,7 @@ export async function replay(
   const steps: ReplayedStep[] = [];
   const lastLogged = greatest(logged.keys());
   const { onBadSample } = current.loader;
-  const from = before ?? after[0];
-  const known = from && dataOf(from);
+  const known = before ?? after[0];
   await withSource(dataOfRun(current), { ...options, onBadSample, known }, async (source) => {
     for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
       const { data, loader, backend: engine } = current;

@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { listCheckpoints, stepName, verifyCheckpoint } from '../checkpoint/checkpoint.ts';
+import {
+  type SavedCheckpoint,
+  latestCheckpoint,
+  listCheckpoints,
+  stepName,
+  verifyCheckpoint,
+} from '../checkpoint/checkpoint.ts';
 import { installedDependencies } from '../checkpoint/dependencies.ts';
 import type { FileDigest } from '../checkpoint/durable.ts';
 import { type Machine, describeMachine, version } from '../checkpoint/machine.ts';
@@ -8,7 +14,9 @@ import { type MetricsRecord, readMetrics } from '../checkpoint/metrics-log.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
 import { type DataDigest, digestSource } from '../data/digest.ts';
 import { RectiflowError } from '../tensor/errors.ts';
+import { compareData } from '../train/compare-data.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
+import { type DataRecord, dataOf } from '../train/data-record.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
 
@@ -42,6 +50,8 @@ export interface Reproduction {
   readonly recordedOn: AnonymousMachine & { readonly rectiflow: string };
   /** null where they cannot be read now. */
   readonly data: DataDigest | null;
+  /** What the run knew of its data when it was last saved, to be compared with those of a run that repeats it; null before that. */
+  readonly trainedOn: DataRecord | null;
   readonly checkpoints: readonly CheckpointDigests[];
   /** The last line of the log. */
   readonly lastLogged: MetricsRecord | undefined;
@@ -69,6 +79,7 @@ export async function recordReproduction(
   const log = join(run, 'metrics.jsonl');
   const { records } = existsSync(log) ? await readMetrics(log) : { records: [] };
   const { node } = record.machine;
+  const saved = await latestCheckpoint(checkpointFolder(run)).catch(() => undefined);
   return {
     run: basename(resolve(run)),
     created: record.created,
@@ -77,7 +88,8 @@ export async function recordReproduction(
     versions: { rectiflow: record.version, node, dependencies: installedDependencies() },
     machine: withoutHost(record.machine),
     recordedOn: { ...withoutHost(describeMachine()), rectiflow: version },
-    data: await digestData(config, options),
+    data: await digestData(config, saved, options),
+    trainedOn: saved ? repeatable(dataOf(saved)) : null,
     checkpoints: await digestCheckpoints(run, options),
     lastLogged: records.at(-1),
     absolutePaths: absolutePathsOf(config),
@@ -88,15 +100,25 @@ function withoutHost({ platform, arch, node, cpu, cores, memory }: Machine): Ano
   return { platform, arch, node, cpu, cores, memory };
 }
 
+/** A tokenizer is learnt again; what was accepted is what the record says. */
+function repeatable(record: DataRecord): DataRecord {
+  const { tokenizer: _, accepted: __, ...known } = record;
+  return known;
+}
+
+/** Of the data as the run knows them. */
 async function digestData(
-  { data, seed, loader }: RunConfig,
+  { data, model, seed, loader }: RunConfig,
+  known: SavedCheckpoint | undefined,
   options: ReproductionOptions,
 ): Promise<DataDigest | null> {
   const { signal, onProgress, onNotice } = options;
   try {
-    return await withSource(data, { ...options, ...loader }, (source) =>
-      digestSource(source, { seed, signal, onProgress }),
-    );
+    return await withSource(data, { ...options, ...loader, known }, async (given) => {
+      const { source, notices } = await compareData(given, { checkpoint: known, model });
+      for (const text of notices) onNotice?.(text);
+      return digestSource(source, { seed, signal, onProgress });
+    });
   } catch (error) {
     if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
     onNotice?.(`there is no digest of the data: ${error.message}`);

@@ -17,6 +17,7 @@ import type { SamplerSettings } from '../flow/sample-request.ts';
 import { counted } from '../tensor/counted.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { captionEncoderOf, checkEncoder } from '../train/caption-encoder.ts';
 import { openConditioning } from '../train/conditioning.ts';
 import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
 import { type OwnModel, createModel } from '../train/create-model.ts';
@@ -83,7 +84,9 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const objective = objectiveOf(config, { objective: options.objective });
   const saved = await findCheckpoint(run, options);
   const data = dataOf(saved);
-  const conditioning = await openConditioning(await withKeptTokenizer(config.model, run), data.tokenizer);
+  const captions = await withKeptTokenizer(config.model, run);
+  const conditioning = await openConditioning(captions, data.tokenizer);
+  checkEncoder(saved.path, data.captionEncoder, await captionEncoderOf(captions, conditioning));
   const model = createModel(config.model, conditioning.text, options);
   const { rows, counts } = wantedSamples(config, options, data);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));

@@ -6,6 +6,7 @@ import { RectiflowError, runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { dataOfRun } from '../train/data-of-run.ts';
 import { dataOf } from '../train/data-record.ts';
+import type { KnownData } from '../train/known-data.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData, resolveReading } from '../train/resolve-config.ts';
 import { changesSince } from '../train/trained-with.ts';
@@ -16,6 +17,8 @@ import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSour
 export interface TrainOptions extends RunOptions {
   /** Where the run's folder is made; `runs` by default. */
   readonly runs?: string;
+  /** What a run that this one is to repeat knew of its data; they are compared as those of a checkpoint are. */
+  readonly known?: KnownData | undefined;
   /** How errors call the config: a file, a recipe. */
   readonly origin?: string;
 }
@@ -33,8 +36,10 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-    const { objective, timeSampler, model, onNotice, onPlan } = options;
+    const { known, acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
     const training = await prepareTraining({
+      known,
+      acceptData,
       config: precise,
       backend,
       source,
@@ -75,28 +80,31 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeImport(run, config, checkpoint, options);
     const { onBadSample } = config.loader;
-    const known = checkpoint && dataOf(checkpoint);
-    return await withSource(dataOfRun(config), { ...options, onBadSample, known }, async (source) => {
-      const backend = backendFor(config, options);
-      if (checkpoint)
-        for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
-      const captions = await withKeptTokenizer(config.model, run);
-      const { acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
-      const training = await prepareTraining({
-        acceptData,
-        config,
-        backend,
-        source,
-        checkpoint,
-        captions,
-        objective,
-        timeSampler,
-        model,
-        onNotice,
-        onPlan,
-      });
-      return runTraining(training, folder, options);
-    });
+    return await withSource(
+      dataOfRun(config),
+      { ...options, onBadSample, known: checkpoint },
+      async (source) => {
+        const backend = backendFor(config, options);
+        if (checkpoint)
+          for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
+        const captions = await withKeptTokenizer(config.model, run);
+        const { acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
+        const training = await prepareTraining({
+          acceptData,
+          config,
+          backend,
+          source,
+          checkpoint,
+          captions,
+          objective,
+          timeSampler,
+          model,
+          onNotice,
+          onPlan,
+        });
+        return runTraining(training, folder, options);
+      },
+    );
   } finally {
     await folder.close();
   }

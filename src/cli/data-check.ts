@@ -32,10 +32,12 @@ Examples:
     .action(async (target: string, { set, json = false }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../train/load-config.ts');
+        const { dataOfRecord } = await import('../train/known-data.ts');
         const { checkData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set, onNotice);
         const report = await checkData(config, {
           origin,
+          known: await dataOfRecord(target),
           signal,
           onNotice,
           onProgress: (done, total) => show(`reading ${formatInteger(done)} of ${counted(total, 'sample')}`),

@@ -28,10 +28,12 @@ Examples:
     .action(async (target: string, { set = [] }: { set?: readonly string[] }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../train/load-config.ts');
+        const { dataOfRecord } = await import('../train/known-data.ts');
         const { diagnose } = await import('../api/doctor/diagnose.ts');
         const { config, origin } = await loadConfig(target, set);
         const checks = await diagnose(config, {
           origin,
+          known: await dataOfRecord(target),
           signal,
           onNotice,
           onProgress: (what, done, total) =>

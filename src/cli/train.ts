@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { recipes } from '../recipes/index.ts';
 import { exitCodesHelp } from './interrupt.ts';
-import { collect, numberFrom0, wholeNumber } from './options.ts';
+import { acceptDataOption, collect, numberFrom0, wholeNumber } from './options.ts';
 import { showRun } from './run-view.ts';
 
 interface Options {
@@ -11,6 +11,7 @@ interface Options {
   readonly epochs?: number;
   readonly effectiveBatch?: number;
   readonly threads?: number;
+  readonly acceptData?: boolean;
 }
 
 export function trainCommand(): Command {
@@ -37,6 +38,7 @@ export function trainCommand(): Command {
       wholeNumber(1),
     )
     .option('--threads <number>', 'threads to compute with, short for --set backend.threads=', wholeNumber(1))
+    .addOption(acceptDataOption())
     .addHelpText(
       'after',
       `
@@ -54,20 +56,27 @@ SIGHUP and SIGUSR1 are like the first Ctrl-C. The settings of a run are in runs/
 
 ${exitCodesHelp}`,
     )
-    .action(async (target: string, { set = [], name, steps, epochs, effectiveBatch, threads }: Options) => {
-      const overrides = [
-        ...set,
-        ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
-        ...(steps === undefined ? [] : [`train.steps=${steps}`]),
-        ...(epochs === undefined ? [] : [`train.epochs=${epochs}`]),
-        ...(effectiveBatch === undefined
-          ? []
-          : [`train.batchSize=${effectiveBatch}`, 'train.microBatch=auto']),
-        ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
-      ];
-      const { loadConfig } = await import('../train/load-config.ts');
-      const { train } = await import('../api/train.ts');
-      const { config, origin } = await loadConfig(target, overrides);
-      await showRun((options) => train(config, { ...options, origin }));
-    });
+    .action(
+      async (
+        target: string,
+        { set = [], name, steps, epochs, effectiveBatch, threads, acceptData }: Options,
+      ) => {
+        const overrides = [
+          ...set,
+          ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
+          ...(steps === undefined ? [] : [`train.steps=${steps}`]),
+          ...(epochs === undefined ? [] : [`train.epochs=${epochs}`]),
+          ...(effectiveBatch === undefined
+            ? []
+            : [`train.batchSize=${effectiveBatch}`, 'train.microBatch=auto']),
+          ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
+        ];
+        const { loadConfig } = await import('../train/load-config.ts');
+        const { dataOfReproduction } = await import('../train/known-data.ts');
+        const { train } = await import('../api/train.ts');
+        const { config, origin } = await loadConfig(target, overrides);
+        const known = await dataOfReproduction(target);
+        await showRun((options) => train(config, { ...options, origin, known, acceptData }));
+      },
+    );
 }

@@ -1,13 +1,21 @@
 // What a checkpoint knows of its data, compared with the data that it meets: the one place where that is done.
-import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
 import { dataError } from '../tensor/errors.ts';
+import { isSameEncoder } from './caption-encoder.ts';
 import { compareClasses } from './compare-classes.ts';
 import { compareValues } from './compare-values.ts';
 import type { ModelConfig } from './config.ts';
 import { type Difference, unchanged } from './data-difference.ts';
-import { type DataRecord, dataOf, describeData, genesOf, toldTo } from './data-record.ts';
+import {
+  type CaptionEncoder,
+  type DataRecord,
+  dataOf,
+  describeData,
+  genesOf,
+  toldTo,
+} from './data-record.ts';
+import type { KnownData } from './known-data.ts';
 import { classesOf } from './resolve-config.ts';
 
 export interface ComparedData {
@@ -21,11 +29,11 @@ export interface ComparedData {
 
 export interface CompareOptions {
   /** Whose data they are compared with; without, nothing is. */
-  readonly checkpoint: SavedCheckpoint | undefined;
+  readonly checkpoint: KnownData | undefined;
   /** The model, as it is now. */
   readonly model: ModelConfig;
   /** `DataRecord.captionEncoder`, as it is now. */
-  readonly captionEncoder?: string | undefined;
+  readonly captionEncoder?: CaptionEncoder | undefined;
   /** Whether to go on with data that are not those of the checkpoint. */
   readonly accept?: boolean | undefined;
 }
@@ -76,8 +84,8 @@ function describeDifference({ text, ifAccepted }: Difference): string {
   return ifAccepted === undefined ? text : `${text}; this was accepted, which ${ifAccepted}`;
 }
 
-function compareEncoders(known: string | undefined, now: string | undefined): Difference[] {
-  if (known === undefined || now === undefined || known === now) return [];
+function compareEncoders(known: CaptionEncoder | undefined, now: CaptionEncoder | undefined): Difference[] {
+  if (isSameEncoder(known, now)) return [];
   const text = 'captions become other tokens or embeddings than those that the model knows';
   return [{ text, ifAccepted: 'takes them as they are now' }];
 }

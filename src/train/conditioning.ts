@@ -1,10 +1,8 @@
-import { digestFile } from '../checkpoint/durable.ts';
 import { CaptionCache } from '../data/caption-cache.ts';
 import { CaptionCensus, type CaptionMeter, lostCaptions, untoldCaptions } from '../data/caption-census.ts';
 import { captionsOf } from '../data/captions.ts';
 import type { BadSampleOptions } from '../data/bad-samples.ts';
 import { SampleReader } from '../data/sample-reader.ts';
-import { Fingerprint } from '../data/fingerprint.ts';
 import type { Annotation, Source } from '../data/source.ts';
 import { bytePairTokenizer, learnBytePairs } from '../data/tokenizers/byte-pairs.ts';
 import { byteTokenizer } from '../data/tokenizers/bytes.ts';
@@ -39,21 +37,6 @@ export async function openConditioning(config: ModelConfig, learnt?: LearntPairs
   }
   if (config.classes === 0) return { encode: () => ({}) };
   return { encode: (annotations) => ({ labels: Int32Array.from(annotations, ({ label }) => label!) }) };
-}
-
-/** Tells files that make captions what the model is told of them from others: a tokenizer, or embeddings. */
-export async function captionEncoderOf(
-  config: ModelConfig,
-  { text }: Conditioning,
-): Promise<string | undefined> {
-  if (config.kind !== 'text-dit' || text === undefined) return undefined;
-  if (text.kind === 'embeddings') {
-    // Another encoder makes something else of the empty caption.
-    const { embeddings, pooled } = text.empty;
-    return new Fingerprint().bytes(Float32Array.from(embeddings)).bytes(Float32Array.from(pooled)).end();
-  }
-  const { tokenizer } = config.text;
-  return ['bytes', 'byte-pairs'].includes(tokenizer) ? undefined : (await digestFile(tokenizer)).sha256;
 }
 
 async function openText(text: TextConfig, learnt?: LearntPairs): Promise<WithText> {

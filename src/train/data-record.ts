@@ -16,8 +16,7 @@ export interface DataRecord {
   readonly record?: Readonly<Record<string, unknown>>;
   /** A tokenizer that was learnt from the captions. */
   readonly tokenizer?: LearntPairs;
-  /** A digest of what makes captions what the model is told of them, where that is a file. */
-  readonly captionEncoder?: string;
+  readonly captionEncoder?: CaptionEncoder;
   /** What the model is told of a sample. */
   readonly told?: 'class' | 'caption' | 'nothing';
   /** Of one sample. */
@@ -32,6 +31,9 @@ export interface DataRecord {
   readonly accepted?: readonly AcceptedData[];
 }
 
+/** What makes captions what the model is told of them, where that is a file: its digest, or numbers that it makes. */
+export type CaptionEncoder = string | readonly number[];
+
 export interface AcceptedData {
   /** After which step. */
   readonly step: number;
@@ -45,7 +47,7 @@ export const dataRecordSchema: z.ZodType<DataRecord> = z.object({
   classNames: z.array(z.string()).exactOptional(),
   record: z.record(z.string(), z.unknown()).exactOptional(),
   tokenizer: z.object({ vocabulary: whole, pairs: z.array(z.tuple([whole, whole])) }).exactOptional(),
-  captionEncoder: z.string().exactOptional(),
+  captionEncoder: z.union([z.string(), z.array(z.number())]).exactOptional(),
   told: z.enum(['class', 'caption', 'nothing']).exactOptional(),
   shape: z.array(whole).exactOptional(),
   count: whole.exactOptional(),

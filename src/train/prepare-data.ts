@@ -3,10 +3,12 @@ import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source } from '../data/source.ts';
+import { captionEncoderOf } from './caption-encoder.ts';
 import { compareData, resumePosition } from './compare-data.ts';
-import { type Conditioning, captionEncoderOf, learnTokenizer, openConditioning } from './conditioning.ts';
+import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
 import { type DataRecord, dataOf } from './data-record.ts';
+import type { KnownData } from './known-data.ts';
 import { stateOf } from './trainer-state.ts';
 
 export interface DataOptions {
@@ -15,7 +17,7 @@ export interface DataOptions {
   /** Where to go on; by default at the first step. */
   readonly checkpoint?: SavedCheckpoint | undefined;
   /** Whose data they are compared with; by default that where the run goes on. */
-  readonly known?: SavedCheckpoint | undefined;
+  readonly known?: KnownData | undefined;
   /** Whether to go on with data that are not those of the checkpoint; see `compareData`. */
   readonly acceptData?: boolean | undefined;
   /** The model's settings with its tokenizer where it is found now; by default those of the config. */
@@ -44,7 +46,7 @@ export async function prepareData(options: DataOptions): Promise<PreparedData> {
     count > 0 ? holdOut(source, count, config.seed) : undefined;
   const from = options.known ?? checkpoint;
   const known = from ? dataOf(from) : {};
-  const learnt = from
+  const learnt = checkpoint
     ? known.tokenizer
     : await learnTokenizer(config.model, splitOf(given)?.trained ?? given, {
         ...config.loader,

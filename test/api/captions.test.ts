@@ -6,6 +6,7 @@ import { sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { writeSamples } from '../../src/api/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { digestFile } from '../../src/checkpoint/durable.ts';
 import { openFolder } from '../../src/data/images/folder.ts';
 import type { ConfigInput } from '../../src/train/config.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -164,6 +165,10 @@ describe('a model that is told captions', () => {
     await expect(made()).rejects.toThrow(
       /e.*tokenizer\.json: has SHA-256 \w+, .*tokenizer\.sha256 says \w+\. Copy /,
     );
+    // Somebody who changes the digest beside it, too, meets the checkpoint's.
+    await writeFile(join(run, 'tokenizer.sha256'), (await digestFile(kept)).sha256);
+    await expect(made()).rejects.toThrow(/its model knows captions by another tokenizer .*Put back/);
+    await expect(resume(run, { backend })).rejects.toThrow(/captions become other tokens .*--accept-data/);
   });
 
   it.each([

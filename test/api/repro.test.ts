@@ -6,6 +6,8 @@ import { type ReproductionOptions, recordReproduction } from '../../src/api/repr
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { version } from '../../src/checkpoint/machine.ts';
+import type { Source } from '../../src/data/source.ts';
+import { dataOfReproduction } from '../../src/train/known-data.ts';
 import { loadConfig } from '../../src/train/load-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -48,6 +50,34 @@ describe('the record of a run', () => {
     );
     expect(JSON.stringify(made)).not.toContain(hostname());
     expect(JSON.stringify(made)).not.toContain(folder);
+  });
+
+  it('knows what the run was trained on, which is compared where it is trained again', async () => {
+    const named = (classNames: readonly string[]): Source => ({ ...stripes(), classNames });
+    const pets = named(['cat', 'dog', 'owl']);
+    const first = (await train(tinyStripes, { runs: await temporaryFolder(), source: pets, backend })).run;
+    const file = join(await temporaryFolder(), 'pets.repro.json');
+    const made = await recordReproduction(first, { source: pets });
+    expect(made.trainedOn).toMatchObject({ classNames: ['cat', 'dog', 'owl'], count: 17 });
+    await writeFile(file, JSON.stringify(made));
+    const { config, origin } = await loadConfig(file);
+    const known = await dataOfReproduction(file);
+    const others = named(['cat', 'dog', 'zebra']);
+    const runs = await temporaryFolder();
+    await expect(train(config, { origin, known, runs, source: others, backend })).rejects.toThrow(
+      /the data are not those of .*pets\.repro\.json: the class "owl" is missing, the class "zebra" is new/,
+    );
+    await train(config, { origin, known, runs, source: pets, backend });
+    // Nothing is compared with what is no record.
+    expect(await dataOfReproduction('digits')).toBeUndefined();
+    expect(await dataOfReproduction(join(first, 'config.json'))).toBeUndefined();
+  });
+
+  it('says where the data are others than those of the run', async () => {
+    const fewer = { ...stripes(), count: 16 };
+    expect((await record({ source: fewer })).notices).toEqual([
+      'stripes: the set had 17 samples, now it has 16.',
+    ]);
   });
 
   it('can be trained as it is, to the same weights', async () => {

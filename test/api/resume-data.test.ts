@@ -2,12 +2,16 @@
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { checkData } from '../../src/api/data.ts';
+import { diagnose } from '../../src/api/doctor/diagnose.ts';
 import { replay } from '../../src/api/replay.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/train/config.ts';
 import { dataOf } from '../../src/train/data-record.ts';
 import { verifyCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { dataOfRecord } from '../../src/train/known-data.ts';
+import { loadConfig } from '../../src/train/load-config.ts';
 import { rewriteState } from '../support/checkpoint-state.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { writeTiny } from '../support/h5ad.ts';
@@ -95,6 +99,32 @@ describe('a run on a folder of images', () => {
       accepted: [{ step: 2, text: expect.stringContaining('zebra') }],
     });
     expect(await readFile(join(run, 'notices.log'), 'utf8')).toContain('takes "zebra" for "cat"');
+  });
+
+  it('is told by data check and doctor, given the config of the run', async () => {
+    const { photos, run } = await pets();
+    const file = join(run, 'config.json');
+    const known = await dataOfRecord(file);
+    const { config, origin } = await loadConfig(file);
+    const options = { origin, known };
+    expect((await checkData(config, options)).findings.filter(({ text }) => text.includes('set'))).toEqual(
+      [],
+    );
+    await rename(join(photos, 'cat'), join(photos, 'zebra'));
+    const renamed = {
+      status: 'fail',
+      text: expect.stringMatching(/"cat" is missing, the class "zebra" is new/),
+    };
+    expect((await checkData(config, options)).findings[0]).toMatchObject({ about: 'data', ...renamed });
+    const checks = await diagnose(config, { ...options, backend });
+    expect(checks.at(-1)).toMatchObject({ name: 'data', ...renamed });
+    await rename(join(photos, 'zebra'), join(photos, 'cat'));
+    await rm(join(photos, 'cat', '0.png'));
+    expect((await checkData(config, options)).findings[0]).toEqual({
+      about: 'data',
+      status: 'warn',
+      text: `${photos}: the set had 9 samples, now it has 8.`,
+    });
   });
 
   it('goes on with a set that shrank, in a new epoch', async () => {

@@ -34,7 +34,7 @@ interface Met extends Pick<CompareOptions, 'accept' | 'captionEncoder'> {
 function compare(source: Source, known: DataRecord, { told = 'class', classes = 3, ...options }: Met = {}) {
   const path = 'runs/a/checkpoints/step-0000004';
   return compareData(source, {
-    checkpoint: { path, step: 4, state: { data: known }, files: {} },
+    checkpoint: { path, step: 4, state: { data: known } },
     model: (told === 'caption' ? { kind: 'text-dit' } : { kind: 'dit', classes }) as ModelConfig,
     ...options,
   });

@@ -10,7 +10,9 @@ import { createModel } from '../../train/create-model.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { prepareTraining } from '../../train/prepare.ts';
 import { resolveConfig, resolveData } from '../../train/resolve-config.ts';
+import type { KnownData } from '../../train/known-data.ts';
 import { type RunOptions, backendFor, withSource } from '../parts.ts';
+import { recordFindings } from '../record-findings.ts';
 import type { Check } from './check.ts';
 import { checkSource } from './data.ts';
 import {
@@ -30,6 +32,8 @@ export interface DiagnoseOptions extends Pick<RunOptions, 'signal' | 'source' | 
   readonly origin?: string;
   /** Where the run's folder will be made; `runs` by default. */
   readonly runs?: string;
+  /** Of a run that the config is of: what it knows of the data is compared with them. */
+  readonly known?: KnownData | undefined;
   /** Told of each check as soon as it is done. */
   readonly onCheck?: (check: Check) => void;
   /** Hears how far the check that is under way has come. */
@@ -111,6 +115,8 @@ async function diagnoseWith(
     signal,
     onProgress: (done, of) => onProgress?.('reading samples', done, of),
   });
+  const recorded = await recordFindings(source, config.model, options.known);
+  samples.push(...recorded.map(({ about, status, text }) => ({ name: about, status, text })));
   tell(...samples);
   if (fits.status === 'fail' || samples.some(({ name, status }) => name === 'data' && status === 'fail'))
     return;
