@@ -70,7 +70,9 @@ describe('docs/training.md', () => {
 
   it('quotes what the monitor says', async () => {
     const folder = join(root, 'src/train/monitor');
-    const files = (await readdir(folder)).map((file) => readFile(join(folder, file), 'utf8'));
+    const paths = (await readdir(folder)).map((file) => join(folder, file));
+    const range = join(root, 'src/data/value-range.ts');
+    const files = [...paths, range].map((path) => readFile(path, 'utf8'));
     const said = (await Promise.all(files)).join('\n');
     const quotes = rows(section('Diagnosis')).map(([quote]) => quote!);
     for (const part of quotes.flatMap((quote) => quote.split(' ... '))) expect(said).toContain(part);
