@@ -83,7 +83,12 @@ export function readBmpHeader(bytes: Uint8Array, origin: string): BmpHeader {
   function readPalette(): Uint8Array {
     const stride = isCore ? 3 : 4;
     const stated = isCore ? 0 : view.getUint32(46, true);
-    const colours = Math.min(stated || 2 ** bits, 2 ** bits, Math.floor((start - palette) / stride));
+    if (stated > 2 ** bits)
+      throw damagedError(
+        origin,
+        `its palette has ${stated} colours, where pixels of ${bits} bits tell ${2 ** bits}`,
+      );
+    const colours = Math.min(stated || 2 ** bits, Math.floor((start - palette) / stride));
     const read = new Uint8Array(3 * colours);
     for (let i = 0; i < colours; i++) {
       for (let channel = 0; channel < 3; channel++)

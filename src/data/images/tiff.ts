@@ -10,6 +10,7 @@ const TAGS = {
   orientation: 274,
   samples: 277,
   planar: 284,
+  colours: 320,
   tileWidth: 322,
   extraSamples: 338,
   format: 339,
@@ -54,6 +55,8 @@ interface Samples {
   readonly extraSamples: readonly number[];
   readonly isPlanar: boolean;
   readonly isTiled: boolean;
+  /** In its palette. */
+  readonly colours: number;
 }
 
 /**
@@ -78,6 +81,7 @@ export function prepareTiff(bytes: Uint8Array, origin: string): PreparedImage {
       extraSamples,
       isPlanar: one(TAGS.planar, 1) === 2,
       isTiled: directory.values(TAGS.tileWidth).length > 0,
+      colours: directory.values(TAGS.colours).length / 3,
     },
     origin,
   );
@@ -106,6 +110,9 @@ function checkSamples(found: Samples, origin: string): void {
   const isWhole = depth === 8 || (depth === 16 && photometric !== PALETTE);
   if (!isPacked && !isWhole)
     throw fileError(origin, `has ${depth} bits in each of ${samples} channels`, `${TO_BYTES}: ${SCALE}`);
+  // Without its palette, a decoder shows the numbers of the colours as shades.
+  if (photometric === PALETTE && found.colours !== 2 ** depth)
+    throw damagedError(origin, `its palette has ${found.colours} of ${2 ** depth} colours`);
   if (extraSamples.length > 1)
     throw fileError(origin, `has ${extraSamples.length} channels beside its colours`, 'Keep one at most');
   if (found.isPlanar && found.isTiled && samples > 1)

@@ -198,6 +198,11 @@ describe('refused, by name', () => {
       encodeBmp({ bits: 24, compression: 1, pixels: [] }),
       'is BMP of 24 bits with compression 1, which is not read',
     ],
+    [
+      'a palette of more colours than there are numbers',
+      encodeBmp({ bits: 1, palette: PALETTE, pixels: [0, 0, 0, 0, 0, 0, 0, 0] }),
+      'its palette has 4 colours, where pixels of 1 bits tell 2',
+    ],
     ['no width', encodeBmp({ ...whole, width: 0 }), 'its size is 2x0'],
     [
       '400 megapixels',
