@@ -87,7 +87,7 @@ async function writePictures(
   const image = (i: number): Float32Array => values.subarray(i * size, (i + 1) * size);
   const captions: string[] = [];
   const inFolder = new Map<string, number>();
-  const rows = new Map<string, number[]>();
+  const rows = new Map<number | string, { readonly title: string; readonly images: number[] }>();
   const folders = pathNames(data.classNames ?? []);
   const renamed = new Map<number, { name: string; folder: string }>();
   const isPlain = annotations.length === 0;
@@ -100,13 +100,16 @@ async function writePictures(
     const file = join(name, `${nextOf(inFolder, name)}.png`);
     await writeImage(join(folder, file), image(i), shape);
     if (caption !== undefined) captions.push(JSON.stringify({ file_name: file, text: caption }));
-    const row = isPlain ? '' : rowTitle(annotations[i]!, data.classNames);
-    const shown = rows.get(row) ?? [];
-    if (shown.length < limit) rows.set(row, [...shown, i]);
+    // Two classes may have one name.
+    const key = caption ?? label ?? '';
+    if (!rows.has(key))
+      rows.set(key, { title: isPlain ? '' : rowTitle(annotations[i]!, data.classNames), images: [] });
+    const { images } = rows.get(key)!;
+    if (images.length < limit) images.push(i);
   }
   if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
   const view = await freePath(join(dirname(folder), basename(resolve(folder))), '.png');
-  const shown = [...rows.values()];
+  const shown = Array.from(rows.values(), ({ images }) => images);
   const most = greatest(shown.map((row) => row.length));
   const columns = isPlain ? Math.ceil(Math.sqrt(most)) : most;
   // What a row lacks is as grey as what is between the images.
@@ -114,7 +117,7 @@ async function writePictures(
   shown.forEach((row, y) => row.forEach((i, x) => pixels.set(image(i), (y * most + x) * size)));
   const scale = displayScale(shape);
   const grid = drawGrid(pixels, shape, { columns, scale });
-  const labels = { rows: isPlain ? [] : [...rows.keys()] };
+  const labels = { rows: isPlain ? [] : Array.from(rows.values(), ({ title }) => title) };
   await writePng(view, await labelGrid(grid, labels, { height: shape[1] * scale, width: shape[2] * scale }));
   return { count, view, ...(renamed.size > 0 && { renamed: [...renamed.values()] }) };
 }

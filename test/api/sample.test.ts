@@ -1,5 +1,6 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type SampleRunOptions, type Samples, sample } from '../../src/api/sample.ts';
 import { train } from '../../src/api/train.ts';
@@ -155,6 +156,9 @@ describe('files of samples', () => {
       { name: 'dog', folder: 'dog-6' },
     ]);
     expect(await readdir(join(folder, 'dog-6'))).toEqual(['0.png', '1.png']);
+    // A row of 40 pixels for each class, also of those that share a name.
+    const { height } = await sharp(`${folder}.png`).metadata();
+    expect(height).toBe(7 * (8 * 5 + 2) - 2 + 16);
   });
 
   it('of a class are where they are whichever classes are sampled with it', async () => {

@@ -1,3 +1,4 @@
+import { greatest } from '../../tensor/extremes.ts';
 import { type Canvas, GRID_GAP, inColour } from '../image.ts';
 import { BACKGROUND, GAP, INK, paste } from './sheet.ts';
 import { LINE_HEIGHT, columnsOf, drawLine, widthOf, wrap } from './text.ts';
@@ -26,7 +27,7 @@ export async function labelGrid(
   const cell = { height: image.height + GRID_GAP, width: image.width + GRID_GAP };
   const mostLines = Math.max(1, Math.floor(cell.height / LINE_HEIGHT));
   const wrapped = rows.map((row) => wrap(row, columnsOf(MOST_WIDTH), mostLines));
-  const labelWidth = Math.max(0, ...wrapped.flat().map(widthOf));
+  const labelWidth = Math.max(0, greatest(wrapped.flat().map(widthOf)));
   const left = labelWidth > 0 ? labelWidth + GAP : MARGIN;
   const top = columns.length > 0 ? MARGIN + LINE_HEIGHT : MARGIN;
   const [width, height] = [left + grid.width + MARGIN, top + grid.height + MARGIN];
@@ -45,7 +46,7 @@ export async function labelGrid(
     for (const [n, line] of lines.entries())
       await drawLine(sheet, line, MARGIN, first + n * LINE_HEIGHT, labelWidth, INK);
   }
-  const everyColumn = Math.ceil(Math.max(0, ...columns.map(widthOf)) / cell.width);
+  const everyColumn = Math.ceil(Math.max(0, greatest(columns.map(widthOf))) / cell.width);
   for (const [i, column] of columns.entries()) {
     if (i % everyColumn > 0) continue;
     const middle = left + i * cell.width + Math.floor(image.width / 2);
