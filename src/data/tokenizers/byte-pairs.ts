@@ -4,6 +4,9 @@
 //   0 .. 255    a byte inside of a word        512     the end of a caption
 //   256 .. 511  the last byte of a word        513 ..  pairs, in the order in which they were learnt
 import { valueError } from '../../tensor/errors.ts';
+import { Chain, KEY_BASE, keyOf } from './chain.ts';
+import { Heap } from './heap.ts';
+import { type CountedWord, PairCounts } from './pair-counts.ts';
 import { plainCaption } from './plain-caption.ts';
 import { type Tokenizer, endAt } from './tokenizer.ts';
 
@@ -16,6 +19,8 @@ export type BytePair = readonly [left: number, right: number];
 
 /** Words beyond these are too rare to be worth a token. */
 const mostWords = 50_000;
+/** Of them all: some hundred times what words of a language take, for text that has no words. */
+const mostBytes = 2 ** 24;
 /** A pair that occurs once says nothing about other captions. */
 const fewest = 2;
 
@@ -32,13 +37,21 @@ export function learnBytePairs(captions: Iterable<string>, vocabulary: number): 
   const frequent = [...counted]
     .toSorted(([wordA, a], [wordB, b]) => b - a || (wordA < wordB ? -1 : 1))
     .slice(0, mostWords);
-  const pairs = new PairCounts(frequent.map(([word, count]) => ({ symbols: spell(word), count })));
+  let bytes = 0;
+  const words: CountedWord[] = [];
+  for (const [word, count] of frequent) {
+    const tokens = spell(word);
+    if (bytes + tokens.length > mostBytes) continue;
+    bytes += tokens.length;
+    words.push({ tokens, count });
+  }
+  const pairs = new PairCounts(words);
   const learnt: BytePair[] = [];
   while (FIRST_PAIR + learnt.length < vocabulary) {
-    const pair = pairs.mostFrequent();
-    if (pair === undefined) break;
-    pairs.merge(pair, FIRST_PAIR + learnt.length);
-    learnt.push(pair);
+    const key = pairs.mostFrequent(fewest);
+    if (key === undefined) break;
+    pairs.merge(key, FIRST_PAIR + learnt.length);
+    learnt.push([Math.floor(key / KEY_BASE), key % KEY_BASE]);
   }
   return learnt;
 }
@@ -66,80 +79,40 @@ export function bytePairTokenizer(pairs: readonly BytePair[], vocabulary: number
     name: 'byte-pairs',
     vocabulary,
     length,
-    encode: (caption) =>
-      endAt(
-        length,
-        wordsOf(caption).flatMap((word) => join(spell(word), tokenOf)),
-        END,
-      ),
+    encode(caption) {
+      const tokens: number[] = [];
+      for (const word of wordsOf(caption)) {
+        if (tokens.length >= length) break;
+        for (const token of join(spell(word), tokenOf)) tokens.push(token);
+      }
+      return endAt(length, tokens, END);
+    },
   };
 }
 
-/** What occurs of each pair of neighbours in the words, kept up to date while pairs become one. */
-class PairCounts {
-  readonly #words: readonly { symbols: number[]; readonly count: number }[];
-  readonly #counts = new Map<number, number>();
-  /** The words that a pair occurs in, or did. */
-  readonly #where = new Map<number, Set<number>>();
+/** More than a caption has. */
+const PLACES = 2 ** 32;
 
-  constructor(words: { symbols: number[]; readonly count: number }[]) {
-    this.#words = words;
-    words.forEach((_, i) => this.#count(i, 1));
+/** Joins neighbours, the pair that was learnt first before others and from left to right, until none is left. */
+function join(word: readonly number[], tokenOf: ReadonlyMap<number, number>): number[] {
+  const chain = new Chain([word]);
+  // Token and place in one number: the smallest is next.
+  const ready = new Heap<number>((a, b) => a < b);
+  const tokenAt = (at: number): number | undefined => tokenOf.get(chain.keyAt(at) ?? NaN);
+  const see = (at: number): void => {
+    const token = tokenAt(at);
+    if (token !== undefined) ready.push(token * PLACES + at);
+  };
+  for (let at = 0; at < word.length; at++) see(at);
+  for (let first = ready.pop(); first !== undefined; first = ready.pop()) {
+    const [token, at] = [Math.floor(first / PLACES), first % PLACES];
+    // One of the two may have become part of another pair.
+    if (tokenAt(at) !== token) continue;
+    chain.join(at, token);
+    see(chain.previous(at));
+    see(at);
   }
-
-  /** Of equally frequent ones that with the smallest tokens. */
-  mostFrequent(): BytePair | undefined {
-    let best = -1;
-    let most = fewest - 1;
-    for (const [key, count] of this.#counts) {
-      if (count > most || (count === most && key < best)) [best, most] = [key, count];
-    }
-    return best < 0 ? undefined : [Math.floor(best / KEY_BASE), best % KEY_BASE];
-  }
-
-  merge(pair: BytePair, token: number): void {
-    for (const i of this.#where.get(keyOf(...pair)) ?? []) {
-      this.#count(i, -1);
-      this.#words[i]!.symbols = replacePair(this.#words[i]!.symbols, pair, token);
-      this.#count(i, 1);
-    }
-  }
-
-  #count(i: number, sign: 1 | -1): void {
-    const { symbols, count } = this.#words[i]!;
-    for (let at = 0; at + 1 < symbols.length; at++) {
-      const key = keyOf(symbols[at]!, symbols[at + 1]!);
-      const total = (this.#counts.get(key) ?? 0) + sign * count;
-      if (total === 0) this.#counts.delete(key);
-      else this.#counts.set(key, total);
-      if (!this.#where.has(key)) this.#where.set(key, new Set());
-      this.#where.get(key)!.add(i);
-    }
-  }
-}
-
-/** Joins neighbours, the pair that was learnt first before others, until none is left. */
-function join(symbols: number[], tokenOf: ReadonlyMap<number, number>): number[] {
-  for (;;) {
-    let token = Infinity;
-    let pair: BytePair = [0, 0];
-    for (let at = 0; at + 1 < symbols.length; at++) {
-      const found = tokenOf.get(keyOf(symbols[at]!, symbols[at + 1]!)) ?? Infinity;
-      if (found < token) [token, pair] = [found, [symbols[at]!, symbols[at + 1]!]];
-    }
-    if (token === Infinity) return symbols;
-    symbols = replacePair(symbols, pair, token);
-  }
-}
-
-function replacePair(symbols: readonly number[], [left, right]: BytePair, token: number): number[] {
-  const joined: number[] = [];
-  for (let at = 0; at < symbols.length; at++) {
-    const fits = symbols[at] === left && symbols[at + 1] === right;
-    joined.push(fits ? token : symbols[at]!);
-    if (fits) at++;
-  }
-  return joined;
+  return chain.tokens();
 }
 
 /** Runs of letters, single digits, and runs of other signs, as in CLIP. */
@@ -150,13 +123,6 @@ function wordsOf(caption: string): string[] {
 function spell(word: string): number[] {
   const bytes = [...new TextEncoder().encode(word)];
   return bytes.map((byte, i) => (i + 1 === bytes.length ? LAST_BYTE + byte : byte));
-}
-
-/** More than there are tokens, so that one number tells two. */
-const KEY_BASE = 2 ** 20;
-
-function keyOf(left: number, right: number): number {
-  return left * KEY_BASE + right;
 }
 
 function checkVocabulary(vocabulary: number): void {
