@@ -14,14 +14,17 @@ import type { Annotation } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
+import type { Model } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
-import { runError, valueError } from '../tensor/errors.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { RectiflowError, runError, valueError } from '../tensor/errors.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { captionEncoderOf, checkEncoder } from '../train/caption-encoder.ts';
 import { openConditioning } from '../train/conditioning.ts';
 import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
 import { type OwnModel, createModel } from '../train/create-model.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
+import { availableMemory } from '../checkpoint/machine-memory.ts';
+import { mebibytes } from '../train/memory-estimate.ts';
 import { objectiveOf } from '../train/objective.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
@@ -89,6 +92,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   checkEncoder(saved.path, data.captionEncoder, await captionEncoderOf(captions, conditioning));
   const model = createModel(config.model, conditioning.text, options);
   const { rows, counts } = wantedSamples(config, options, data);
+  checkRoom(counts, model);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };
   const backend = backendFor(config, options);
@@ -107,6 +111,18 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   });
   const made = provenanceOf(config, saved, { ...settings, ...told, seed }, options);
   return { values, shape: model.sampleShape, annotations, data, step: saved.step, made };
+}
+
+/** Samples are held in memory until all are made. */
+function checkRoom(counts: readonly number[], { sampleShape }: Model): void {
+  const count = counts.reduce((sum, of) => sum + of, 0);
+  const [needed, available] = [4 * count * sizeOf(sampleShape), availableMemory()];
+  if (needed <= available) return;
+  throw new RectiflowError(
+    'memory',
+    `sample: ${count} samples take ${mebibytes(needed)} of memory, and ${mebibytes(available)} are free. ` +
+      'Make fewer at a time, with another seed each.',
+  );
 }
 
 /** How to go from noise to data: as it is asked for, else as the run does. */

@@ -5,6 +5,8 @@ import { decodeText } from '../tensor/text.ts';
 
 /** One read call handles at most 2 GiB. */
 const READ_BYTES = 1 << 30;
+/** What becomes one string; twice as much would be more than a string can hold. */
+const MOST_TEXT = 256 << 20;
 
 /**
  * Opens a file to read, and closes it whatever happens.
@@ -50,10 +52,11 @@ export async function readFully(
 /**
  * A text file in UTF-8, without the byte order mark that it may begin with.
  * @param advice what to do where it cannot be read
- * @throws RectiflowError naming the file: not readable, or text in another encoding
+ * @param most bytes that it may have
+ * @throws RectiflowError naming the file: not readable, too large, or text in another encoding
  */
-export async function readText(path: string, advice: string): Promise<string> {
-  const bytes = await readRegular(path).catch((error: unknown) => {
+export async function readText(path: string, advice: string, most: number = MOST_TEXT): Promise<string> {
+  const bytes = await readRegular(path, most).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), advice, error);
   });
   return decodeText(bytes, path);

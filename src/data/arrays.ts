@@ -1,3 +1,4 @@
+import { availableMemory } from '../checkpoint/machine-memory.ts';
 import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
@@ -69,7 +70,12 @@ export function arraySource(options: ArrayOptions): Source {
 export function padImages(images: Uint8Array, [, height, width]: ImageShape, border: number): Uint8Array {
   const planes = images.length / (height * width);
   const [tall, wide] = [height + 2 * border, width + 2 * border];
-  const padded = new Uint8Array(planes * tall * wide);
+  const [bytes, available] = [planes * tall * wide, availableMemory()];
+  if (bytes > available) {
+    const found = `${tall} x ${wide} take ${bytes} bytes, and there are ${available} of memory`;
+    throw dataError('data.pad', `${border} pixels on each side make images that at ${found}`, 'Pad less');
+  }
+  const padded = new Uint8Array(bytes);
   for (let plane = 0; plane < planes; plane++) {
     for (let row = 0; row < height; row++) {
       const from = (plane * height + row) * width;

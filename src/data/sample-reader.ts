@@ -1,6 +1,13 @@
 import { dataError } from '../tensor/errors.ts';
 import { type BadSampleOptions, BadSamples } from './bad-samples.ts';
-import { type Annotation, type Captions, type ReadKey, type Source, nameOfSample } from './source.ts';
+import {
+  type Annotation,
+  type Captions,
+  MOST_CAPTION,
+  type ReadKey,
+  type Source,
+  nameOfSample,
+} from './source.ts';
 
 /** Reads samples under a policy for those that cannot be used. */
 export class SampleReader {
@@ -41,7 +48,12 @@ export class SampleReader {
    * @throws RectiflowError as `read` does
    */
   caption(index: number): Captions | Promise<Captions> {
-    return this.#attempt(index, (good) => this.#source.caption!(good));
+    return this.#attempt(index, (good) => {
+      const captions = this.#source.caption!(good);
+      if (captions instanceof Promise)
+        return captions.then((each) => checkCaptions(this.#source, good, each));
+      return checkCaptions(this.#source, good, captions);
+    });
   }
 
   #attempt<T>(index: number, action: (index: number) => T | Promise<T>): T | Promise<T> {
@@ -78,5 +90,14 @@ export function checkAnnotation(source: Source, index: number, annotation: Annot
   }
   if (captions && caption === undefined)
     throw dataError(nameOfSample(source, index), 'has no caption', 'Give it one, or leave the sample out');
+  if (caption !== undefined) checkCaptions(source, index, caption);
   return annotation;
+}
+
+function checkCaptions(source: Source, index: number, captions: Captions): Captions {
+  const list = typeof captions === 'string' ? [captions] : captions;
+  const longest = list.reduce((most, { length }) => Math.max(most, length), 0);
+  if (longest <= MOST_CAPTION) return captions;
+  const problem = `has a caption of ${longest} characters, wanted at most ${MOST_CAPTION}`;
+  throw dataError(nameOfSample(source, index), problem, 'Shorten it, or leave the sample out');
 }

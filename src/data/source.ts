@@ -15,6 +15,9 @@ export interface ReadKey {
 /** A caption of a sample, or several, of which one is drawn in each epoch. */
 export type Captions = string | readonly string[];
 
+/** Bytes or characters of a caption: longer text is no caption, and tokenizers take time for it. */
+export const MOST_CAPTION: number = 256 << 10;
+
 /** What is known of a sample beside its values. */
 export interface Annotation {
   /** In [0, classes). */

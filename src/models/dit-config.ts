@@ -29,6 +29,23 @@ export function configError(model: string, argument: string, wanted: string, got
   return new RectiflowError('config', `${model}: ${argument} must be ${wanted}, got ${String(got)}`);
 }
 
+/** Far beyond any model, and near enough that what is listed for each block, token or class can be. */
+const mostOf: Readonly<Record<string, number>> = { width: 2 ** 16, depth: 2 ** 8, tokens: 2 ** 20 };
+const mostOfOthers = 2 ** 24;
+
+/**
+ * @param prefix what errors put before the names
+ * @throws RectiflowError that names the size which is none, or beyond all that a model can have
+ */
+export function checkSizes(model: string, sizes: Readonly<Record<string, number>>, prefix = ''): void {
+  for (const [name, value] of Object.entries(sizes)) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw configError(model, prefix + name, 'a positive integer', value);
+    const most = mostOf[name] ?? mostOfOthers;
+    if (value > most) throw configError(model, prefix + name, `at most ${most}`, value);
+  }
+}
+
 /**
  * Checks what every transformer has, and that the model's own `sizes` are sizes.
  * @param model how errors call it
@@ -40,13 +57,11 @@ export function checkTransformer(
   sizes: Readonly<Record<string, number>>,
 ): void {
   const { width, depth, heads, classes, timeScale } = config;
-  for (const [name, value] of Object.entries({ width, depth, heads, ...sizes })) {
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw configError(model, name, 'a positive integer', value);
-  }
+  checkSizes(model, { width, depth, heads, ...sizes });
   if (!Number.isSafeInteger(classes) || classes < 0) {
     throw configError(model, 'classes', 'an integer from 0 (no labels) up', classes);
   }
+  if (classes > 0) checkSizes(model, { classes });
   if (!(timeScale > 0 && Number.isFinite(timeScale))) {
     throw configError(model, 'timeScale', 'a positive number', timeScale);
   }
@@ -74,6 +89,7 @@ export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
         `${commonDivisors(imageHeight, imageWidth).join(', ')}`,
     );
   }
+  checkSizes('DiT', { tokens: (imageHeight / patchSize) * (imageWidth / patchSize) });
   return resolved;
 }
 

@@ -1,4 +1,4 @@
-import { checkTransformer } from './dit-config.ts';
+import { checkSizes, checkTransformer } from './dit-config.ts';
 
 /** The sizes of a Diffusion Transformer over genes. They travel with its weights. */
 export interface ExpressionDiTConfig {
@@ -28,5 +28,6 @@ export function resolveExpressionDiTConfig(config: ExpressionDiTConfig): Resolve
   const resolved = { timeScale: 1000, ...config };
   const { genes, groupSize } = resolved;
   checkTransformer('ExpressionDiT', resolved, { genes, groupSize });
+  checkSizes('ExpressionDiT', { tokens: Math.ceil(genes / groupSize) });
   return resolved;
 }

@@ -1,4 +1,10 @@
-import { type DiTConfig, type ResolvedDiTConfig, configError, resolveDiTConfig } from './dit-config.ts';
+import {
+  type DiTConfig,
+  type ResolvedDiTConfig,
+  checkSizes,
+  configError,
+  resolveDiTConfig,
+} from './dit-config.ts';
 
 /** The sizes of a Diffusion Transformer that is told a caption. They travel with its weights. */
 export interface TextDiTConfig extends Omit<DiTConfig, 'classes' | 'reverseTime'> {
@@ -56,16 +62,8 @@ export function resolveTextDiTConfig({ text, ...config }: TextDiTConfig): Resolv
   return { ...image, text };
 }
 
-function checkSizes(sizes: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw configError('TextDiT', `text.${name}`, 'a positive integer', value);
-    }
-  }
-}
-
 function checkTokens({ vocabulary, length, width, depth, heads, empty }: TokenTextConfig): void {
-  checkSizes({ vocabulary, length, width, depth, heads });
+  checkSizes('TextDiT', { vocabulary, length, width, depth, heads }, 'text.');
   if (width % heads !== 0)
     throw configError('TextDiT', 'text.heads', `a divisor of the width ${width}`, heads);
   const isToken = (token: number): boolean => Number.isInteger(token) && token >= 0 && token < vocabulary;
@@ -76,7 +74,7 @@ function checkTokens({ vocabulary, length, width, depth, heads, empty }: TokenTe
 }
 
 function checkEmbeddings({ length, width, empty: { embeddings, pooled } }: EmbeddedTextConfig): void {
-  checkSizes({ length, width });
+  checkSizes('TextDiT', { length, width }, 'text.');
   const tokens = embeddings.length / width;
   if (!Number.isInteger(tokens) || tokens < 1 || tokens > length) {
     const wanted = `of 1 to ${length} tokens of ${width} numbers`;

@@ -6,6 +6,7 @@ import { didYouMean } from '../tensor/suggest.ts';
 import { decodeText } from '../tensor/text.ts';
 import { type BareData, bareData, describeBareData } from './bare-data.ts';
 import type { ConfigInput } from './config.ts';
+import { parseYaml } from './parse-yaml.ts';
 import { resolveData } from './resolve-config.ts';
 import { runNameOf } from './run-name.ts';
 
@@ -106,19 +107,17 @@ function withoutOldForm(base: Settings, over: Settings): Settings {
   return rest;
 }
 
+/** Of a file of settings, with room for lists of names and captions. */
+const mostBytes = 4 << 20;
+
 async function readSettings(path: string): Promise<Settings> {
-  const bytes = await readRegular(path).catch((error: unknown) => {
+  const bytes = await readRegular(path, mostBytes).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
   });
-  const { parseDocument } = await import('yaml');
-  const document = parseDocument(decodeText(bytes, path));
-  const [problem] = document.errors;
-  if (problem) {
-    // The lines below are an excerpt of the file.
-    const [what] = problem.message.split(':\n');
-    throw fileError(path, `is no YAML or JSON: ${what}`, 'Correct the file', problem);
-  }
-  const settings: unknown = document.toJS();
+  const text = decodeText(bytes, path);
+  const settings = await parseYaml(text).catch((error: unknown) => {
+    throw fileError(path, `is no YAML or JSON: ${(error as Error).message}`, 'Correct the file', error);
+  });
   if (!isSettings(settings)) {
     throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
   }
@@ -130,14 +129,16 @@ async function readSettings(path: string): Promise<Settings> {
 async function parseOverride(text: string): Promise<Settings> {
   const [, path, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   const keys = path?.trim().split('.') ?? [];
-  const { parseDocument } = await import('yaml');
-  const document = parseDocument(value ?? '');
-  if (keys.length === 0 || keys.includes('') || document.errors.length > 0) {
+  const wrong = (cause?: unknown): RectiflowError => {
     const wanted =
       'wanted a.b=value with a value in YAML, as in train.steps=100 or optimizer.betas=[0.9, 0.95]';
-    throw new RectiflowError('config', `--set ${text}: ${wanted}`);
-  }
-  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), document.toJS()) as Settings;
+    return new RectiflowError('config', `--set ${text}: ${wanted}`, { cause });
+  };
+  if (keys.length === 0 || keys.includes('')) throw wrong();
+  const parsed = await parseYaml(value ?? '').catch((error: unknown) => {
+    throw wrong(error);
+  });
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), parsed) as Settings;
 }
 
 function isSettings(value: unknown): value is Settings {

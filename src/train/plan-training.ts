@@ -1,12 +1,14 @@
 // How training fits into the memory, before any of it is allocated: whether the state is copied for checkpoints, and how a step's
 // samples are divided.
-import { freemem } from 'node:os';
 import { RectiflowError } from '../tensor/errors.ts';
+import { availableMemory, installedMemory } from '../checkpoint/machine-memory.ts';
 import type { RunConfig } from './config.ts';
 import { type EstimateOptions, type MemoryEstimate, estimateMemory, mebibytes } from './memory-estimate.ts';
 
 /** The share of what is available that `train.memoryMiB: auto` allows: other programs go on, and estimates err. */
 const share = 0.9;
+/** Estimates err by less: beyond this multiple of what the machine has, nobody need try. */
+const hopeless = 1.5;
 
 export interface TrainingPlan {
   readonly estimate: MemoryEstimate;
@@ -23,11 +25,14 @@ export interface TrainingPlan {
  * Resolves `train.microBatch`. auto: as few micro-batches as fit into `train.memoryMiB`, of sizes as equal as can be. The copy for
  * checkpoints is made where it fits, too, and goes before samples are divided: without it steps wait now and then, no more.
  * @param available bytes that this process may have in all
- * @throws RectiflowError where auto finds that not even one sample at a time fits
+ * @param installed bytes that the machine has in all
+ * @throws RectiflowError where auto finds that not even one sample at a time fits, and where training takes far more than the
+ * machine has and `train.memoryMiB` does not say so
  */
 export function planTraining(
   options: Omit<EstimateOptions, 'microBatch'>,
   available: number = availableMemory(),
+  installed: number = installedMemory(),
 ): TrainingPlan {
   const { batchSize, microBatch: wanted = batchSize, memoryMiB } = options.config.train;
   const held = process.memoryUsage.rss();
@@ -42,6 +47,7 @@ export function planTraining(
   const savesBeside = options.backend.view === undefined;
   const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(batchSize / parts), savesBeside);
   const tight = savesBeside ? roomy : planOf(undivided, false);
+  if (wanted !== 'auto') checkHope(tight.estimate, memoryMiB, installed);
   if (wanted !== 'auto' || tight.estimate.total <= budget) return tight;
   let fits = inParts(batchSize);
   if (fits.estimate.total > budget) throw nothingFits(fits.estimate, budget, memoryMiB);
@@ -54,6 +60,16 @@ export function planTraining(
     else tooFew = middle;
   }
   return fits;
+}
+
+function checkHope({ total }: MemoryEstimate, memoryMiB: number | 'auto', installed: number): void {
+  if (total <= hopeless * installed || (memoryMiB !== 'auto' && total <= memoryMiB * 2 ** 20)) return;
+  throw new RectiflowError(
+    'memory',
+    `training takes about ${mebibytes(total)} of memory, and this machine has ${mebibytes(installed)} with its swap space. ` +
+      'Make the model, its images or the batch smaller, or set train.microBatch to auto. If it is to be tried all the same, set ' +
+      `train.memoryMiB to ${Math.ceil(total / 2 ** 20)}.`,
+  );
 }
 
 function nothingFits({ total }: MemoryEstimate, budget: number, memoryMiB: number | 'auto'): RectiflowError {
@@ -81,11 +97,4 @@ export function describeLimits({ estimate, available, savesBeside }: TrainingPla
     ...(savesBeside ? [] : [`${copy}: steps wait while one is written.`]),
     ...(estimate.total > available ? [`${taken}: it may be ended by the system. ${advice}.`] : []),
   ];
-}
-
-/** Bytes that this process may have in all: what it has, and what the system and its limits leave. */
-export function availableMemory(): number {
-  const used = process.memoryUsage.rss();
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(freemem() + used, limit) : freemem() + used;
 }

@@ -9,8 +9,11 @@ export function number(wanted: string, test: (value: number) => boolean): z.ZodN
   return z.number({ error: wanted }).refine(test, { error: wanted });
 }
 
-export const whole = (from: number): z.ZodNumber =>
-  number(`a whole number from ${from}`, (value) => Number.isSafeInteger(value) && value >= from);
+export const whole = (from: number, to: number = Infinity): z.ZodNumber =>
+  number(
+    `a whole number from ${from}${to < Infinity ? ` to ${to}` : ''}`,
+    (value) => Number.isSafeInteger(value) && value >= from && value <= to,
+  );
 export const above0: z.ZodNumber = number('a number above 0', (value) => value > 0);
 export const from0: z.ZodNumber = number('a number from 0', (value) => value >= 0);
 export const fraction: z.ZodNumber = number('a number from 0 to 1', (value) => value >= 0 && value <= 1);
@@ -30,9 +33,20 @@ export function text(wanted: string): z.ZodString {
   return z.string({ error: wanted }).min(1, { error: wanted });
 }
 
+/** Of a model's images: 4096 x 4096. */
+const mostPixels = 2 ** 24;
+/** @param items what they are, with an example */
+export function list<Item extends z.ZodType>(item: Item, most: number, items: string): z.ZodArray<Item> {
+  const wanted = `a list of ${items}`;
+  return z.array(item, { error: wanted }).max(most, { error: `${wanted}; ${most} at most` });
+}
+
 const sideLengths = 'a whole number from 1, or two: [height, width]';
+const mostLengths = `sides of at most ${mostPixels} pixels in all`;
 
 /** The size of an image; one number is a square. */
-export const side: z.ZodType<number | [number, number]> = z.union([whole(1), z.tuple([whole(1), whole(1)])], {
-  error: sideLengths,
-});
+export const side: z.ZodType<number | [number, number]> = z
+  .union([whole(1), z.tuple([whole(1), whole(1)])], { error: sideLengths })
+  .refine((size) => (typeof size === 'number' ? size * size : size[0] * size[1]) <= mostPixels, {
+    error: mostLengths,
+  });

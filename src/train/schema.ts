@@ -25,6 +25,7 @@ import {
   flag,
   fraction,
   from0,
+  list,
   number,
   oneOf,
   settings,
@@ -119,7 +120,7 @@ const objective = z.discriminatedUnion(
     settings({
       kind: z.literal('ddpm'),
       schedule: oneOf('linear', 'cosine').default('linear'),
-      timesteps: whole(2).default(1000),
+      timesteps: whole(2, 1_000_000).default(1000),
     }),
     settings({ kind: z.literal('custom') }),
   ],
@@ -141,6 +142,10 @@ const wholeOrAuto = z.custom<number | 'auto'>(
   { error: 'a whole number from 1, or auto' },
 );
 
+/** Each is a copy of the weights. */
+const mostAverages = 64;
+/** Of a grid: more is no picture that people look at. */
+const mostRows = 1024;
 const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
 
 const powerLength = number(
@@ -160,8 +165,8 @@ const schema: z.ZodType<Parsed> = settings({
   seed: whole(0).default(0),
   data: dataSchema,
   loader: settings({
-    workers: whole(1).default(4),
-    prefetch: whole(1).default(2),
+    workers: whole(1, 1024).default(4),
+    prefetch: whole(1, 1024).default(2),
     cacheMiB: whole(0).default(256),
     onBadSample: oneOf('fail', 'skip').default('fail'),
   }).prefault({}),
@@ -187,19 +192,19 @@ const schema: z.ZodType<Parsed> = settings({
   ema: settings({
     decay: below1.default(0.9999),
     ramp: flag.default(true),
-    decays: z.array(below1, { error: 'a list of decays, as in [0.999]' }).default([]),
-    power: z.array(powerLength, { error: 'a list of lengths, as in [0.05, 0.1]' }).default([]),
+    decays: list(below1, mostAverages, 'decays, as in [0.999]').default([]),
+    power: list(powerLength, mostAverages, 'lengths, as in [0.05, 0.1]').default([]),
     snapshotEvery: whole(0).default(0),
   }).prefault({}),
   train: settings({
     steps: whole(1).optional(),
     epochs: above0.optional(),
-    batchSize: whole(1).default(64),
+    batchSize: whole(1, 2 ** 20).default(64),
     microBatch: wholeOrAuto.optional(),
     memoryMiB: wholeOrAuto.default('auto'),
     badSteps: settings({
       rollBackAfter: whole(1).default(5),
-      window: whole(1).default(100),
+      window: whole(1, 1_000_000).default(100),
       stopAfter: whole(0).default(3),
     }).prefault({}),
     lossScaling: settings({
@@ -231,9 +236,9 @@ const schema: z.ZodType<Parsed> = settings({
       .tuple([fraction, fraction], { error: interval })
       .refine(([low, high]) => low <= high, { error: interval })
       .default([0, 1]),
-    labels: z.array(label, { error: 'a list of labels, as in [0, 1, 2], or of names' }).optional(),
-    prompts: z.array(z.string(), { error: 'a list of captions, as in ["red heart"]' }).optional(),
-    perClass: whole(1).default(8),
+    labels: list(label, mostRows, 'labels, as in [0, 1, 2], or of names').optional(),
+    prompts: list(z.string(), mostRows, 'captions, as in ["red heart"]').optional(),
+    perClass: whole(1, 1024).default(8),
     gridWeights: oneOf('both', 'ema', 'model').default('both'),
   }).prefault({}),
   sinks: sinksSchema.prefault({}),

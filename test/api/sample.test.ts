@@ -120,6 +120,11 @@ describe('samples of a run', () => {
     [{ labels: [-1] }, /from 0 to 2, got -1$/],
     [{ labels: [0.5] }, /from 0 to 2, got 0\.5$/],
     [{ count: 0 }, /^sample: count must be a positive integer, got 0$/],
+    [
+      { count: 1e9 },
+      /^sample: 2000000000 samples take [\d,]+ MiB of memory, and [\d,]+ MiB are free\. Make fewer/,
+    ],
+    [{ count: 2 ** 52 }, /^sample: \d+ samples take/],
     [{ steps: 0 }, /^sample: steps must be a positive integer, got 0$/],
     [{ checkpoint: 4 }, /there is no checkpoint of step 4\. There is one of step 3, 6\./],
   ])('%o are refused', async (options, message) => {

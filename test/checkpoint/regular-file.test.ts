@@ -36,6 +36,14 @@ test('what is missing, and a folder, have the codes of the system', async () => 
   await expect(checkRegular(root)).rejects.toMatchObject({ code: 'EISDIR' });
 });
 
+test('a file that is too large for what it is taken for is not read', async () => {
+  const path = join(root, 'large.txt');
+  await writeFile(path, 'text');
+  await expect(readRegular(path, 3)).rejects.toThrow(
+    'has 4 bytes, more than the 3 that such a file may have',
+  );
+});
+
 // A pipe that nobody writes to is waited for without end, which only kill -9 ends: the test would time out.
 describe.skipIf(process.platform === 'win32')('a pipe is refused unopened', () => {
   test('as an image in a folder, by the policy for bad samples', async () => {

@@ -221,3 +221,30 @@ test('a bad caption is skipped where captions are read alone, and the next stand
   expect(await read('skip')).toHaveLength(count);
   await expect(read('fail')).rejects.toThrow(/is no text in UTF-8.*loader\.onBadSample=skip$/);
 });
+
+test('a caption beyond all bounds makes a sample bad, in a file or in memory', async () => {
+  const caption = 'a'.repeat(300_000);
+  const settings = await folderWith((index) => ({ [`${index}.txt`]: index === bad ? caption : 'red' }));
+  const source = await openSource(settings);
+  const told: string[] = [];
+  const reader = new SampleReader(source, {
+    onBadSample: 'skip',
+    onBad: ({ message }) => told.push(message),
+  });
+  const captions: string[] = [];
+  for await (const each of captionsOf(source, reader)) captions.push(each);
+  expect(captions).toEqual(indices.map(() => 'red'));
+  expect(told).toEqual([expect.stringContaining('7.txt: has 300000 bytes, more than the 262144 that such')]);
+  const one: Source = {
+    name: 'one',
+    count: 1,
+    shape: [1, 1, 1],
+    captions: true,
+    read: () => ({ caption }),
+    caption: () => caption,
+  };
+  const problem = 'sample 0 of one: has a caption of 300000 characters, wanted at most 262144';
+  const key = { seed: 0, epoch: 0 };
+  expect(() => new SampleReader(one).read(0, new Float32Array(1), 0, key)).toThrow(problem);
+  expect(() => new SampleReader(one).caption(0)).toThrow(problem);
+});

@@ -73,6 +73,26 @@ describe('what training will take', () => {
   });
 });
 
+describe('what no machine like this could do', () => {
+  const planOn = (installed: number, memoryMiB: number | 'auto', microBatch?: 'auto'): TrainingPlan => {
+    const config = configOf({ memoryMiB, microBatch });
+    const model = createModel(config.model);
+    return planTraining({ config, backend, model, source, held }, GiB, installed);
+  };
+  const taken = needed(7);
+
+  it('is refused, and not before', () => {
+    expect(() => planOn(taken / 1.6, 1)).toThrow(
+      /^training takes about \d+ MiB of memory, and this machine has \d+ MiB with its swap space\. .* set train\.memoryMiB to \d+\.$/,
+    );
+    expect(planOn(taken / 1.4, 1).microBatch).toBe(7);
+  });
+
+  it('is tried where the config says so', () => {
+    expect(planOn(1, Math.ceil(taken / 2 ** 20)).microBatch).toBe(7);
+  });
+});
+
 describe('a copy of the state, for checkpoints that are written beside training', () => {
   const least = (needed(7, true) + 64) / 0.9;
   it.each([undefined, 'auto'] as const)('is made where it fits, with micro-batches of %s', (microBatch) => {

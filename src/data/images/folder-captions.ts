@@ -7,7 +7,7 @@ import { toCaptions } from '../annotation-columns.ts';
 import { captionExtensions } from '../caption-extensions.ts';
 import { listSome } from '../list-some.ts';
 import type { FolderData } from '../settings.ts';
-import type { Captions } from '../source.ts';
+import { type Captions, MOST_CAPTION } from '../source.ts';
 import type { FolderFiles } from './folder-files.ts';
 import type { ImageItems } from './image-source.ts';
 import { unreadFormatOf } from './unread-formats.ts';
@@ -84,7 +84,7 @@ function refuseLost(path: string, lost: readonly string[], others: readonly stri
 
 /** @throws RectiflowError naming the file: not readable, no text, empty */
 async function readCaption(path: string, perLine: boolean): Promise<Captions> {
-  const text = await readText(path, 'Put it back');
+  const text = await readText(path, 'Put it back', MOST_CAPTION);
   const captions = toCaptions(perLine ? text.split('\n') : text, () =>
     fileError(path, 'is no text', 'Correct it'),
   );

@@ -115,9 +115,11 @@ function join(word: readonly number[], tokenOf: ReadonlyMap<number, number>): nu
   return chain.tokens();
 }
 
-/** Runs of letters, single digits, and runs of other signs, as in CLIP. */
-function wordsOf(caption: string): string[] {
-  return plainCaption(caption).match(/[\p{L}\p{M}]+|\p{N}|[^\s\p{L}\p{M}\p{N}]+/gu) ?? [];
+/** Runs of letters, single digits, and runs of other signs, as in CLIP. A run without end is several words. */
+const wordPattern = /[\p{L}\p{M}]{1,1024}|\p{N}|[^\s\p{L}\p{M}\p{N}]{1,1024}/gu;
+
+function* wordsOf(caption: string): Generator<string> {
+  for (const [text] of plainCaption(caption).matchAll(wordPattern)) yield text;
 }
 
 function spell(word: string): number[] {

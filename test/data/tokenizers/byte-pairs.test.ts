@@ -109,6 +109,48 @@ describe('byte pairs', () => {
     expect(pairs.length).toBeGreaterThan(5);
   });
 
+  it('take a caption without a space in their stride', () => {
+    const letters = Array.from({ length: 200_000 }, (_, i) => 'abcdefghij'[(i * i + (i >> 3)) % 10]).join('');
+    const start = performance.now();
+    const pairs = learnBytePairs([letters, `${letters}x`], 4096);
+    const { encode } = bytePairTokenizer(pairs, 4096, 77);
+    for (const caption of [letters, 'a'.repeat(200_000), '!'.repeat(200_000)])
+      expect(encode(caption).count).toBe(77);
+    expect(pairs.length).toBeGreaterThan(50);
+    // Where each pair that is joined costs a walk over the word, this takes minutes.
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+
+  it('join long words as short ones: the pair that was learnt first, from left to right', () => {
+    const walk = (word: number[], pairs: readonly (readonly [number, number])[]): number[] => {
+      let row = word;
+      pairs.forEach(([left, right], n) => {
+        const joined: number[] = [];
+        for (let i = 0; i < row.length; i++) {
+          const fits = row[i] === left && row[i + 1] === right;
+          joined.push(fits ? END + 1 + n : row[i]!);
+          if (fits) i++;
+        }
+        row = joined;
+      });
+      return row;
+    };
+    const words = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 60 }), {
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(words, (texts) => {
+        const pairs = learnBytePairs(texts, VOCABULARY);
+        const { encode } = bytePairTokenizer(pairs, VOCABULARY, 100);
+        for (const text of texts) {
+          const spelled = [...text].map((letter, i) => (i + 1 < text.length ? inside(letter) : last(letter)));
+          const encoded = encode(text);
+          expect([...encoded.tokens.subarray(0, encoded.count - 1)]).toEqual(walk(spelled, pairs));
+        }
+      }),
+    );
+  });
+
   it('are opened with what was learnt', async () => {
     const learnt = { vocabulary: VOCABULARY, pairs: learn() };
     const opened = await openTokenizer('byte-pairs', 8, learnt);
