@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { CompareObjectivesOptions, ObjectiveComparison } from '../api/compare-objectives.ts';
 import { formatInteger, formatTable, formatValue } from './format.ts';
-import { collect, wholeNumber } from './options.ts';
+import { setOption, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
@@ -24,7 +24,7 @@ export function compareDdpmCommand(): Command {
         'how far they are from the data. Given again, it goes on with what is there.',
     )
     .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
-    .option('-s, --set <setting=value>', 'change a setting of both; may be given several times', collect)
+    .addOption(setOption('change a setting of both'))
     .option('-n, --name <name>', "what the names of the folders begin with; the recipe's by default")
     .option('--steps <number>', 'how many steps to train, short for --set train.steps=', wholeNumber(1))
     .option('-c, --count <number>', 'samples to measure distances with', wholeNumber(2), 200)

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { collect } from './options.ts';
+import { setOption } from './options.ts';
 
 /** What the commands on the data of a config have in common: the config, and changes to it. */
 export function dataCommandOf(name: string): Command {
@@ -8,5 +8,5 @@ export function dataCommandOf(name: string): Command {
       '<recipe-file-or-data>',
       'a recipe; a .yaml or .json file, which needs no more than data; or the data themselves: a folder of images, a file',
     )
-    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect);
+    .addOption(setOption());
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Check } from '../api/doctor/check.ts';
 import { formatInteger } from './format.ts';
-import { collect } from './options.ts';
+import { setOption } from './options.ts';
 import { shellWord } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
@@ -17,7 +17,7 @@ export function doctorCommand(): Command {
         'Nothing is written. The exit code is 1 where a check fails, else 0.',
     )
     .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
-    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect)
+    .addOption(setOption())
     .addHelpText(
       'after',
       `

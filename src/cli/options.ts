@@ -9,19 +9,29 @@ export function acceptDataOption(): Option {
   );
 }
 
+/** How numbers are read, here and in configs: for the help of commands that take them. */
+export const numbersHelp = 'Numbers are decimal, as in 500, 0.5 or 1e-3.';
+
+/** The value of a decimal number, as YAML writes them; spaces around it do not count. */
+function decimal(text: string): number | undefined {
+  const value = Number(text);
+  const isDecimal = /^\s*[-+]?(?:\.\d+|\d+\.?\d*)(?:e[-+]?\d+)?\s*$/i.test(text);
+  return isDecimal && Number.isFinite(value) ? value : undefined;
+}
+
 /** A whole number, not below `least`. */
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least}.`);
+    const value = decimal(text);
+    if (Number.isSafeInteger(value) && value! >= least) return value!;
+    throw new InvalidArgumentError(`It must be a whole number from ${least}, as in ${Math.max(100, least)}.`);
   };
 }
 
 export function finiteNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('It must be a number.');
+  const value = decimal(text);
+  if (value !== undefined) return value;
+  throw new InvalidArgumentError('It must be a number, as in 2, 0.5 or 1e-3.');
 }
 
 /** @param above whether 0 itself is refused */
@@ -35,8 +45,8 @@ export function numberFrom0(above = false): (text: string) => number {
 
 /** `0.2,0.8`: two times. */
 export function timeInterval(text: string): [low: number, high: number] {
-  const [low, high] = text.split(',').map(Number) as [number, number];
-  if (/^[\d.]+,[\d.]+$/.test(text) && 0 <= low && low <= high && high <= 1) return [low, high];
+  const [low = -1, high = -1, ...more] = text.split(',').map(decimal);
+  if (more.length === 0 && 0 <= low && low <= high && high <= 1) return [low, high];
   throw new InvalidArgumentError('It must be two times from 0 to 1, the lower one first, as in 0.2,0.8.');
 }
 
@@ -45,6 +55,12 @@ export function imageSides(text: string): [height: number, width: number] {
   const [, height, width = height] = /^([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?$/.exec(text) ?? [];
   if (height === undefined) throw new InvalidArgumentError('It must be pixels, as in 256 or 128x256.');
   return [Number(height), Number(width)];
+}
+
+/** `--set`, of the commands that take a config. */
+export function setOption(what = 'change a setting'): Option {
+  const description = `${what}, to a value in YAML: 1e-3, true, a name, [0.9, 0.95]; may be given several times`;
+  return new Option('-s, --set <setting=value>', description).argParser(collect);
 }
 
 /** For an option that may be given several times. */

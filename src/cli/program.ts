@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
+import { numbersHelp } from './options.ts';
 import { commanderOutput } from './print.ts';
 import { replayCommand } from './replay.ts';
 import { reproCommand } from './repro.ts';
@@ -31,7 +32,9 @@ Try:
   rectiflow train digits                      train on handwritten digits
   rectiflow sample runs/digits --labels 0-9   make digits with what was trained
   rectiflow data check my-config.yaml         say what is wrong with your own data
-  rectiflow doctor my-config.yaml             check all that training on it needs, before it begins`,
+  rectiflow doctor my-config.yaml             check all that training on it needs, before it begins
+
+${numbersHelp} A run is named by its folder, and runs/ before it may be left out.`,
   );
 
 for (const command of [

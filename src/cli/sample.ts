@@ -4,7 +4,7 @@ import type { AnySamplerName } from '../flow/samplers.ts';
 import { listSome } from '../data/list-some.ts';
 import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
-import { collect, finiteNumber, numberFrom0, timeInterval, wholeNumber } from './options.ts';
+import { collect, finiteNumber, numberFrom0, timeInterval, wholeNumber, numbersHelp } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
@@ -124,7 +124,8 @@ Examples:
   rectiflow sample runs/digits --sampler heun --steps 12 --guidance-interval 0.2,0.8
 
 Labels are names of classes, and commas divide them; a name with commas may stand alone or in quotes. A number is the class that is
-called so; where there is none, or after #, it is the class of that number, counted from 0. A range, 0-9 or #0-9, is all its numbers.`,
+called so; where there is none, or after #, it is the class of that number, counted from 0. A range, 0-9 or #0-9, is all its numbers.
+${numbersHelp}`,
     )
     .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
       const run = findRun(given);

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { recipes } from '../recipes/index.ts';
 import { exitCodesHelp } from './interrupt.ts';
-import { acceptDataOption, collect, numberFrom0, wholeNumber } from './options.ts';
+import { acceptDataOption, numberFrom0, numbersHelp, setOption, wholeNumber } from './options.ts';
 import { showRun } from './run-view.ts';
 
 interface Options {
@@ -24,7 +24,7 @@ export function trainCommand(): Command {
       'Trains a model, from a recipe or a config file. Everything it makes goes into a new folder below runs/.',
     )
     .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
-    .option('-s, --set <setting=value>', 'change a setting; may be given several times', collect)
+    .addOption(setOption())
     .option('-n, --name <name>', "the name of the run's folder; the recipe's by default")
     .option('--steps <number>', 'how many steps to train, short for --set train.steps=', wholeNumber(1))
     .option(
@@ -52,7 +52,7 @@ Examples:
   rectiflow train my-config.yaml --effective-batch 256
 
 Ctrl-C finishes the step, saves, and says how to go on; pressed again, it leaves at once and saves nothing more. SIGTERM,
-SIGHUP and SIGUSR1 are like the first Ctrl-C. The settings of a run are in runs/<name>/config.json.
+SIGHUP and SIGUSR1 are like the first Ctrl-C. ${numbersHelp} The settings of a run are in runs/<name>/config.json.
 
 ${exitCodesHelp}`,
     )

@@ -8,7 +8,7 @@ import {
   formatTable,
   formatValue,
 } from '../../src/cli/format.ts';
-import { imageSides, wholeNumber } from '../../src/cli/options.ts';
+import { finiteNumber, imageSides, timeInterval, wholeNumber } from '../../src/cli/options.ts';
 import { shellWord } from '../../src/cli/paths.ts';
 
 it('writes numbers as people read them', () => {
@@ -44,14 +44,28 @@ it('reads sizes and whole numbers', () => {
   expect(imageSides('256')).toEqual([256, 256]);
   expect(imageSides('128x256')).toEqual([128, 256]);
   expect(wholeNumber(1)('12')).toBe(12);
+  expect([' 5 ', '1e3', '+7', '012', '8.0'].map(wholeNumber(1))).toEqual([5, 1000, 7, 12, 8]);
+  expect(['-2', '.5', '5.', '1e-3'].map(finiteNumber)).toEqual([-2, 0.5, 5, 1e-3]);
+  expect(timeInterval('0.2, 8e-1')).toEqual([0.2, 0.8]);
 });
 
 it.each(['', '0', '1x', '-8', '8x8x8'])('refuses the image size "%s"', (text) => {
   expect(() => imageSides(text)).toThrow(/pixels/);
 });
 
-it.each(['0', '-1', '1.5', '1e3', ''])('refuses "%s" as a whole number from 1', (text) => {
-  expect(() => wholeNumber(1)(text)).toThrow(/from 1/);
+it.each(['0', '-1', '1.5', '1e-3', '', '0x10', '0b1', '0o7', '1_000', 'Infinity', 'NaN', '1e400', '1e16'])(
+  'refuses "%s" as a whole number from 1',
+  (text) => {
+    expect(() => wholeNumber(1)(text)).toThrow(/from 1/);
+  },
+);
+
+it.each(['', '0x10', '0b1', 'Infinity', 'NaN', '1e400', '1,5', 'one'])('refuses "%s" as a number', (text) => {
+  expect(() => finiteNumber(text)).toThrow(/must be a number/);
+});
+
+it.each(['0.8,0.2', '0.2', '0,1,1', '0,2', 'a,b', '0x0,1', ','])('refuses "%s" as an interval', (text) => {
+  expect(() => timeInterval(text)).toThrow(/two times/);
 });
 
 it('quotes what a shell would split', () => {
