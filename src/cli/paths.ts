@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { printable } from '../tensor/printable.ts';
 
 /** The folder of a run: what the user gave, or `runs/<that>` where only that is one. */
 export function findRun(given: string): string {
@@ -16,5 +17,15 @@ export function shortPath(path: string): string {
 
 /** An argument that a shell takes as one word. */
 export function shellWord(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
+  // What would be printed otherwise than it is: shells read it by its number.
+  if (printable(text) !== text) return `$'${Array.from(text, shellLetter).join('')}'`;
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function shellLetter(letter: string): string {
+  if (letter === "'" || letter === '\\') return `\\${letter}`;
+  if (printable(letter) === letter) return letter;
+  const code = letter.codePointAt(0)!.toString(16);
+  return code.length > 4 ? `\\U${code.padStart(8, '0')}` : `\\u${code.padStart(4, '0')}`;
 }

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import {
   formatBytes,
@@ -10,6 +12,7 @@ import {
 } from '../../src/cli/format.ts';
 import { finiteNumber, imageSides, timeInterval, wholeNumber } from '../../src/cli/options.ts';
 import { shellWord } from '../../src/cli/paths.ts';
+import { printable } from '../../src/tensor/printable.ts';
 
 it('writes numbers as people read them', () => {
   expect([0, 999, 8_424_000].map(formatInteger)).toEqual(['0', '999', '8,424,000']);
@@ -66,6 +69,17 @@ it.each(['', '0x10', '0b1', 'Infinity', 'NaN', '1e400', '1,5', 'one'])('refuses 
 
 it.each(['0.8,0.2', '0.2', '0,1,1', '0,2', 'a,b', '0x0,1', ','])('refuses "%s" as an interval', (text) => {
   expect(() => timeInterval(text)).toThrow(/two times/);
+});
+
+it.skipIf(!existsSync('/bin/bash'))('gives a shell back every word, in letters that can be printed', () => {
+  for (const word of ["it's", 'a\nb\u001b[2J', '\u202e\u009b\u{e0041}', `猫 "$HOME" \\'\u0007`]) {
+    const shown = shellWord(word);
+    expect(printable(shown)).toBe(shown);
+    const env = { LC_ALL: 'C.UTF-8' };
+    expect(execFileSync('/bin/bash', ['--norc', '-c', `printf %s ${shown}`], { env, encoding: 'utf8' })).toBe(
+      word,
+    );
+  }
 });
 
 it('quotes what a shell would split', () => {
