@@ -31,7 +31,8 @@ export interface PackOptions extends BadSampleOptions {
  * an array (`folder`), their values are the same bit for bit. The folder appears when it is complete.
  *
  * shards: NNNNNN.tar in the form of WebDataset, classes.json with the names of the classes. array: samples.bin, row-major,
- * uint8 where that holds the values exactly, else float32; labels.bin, int32; captions.jsonl, a JSON string a line.
+ * uint8 where that holds the values exactly, else float32; labels.bin, int32; captions.jsonl, a JSON string a line, or a
+ * list of several.
  * @throws RectiflowError where the folder is there already, a sample cannot be read, or does not fit the form
  */
 export async function packSource(source: Source, target: string, options: PackOptions): Promise<Manifest> {

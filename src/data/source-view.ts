@@ -13,6 +13,7 @@ const names = Object.keys({
   classes: true,
   classNames: true,
   captions: true,
+  severalCaptions: true,
   record: true,
   told: true,
   unused: true,

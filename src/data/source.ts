@@ -37,6 +37,8 @@ export interface SourceFacts {
   readonly classNames?: readonly string[];
   /** Whether every sample has a caption. */
   readonly captions?: boolean;
+  /** Whether samples may have several, of which one is drawn in each epoch. */
+  readonly severalCaptions?: boolean;
   /**
    * What samples of a trained model cannot be used without: the names of the genes and how they were normalised, the scale
    * of latents. Plain JSON; stored with the weights.

@@ -52,6 +52,10 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
 
 async function readImage(path: string): Promise<Uint8Array> {
   return readRegular(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Put it back, or start again without it', error);
+    // What stands in the place of bytes that are no text leads to no file.
+    const advice = path.includes('\uFFFD')
+      ? 'Its name is no text in UTF-8: rename it'
+      : 'Put it back, or start again without it';
+    throw fileError(path, systemProblem(error), advice, error);
   });
 }

@@ -85,6 +85,7 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
   const condition = chooseCondition(options);
   const classes = condition === 'class' ? countClasses(options) : undefined;
   const by = condition === 'caption' ? told.caption : condition === 'class' ? told.label : undefined;
+  const hasSeveral = condition === 'caption' && items.severalCaptions === true;
   const captionAt = (index: number): Captions | Promise<Captions> => {
     refuseFault(items, index);
     if (!isCaptioned(items, index)) throw withoutOne(items, index, 'caption');
@@ -111,7 +112,8 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     },
     unused: [...(options.unused ?? []), ...untold(options, condition)],
     ...(remarks && { remarks }),
-    isFixed: isFixed(settings) && !(condition === 'caption' && items.severalCaptions),
+    ...(hasSeveral && { severalCaptions: true }),
+    isFixed: isFixed(settings) && !hasSeveral,
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);

@@ -9,9 +9,10 @@ import { readLabelTensor, readElement } from '../array/tensor-file.ts';
 import type { TensorFile } from '../array/tensor-file.ts';
 import { writeBounded, writeBytes, writeLatents } from '../array/values.ts';
 import { Fingerprint } from '../fingerprint.ts';
+import { drawCaption } from '../draw-caption.ts';
 import { type FilePool, withPool } from '../file-pool.ts';
 import type { ArrayData } from '../settings.ts';
-import type { Annotation, Source } from '../source.ts';
+import type { Annotation, Captions, Source } from '../source.ts';
 import { CAPTIONS, LABELS, SAMPLES, readManifest } from './manifest.ts';
 
 const AGAIN = 'Pack the data again';
@@ -59,6 +60,8 @@ async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: 
   const labels = classes === undefined ? undefined : await readLabels(join(path, LABELS), count, pool);
   if (labels !== undefined) checkLabels(labels, count, { name: path, ...named });
   const starts = captions ? await lineStarts(join(path, CAPTIONS), count) : undefined;
+  const captionsAt = (index: number): Promise<Captions> =>
+    readCaptions(join(path, CAPTIONS), starts!, index, pool);
   const describe = (index: number): string => `${path}: sample ${index}`;
   return {
     name: path,
@@ -67,14 +70,15 @@ async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: 
     captions,
     ...named,
     ...(record === undefined ? {} : { record }),
-    async read(index, out, offset) {
+    ...(starts && { severalCaptions: true, caption: captionsAt }),
+    async read(index, out, offset, key) {
       const { data } = await readElement(samples, index, pool);
       if (data instanceof Uint8Array) writeBytes(data, out, offset);
       else if (bounded) writeBounded(data as Float32Array, out, offset, describe(index));
       else writeLatents(data as Float32Array, { scale: 1, shift: 0 }, out, offset, describe(index));
       const annotation: Annotation = labels === undefined ? {} : { label: labels[index]! };
       if (starts === undefined) return annotation;
-      return { ...annotation, caption: await readCaption(join(path, CAPTIONS), starts, index, pool) };
+      return { ...annotation, caption: drawCaption(await captionsAt(index), key, index) };
     },
     describe,
     // The manifest has digests of all that was packed.
@@ -114,19 +118,24 @@ async function lineStarts(path: string, count: number): Promise<Float64Array> {
   return starts;
 }
 
-async function readCaption(
+async function readCaptions(
   path: string,
   starts: Float64Array,
   index: number,
   pool: FilePool,
-): Promise<string> {
+): Promise<Captions> {
   const line = await pool.read(path, starts[index]!, starts[index + 1]! - starts[index]!);
   try {
-    const caption: unknown = JSON.parse(decodeText(line, path));
-    if (typeof caption === 'string') return caption;
+    const captions: unknown = JSON.parse(decodeText(line, path));
+    if (typeof captions === 'string') return captions;
+    if (isTexts(captions)) return captions;
   } catch (cause) {
     if (cause instanceof RectiflowError) throw cause;
     throw fileError(path, `line ${index + 1} is no JSON (${(cause as Error).message})`, AGAIN, cause);
   }
   throw fileError(path, `line ${index + 1} is no text`, AGAIN);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string');
 }

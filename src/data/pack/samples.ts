@@ -2,9 +2,11 @@ import { dataError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { BadSamples } from '../bad-samples.ts';
 import { checkAnnotation } from '../sample-reader.ts';
-import { type Annotation, type ReadKey, type Source, nameOfSample } from '../source.ts';
+import { type Annotation, type Captions, type ReadKey, type Source, nameOfSample } from '../source.ts';
 
-export interface PackedSample extends Annotation {
+export interface PackedSample extends Omit<Annotation, 'caption'> {
+  /** All that are drawn from, of a sample that has several. */
+  readonly captions?: Captions;
   /** In the pack, and in the source. */
   readonly index: number;
   readonly place: number;
@@ -27,11 +29,12 @@ export async function* samplesOf(
   const read = async (place: number): Promise<() => Omit<PackedSample, 'index'> | undefined> => {
     const values = new Float32Array(size);
     try {
-      const annotation = checkAnnotation(source, place, await source.read(place, values, 0, key));
+      const { caption, ...rest } = checkAnnotation(source, place, await source.read(place, values, 0, key));
+      const captions = source.severalCaptions ? await source.caption?.(place) : caption;
       const value = values.find((one) => !Number.isFinite(one));
       if (value !== undefined)
         throw dataError(nameOfSample(source, place), `holds the value ${value}`, 'Values must be finite');
-      return () => ({ place, values, ...annotation });
+      return () => ({ place, values, ...rest, ...(captions !== undefined && { captions }) });
     } catch (error) {
       // Heard of in its turn: what is left out, and where that is too much, must not depend on which read ends first.
       return () => {

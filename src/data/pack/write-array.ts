@@ -41,7 +41,7 @@ async function writeAs(
   let count = 0;
   try {
     for await (const sample of samplesOf(source, key, bad)) {
-      const { index, values, label, caption } = sample;
+      const { index, values, label, captions: told } = sample;
       const bytes = dtype === 'uint8' ? toBytes(values) : bytesOf(values);
       if (bytes === undefined) {
         await samples.abandon();
@@ -51,7 +51,7 @@ async function writeAs(
       bounded &&= values.every((value) => Math.abs(value) <= 1);
       await samples.write(bytes);
       if (source.classes !== undefined) labels[index] = label!;
-      await captions?.write(Buffer.from(`${JSON.stringify(caption)}\n`));
+      await captions?.write(Buffer.from(`${JSON.stringify(told)}\n`));
       count = index + 1;
       onSample(count);
     }

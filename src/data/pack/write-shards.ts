@@ -4,7 +4,7 @@ import { dataError, formatShape } from '../../tensor/errors.ts';
 import type { BadSamples } from '../bad-samples.ts';
 import { checkNames, writeClassNames } from '../class-names.ts';
 import { loadSharp } from '../images/sharp.ts';
-import { type ReadKey, type Source, nameOfSample } from '../source.ts';
+import { type Captions, type ReadKey, type Source, nameOfSample } from '../source.ts';
 import { tarEnd, tarMember } from '../tar/write.ts';
 import type { TarEntry } from '../tar/write.ts';
 import type { PackedFile } from './manifest.ts';
@@ -19,7 +19,8 @@ export interface ShardLimits {
 }
 
 /**
- * Writes 000000.tar and so on, each sample a PNG of its values, its class as cls, its caption as txt; and classes.json.
+ * Writes 000000.tar and so on, each sample a PNG of its values, its class as cls, its caption as txt, several
+ * as json; and classes.json.
  * @throws RectiflowError naming a sample that no PNG can hold exactly
  */
 export async function writeShards(
@@ -78,13 +79,19 @@ function shardName(index: number): string {
 }
 
 async function members(sample: PackedSample, source: Source): Promise<TarEntry[]> {
-  const { index, label, caption } = sample;
+  const { index, label, captions } = sample;
   const key = String(index).padStart(String(source.count - 1).length, '0');
   return [
     { name: `${key}.png`, content: await encodePng(sample, source) },
     ...(label === undefined ? [] : [{ name: `${key}.cls`, content: Buffer.from(String(label)) }]),
-    ...(caption === undefined ? [] : [{ name: `${key}.txt`, content: Buffer.from(caption) }]),
+    ...(captions === undefined ? [] : [captionMember(key, captions)]),
   ];
+}
+
+function captionMember(key: string, captions: Captions): TarEntry {
+  return typeof captions === 'string'
+    ? { name: `${key}.txt`, content: Buffer.from(captions) }
+    : { name: `${key}.json`, content: Buffer.from(`${JSON.stringify({ captions })}\n`) };
 }
 
 async function encodePng({ values, place }: PackedSample, source: Source): Promise<Uint8Array> {

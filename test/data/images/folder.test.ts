@@ -283,6 +283,14 @@ describe('a folder that cannot be used', () => {
     );
   });
 
+  test('has an image whose name is no UTF-8', async () => {
+    await writeFile(
+      Buffer.concat([Buffer.from(`${root}/caf`), Buffer.of(0xe9), Buffer.from('.png')]),
+      picture,
+    );
+    expect(await problem(annotations(await open()))).toMatch(/Its name is no text in UTF-8: rename it\.$/);
+  });
+
   test('has an image that is damaged, or that is gone once it is read', async () => {
     await fill({ 'a.png': '' });
     const source = await open();
