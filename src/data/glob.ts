@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkRegular } from '../checkpoint/regular-file.ts';
 import { dataError, fileError, systemProblem } from '../tensor/errors.ts';
 
 /** More files than any set has; a slip such as {0..9999999999} is refused instead of filling memory. */
@@ -35,11 +36,11 @@ async function expandPattern(pattern: string): Promise<string[]> {
 }
 
 async function existing(path: string): Promise<string> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Check the path', error);
+  await checkRegular(path).catch((error: NodeJS.ErrnoException) => {
+    const pattern = `Name its files with a pattern such as ${join(path, '*')}`;
+    throw fileError(path, systemProblem(error), error.code === 'EISDIR' ? pattern : 'Check the path', error);
   });
-  if (found.isFile()) return path;
-  throw fileError(path, 'is no file', `Name its files with a pattern such as ${join(path, '*')}`);
+  return path;
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors-file.ts';
 import { checkRegular, openRegular, readRegular } from '../../src/checkpoint/regular-file.ts';
+import { expandPaths } from '../../src/data/glob.ts';
 import { FilePool } from '../../src/data/file-pool.ts';
 import { openFolder } from '../../src/data/images/folder.ts';
 import { readIdx } from '../../src/data/idx.ts';
@@ -56,6 +57,7 @@ describe.skipIf(process.platform === 'win32')('a pipe is refused unopened', () =
     ['IDX', () => readIdx(pipe)],
     ['weights', () => readSafetensorsHeader(pipe)],
     ['a config', () => loadConfig(pipe)],
+    ['a shard', () => expandPaths(pipe, 'shards')],
     ['a member of a shard', () => new FilePool().read(pipe, 0, 1)],
   ])('as %s', async (_, read) => {
     await expect(read()).rejects.toThrow(PIPE);

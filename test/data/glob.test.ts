@@ -70,7 +70,7 @@ describe('what is refused', () => {
     ['nowhere/*.tar', /matches no files/],
     ['none.tar', /none\.tar: no such file/],
     ['s-{000..003}.tar', /s-003\.tar: no such file/],
-    ['a', /a: is no file\. Name its files with a pattern such as .*a\/\*/],
+    ['a', /a: is a folder, not a file\. Name its files with a pattern such as .*a\/\*/],
     ['s-{3..1}.tar', /counts down from 3 to 1/],
     ['s-{0..99999999}.tar', /names more than 1000000 files/],
     ['{0..9999}{0..9999}.tar', /names more than 1000000 files/],
