@@ -2,7 +2,7 @@ import { parseJsonText } from '../checkpoint/json.ts';
 import { RectiflowError, fileError } from '../tensor/errors.ts';
 import { decodeText } from '../tensor/text.ts';
 import { type AnnotationColumns, findValue } from './annotation-columns.ts';
-import { IMAGE_ENDINGS } from './images/formats.ts';
+import { IMAGE_ENDINGS, MOST_IMAGE_BYTES } from './images/formats.ts';
 import { unreadFormatOf } from './images/unread-formats.ts';
 import { type BadSamplePolicy, isHopeless } from './bad-samples.ts';
 import { listSome } from './list-some.ts';
@@ -62,7 +62,6 @@ interface Sample {
 const IMAGES: ReadonlySet<string> = new Set(IMAGE_ENDINGS);
 /** Larger ones are no captions; it bounds what a hostile shard makes a reader allocate. */
 const MOST_TEXT = 1 << 20;
-const MOST_IMAGE = 1 << 30;
 
 /**
  * Reads which samples a shard holds. Members belong together when their names are the same up to the first dot behind the
@@ -123,8 +122,8 @@ async function addMember(
   if (IMAGES.has(ending)) {
     if (sample.image !== undefined)
       throw fail(`is a second image of the sample ${sample.key}`, 'Keep one of them');
-    if (member.size > MOST_IMAGE)
-      throw fail(`has ${member.size} bytes, more than ${MOST_IMAGE}`, 'Leave it out');
+    if (member.size > MOST_IMAGE_BYTES)
+      throw fail(`has ${member.size} bytes, more than ${MOST_IMAGE_BYTES}`, 'Leave it out');
     sample.image = member;
     return true;
   }

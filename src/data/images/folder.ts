@@ -9,6 +9,7 @@ import { readAnnotations } from './folder-annotations.ts';
 import { listFolder } from './folder-files.ts';
 import { NO_LABEL } from './folder-labels.ts';
 import { unusedFiles } from './folder-unused.ts';
+import { MOST_IMAGE_BYTES } from './formats.ts';
 import { exampleCaptions, type ImageItems, imageSource } from './image-source.ts';
 
 /** Where captions are looked for. */
@@ -51,7 +52,7 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
 }
 
 async function readImage(path: string): Promise<Uint8Array> {
-  return readRegular(path).catch((error: unknown) => {
+  return readRegular(path, MOST_IMAGE_BYTES).catch((error: unknown) => {
     // What stands in the place of bytes that are no text leads to no file.
     const advice = path.includes('\uFFFD')
       ? 'Its name is no text in UTF-8: rename it'

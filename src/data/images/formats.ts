@@ -17,6 +17,9 @@ export const IMAGE_ENDINGS: readonly string[] = [
   'dib',
 ];
 
+/** Bytes of an encoded image: larger ones are none, or not for training, and would fill memory before that is known. */
+export const MOST_IMAGE_BYTES: number = 1 << 30;
+
 /** Formats that are read. */
 export type ReadFormat = 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff' | 'bmp';
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -289,6 +289,15 @@ describe('a folder that cannot be used', () => {
       picture,
     );
     expect(await problem(annotations(await open()))).toMatch(/Its name is no text in UTF-8: rename it\.$/);
+  });
+
+  test('has a file that is larger than any image: it is not read', async () => {
+    await fill({ 'a.png': null, 'b.png': '' });
+    // A hole: it takes no room on the disk.
+    await truncate(join(root, 'b.png'), 2 ** 30 + 1);
+    expect(await problem(annotations(await open()))).toMatch(
+      /^\/b\.png: has 1073741825 bytes, more than the 1073741824 that such a file may have\./,
+    );
   });
 
   test('has an image that is damaged, or that is gone once it is read', async () => {
