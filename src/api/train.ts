@@ -53,6 +53,9 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
     try {
       await keepTokenizer(precise.model, folder.path);
       return await runTraining(training, folder, options);
+    } catch (error) {
+      await folder.discardUnused().catch(() => {});
+      throw error;
     } finally {
       await folder.close();
     }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
-import { access, appendFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, appendFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readRegular } from './regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
@@ -75,7 +75,7 @@ export class RunFolder {
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
     return describingFailure(path, async () => {
-      await mkdir(path, { recursive: true });
+      const isMade = (await mkdir(path, { recursive: true })) !== undefined;
       await refuseRun(path);
       const lock = await lockRun(path);
       try {
@@ -94,6 +94,8 @@ export class RunFolder {
         await syncDirectory(dirname(path));
         return new RunFolder(path, record, lock);
       } catch (error) {
+        const isRun = (await sizeOf(join(path, 'config.json'))) > 0;
+        if (isMade && !isRun) await rm(path, { recursive: true, force: true }).catch(() => {});
         await lock.release();
         throw error;
       }
@@ -209,10 +211,30 @@ export class RunFolder {
     return latestCheckpoint(this.checkpoints, onDamaged);
   }
 
+  /**
+   * Removes the folder where nothing has been trained: a start that failed leaves none behind. What cannot be removed stays. Close
+   * it all the same.
+   */
+  async discardUnused(): Promise<void> {
+    if (this.#isLost) return;
+    const kept = [join(this.path, 'samples'), this.checkpoints].map((folder) => readdir(folder));
+    const isEmpty = (await Promise.all(kept)).every(({ length }) => length === 0);
+    const logs = await Promise.all([sizeOf(join(this.path, 'metrics.jsonl')), sizeOf(this.badStepsPath)]);
+    if (isEmpty && logs.every((size) => size === 0)) await rm(this.path, { recursive: true, force: true });
+  }
+
   /** Lets other processes have the folder. */
   async close(): Promise<void> {
     await this.#lock.release();
   }
+}
+
+/** Bytes; 0 where there is no such file. */
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 /** The folder of a run's checkpoints, for `latestCheckpoint`. */

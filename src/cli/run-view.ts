@@ -28,7 +28,8 @@ export async function showRun(
   const interrupt = interruptible(
     () => say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
     () => {
-      if (folder) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${folder}`);
+      const run = folder && shellWord(shortPath(folder));
+      if (run) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${run}`);
     },
     // Before the first step there is nothing to save.
     () => (folder === undefined ? tidyMs : Infinity),
@@ -39,7 +40,7 @@ export async function showRun(
       onNotice: (text) => say(`note: ${text}`),
       onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
       onStart: ({ run, step, steps, parameters, backend, data, samples, told }) => {
-        folder = shellWord(shortPath(run));
+        folder = run;
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${counted(samples, 'sample')}`);
         say(`told     ${told}`);
@@ -53,6 +54,10 @@ export async function showRun(
     progress?.end();
     print(...describeEnd(result));
     process.exitCode = result.finished ? 0 : interrupt.exitCode();
+  } catch (error) {
+    if (folder && existsSync(folder))
+      say(`What was trained until then is in ${shellWord(shortPath(folder))}`);
+    throw error;
   } finally {
     progress?.end();
     interrupt.finished();
