@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { bytesOf } from '../checkpoint/safetensors.ts';
+import { bytesIn, bytesOf } from '../checkpoint/safetensors.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
 import { fileError, formatShape, systemProblem } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -8,7 +8,7 @@ import type { TensorFile } from './array/tensor-file.ts';
 import { unusedLabels } from './array/unused-labels.ts';
 import { checkLabels } from './arrays.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
-import { Fingerprint, spreadIndices } from './fingerprint.ts';
+import { Fingerprint, lookedAt } from './fingerprint.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
@@ -16,7 +16,7 @@ import type { Source } from './source.ts';
 import { writeBytes, writeBounded, writeLatents } from './array/values.ts';
 
 /** Samples of a file that are read for its fingerprint, at most: each is another place on the disk. */
-const mostRead = 256;
+const mostRead = 1000;
 
 /** How numpy makes shades of whole numbers, none of which it loses: astype alone takes them modulo 256. */
 const TO_BYTES: Readonly<Record<string, string>> = {
@@ -67,7 +67,7 @@ async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: Fil
     describe,
     async fingerprint() {
       const digest = new Fingerprint().texts([file.dtype, ...file.shape.map(String)]);
-      for (const index of spreadIndices(count, mostRead)) {
+      for (const index of lookedAt(count, bytesIn(file.dtype, file.shape.slice(1)), mostRead)) {
         // A file may be shorter than it says: that is told when the sample is read.
         const values = await readElement(file, index, pool).catch(() => undefined);
         digest.bytes(bytesOf(values?.data ?? new Uint8Array()));

@@ -52,7 +52,7 @@ export function spreadIndices(count: number, most: number = mostSamples): number
   return Array.from({ length }, (_, i) => Math.floor((i * count) / length));
 }
 
-/** The samples of an array whose values are looked at. @param bytes of one of them */
-export function lookedAt(count: number, bytes: number): number[] {
-  return spreadIndices(count, Math.min(mostSamples, Math.max(1, Math.floor(mostBytes / bytes))));
+/** The samples of an array whose values are looked at, at most `most`. @param bytes of one of them */
+export function lookedAt(count: number, bytes: number, most: number = mostSamples): number[] {
+  return spreadIndices(count, Math.min(most, Math.max(1, Math.floor(mostBytes / bytes))));
 }

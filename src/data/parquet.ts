@@ -104,10 +104,11 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
             hasCaption: (index) => captioned === undefined || captioned[index] === 1,
           }),
       describe: (index) => rowName(...locate(index)),
-      // Those of its group of rows: single ones are not known before they are read.
-      size(index) {
+      // What the file has at about this row: single images are not found before pages are decoded.
+      excerpt(index, bytes) {
         const [file, row] = locate(index);
-        return file.columnBytes(imageColumn, file.groups.locate(row)[0]);
+        const start = Math.floor((row * file.size) / file.rows);
+        return pool.read(file.path, start, Math.min(file.size - start, bytes));
       },
       close: () => pool.close(),
     },

@@ -106,6 +106,10 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
         const [shard, i] = sample(index);
         return shard.imageSizes[i]!;
       },
+      excerpt(index, bytes) {
+        const [shard, i] = sample(index);
+        return pool.read(shard.path, shard.imageOffsets[i]!, Math.min(bytes, shard.imageSizes[i]!));
+      },
       close: () => pool.close(),
     },
   });

@@ -96,8 +96,7 @@ function compareSets(known: DataRecord, now: DataRecord): string[] {
   if (known.fingerprint === undefined || now.fingerprint === undefined) return [];
   if (known.fingerprint === now.fingerprint) return [];
   return [
-    `the set has ${counted(now.count!)} as before, but not the same ones: some were replaced, renamed, edited or told otherwise. ` +
-      'Training goes on with them as they are now',
+    `the set has ${counted(now.count!)} as before, but not the same ones: some were replaced, renamed, edited or told otherwise`,
   ];
 }
 

@@ -46,6 +46,7 @@ describe('the fingerprint of a folder', () => {
     ['is renamed', (path) => rename(join(path, 'cat', 'a.png'), join(path, 'cat', 'z.png'))],
     ['is of another class', (path) => rename(join(path, 'cat', 'a.png'), join(path, 'dog', 'a.png'))],
     ['is replaced', (path) => writeFile(join(path, 'cat', 'a.png'), 'another image')],
+    ['is replaced by one of its size', (path) => writeFile(join(path, 'cat', 'a.png'), 'an image called A')],
     ['is added', (path) => writeFile(join(path, 'cat', 'd.png'), 'one more')],
     ['gets a caption', (path) => writeFile(join(path, 'cat', 'a.txt'), 'a cat')],
   ])('is another where an image %s', async (what, change) => {

@@ -270,3 +270,22 @@ describe('what is refused', () => {
     );
   });
 });
+
+test('a fingerprint: the same in another place, another where an image is other bytes', async () => {
+  const found = async (path: string): Promise<string> => {
+    const source = await open(path);
+    try {
+      return await source.fingerprint!();
+    } finally {
+      await source.close!();
+    }
+  };
+  const bytes = await readFile(fixture('captions'));
+  const copy = join(folder, 'copy.parquet');
+  await writeFile(copy, bytes);
+  expect(await found(copy)).toBe(await found(fixture('captions')));
+  // Within the pixels of the first PNG.
+  bytes[bytes.indexOf('IDAT') + 8]! ^= 1;
+  await writeFile(copy, bytes);
+  expect(await found(copy)).not.toBe(await found(fixture('captions')));
+});

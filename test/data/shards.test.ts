@@ -245,3 +245,19 @@ test('shards of several folders', async () => {
     [2, {}],
   ]);
 });
+
+test('a fingerprint: the same for the same samples, another where one is replaced or told otherwise', async () => {
+  const found = async (first: Buffer, label: string): Promise<string> => {
+    await shard('a.tar', { '0.png': first, '0.cls': label, '1.png': await pixel(2), '1.cls': '1' });
+    const source = await open();
+    try {
+      return await source.fingerprint!();
+    } finally {
+      await source.close!();
+    }
+  };
+  const before = await found(await pixel(1), '0');
+  expect(await found(await pixel(1), '0')).toBe(before);
+  expect(await found(await pixel(3), '0')).not.toBe(before);
+  expect(await found(await pixel(1), '1')).not.toBe(before);
+});

@@ -106,7 +106,7 @@ async function readSource(
     describe: (index) => names.cell(rows[index]!),
     fingerprint() {
       const cellNames = obs.index(0, stored.rows);
-      const texts = Array.from(rows, (row) => `${cellNames[row]}\t${scan.totals[row]}`);
+      const texts = Array.from(rows, (row) => `${cellNames[row]}\t${scan.totals[row]!.toPrecision(6)}`);
       const digest = new Fingerprint().texts(texts);
       if (labels) digest.labels(rows.length, (index) => labels.codes[rows[index]!], labels.names);
       return digest.end();

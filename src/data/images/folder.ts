@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withFile } from '../../checkpoint/read-file.ts';
 import { readRegular } from '../../checkpoint/regular-file.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import type { BadSamplePolicy } from '../bad-samples.ts';
@@ -31,6 +32,7 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
     bytes: (index) => readImage(join(path, images[index]!)),
     describe: (index) => join(path, images[index]!),
     key: (index) => images[index]!,
+    excerpt: (index, bytes) => readStart(join(path, images[index]!), bytes),
     size: async (index) => (await stat(join(path, images[index]!))).size,
     ...captions?.items,
     ...(labels && {
@@ -48,6 +50,13 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
     onBadSample,
     ...(labels?.classNames && { classNames: labels.classNames }),
     examples: await exampleCaptions(items),
+  });
+}
+
+async function readStart(path: string, most: number): Promise<Uint8Array> {
+  return withFile(path, async (file) => {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
   });
 }
 

@@ -32,6 +32,8 @@ export interface ImageItems {
   key?(index: number): string;
   /** Bytes of the encoded file, where they can be had without reading it. */
   size?(index: number): number | Promise<number>;
+  /** Some stored bytes, about so many at most, that are others where the image is another one; cheaper than all of `bytes`. */
+  excerpt?(index: number, bytes: number): Uint8Array | Promise<Uint8Array>;
   /** How people call an item: the path of its file, say. */
   describe(index: number): string;
   /** What is wrong with one's label or caption, where that is known before it is read: reading it throws that. */

@@ -3,14 +3,14 @@ import type { Condition } from '../settings.ts';
 import type { Captions } from '../source.ts';
 import type { ImageItems } from './image-source.ts';
 
-/** Captions that are read, at most: each may be a file. */
-const mostCaptions = 256;
+/** Files and captions that are read, at most, and bytes of each file: two that are equal so far are hardly two images. */
+const [mostRead, mostBytes] = [1000, 1 << 16];
 /** Files that are asked for at a time. */
 const atOnce = 64;
 
 /**
- * The names of all images, their labels if those are told; the sizes of 10,000 files and 256 captions, evenly spread where there
- * are more.
+ * The names of all images, their labels if those are told; the sizes of 10,000 files, the beginnings of 1,000 and as many captions,
+ * evenly spread where there are more.
  */
 export async function fingerprintItems(
   items: ImageItems,
@@ -25,8 +25,13 @@ export async function fingerprintItems(
   digest.texts([String(count)]).texts(items.key ? keys() : []);
   if (condition === 'class') digest.labels(count, (index) => items.label!(index), classNames);
   if (items.size) digest.texts(await ofEach(spreadIndices(count), (index) => items.size!(index)));
+  if (items.excerpt) {
+    const excerptOf = async (index: number): Promise<string> =>
+      new Fingerprint().bytes(await items.excerpt!(index, mostBytes)).end();
+    digest.texts(await ofEach(spreadIndices(count, mostRead), excerptOf));
+  }
   if (condition === 'caption')
-    digest.texts(await ofEach(spreadIndices(count, mostCaptions), (index) => items.caption!(index)));
+    digest.texts(await ofEach(spreadIndices(count, mostRead), (index) => items.caption!(index)));
   return digest.end();
 }
 

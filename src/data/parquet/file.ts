@@ -16,6 +16,8 @@ const REPLACE = 'Fetch it again';
 export class ParquetFile {
   readonly path: string;
   readonly rows: number;
+  /** Of the file. */
+  readonly size: number;
   /** Rows are stored in groups, each column of a group in one piece. */
   readonly groups: Parts;
   readonly #buffer: AsyncBuffer;
@@ -28,6 +30,7 @@ export class ParquetFile {
     this.path = path;
     this.groups = new Parts(metadata.row_groups.map((group) => Number(group.num_rows)));
     this.rows = this.groups.count;
+    this.size = buffer.byteLength;
     this.#buffer = buffer;
     this.#metadata = metadata;
     this.#columns = new Map(parquetSchema(metadata).children.map((column) => [column.element.name, column]));
