@@ -1,14 +1,18 @@
 // Builds the native kernels with node-gyp; npm runs it as the package's install script, and it can be run alone.
 //
-// Where no compiler is at hand it says what to install and succeeds: everything also runs on the reference backend.
+// Without them everything runs on the reference backend, so an installation succeeds whatever becomes of the build. npm shows nothing of
+// that: why there are no kernels is kept in build/native.log, where the package finds it and says so.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const logFile = join(root, 'build', 'native.log');
+const addon = join(root, 'build', 'Release', 'rectiflow.node');
+/** Run by hand, or by a script, it says by its exit code what came of it. */
+const isInstall = process.env.npm_lifecycle_event === 'install';
 
 function works(command, args, input = '') {
   const [program, ...words] = command.split(' ');
@@ -34,11 +38,13 @@ function explainMissing(missing) {
     process.platform === 'darwin'
       ? 'xcode-select --install'
       : 'apt-get install build-essential python3   (Debian, Ubuntu)';
-  console.log(`rectiflow: the native CPU kernels were not built: ${missing.join(' and ')} not found.
+  const text = `rectiflow: the native CPU kernels were not built: ${missing.join(' and ')} not found.
 rectiflow: to have them, install the tools and build again:
     ${how}
     npm rebuild rectiflow   (or, in a clone: node scripts/build-native.mjs)
-rectiflow: until then everything runs on the reference backend, slowly.`);
+rectiflow: until then everything runs on the reference backend, slowly.`;
+  console.log(text);
+  writeFileSync(logFile, `${text}\n`);
 }
 
 /** The Node.js headers beside this node, so that nothing is downloaded; npm's own setting comes first. */
@@ -67,7 +73,6 @@ async function build() {
     ['-mavx512bf16', '-fsyntax-only', '-x', 'c++', '-'],
     '#include <immintrin.h>\n',
   );
-  mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const began = Date.now();
   process.stdout.write('rectiflow: building the native CPU kernels (a minute or two) ... ');
@@ -80,18 +85,39 @@ async function build() {
   const seconds = ((Date.now() - began) / 1000).toFixed(0);
   console.log(status === 0 ? `done in ${seconds} s` : `failed after ${seconds} s`);
   if (status === 0) return;
+  // Kernels of an earlier version are worse than none.
+  rmSync(addon, { force: true });
   const tail = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-25).join('\n');
   console.error(`${tail}
-rectiflow: the whole output is in ${logFile}
-rectiflow: npm's --ignore-scripts installs without the kernels; everything then runs on the reference backend, slowly.`);
-  process.exitCode = 1;
+rectiflow: the native CPU kernels were not built, so everything runs on the reference backend, slowly.
+rectiflow: the whole output of the build is in ${logFile}
+rectiflow: to try again, with another compiler for one: CXX=clang++ npm rebuild rectiflow   (in a clone: node scripts/build-native.mjs)`);
+  if (!isInstall) process.exitCode = 1;
+}
+
+/** A checkout or an image may be read-only. */
+function makeBuildFolder() {
+  try {
+    mkdirSync(dirname(logFile), { recursive: true });
+    writeFileSync(logFile, '');
+    return true;
+  } catch (error) {
+    const kept = existsSync(addon)
+      ? 'those that are there stay'
+      : 'everything runs on the reference backend, slowly';
+    console.error(
+      `rectiflow: the native CPU kernels were not built, because ${dirname(logFile)} cannot be written (${error.code}); ${kept}.`,
+    );
+    if (!isInstall) process.exitCode = 1;
+    return false;
+  }
 }
 
 if (process.platform === 'win32') {
   console.log(
     'rectiflow: the native CPU kernels need Linux or macOS (on Windows, use WSL); the reference backend works here.',
   );
-} else {
+} else if (makeBuildFolder()) {
   const missing = missingTools();
   if (missing.length) explainMissing(missing);
   else await build();

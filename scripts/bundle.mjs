@@ -1,8 +1,8 @@
 // Joins the modules of src/ into dist/index.js, dist/cli/main.js, dist/workers/ and chunks that they share or load later: finding and loading each of
 // 400 small modules takes Node.js longer than everything else that a command does before its work begins.
-import { chmod, copyFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'rolldown';
 
 /** Modules that run in threads of their own, by name: `Stoppable` starts them. */
@@ -10,7 +10,15 @@ const workers = ['tokenizer'];
 /** The dependency that every training loads, of a hundred modules itself. Others stay packages, most of them loaded on demand. */
 const joined = 'zod';
 
-await rm('dist/chunks', { recursive: true, force: true });
+try {
+  await rm('dist/chunks', { recursive: true, force: true });
+  await mkdir('dist/chunks', { recursive: true });
+} catch (error) {
+  console.error(
+    `rectiflow: nothing was built, because ${resolve('dist')} cannot be written (${error.code}).`,
+  );
+  process.exit(1);
+}
 await build({
   input: {
     index: './src/index.ts',

@@ -3,6 +3,7 @@ import { RectiflowError, valueError } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import type { Backend, Precision } from './backend.ts';
 import { type Isa, cpuBackend, cpuIsas } from './cpu/index.ts';
+import { whereBuildIsTold } from './cpu/native.ts';
 import { referenceBackend } from './reference/index.ts';
 
 const backendNames = ['auto', 'cpu', 'reference'] as const;
@@ -39,7 +40,7 @@ export function chooseBackend(choice: BackendChoice = {}): ChosenBackend {
   if (name === 'reference' || (name === 'auto' && isa === 'auto' && unbuilt)) {
     return {
       backend: referenceBackend({ precision: precision === 'auto' ? 'fp32' : precision }),
-      notices: unbuilt ? [interpreterNotice] : [],
+      notices: unbuilt ? [interpreterNotice + whereBuildIsTold()] : [],
     };
   }
   return chooseCpu(choice);

@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Pace } from './pace.ts';
+import { writeFully } from './write-fully.ts';
 
 /** What identifies a file's content. */
 export interface FileDigest {
@@ -117,12 +118,4 @@ export async function digestFile(path: string): Promise<FileDigest> {
     await file.close();
   }
   return { bytes, sha256: hash.digest('hex') };
-}
-
-/** FileHandle.write may write less than it was given. */
-export async function writeFully(file: FileHandle, piece: Uint8Array): Promise<void> {
-  for (let done = 0; done < piece.length;) {
-    const { bytesWritten } = await file.write(piece, done, piece.length - done);
-    done += bytesWritten;
-  }
 }

@@ -22,7 +22,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
-import { writeFully } from './durable.ts';
+import { writeFully } from './write-fully.ts';
 
 const SESSION_START = 1;
 const GREY = 1;

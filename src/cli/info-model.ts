@@ -43,7 +43,7 @@ export function describeModel(name: string, { imageSize, channels, classes }: In
 
 /** Sizes, parameters, operations and memory. */
 export function describeSizes(model: SizedModel, batches: readonly number[] = batchSizes): string[] {
-  const { backend } = chooseBackend();
+  const { backend, notices } = chooseBackend();
   const { parameters, cost, memory } = modelCost(model, backend, batches);
   const { width, depth, heads } = model;
   const rows = memory.map(({ batchSize, state, activations, other, total }) => [
@@ -64,6 +64,7 @@ export function describeSizes(model: SizedModel, batches: readonly number[] = ba
       ['batch', 'weights, moments, EMA', 'activations, gradients', 'checkpoints, batches', 'total'],
       ...rows,
     ]).map((line) => `  ${line}`),
+    ...notices.map((notice) => `note: ${notice}`),
   ];
 }
 

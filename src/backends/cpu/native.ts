@@ -1,4 +1,5 @@
 // Loads the native addon. This is the one place that knows where it lies and what it exports.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { DType } from '../../tensor/dtype.ts';
@@ -92,6 +93,15 @@ const candidates = ['build/Release/rectiflow.node', 'build/Debug/rectiflow.node'
 let loaded: Native | undefined;
 
 /**
+ * Where the last build of the kernels says what became of it, as a sentence to append; empty where there was none.
+ * @param root the package's folder, with a separator at its end
+ */
+export function whereBuildIsTold(root: string = fileURLToPath(packageFolder)): string {
+  const log = `${root}build/native.log`;
+  return existsSync(log) ? ` What the last attempt to build them said is in ${log}.` : '';
+}
+
+/**
  * The native addon, loaded at the first call.
  * @throws RectiflowError that lists every place tried and says how to build it
  */
@@ -115,7 +125,8 @@ export function loadNativeFrom(root: string): Native {
     `cpu: the native kernels could not be loaded (${process.platform} ${process.arch}):`,
     ...failures,
     `Build them with "node scripts/build-native.mjs" in ${root}. That needs a C++ compiler, make and Python 3 ` +
-      `(Debian, Ubuntu: apt-get install build-essential python3). Or use the reference backend, which needs nothing but is slow.`,
+      `(Debian, Ubuntu: apt-get install build-essential python3). Or use the reference backend, which needs nothing but is slow.` +
+      whereBuildIsTold(root),
   ]);
 }
 
