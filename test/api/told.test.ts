@@ -69,7 +69,7 @@ describe('model.text without captions', () => {
     for (const name of ['cat/0', 'cat/1']) await writeFile(join(folder, 'photos', `${name}.cap`), 'a cat');
     await expect(start()).rejects.toThrow(
       'config: model.text is set, but the model would be told labels (2 classes, by folder). Captions were looked for in ' +
-        'metadata.jsonl or metadata.csv with a column text, and name.txt beside name.png. ' +
+        'metadata.jsonl, .csv or .parquet with a column text, and name.txt beside name.png. ' +
         'Not used: 2 .cap files: cat/0.cap, cat/1.cap. Add captions',
     );
   });

@@ -9,12 +9,12 @@ import { unreadFormatOf } from './unread-formats.ts';
 
 const IMAGES: ReadonlySet<string> = new Set(IMAGE_ENDINGS.map((ending) => `.${ending}`));
 
-const METADATA = /^metadata\.(jsonl|csv)$/i;
+const METADATA = /^metadata\.(jsonl|csv|parquet)$/i;
 
 /** Paths relative to the folder, with slashes, in the order of their names. */
 export interface FolderFiles {
   readonly images: readonly string[];
-  /** metadata.jsonl and metadata.csv, here and in the folders below. */
+  /** metadata.jsonl, .csv and .parquet, here and in the folders below. */
   readonly metadata: readonly string[];
   /** All others but hidden ones. */
   readonly others: readonly string[];

@@ -1,18 +1,10 @@
 import { join, posix } from 'node:path';
-import { readText } from '../../checkpoint/read-file.ts';
 import { type RectiflowError, dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
-import {
-  type AnnotationColumns,
-  annotationColumns,
-  findColumn,
-  findValue,
-  toCaptions,
-} from '../annotation-columns.ts';
-import { parseCsv } from '../csv.ts';
+import { type AnnotationColumns, annotationColumns, findValue, toCaptions } from '../annotation-columns.ts';
 import type { AnnotationFiles } from '../settings.ts';
 import type { Captions } from '../source.ts';
-import { textLines } from '../text-lines.ts';
+import { FILE_NAME, type MetadataLine, rowsOf } from './metadata-rows.ts';
 
 /** What a row says of its image. */
 export interface MetadataRow {
@@ -28,15 +20,8 @@ export interface Metadata {
   readonly used: Readonly<Record<'captions' | 'labels' | 'others', readonly string[]>>;
 }
 
-interface Row {
-  readonly line: number;
-  readonly values: Readonly<Record<string, unknown>>;
-}
-
-const FILE_NAME = ['file_name'];
-
 /**
- * Reads metadata.jsonl and metadata.csv in the form of Hugging Face's imagefolder: file_name, relative to the folder of the
+ * Reads metadata.jsonl, .csv and .parquet in the form of Hugging Face's imagefolder: file_name, relative to the folder of the
  * file, and a caption and a label, of which each may be missing.
  * @param names of the files, relative to `folder`
  * @param images those that there are, relative to `folder`
@@ -101,7 +86,7 @@ class MetadataReader {
     const path = join(folder, name);
     const before = this.#rows.size;
     try {
-      for await (const row of /\.csv$/i.test(name) ? csvRows(path) : jsonRows(path)) {
+      for await (const row of rowsOf(path, this.#wanted)) {
         this.#add(row, path, posix.dirname(name));
       }
     } catch (error) {
@@ -112,31 +97,35 @@ class MetadataReader {
     throw fileError(path, 'has no rows', 'Write one row per image, or remove it');
   }
 
-  #add({ line, values }: Row, path: string, below: string): void {
+  #add({ where, values }: MetadataLine, path: string, below: string): void {
     for (const column in values) this.#columns.add(column);
     const column = this.#column(values, FILE_NAME, 'others');
-    const file = this.#imagePath(column === undefined ? undefined : values[column], path, line, below);
+    const file = this.#imagePath(column === undefined ? undefined : values[column], path, where, below);
     if (this.#rows.has(file)) {
-      throw fileError(path, `line ${line}: ${file} comes a second time`, 'Keep one row per image');
+      throw fileError(path, `${where}: ${file} comes a second time`, 'Keep one row per image');
     }
-    this.#rows.set(file, { ...this.#captions(values, path, line), ...this.#label(values, path, line) });
+    this.#rows.set(file, { ...this.#captions(values, path, where), ...this.#label(values, path, where) });
   }
 
   /** The first of the wanted columns that has a value in this row. */
-  #column(values: Row['values'], wanted: readonly string[], use: keyof Metadata['used']): string | undefined {
+  #column(
+    values: MetadataLine['values'],
+    wanted: readonly string[],
+    use: keyof Metadata['used'],
+  ): string | undefined {
     const column = findValue(values, wanted);
     if (column !== undefined) this.#used[use].add(column);
     return column;
   }
 
-  #imagePath(value: unknown, path: string, line: number, below: string): string {
+  #imagePath(value: unknown, path: string, where: string, below: string): string {
     if (typeof value !== 'string' || value === '') {
       const advice = 'Give the path of the image, relative to the folder';
-      throw fileError(path, `line ${line}: has no file_name`, advice);
+      throw fileError(path, `${where}: has no file_name`, advice);
     }
     const file = posix.normalize(value.replaceAll('\\', '/'));
     if (file === '..' || file.startsWith('../') || file.startsWith('/') || /^[a-zA-Z]:/.test(file)) {
-      const problem = `line ${line}: file_name ${value} leads out of the folder`;
+      const problem = `${where}: file_name ${value} leads out of the folder`;
       throw fileError(path, problem, 'Give paths relative to the folder, and keep the images in it');
     }
     const inFolder = posix.join(below, file);
@@ -144,67 +133,22 @@ class MetadataReader {
     return !this.#images.has(inFolder) && this.#images.has(trimmed) ? trimmed : inFolder;
   }
 
-  #captions(values: Row['values'], path: string, line: number): Pick<MetadataRow, 'captions'> {
+  #captions(values: MetadataLine['values'], path: string, where: string): Pick<MetadataRow, 'captions'> {
     const column = this.#column(values, this.#wanted.captions, 'captions');
     if (column === undefined) return {};
     const captions = toCaptions(values[column], (): RectiflowError => {
-      const problem = `line ${line}: ${column} is ${JSON.stringify(values[column])}`;
+      const problem = `${where}: ${column} is ${JSON.stringify(values[column])}`;
       return fileError(path, problem, 'Captions must be text, or a list of texts');
     });
     return captions === undefined ? {} : { captions };
   }
 
-  #label(values: Row['values'], path: string, line: number): Pick<MetadataRow, 'label'> {
+  #label(values: MetadataLine['values'], path: string, where: string): Pick<MetadataRow, 'label'> {
     const column = this.#column(values, this.#wanted.labels, 'labels');
     const label = column === undefined ? '' : values[column];
     if (typeof label === 'string') return label.trim() === '' ? {} : { label: label.trim() };
     if (typeof label === 'number' && Number.isSafeInteger(label) && label >= 0) return { label };
-    const problem = `line ${line}: ${column} is ${JSON.stringify(label)}`;
+    const problem = `${where}: ${column} is ${JSON.stringify(label)}`;
     throw fileError(path, problem, 'Labels must be names, or whole numbers from 0');
-  }
-}
-
-async function* csvRows(path: string): AsyncGenerator<Row, void, void> {
-  let header: readonly string[] | undefined;
-  for (const { line, fields } of parseCsv(await readText(path, 'Make it readable'), path)) {
-    if (header === undefined) {
-      header = fields.map((column) => column.trim());
-      if (findColumn(header, FILE_NAME) === undefined) throw withoutFileName(path, header);
-      continue;
-    }
-    // Tables leave such rows behind.
-    if (fields.every((field) => field.trim() === '')) continue;
-    if (fields.length !== header.length) {
-      const problem = `line ${line}: has ${fields.length} fields, the first line ${header.length}`;
-      throw fileError(path, problem, 'Quote fields that hold commas');
-    }
-    yield { line, values: Object.fromEntries(header.map((column, i) => [column, fields[i]])) };
-  }
-}
-
-function withoutFileName(path: string, header: readonly string[]): RectiflowError {
-  const [first = ''] = header;
-  const divider = [';', '\t'].find((mark) => header.length === 1 && first.includes(mark));
-  const advice =
-    divider === undefined
-      ? 'Name the columns in the first line, file_name among them'
-      : `Divide fields by commas, not by ${divider === ';' ? 'semicolons' : 'tabs'}`;
-  return fileError(path, `has no column file_name, only ${header.join(', ')}`, advice);
-}
-
-async function* jsonRows(path: string): AsyncGenerator<Row, void, void> {
-  for await (const { line, text } of textLines(path)) {
-    if (text.trim() === '') continue;
-    let values: unknown;
-    try {
-      values = JSON.parse(text);
-    } catch (error) {
-      throw fileError(path, `line ${line}: is no JSON: ${(error as Error).message}`, 'Correct it', error);
-    }
-    if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-      const advice = 'Write {"file_name": ..., "text": ...} on each line';
-      throw fileError(path, `line ${line}: is no object`, advice);
-    }
-    yield { line, values: values as Record<string, unknown> };
   }
 }

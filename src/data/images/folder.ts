@@ -14,7 +14,7 @@ import { MOST_IMAGE_BYTES } from './formats.ts';
 import { exampleCaptions, type ImageItems, imageSource } from './image-source.ts';
 
 /** Where captions are looked for. */
-const LOOKED_FOR = 'metadata.jsonl or metadata.csv with a column text, and name.txt beside name.png';
+const LOOKED_FOR = 'metadata.jsonl, .csv or .parquet with a column text, and name.txt beside name.png';
 
 /**
  * Opens a folder of images. Classes are the label column of metadata.jsonl or metadata.csv, else the folders directly below;

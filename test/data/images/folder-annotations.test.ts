@@ -1,7 +1,8 @@
 // What the model is told of images in a folder, and what lies there and is not used.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { captionsOf } from '../../../src/data/captions.ts';
 import { openFolder } from '../../../src/data/images/folder.ts';
@@ -12,6 +13,7 @@ import { describeTold, describeUnused, unusedAdvice } from '../../../src/data/to
 import { plain, settingsOf } from './pictures.ts';
 
 let root: string;
+const fixture = fileURLToPath(new URL('../fixtures/parquet/metadata.parquet', import.meta.url));
 const picture = await plain('#336699', 4, 4).png().toBuffer();
 
 beforeEach(async () => {
@@ -86,6 +88,18 @@ describe('captions are read', () => {
     ]);
     await writeFile(join(root, 'metadata.csv'), 'file_name,text\na.png,one\nx/b.png,two\nz/d.png,four');
     await expect(open({})).rejects.toThrow('x/metadata.jsonl: line 1: x/b.png comes a second time');
+  });
+
+  test('from metadata.parquet', async () => {
+    const files = { 'a.png': null, 'x/b.png': null };
+    await copyFile(fixture, join(root, 'metadata.parquet'));
+    await expect(open(files)).rejects.toThrow(`1 of 2 images have no caption: ${root}/x/b.png`);
+    const source = await open(files, { condition: 'class' });
+    expect(source.classes).toBe(2);
+    expect(describeTold(source)).toBe('labels (2 classes, metadata.parquet, column label)');
+    expect(unusedOf(source)).toEqual(['1 column: "text"', '1 column: "id"']);
+    await writeFile(join(root, 'metadata.parquet'), 'no Parquet');
+    await expect(open(files)).rejects.toThrow('metadata.parquet: is no Parquet file');
   });
 
   test('from the columns and the endings that are set', async () => {
@@ -273,7 +287,7 @@ describe('errors name what is there and not read', () => {
   test('where captions are wanted and there are none: where they were looked for', async () => {
     await expect(open({ 'a.png': null, 'a.cap': 'x' }, { condition: 'caption' })).rejects.toThrow(
       'the images have no captions. Give each image a caption, or set data.condition to class or none. Captions were looked ' +
-        'for in metadata.jsonl or metadata.csv with a column text, and name.txt beside name.png. Not used: 1 .cap file: a.cap.',
+        'for in metadata.jsonl, .csv or .parquet with a column text, and name.txt beside name.png. Not used: 1 .cap file: a.cap.',
     );
   });
 
