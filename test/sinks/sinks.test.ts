@@ -4,6 +4,7 @@ import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { MetricSink, SinkStart } from '../../src/sinks/metric-sink.ts';
 import { Sinks } from '../../src/sinks/sinks.ts';
+import { fileError } from '../../src/tensor/errors.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
@@ -152,7 +153,7 @@ describe("a program's own sink", () => {
     expect(told[9]![1]).toMatchObject({ name: 'stripes', step: 8 });
   });
 
-  it('is told that a run cannot go on, because its data have become fewer', async () => {
+  it('is told that a run cannot go on, because its data cannot be read any more', async () => {
     const runs = await temporaryFolder();
     const stop = new AbortController();
     const onStep = (): void => stop.abort();
@@ -165,9 +166,12 @@ describe("a program's own sink", () => {
       onStep,
     });
     const told: unknown[][] = [];
-    const fewer = { ...stripes(), count: 10 };
-    await expect(resume(path, { source: fewer, backend, sinks: [recorder(told)] })).rejects.toThrow(
-      'sampler: position must be an epoch from 0 and an offset below 10',
+    const lost = {
+      ...stripes(),
+      read: () => Promise.reject(fileError('a.png', 'no such file or folder', 'Fetch it again')),
+    };
+    await expect(resume(path, { source: lost, backend, sinks: [recorder(told)] })).rejects.toThrow(
+      'a.png: no such file or folder',
     );
     expect(told.map(([what]) => what)).toEqual(['start', 'end']);
     expect(told.at(-1)).toEqual(['end', 'failed']);
