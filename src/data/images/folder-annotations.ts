@@ -8,7 +8,7 @@ import type { Condition, FolderData } from '../settings.ts';
 import type { Unused } from '../told.ts';
 import { type FolderCaptions, textCaptions } from './folder-captions.ts';
 import type { FolderFiles } from './folder-files.ts';
-import { type Labels, folderLabels, rowLabels } from './folder-labels.ts';
+import { type Labels, areSplits, folderLabels, rowLabels, splitsError } from './folder-labels.ts';
 import { type Metadata, type MetadataRow, readMetadata } from './folder-metadata.ts';
 
 export interface FolderAnnotations {
@@ -16,6 +16,8 @@ export interface FolderAnnotations {
   readonly captions: FolderCaptions | undefined;
   readonly labels: Labels | undefined;
   readonly unusedColumns: readonly Unused[];
+  /** What is odd about the folder, as sentences. */
+  readonly remarks: readonly string[];
 }
 
 /**
@@ -30,6 +32,9 @@ export async function readAnnotations(
   const { path } = data;
   const { images, metadata: names } = files;
   const metadata = names.length === 0 ? undefined : await readMetadata(path, names, new Set(images), data);
+  if (names.every((name) => name.includes('/')) && names.length > 0 && areSplits(files.folders)) {
+    throw splitsError(path, files.folders, 'not one set');
+  }
   const rows = metadata && rowsOf(path, files, metadata.rows, onBadSample);
   const by = (use: 'captions' | 'labels'): string =>
     `${listSome(names)}, column ${metadata!.used[use].join(' or ')}`;
@@ -48,10 +53,18 @@ export async function readAnnotations(
     condition,
     captions,
     labels,
+    remarks: [...(captions?.remarks ?? []), ...describeSplits(files.folders)],
     unusedColumns: metadata
       ? unusedColumns(metadata.columns, columnsIn(metadata, isUsed), told, data.condition)
       : [],
   };
+}
+
+function describeSplits(folders: readonly string[]): string[] {
+  if (!areSplits(folders) || folders.length === 1) return [];
+  return [
+    `All folders are trained on, and look like splits of a set: ${folders.join(', ')}. Set data.path to one of them.`,
+  ];
 }
 
 function columnsIn({ used }: Metadata, isUsed: Readonly<Record<keyof Metadata['used'], boolean>>): string[] {

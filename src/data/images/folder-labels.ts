@@ -1,6 +1,6 @@
 // Classes of images in a folder: by the metadata's labels, or by the folders that they lie in.
 import { join } from 'node:path';
-import { dataError } from '../../tensor/errors.ts';
+import { type RectiflowError, dataError } from '../../tensor/errors.ts';
 import { CLASS_NAME_FILES, readClassNames } from '../class-names.ts';
 import { listSome } from '../list-some.ts';
 import type { FolderFiles } from './folder-files.ts';
@@ -67,9 +67,17 @@ export function folderLabels(path: string, { images, folders }: FolderFiles): La
     const problem = `${empty.length} of ${folders.length} class folders hold no images: ${listSome(empty)}`;
     throw dataError(path, problem, 'Put images into them, or remove them');
   }
-  if (folders.every((folder) => SPLITS.has(folder.toLowerCase()))) {
-    const problem = `its folders are splits, not classes: ${folders.join(', ')}`;
-    throw dataError(path, problem, `Set data.path to one of them, such as ${join(path, folders.at(-1)!)}`);
-  }
+  if (areSplits(folders)) throw splitsError(path, folders, 'not classes');
   return { labels, classNames: folders, by: BY_FOLDER };
+}
+
+/** Whether folders divide a set into samples to train on and others. */
+export function areSplits(folders: readonly string[]): boolean {
+  return folders.length > 0 && folders.every((folder) => SPLITS.has(folder.toLowerCase()));
+}
+
+/** @param not what they are taken for */
+export function splitsError(path: string, folders: readonly string[], not: string): RectiflowError {
+  const problem = `its folders are splits, ${not}: ${folders.join(', ')}`;
+  return dataError(path, problem, `Set data.path to one of them, such as ${join(path, folders.at(-1)!)}`);
 }

@@ -1,6 +1,7 @@
 // What lies in a folder of images and is not used, by kind.
 import { join, posix } from 'node:path';
 import { firstBytes } from '../../checkpoint/regular-file.ts';
+import { CLASS_NAME_FILES } from '../class-names.ts';
 import type { FolderData } from '../settings.ts';
 import { type Unused, unusedOf } from '../told.ts';
 import { captionExtensions } from '../caption-extensions.ts';
@@ -92,6 +93,8 @@ function kindOf(file: string, isBesideImage: boolean, data: FolderData, { captio
   const mayCaption = data.condition === 'auto' || data.condition === 'caption';
   const mayLabel = (data.condition === 'auto' || data.condition === 'class') && labels === undefined;
   const lacks = captions === undefined && (mayCaption || mayLabel);
+  // Without numbers to name, they are of no use.
+  if (CLASS_NAME_FILES.some((name) => name === file)) return { what, advice: undefined };
   if (TABLES.has(ending)) return { what, advice: lacks ? METADATA_ADVICE : undefined };
   if (!isBesideImage || VALUES.has(ending) || !mayCaption) return { what, advice: undefined };
   if (captions !== undefined) {

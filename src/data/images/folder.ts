@@ -46,7 +46,7 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
     condition: found.condition,
     told: { label: labels?.by, caption: captions?.by, lookedFor: LOOKED_FOR },
     unused: [...(await unusedFiles(data, files, { captions, labels })), ...found.unusedColumns],
-    remarks: captions?.remarks ?? [],
+    remarks: found.remarks,
     onBadSample,
     ...(labels?.classNames && { classNames: labels.classNames }),
     examples: await exampleCaptions(items),
