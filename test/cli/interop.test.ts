@@ -26,7 +26,10 @@ describe('import and export', () => {
     });
     expect(imported.stderr).toMatch(/^note: the last layer is negated/m);
     const sampled = await run('sample', 'runs/theirs', '--labels', '1', '--count', '2', '--steps', '2');
-    expect(sampled).toMatchObject({ code: 0, stderr: '' });
+    expect(sampled).toMatchObject({ code: 0 });
+    expect(sampled.stderr).toMatch(
+      /^note: guidance 2 takes it that these weights were trained without labels, too, .*\n$/,
+    );
     const exported = await run('export', 'theirs', '--to', 'theirs.onnx', '--layout', 'onnx');
     expect(exported).toEqual({ code: 0, stdout: 'Written: theirs.onnx\n', stderr: '' });
     expect(existsSync(join(folder, 'theirs.onnx'))).toBe(true);
