@@ -94,13 +94,13 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const { rows, counts } = wantedSamples(config, options, data);
   checkRoom(counts, model);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
-  const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : { guidance: 1 };
+  const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
   const backend = backendFor(config, options);
   const weights = await readWeights(run, saved, options);
   const buffers = await loadWeights(backend, model, weights, saved.path);
   const sampler = new FlowSampler(backend, model, buffers, { objective });
-  const settings = samplerSettings(options, config.sample);
-  if (rows.length > 0) checkGuidance(settings, isNullTrained(saved, config), options.onNotice);
+  const guidance = usableGuidance(options, config, rows.length > 0, isNullTrained(saved, config));
+  const settings = { ...samplerSettings(options, config.sample), guidance };
   const values = await sampler.sample({
     count: counts.reduce((sum, of) => sum + of, 0),
     ...settings,
@@ -125,8 +125,8 @@ function checkRoom(counts: readonly number[], { sampleShape }: Model): void {
   );
 }
 
-/** How to go from noise to data: as it is asked for, else as the run does. */
-function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSettings {
+/** How to go from noise to data, but for guidance: as it is asked for, else as the run does. */
+function samplerSettings(asked: SampleRunOptions, own: SampleConfig): Omit<SamplerSettings, 'guidance'> {
   return {
     sampler: asked.sampler ?? own.sampler,
     steps: asked.steps ?? own.steps,
@@ -137,30 +137,38 @@ function samplerSettings(asked: SampleRunOptions, own: SampleConfig): SamplerSet
     diffusion: asked.diffusion ?? own.diffusion,
     eta: asked.eta ?? own.eta,
     clip: asked.clip ?? own.clip,
-    guidance: asked.guidance ?? own.guidance,
     guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
   };
 }
 
+const untoldReason = 'samples are told nothing that could be guided towards';
+const unlearntReason =
+  'trained with flow.labelDropout 0, the model has not learnt what guidance leads away from, samples without label or caption. ' +
+  'Train with flow.labelDropout above 0, as in 0.1';
+
 /**
  * Guidance leads away from what the model says without label or caption.
- * @param isKnown whether it has ever learnt that; undefined where nothing tells
+ * @param isLearnt whether the model has ever learnt that; undefined where nothing tells
+ * @throws RectiflowError where guidance is asked for that makes no sense; what the config says is left out with a notice
  */
-function checkGuidance(
-  { guidance }: SamplerSettings,
-  isKnown: boolean | undefined,
-  onNotice: SampleRunOptions['onNotice'],
-): void {
-  if (guidance === 1 || isKnown) return;
-  if (isKnown === false) {
-    const wanted =
-      '1 (none): trained with flow.labelDropout 0, the model has not learnt what guidance leads away from, ' +
-      'samples without label or caption. Train with flow.labelDropout above 0, as in 0.1';
-    throw valueError('sample', 'guidance', wanted, guidance);
+function usableGuidance(
+  { guidance: asked, onNotice }: SampleRunOptions,
+  { sample: own }: RunConfig,
+  isTold: boolean,
+  isLearnt: boolean | undefined,
+): number {
+  const guidance = asked ?? own.guidance;
+  if (guidance === 1 || (isTold && isLearnt)) return guidance;
+  if (isTold && isLearnt === undefined) {
+    onNotice?.(
+      `guidance ${guidance} takes it that these weights were trained without labels, too, which nothing tells: guidance 1 needs no such training`,
+    );
+    return guidance;
   }
-  onNotice?.(
-    `guidance ${guidance} takes it that these weights were trained without labels, too, which nothing tells: guidance 1 needs no such training`,
-  );
+  const reason = isTold ? unlearntReason : untoldReason;
+  if (asked !== undefined) throw valueError('sample', 'guidance', `1 (none): ${reason}`, asked);
+  onNotice?.(`samples are made with guidance 1, not ${guidance}: ${reason}.`);
+  return 1;
 }
 
 /** What the rows of samples are told, and how many there are of each; without rows one number, of all. */

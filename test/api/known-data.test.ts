@@ -18,6 +18,7 @@ import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetens
 import type { Source } from '../../src/data/source.ts';
 import { type DataRecord, dataOf } from '../../src/train/data-record.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { plain } from '../data/images/pictures.ts';
 import { tinyStripes } from '../support/tiny-run.ts';
 
 const backend = referenceBackend();
@@ -119,6 +120,24 @@ describe('class names', () => {
     }
   });
 
+  it('are compared with those of the data at once, where these can be opened', async () => {
+    const path = await exported(run, 'public');
+    const images = join(folder, 'animals');
+    for (const animal of ['goldfish', 'lion', 'shark']) {
+      await mkdir(join(images, animal), { recursive: true });
+      await writeFile(join(images, animal, '0.png'), await plain('#808080').png().toBuffer());
+    }
+    const on = { ...config, data: { source: 'folder', path: images, size: 8, channels: 1 } } as const;
+    const { notices } = await imported(path, { config: on });
+    expect(notices).toEqual([
+      expect.stringMatching(/"tench, Tinca tinca" is missing, the class "lion" is new/),
+    ]);
+    const lost = { ...on, data: { ...on.data, path: join(folder, 'nowhere') } };
+    expect((await imported(path, { config: lost })).notices).toEqual([
+      expect.stringMatching(/are not compared with what the weights know: .*nowhere/),
+    ]);
+  });
+
   it('are compared with those of the data that an imported run is trained on', async () => {
     const path = await exported(run, 'public');
     const on = { ...config, train: { ...config.train, batchSize: 2 } };
@@ -142,14 +161,29 @@ describe('guidance', () => {
       .run;
 
   it('is refused where the null label was never trained, also after export and import', async () => {
-    const plain = await untold();
-    const { run: back } = await imported(await exported(plain, 'public'));
-    for (const from of [plain, back]) {
+    const trained = await untold();
+    const { run: back } = await imported(await exported(trained, 'public'));
+    for (const from of [trained, back]) {
       await expect(sample(from, { backend, count: 1, guidance: 3 })).rejects.toThrow(
         /^sample: guidance must be 1 \(none\): trained with flow\.labelDropout 0, .*as in 0\.1, got 3$/,
       );
       expect((await sample(from, { backend, count: 1 })).annotations).toHaveLength(3);
     }
+  });
+
+  it('is left out, with a word, where only the config asks for it', async () => {
+    const path = await exported(await untold(), 'public');
+    const { run: back } = await imported(path, { config });
+    const notices: string[] = [];
+    const { made } = await sample(back, { backend, count: 1, onNotice: (text) => notices.push(text) });
+    expect(made).toMatchObject({ guidance: 1 });
+    expect(notices).toEqual([expect.stringMatching(/^samples are made with guidance 1, not 2: /)]);
+    const { classes: _, ...model } = config.model;
+    const unconditional = { ...config, model: { ...model, classes: 0 } };
+    const { run: free } = await train(unconditional, { runs: folder, source: fish(names), backend });
+    await expect(sample(free, { backend, count: 1, guidance: 3 })).rejects.toThrow(
+      /samples are told nothing .*got 3/,
+    );
   });
 
   it('is as good as before where it was trained once, and is not trained any more', async () => {

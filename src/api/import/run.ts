@@ -7,7 +7,7 @@ import { describeNonFinite } from '../../checkpoint/finite.ts';
 import { type LazyTensors, type WeightsFile, openWeights } from '../../checkpoint/import/weights-file.ts';
 import type { StoredTensor, StoredTensors } from '../../checkpoint/safetensors.ts';
 import { DiT } from '../../models/dit.ts';
-import { fileError } from '../../tensor/errors.ts';
+import { RectiflowError, fileError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { ConfigInput, ImageModel, RunConfig } from '../../train/config.ts';
 import type { DataRecord } from '../../train/data-record.ts';
@@ -16,6 +16,9 @@ import { planTraining, withMicroBatch } from '../../train/plan-training.ts';
 import { resolveConfig } from '../../train/resolve-config.ts';
 import { runNameOf } from '../../train/run-name.ts';
 import { statePrefixes } from '../../train/step.ts';
+import type { KnownData } from '../../train/known-data.ts';
+import { withSource } from '../parts.ts';
+import { recordFindings } from '../record-findings.ts';
 import { createRun } from '../train.ts';
 import { convertWeights, describeConversion } from './convert.ts';
 import { type DescribedModel, describeModel } from './describe.ts';
@@ -52,7 +55,9 @@ export async function importRun(path: string, options: ImportOptions = {}): Prom
     const odd = await describeNonFinite(weights);
     if (odd !== undefined) throw fileError(path, odd, 'Give weights of an earlier step');
   }
-  const run = await saveRun(runConfig(path, described, told, options), path, { model, ema }, told, options);
+  const config = runConfig(path, described, told, options);
+  await compareWithData(config, { path, step: 0, state: told }, options);
+  const run = await saveRun(config, path, { model, ema }, told, options);
   return { run, model: described.model };
 }
 
@@ -99,8 +104,8 @@ function runConfig(
     model,
     flow: {
       objective: { kind: convention.objective },
-      // Without it there is nothing to guide with.
-      ...(nullTrained === false && { labelDropout: 0 }),
+      // For sampling alone: without it there is nothing to guide with.
+      ...(nullTrained === false && !config && { labelDropout: 0 }),
       ...config?.flow,
     },
     // The average is there already: a ramp would forget it.
@@ -114,11 +119,29 @@ function runConfig(
   return withMicroBatch(precise, plan);
 }
 
+/** What the data to train on are other in than those that the weights know: training would refuse it, or say so. */
+async function compareWithData(
+  { data, model, loader }: RunConfig,
+  known: KnownData,
+  { onNotice }: ImportOptions,
+): Promise<void> {
+  // Nothing is fetched for the sake of a word.
+  if (['custom', 'emoji', 'fashion'].includes(data.source)) return;
+  try {
+    await withSource(data, { ...loader, known }, async (source) => {
+      for (const { text } of await recordFindings(source, model, known)) onNotice?.(text);
+    });
+  } catch (error) {
+    if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
+    onNotice?.(`the data to train on are not compared with what the weights know: ${error.message}`);
+  }
+}
+
 /** Of the training that the weights are from. */
-interface WhatFileTells {
+type WhatFileTells = {
   readonly data: DataRecord;
   readonly nullTrained: boolean | undefined;
-}
+};
 
 interface Weights {
   readonly model: StoredTensors;
