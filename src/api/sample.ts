@@ -25,10 +25,12 @@ import { type OwnModel, createModel } from '../train/create-model.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
 import { availableMemory } from '../checkpoint/machine-memory.ts';
 import { mebibytes } from '../train/memory-estimate.ts';
+import { describeCold } from '../train/monitor/cold-average.ts';
 import { objectiveOf } from '../train/objective.ts';
 import { classesOf, resolveConfig } from '../train/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { isNullTrained } from '../train/trained-with.ts';
+import { stateOf } from '../train/trainer-state.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { backendFor, withKeptTokenizer } from './parts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
@@ -97,6 +99,8 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
   const backend = backendFor(config, options);
   const weights = await readWeights(run, saved, options);
+  const cold = coldAverageOf(saved, config, options);
+  if (cold !== undefined) options.onNotice?.(cold);
   const buffers = await loadWeights(backend, model, weights, saved.path);
   const sampler = new FlowSampler(backend, model, buffers, { objective });
   const guidance = usableGuidance(options, config, rows.length > 0, isNullTrained(saved, config));
@@ -111,6 +115,18 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   });
   const made = provenanceOf(config, saved, { ...settings, ...told, seed }, options);
   return { values, shape: model.sampleShape, annotations, data, step: saved.step, made };
+}
+
+/** Where the averaged weights that were not chosen, but are the default, are not worth much yet. */
+function coldAverageOf(
+  saved: SavedCheckpoint,
+  { ema }: RunConfig,
+  { weights = 'ema', emaLength }: SampleRunOptions,
+): string | undefined {
+  const { updates, imported } = stateOf(saved);
+  // What was imported is an average, or as good as one.
+  if (weights !== 'ema' || emaLength !== undefined || imported !== undefined) return undefined;
+  return describeCold(updates, ema);
 }
 
 /** Samples are held in memory until all are made. */

@@ -1,4 +1,4 @@
-import type { CST } from 'yaml';
+import type { CST, Tags } from 'yaml';
 
 /** Deeper than any setting lies. */
 const mostLevels = 32;
@@ -15,13 +15,18 @@ const mostValues = 1_000_000;
 export async function parseYaml(text: string): Promise<unknown> {
   const { Parser, parseDocument } = await import('yaml');
   checkLevels(new Parser().parse(text));
-  const document = parseDocument(text);
+  const document = parseDocument(text, { customTags: decimalOnly });
   const [problem] = document.errors;
   // The lines below are an excerpt of the text.
   if (problem) throw new Error(problem.message.split(':\n')[0], { cause: problem });
   const value: unknown = document.toJS();
   count(value, 0, 0);
   return value;
+}
+
+/** Numbers are decimal here as in options: 0x10 and 0o17 are no numbers, so that a setting that wants one says what it found. */
+function decimalOnly(tags: Tags): Tags {
+  return tags.filter((tag) => typeof tag === 'string' || (tag.format !== 'HEX' && tag.format !== 'OCT'));
 }
 
 /** What makes values of tokens calls itself for each level, and V8 ends a process that runs out of stack in a regular expression. */

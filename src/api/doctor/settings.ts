@@ -1,6 +1,6 @@
 import { learningRate } from '../../optim/schedule.ts';
 import type { RunConfig } from '../../train/config.ts';
-import { initialShare, mostInitial } from '../../train/monitor/cold-average.ts';
+import { initialShare, mostInitial, warmer } from '../../train/monitor/cold-average.ts';
 import { highRate, leastMovement } from '../../train/monitor/not-falling.ts';
 import { type Check, firstOf } from './check.ts';
 import { counted } from '../../tensor/counted.ts';
@@ -43,7 +43,7 @@ export function checkAverage({ ema, train }: Pick<RunConfig, 'ema' | 'train'>): 
     [
       initial > mostInitial,
       'warn',
-      `with ema.decay ${ema.decay} ${(100 * initial).toFixed(0)} % of the last average are still the weights that training begins with: set ema.ramp to true, or a smaller decay`,
+      `with ema.decay ${ema.decay} ${(100 * initial).toFixed(0)} % of the last average are still the weights that training begins with. ${ema.ramp ? warmer(train.steps) : 'Set ema.ramp to true, or a smaller decay'}`,
     ],
   ]);
 }

@@ -25,9 +25,28 @@ export const coldAverage: Detector = (readings, { config }) => {
   const willBeWarm = !isLast && initialShare(steps, ema) <= mostInitial;
   const advice = willBeWarm
     ? 'It will be before the run ends; with ema.ramp true early samples are good too'
-    : `Set ema.decay to ${Number((1 - 10 / steps).toFixed(7))} or less for ${counted(steps, 'step')}, or train longer`;
+    : warmer(steps);
   return `The average of the weights is not yet warm: ${why}, so samples look worse than the model is. ${advice}.`;
 };
+
+/** Of fewer steps no average is of use: it is as old as they are. */
+const fewestAveraged = 20;
+
+/** What to do where the average of a run of so many steps is not warm at its end. */
+export function warmer(steps: number): string {
+  if (steps < fewestAveraged) return `Train longer: ${counted(steps, 'step')} are too few for an average`;
+  return `Set ema.decay to ${Number((1 - 10 / steps).toFixed(7))} or less for ${counted(steps, 'step')}, or train longer`;
+}
+
+/** Of samples that are made with an average that still holds much of what training began with; undefined where it is warm. */
+export function describeCold(updates: number, ema: EmaSettings): string | undefined {
+  const initial = initialShare(updates, ema);
+  if (initial <= mostInitial) return undefined;
+  return (
+    `the average of the weights is not yet warm: after ${counted(updates, 'step')} ${percent(initial)} of it are still the weights that ` +
+    'training began with. With --weights model (weights: "model") samples are made with the weights as they are'
+  );
+}
 
 /** How much of the average is what it was before the first step: the product of all decays. */
 export function initialShare(steps: number, ema: EmaSettings): number {
