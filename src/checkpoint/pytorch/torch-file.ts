@@ -10,6 +10,10 @@ import { type OpenFile, type ZipEntry, readZipDirectory, readZipEntry } from './
 
 /** Descriptions of a few thousand tensors take a few hundred thousand bytes. */
 const MAX_PICKLE_BYTES = 1 << 25;
+/** Of storages that several tensors are parts of. */
+const MAX_KEPT_BYTES = 1 << 26;
+/** How often all of them may be read again because others had to go. */
+const MAX_READS = 4;
 const REPLACE = 'The file is damaged or no PyTorch checkpoint: copy it again';
 const SAVE_AGAIN =
   'Save only the weights, where you trust the file: torch.save(torch.load(path)["model"], "weights.pt") in Python';
@@ -22,6 +26,11 @@ export class TorchFile {
   readonly #entries: ReadonlyMap<string, ZipEntry>;
   /** `archive/` or whatever the file was called when it was written. */
   readonly #prefix: string;
+  readonly #kept = new Map<string, StorageArray>();
+  /** Bytes of all members. */
+  readonly #held: number;
+  /** Bytes that were read of storages for parts of them. */
+  #read = 0;
 
   private constructor(
     path: string,
@@ -33,6 +42,7 @@ export class TorchFile {
     this.value = value;
     this.#entries = entries;
     this.#prefix = prefix;
+    this.#held = [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /**
@@ -71,8 +81,8 @@ export class TorchFile {
    */
   async read({ storage, offset, shape, strides }: TorchTensor): Promise<StoredTensor> {
     const { dtype } = storage;
-    const memory = await this.#readStorage(storage);
     const elements = sizeOf(shape);
+    const memory = await (elements === storage.elements ? this.#readStorage(storage) : this.#shared(storage));
     if (isRowMajor(shape, strides)) {
       const isWhole = elements === memory.length;
       return { dtype, shape, data: isWhole ? memory : memory.slice(offset, offset + elements) };
@@ -94,6 +104,30 @@ export class TorchFile {
       throw fileError(this.path, problem, REPLACE);
     }
     return entry;
+  }
+
+  /** Of a storage of which tensors are parts: kept for the others, as far as there is room. */
+  async #shared(storage: TorchStorage): Promise<StorageArray> {
+    const id = `${storage.dtype} ${storage.key}`;
+    const kept = this.#kept.get(id);
+    if (kept === undefined) this.#count(storage);
+    const memory = kept ?? (await this.#readStorage(storage));
+    // The one that was used last is the last to go.
+    this.#kept.delete(id);
+    this.#kept.set(id, memory);
+    let bytes = 0;
+    for (const [other, { byteLength }] of [...this.#kept].toReversed()) {
+      bytes += byteLength;
+      if (bytes > MAX_KEPT_BYTES && other !== id) this.#kept.delete(other);
+    }
+    return memory;
+  }
+
+  #count(storage: TorchStorage): void {
+    this.#read += this.checkStorage(storage).bytes;
+    if (this.#read <= MAX_READS * this.#held) return;
+    const problem = `has tensors that are parts of its storages in such an order that ${this.#read} bytes are read for ${this.#held}`;
+    throw fileError(this.path, problem, SAVE_AGAIN);
   }
 
   async #readStorage(storage: TorchStorage): Promise<StorageArray> {

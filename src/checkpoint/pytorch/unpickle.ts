@@ -200,6 +200,7 @@ function build(machine: Machine): void {
   if (target instanceof Map) return;
   if (!(target instanceof PickleObject) || !(state instanceof Map))
     throw new PickleProblem('sets attributes of what has none');
+  machine.spend(state.size);
   for (const [name, value] of state) if (typeof name === 'string') target.attributes.set(name, value);
 }
 

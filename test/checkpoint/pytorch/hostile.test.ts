@@ -56,7 +56,16 @@ describe('pickles that ask for more than weights need', () => {
   const long = dict({
     a: Buffer.concat([Buffer.from('('), repeated(100_000, bytes(0x4e)), Buffer.from('lq\u0001')]),
   });
+  const namespace = call(global('argparse', 'Namespace'));
+  const attributes = dict(
+    Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`a${i}`, bytes(0x4e)])),
+  );
   const cases: [string, Buffer, RegExp][] = [
+    [
+      'attributes that are set again and again',
+      pickle(namespace, attributes, bytes(0x71, 1, 0x62), repeated(100_000, bytes(0x68, 1, 0x62))),
+      /more than 2000000 pickle instructions/,
+    ],
     [
       'os.system',
       pickle(call(global('os', 'system'), text('touch /tmp/harm'))),
