@@ -54,7 +54,7 @@ describe('a config', () => {
     [{ flow: { objective: { kind: 'ddpm', schedule: 'cosin' } } }, /schedule: wanted one of linear, cosine/],
     [
       { flow: { objective: { kind: 'ddpm', timesteps: 1 } } },
-      /timesteps: wanted a whole number from 2, found 1/,
+      /timesteps: wanted a whole number from 2 to 1000000, found 1/,
     ],
     [
       { flow: { objective: { kind: 'ddpm' } }, sample: { sampler: 'euler' } },
