@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findClasses } from '../../src/data/find-classes.ts';
 
@@ -75,6 +76,20 @@ describe('labels by name', () => {
     expect(() => find('crane', cranes)).toThrow(/by its number: #0 is "crane", #2 is "crane", got/);
     expect(labels('#2', cranes)).toEqual([2]);
   });
+});
+
+it('finds any class by its name, alone and among others in quotes', () => {
+  const letters = fc.constantFrom('a', 'B', '1', ' ', ',', '"', "'", '#', '-', 'é', '猫', '\n');
+  const name = fc.string({ unit: letters, minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(fc.uniqueArray(name, { minLength: 1, maxLength: 6 }), (names) => {
+      for (const [label, each] of names.entries()) expect(labels(each, names)).toEqual([label]);
+      const quoted = names.map((each) => `"${each.replaceAll('"', '""')}"`);
+      fc.pre(names.length > 1 && !names.some((each) => each.includes('"')));
+      expect(labels(quoted.join(','), names)).toEqual([...names.keys()]);
+    }),
+    { numRuns: 500 },
+  );
 });
 
 describe('labels by number', () => {
