@@ -1,4 +1,4 @@
-import { type UnreadFormat, UNREAD_FORMATS, ftyp } from './unread-formats.ts';
+import { type UnreadFormat, UNREAD_FORMATS, ftyp, unreadFormatOf } from './unread-formats.ts';
 
 /** Endings of files that are read as images, in lower case. What such a file holds is told by its first bytes. */
 export const IMAGE_ENDINGS: readonly string[] = [
@@ -29,7 +29,7 @@ const STARTS: Readonly<Record<ReadFormat, readonly string[]>> = {
   png: ['\x89PNG\r\n\x1a\n'],
   gif: ['GIF87a', 'GIF89a'],
   webp: ['RIFF????WEBP'],
-  avif: ftyp('avif', 'avis', 'mif1', 'msf1'),
+  avif: ftyp('avif', 'avis'),
   // The last two of these have offsets of 64 bits.
   tiff: ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'],
   bmp: ['BM'],
@@ -46,9 +46,18 @@ export function formatOfBytes(bytes: Uint8Array): ReadFormat | UnreadFormat | un
       if (start[i] !== '?' && start.charCodeAt(i) !== bytes[i]) return false;
     return true;
   };
+  const general = ftyp('mif1', 'msf1').some(begins) ? brandOf(bytes) : undefined;
+  if (general !== undefined) return general;
   // The raw format of a camera may look like a TIFF, so it is asked for first.
   return (
     UNREAD_FORMATS.find(({ starts }) => starts?.some(begins)) ??
     (Object.keys(STARTS) as ReadFormat[]).find((format) => STARTS[format].some(begins))
   );
+}
+
+/** Files of the general brand of HEIF list the brands that they are readable as, behind their size, type, brand and version. */
+function brandOf(bytes: Uint8Array): ReadFormat | UnreadFormat | undefined {
+  const size = Math.min(bytes.length, (bytes[2]! << 8) | bytes[3]!);
+  const brands = Buffer.from(bytes.subarray(16, size)).toString('latin1').match(/.{4}/gs) ?? [];
+  return brands.some((brand) => brand === 'avif' || brand === 'avis') ? 'avif' : unreadFormatOf('heic');
 }

@@ -9,6 +9,7 @@ const text = (latin1: string): Buffer => Buffer.from(latin1.padEnd(64, '\0'), 'l
 describe('a format that is not read is named, with the way to convert it', () => {
   test.each([
     ['HEIC', text('\0\0\0\x18ftypheic\0\0\0\0mif1heic')],
+    ['HEIC', text('\0\0\0\x18ftypmif1\0\0\0\0mif1heic')],
     ['JPEG XL', text('\xff\x0a\x3f')],
     ['JPEG XL', text('\0\0\0\x0cJXL \r\n\x87\n')],
     ['JPEG 2000', text('\0\0\0\x0cjP  \r\n\x87\n')],
@@ -43,6 +44,23 @@ describe('a format that is not read is named, with the way to convert it', () =>
       await expect(decodeBytes(bytes, settingsOf(8))).resolves.toHaveLength(192);
     }
   });
+});
+
+test('AVIF may have the general brand of HEIF', async () => {
+  const bytes = await plain('#c84020').avif().toBuffer();
+  expect(bytes.subarray(4, 12).toString()).toBe('ftypavif');
+  const wanted = await decodeBytes(bytes, settingsOf(8));
+  bytes.write('mif1', 8, 'latin1');
+  expect(await decodeBytes(bytes, settingsOf(8))).toEqual(wanted);
+});
+
+test.each([10, 12] as const)('AVIF of %i bits becomes 8', async (bitdepth) => {
+  const bytes = await plain('#c84020').removeAlpha().heif({ compression: 'av1', bitdepth }).toBuffer();
+  expect((await sharp(bytes).metadata()).depth).toBe('ushort');
+  const found = await decodeBytes(bytes, settingsOf(8));
+  [0xc8, 0x40, 0x20].forEach((value, channel) =>
+    expect(Math.abs(found[64 * channel]! - value)).toBeLessThanOrEqual(3),
+  );
 });
 
 test('endings are of one format each, and lower case', () => {
