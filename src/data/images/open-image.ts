@@ -95,6 +95,9 @@ async function openEncoded(
   };
 }
 
+/** What the decoder says where its reason is lost. */
+const NO_REASON = /^unknown error|^Warning treated as error|read gave \d+ warnings/i;
+
 /** The decoder's words for what is wrong with a file, in ours. */
 export async function orDamaged<T>(origin: string, decode: () => Promise<T>): Promise<T> {
   try {
@@ -104,7 +107,7 @@ export async function orDamaged<T>(origin: string, decode: () => Promise<T>): Pr
     // The decoder gives a line per attempt, of which the last one that has words says the most.
     const lines = (error as Error).message
       .split('\n')
-      .filter((line) => /[a-z]/i.test(line) && !/^unknown error/i.test(line));
+      .filter((line) => /[a-z]/i.test(line) && !NO_REASON.test(line));
     throw damagedError(origin, lines.at(-1)?.trim().replace(/[.:]$/, ''), error);
   }
 }
@@ -133,13 +136,14 @@ function orientationOf(format: ReadFormat, prepared: PreparedImage, { xmp }: Met
 }
 
 async function flattened(
-  { bytes, hasOtherChannel }: PreparedImage,
+  { bytes, isStrict, hasOtherChannel }: PreparedImage,
   header: Metadata,
   { background, maxPixels }: Pick<ImageSettings, 'background' | 'maxPixels'>,
 ): Promise<Sharp> {
   const sharp = await loadSharp();
-  // 'error' also stands for truncated files, but not for harmless warnings, such as stray bytes between markers.
-  const image = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, sequentialRead: true });
+  // 'error' also stands for truncated files, but not for warnings, some of which are harmless.
+  const failOn = isStrict ? 'warning' : 'error';
+  const image = sharp(bytes, { failOn, limitInputPixels: maxPixels, sequentialRead: true });
   if (!header.hasAlpha) return image;
   if (hasOtherChannel) return image.removeAlpha();
   // A background has a colour, which a grey image can show only once it is RGB.

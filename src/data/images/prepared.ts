@@ -2,6 +2,8 @@
 export interface PreparedImage {
   /** Those of the file, where nothing had to be left out. */
   readonly bytes: Uint8Array;
+  /** All that the decoder warns of is damage: nothing is odd in the file otherwise. */
+  readonly isStrict?: boolean;
   /** Frames or pages behind the first, which is the one that is read. */
   readonly hasMore?: boolean;
   /** Text in which an orientation may stand: XMP. */

@@ -109,6 +109,40 @@ describe('JPEG', () => {
     );
   });
 
+  test('a scan that ends too early is noticed, though the file has its end', async () => {
+    for (const progressive of [false, true]) {
+      const whole = await noisy.clone().jpeg({ progressive, quality: 90 }).toBuffer();
+      const scan = whole.lastIndexOf(Buffer.from([0xff, 0xda]));
+      const cut = Buffer.concat([whole.subarray(0, (scan + whole.length) >> 1), Buffer.from([0xff, 0xd9])]);
+      await expect(decodeBytes(cut, settings)).rejects.toThrow('a.png: is truncated or damaged');
+      const late = Buffer.concat([whole.subarray(0, -2), Buffer.from([0, 0, 0]), whole.subarray(-2)]);
+      expect(await decodeBytes(late, settings)).toEqual(await decodeBytes(whole, settings));
+    }
+  });
+
+  test('segments that some writers get wrong are harmless', async () => {
+    const whole = await noisy.clone().jpeg({ mozjpeg: false }).toBuffer();
+    const wanted = await decodeBytes(whole, settings);
+    const selection = Buffer.from(whole);
+    const scan = whole.indexOf(Buffer.from([0xff, 0xda]));
+    // Start of selection, end, bits: 0, 63, 0.
+    selection.set([0, 0, 0], scan + 4 + 1 + 2 * 3);
+    const segment = (marker: number, text: string): Buffer => {
+      const data = Buffer.from(text, 'latin1');
+      return Buffer.concat([Buffer.from([0xff, marker, 0, data.length + 2]), data]);
+    };
+    const behindStart = (...parts: Buffer[]): Buffer =>
+      Buffer.concat([whole.subarray(0, 2), ...parts, whole.subarray(2)]);
+    for (const bytes of [
+      selection,
+      behindStart(segment(0xe0, 'JFIF\0\x07\x01\0\0\x01\0\x01\0\0')),
+      behindStart(segment(0xee, 'Adobe\0\x64\0\0\0\0\x05')),
+      behindStart(segment(0xe1, 'Exif\0\0 which is none')),
+      behindStart(segment(0xe2, 'ICC_PROFILE\0\x01\x02 which is none')),
+    ])
+      expect(await decodeBytes(bytes, settings)).toEqual(wanted);
+  });
+
   test('stray bytes before a marker, and behind the end, are harmless', async () => {
     const whole = await noisy.clone().jpeg().toBuffer();
     const tables = whole.indexOf(Buffer.from([0xff, 0xc4]));
