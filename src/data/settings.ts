@@ -110,10 +110,16 @@ export interface ArrayData {
 export interface ExpressionData {
   readonly source: 'expression';
   readonly path: string;
+  /** Of a MuData file, which has several sets of values of the same cells. */
+  readonly modality?: string;
   /** Where the values are: X, raw, or the name of a layer. */
   readonly layer: string;
+  /** Only the cells that have one of these values in a column of obs. */
+  readonly where?: Readonly<Record<string, readonly string[]>>;
   /** The column of obs with the classes; none: unconditional. */
   readonly label?: string;
+  /** Cells without a class are an error (refuse, the default) or left out (drop). */
+  readonly unlabelled?: 'refuse' | 'drop';
   /** auto: normalize-total and log1p unless the values are log-transformed already. */
   readonly normalize: 'auto' | 'log1p' | 'none';
   /** What the counts of a cell are scaled to add up to. */

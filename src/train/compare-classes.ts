@@ -111,9 +111,15 @@ function differencesOf(
   return [{ text: found.join(', '), ifAccepted }];
 }
 
+/** What classes of booleans were called in earlier checkpoints. */
+const FORMER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['FALSE', 'False'],
+  ['TRUE', 'True'],
+]);
+
 /** Names that look the same may be written in two ways (macOS takes letters and accents apart). */
 function canonicalForm(...lists: readonly (readonly string[])[]): (name: string) => string {
-  const form = (name: string): string => name.normalize('NFC');
+  const form = (name: string): string => FORMER_NAMES.get(name) ?? name.normalize('NFC');
   const isUnique = lists.every((names) => new Set(names.map(form)).size === names.length);
   return isUnique ? form : (name) => name;
 }

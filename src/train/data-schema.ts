@@ -31,6 +31,14 @@ const paths = z.union([path, z.array(path).min(1, { error: wantedPaths })], { er
 const classNames = z.array(text('a name'), { error: 'a list of names' }).exactOptional();
 const condition = oneOf('auto', 'class', 'caption', 'none').default('auto');
 
+/** As they are named: YAML reads `1` and `true` as what they look like. */
+const valueOfColumn = z
+  .union([z.string(), z.number(), z.boolean()], { error: 'a value' })
+  .transform((value) => (typeof value === 'boolean' ? (value ? 'True' : 'False') : String(value)));
+const valuesOfColumn = z
+  .union([valueOfColumn, z.array(valueOfColumn)], { error: 'a value, or a list of values' })
+  .transform((values) => (Array.isArray(values) ? values : [values]));
+
 function range(wanted: string): z.ZodType<readonly [number, number]> {
   return z
     .tuple([above0, above0], { error: wanted })
@@ -116,8 +124,13 @@ const sources = [
   settings({
     source: z.literal('expression'),
     path,
+    modality: text('the name of a modality').exactOptional(),
     layer: text('X, raw, or the name of a layer').default('X'),
+    where: z
+      .record(z.string(), valuesOfColumn, { error: 'columns of obs, each with a value or a list of values' })
+      .exactOptional(),
     label: text('the name of a column of obs').exactOptional(),
+    unlabelled: oneOf('refuse', 'drop').exactOptional(),
     normalize: oneOf('auto', 'log1p', 'none').default('auto'),
     target: above0.default(1e4),
     variableGenes: whole(0).default(0),

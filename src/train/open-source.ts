@@ -33,7 +33,10 @@ export async function openSource(
     case 'array':
       return (await import('../data/array-source.ts')).openArray(data, onBadSample);
     case 'expression':
-      return (await import('../data/expression/source.ts')).openExpression(data, undefined, genesOf(record));
+      return (await import('../data/expression/source.ts')).openExpression(data, {
+        genes: genesOf(record),
+        onBadSample,
+      });
     case 'custom':
       throw configError('config', [
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',

@@ -6,7 +6,7 @@ type Column =
   | Int32Array
   | Float64Array
   | { codes: readonly number[]; categories: readonly string[] }
-  | { values: readonly number[]; mask: readonly number[] };
+  | { values: readonly number[] | readonly string[]; mask: readonly number[] };
 
 export interface TinyFile {
   /** Cells x genes: dense where it is an array of rows, else the parts of a sparse matrix. */
@@ -17,6 +17,8 @@ export interface TinyFile {
   readonly genes: readonly string[];
   /** Where it is another number than that of the names. */
   readonly columns?: number;
+  /** Of uns/log1p. */
+  readonly logBase?: number;
 }
 
 export interface Sparse {
@@ -28,7 +30,7 @@ export interface Sparse {
 
 /** Writes a file in anndata's current layout. */
 export async function writeTiny(path: string, tiny: TinyFile): Promise<void> {
-  const { X, layers = {}, obs = {}, cells, genes, columns = genes.length } = tiny;
+  const { X, layers = {}, obs = {}, cells, genes, columns = genes.length, logBase } = tiny;
   const { File, ready } = await import('h5wasm/node');
   await ready;
   const file = new File(path, 'w');
@@ -40,6 +42,10 @@ export async function writeTiny(path: string, tiny: TinyFile): Promise<void> {
   const obsGroup = writeTable(file, 'obs', index);
   for (const [name, column] of Object.entries(obs)) writeColumn(obsGroup, name, column);
   writeTable(file, 'var', genes);
+  if (logBase !== undefined) {
+    const parameters = file.create_group('uns').create_group('log1p');
+    parameters.create_dataset({ name: 'base', data: Float64Array.of(logBase), shape: [] });
+  }
   file.close();
 }
 
@@ -63,8 +69,11 @@ function writeColumn(group: Group, name: string, column: Column): void {
   }
   const parts = group.create_group(name);
   if ('mask' in column) {
-    attribute(parts, 'encoding-type', 'nullable-integer');
-    parts.create_dataset({ name: 'values', data: BigInt64Array.from(column.values, BigInt) });
+    const texts = column.values.filter((value) => typeof value === 'string');
+    const isText = texts.length > 0;
+    attribute(parts, 'encoding-type', isText ? 'nullable-string-array' : 'nullable-integer');
+    const numbers = BigInt64Array.from(isText ? [] : column.values.map(Number), BigInt);
+    parts.create_dataset({ name: 'values', data: isText ? texts : numbers });
     parts.create_dataset({ name: 'mask', data: Int8Array.from(column.mask) });
   } else {
     attribute(parts, 'encoding-type', 'categorical');

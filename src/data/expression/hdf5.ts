@@ -7,6 +7,7 @@ import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { ChunkFile, isUnpacked } from './chunk-file.ts';
 import { TYPE, checkDataset } from './hdf5-checks.ts';
 import { guard, openFile, outsideError } from './hdf5-library.ts';
+import { knownFolder, noHdf5 } from './other-formats.ts';
 
 export type { Dataset, Group } from 'h5wasm/node';
 
@@ -34,6 +35,7 @@ export class Hdf5File {
   /** Where HDF5 begins. */
   private readonly base: number;
   private readonly checked = new WeakSet<Dataset>();
+  private within: readonly string[] = [];
   private chunks: ChunkFile | undefined;
 
   private constructor(path: string, opened: Hdf5File['opened'], { size, base }: Extent) {
@@ -54,6 +56,11 @@ export class Hdf5File {
     this.chunks?.close();
   }
 
+  /** From now on paths count from the group at `path`. */
+  enter(path: string): void {
+    this.within = [...this.within, ...path.split('/')];
+  }
+
   /**
    * The group or dataset at `path`, undefined where there is none.
    * @throws RectiflowError where it is damaged, or a link to another file
@@ -61,7 +68,7 @@ export class Hdf5File {
   find(path: string): Group | Dataset | undefined {
     return guard(this.path, `${path} cannot be opened`, () => {
       let found: Group | Dataset | undefined = this.opened.file;
-      for (const name of path.split('/')) {
+      for (const name of [...this.within, ...path.split('/').filter((part) => part !== '')]) {
         if (found === undefined || !isGroup(found) || !found.keys().includes(name)) return undefined;
         found = this.entity(path, found.get(name));
       }
@@ -80,8 +87,8 @@ export class Hdf5File {
     throw fileError(this.path, problem, 'Fetch or write the file again');
   }
 
-  /** Names in a group, none where there is no such group. */
-  names(path: string): string[] {
+  /** Names in a group, by default that where paths begin; none where there is no such group. */
+  names(path = ''): string[] {
     const group = this.find(path);
     if (group === undefined || !isGroup(group)) return [];
     return guard(this.path, `${path} cannot be read`, () => group.keys());
@@ -96,6 +103,16 @@ export class Hdf5File {
       if (values > ATTRIBUTE_VALUES) throw new Error(`it has ${values} values`);
       return attribute.value ?? undefined;
     });
+  }
+
+  /** The number at `path`, undefined where there is none. */
+  scalar(path: string): number | undefined {
+    const dataset = this.find(path);
+    if (dataset === undefined || !isDataset(dataset) || dataset.metadata.shape?.length !== 0)
+      return undefined;
+    this.check(dataset);
+    const value = guard(this.path, `${path} cannot be read`, () => dataset.value);
+    return typeof value === 'number' ? value : undefined;
   }
 
   /** The dataset that an attribute refers to. */
@@ -212,6 +229,10 @@ export function isText(dataset: Dataset): boolean {
   return dataset.metadata.type === TYPE.string;
 }
 
+export function isWhole(dataset: Dataset): boolean {
+  return dataset.metadata.type === TYPE.integer;
+}
+
 /** The names of a compound dataset's fields, undefined where the dataset is another. */
 export function fieldNames(dataset: Dataset): string[] | undefined {
   return dataset.metadata.compound_type?.members.map(({ name }) => name);
@@ -258,7 +279,8 @@ async function findSignature(path: string): Promise<Extent> {
       await file.close();
     }
   } catch (error) {
-    throw fileError(path, systemProblem(error), 'Check the path', error);
+    const folder = (error as NodeJS.ErrnoException).code === 'EISDIR' ? await knownFolder(path) : undefined;
+    throw folder ?? fileError(path, systemProblem(error), 'Check the path', error);
   }
-  throw fileError(path, 'is no HDF5 file, which .h5ad files are', 'Check the path, or fetch the file again');
+  throw noHdf5(path);
 }

@@ -24,51 +24,80 @@ export interface Names {
 
 /** log1p(1e6): log-transformed values that were normalised to a million at most are no larger. */
 const LARGEST_LOGARITHM = Math.log1p(1e6);
+const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const MIXED_UP = 'Write the file again: its matrix is damaged';
 
 /**
  * Looks at every value.
- * @throws RectiflowError naming cell and gene, on a value that is not finite, on a gene that a cell has twice, on indices out of
- * range and, unless `normalize` is none, on a negative value
+ * @param kept 1 for each cell that is wanted: of others only the places are looked at
+ * @param onBad told of a cell with a value that cannot be used, which is then no longer kept; without it the error is thrown
+ * @throws RectiflowError naming cell and gene, on a value that is not finite or beyond float32, on indices out of range and, unless
+ * `normalize` is none, on a negative value
  */
 export async function scanMatrix(
   matrix: Matrix,
   names: Names,
   normalize: ExpressionData['normalize'],
+  kept: Uint8Array,
+  onBad?: (cell: number, error: Error) => void,
 ): Promise<Scan> {
   const totals = new Float64Array(matrix.rows);
-  const lastCell = new Float64Array(matrix.columns).fill(-1);
   const stored = new Float64Array(matrix.columns);
   let [largest, counts, negative] = [-Infinity, true, false];
   for await (const { start, block } of blocks(matrix)) {
     for (let i = 0; i + 1 < block.starts.length; i++) {
       const cell = start + i;
-      for (let at = block.starts[i]!; at < block.starts[i + 1]!; at++) {
+      const [from, to] = [block.starts[i]!, block.starts[i + 1]!];
+      for (let at = from; at < to; at++) {
         const gene = block.columns[at]!;
-        const value = block.values[at]!;
         if (!(gene >= 0 && gene < matrix.columns)) {
           const problem = `${names.cell(cell)} has gene index ${gene}, there are ${matrix.columns} genes`;
           throw dataError(names.file, problem, MIXED_UP);
         }
-        if (lastCell[gene] === cell) {
-          throw dataError(names.file, `${names.cell(cell)} has ${names.gene(gene)} twice`, MIXED_UP);
-        }
-        lastCell[gene] = cell;
-        if (!Number.isFinite(value)) {
-          const advice = 'Values must be finite: choose another layer, or leave out the cell or gene';
-          throw dataError(names.file, `${names.cell(cell)} has ${value} for ${names.gene(gene)}`, advice);
-        }
-        if (value < 0 && normalize !== 'none') throw negativeValue(names, cell, gene, value);
+        stored[gene]!++;
+      }
+      if (kept[cell] === 0) continue;
+      const bad = badValue(block, from, to, normalize);
+      if (bad !== undefined) {
+        const error = valueProblem(names, cell, block.columns[bad]!, block.values[bad]!);
+        if (onBad === undefined) throw error;
+        kept[cell] = 0;
+        onBad(cell, error);
+        continue;
+      }
+      for (let at = from; at < to; at++) {
+        const value = block.values[at]!;
         negative ||= value < 0;
         counts &&= value >= 0 && Number.isInteger(value);
         largest = Math.max(largest, value);
         totals[cell]! += value;
-        stored[gene]!++;
       }
     }
   }
   if (!(largest > 0)) throw dataError(names.file, 'holds no value above 0', 'Choose another layer');
   return { stored, totals, counts, largest, negative };
+}
+
+/** Where the first value stands that cannot be used. */
+function badValue(
+  { values }: Rows,
+  from: number,
+  to: number,
+  normalize: ExpressionData['normalize'],
+): number | undefined {
+  for (let at = from; at < to; at++) {
+    const value = values[at]!;
+    if (!(Math.abs(value) <= LARGEST_FLOAT32) || (value < 0 && normalize !== 'none')) return at;
+  }
+  return undefined;
+}
+
+function valueProblem(names: Names, cell: number, gene: number, value: number): Error {
+  if (value < 0 && Number.isFinite(value)) return negativeValue(names, cell, gene, value);
+  const problem = `${names.cell(cell)} has ${value} for ${names.gene(gene)}`;
+  const wanted = Number.isFinite(value) ? 'fit into float32' : 'be finite';
+  const advice = `Values must ${wanted}: choose another layer, or leave out the cell or gene`;
+  return dataError(names.file, problem, advice);
 }
 
 function negativeValue(names: Names, cell: number, gene: number, value: number): Error {

@@ -1,7 +1,11 @@
 import { dataError, valueError } from '../../tensor/errors.ts';
+import { type BadSamplePolicy, mayLeaveOut } from '../bad-samples.ts';
 import { Fingerprint } from '../fingerprint.ts';
+import { listSome } from '../list-some.ts';
 import type { ExpressionData } from '../settings.ts';
 import type { Source } from '../source.ts';
+import { openCells } from './cell-file.ts';
+import { doubtfulLogarithms } from './logarithms.ts';
 import { Hdf5File } from './hdf5.ts';
 import type { Matrix } from './matrix.ts';
 import { MEMORY_LIMIT, loadMatrix, matrixBytes } from './memory-matrix.ts';
@@ -16,10 +20,19 @@ import {
 } from './normalize.ts';
 import type { ExpressionRecord } from './record.ts';
 import { type Scaling, classSizes, countsIn, fitScaling, totalQuantiles, zeroBounds } from './scaling.ts';
+import { Selection } from './selection.ts';
 import { heldOutRows } from './split.ts';
-import { findLayer, openMatrix } from './stored-matrix.ts';
-import { type Categories, Table } from './table.ts';
+import type { Categories } from './table.ts';
 import { variableGenes } from './variable-genes.ts';
+
+export interface ExpressionOptions {
+  /** Bytes of the matrix in memory at most; 2 GiB by default. */
+  readonly memoryLimit?: number | undefined;
+  /** Those that a model knows: taken, as far as the file has them, in place of those that are most variable in it now. */
+  readonly genes?: readonly string[] | undefined;
+  /** skip: a few cells without a label, or with values that cannot be used, are left out. */
+  readonly onBadSample?: BadSamplePolicy | undefined;
+}
 
 /**
  * The cells of an .h5ad file (https://anndata.readthedocs.io/en/stable/fileformat-prose.html; older layouts too) as samples of
@@ -27,18 +40,12 @@ import { variableGenes } from './variable-genes.ts';
  * asked for. Of a matrix too large for memory the chosen genes are held if they fit; else each cell is read from the file when it
  * is needed.
  * Every value is looked at first. Cells with no counts are kept: all their values are zero.
- * @param memoryLimit bytes of the matrix in memory at most; 2 GiB by default
- * @param genes that a model knows: taken, as far as the file has them, in place of those that are most variable in it now
  * @throws RectiflowError naming the file, and cell and gene where there are any
  */
-export async function openExpression(
-  data: ExpressionData,
-  memoryLimit: number = MEMORY_LIMIT,
-  genes?: readonly string[],
-): Promise<Source> {
+export async function openExpression(data: ExpressionData, options: ExpressionOptions = {}): Promise<Source> {
   const file = await Hdf5File.open(data.path);
   try {
-    return await readSource(file, data, memoryLimit, genes);
+    return await readSource(file, data, options);
   } catch (error) {
     file.close();
     throw error;
@@ -48,37 +55,39 @@ export async function openExpression(
 async function readSource(
   file: Hdf5File,
   data: ExpressionData,
-  memoryLimit: number,
-  known: readonly string[] | undefined,
+  { memoryLimit = MEMORY_LIMIT, genes: known, onBadSample = 'fail' }: ExpressionOptions,
 ): Promise<Source> {
-  const layer = findLayer(file, data.layer);
-  const stored = await openMatrix(file, layer.matrix, memoryLimit);
-  const obs = new Table(file, 'obs');
-  const genesTable = new Table(file, layer.genes);
-  checkSizes(file, stored, genesTable.rows, obs.rows);
-  const allGenes = genesTable.index(0, stored.columns);
+  const opened = await openCells(file, data, memoryLimit);
+  const { matrix: stored, genes: allGenes, logBase = Math.E } = opened;
   const names: Names = {
     file: data.path,
-    cell: (row) => `cell ${row} (${obs.index(row, row + 1)[0]})`,
+    cell: (row) => `cell ${row} (${opened.names(row, row + 1)[0]})`,
     gene: (column) => `gene ${allGenes[column]}`,
   };
-  const labels = data.label === undefined ? undefined : readLabels(obs, data.label, names);
-  const scan = await scanMatrix(stored, names, data.normalize);
+  const selection = new Selection(data.path, stored.rows, names.cell);
+  if (data.where !== undefined) selection.keepWhere(opened, data.where);
+  const found = data.label === undefined ? undefined : selection.label(opened, data.label, data, onBadSample);
+  selection.checkAny();
+  const scan = await scanKept(stored, names, data, selection, onBadSample);
+  const labels = found && selection.restrict(found);
   const normalize = chooseNormalization(scan, data.normalize);
   const normalized = (matrix: Matrix): Cells => new Cells(matrix, scan.totals, normalize, data.target);
   const whole = normalized(await intoMemory(stored, scan, memoryLimit));
 
-  const codes = labels?.codes ?? new Int32Array(stored.rows);
+  const { kept } = selection;
+  const codes = labels?.codes ?? Int32Array.from(kept, (one) => one - 1);
   const held = heldOutRows(codes, labels?.names.length ?? 0, data.holdOut);
-  const trained = held.map((row) => 1 - row);
-  const variable = await chooseGenes(whole, trained, scan, data);
+  const trained = held.map((isHeld, row) => (isHeld === 1 ? 0 : kept[row]!));
+  const variable = await chooseGenes(whole, trained, scan, data, logBase);
   const genes = data.variableGenes > 0 && known ? keepGenes(variable, allGenes, known) : variable;
   const cells = normalized(await intoMemory(whole.matrix, scan, memoryLimit, genes));
   // Where only they are in memory, the chosen genes are the matrix's columns.
   const columns = cells.matrix.columns === genes.length ? Int32Array.from(genes.keys()) : genes;
   const scaling = fitScaling(await geneMoments(cells, trained), columns, data.scaleGenes);
   const areCounts = scan.counts && normalize === 'log1p';
-  const kept = areCounts ? await countsIn(columns, cells, trained, scan.totals, data.target) : undefined;
+  const keptTotals = areCounts
+    ? await countsIn(columns, cells, trained, scan.totals, data.target)
+    : undefined;
   const record: ExpressionRecord = {
     kind: 'expression',
     genes: Array.from(genes, (gene) => allGenes[gene]!),
@@ -88,9 +97,9 @@ async function readSource(
     center: [...scaling.center],
     deviation: [...scaling.deviation],
     ...(scan.negative ? {} : { zeroBelow: await zeroBounds(cells, trained, columns, codes) }),
-    ...(kept && {
+    ...(keptTotals && {
       totals: totalQuantiles(scan.totals, codes, trained),
-      keptTotals: totalQuantiles(kept, codes, trained),
+      keptTotals: totalQuantiles(keptTotals, codes, trained),
     }),
     cells: classSizes(codes, trained),
   };
@@ -102,10 +111,15 @@ async function readSource(
     ...(labels === undefined ? {} : { classes: labels.names.length, classNames: labels.names }),
     ...(data.label === undefined ? {} : { told: { by: `column ${data.label} of obs` } }),
     record,
+    unused: selection.unused,
+    remarks: [
+      ...(await doubtfulLogarithms(whole, scan, data, kept, logBase)),
+      ...notHeldOut(labels, held, data.holdOut),
+    ],
     read: reader(cells, rows, columns, scaling, labels),
     describe: (index) => names.cell(rows[index]!),
     fingerprint() {
-      const cellNames = obs.index(0, stored.rows);
+      const cellNames = opened.names(0, stored.rows);
       const texts = Array.from(rows, (row) => `${cellNames[row]}\t${scan.totals[row]!.toPrecision(6)}`);
       const digest = new Fingerprint().texts(texts);
       if (labels) digest.labels(rows.length, (index) => labels.codes[rows[index]!], labels.names);
@@ -138,21 +152,31 @@ function reader(
   };
 }
 
-function checkSizes(file: Hdf5File, { rows, columns }: Matrix, genes: number, cells: number): void {
-  if (genes === columns && cells === rows) return;
-  const problem = `the matrix is ${rows} cells x ${columns} genes, the tables name other numbers of cells or genes`;
-  throw dataError(file.path, problem, 'Write the file again');
+function scanKept(
+  matrix: Matrix,
+  names: Names,
+  { normalize }: ExpressionData,
+  selection: Selection,
+  policy: BadSamplePolicy,
+): Promise<Scan> {
+  if (policy === 'fail') return scanMatrix(matrix, names, normalize, selection.kept);
+  const cells = selection.count;
+  let bad = 0;
+  return scanMatrix(matrix, names, normalize, selection.kept, (cell, error) => {
+    if (!mayLeaveOut(policy, ++bad, cells)) throw error;
+    selection.leaveOut(cell, 'damaged cell');
+  });
 }
 
-function readLabels(obs: Table, column: string, { file, cell }: Names): Categories {
-  const labels = obs.categories(column);
-  const missing = labels.codes.reduce((count, code) => count + (code < 0 ? 1 : 0), 0);
-  if (missing > 0) {
-    const first = cell(labels.codes.indexOf(-1));
-    const problem = `${missing} of ${labels.codes.length} cells have no value in obs/${column}, the first is ${first}`;
-    throw dataError(file, problem, 'Fill them in or leave these cells out');
-  }
-  return labels;
+/** Says of which classes no cell is held out, where cells are: one at least of each is trained on. */
+function notHeldOut(labels: Categories | undefined, held: Uint8Array, share: number): string[] {
+  if (labels === undefined || share === 0) return [];
+  const heldOut = new Set(labels.codes.filter((_, row) => held[row] === 1));
+  const without = labels.names.filter((_, label) => !heldOut.has(label));
+  if (without.length === 0) return [];
+  return [
+    `No cell is held out of ${listSome(without)}: ${without.length === 1 ? 'it has' : 'they have'} too few.`,
+  ];
 }
 
 /** The matrix in memory, with the chosen genes alone if need be; or as it is, where even those are too many. */
@@ -174,6 +198,7 @@ async function chooseGenes(
   trained: Uint8Array,
   scan: Scan,
   data: ExpressionData,
+  logBase: number,
 ): Promise<Int32Array> {
   const { columns } = cells.matrix;
   const { variableGenes: wanted, path } = data;
@@ -190,7 +215,10 @@ async function chooseGenes(
     );
   }
   const normalize = chooseNormalization(scan, data.normalize);
-  const moments = await geneMoments(cells, trained, isLogarithmic(scan, normalize) ? Math.expm1 : undefined);
+  // What rectiflow itself makes are natural logarithms.
+  const scale = normalize === 'log1p' ? 1 : Math.log(logBase);
+  const undo = (value: number): number => Math.expm1(value * scale);
+  const moments = await geneMoments(cells, trained, isLogarithmic(scan, normalize) ? undo : undefined);
   return variableGenes(moments, wanted);
 }
 

@@ -2,7 +2,7 @@
 
 /**
  * 1 for each row that is held out. The order of a class's rows is that of a hash of their index, and the first ones of that order
- * are held out, so the choice depends on nothing but the labels and the share.
+ * are held out, so the choice depends on nothing but the labels and the share. One cell of a class at least is trained on.
  * @param codes class of each row; rows of -1 are never held out
  */
 export function heldOutRows(codes: Int32Array, classes: number, share: number): Uint8Array {
@@ -11,7 +11,8 @@ export function heldOutRows(codes: Int32Array, classes: number, share: number): 
   const held = new Uint8Array(codes.length);
   for (const ofClass of rows) {
     ofClass.sort((a, b) => hash(a) - hash(b) || a - b);
-    for (const row of ofClass.slice(0, Math.round(share * ofClass.length))) held[row] = 1;
+    const count = Math.max(0, Math.min(Math.round(share * ofClass.length), ofClass.length - 1));
+    for (const row of ofClass.slice(0, count)) held[row] = 1;
   }
   return held;
 }

@@ -1,7 +1,16 @@
 // The matrix of an .h5ad file: dense, or compressed sparse rows or columns.
 import { dataError, fileError, formatShape } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
-import { type Dataset, type Group, type Hdf5File, type Numbers, isDataset, rowCount } from './hdf5.ts';
+import { adder } from './add-up.ts';
+import {
+  type Dataset,
+  type Group,
+  type Hdf5File,
+  type Numbers,
+  isDataset,
+  isWhole,
+  rowCount,
+} from './hdf5.ts';
 import type { Matrix, Rows } from './matrix.ts';
 import { MEMORY_LIMIT, matrixBytes, transpose } from './memory-matrix.ts';
 
@@ -29,59 +38,93 @@ export function findLayer(file: Hdf5File, layer: string): Layer {
   throw dataError(file.path, `has no ${layer}`, `Set data.layer to one of ${known.join(', ')}.${hint}`);
 }
 
+/** How many cells and genes the tables of a file name. */
+export interface Sizes {
+  readonly cells: number;
+  readonly genes: number;
+}
+
 /**
  * Opens a matrix. One of compressed columns is read twice, block by block, and turned into rows in memory, since rows are what
  * training needs.
- * @throws RectiflowError when it is malformed, or has compressed columns and is too large for that
+ * @throws RectiflowError when it is malformed or of other sizes, or has compressed columns and is too large for that
  */
 export async function openMatrix(
   file: Hdf5File,
   path: string,
+  sizes: Sizes,
   memoryLimit: number = MEMORY_LIMIT,
 ): Promise<Matrix> {
   const object = file.find(path)!;
-  if (isDataset(object)) return denseMatrix(file, object);
+  if (isDataset(object)) return denseMatrix(file, object, sizes);
   const { format, shape } = sparseFormat(file, object);
+  const [rows, columns] = shape;
+  checkSizes(file, rows, columns, sizes);
+  if (format === 'csr') return compressedLines(file, path, rows, columns);
+  const stored = compressedLines(file, path, columns, rows);
+  const bytes = matrixBytes(stored.values, rows, columns);
+  if (bytes > memoryLimit) {
+    const problem = `${path} has compressed columns (CSC), as rows it takes ${Math.ceil(bytes / 2 ** 20)} MiB of memory`;
+    throw fileError(file.path, problem, 'Write it again with compressed rows: adata.X = adata.X.tocsr()');
+  }
+  return transpose(stored, stored.values, (row, column) => {
+    throw malformed(file, path, `has index ${row} in column ${column}, there are ${rows} rows`);
+  });
+}
+
+/**
+ * The lines (rows or columns) of the compressed matrix in a group. What a line has twice at the same place is added up, as scipy
+ * does.
+ * @param across how long a line is
+ * @throws RectiflowError when it is malformed
+ */
+export function compressedLines(
+  file: Hdf5File,
+  path: string,
+  lines: number,
+  across: number,
+): Matrix & { readonly values: number } {
   const parts = ['data', 'indices', 'indptr'].map((name) => file.find(`${path}/${name}`));
   if (!parts.every((part) => part !== undefined && isDataset(part))) {
     throw malformed(file, path, 'must have data, indices and indptr');
   }
   const [data, indices, indptr] = parts as [Dataset, Dataset, Dataset];
-  const [rows, columns] = shape;
-  const lines = format === 'csr' ? rows : columns;
+  if (!isWhole(indices) || !isWhole(indptr)) {
+    throw malformed(file, path, 'must have indices and indptr of whole numbers');
+  }
   const starts = file.numbers(indptr, 0, rowCount(indptr));
   checkStarts(file, path, starts, lines, rowCount(data), rowCount(indices));
-  const readLines = (start: number, end: number): Rows => {
-    const [from, to] = [starts[start]!, starts[end]!];
-    return {
-      starts: starts.slice(start, end + 1).map((value) => value - from),
-      columns: file.numbers(indices, from, to),
-      values: file.numbers(data, from, to),
-    };
-  };
-  const stored: Matrix = {
+  const addUp = adder(across);
+  return {
     rows: lines,
-    columns: format === 'csr' ? columns : rows,
+    columns: across,
     inMemory: false,
-    readRows: readLines,
+    values: rowCount(data),
+    readRows(start, end) {
+      const [from, to] = [starts[start]!, starts[end]!];
+      return addUp({
+        starts: starts.slice(start, end + 1).map((value) => value - from),
+        columns: file.numbers(indices, from, to),
+        values: file.numbers(data, from, to),
+      });
+    },
   };
-  if (format === 'csr') return stored;
-  const bytes = matrixBytes(rowCount(data), rows, columns);
-  if (bytes > memoryLimit) {
-    const problem = `${path} has compressed columns (CSC), as rows it takes ${Math.ceil(bytes / 2 ** 20)} MiB of memory`;
-    throw fileError(file.path, problem, 'Write it again with compressed rows: adata.X = adata.X.tocsr()');
-  }
-  return transpose(stored, rowCount(data), (row, column) => {
-    throw malformed(file, path, `has index ${row} in column ${column}, there are ${rows} rows`);
-  });
 }
 
-function denseMatrix(file: Hdf5File, dataset: Dataset): Matrix {
+function checkSizes(file: Hdf5File, rows: number, columns: number, { cells, genes }: Sizes): void {
+  if (genes === columns && cells === rows) return;
+  const problem = `the matrix is ${rows} cells x ${columns} genes, the tables name ${cells} cells and ${genes} genes`;
+  throw dataError(file.path, problem, 'Write the file again');
+}
+
+function denseMatrix(file: Hdf5File, dataset: Dataset, sizes: Sizes): Matrix {
   const { shape } = dataset;
   if (shape?.length !== 2) {
     throw malformed(file, dataset.path, `must be cells x genes, found the shape ${formatShape(shape ?? [])}`);
   }
   const [rows, columns] = shape as [number, number];
+  checkSizes(file, rows, columns, sizes);
+  file.check(dataset);
   return {
     rows,
     columns,
@@ -122,8 +165,9 @@ function sparseFormat(file: Hdf5File, group: Group): { format: 'csr' | 'csc'; sh
   if (format === undefined || shape === undefined) {
     throw malformed(file, group.path, 'is neither dense nor csr_matrix nor csc_matrix');
   }
-  const [rows, columns] = Array.from(shape as ArrayLike<number | bigint>, Number);
-  return { format, shape: [rows!, columns!] };
+  const sizes = Array.from(shape as ArrayLike<number | bigint>, Number);
+  if (sizes.length !== 2) throw malformed(file, group.path, `has the shape ${formatShape(sizes)}`);
+  return { format, shape: sizes as [number, number] };
 }
 
 function checkStarts(

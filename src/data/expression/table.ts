@@ -1,7 +1,9 @@
 // The tables of an .h5ad file, obs (cells) and var (genes), in the layouts that anndata has written:
-//   0.8 and later  a group of columns; a categorical column is a group with codes and categories
+//   0.8 and later  a group of columns; a categorical column is a group with codes and categories, one of which values may be
+//                  missing (nullable) a group of values and a mask
 //   0.7            a group of columns; codes refer to their categories under __categories
 //   until 0.6      one compound dataset; categories in uns/<column>_categories
+import { counted } from '../../tensor/counted.ts';
 import { dataError } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
 import {
@@ -21,11 +23,15 @@ export interface Categories {
   readonly names: readonly string[];
   /** One per row, in [0, names.length); -1 where it is missing. */
   readonly codes: Int32Array;
+  /** Whether they are called False and True because they were booleans. */
+  readonly areBooleans?: boolean;
 }
 
 /** Rows of a compound dataset are arrays of JavaScript until their column is taken: this many at a time. */
 const COMPOUND_BLOCK = 8192;
 const INDEX_NAMES = ['_index', 'index'];
+
+type Value = string | number | boolean;
 
 export class Table {
   readonly path: string;
@@ -87,24 +93,30 @@ export class Table {
         ? this.fromValues(this.read(found), where)
         : this.fromCodes(this.read(found), this.read(names), where);
     }
-    const [codes, names] = [file.find(`${where}/codes`), file.find(`${where}/categories`)];
-    if (codes !== undefined && isDataset(codes) && names !== undefined && isDataset(names)) {
+    const [codes, names] = [this.dataset(`${where}/codes`), this.dataset(`${where}/categories`)];
+    if (codes !== undefined && names !== undefined) {
       return this.fromCodes(this.read(codes), this.read(names), where);
     }
-    const [values, mask] = [file.find(`${where}/values`), file.find(`${where}/mask`)];
-    if (values !== undefined && isDataset(values) && mask !== undefined && isDataset(mask)) {
-      const masked = file.numbers(mask, 0, rowCount(mask));
-      return this.fromValues(
-        this.read(values).map((value, row) => (masked[row] === 0 ? value : undefined)),
-        where,
-      );
-    }
-    throw this.unreadable(where);
+    const [values, mask] = [this.dataset(`${where}/values`), this.dataset(`${where}/mask`)];
+    if (values === undefined || mask === undefined) throw this.unreadable(where);
+    const masked = file.numbers(mask, 0, rowCount(mask));
+    return this.fromValues(
+      this.read(values).map((value, row) => (masked[row] === 0 ? value : undefined)),
+      where,
+    );
+  }
+
+  /** The dataset at a place, or the values of a nullable one. */
+  private dataset(place: string): Dataset | undefined {
+    const found = this.file.find(place);
+    if (found === undefined || isDataset(found)) return found;
+    const values = this.file.find(`${place}/values`);
+    return values !== undefined && isDataset(values) ? values : undefined;
   }
 
   private indexColumn(): Dataset {
-    const column = this.file.find(`${this.path}/${this.indexName()}`);
-    if (column === undefined || !isDataset(column)) throw this.withoutIndex();
+    const column = this.dataset(`${this.path}/${this.indexName()}`);
+    if (column === undefined) throw this.withoutIndex();
     return column;
   }
 
@@ -122,17 +134,19 @@ export class Table {
     return fieldNames(object)?.find((name) => INDEX_NAMES.includes(name)) ?? '';
   }
 
-  private read(dataset: Dataset): (string | number)[] {
+  private read(dataset: Dataset): Value[] {
     const end = rowCount(dataset);
     if (isText(dataset)) return this.file.strings(dataset, 0, end);
     const numbers = Array.from(this.file.numbers(dataset, 0, end));
     const members = enumeration(dataset);
-    return members === undefined ? numbers : numbers.map((value) => members.get(value) ?? value);
+    if (members === undefined) return numbers;
+    const isBoolean = [...members.values()].every((name, value) => name === ['FALSE', 'TRUE'][value]);
+    return numbers.map((value) => (isBoolean ? value === 1 : (members.get(value) ?? value)));
   }
 
   private fromField(object: Dataset, column: string, where: string): Categories {
     const field = fieldNames(object)!.indexOf(column);
-    const values: (string | number)[] = [];
+    const values: Value[] = [];
     for (let start = 0; start < rowCount(object); start += COMPOUND_BLOCK) {
       const end = Math.min(rowCount(object), start + COMPOUND_BLOCK);
       values.push(...this.file.field(object, field, start, end));
@@ -143,29 +157,37 @@ export class Table {
       : this.fromValues(values, where);
   }
 
-  private fromCodes(
-    codes: readonly (string | number)[],
-    names: readonly (string | number)[],
-    where: string,
-  ): Categories {
+  private fromCodes(codes: readonly Value[], names: readonly Value[], where: string): Categories {
+    this.checkLength(codes.length, where);
     codes.forEach((code, row) => {
       if (typeof code === 'number' && Number.isInteger(code) && code >= -1 && code < names.length) return;
       const problem = `${where} has code ${code} in row ${row}, there are ${names.length} categories`;
       throw dataError(this.file.path, problem, 'Write the file again: codes run from 0 (-1: missing)');
     });
-    return dropUnused(Int32Array.from(codes as readonly number[]), names.map(String));
+    const categories = dropUnused(Int32Array.from(codes as readonly number[]), names.map(nameOf));
+    return { ...categories, areBooleans: names.every((name) => typeof name === 'boolean') };
   }
 
-  private fromValues(values: readonly (string | number | undefined)[], where: string): Categories {
+  private fromValues(all: readonly (Value | undefined)[], where: string): Categories {
+    this.checkLength(all.length, where);
+    // Whole numbers some of which are missing are written as fractional ones, with NaN.
+    const values = all.map((value) => (Number.isNaN(value) ? undefined : value));
     if (values.some((value) => typeof value === 'number' && !Number.isInteger(value))) {
       throw this.unreadable(where);
     }
-    const names = [...new Set(values.filter((value) => value !== undefined))].toSorted((a, b) =>
+    const known = [...new Set(values.filter((value) => value !== undefined))].toSorted((a, b) =>
       typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1,
     );
-    const codeOf = new Map(names.map((name, code) => [name, code]));
+    const codeOf = new Map(known.map((value, code) => [value, code]));
     const codes = Int32Array.from(values, (value) => (value === undefined ? -1 : codeOf.get(value)!));
-    return { names: names.map(String), codes };
+    const areBooleans = known.every((value) => typeof value === 'boolean');
+    return { names: known.map(nameOf), codes, areBooleans };
+  }
+
+  private checkLength(length: number, where: string): void {
+    if (length === this.rows) return;
+    const problem = `${where} has ${counted(length, 'value')}, ${this.path} ${counted(this.rows, 'row')}`;
+    throw dataError(this.file.path, problem, 'Write the file again');
   }
 
   private unreadable(where: string): Error {
@@ -174,7 +196,14 @@ export class Table {
   }
 }
 
-function dropUnused(codes: Int32Array, names: readonly string[]): Categories {
+/** As Python writes it. */
+function nameOf(value: Value): string {
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  return String(value);
+}
+
+/** Without the classes that no row has. */
+export function dropUnused(codes: Int32Array, names: readonly string[]): Categories {
   const used = [...new Set(codes)].filter((code) => code >= 0).toSorted((a, b) => a - b);
   const codeOf = new Map(used.map((old, code) => [old, code]));
   return { names: used.map((code) => names[code]!), codes: codes.map((code) => codeOf.get(code) ?? -1) };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dataset, Hdf5File } from '../../../src/data/expression/hdf5.ts';
+import { Table } from '../../../src/data/expression/table.ts';
 
 // 512 bytes of something else, then HDF5 with the same values in several forms.
 const fixture = join(import.meta.dirname, 'fixtures/packed.h5ad');
@@ -62,4 +63,10 @@ describe('methods of compression that are not read', () => {
     );
     other.close();
   });
+});
+
+test.each(['flag', 'perhaps'])('booleans are classes called as in Python: %s', (column) => {
+  const { names, codes, areBooleans } = new Table(file, 'obs').categories(column);
+  expect({ names, areBooleans }).toEqual({ names: ['False', 'True'], areBooleans: true });
+  expect([...codes]).toEqual(column === 'flag' ? [1, 0, 1, 0] : [1, 0, 1, -1]);
 });

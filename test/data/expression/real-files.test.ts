@@ -78,8 +78,9 @@ describe.skipIf(skip !== undefined)(`real files${skip ? ` (skipped: ${skip})` : 
 
   test('have columns of booleans', async () => {
     const file = await Hdf5File.open(resolve(folder, 'pbmc68k_reduced.h5ad'));
-    const { names, codes } = new Table(file, 'var').categories('highly_variable');
-    expect({ names, genes: codes.length }).toEqual({ names: ['FALSE', 'TRUE'], genes: 765 });
+    const { names, codes, areBooleans } = new Table(file, 'var').categories('highly_variable');
+    expect(areBooleans).toBe(true);
+    expect({ names, genes: codes.length }).toEqual({ names: ['False', 'True'], genes: 765 });
     file.close();
   });
 
