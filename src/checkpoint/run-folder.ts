@@ -109,9 +109,11 @@ export class RunFolder {
    */
   static async open(path: string, waiting?: Waiting): Promise<RunFolder> {
     return describingFailure(path, async () => {
-      const record = await readRun(path);
+      await readRun(path);
       const lock = await lockRun(path, { waiting });
       try {
+        // Whoever held it until now may have changed it.
+        const record = await readRun(path);
         for (const name of await readdir(path)) {
           if (TEMPORARY.test(name)) await rm(join(path, name), { force: true });
         }

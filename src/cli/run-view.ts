@@ -55,6 +55,11 @@ export async function showRun(
     print(...describeEnd(result));
     process.exitCode = result.finished ? 0 : interrupt.exitCode();
   } catch (error) {
+    // Stopped before the first step, while it waited for another machine, say: that is no error, and the exit code tells it.
+    if (folder === undefined && interrupt.signal.aborted) {
+      process.exitCode = interrupt.exitCode();
+      return;
+    }
     if (folder && existsSync(folder))
       say(`What was trained until then is in ${shellWord(shortPath(folder))}`);
     throw error;

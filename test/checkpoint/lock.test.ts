@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -187,5 +187,14 @@ describe('who holds it', () => {
     await rm(folder, { recursive: true });
     await expect(lock.check()).rejects.toThrow(/the run folder is gone: it was deleted or renamed/);
     await lock.release();
+  });
+
+  test('ends without an error where its lock cannot be removed', async () => {
+    const lock = await lockRun(folder, { times });
+    const path = join(folder, (await locks())[0]!);
+    await rm(path);
+    await mkdir(path);
+    await lock.release();
+    expect(await locks()).toHaveLength(1);
   });
 });

@@ -60,4 +60,25 @@ describe('a run', () => {
       expect(stdout).not.toContain('is held by');
     },
   );
+
+  it('that waits for another host can be stopped, with the exit code of the signal', async () => {
+    const folder = await workFolder();
+    const path = join(folder, run);
+    await (await RunFolder.create(path, {})).close();
+    const [since, host] = ['2025-01-01T00:00:00.000Z', 'elsewhere'];
+    const lock = {
+      pid: 5,
+      host,
+      pidSpace: 'boot pid:[1]',
+      started: null,
+      owner: '0a',
+      since,
+      renewed: since,
+    };
+    await writeFile(join(path, 'lock-5-0a.json'), JSON.stringify(lock));
+    const waiting = startRectiflow(folder, ['resume', run]);
+    await waiting.saw(/^note: runs\/tiny: is held by process 5 on elsewhere/m);
+    waiting.process.kill('SIGUSR1');
+    expect(await waiting.finished).toMatchObject({ code: 85, stderr: '' });
+  });
 });
