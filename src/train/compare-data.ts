@@ -40,8 +40,8 @@ export interface CompareOptions {
 
 /**
  * Compares data with what a checkpoint knows of its own. What has names is mapped by them, so that labels and values mean what they
- * did. What cannot be mapped is refused, or taken where that is accepted, and recorded, so that it need not be accepted again. A set that has grown, or is another, is
- * said. What the checkpoint does not know is not compared.
+ * did. What cannot be mapped is refused, or taken where that is accepted, and recorded, so that it need not be accepted again. A set
+ * that has grown, or is another, is said. What the checkpoint does not know is not compared.
  * @throws RectiflowError that lists what differs, and says how to go on
  */
 export async function compareData(given: Source, options: CompareOptions): Promise<ComparedData> {
