@@ -1,12 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import {
-  type SavedCheckpoint,
-  latestCheckpoint,
-  listCheckpoints,
-  stepName,
-  verifyCheckpoint,
-} from '../checkpoint/checkpoint.ts';
+import { listCheckpoints, stepName, verifyCheckpoint } from '../checkpoint/checkpoint.ts';
 import { installedDependencies } from '../checkpoint/dependencies.ts';
 import type { FileDigest } from '../checkpoint/durable.ts';
 import { type Machine, describeMachine, version } from '../checkpoint/machine.ts';
@@ -17,6 +11,7 @@ import { RectiflowError } from '../tensor/errors.ts';
 import { compareData } from '../train/compare-data.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
+import { type KnownData, dataOfRun } from '../train/known-data.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
 
@@ -79,7 +74,7 @@ export async function recordReproduction(
   const log = join(run, 'metrics.jsonl');
   const { records } = existsSync(log) ? await readMetrics(log) : { records: [] };
   const { node } = record.machine;
-  const saved = await latestCheckpoint(checkpointFolder(run)).catch(() => undefined);
+  const saved = await dataOfRun(run);
   return {
     run: basename(resolve(run)),
     created: record.created,
@@ -109,7 +104,7 @@ function repeatable(record: DataRecord): DataRecord {
 /** Of the data as the run knows them. */
 async function digestData(
   { data, model, seed, loader }: RunConfig,
-  known: SavedCheckpoint | undefined,
+  known: KnownData | undefined,
   options: ReproductionOptions,
 ): Promise<DataDigest | null> {
   const { signal, onProgress, onNotice } = options;

@@ -200,6 +200,15 @@ export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
   return { path, step, state, files };
 }
 
+/**
+ * What a checkpoint tells beside its tensors, which are not looked at: for those who only want to know.
+ * @throws RectiflowError when state.json is missing or damaged
+ */
+export async function readCheckpointState(path: string): Promise<Omit<SavedCheckpoint, 'files'>> {
+  const { step, state } = await readState(join(path, 'state.json'));
+  return { path, step, state };
+}
+
 /** Whether a checkpoint has a part. */
 export function hasCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): boolean {
   return `${part}.safetensors` in saved.files;

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { listCheckpoints, stepName } from '../checkpoint/checkpoint.ts';
 import { type MetricsRecord, readMetrics } from '../checkpoint/metrics-log.ts';
 import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import { listSome } from '../data/list-some.ts';
 import type { ConfigInput, EmaConfig } from '../train/config.ts';
+import { dataOf, genesOf } from '../train/data-record.ts';
 import type { StepMetrics } from '../train/metrics.ts';
+import { dataOfRun } from '../train/known-data.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
 import { describeSizes } from './info-model.ts';
@@ -24,6 +27,7 @@ export async function describeRun(run: string): Promise<string[]> {
     shortPath(run),
     `  started      ${created} on ${machine.host} (${machine.cpu}), rectiflow ${version}`,
     `  data         ${config.data.source}, ${counted(config.train.batchSize, 'sample')} per step, seed ${config.seed}`,
+    ...(await describeData(run)),
     `  progress     ${describeProgress(records.at(-1), config.train.steps)}`,
     ...describeLog(records),
     ...describeAverages(config.ema),
@@ -38,6 +42,26 @@ export async function describeRun(run: string): Promise<string[]> {
       : `Go on with it:  npx rectiflow resume ${shellWord(run)}`,
   ];
 }
+
+/** What the model was told, and of which set, as the last checkpoint knows it. */
+async function describeData(run: string): Promise<string[]> {
+  const saved = await dataOfRun(run);
+  if (saved === undefined) return [];
+  const { told, count, classNames, record, accepted = [] } = dataOf(saved);
+  const genes = genesOf(record);
+  const names = classNames ? `: ${listSome(classNames)}` : '';
+  const parts = [
+    ...(count === undefined ? [] : [counted(count, 'sample')]),
+    ...(genes ? [counted(genes.length, 'gene')] : []),
+    ...(told === undefined ? [] : [`told ${toldNames[told]}${told === 'class' ? names : ''}`]),
+  ];
+  return [
+    ...(parts.length > 0 ? [`  trained on   ${parts.join(', ')}`] : []),
+    ...accepted.map(({ step, text }) => `               after step ${formatInteger(step)}: ${text}`),
+  ];
+}
+
+const toldNames = { class: 'labels', caption: 'captions', nothing: 'nothing' } as const;
 
 /** Of other lengths, where the run stores what they are made of. */
 function describeAverages({ power, snapshotEvery }: EmaConfig): string[] {

@@ -1,6 +1,7 @@
 // What a checkpoint knows of its data, compared with the data that it meets: the one place where that is done.
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
+import { counted } from '../tensor/counted.ts';
 import { dataError } from '../tensor/errors.ts';
 import { isSameEncoder } from './caption-encoder.ts';
 import { compareClasses } from './compare-classes.ts';
@@ -92,11 +93,11 @@ function compareEncoders(known: CaptionEncoder | undefined, now: CaptionEncoder 
 
 function compareSets(known: DataRecord, now: DataRecord): string[] {
   if (known.count !== undefined && known.count !== now.count)
-    return [`the set had ${counted(known.count)}, now it has ${now.count!.toLocaleString('en')}`];
+    return [`the set had ${counted(known.count, 'sample')}, now it has ${now.count!.toLocaleString('en')}`];
   if (known.fingerprint === undefined || now.fingerprint === undefined) return [];
   if (known.fingerprint === now.fingerprint) return [];
   return [
-    `the set has ${counted(now.count!)} as before, but not the same ones: some were replaced, renamed, edited or told otherwise`,
+    `the set has ${counted(now.count!, 'sample')} as before, but not the same ones: some were replaced, renamed, edited or told otherwise`,
   ];
 }
 
@@ -125,7 +126,9 @@ export function resumePosition(
   const notices = [
     ...(offset === 0
       ? []
-      : [`the epoch that was under way ends here, and the next one, of ${counted(trained.count)}, begins`]),
+      : [
+          `the epoch that was under way ends here, and the next one, of ${counted(trained.count, 'sample')}, begins`,
+        ]),
     ...(isOtherSplit
       ? [
           'which samples are held out depends on how many there are: some of those held out now were trained on',
@@ -140,8 +143,4 @@ export function resumePosition(
 
 function sentence({ name }: SourceFacts, text: string): string {
   return `${name}: ${text}.`;
-}
-
-function counted(samples: number): string {
-  return `${samples.toLocaleString('en')} ${samples === 1 ? 'sample' : 'samples'}`;
 }

@@ -1,6 +1,11 @@
 // What files of settings know of the data that a run was trained on.
-import { basename, dirname } from 'node:path';
-import { type SavedCheckpoint, latestCheckpoint, listCheckpoints } from '../checkpoint/checkpoint.ts';
+import { basename, dirname, join } from 'node:path';
+import {
+  type SavedCheckpoint,
+  listCheckpoints,
+  readCheckpointState,
+  stepName,
+} from '../checkpoint/checkpoint.ts';
 import { parseJsonObject } from '../checkpoint/json.ts';
 import { readRegular } from '../checkpoint/regular-file.ts';
 import { checkpointFolder } from '../checkpoint/run-folder.ts';
@@ -21,12 +26,20 @@ export async function dataOfReproduction(target: string): Promise<KnownData | un
 }
 
 /**
- * The same, and for the config.json of a run what its last checkpoint knows.
- * @throws RectiflowError where none of its checkpoints is intact
+ * What the newest checkpoint of a run that can be read knows, whether or not its tensors are intact; undefined where there is none.
+ * @param run its folder, or one that is none
  */
+export async function dataOfRun(run: string): Promise<KnownData | undefined> {
+  const folder = checkpointFolder(run);
+  for (const step of (await listCheckpoints(folder)).toReversed()) {
+    const state = await readCheckpointState(join(folder, stepName(step))).catch(() => undefined);
+    if (state) return state;
+  }
+  return undefined;
+}
+
+/** As `dataOfReproduction`, and as `dataOfRun` for the config.json of a run. */
 export async function dataOfRecord(target: string): Promise<KnownData | undefined> {
-  const checkpoints = checkpointFolder(dirname(target));
-  if (basename(target) === 'config.json' && (await listCheckpoints(checkpoints)).length > 0)
-    return latestCheckpoint(checkpoints);
-  return dataOfReproduction(target);
+  const isConfig = basename(target) === 'config.json';
+  return (isConfig ? await dataOfRun(dirname(target)) : undefined) ?? dataOfReproduction(target);
 }

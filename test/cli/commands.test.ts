@@ -142,6 +142,7 @@ describe('info', () => {
   it('tells what a run is and how far it came', async () => {
     const { code, stdout } = await run('info', 'tiny');
     expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {2}trained on {3}10,000 samples, told labels: 0, 1, 2, 3, 4 and 5 more$/m);
     expect(stdout).toMatch(/^ {2}progress {5}step 3 of 3, .*s, loss \d/m);
     expect(stdout).toMatch(/^ {2}transformer {2}32 wide, 2 deep, 2 heads, 16 tokens of 7x7 pixels$/m);
     expect(stdout).toMatch(/^Make samples: {2}npx rectiflow sample runs\/tiny$/m);
