@@ -62,7 +62,7 @@ export function preparePng(bytes: Uint8Array, origin: string): PreparedImage {
   };
 }
 
-/** Adds the first text of each kind that may hold an orientation; none of those that do not inflate, or to too much. */
+/** Adds the first text of each kind that may hold an orientation, empty where it does not inflate, or to too much. */
 function addOrientingText(texts: Map<string, string>, type: string, data: Uint8Array): void {
   const end = data.indexOf(0);
   const keyword = latin1(data.subarray(0, Math.max(0, Math.min(end, MOST_KEYWORD))));
@@ -82,10 +82,10 @@ function addOrientingText(texts: Map<string, string>, type: string, data: Uint8A
     try {
       text = inflateSync(text, { maxOutputLength: MOST_TEXT });
     } catch {
-      return;
+      text = new Uint8Array(0);
     }
   }
-  if (text.length <= MOST_TEXT) texts.set(keyword, latin1(text));
+  texts.set(keyword, text.length > MOST_TEXT ? '' : latin1(text));
 }
 
 /** ImageMagick's form of a profile: a line with its name, one with its length, then hexadecimal digits. */

@@ -91,6 +91,14 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
   },
 );
 
+test.each(['jpeg', 'webp', 'avif', 'tiff'] as const)('EXIF in %s turns it upright', async (format) => {
+  const stored = painted(96, 64, (row, column) => SIDEWAYS(row >> 5, column >> 5));
+  const bytes = await stored.withMetadata({ orientation: 6 }).toFormat(format, { quality: 100 }).toBuffer();
+  const large = { ...settings, transforms: [{ kind: 'resize', size: [2, 3] } as const] };
+  const found = await decodeBytes(bytes, large);
+  found.forEach((value, i) => expect(Math.abs(value - UPRIGHT[i]!)).toBeLessThan(4));
+});
+
 test.each(['jpeg', 'webp'] as const)('XMP in %s turns it upright', async (format) => {
   // Lossy: larger than a block of pixels of one value.
   const stored = painted(96, 64, (row, column) => SIDEWAYS(row >> 5, column >> 5));
