@@ -82,7 +82,6 @@ export function bytePairTokenizer(pairs: readonly BytePair[], vocabulary: number
     encode(caption) {
       const tokens: number[] = [];
       for (const word of wordsOf(caption)) {
-        if (tokens.length >= length) break;
         for (const token of join(spell(word), tokenOf)) tokens.push(token);
       }
       return endAt(length, tokens, END);
