@@ -1,4 +1,4 @@
-import { join, posix } from 'node:path';
+import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path';
 import { type RectiflowError, dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { type AnnotationColumns, annotationColumns, findValue, toCaptions } from '../annotation-columns.ts';
@@ -123,7 +123,10 @@ class MetadataReader {
       const advice = 'Give the path of the image, relative to the folder';
       throw fileError(path, `${where}: has no file_name`, advice);
     }
-    const file = posix.normalize(value.replaceAll('\\', '/'));
+    const given = isAbsolute(value) ? relative(dirname(resolve(path)), value) : value;
+    const file = posix.normalize(given.replaceAll('\\', '/'));
+    // An absolute one may lie beside the file's own folder, and in the whole one all the same.
+    if (isAbsolute(value) && this.#images.has(posix.join(below, file))) return posix.join(below, file);
     if (file === '..' || file.startsWith('../') || file.startsWith('/') || /^[a-zA-Z]:/.test(file)) {
       const problem = `${where}: file_name ${value} leads out of the folder`;
       throw fileError(path, problem, 'Give paths relative to the folder, and keep the images in it');

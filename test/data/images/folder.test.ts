@@ -158,6 +158,14 @@ describe('metadata', () => {
     expect(await problem(open())).toContain('/metadata.csv: 1 of 2 images have no row: b.png');
   });
 
+  test('an absolute path within the folder is what it says', async () => {
+    const rows = ['a.png', 'x/b.png'].map((file) =>
+      JSON.stringify({ file_name: join(root, file), text: file }),
+    );
+    await fill({ 'a.png': null, 'x/b.png': null, 'metadata.jsonl': rows.join('\n') });
+    expect(await annotations(await open())).toEqual([{ caption: 'a.png' }, { caption: 'x/b.png' }]);
+  });
+
   test.each(['../a.png', '/etc/a.png', 'x/../../a.png', '..\\a.png', 'C:\\a.png'])(
     'the path %s leads out',
     async (file) => {
