@@ -1,4 +1,6 @@
 // From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { readRegular } from '../checkpoint/regular-file.ts';
 import { recipes } from '../recipes/index.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
@@ -111,6 +113,11 @@ function withoutOldForm(base: Settings, over: Settings): Settings {
 const mostBytes = 4 << 20;
 
 async function readSettings(path: string): Promise<Settings> {
+  const record = join(path, 'config.json');
+  if (existsSync(record)) {
+    const advice = `Go on with it: rectiflow resume ${path}. Or give its settings, to train anew: ${record}`;
+    throw fileError(path, 'is the folder of a run, and no config', advice);
+  }
   const bytes = await readRegular(path, mostBytes).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
   });

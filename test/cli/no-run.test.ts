@@ -20,6 +20,9 @@ it('what is given in place of a run is named, with the run or the command that w
   );
   expect(await told('runs/pets/config.json')).toContain('Give the folder of the run: runs/pets.');
   expect(await told('weights.pt')).toContain('is a file, not the folder of a run');
+  expect((await rectiflow(folder, ['train', 'runs/pets'])).stderr).toBe(
+    'error: runs/pets: is the folder of a run, and no config. Go on with it: rectiflow resume runs/pets. Or give its settings, to train anew: runs/pets/config.json.\n',
+  );
   expect(await told('runs')).toContain('Give one of them: runs/pets, runs/pets-2, runs/petsitters.');
   expect(await told('photos')).toContain('photos: is no run: it has no config.json.');
   expect(await told('pest')).toMatch(

@@ -159,10 +159,10 @@ describe('metadata', () => {
   });
 
   test('an absolute path within the folder is what it says', async () => {
-    const rows = ['a.png', 'x/b.png'].map((file) =>
+    const lines = ['a.png', 'x/b.png'].map((file) =>
       JSON.stringify({ file_name: join(root, file), text: file }),
     );
-    await fill({ 'a.png': null, 'x/b.png': null, 'metadata.jsonl': rows.join('\n') });
+    await fill({ 'a.png': null, 'x/b.png': null, 'metadata.jsonl': lines.join('\n') });
     expect(await annotations(await open())).toEqual([{ caption: 'a.png' }, { caption: 'x/b.png' }]);
   });
 
