@@ -1,4 +1,5 @@
 // Text in scripts that we have no letters for, in those of the fonts that the machine has.
+import { existsSync } from 'node:fs';
 import { loadSharp } from '../images/sharp.ts';
 
 /** Of letters in pixels; wide ones are about as much. */
@@ -50,9 +51,14 @@ async function draw(line: string, grey: number): Promise<Stamp> {
 
 let fonts: Promise<boolean> | undefined;
 
-/** Without fonts all letters are boxes of one width. */
 function hasFonts(): Promise<boolean> {
-  return (fonts ??= Promise.all(['iiii', 'WWWW'].map((letters) => draw(letters, 0))).then(
-    ([narrow, wide]) => narrow!.width < wide!.width,
-  ));
+  return (fonts ??= findFonts());
+}
+
+async function findFonts(): Promise<boolean> {
+  // The library complains on the terminal where a Linux has no list of its fonts: a container, which has none.
+  if (process.platform === 'linux' && !existsSync('/etc/fonts/fonts.conf')) return false;
+  // Without fonts all letters are boxes of one width.
+  const [narrow, wide] = await Promise.all(['iiii', 'WWWW'].map((letters) => draw(letters, 0)));
+  return narrow!.width < wide!.width;
 }
