@@ -6,7 +6,7 @@ import { rectiflow, temporaryFolder } from '../support/cli.ts';
 it('what is given in place of a run is named, with the run or the command that was meant', async () => {
   const folder = await temporaryFolder();
   for (const run of ['runs/pets', 'runs/pets-2', 'runs/petsitters']) {
-    await mkdir(join(folder, run), { recursive: true });
+    await mkdir(join(folder, run, 'checkpoints'), { recursive: true });
     await writeFile(join(folder, run, 'config.json'), '{}');
   }
   await mkdir(join(folder, 'photos'));
