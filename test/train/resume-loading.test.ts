@@ -97,7 +97,10 @@ describe('a run on files that goes on in the middle of an epoch, with more worke
   it('also where files are skipped, which it names again', async () => {
     const { bytes, notices } = await both(damaged, 'skip');
     expect(bytes[1]).toEqual(bytes[0]);
-    const skipped = [expect.stringMatching(/^skipped \(1 so far\): .*04\.png: /)];
+    const skipped = [
+      expect.stringMatching(/^skipped \(1 so far\): .*04\.png: /),
+      expect.stringMatching(/^1 of 23 samples \(4 %\) was left out: .*04\.png$/),
+    ];
     expect(notices).toEqual([skipped, skipped, [changes, ...skipped]]);
   });
 });
