@@ -3,6 +3,7 @@ import { repeatedNames, spellNames } from '../data/alike.ts';
 import { listSome } from '../data/list-some.ts';
 import { membersOf } from '../data/source-view.ts';
 import { type Source, nameOfSample } from '../data/source.ts';
+import { counted } from '../tensor/counted.ts';
 import { dataError } from '../tensor/errors.ts';
 import { type Comparison, type Difference, unchanged } from './data-difference.ts';
 import type { DataRecord } from './data-record.ts';
@@ -14,10 +15,11 @@ import type { DataRecord } from './data-record.ts';
  */
 export function compareClasses(
   source: Source,
-  { classNames: known, told }: DataRecord,
+  { classNames: known, classes: knownClasses, told }: DataRecord,
   rows: number,
 ): Comparison {
   const { classNames: now, classes } = source;
+  if (known === undefined && now === undefined) return compareNumbers(source, knownClasses, rows);
   if (known === undefined && now !== undefined && told !== undefined)
     return { source, differences: [{ text: `its classes have names now: ${numbered(now)}` }] };
   if (classes === undefined || known === undefined) return unchanged(source);
@@ -29,15 +31,27 @@ export function compareClasses(
     return { source: { ...membersOf(source), classNames: known }, differences: [difference] };
   }
   const { names, labels, differences } = matchNames(now, known);
-  if (names.length > rows) {
-    const added = names.slice(known.length);
-    const problem = `${classesCalled(added)} new, and the model has room for its ${rows} classes alone`;
-    throw dataError(source.name, problem, 'Leave them out, or train a new run');
-  }
+  if (names.length > rows) throw noRoom(source, `${classesCalled(names.slice(known.length))} new`, rows);
   const isSame = names.length === now.length && labels.every((label, i) => label === i);
   const named = isSame ? { ...membersOf(source), classNames: names } : withLabels(source, labels, names);
   return { source: named, differences };
 }
+
+/** Of classes without names. */
+function compareNumbers(source: Source, known: number | undefined, rows: number): Comparison {
+  const { classes } = source;
+  if (classes === undefined || known === undefined || classes === known) return unchanged(source);
+  const text = `it has ${counted(classes, 'class')} without names, where the checkpoint has ${known}`;
+  if (classes > rows) throw noRoom(source, text, rows);
+  return { source, differences: [classes > known ? { text, ifAccepted: takesUntrained } : { text }] };
+}
+
+function noRoom({ name }: Source, problem: string, rows: number): Error {
+  const room = `${problem}, and the model has room for its ${counted(rows, 'class')} alone`;
+  return dataError(name, room, 'Leave the others out, or train a new run');
+}
+
+const takesUntrained = 'gives the new ones rows of the model that were never trained';
 
 interface Match {
   /** By the checkpoint's labels, with those that are new behind them. */
@@ -106,7 +120,7 @@ function differencesOf(
     renamed.size > 0
       ? `takes ${listSome(places)}`
       : added.length > 0
-        ? 'gives the new ones rows of the model that were never trained'
+        ? takesUntrained
         : 'leaves the missing ones as they are';
   return [{ text: found.join(', '), ifAccepted }];
 }

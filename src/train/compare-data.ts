@@ -2,7 +2,8 @@
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
 import { counted } from '../tensor/counted.ts';
-import { dataError } from '../tensor/errors.ts';
+import { dataError, formatShape } from '../tensor/errors.ts';
+import { sameShape } from '../tensor/shape.ts';
 import { isSameEncoder } from './caption-encoder.ts';
 import { compareClasses } from './compare-classes.ts';
 import { compareValues } from './compare-values.ts';
@@ -67,6 +68,11 @@ export async function compareData(given: Source, options: CompareOptions): Promi
     const meant = refused.map(({ ifAccepted }) => ifAccepted).join(', and ');
     const advice = `Change them back, or go on with --accept-data (acceptData), which ${meant}`;
     throw dataError(given.name, `the data are not those of ${checkpoint?.path}: ${found}`, advice);
+  }
+  const { shape } = values.source;
+  if (known.shape && !sameShape(known.shape, shape)) {
+    const problem = `samples are ${formatShape(shape)}, those of ${checkpoint?.path} were ${formatShape(known.shape)}`;
+    throw dataError(given.name, problem, 'Set the size of the data back, or train a new run');
   }
   const described = await describeData(values.source, told);
   const accepted = [

@@ -11,6 +11,8 @@ import { stateError } from './state-error.ts';
  * Checkpoints of earlier versions have less of it.
  */
 export interface DataRecord {
+  /** Of the labels; also where classes have no names. */
+  readonly classes?: number;
   readonly classNames?: readonly string[];
   /** `SourceFacts.record` */
   readonly record?: Readonly<Record<string, unknown>>;
@@ -44,6 +46,7 @@ const whole = z.number().int().nonnegative();
 
 /** Of a record that was read from a file. */
 export const dataRecordSchema: z.ZodType<DataRecord> = z.object({
+  classes: whole.exactOptional(),
   classNames: z.array(z.string()).exactOptional(),
   record: z.record(z.string(), z.unknown()).exactOptional(),
   tokenizer: z.object({ vocabulary: whole, pairs: z.array(z.tuple([whole, whole])) }).exactOptional(),
@@ -67,9 +70,10 @@ export async function describeData(
   source: Source,
   told: NonNullable<DataRecord['told']>,
 ): Promise<DataRecord> {
-  const { classNames, record, shape, count }: SourceFacts = source;
+  const { classes, classNames, record, shape, count }: SourceFacts = source;
   const fingerprint = await source.fingerprint?.();
   return {
+    ...(classes !== undefined && { classes }),
     ...(classNames && { classNames }),
     ...(record && { record }),
     told,

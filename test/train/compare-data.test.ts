@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ExpressionRecord } from '../../src/data/expression/record.ts';
 import type { Source } from '../../src/data/source.ts';
-import { type CompareOptions, compareData, resumePosition } from '../../src/train/compare-data.ts';
+import { type CompareOptions, compareData } from '../../src/train/compare-data.ts';
 import type { ModelConfig } from '../../src/train/config.ts';
 import type { DataRecord } from '../../src/train/data-record.ts';
 
@@ -55,7 +55,7 @@ describe('classes', () => {
   it('that are the same are as they were, without a word', async () => {
     const { source, record, notices } = await compare(labelled(['cat', 'dog', 'owl']), pets);
     expect(notices).toEqual([]);
-    expect(record).toEqual(pets);
+    expect(record).toEqual({ ...pets, classes: 3 });
     expect(await labelsOf(source, 3)).toEqual([0, 1, 2]);
   });
 
@@ -124,7 +124,7 @@ describe('classes', () => {
   it('that are new are refused, and come after the others where there is room and that is accepted', async () => {
     const more = labelled(['ant', 'cat', 'dog', 'owl']);
     await expect(compare(more, pets, { accept: true })).rejects.toThrow(
-      /pets: the class "ant" is new, and the model has room for its 3 classes alone\. Leave them out/,
+      /pets: the class "ant" is new, and the model has room for its 3 classes alone\. Leave the others out/,
     );
     await expect(compare(more, pets, { classes: 5 })).rejects.toThrow(
       /the class "ant" is new\. .*never trained/,
@@ -145,6 +145,18 @@ describe('classes', () => {
     const { notices } = await compare(labelled(['cat', 'dog', 'owl']), unnamed);
     expect(notices).toEqual(['pets: its classes have names now: 0 cat, 1 dog, 2 owl.']);
     expect((await compare(labelled(['cat', 'dog', 'owl']), {})).notices).toEqual([]);
+  });
+
+  it('without names are counted', async () => {
+    const known: DataRecord = { told: 'class', classes: 2 };
+    expect((await compare(labelled(undefined, { classes: 2 }), known)).notices).toEqual([]);
+    expect((await compare(labelled(undefined, { classes: 1 }), known)).notices).toEqual([
+      'pets: it has 1 class without names, where the checkpoint has 2.',
+    ]);
+    await expect(compare(labelled(undefined), known)).rejects.toThrow(/it has 3 classes .* never trained/);
+    await expect(compare(labelled(undefined), known, { classes: 2, accept: true })).rejects.toThrow(
+      /where the checkpoint has 2, and the model has room for its 2 classes alone\. Leave the others out/,
+    );
   });
 
   it('are of no concern to a model that is told none', async () => {
@@ -288,6 +300,15 @@ describe('captions', () => {
   });
 });
 
+describe('samples', () => {
+  it('of another shape are refused in any case', async () => {
+    const other = labelled(pets.classNames, { shape: [1, 8, 8] });
+    await expect(compare(other, pets, { accept: true })).rejects.toThrow(
+      /^pets: samples are \[1, 8, 8\], those of \S+step-0000004 were \[1\]\. Set the size of the data back/,
+    );
+  });
+});
+
 describe('sets', () => {
   it('that grew or shrank are said, with both numbers', async () => {
     const { notices } = await compare(labelled(pets.classNames), { ...pets, count: 8 });
@@ -300,39 +321,5 @@ describe('sets', () => {
     expect(notices).toEqual([expect.stringMatching(/6 samples as before, but not the same ones/)]);
     expect(now.fingerprint).toBe('b');
     expect((await compare(source, now)).notices).toEqual([]);
-  });
-});
-
-describe('the place in the data where a run goes on', () => {
-  const trained = { name: 'pets', count: 6, shape: [1] };
-  const place = (offset: number, known: DataRecord, isSplit = false) =>
-    resumePosition({ epoch: 2, offset }, known, { count: 6 }, { trained, isSplit });
-
-  it('is where it was, in a set of the same size or one of which nothing is known', () => {
-    for (const known of [{ count: 6 }, {}])
-      expect(place(5, known)).toEqual({ position: { epoch: 2, offset: 5 }, notices: [] });
-  });
-
-  it('is a new epoch in a set of another size, which is said', () => {
-    for (const count of [4, 12]) {
-      expect(place(3, { count })).toEqual({
-        position: { epoch: 3, offset: 0 },
-        notices: ['pets: the epoch that was under way ends here, and the next one, of 6 samples, begins.'],
-      });
-    }
-    // Nothing ends where nothing was under way.
-    expect(place(0, { count: 4 })).toEqual({ position: { epoch: 2, offset: 0 }, notices: [] });
-  });
-
-  it('is a new epoch where others are held out, and where an old checkpoint is beyond the end', () => {
-    expect(place(3, { count: 6, heldOut: 2 }).position).toEqual({ epoch: 3, offset: 0 });
-    expect(place(7, {}).position).toEqual({ epoch: 3, offset: 0 });
-  });
-
-  it('comes with a word on samples that were trained on and are held out now', () => {
-    expect(place(0, { count: 4 }, true).notices).toEqual([
-      expect.stringMatching(/held out now were trained on/),
-    ]);
-    expect(place(0, { count: 6 }, true).notices).toEqual([]);
   });
 });
