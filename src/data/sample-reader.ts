@@ -88,14 +88,15 @@ export function checkAnnotation(source: Source, index: number, annotation: Annot
     const problem = label === undefined ? 'has no label' : `has label ${label}, outside of [0, ${classes})`;
     throw dataError(nameOfSample(source, index), problem, 'Correct the label, or the number of classes');
   }
-  if (captions && caption === undefined)
-    throw dataError(nameOfSample(source, index), 'has no caption', 'Give it one, or leave the sample out');
-  if (caption !== undefined) checkCaptions(source, index, caption);
+  if (captions || caption !== undefined) checkCaptions(source, index, caption!);
   return annotation;
 }
 
 function checkCaptions(source: Source, index: number, captions: Captions): Captions {
-  const list = typeof captions === 'string' ? [captions] : captions;
+  const list: unknown = typeof captions === 'string' ? [captions] : captions;
+  // A file may hold something else in the place of text.
+  if (!Array.isArray(list) || !list.every((caption) => typeof caption === 'string'))
+    throw dataError(nameOfSample(source, index), 'has no caption', 'Give it one, or leave the sample out');
   const longest = list.reduce((most, { length }) => Math.max(most, length), 0);
   if (longest <= MOST_CAPTION) return captions;
   const problem = `has a caption of ${longest} characters, wanted at most ${MOST_CAPTION}`;

@@ -289,3 +289,19 @@ test('a fingerprint: the same in another place, another where an image is other 
   await writeFile(copy, bytes);
   expect(await found(copy)).not.toBe(await found(fixture('captions')));
 });
+
+// Made by hyparquet-writer, their footers changed: 12 images of 2 x 2 pixels in about 1,500 bytes. One of the bomb's is 20 MiB of zeros.
+describe('files that are made to take all memory are refused:', () => {
+  test.each([
+    ['more rows than bytes', 'stated-rows', 'it says that it has 10000000 rows, and has 1516 bytes'],
+    ['groups that are the same bytes', 'same-groups', 'two columns lie at byte 4'],
+  ])('%s', async (_, name, problem) => {
+    await expect(open(fixture(name))).rejects.toThrow(problem);
+  });
+
+  test('a page that grows beyond what any does', async () => {
+    const source = await open(fixture('bomb'));
+    await expect(readSample(source, 0)).rejects.toThrow(/a page of \d+ bytes says that it has 20\d{6}/);
+    await source.close?.();
+  });
+});

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import zlib from 'node:zlib';
-import type { Compressors, CompressionCodec } from 'hyparquet';
+import { type Compressors, type CompressionCodec, snappyUncompress } from 'hyparquet';
 import { fileError } from '../../tensor/errors.ts';
 import { findInstalled, installCommand } from '../packages/optional-package.ts';
 
@@ -8,8 +8,9 @@ type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array;
 type ZlibSync = (input: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
 
 const PACKAGE = 'hyparquet-compressors';
-/** hyparquet itself has these. */
-const BUILT_IN: readonly CompressionCodec[] = ['UNCOMPRESSED', 'SNAPPY'];
+/** Pages have about a million bytes; what grows by more than this is made to take all memory. */
+const mostBytes = 16 << 20;
+const mostGrowth = 256;
 
 /**
  * What hyparquet needs to read columns compressed like this: gzip and brotli by Node, zstd too where Node has it (from
@@ -20,20 +21,34 @@ export async function loadCodecs(codecs: Iterable<CompressionCodec>, path: strin
   // Node 20's types do not know of zstd.
   const { zstdDecompressSync } = zlib as { zstdDecompressSync?: ZlibSync };
   const known: Compressors = {
+    SNAPPY: unpackSnappy,
     GZIP: bounded(zlib.gunzipSync),
     BROTLI: bounded(zlib.brotliDecompressSync),
     ...(zstdDecompressSync === undefined ? {} : { ZSTD: bounded(zstdDecompressSync) }),
   };
-  for (const codec of codecs) {
-    if (BUILT_IN.includes(codec) || known[codec] !== undefined) continue;
-    return { ...(await loadPackage(codec, path)), ...known };
-  }
-  return known;
+  const other = [...codecs].find((codec) => codec !== 'UNCOMPRESSED' && known[codec] === undefined);
+  const all = other === undefined ? known : { ...(await loadPackage(other, path)), ...known };
+  return Object.fromEntries(Object.entries(all).map(([codec, decompress]) => [codec, checked(decompress)]));
+}
+
+/** Before there is memory for it. */
+function checked(decompress: Decompress): Decompress {
+  return (input, outputLength) => {
+    if (outputLength > Math.max(mostBytes, mostGrowth * input.length))
+      throw new Error(`a page of ${input.length} bytes says that it has ${outputLength}`);
+    return decompress(input, outputLength);
+  };
 }
 
 /** A page says how long it is unpacked: one that is longer is damaged, and fails. */
 function bounded(decompress: ZlibSync): Decompress {
   return (input, outputLength) => decompress(input, { maxOutputLength: Math.max(1, outputLength) });
+}
+
+function unpackSnappy(input: Uint8Array, outputLength: number): Uint8Array {
+  const output = new Uint8Array(outputLength);
+  snappyUncompress(input, output);
+  return output;
 }
 
 async function loadPackage(codec: CompressionCodec, path: string): Promise<Compressors> {

@@ -52,6 +52,7 @@ export class ParquetFile {
     const metadata = await orDamaged(path, () => parquetMetadataAsync(buffer, { geoparquet: false }));
     return orDamaged(path, () => {
       checkGroups(metadata);
+      checkPlaces(metadata, size);
       return new ParquetFile(path, buffer, metadata);
     });
   }
@@ -218,6 +219,28 @@ function checkGroups(metadata: FileMetaData): void {
       if (!isSize(chunk!.total_uncompressed_size)) throw new Error('a column has no size');
       if (chunk!.codec === undefined) throw new Error('a column is compressed in an unknown way');
     }
+  }
+}
+
+/**
+ * A small file may say that it has more rows than anybody could count, or that all its groups are the same bytes.
+ * @param size of the file, in bytes
+ */
+function checkPlaces({ row_groups: groups }: FileMetaData, size: number): void {
+  const rows = groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
+  // An image takes a byte at least.
+  if (rows > size) throw new Error(`it says that it has ${rows} rows, and has ${size} bytes`);
+  const places = groups.flatMap(({ columns }) =>
+    columns.map(({ meta_data: chunk }) => {
+      const starts = [chunk!.dictionary_page_offset, chunk!.data_page_offset].map(Number);
+      const start = Math.min(...starts.filter((offset) => offset > 0));
+      return [start, start + Number(chunk!.total_compressed_size)] as const;
+    }),
+  );
+  let end = 0;
+  for (const [from, to] of places.toSorted(([a], [b]) => a - b)) {
+    if (from < end) throw new Error(`two columns lie at byte ${from}`);
+    end = to;
   }
 }
 
