@@ -88,7 +88,8 @@ export { type PackOptions, packSource, verifyPack } from './data/pack.ts';
 export type { Manifest } from './data/pack/manifest.ts';
 export type { DataConfig, ImageSettings } from './data/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
-export type { Annotation, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
+export type { Annotation, Captions, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
+export type { Told, Unused } from './data/told.ts';
 
 export { DiT } from './models/dit.ts';
 export type { DiTConfig } from './models/dit-config.ts';

@@ -18,6 +18,8 @@ export interface CellFile {
   readonly logBase?: number;
   /** Names of cells [start, end). */
   names(start: number, end: number): string[];
+  /** The columns that say something of cells. */
+  readonly columns: readonly string[];
   /** @throws RectiflowError when there is no such column, or it has no classes */
   categories(column: string): Categories;
 }
@@ -45,6 +47,7 @@ export async function openCells(
     genes: genes.index(0, matrix.columns),
     ...(logBase !== undefined && logBase > 0 && logBase !== 1 && { logBase }),
     names: (start, end) => obs.index(start, end),
+    columns: obs.columns,
     categories: (column) => obs.categories(column),
   };
 }

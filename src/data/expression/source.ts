@@ -4,6 +4,7 @@ import { Fingerprint } from '../fingerprint.ts';
 import { listSome } from '../list-some.ts';
 import type { ExpressionData } from '../settings.ts';
 import type { Source } from '../source.ts';
+import { type Unused, unusedOf } from '../told.ts';
 import { openCells } from './cell-file.ts';
 import { doubtfulLogarithms } from './logarithms.ts';
 import { Hdf5File } from './hdf5.ts';
@@ -33,6 +34,9 @@ export interface ExpressionOptions {
   /** skip: a few cells without a label, or with values that cannot be used, are left out. */
   readonly onBadSample?: BadSamplePolicy | undefined;
 }
+
+/** Names of columns that hold kinds of cells. */
+const LIKE_CLASSES = /label|class|type|cluster|louvain|leiden|annot|ontology|condition/i;
 
 /**
  * The cells of an .h5ad file (https://anndata.readthedocs.io/en/stable/fileformat-prose.html; older layouts too) as samples of
@@ -111,7 +115,7 @@ async function readSource(
     ...(labels === undefined ? {} : { classes: labels.names.length, classNames: labels.names }),
     ...(data.label === undefined ? {} : { told: { by: `column ${data.label} of obs` } }),
     record,
-    unused: selection.unused,
+    unused: [...selection.unused, ...unusedClasses(opened.columns, data)],
     remarks: [
       ...(await doubtfulLogarithms(whole, scan, data, kept, logBase)),
       ...notHeldOut(labels, held, data.holdOut),
@@ -127,6 +131,13 @@ async function readSource(
     },
     close: async () => file.close(),
   };
+}
+
+/** Columns that look like classes, where none is told. */
+function unusedClasses(columns: readonly string[], { label }: ExpressionData): Unused[] {
+  const like = columns.filter((column) => LIKE_CLASSES.test(column));
+  if (label !== undefined || like.length === 0) return [];
+  return [unusedOf('obs column', like, 'If one holds the classes of the cells, set data.label to its name.')];
 }
 
 function reader(

@@ -43,6 +43,7 @@ export function openTenX(file: Hdf5File, { layer, label, where }: ExpressionData
     matrix: isGene.every(Boolean) ? matrix : ofColumns(matrix, isGene),
     genes: distinct(symbols.filter((_, feature) => isGene[feature])),
     names: (start, end) => barcodes.slice(start, end),
+    columns: [],
     categories: (name) => {
       throw unavailable(file, `no column ${name}`);
     },

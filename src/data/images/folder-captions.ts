@@ -29,10 +29,10 @@ export interface FolderCaptions {
 export function textCaptions(data: FolderData, { images, others }: FolderFiles): FolderCaptions | undefined {
   const { path, condition, captionPerLine = false } = data;
   const extensions = captionExtensions(data);
-  const texts = others.filter((file) => extensions.includes(endingOf(file)));
+  const texts = extensions.flatMap((ending) => others.filter((file) => endingOf(file) === ending));
   const byStem = new Map<string, string>();
-  const rank = (file: string): number => extensions.indexOf(endingOf(file));
-  for (const file of texts.toSorted((a, b) => rank(b) - rank(a))) byStem.set(stemOf(file), file);
+  // The first that an image has a file with counts.
+  for (const file of texts.toReversed()) byStem.set(stemOf(file), file);
   const fileOf = images.map((image) => byStem.get(stemOf(image)));
   const files = new Set<string>();
   const shared: string[] = [];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import type { Source } from '../../../src/data/source.ts';
+import { describeTold } from '../../../src/data/told.ts';
 import { type TinyFile, writeTiny } from '../../support/h5ad.ts';
 import {
   COUNTS,
@@ -26,6 +27,17 @@ describe('labels', () => {
       source.read(index, new Float32Array(4), 0, { seed: 0, epoch: 0 }),
     );
     expect(labels).toEqual([{ label: 1 }, { label: 0 }, { label: 1 }, { label: 0 }]);
+  });
+
+  test('that are there and are not asked for are named', async () => {
+    const obs = { cell_type: ['T', 'B', 'T', 'B'], n_genes: Int32Array.of(1, 2, 3, 4) };
+    const advice = 'If one holds the classes of the cells, set data.label to its name.';
+    const source = await open({ obs });
+    expect(describeTold(source)).toBe('nothing: unconditional');
+    expect(source.unused).toEqual([{ what: 'obs column', count: 1, examples: ['cell_type'], advice }]);
+    const labelled = await open({ obs }, { label: 'cell_type' });
+    expect(describeTold(labelled)).toBe('labels (2 classes, column cell_type of obs)');
+    expect(labelled.unused).toEqual([]);
   });
 
   test('come from whole numbers, in their order', async () => {
