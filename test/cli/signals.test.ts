@@ -49,6 +49,11 @@ async function preload(folder: string, code: string): Promise<string[]> {
 }
 
 const blockForever = 'setTimeout(() => { process.stdout.write("blocked\\n"); for (;;); }, 1500);';
+/** Not by the clock: a machine that is busy has saved nothing by then. */
+const blockAfterSave =
+  'import { existsSync, readdirSync } from "node:fs"; const saved = "runs/tiny/checkpoints"; setInterval(() => { ' +
+  'if (!existsSync(saved) || !readdirSync(saved).some((name) => name.startsWith("step-"))) return; ' +
+  'process.stdout.write("blocked\\n"); for (;;); }, 20);';
 
 describe.skipIf(unbuilt)(`where JavaScript cannot hear a signal${unbuilt ?? ''}`, () => {
   it.each([
@@ -69,7 +74,8 @@ describe.skipIf(unbuilt)(`where JavaScript cannot hear a signal${unbuilt ?? ''}`
 
   it('a training ends too, and can be resumed', async () => {
     const folder = await workFolder({ checkpointEvery: 1 });
-    const training = startNode(folder, [...(await preload(folder, blockForever)), 'train', 'tiny.json']);
+    const begin = await preload(folder, blockAfterSave);
+    const training = startNode(folder, [...begin, 'train', 'tiny.json']);
     await training.saw(/^blocked$/m);
     training.process.kill('SIGINT');
     await sleep(50);
