@@ -47,7 +47,8 @@ export function findValue(
   row: Readonly<Record<string, unknown>>,
   wanted: readonly string[],
 ): string | undefined {
-  const isGiven = (name: string): boolean => row[name] !== undefined && row[name] !== null;
+  const isGiven = (name: string): boolean =>
+    Object.hasOwn(row, name) && row[name] !== undefined && row[name] !== null;
   return wanted.find(isGiven) ?? findColumn(Object.keys(row).filter(isGiven), wanted);
 }
 

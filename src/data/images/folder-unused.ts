@@ -47,15 +47,15 @@ export async function unusedFiles(data: FolderData, files: FolderFiles, used: Us
   const stems = new Set(files.images.map(stemOf));
   const read = new Set([...(used.captions?.files ?? []), ...(used.labels?.files ?? [])]);
   const kinds = new Map<string, Kind & { readonly names: string[] }>();
+  const others: string[] = [];
   for (const file of files.others) {
     if (read.has(file)) continue;
     const kind = kindOf(file, stems.has(stemOf(file)), data, used);
-    const isListed = kinds.size < MOST_KINDS || kind.advice !== undefined;
-    const { what, advice } = isListed ? kind : { what: 'other file', advice: undefined };
-    const key = `${what} ${advice}`;
-    const known = kinds.get(key) ?? { what, advice, names: [] };
-    known.names.push(file);
-    kinds.set(key, known);
+    const key = `${kind.what} ${kind.advice}`;
+    const known = kinds.get(key);
+    if (known) known.names.push(file);
+    else if (kinds.size < MOST_KINDS) kinds.set(key, { ...kind, names: [file] });
+    else others.push(file);
   }
   const found: Unused[] = [];
   for (const { what, names, advice } of kinds.values()) {
@@ -64,8 +64,9 @@ export async function unusedFiles(data: FolderData, files: FolderFiles, used: Us
   return [
     ...found.filter(({ advice }) => advice !== undefined),
     ...(used.labels?.by === BY_FOLDER ? nestedFolders(data.path, files) : []),
-    unusedOf('hidden image', files.hidden, undefined),
+    unusedOf('hidden image', files.hidden),
     ...found.filter(({ advice }) => advice === undefined),
+    unusedOf('other file', others),
   ].filter(({ count }) => count > 0);
 }
 

@@ -48,8 +48,13 @@ describe('what is not used', () => {
   test('files in endless kinds are few kinds', async () => {
     const parts = Array.from({ length: 30 }, (_, i) => [`part.${i}`, ''] as const);
     const kinds = Array.from({ length: 30 }, (_, i) => [`x.kind${i}`, ''] as const);
-    const source = await folder.open({ 'a.png': null, ...Object.fromEntries([...parts, ...kinds]) });
+    const source = await folder.open({
+      'a.png': null,
+      'y.kind0': '',
+      ...Object.fromEntries([...parts, ...kinds]),
+    });
     expect(unusedIn(source)[0]).toMatch(/^30 extensionless files: part\.0/);
+    expect(unusedIn(source)).toContain('2 .kind0 files: x.kind0, y.kind0');
     expect(unusedIn(source).at(-1)).toMatch(/^11 other files: /);
   });
 
