@@ -137,6 +137,7 @@ export async function encodeText(
     return encodeCaptions(path, {
       captions: withMore(captionsOf(source, reader), asked),
       encoder,
+      onNotice,
       ...(precision && { precision }),
       ...(onProgress && { onProgress }),
       ...(signal && { signal }),

@@ -11,6 +11,7 @@ import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors-fil
 import type { StoredTensor } from '../checkpoint/safetensors.ts';
 import { toFloat16 } from '../checkpoint/to-float16.ts';
 import { toFloat32 } from '../checkpoint/to-float32.ts';
+import { counted } from '../tensor/counted.ts';
 import { dataError, fileError, valueError } from '../tensor/errors.ts';
 import type { EncodedCaption, CaptionEncoder } from './text-encoder.ts';
 
@@ -26,6 +27,8 @@ export interface EncodeCaptionsOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Stops between two batches, with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Told how many captions are cut. */
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /** Embeddings are held in memory, here and in training. */
@@ -39,14 +42,27 @@ const ENCODE_AGAIN = 'Encode the captions again: rectiflow data encode-text';
  * @throws RectiflowError where the embeddings take too much memory, are not finite or too large for the precision
  */
 export async function encodeCaptions(path: string, options: EncodeCaptionsOptions): Promise<number> {
-  const { encoder, precision = 'float16', batchSize = 32, onProgress, signal } = options;
+  const { encoder, precision = 'float16', batchSize = 32, onProgress, signal, onNotice } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw valueError('encodeCaptions', 'batchSize', 'a positive integer', batchSize);
   }
   const unique = new Set(['']);
   for await (const caption of options.captions) unique.add(caption);
   const captions = [...unique];
-  const lengths = Int32Array.from(captions, (caption) => encoder.tokenizer.encode(caption).count);
+  const most = encoder.tokenizer.length;
+  const cut = { count: 0, longest: 0 };
+  const lengths = Int32Array.from(captions, (caption) => {
+    const { count, whole } = encoder.tokenizer.encode(caption);
+    if (whole > most) cut.count++;
+    cut.longest = Math.max(cut.longest, whole);
+    return count;
+  });
+  if (cut.count > 0) {
+    const share = `${cut.count} of ${counted(captions.length, 'caption')} ${cut.count === 1 ? 'is' : 'are'}`;
+    onNotice?.(
+      `${share} longer than ${most} tokens (longest ${cut.longest}): the encoder is not given the rest. Raise --length (length), where it takes more, or shorten them.`,
+    );
+  }
   const tokens = lengths.reduce((total, length) => total + length, 0);
 
   let tables: { embeddings: NumberTable; pooled: NumberTable } | undefined;

@@ -91,10 +91,13 @@ class Census {
       const { label, caption } = checkAnnotation(this.#source, index, read);
       this.#addLabel(label);
       await this.#addStored(index, values);
-      this.#duplicates.tell(index, label === undefined ? caption : `class ${label}`);
+      // Where there are several, one is drawn in each epoch.
+      const captions = caption === undefined ? [] : [(await this.#source.caption?.(index)) ?? caption].flat();
+      const told = captions.length === 0 ? undefined : captions.join('\n');
+      this.#duplicates.tell(index, label === undefined ? told : `class ${label}`);
       this.#addValues(index, values);
       this.#expression?.add(values);
-      if (caption !== undefined) this.#addCaption({ sample: this.#describe(index), caption });
+      for (const each of captions) this.#addCaption({ sample: this.#describe(index), caption: each });
     } catch (error) {
       if (!isOfSample(error)) throw error;
       if (this.#unreadable++ < NAMED) this.#problems.push(error.message);

@@ -111,6 +111,20 @@ const configWith = (text: NonNullable<ConfigInput['model']>['text']): ConfigInpu
   backend: { threads: 1 },
 });
 
+it('several captions of one picture all count, and copies that have the same ones are no contradiction', async () => {
+  const several: Source = {
+    ...captioned,
+    read(_, out, offset, { seed }) {
+      out.fill(0.5, offset, offset + 15);
+      return { caption: ['a cat', 'a mat'][seed % 2]! };
+    },
+    caption: (index) => (index < 5 ? ['a cat', 'a mat'] : ['a cat', 'a dog']),
+  };
+  const report = await checkData({ data: { source: 'custom' } }, { source: several });
+  expect(report.captions).toMatchObject({ count: 12, different: 3 });
+  expect(report.duplicates).toMatchObject({ count: 4, conflicts: { count: 1 } });
+});
+
 describe('captions that are cut', () => {
   const cut =
     /^6 of 6 captions are longer than model\.text\.length = 16 tokens \(longest \d+, .* 6 different ones become/;

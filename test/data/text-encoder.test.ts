@@ -221,6 +221,19 @@ describe('encoded captions', () => {
     expect((await CaptionCache.open(path)).has('cat')).toBe(true);
   });
 
+  it('are said to be cut where the encoder is not given all of them', async () => {
+    const { encoder } = await open();
+    const notices: string[] = [];
+    const long = 'a caption that is longer than eight bytes';
+    const onNotice = (text: string): number => notices.push(text);
+    await encodeCaptions(path, { captions: ['cat', long], encoder, onNotice });
+    expect(notices).toEqual([
+      `1 of 3 captions is longer than ${L} tokens (longest ${long.length + 1}): the encoder is not given the rest. Raise --length (length), where it takes more, or shorten them.`,
+    ]);
+    await encodeCaptions(path, { captions: ['cat'], encoder, onNotice });
+    expect(notices).toHaveLength(1);
+  });
+
   it('come from a set that has them', async () => {
     const source: Source = {
       name: 'set',
