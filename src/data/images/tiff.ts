@@ -19,8 +19,8 @@ const TAGS = {
 
 /** Bytes of a value of a type that sizes and counts may have: BYTE, SHORT, LONG, LONG8. */
 const TYPE_BYTES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { 1: 1, 3: 2, 4: 4, 16: 8 };
-/** Values of a field that is asked for: one for each channel. */
-const MOST_VALUES = 1 << 16;
+/** Values of a field that is asked for: the colours of the largest palette. */
+const MOST_VALUES = 3 << 16;
 const ENTRY_BYTES = 12;
 const BIG_ENTRY_BYTES = 20;
 

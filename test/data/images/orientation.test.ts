@@ -118,6 +118,11 @@ test('TIFF heeds its own field, and XMP where there is none', async () => {
   expect(await decodeBytes(down, settings)).toEqual(UPRIGHT);
 });
 
+test.each([0, 9])('a field of TIFF that says %i is damage', async (number) => {
+  const bytes = encodeTiff({ height: 2, width: 3, fields: [[274, 3, [number]]], value: () => 0 });
+  await expect(decodeBytes(bytes, settings)).rejects.toThrow(`Bad value ${number} for "Orientation" tag`);
+});
+
 test('an orientation that there is not is none', async () => {
   const bytes = await png(
     (row, column) => UPRIGHT[row * 2 + column]!,
