@@ -58,9 +58,14 @@ export class MetricsLog {
   }
 
   async append(record: MetricsRecord): Promise<void> {
+    const line = Buffer.from(formatRecord(record));
+    const write = (): Promise<void> => withOpen(this.#path, (file) => this.#write(file, line));
     try {
-      await this.#remake();
-      await withOpen(this.#path, (file) => this.#write(file, Buffer.from(formatRecord(record))));
+      await write().catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        await this.#remake();
+        await write();
+      });
     } catch (error) {
       this.#fail(error);
     }
@@ -87,11 +92,7 @@ export class MetricsLog {
 
   /** Begins a new file in place of one that was deleted. */
   async #remake(): Promise<void> {
-    const made = await open(this.#path, 'wx').catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-    if (!made) return;
-    await made.close();
+    await (await open(this.#path, 'wx')).close();
     this.#size = 0;
     const advice = 'Training goes on with a new one, without the lines before';
     this.#onFailure(fileError(this.#path, 'was deleted', advice));

@@ -124,7 +124,8 @@ const reasons: Readonly<Record<string, string>> = {
 /** What `fetch failed` hides. */
 function reasonOf({ message, cause }: Error): string {
   const { code = '', message: hidden } = (cause ?? {}) as NodeJS.ErrnoException;
-  return reasons[code] ?? (code || hidden || message);
+  // The codes of fetch itself say less than its words.
+  return reasons[code] ?? (code.startsWith('UND_ERR') ? hidden : code || hidden || message);
 }
 
 /** Answers that nobody reads need not be JSON. */

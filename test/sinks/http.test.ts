@@ -51,8 +51,9 @@ it('says in words that nobody is there', async () => {
   );
 });
 
-it('says which server hangs, or sends without end', async () => {
+it('says which server hangs, breaks off, or sends without end', async () => {
   const server = createHttpServer((request, response) => {
+    if (request.url === '/broken') request.socket.end();
     if (request.url === '/endless') response.end(Buffer.alloc(2 ** 20));
   });
   server.listen(0, '127.0.0.1');
@@ -72,5 +73,6 @@ it('says which server hangs, or sends without end', async () => {
   expect(endless.message).toBe(
     `POST ${url}/endless: the answer is longer than the 1000 bytes that are taken`,
   );
+  expect((await problemOf('/broken')).message).toBe(`POST ${url}/broken: other side closed`);
   expect([hanging.isTemporary, endless.isTemporary]).toEqual([true, true]);
 });
