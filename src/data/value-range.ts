@@ -34,7 +34,7 @@ export function describeRange(
     if (!isBeyond && (areBytes || !(least >= 0 && deviation > 0))) return undefined;
     const bytes = isBeyond ? '2 x / 255 - 1, for bytes' : '2 x - 1';
     const scale = least < -mostOfPictures ? 'the largest magnitude' : bytes;
-    return `The data are not in [-1, 1]: ${range}. Scale them, such as by ${scale}, in the source that reads them.`;
+    return `The data are not in [-1, 1]: ${range}. Scale them, such as by ${scale}, where they are made or read.`;
   }
   if (deviation >= deviations[0] && deviation <= deviations[1]) return undefined;
   return `The data are not of the scale of the noise: ${range}, where about 1 is wanted. ${rescale}`;
