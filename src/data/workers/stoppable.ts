@@ -139,13 +139,14 @@ export class Stoppable<C extends Functions<C>> {
       workerData,
       transferList: [port2],
     });
-    worker.unref();
     const thread: Thread = { worker, answers, flag, waiting: new Map() };
     worker.on('message', (reply: Reply) => thread.waiting.get(reply.id)?.resolve(reply));
     // Out of memory, say.
     worker.on('error', (error) => {
       if (this.#thread === thread) this.#stop(error);
     });
+    // After the listeners: one of messages makes the thread keep the process again.
+    worker.unref();
     return thread;
   }
 }

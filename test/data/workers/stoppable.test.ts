@@ -48,4 +48,17 @@ describe('work in a thread', () => {
     controller.abort(new Error('enough'));
     await expect(encoding).rejects.toThrow('enough');
   });
+
+  it('keeps no process once its work is done, whichever way it was called', async () => {
+    const ports = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+    const before = ports();
+    const blocking = open(clip);
+    blocking.callSync('encode', ['red'], patient);
+    expect(ports()).toBe(before);
+    const awaited = open(clip);
+    await awaited.call('encode', ['red'], patient);
+    expect(ports()).toBe(before);
+    blocking.close();
+    awaited.close();
+  });
 });
