@@ -10,13 +10,22 @@ export function memberError(shard: string, member: string): Fail {
   return (problem, advice) => fileError(`${shard}: ${member}`, problem, advice);
 }
 
-/** The class that a cls member holds. */
-export function parseClass(content: string, fail: Fail): number {
+/** The class that a cls member holds, by its number or its name. */
+export function parseClass(
+  content: string,
+  classes: ReadonlyMap<string, number> | undefined,
+  fail: Fail,
+): number {
   const text = content.trim();
   const label = Number(text);
   if (/^\d+$/.test(text) && label < 2 ** 31) return label;
+  const named = classes?.get(text);
+  if (named !== undefined) return named;
   const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
-  throw fail(`is no class: ${found}`, 'Write the number of the class, from 0');
+  throw fail(
+    `is no class: ${found}`,
+    'Write the number of the class, from 0, or a name of classes.json beside the shards',
+  );
 }
 
 /** The class that a json member holds, by its number or its name. */

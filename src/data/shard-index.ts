@@ -153,7 +153,7 @@ async function addAnnotation(
   const name = `${path}: ${member.name}`;
   const rank = options.captionEndings.indexOf(ending);
   if (ending === 'cls' && options.labels) {
-    sample.label = parseClass(decodeText(await member.content(), name), fail);
+    sample.label = parseClass(decodeText(await member.content(), name), options.classes, fail);
     survey.addLabel('cls members');
   } else if (rank >= 0 && options.captions) {
     // A text counts before a json, whichever comes first.

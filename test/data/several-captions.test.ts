@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openArray } from '../../src/data/array-source.ts';
+import { checkSamples } from '../../src/data/check.ts';
 import { openFolder } from '../../src/data/images/folder.ts';
 import { packSource } from '../../src/data/pack.ts';
 import { openShards } from '../../src/data/shards.ts';
@@ -28,7 +29,7 @@ async function drawn(source: Source): Promise<(string | undefined)[]> {
   return captions;
 }
 
-test('a pack holds all captions of a sample', async () => {
+test('a check looks at all captions of a sample, and a pack holds them', async () => {
   const rows = [
     { file_name: 'a.png', captions: ['one', 'two', 'three'] },
     { file_name: 'b.png', text: 'only' },
@@ -40,6 +41,9 @@ test('a pack holds all captions of a sample', async () => {
     openFolder({ source: 'folder', path: folder, condition, ...settingsOf(4) });
   const wanted = await drawn(await open());
   expect(new Set(wanted)).toEqual(new Set(['one', 'two', 'three', 'only']));
+
+  const { captions } = await checkSamples(await open());
+  expect(captions).toMatchObject({ count: 4, different: 4, longest: [{ caption: 'three' }, {}, {}, {}] });
 
   await packSource(await open(), join(folder, 'array'), { form: 'array' });
   const array = { source: 'array', path: join(folder, 'array'), tensor: '', latents: false } as const;

@@ -83,12 +83,15 @@ test.each([
     '0.json': '\uFEFF{"class": "dog"}',
     '1.png': await pixel(2),
     '1.cls': '\uFEFF0',
+    '2.png': await pixel(3),
+    '2.cls': 'dog\n',
   });
   const source = await open();
   expect(source).toMatchObject({ classes: 2, classNames: ['cat', 'dog'] });
   expect(await readAll(source)).toEqual([
     [1, { label: 1 }],
     [2, { label: 0 }],
+    [3, { label: 1 }],
   ]);
 });
 
