@@ -191,9 +191,7 @@ describe('what is refused, with the shard and the sample', () => {
       ]),
     );
     await shard('a.tar', Object.fromEntries(samples.flat()));
-    const began = performance.now();
     await expect(open()).rejects.toThrow(/Did you mean "class \d+"\?/);
-    expect(performance.now() - began).toBeLessThan(10_000);
     await writeFile(join(folder, 'classes.json'), JSON.stringify([...names, 'class 7']));
     await expect(open()).rejects.toThrow(/the class "class 7" comes twice/);
   });

@@ -67,7 +67,6 @@ describe('names that objects have already', () => {
 });
 
 describe('numbers beyond all that a machine can do are refused before anything is made', () => {
-  const start = performance.now();
   it.each<[ConfigInput, RegExp]>([
     [{ model: { depth: 10_000_000 } }, /depth must be at most 256, got 10000000/],
     [{ model: { width: 1_000_000 } }, /width must be at most 65536, got 1000000/],
@@ -103,6 +102,5 @@ describe('numbers beyond all that a machine can do are refused before anything i
     };
     const config = { ...base, ...change, model: { ...base.model, ...change.model } } as ConfigInput;
     expect(() => resolveConfig(config)).toThrow(message);
-    expect(performance.now() - start).toBeLessThan(20_000);
   });
 });

@@ -22,15 +22,13 @@ describe('storages that many tensors are parts of', () => {
 
   it('are inflated once', async () => {
     const parts = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`t${i}`, part('0', i)]));
-    const start = performance.now();
     await writeFile(path, torchArchive(pickle(dict(parts)), { 0: storage() }, { deflate: true }));
     const file = await TorchFile.open(path);
     const values = file.value as ReadonlyMap<string, TorchTensor>;
     for (const [i, each] of [...values.values()].entries())
       expect((await file.read(each)).data[0]).toBe(valueAt(i));
     // Inflating the storage for each tensor takes half a minute.
-    expect(performance.now() - start).toBeLessThan(10_000);
-  });
+  }, 20_000);
 
   it('are not read without end where there are more than are kept', async () => {
     const many = 17;
