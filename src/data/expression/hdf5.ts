@@ -1,12 +1,12 @@
 // HDF5 files by h5wasm, with what it leaves out: errors are thrown with the name of the file and the object, and what it would
 // read wrongly without a word is refused (hdf5-checks.ts).
-import type { Dataset, File, Group } from 'h5wasm/node';
+import type { Dataset, Group } from 'h5wasm/node';
 import { openRegular } from '../../checkpoint/regular-file.ts';
 import { toFloat32 } from '../../checkpoint/to-float32.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { ChunkFile, isUnpacked } from './chunk-file.ts';
 import { TYPE, checkDataset } from './hdf5-checks.ts';
-import { guard, openFile, outsideError } from './hdf5-library.ts';
+import { type OpenFile, openFile, outsideError } from './hdf5-library.ts';
 import { knownFolder, noHdf5 } from './other-formats.ts';
 
 export type { Dataset, Group } from 'h5wasm/node';
@@ -29,7 +29,7 @@ const TEXTS = { first: 16, most: 2 ** 16, bytes: 2 ** 26 } as const;
 /** An open file. Reads are by blocks of rows: the library's heap ends at 2 GiB, files do not. */
 export class Hdf5File {
   readonly path: string;
-  private readonly opened: { readonly file: File; readonly close: () => void };
+  private readonly opened: OpenFile;
   /** Bytes. */
   private readonly size: number;
   /** Where HDF5 begins. */
@@ -38,7 +38,7 @@ export class Hdf5File {
   private within: readonly string[] = [];
   private chunks: ChunkFile | undefined;
 
-  private constructor(path: string, opened: Hdf5File['opened'], { size, base }: Extent) {
+  private constructor(path: string, opened: OpenFile, { size, base }: Extent) {
     this.path = path;
     this.opened = opened;
     this.size = size;
@@ -66,7 +66,7 @@ export class Hdf5File {
    * @throws RectiflowError where it is damaged, or a link to another file
    */
   find(path: string): Group | Dataset | undefined {
-    return guard(this.path, `${path} cannot be opened`, () => {
+    return this.opened.guard(`${path || 'its root'} cannot be opened`, () => {
       let found: Group | Dataset | undefined = this.opened.file;
       for (const name of [...this.within, ...path.split('/').filter((part) => part !== '')]) {
         if (found === undefined || !isGroup(found) || !found.keys().includes(name)) return undefined;
@@ -91,12 +91,12 @@ export class Hdf5File {
   names(path = ''): string[] {
     const group = this.find(path);
     if (group === undefined || !isGroup(group)) return [];
-    return guard(this.path, `${path} cannot be read`, () => group.keys());
+    return this.opened.guard(`${path || 'its root'} cannot be read`, () => group.keys());
   }
 
   /** The value of an attribute, undefined where there is none. */
   attribute(object: Group | Dataset, name: string): unknown {
-    return guard(this.path, `attribute ${name} of ${object.path} cannot be read`, () => {
+    return this.opened.guard(`attribute ${name} of ${object.path} cannot be read`, () => {
       const attribute = object.attrs[name];
       if (attribute === undefined) return undefined;
       const values = attribute.metadata.total_size;
@@ -111,7 +111,7 @@ export class Hdf5File {
     if (dataset === undefined || !isDataset(dataset) || dataset.metadata.shape?.length !== 0)
       return undefined;
     this.check(dataset);
-    const value = guard(this.path, `${path} cannot be read`, () => dataset.value);
+    const value = this.opened.guard(`${path} cannot be read`, () => dataset.value);
     return typeof value === 'number' ? value : undefined;
   }
 
@@ -120,7 +120,7 @@ export class Hdf5File {
     const value = this.attribute(object, attribute);
     const reference = Array.isArray(value) ? value[0] : value;
     if (reference === undefined) return undefined;
-    const target = guard(this.path, `${object.path} refers to nothing`, () =>
+    const target = this.opened.guard(`${object.path} refers to nothing`, () =>
       object.dereference(reference as Parameters<Dataset['dereference']>[0]),
     );
     return isObject(target) && isDataset(target) ? target : undefined;
@@ -173,7 +173,7 @@ export class Hdf5File {
    */
   check(dataset: Dataset): void {
     if (this.checked.has(dataset)) return;
-    guard(this.path, `${nameOf(dataset)} cannot be read`, () => checkDataset(this.path, dataset, this.size));
+    this.opened.guard(`${nameOf(dataset)} cannot be read`, () => checkDataset(this.path, dataset, this.size));
     this.checked.add(dataset);
   }
 
@@ -192,7 +192,7 @@ export class Hdf5File {
     const end = Math.min(wantedEnd, rowCount(dataset));
     const { type, shape } = dataset.metadata;
     if (start >= end) return type === TYPE.string || type === TYPE.compound ? [] : new Float64Array();
-    return guard(this.path, `${nameOf(dataset)} cannot be read`, () => {
+    return this.opened.guard(`${nameOf(dataset)} cannot be read`, () => {
       if (isUnpacked(dataset)) return this.unpack(dataset, start, end);
       const rest = (shape ?? []).slice(1).map((length) => [0, length] as [number, number]);
       return dataset.slice([[start, end], ...rest]);

@@ -4,7 +4,6 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Group } from 'h5wasm/node';
 import { fileError, shapeError, systemProblem, valueError } from '../../tensor/errors.ts';
-import { loadLibrary } from './hdf5-library.ts';
 
 export interface ExpressionFile {
   readonly genes: readonly string[];
@@ -54,7 +53,7 @@ async function writeFile(
   { genes, values, layers = {}, classes, cells: prefix = 'cell', provenance = {} }: ExpressionFile,
   cells: number,
 ): Promise<void> {
-  const { File } = await loadLibrary();
+  const { File } = await loadWriter();
   const file = new File(path, 'w');
   try {
     describe(file, 'anndata', '0.1.0');
@@ -69,6 +68,13 @@ async function writeFile(
   } finally {
     file.close();
   }
+}
+
+async function loadWriter(): Promise<typeof import('h5wasm/node')> {
+  const library = await import('h5wasm/node');
+  // Without it errors are printed, and the file lacks what could not be written.
+  (await library.ready).activate_throwing_error_handler();
+  return library;
 }
 
 function describe(element: Pick<Group, 'create_attribute'>, type: string, version: string): void {
