@@ -95,7 +95,12 @@ async function matching(pattern: string): Promise<string[]> {
   const parts = pattern.split('/');
   const isAbsolute = parts[0] === '';
   const files: string[] = [];
+  const walked = new Set<string>();
   const walk = async (folder: string, index: number): Promise<void> => {
+    // Several `**` lead to the same folder in many ways.
+    const state = `${index} ${folder}`;
+    if (walked.has(state)) return;
+    walked.add(state);
     const part = parts[index]!;
     const isLast = index === parts.length - 1;
     if (part !== '**' && !WILD.test(part)) {
@@ -139,21 +144,41 @@ async function list(
   }
 }
 
-/** One name's pattern as a regular expression. */
-function segmentPattern(part: string): RegExp {
-  const source = part.replaceAll(
-    /\*+|\?|\[(!?)([^\]]+)\]|[\\^$.|+()[\]{}]/g,
-    (token, not: string | undefined, set: string) => {
-      if (token.startsWith('*')) return '[^/]*';
-      if (token === '?') return '[^/]';
-      if (not !== undefined) return `[${not === '' ? '' : '^'}${set.replaceAll(/[\\^]/g, '\\$&')}]`;
-      return `\\${token}`;
+/** What one name's pattern matches, in time that grows with pattern and name alone: regular expressions may take for ever. */
+function segmentPattern(part: string): { test(name: string): boolean } {
+  const tokens = Array.from(
+    part.matchAll(/(\*+)|(\?)|\[(!?)([^\]]+)\]|[^]/gu),
+    ([token, star, any, not, set]) => {
+      if (star !== undefined) return STAR;
+      if (any !== undefined) return () => true;
+      return set === undefined ? (letter: string) => letter === token : letterSet(part, not === '!', set);
     },
   );
-  const hidden = part.startsWith('.') ? '' : '(?!\\.)';
+  const showsHidden = part.startsWith('.');
+  return { test: (name) => (showsHidden || !name.startsWith('.')) && matches(tokens, [...name]) };
+}
+
+const STAR = Symbol('any letters');
+type Token = typeof STAR | ((letter: string) => boolean);
+
+function letterSet(part: string, isOther: boolean, set: string): (letter: string) => boolean {
   try {
-    return new RegExp(`^${hidden}${source}$`, 'u');
+    const letters = new RegExp(`^[${isOther ? '^' : ''}${set.replaceAll(/[\\^]/g, '\\$&')}]$`, 'u');
+    return (letter) => letters.test(letter);
   } catch (error) {
     throw fileError(part, 'is no pattern', 'Check its square brackets', error);
   }
+}
+
+/** Where letters do not fit, the last star takes one more: what an earlier one would take, it can. */
+function matches(tokens: readonly Token[], name: readonly string[]): boolean {
+  let [token, star, from] = [0, -1, 0];
+  for (let at = 0; at < name.length;) {
+    const wanted = tokens[token];
+    if (wanted === STAR) [star, from, token] = [token, at, token + 1];
+    else if (wanted?.(name[at]!)) [token, at] = [token + 1, at + 1];
+    else if (star >= 0) [token, from, at] = [star + 1, from + 1, from + 1];
+    else return false;
+  }
+  return tokens.slice(token).every((rest) => rest === STAR);
 }

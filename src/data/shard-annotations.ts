@@ -1,5 +1,6 @@
 // What the members of a sample in a shard hold beside its image.
 import { type RectiflowError, fileError } from '../tensor/errors.ts';
+import { shownJson } from '../tensor/shown-json.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { toCaptions } from './annotation-columns.ts';
 import type { Captions } from './source.ts';
@@ -47,13 +48,13 @@ export function toLabel(
   }
   if (Number.isInteger(label) && (label as number) >= 0 && (label as number) < 2 ** 31)
     return label as number;
-  throw fail(`has the class ${JSON.stringify(label)}`, 'Classes are whole numbers from 0, or names');
+  throw fail(`has the class ${shownJson(label)}`, 'Classes are whole numbers from 0, or names');
 }
 
 /** The caption that a json member holds, or several; undefined for an empty list. */
 export function captionsOf(value: unknown, fail: Fail): Captions | undefined {
   if (typeof value === 'string') return value;
   return toCaptions(value, () =>
-    fail(`has the caption ${JSON.stringify(value)}`, 'Captions are strings, or lists of them'),
+    fail(`has the caption ${shownJson(value)}`, 'Captions are strings, or lists of them'),
   );
 }

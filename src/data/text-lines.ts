@@ -13,13 +13,19 @@ const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
 /** Longer lines describe no sample; it bounds what a hostile file makes a reader allocate. */
 const MOST_BYTES = 16 << 20;
+/** What is told of a million samples and more, all of which is kept. */
+const MOST_OF_FILE = 256 << 20;
 
 /**
- * The lines of a text file in UTF-8, one at a time: the file may be larger than memory. Lines end in LF or CR LF.
- * @throws RectiflowError naming the line that is no UTF-8, or longer than 16 MiB; what the operating system throws as it is
+ * The lines of a text file in UTF-8, one at a time. Lines end in LF or CR LF.
+ * @throws RectiflowError naming the file that is larger than 256 MiB, the line that is no UTF-8, or longer than 16 MiB; what the operating system throws as it is
  */
 export async function* textLines(path: string): AsyncGenerator<TextLine, void, void> {
-  await checkRegular(path);
+  const { size: fileSize } = await checkRegular(path);
+  if (fileSize > MOST_OF_FILE) {
+    const problem = `has ${fileSize} bytes, more than the ${MOST_OF_FILE} that such a file may have`;
+    throw fileError(path, problem, 'Put so many samples into tar shards or Parquet files');
+  }
   let line = 0;
   let begun: Buffer[] = [];
   let size = 0;

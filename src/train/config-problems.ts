@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { RectiflowError } from '../tensor/errors.ts';
+import { shownJson } from '../tensor/shown-json.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 
 /**
@@ -61,8 +62,7 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'symbol') return value.description ?? '';
-  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return typeof value === 'number' ? String(value) : shownJson(value);
 }
 
 /** Runs a check and notes what it throws at the user. */

@@ -248,3 +248,12 @@ test('a caption beyond all bounds makes a sample bad, in a file or in memory', a
   expect(() => new SampleReader(one).read(0, new Float32Array(1), 0, key)).toThrow(problem);
   expect(() => new SampleReader(one).caption(0)).toThrow(problem);
 });
+
+test.each(['text', 'label'])('JSON without end in the place of a %s is a sentence', async (column) => {
+  const folder = await mkdtemp(join(root, 'deep-'));
+  await writeFile(join(folder, 'a.png'), pixel);
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  await writeFile(join(folder, 'metadata.jsonl'), `{"file_name": "a.png", "${column}": ${deep}}\n`);
+  const opening = openSource({ source: 'folder', path: folder, condition: 'auto', ...images });
+  await expect(opening).rejects.toThrow(`${column} is something that is nested too deep to be shown`);
+});

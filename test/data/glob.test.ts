@@ -83,3 +83,20 @@ describe('what is refused', () => {
     await expect(expandPaths([], 'shards')).rejects.toThrow(/shards: no path is given/);
   });
 });
+
+test('patterns that a regular expression would try in every way take no time', async () => {
+  const name = 'a'.repeat(100);
+  await writeFile(join(folder, name), '');
+  await mkdir(join(folder, ...'xyxyxyxyxyxy'), { recursive: true });
+  const start = performance.now();
+  for (const pattern of [
+    `${'[a-z]*'.repeat(30)}!`,
+    `${'?*'.repeat(120)}`,
+    `${'*a'.repeat(40)}b`,
+    `${'**/*/'.repeat(20)}z.tar`,
+  ])
+    await expect(expand(pattern)).rejects.toThrow('matches no files');
+  expect(await expand('[a-z]*'.repeat(30))).toEqual([name]);
+  expect(await expand('*a'.repeat(100))).toEqual([name]);
+  expect(performance.now() - start).toBeLessThan(10_000);
+});

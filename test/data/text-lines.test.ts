@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -40,5 +40,15 @@ test('a line that is no UTF-8 is named, one without end is refused before it fil
   await expect(linesOf(Buffer.from('{}\n', 'utf16le'))).rejects.toThrow('lines.jsonl: is text in UTF-16');
   await expect(linesOf(`ok\n${'x'.repeat(17 << 20)}`)).rejects.toThrow(
     'lines.jsonl: line 2 has more than 16777216 bytes. Write one sample a line.',
+  );
+});
+
+test('a file that nobody could keep is refused before it is read', async () => {
+  const path = join(folder, 'huge.jsonl');
+  await writeFile(path, '');
+  await truncate(path, 2 ** 30);
+  const lines = textLines(path);
+  await expect(lines.next()).rejects.toThrow(
+    /huge\.jsonl: has 1073741824 bytes, more than the 268435456 that/,
   );
 });

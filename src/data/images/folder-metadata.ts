@@ -1,5 +1,6 @@
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path';
 import { type RectiflowError, dataError, fileError, systemProblem } from '../../tensor/errors.ts';
+import { shownJson } from '../../tensor/shown-json.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { type AnnotationColumns, annotationColumns, findValue, toCaptions } from '../annotation-columns.ts';
 import type { AnnotationFiles } from '../settings.ts';
@@ -140,7 +141,7 @@ class MetadataReader {
     const column = this.#column(values, this.#wanted.captions, 'captions');
     if (column === undefined) return {};
     const captions = toCaptions(values[column], (): RectiflowError => {
-      const problem = `${where}: ${column} is ${JSON.stringify(values[column])}`;
+      const problem = `${where}: ${column} is ${shownJson(values[column])}`;
       return fileError(path, problem, 'Captions must be text, or a list of texts');
     });
     return captions === undefined ? {} : { captions };
@@ -151,7 +152,7 @@ class MetadataReader {
     const label = column === undefined ? '' : values[column];
     if (typeof label === 'string') return label.trim() === '' ? {} : { label: label.trim() };
     if (typeof label === 'number' && Number.isSafeInteger(label) && label >= 0) return { label };
-    const problem = `${where}: ${column} is ${JSON.stringify(label)}`;
+    const problem = `${where}: ${column} is ${shownJson(label)}`;
     throw fileError(path, problem, 'Labels must be names, or whole numbers from 0');
   }
 }
