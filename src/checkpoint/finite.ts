@@ -1,13 +1,17 @@
 // Weights that are no numbers: whoever writes or reads weights asks here.
 import { setImmediate } from 'node:timers/promises';
+import type { Pace } from './pace.ts';
 import type { StoredTensors } from './safetensors.ts';
 import { toFloat32 } from './to-float32.ts';
 
 /** Values from which on others get their turn, so that a step of training is not kept waiting. */
 const mostAtOnce = 1 << 22;
 
-/** `blocks.0.mlp.fc1.weight has 12 values that are not finite, of 4096, and so have 3 more tensors`; undefined where all are. */
-export async function describeNonFinite(tensors: StoredTensors): Promise<string | undefined> {
+/**
+ * `blocks.0.mlp.fc1.weight has 12 values that are not finite, of 4096, and so have 3 more tensors`; undefined where all are.
+ * @param pace where something else goes on meanwhile
+ */
+export async function describeNonFinite(tensors: StoredTensors, pace?: Pace): Promise<string | undefined> {
   let first: string | undefined;
   let more = 0;
   let since = 0;
@@ -18,8 +22,11 @@ export async function describeNonFinite(tensors: StoredTensors): Promise<string 
       since = 0;
       await setImmediate();
     }
+    const began = performance.now();
     const values = toFloat32(tensor);
-    if (areFinite(values)) continue;
+    const isFine = areFinite(values);
+    await pace?.rest(performance.now() - began);
+    if (isFine) continue;
     const odd = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
     if (first === undefined) first = `${name} has ${odd} values that are not finite, of ${length}`;
     else more++;

@@ -94,7 +94,7 @@ export class Saver {
 
   async #write(notes: CheckpointNotes, pace?: Pace): Promise<void> {
     const { folder, snapshot, train, observer, flush } = this.#options;
-    await this.#refuseNonFinite(notes.step);
+    await this.#refuseNonFinite(notes.step, pace);
     await flush();
     const path = await folder.save({ ...snapshot.parts, ...notes }, train, pace);
     this.#saved = { step: notes.step, path };
@@ -102,10 +102,10 @@ export class Saver {
   }
 
   /** Training may go on with such weights, to no use; a run must not go on after them. */
-  async #refuseNonFinite(step: number): Promise<void> {
+  async #refuseNonFinite(step: number, pace?: Pace): Promise<void> {
     const { model, ema, averages } = this.#options.snapshot.parts;
     for (const weights of [model, ema, ...(averages ? [averages] : [])]) {
-      const problem = await describeNonFinite(weights);
+      const problem = await describeNonFinite(weights, pace);
       if (problem === undefined) continue;
       throw new RectiflowError(
         'value',
