@@ -199,8 +199,7 @@ class Census {
     this.#sums[index] = sum;
     this.#squares[index] = squares;
     all.count += values.length;
-    // Only where nothing is dark there is a doubt.
-    all.areBytes &&= all.least < 0 || toBytes(values) !== undefined;
+    all.areBytes &&= toBytes(values) !== undefined;
   }
 
   #addCaption(caption: Caption): void {

@@ -38,7 +38,7 @@ export interface DataReport {
     readonly deviation: number;
     /** Images that can be shown, whose values should lie in [-1, 1]. */
     readonly arePictures: boolean;
-    /** Where none is below 0: whether all are what bytes stand for. */
+    /** All are what bytes stand for. */
     readonly areBytes: boolean;
   };
   /** Of latents: the model sees (value - shift) * scale. */
