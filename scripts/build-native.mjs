@@ -85,10 +85,13 @@ async function build() {
   const seconds = ((Date.now() - began) / 1000).toFixed(0);
   console.log(status === 0 ? `done in ${seconds} s` : `failed after ${seconds} s`);
   if (status === 0) return;
+  explainFailure(readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-25).join('\n'));
+}
+
+function explainFailure(words) {
   // Kernels of an earlier version are worse than none.
   rmSync(addon, { force: true });
-  const tail = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-25).join('\n');
-  console.error(`${tail}
+  console.error(`${words}
 rectiflow: the native CPU kernels were not built, so everything runs on the reference backend, slowly.
 rectiflow: the whole output of the build is in ${logFile}
 rectiflow: to try again, with another compiler for one: CXX=clang++ npm rebuild rectiflow   (in a clone: node scripts/build-native.mjs)`);
@@ -120,5 +123,10 @@ if (process.platform === 'win32') {
 } else if (makeBuildFolder()) {
   const missing = missingTools();
   if (missing.length) explainMissing(missing);
-  else await build();
+  else {
+    await build().catch((error) => {
+      writeFileSync(logFile, `${error.stack}\n`, { flag: 'a' });
+      explainFailure(error.message);
+    });
+  }
 }

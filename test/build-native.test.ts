@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -50,6 +59,15 @@ it('installs where the compiler fails, keeps its words, and no kernels of an ear
   expect(existsSync(addon)).toBe(false);
   // By hand it is an error.
   expect(buildNative(folder, { CXX }).status).toBe(1);
+});
+
+it('installs where the build cannot even begin', async () => {
+  const folder = await checkout();
+  rmSync(join(folder, 'node_modules'));
+  const { status, stderr } = buildNative(folder, { npm_lifecycle_event: 'install' });
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/^Cannot find module 'node-gyp[^]*the native CPU kernels were not built/);
+  expect(readFileSync(join(folder, 'build/native.log'), 'utf8')).toContain("Cannot find module 'node-gyp");
 });
 
 it('says in a sentence that a checkout is read-only', async () => {

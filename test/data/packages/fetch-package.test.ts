@@ -136,6 +136,22 @@ describe('nothing is stored, and the error says what to do, where', () => {
     expect(message).not.toContain('\n');
   });
 
+  test.each<readonly [string, (response: ServerResponse) => void]>([
+    ['does not answer', () => {}],
+    ['stops in the middle', (response) => response.write(tarball.subarray(0, 10))],
+  ])('the registry %s', async (_, hang) => {
+    answer = ({ url }, response) => {
+      // npm asks for other things first.
+      if (url!.endsWith('.tgz')) hang(response);
+    };
+    expect(await problem(fetchToys({ idleMs: 300 }))).toMatch(/cannot be fetched: .*network timeout at/);
+  });
+
+  test('the registry sends more than there is', async () => {
+    answer = (_, response) => response.end(Buffer.alloc(100 * tarball.length));
+    expect(await problem(fetchToys())).toMatch(/^toys: the package toy-data@1\.2\.3 cannot be fetched: /);
+  });
+
   test('it is stopped', async () => {
     answer = (_, response) => response.write(tarball.subarray(0, 10));
     const stop = new AbortController();
