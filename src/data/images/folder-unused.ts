@@ -63,7 +63,7 @@ export async function unusedFiles(data: FolderData, files: FolderFiles, used: Us
   }
   return [
     ...found.filter(({ advice }) => advice !== undefined),
-    ...(used.labels?.by === BY_FOLDER ? nestedFolders(data.path, files) : []),
+    ...(used.labels?.by === BY_FOLDER ? nestedFolders(data.path, files) : untoldFolders(files)),
     unusedOf('hidden image', files.hidden),
     ...found.filter(({ advice }) => advice === undefined),
     unusedOf('other file', others),
@@ -103,6 +103,11 @@ function kindOf(file: string, isBesideImage: boolean, data: FolderData, { captio
     return { what, advice: captionExtensions(data).includes(ending) ? advice : undefined };
   }
   return { what, advice: `If they hold captions, set data.captionExtensions to [${ending}].` };
+}
+
+/** Folders that would be classes, were nothing else told. */
+function untoldFolders({ images, folders }: FolderFiles): Unused[] {
+  return images.some((image) => !image.includes('/')) ? [] : [unusedOf('folder name', folders)];
 }
 
 /** Only the folders directly below are classes. */

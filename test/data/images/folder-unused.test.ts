@@ -93,6 +93,14 @@ describe('what is not used', () => {
     expect(unusedIn(source)).toContain('1 column: "id"');
   });
 
+  test('folders that would be classes, where something else is told', async () => {
+    const metadata = 'file_name,label\ncat/a.png,tom\ndog/a.png,rex\n';
+    const source = await folder.open({ 'cat/a.png': null, 'dog/a.png': null, 'metadata.csv': metadata });
+    expect(describeTold(source)).toBe('labels (2 classes, metadata.csv, column label)');
+    expect(unusedIn(source)).toEqual(['2 folder names: cat, dog']);
+    expect(unusedAdvice(source)).toEqual([]);
+  });
+
   test('folders below the class folders, which matter where there is one class only', async () => {
     const two = await folder.open({ 'cat/x/a.png': null, 'cat/y/a.png': null, 'dog/a.png': null });
     expect(unusedIn(two)).toEqual(['2 nested folders: cat/x, cat/y']);
