@@ -3,11 +3,12 @@ import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type HeldOutSplit, holdOut } from '../data/hold-out.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source } from '../data/source.ts';
+import { counted } from '../tensor/counted.ts';
 import { captionEncoderOf } from './caption-encoder.ts';
 import { compareData, resumePosition } from './compare-data.ts';
 import { type Conditioning, learnTokenizer, openConditioning } from './conditioning.ts';
 import type { ModelConfig, RunConfig } from './config.ts';
-import { type DataRecord, dataOf } from './data-record.ts';
+import { type DataRecord, dataOf, genesOf } from './data-record.ts';
 import type { KnownData } from './known-data.ts';
 import { stateOf } from './trainer-state.ts';
 
@@ -73,5 +74,17 @@ export async function prepareData(options: DataOptions): Promise<PreparedData> {
     trained: source,
     isSplit,
   });
-  return { source, split, conditioning, record, position, notices: [...compared.notices, ...notices] };
+  const all = [...describeGenes(config, known), ...compared.notices, ...notices];
+  return { source, split, conditioning, record, position, notices: all };
+}
+
+/** A model knows the genes that it began with, whatever the setting says now. */
+function describeGenes({ data }: RunConfig, { record }: DataRecord): string[] {
+  const genes = genesOf(record)?.length;
+  if (genes === undefined || data.source !== 'expression') return [];
+  const { variableGenes } = data;
+  if (variableGenes === 0 || variableGenes === genes) return [];
+  return [
+    `the model keeps its ${counted(genes, 'gene')}: data.variableGenes ${variableGenes} is for a new run.`,
+  ];
 }

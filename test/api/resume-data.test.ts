@@ -215,6 +215,9 @@ describe('a run on cells', () => {
     const { record } = await recordOf(run, 2);
     const chosen = record!['genes'] as string[];
     const others = genes.filter((gene) => !chosen.includes(gene));
+    const file = join(run, 'config.json');
+    const settings = await readFile(file, 'utf8');
+    await writeFile(file, settings.replace('"variableGenes": 2', '"variableGenes": 3'));
     // Now the others vary, and those do not.
     const rows = X.map((row, cell) =>
       genes.map((gene, i) => (others.includes(gene) ? 10 * (cell % 3) : 1 + (row[i]! > 5 ? 1 : 0))),
@@ -222,6 +225,7 @@ describe('a run on cells', () => {
     const obs = { kind: { codes: X.map((_, cell) => cell % 2), categories: ['T', 'B'] } };
     await writeTiny(path, { X: rows, cells: 8, genes, obs });
     expect(await resumed(run)).toEqual([
+      'the model keeps its 2 genes: data.variableGenes 3 is for a new run.',
       expect.stringMatching(/other means or deviations: values keep the checkpoint's scale/),
       expect.stringMatching(/8 samples as before, but not the same ones/),
     ]);
