@@ -80,7 +80,8 @@ export { type ExpressionRecord, parseExpressionRecord } from './data/expression/
 export { openExpression } from './data/expression/source.ts';
 export { type ExpressionFile, writeExpression } from './data/expression/write.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
-export type { DataReport } from './data/data-report.ts';
+export type { CaptionReport, TokenReport } from './data/caption-census.ts';
+export type { DataReport, Duplicates, Finding as DataFinding } from './data/data-report.ts';
 export { type GotData, getData } from './data/get-data.ts';
 export type { Preview } from './data/preview.ts';
 export { type Plot, type Series, svgPlot } from './data/plot.ts';

@@ -38,7 +38,7 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
     ...say(
       conflicts.count > 0,
       `Copies of other samples with another ${captions ? 'caption' : 'class'}: ${conflicts.count}. ` +
-        `The model is told different things of one picture: keep the one that is right${captions ? ', or both where both are' : ''}.`,
+        `The model is told different things of the same: keep the one that is right${captions ? ', or both where both are' : ''}.`,
     ),
     ...say(
       duplicates.count > 0,

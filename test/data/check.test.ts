@@ -286,7 +286,7 @@ describe('verdicts', () => {
       conflicts: { count: 1, pairs: [['3.png', '0.png']] },
     });
     expect(report.advice).toContainEqual(
-      'Copies of other samples with another class: 1. The model is told different things of one picture: keep the one that is right.',
+      'Copies of other samples with another class: 1. The model is told different things of the same: keep the one that is right.',
     );
     const captions = ['a cat', 'a cat', 'a dog', 'a mat'];
     const captioned = await checkSamples(
