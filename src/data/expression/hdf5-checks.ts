@@ -28,7 +28,7 @@ const FILTER_NAMES: Readonly<Record<number, string>> = {
 /** Deflate makes no more of a byte; no other method does of what people store. */
 const MOST_PER_BYTE = 1032;
 /** Bytes of a chunk at most: it is unpacked as one piece, in a heap of 2 GiB. */
-const CHUNK_LIMIT = 2 ** 29;
+const CHUNK_LIMIT = 2 ** 28;
 
 /** @param size bytes of the file @throws RectiflowError */
 export function checkDataset(path: string, dataset: Dataset, size: number): void {

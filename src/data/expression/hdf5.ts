@@ -150,11 +150,18 @@ export class Hdf5File {
     if (!isText(dataset)) return Array.from(this.numbers(dataset, start, end), String);
     const texts: string[] = [];
     const last = Math.min(end, rowCount(dataset));
-    let rows: number = TEXTS.first;
+    let [rows, total]: [number, number] = [TEXTS.first, 0];
     for (let from = start; from < last;) {
       const block = this.slice(dataset, from, Math.min(last, from + rows)) as string[];
       from += rows;
-      const length = block.reduce((sum, text) => sum + text.length, 0) / block.length;
+      const characters = block.reduce((sum, text) => sum + text.length, 0);
+      total += characters;
+      // Each is stored on its own: a file that refers to the same one many times would fill the memory.
+      if (dataset.metadata.vlen && total > this.size) {
+        const problem = `${nameOf(dataset)} is damaged: it refers to more text than the file holds`;
+        throw fileError(this.path, problem, 'Fetch or write the file again');
+      }
+      const length = characters / block.length;
       rows = Math.max(1, Math.min(TEXTS.most, 2 * rows, Math.floor(TEXTS.bytes / (length + 1))));
       for (const text of block) texts.push(text);
     }
