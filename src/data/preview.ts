@@ -1,4 +1,4 @@
-import { type RectiflowError, dataError, formatShape } from '../tensor/errors.ts';
+import { type RectiflowError, dataError, formatShape, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { writePng } from './image.ts';
 import { Loader, type LoaderOptions } from './loader.ts';
@@ -62,8 +62,12 @@ export async function writePreview(path: string, source: Source, options: Previe
   return { count: samples.length, ...(!isImage && { latentChannels: drawn[0] }) };
 }
 
+/** More make no picture that anything shows. */
+const MOST_SAMPLES = 4096;
+
 async function* firstSamples(source: Source, options: PreviewOptions): AsyncGenerator<Sample> {
   const { count = 64, epoch = 0, signal, ...reading } = options;
+  if (count > MOST_SAMPLES) throw valueError('preview', 'count', `at most ${MOST_SAMPLES}`, count);
   const wanted = Math.min(count, source.count);
   const size = sizeOf(source.shape);
   const position = { epoch, offset: 0 };

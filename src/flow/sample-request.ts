@@ -74,6 +74,9 @@ export interface SampleRequest {
   readonly guidanceInterval: readonly [low: number, high: number];
 }
 
+/** What is integrated in float32 gains nothing from more, and would not end. */
+const MOST_STEPS = 1_000_000;
+
 /** @throws RectiflowError for options that do not fit the model, or that are of no use */
 export function resolveRequest(model: Model, objective: Objective, options: SampleOptions): SampleRequest {
   const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0, clip = 0 } = options;
@@ -84,6 +87,7 @@ export function resolveRequest(model: Model, objective: Objective, options: Samp
     if (!isRight) throw valueError('sample', name, wanted, value);
   };
   check('count', 'a positive integer', count, Number.isSafeInteger(count) && count > 0);
+  check('steps', `at most ${MOST_STEPS}`, steps, !(steps > MOST_STEPS));
   check('timeShift', 'a number above 0', timeShift, isAbove0(timeShift));
   check('rtol', 'a number above 0', rtol, isAbove0(rtol));
   check('atol', 'a number above 0', atol, isAbove0(atol));

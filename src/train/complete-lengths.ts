@@ -1,10 +1,12 @@
 import { checkHeldOut } from '../data/hold-out.ts';
 import type { SourceFacts } from '../data/source.ts';
-import { attempt } from './config-problems.ts';
+import { attempt, describeProblem } from './config-problems.ts';
 import type { OptimizerConfig, TrainConfig } from './config.ts';
 import type { Parsed } from './schema.ts';
 
 const defaultSteps = 10_000;
+/** Weeks, of the smallest model there can be. */
+const mostSteps = 1_000_000_000;
 
 /**
  * Lengths of a run in steps: as they are given, or from epochs, or by default. A batch that meets the end of an epoch goes on in
@@ -34,6 +36,10 @@ export function completeLengths(
   }
   const total =
     epochs === undefined ? (steps ?? defaultSteps) : inSteps(epochs, 'train.epochs', 'train.steps');
+  if (total > mostSteps) {
+    const [setting, given] = epochs === undefined ? ['steps', steps] : ['epochs', epochs];
+    problems.push(describeProblem(['train', setting], `at most ${mostSteps} steps`, given));
+  }
   const warmup =
     warmupEpochs === undefined
       ? (warmupSteps ?? Math.min(100, Math.floor(total / 10)))

@@ -124,6 +124,7 @@ describe('samples of a run', () => {
       { count: 1e9 },
       /^sample: 2000000000 samples take [\d,]+ MiB of memory, and [\d,]+ MiB are free\. Make fewer/,
     ],
+    [{ steps: 1e15 }, /^sample: steps must be at most 1000000, got 1000000000000000$/],
     [{ count: 2 ** 52 }, /^sample: \d+ samples take/],
     [{ steps: 0 }, /^sample: steps must be a positive integer, got 0$/],
     [{ checkpoint: 4 }, /there is no checkpoint of step 4\. There is one of step 3, 6\./],

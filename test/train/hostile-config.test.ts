@@ -90,6 +90,7 @@ describe('numbers beyond all that a machine can do are refused before anything i
       { flow: { objective: { kind: 'ddpm', timesteps: 1e9 } } },
       /timesteps: wanted a whole number from 2 to 1000000/,
     ],
+    [{ train: { steps: 1e12 } }, /train\.steps: wanted at most 1000000000 steps, found 1000000000000/],
     [{ train: { steps: NaN } }, /train\.steps: wanted a whole number from 1, found NaN/],
     [
       { optimizer: { learningRate: Infinity } },
