@@ -156,17 +156,20 @@ function inUse(folder: string, holder: Holder, times: LeaseTimes): RectiflowErro
   const { record, path, isAlive, age } = holder;
   if (record === undefined)
     return runError(folder, `the lock ${path} is unreadable`, 'Delete it if no run is active');
-  const when = clock(timeToLapse(age, times));
-  const lapse = isAlive ? '' : `; its lock ${path} lapses at ${when} if it is not renewed`;
-  const since = `is in use by ${describe(holder)}, since ${record.since}`;
-  return runError(folder, since, `Wait for it or stop it${lapse}`);
+  const who = `is in use by process ${record.pid} on ${record.host}, since ${record.since}`;
+  if (isAlive) return runError(folder, who, 'Wait for it or stop it');
+  const lapse = `its lock ${path} lapses at ${clock(timeToLapse(age, times))} if it is not renewed`;
+  return runError(folder, `${who}, and renewed its lock ${ago(age)}`, `Wait for it or stop it; ${lapse}`);
 }
 
 /** `process 12 on ada, whose lock was renewed 3 s ago` */
-function describe({ record, path, isAlive, age }: Holder): string {
-  const renewed = isAlive ? '' : `, whose lock was renewed ${Math.max(0, Math.round(age / 1000))} s ago`;
+function describe({ record, path, age }: Holder): string {
   if (record === undefined) return `a process whose lock ${path} is unreadable`;
-  return `process ${record.pid} on ${record.host}${renewed}`;
+  return `process ${record.pid} on ${record.host}, whose lock was renewed ${ago(age)}`;
+}
+
+function ago(milliseconds: number): string {
+  return `${Math.max(0, Math.round(milliseconds / 1000))} s ago`;
 }
 
 /** The time of day in so many milliseconds. */

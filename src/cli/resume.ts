@@ -12,7 +12,14 @@ export function resumeCommand(): Command {
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .addOption(acceptDataOption())
-    .addHelpText('after', `\n${exitCodesHelp}`)
+    .addHelpText(
+      'after',
+      `
+A run that a killed process of another machine or container held is free two minutes after that gave its last sign of life: until
+then this waits, and says so.
+
+${exitCodesHelp}`,
+    )
     .action(async (run: string, { acceptData }: { acceptData?: boolean }) => {
       const { resume } = await import('../api/train.ts');
       await showRun((options) => resume(findRun(run), { ...options, acceptData }));

@@ -93,7 +93,7 @@ describe('of another host or container', () => {
   test('is refused, saying whose it is and when it lapses', async () => {
     await lockOf(elsewhere);
     await expect(lockRun(folder)).rejects.toThrow(
-      /in use by process 999999999 on elsewhere, whose lock was renewed \d s ago, since 2025-01-01T00:00:00.000Z\. Wait for it or stop it; its lock .*\.json lapses at \d\d:\d\d:\d\d if it is not renewed\.$/,
+      /in use by process 999999999 on elsewhere, since 2025-01-01T00:00:00.000Z, and renewed its lock \d s ago\. Wait for it or stop it; its lock .*\.json lapses at \d\d:\d\d:\d\d if it is not renewed\.$/,
     );
     expect(await locks()).toHaveLength(1);
   });

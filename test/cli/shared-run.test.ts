@@ -34,7 +34,7 @@ describe('a run', () => {
       const training = start(folder, 'unshare', [...container, ...node]);
       await training.saw(/^step 1\//m);
       await expect(RunFolder.open(join(folder, run))).rejects.toThrow(
-        new RegExp(`is in use by process \\d+ on ${hostname()}, whose lock was renewed \\d+ s ago`),
+        new RegExp(`is in use by process \\d+ on ${hostname()}, since .*, and renewed its lock \\d+ s ago`),
       );
       expect((await readdir(join(folder, run))).filter((name) => name.startsWith('lock-'))).toHaveLength(1);
       training.process.kill('SIGKILL');
