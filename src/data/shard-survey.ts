@@ -8,6 +8,9 @@ import type { Unused } from './told.ts';
 const SHOWN = 5;
 const MOST_KINDS = 1000;
 
+/** Members that may say what all images show. */
+const TABLES: ReadonlySet<string> = new Set(['jsonl', 'csv', 'tsv', 'parquet']);
+
 interface Kind {
   count: number;
   readonly examples: string[];
@@ -92,6 +95,9 @@ function adviceOn(
     return `If they hold captions, set data.captionExtensions to [.${ending}].`;
   }
   const mayLabel = condition === 'auto' || condition === 'class';
+  if (TABLES.has(ending) && (mayCaption || mayLabel) && !told.captions && !told.labels) {
+    return 'Captions and classes are read from members beside each image, as 0.txt and 0.cls beside 0.png: write them so.';
+  }
   if (!LIKE_LABELS.test(ending) || !mayLabel || told.labels || told.captions) return undefined;
   return 'Classes are read from cls and json members: if these hold the numbers of classes, end their names in .cls.';
 }

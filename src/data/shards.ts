@@ -10,12 +10,13 @@ import { expandPaths } from './glob.ts';
 import { captionExtensions } from './caption-extensions.ts';
 import { imageSource } from './images/image-source.ts';
 import { Parts } from './parts.ts';
-import type { ShardsData } from './settings.ts';
+import type { Condition, ShardsData } from './settings.ts';
 import { captionsOf, memberError } from './shard-annotations.ts';
 import { CAPTION, indexShard } from './shard-index.ts';
 import type { ShardIndex } from './shard-index.ts';
 import { ShardSurvey } from './shard-survey.ts';
 import type { Captions, Source } from './source.ts';
+import { type Unused, unusedFolders } from './told.ts';
 
 /** Where captions are looked for. */
 const LOOKED_FOR = 'txt and caption members, and json members with a key text or caption';
@@ -66,7 +67,7 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
     condition,
     onBadSample,
     told: { ...survey.told, lookedFor: LOOKED_FOR },
-    unused: survey.unused(condition),
+    unused: [...survey.unused(condition), ...untoldFolders(survey, condition, shards)],
     ...(classNames === undefined ? {} : { classNames }),
     items: {
       count: parts.count,
@@ -113,6 +114,16 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
       close: () => pool.close(),
     },
   });
+}
+
+/** Folders within shards, where a model is told nothing and may have been meant to be told them. */
+function untoldFolders({ told }: ShardSurvey, condition: Condition, shards: readonly ShardIndex[]): Unused[] {
+  if (condition !== 'auto' || told.label !== undefined || told.caption !== undefined) return [];
+  const keys = shards.flatMap((shard) => shard.keys);
+  return unusedFolders(
+    keys,
+    'If they are classes, unpack the shards and train on the folder, or write cls members.',
+  );
 }
 
 function linesOf(text: string): Captions {

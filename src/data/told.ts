@@ -19,6 +19,23 @@ export function unusedOf(what: string, names: readonly string[], advice?: string
   return { what, count: names.length, examples: names.slice(0, 5), ...(advice !== undefined && { advice }) };
 }
 
+/**
+ * Folders that samples lie in, which may have been meant as classes and tell nothing.
+ * @param samples names of all of them, with slashes
+ */
+export function unusedFolders(samples: readonly string[], advice?: string): Unused[] {
+  const folders = new Set(samples.map((name) => name.slice(0, Math.max(0, name.lastIndexOf('/')))));
+  return folders.size < 2
+    ? []
+    : [
+        unusedOf(
+          'folder name',
+          [...folders].filter((name) => name !== ''),
+          advice,
+        ),
+      ];
+}
+
 /** How a set came to what it tells of its samples. */
 export interface Told {
   /** Where labels or captions are from: `by folder`. */

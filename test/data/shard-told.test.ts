@@ -56,6 +56,29 @@ describe('what the model is told', () => {
     expect(annotation).toEqual(source.captions ? { caption: 'a cat' } : source.classes ? { label: 1 } : {});
   });
 
+  test.each([
+    ['cls members', { '0.txt': 'a cat', '0.cls': '1' }],
+    ['json members, key label', { '0.json': '{"text": "a cat", "label": 1}' }],
+  ])('by captions, and labels in %s are named as not used', async (by, members) => {
+    await shard('a.tar', { '0.png': await pixel(1), ...members });
+    expect((await open()).unused!.map(describeUnused)).toEqual([`1 set of labels: ${by}`]);
+    expect((await open({ condition: 'caption' })).unused!.map(describeUnused)).not.toContain('set of labels');
+  });
+
+  test('by folders or a table in a shard it is told nothing, and that is said', async () => {
+    await shard('a.tar', {
+      'cat/0.png': await pixel(1),
+      'dog/0.png': await pixel(2),
+      'metadata.jsonl': '{"file_name": "cat/0.png", "text": "a cat"}',
+    });
+    const source = await open();
+    expect(describeTold(source)).toBe('nothing: unconditional');
+    expect(unusedAdvice(source)).toEqual([
+      expect.stringContaining('beside each image, as 0.txt and 0.cls beside 0.png'),
+      expect.stringMatching(/^Not used: 2 folder names: cat, dog\. If they are classes, unpack/),
+    ]);
+  });
+
   test('several captions, of which one is drawn in each epoch', async () => {
     await shard('a.tar', { '0.png': await pixel(1), '0.json': '{"captions": ["one", "two"]}' });
     await shard('b.tar', { '1.png': await pixel(2), '1.txt': 'one\r\ntwo\n' });

@@ -9,6 +9,9 @@ import { unreadFormatOf } from './unread-formats.ts';
 
 const IMAGES: ReadonlySet<string> = new Set(IMAGE_ENDINGS.map((ending) => `.${ending}`));
 
+/** Folders in which archives of macOS and disks of Synology keep what they know of files, thumbnails among them. */
+const OF_SYSTEMS: ReadonlySet<string> = new Set(['__MACOSX', '@eaDir']);
+
 const METADATA = /^metadata\.(jsonl|csv|parquet)$/i;
 
 /** Paths relative to the folder, with slashes, in the order of their names. */
@@ -20,7 +23,7 @@ export interface FolderFiles {
   readonly others: readonly string[];
   /** Folders directly below. */
   readonly folders: readonly string[];
-  /** Images whose name, or whose folder's, begins with a dot: they are left out. */
+  /** Images whose name, or whose folder's, begins with a dot, or that a system keeps for itself: they are left out. */
   readonly hidden: readonly string[];
 }
 
@@ -77,7 +80,7 @@ async function* walk(
   }
   for (const entry of await entriesOf(folder)) {
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
-    if (entry.name.startsWith('.')) {
+    if (entry.name.startsWith('.') || OF_SYSTEMS.has(entry.name)) {
       yield* hiddenFiles(root, name, entry);
       continue;
     }

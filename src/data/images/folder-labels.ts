@@ -22,6 +22,9 @@ export const BY_FOLDER = 'by folder';
 /** In a list of labels: this image has none. */
 export const NO_LABEL = -1;
 
+/** What may hold captions. */
+const TEXT = /\.(?:txt|caption|json)$/i;
+
 /** Names of splits, which are folders of class folders rather than classes. */
 const SPLITS: ReadonlySet<string> = new Set(['train', 'test', 'val', 'valid', 'validation', 'dev']);
 
@@ -52,7 +55,7 @@ export async function rowLabels(
  * The folders directly below are the classes; undefined where all images lie beside them.
  * @throws RectiflowError where some do, where a folder is empty, or all are splits
  */
-export function folderLabels(path: string, { images, folders }: FolderFiles): Labels | undefined {
+export function folderLabels(path: string, { images, others, folders }: FolderFiles): Labels | undefined {
   const loose = images.filter((image) => !image.includes('/'));
   if (loose.length === images.length) return undefined;
   if (loose.length > 0) {
@@ -65,7 +68,13 @@ export function folderLabels(path: string, { images, folders }: FolderFiles): La
   const empty = folders.filter((_, index) => !filled.has(index));
   if (empty.length > 0) {
     const problem = `${empty.length} of ${folders.length} class folders hold no images: ${listSome(empty)}`;
-    throw dataError(path, problem, 'Put images into them, or remove them');
+    const holdsTexts = others.some(
+      (file) => TEXT.test(file) && empty.some((folder) => file.startsWith(`${folder}/`)),
+    );
+    const rest = holdsTexts
+      ? 'move what they hold out of the folder; captions belong beside their images, as 0.txt beside 0.png'
+      : 'remove them';
+    throw dataError(path, problem, `Put images into them, or ${rest}`);
   }
   if (areSplits(folders)) throw splitsError(path, folders, 'not classes');
   return { labels, classNames: folders, by: BY_FOLDER };

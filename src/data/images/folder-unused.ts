@@ -59,7 +59,8 @@ export async function unusedFiles(data: FolderData, files: FolderFiles, used: Us
   }
   const found: Unused[] = [];
   for (const { what, names, advice } of kinds.values()) {
-    found.push(unusedOf(what, names, advice ?? (await imageAdvice(data.path, names))));
+    const hint = advice ?? strayAdvice(names, data, files, used) ?? (await imageAdvice(data.path, names));
+    found.push(unusedOf(what, names, hint));
   }
   return [
     ...found.filter(({ advice }) => advice !== undefined),
@@ -82,6 +83,21 @@ async function imageAdvice(folder: string, names: readonly string[]): Promise<st
     return `By its first bytes ${name} is ${article}. ${advice}.`;
   }
   return undefined;
+}
+
+/** On texts of which none is called as an image, in a number that a license and a note do not come to. */
+function strayAdvice(
+  names: readonly string[],
+  data: FolderData,
+  { images }: FolderFiles,
+  { captions }: Used,
+): string | undefined {
+  const mayCaption = data.condition === 'auto' || data.condition === 'caption';
+  const areCaptions =
+    captionExtensions(data).includes(endingOf(names[0]!)) && 2 * names.length > images.length;
+  if (!mayCaption || captions !== undefined || !areCaptions) return undefined;
+  const image = images[0]!;
+  return `If they hold captions, name each as its image and put it beside it: ${stemOf(image)}${endingOf(names[0]!)} beside ${image}.`;
 }
 
 function kindOf(file: string, isBesideImage: boolean, data: FolderData, { captions, labels }: Used): Kind {

@@ -6,7 +6,7 @@ import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
 import { drawCaption } from '../draw-caption.ts';
 import type { Annotation, Captions, ReadKey, Source } from '../source.ts';
-import { type Unused, describeSearch } from '../told.ts';
+import { type Unused, describeSearch, unusedOf } from '../told.ts';
 import { decodeImage } from './decode.ts';
 import { fingerprintItems } from './items-fingerprint.ts';
 import { openImage } from './open-image.ts';
@@ -133,8 +133,12 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
   };
 }
 
-/** Captions that only some images have, where classes are told in their place. */
-function untold({ items, condition }: ImageSourceOptions, chosen: Condition): Unused[] {
+/** Captions that only some images have, where classes are told in their place; classes where captions are. */
+function untold({ items, condition, told }: ImageSourceOptions, chosen: Condition): Unused[] {
+  if (condition === 'auto' && chosen === 'caption' && items.label !== undefined) {
+    const isLabelled = countWhere(items.count, (index) => items.label!(index) !== undefined) > 0;
+    return isLabelled ? [unusedOf('set of labels', [told?.label ?? 'by number'])] : [];
+  }
   if (condition !== 'auto' || chosen !== 'class' || items.caption === undefined) return [];
   const captioned = Array.from({ length: items.count }, (_, index) => index).filter((index) =>
     isCaptioned(items, index),

@@ -45,6 +45,34 @@ describe('what is not used', () => {
     ]);
   });
 
+  test('texts that are named as captions are, but as no image, come with how they are named', async () => {
+    const hint = 'If they hold captions, name each as its image and put it beside it: a.txt beside a.png.';
+    const texts = { 'a_caption.txt': 'a', 'b.png.txt': 'b' };
+    const source = await folder.open({ 'a.png': null, 'b.png': null, ...texts });
+    expect(unusedAdvice(source)).toEqual([`Not used: 2 .txt files: a_caption.txt, b.png.txt. ${hint}`]);
+  });
+
+  test('a text beside several images is no caption', async () => {
+    const source = await folder.open({ 'a.png': null, 'b.png': null, 'license.txt': '' });
+    expect(unusedAdvice(source)).toEqual([]);
+  });
+
+  test('folders that systems keep beside images are neither classes nor read', async () => {
+    const source = await folder.open({
+      'x/a.png': null,
+      'x/@eaDir/a.png/THUMB.jpg': null,
+      'y/b.png': null,
+      '__MACOSX/x/._a.png': '',
+    });
+    expect(source.count).toBe(2);
+    expect(source.classNames).toEqual(['x', 'y']);
+  });
+
+  test('a folder of captions beside one of images is not to be removed', async () => {
+    const texts = { 'images/a.png': null, 'captions/a.txt': 'a' };
+    await expect(folder.open(texts)).rejects.toThrow(/move what they hold .* as 0\.txt beside 0\.png/);
+  });
+
   test('files in endless kinds are few kinds', async () => {
     const parts = Array.from({ length: 30 }, (_, i) => [`part.${i}`, ''] as const);
     const kinds = Array.from({ length: 30 }, (_, i) => [`x.kind${i}`, ''] as const);
