@@ -182,6 +182,9 @@ describe('captions that are cut', () => {
         text: expect.stringMatching(/^5 of 6 captions are longer than model\.text\.length = 16/) as string,
       },
     ]);
+    const checks = await diagnose(config, { source: captioned, overfitSeconds: 0 });
+    const failed = checks.filter(({ status, name }) => status === 'fail' && name !== 'learning rate');
+    expect(failed.map(({ name }) => name)).toEqual(['captions']);
     const runs = join(folder, 'none');
     await expect(train(config, { runs, source: captioned })).rejects.toThrow('nothing of 1 of 6 captions');
   });

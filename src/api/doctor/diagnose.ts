@@ -118,7 +118,7 @@ async function diagnoseWith(
   const recorded = await recordFindings(source, config.model, options.known);
   samples.push(...recorded.map(({ about, status, text }) => ({ name: about, status, text })));
   tell(...samples);
-  if (fits.status === 'fail' || samples.some(({ name, status }) => name === 'data' && status === 'fail'))
+  if (fits.status === 'fail' || samples.some(({ name, status }) => name !== 'values' && status === 'fail'))
     return;
   const training = await prepareTraining({ config, backend, source });
   const { check, secondsPerStep } = await checkOverfit(training, {
