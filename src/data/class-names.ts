@@ -5,6 +5,9 @@ import type { FileDigest } from '../checkpoint/durable.ts';
 import { readText } from '../checkpoint/read-file.ts';
 import { fileError } from '../tensor/errors.ts';
 
+/** Of a list of names: room for a million. */
+const MOST_BYTES = 64 << 20;
+
 /** JSON: a list of names; text: one name a line. */
 export const CLASS_NAME_FILES = ['classes.json', 'classnames.txt'] as const;
 
@@ -78,5 +81,5 @@ function parseJsonNames(text: string, path: string): string[] {
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
-  return existsSync(path) ? readText(path, 'Check the file') : undefined;
+  return existsSync(path) ? readText(path, 'Check the file', MOST_BYTES) : undefined;
 }

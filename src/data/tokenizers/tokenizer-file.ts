@@ -6,6 +6,8 @@ import { type Tokenizer, endAt } from './tokenizer.ts';
 
 const ADVICE = 'Take the tokenizer.json of a text model on the Hugging Face hub, such as CLIP';
 
+/** Those of a million tokens have forty million. */
+const MOST_BYTES = 128 << 20;
 const mostSecondsToOpen = 30;
 const mostSecondsToEncode = 5;
 
@@ -16,7 +18,7 @@ const mostSecondsToEncode = 5;
  * @throws RectiflowError where the file cannot be read, is none of this form, or does not end a caption with a token
  */
 export async function readTokenizer(path: string, length: number): Promise<Tokenizer> {
-  return parseTokenizer(await readText(path, 'Check the path'), path, length);
+  return parseTokenizer(await readText(path, 'Check the path', MOST_BYTES), path, length);
 }
 
 /**
