@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { CompareObjectivesOptions, ObjectiveComparison } from '../api/compare-objectives.ts';
 import { formatInteger, formatTable, formatValue } from './format.ts';
-import { setOption, wholeNumber } from './options.ts';
+import { acceptDataOption, setOption, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
@@ -13,6 +13,7 @@ interface Options {
   readonly name?: string;
   readonly steps?: number;
   readonly count: number;
+  readonly acceptData?: boolean;
 }
 
 export function compareDdpmCommand(): Command {
@@ -28,6 +29,7 @@ export function compareDdpmCommand(): Command {
     .option('-n, --name <name>', "what the names of the folders begin with; the recipe's by default")
     .option('--steps <number>', 'how many steps to train, short for --set train.steps=', wholeNumber(1))
     .option('-c, --count <number>', 'samples to measure distances with', wholeNumber(2), 200)
+    .addOption(acceptDataOption())
     .addHelpText(
       'after',
       `
@@ -35,7 +37,7 @@ Examples:
   rectiflow compare ddpm digits --steps 300
   rectiflow compare ddpm my-config.yaml --set flow.objective.kind=ddpm --set flow.objective.schedule=cosine`,
     )
-    .action(async (target: string, { set = [], name, steps, count }: Options) => {
+    .action(async (target: string, { set = [], name, steps, count, acceptData }: Options) => {
       const overrides = [
         ...set,
         ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
@@ -46,7 +48,7 @@ Examples:
       const { config, origin } = await loadConfig(target, overrides);
       await runTask(async (task) => {
         const compared = await showTrainings(task, (observer) =>
-          compareObjectives(config, { ...observer, origin, count, signal: task.signal }),
+          compareObjectives(config, { ...observer, origin, count, acceptData, signal: task.signal }),
         );
         task.clear();
         print('', ...comparisonLines(compared));

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Finished, rectiflow, startRectiflow, temporaryFolder } from '../support/cli.ts';
 
@@ -55,6 +57,33 @@ describe('compare ddpm', () => {
     expect(code).toBe(130);
     expect(stdout).toContain('Stopping. Press Ctrl-C again to leave at once.\n');
     expect(stdout).toContain('Stopped. The same command goes on from here.\n');
+  });
+
+  it('goes on with data of other classes only where that is accepted', async () => {
+    for (const [i, name] of ['cat', 'dog'].entries()) {
+      await mkdir(join(folder, 'pets', name), { recursive: true });
+      const image = sharp(new Uint8Array(192).fill(99 * i), { raw: { width: 8, height: 8, channels: 3 } });
+      await image.png().toFile(join(folder, 'pets', name, 'a.png'));
+    }
+    const config = {
+      data: { source: 'folder', path: 'pets', size: 8 },
+      model: { width: 16, depth: 1, heads: 2, patchSize: 4 },
+      train: { steps: 100_000, batchSize: 2 },
+      backend: { threads: 1 },
+    };
+    await writeFile(join(folder, 'pets.json'), JSON.stringify(config));
+    const stopped = async (...more: string[]): Promise<Finished> => {
+      const running = startRectiflow(folder, ['compare', 'ddpm', 'pets.json', '--count', '2', ...more]);
+      await running.saw(/step [\d,]+\//);
+      running.process.kill('SIGINT');
+      return running.finished;
+    };
+    expect((await stopped()).code).toBe(130);
+    await rename(join(folder, 'pets/dog'), join(folder, 'pets/doggy'));
+    const refused = await rectiflow(folder, ['compare', 'ddpm', 'pets.json', '--count', '2']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/"dog" is missing.*"doggy" is new.*--accept-data/);
+    expect(await stopped('--accept-data')).toMatchObject({ code: 130, stderr: '' });
   });
 
   it('says what is wrong', async () => {

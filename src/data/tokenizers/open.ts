@@ -1,4 +1,4 @@
-import { valueError } from '../../tensor/errors.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
 import { type BytePair, bytePairTokenizer } from './byte-pairs.ts';
 import { byteTokenizer } from './bytes.ts';
 import { readTokenizer } from './tokenizer-file.ts';
@@ -20,7 +20,11 @@ export async function openTokenizer(name: string, length: number, learnt?: Learn
   if (name === 'bytes') return byteTokenizer(length);
   if (name !== 'byte-pairs') return readTokenizer(name, length);
   if (learnt === undefined) {
-    throw valueError('openTokenizer', 'learnt', 'given: byte-pairs are learnt from captions', learnt);
+    throw new RectiflowError(
+      'config',
+      'model.text.tokenizer: byte-pairs are learnt when a run begins, and nothing was learnt here: the run began with another ' +
+        'tokenizer. Set it back to that one, or start a new run.',
+    );
   }
   return bytePairTokenizer(learnt.pairs, learnt.vocabulary, length);
 }

@@ -153,7 +153,9 @@ describe('byte pairs', () => {
     const learnt = { vocabulary: VOCABULARY, pairs: learn() };
     const opened = await openTokenizer('byte-pairs', 8, learnt);
     expect(opened).toMatchObject({ name: 'byte-pairs', vocabulary: VOCABULARY, length: 8 });
-    await expect(openTokenizer('byte-pairs', 8)).rejects.toThrow('openTokenizer: learnt must be given');
+    await expect(openTokenizer('byte-pairs', 8)).rejects.toThrow(
+      /^model\.text\.tokenizer: byte-pairs are learnt when a run begins, .* Set it back to that one/,
+    );
   });
 
   it('name what does not fit', () => {
