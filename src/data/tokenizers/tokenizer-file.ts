@@ -10,6 +10,8 @@ const ADVICE = 'Take the tokenizer.json of a text model on the Hugging Face hub,
 const MOST_BYTES = 128 << 20;
 const mostSecondsToOpen = 30;
 const mostSecondsToEncode = 5;
+/** Captions that it was stopped at, after which it is given up. */
+const mostSlow = 3;
 
 /**
  * The tokenizer that a tokenizer.json of the Hugging Face form describes. Its own settings of padding and truncation do not
@@ -30,9 +32,13 @@ export async function parseTokenizer(text: string, origin: string, length: numbe
   const fail = (problem: string, cause?: unknown): never => {
     throw fileError(origin, problem, ADVICE, cause);
   };
+  let slow = 0;
   const tooLong = (what: string, seconds: number): CallLimit => ({
     seconds,
-    tooLong: () => fileError(origin, `took more than ${seconds} s to ${what}, and was stopped`, ADVICE),
+    tooLong: () => {
+      slow++;
+      return fileError(origin, `took more than ${seconds} s to ${what}, and was stopped`, ADVICE);
+    },
   });
   const vocabulary = await worker
     .call('vocabulary', [], tooLong('be read', mostSecondsToOpen))
@@ -42,6 +48,8 @@ export async function parseTokenizer(text: string, origin: string, length: numbe
     });
   const encode = (caption: string): number[] => {
     const shown = JSON.stringify(brief(caption));
+    // Each of a whole set may be one: they are not waited for one after the other.
+    if (slow >= mostSlow) fail(`was stopped at ${mostSlow} captions, and is not tried with ${shown}`);
     try {
       return worker.callSync('encode', [caption], tooLong(`encode ${shown}`, mostSecondsToEncode));
     } catch (error) {

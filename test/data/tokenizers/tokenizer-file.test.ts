@@ -80,6 +80,10 @@ describe('names what is wrong:', () => {
     const problem = `tokenizer.json: took more than 5 s to encode "${'a'.repeat(60)}...", and was stopped.`;
     expect(() => encode(caption)).toThrow(problem);
     expect(encode('a!').count).toBeGreaterThan(1);
+    for (let i = 0; i < 2; i++) expect(() => encode(caption)).toThrow('and was stopped');
+    expect(() => encode(caption)).toThrow(
+      'tokenizer.json: was stopped at 3 captions, and is not tried with "aaaa',
+    );
   });
 
   it.each([2 ** 31, 2 ** 53, 1e300, 2.5])('a token with the number %s', async (token) => {
