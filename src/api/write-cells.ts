@@ -17,7 +17,7 @@ export async function writeCells(
 ): Promise<WrittenSamples> {
   const view = join(folder, 'cells.h5ad');
   const record = parseExpressionRecord(data.record, view);
-  const { genes, label: column = 'class' } = record;
+  const { genes, label: column = 'class', booleans: areBooleans = false } = record;
   const labels = data.classNames && annotations.map(({ label }) => label!);
   const cells = toCells(values, record, { ...(labels && { labels }), seed: made?.seed ?? 0 });
   await writeExpression(view, {
@@ -25,7 +25,7 @@ export async function writeCells(
     values: cells.values,
     ...(made && { cells: `${made.run}-${made.step}-${made.id}`, provenance: { ...made } }),
     ...(cells.counts && { layers: { counts: cells.counts } }),
-    ...(labels && { classes: { column, names: data.classNames, labels } }),
+    ...(labels && { classes: { column, names: data.classNames, labels, areBooleans } }),
   });
   return { count: values.length / genes.length, view };
 }

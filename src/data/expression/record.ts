@@ -8,6 +8,8 @@ export type ExpressionRecord = {
   readonly genes: readonly string[];
   /** The column of obs that the classes are from. */
   readonly label?: string | undefined;
+  /** Whether that column holds booleans; the classes are called False and True. */
+  readonly booleans?: boolean | undefined;
   /** Whether counts were scaled to add up to `target` in each cell, and log1p taken. Otherwise values are those of the file. */
   readonly normalize: 'log1p' | 'none';
   readonly target: number;
@@ -31,6 +33,7 @@ const schema: z.ZodType<ExpressionRecord> = z.object({
   kind: z.literal('expression'),
   genes: z.array(z.string()),
   label: z.string().optional(),
+  booleans: z.boolean().optional(),
   normalize: z.enum(['log1p', 'none']),
   target: z.number(),
   center: z.array(z.number()),

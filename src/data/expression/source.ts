@@ -96,6 +96,7 @@ async function readSource(
     kind: 'expression',
     genes: Array.from(genes, (gene) => allGenes[gene]!),
     ...(data.label === undefined ? {} : { label: data.label }),
+    ...(labels?.areBooleans && { booleans: true }),
     normalize,
     target: data.target,
     center: [...scaling.center],

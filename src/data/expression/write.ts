@@ -3,6 +3,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Group } from 'h5wasm/node';
+import { WITHOUT_CHECKSUMS, finishBooleans, writeBooleans } from './boolean-column.ts';
 import { fileError, shapeError, systemProblem, valueError } from '../../tensor/errors.ts';
 
 export interface ExpressionFile {
@@ -24,6 +25,8 @@ export interface ClassColumn {
   readonly names: readonly string[];
   /** One per cell, in [0, names.length). */
   readonly labels: ArrayLike<number>;
+  /** Whether the classes are False and True, written as booleans. */
+  readonly areBooleans?: boolean;
 }
 
 /** Values of a dataset that are compressed at a time. */
@@ -54,7 +57,7 @@ async function writeFile(
   cells: number,
 ): Promise<void> {
   const { File } = await loadWriter();
-  const file = new File(path, 'w');
+  const file = new File(path, 'w', classes?.areBooleans ? WITHOUT_CHECKSUMS : {});
   try {
     describe(file, 'anndata', '0.1.0');
     writeMatrix(file, 'X', values, cells, genes.length);
@@ -68,6 +71,7 @@ async function writeFile(
   } finally {
     file.close();
   }
+  if (classes?.areBooleans) await finishBooleans(path);
 }
 
 async function loadWriter(): Promise<typeof import('h5wasm/node')> {
@@ -146,7 +150,12 @@ function writeStrings(group: Group, name: string, values: readonly string[]): vo
   describe(data, 'string-array', '0.2.0');
 }
 
-function writeClasses(obs: Group, { column, names, labels }: ClassColumn): void {
+function writeClasses(obs: Group, { column, names, labels, areBooleans }: ClassColumn): void {
+  if (areBooleans) {
+    const values = Int8Array.from(labels, (label) => (names[label] === 'True' ? 1 : 0));
+    describe(writeBooleans(obs, column, values), 'array', '0.2.0');
+    return;
+  }
   const group = obs.create_group(column);
   describe(group, 'categorical', '0.2.0');
   // The library writes no booleans, which are enumerations in HDF5; anndata takes any number for one.

@@ -239,3 +239,14 @@ describe('samples', () => {
     );
   });
 });
+
+test('classes that were booleans are booleans again', async () => {
+  const path = join(folder, 'booleans.h5ad');
+  const classes = { column: 'flag', names: ['False', 'True'], labels: [1, 0, 1], areBooleans: true };
+  await writeExpression(path, { ...FILE, classes });
+  const source = await open(path, { label: 'flag' });
+  expect(source).toMatchObject({ count: 3, classNames: ['False', 'True'], record: { booleans: true } });
+  const labels = [0, 1, 2].map((index) => source.read(index, new Float32Array(4), 0, { seed: 0, epoch: 0 }));
+  expect(labels).toEqual([{ label: 1 }, { label: 0 }, { label: 1 }]);
+  await source.close!();
+});
