@@ -32,6 +32,7 @@ import { gridRows } from '../train/sample-grid.ts';
 import { isNullTrained } from '../train/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
 import { loadWeights } from '../train/snapshot.ts';
+import { describeCut } from './cut-prompts.ts';
 import { backendFor, withKeptTokenizer } from './parts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
 import { type WeightsChoice, readWeights } from './weights.ts';
@@ -97,6 +98,8 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   checkRoom(counts, model);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
+  const cut = conditioning.meter && describeCut(options.prompts ?? [], conditioning.meter);
+  if (cut !== undefined) options.onNotice?.(cut);
   const backend = backendFor(config, options);
   const weights = await readWeights(run, saved, options);
   const cold = coldAverageOf(saved, config, options);

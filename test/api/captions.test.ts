@@ -75,6 +75,20 @@ describe('a model that is told captions', () => {
     expect(swapped.values).not.toEqual(red);
   });
 
+  it('is told the beginning of a long prompt, which is said', async () => {
+    const { run } = await train(config(), { runs: join(folder, 'long'), backend });
+    const notices: string[] = [];
+    const onNotice = (text: string): void => void notices.push(text);
+    await sample(run, { backend, prompts: ['red square'], count: 1, onNotice });
+    expect(notices).toEqual([]);
+    await sample(run, { backend, prompts: ['red square', 'xyz'.repeat(30)], count: 1, onNotice });
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^1 prompt is longer than model\.text\.length = 6 tokens, .* not told the rest: "(xyz){20}\.\.\." \(9\d tokens\)/,
+      ),
+    ]);
+  });
+
   it('writes samples as a folder that can be trained on again', async () => {
     const { run } = await train(config(), { runs: join(folder, 'b'), backend });
     const made = join(folder, 'made');
