@@ -18,7 +18,7 @@ export class Selection {
   readonly kept: Uint8Array;
   readonly #file: string;
   readonly #name: (row: number) => string;
-  readonly #leftOut = new Map<string, { count: number; examples: string[] }>();
+  readonly #leftOut = new Map<string, { count: number; examples: string[]; advice?: string }>();
 
   /** @param name how errors call a cell */
   constructor(file: string, cells: number, name: (row: number) => string) {
@@ -36,10 +36,13 @@ export class Selection {
     return Array.from(this.#leftOut, ([what, found]) => ({ what, ...found }));
   }
 
-  /** @param what one of those that are left out so is called */
-  leaveOut(row: number, what: 'unselected cell' | 'unlabelled cell' | 'damaged cell'): void {
+  /**
+   * @param what one of those that are left out so is called
+   * @param advice where it is not what was asked for
+   */
+  leaveOut(row: number, what: 'unselected cell' | 'unlabelled cell' | 'damaged cell', advice?: string): void {
     this.kept[row] = 0;
-    const known = this.#leftOut.get(what) ?? { count: 0, examples: [] };
+    const known = this.#leftOut.get(what) ?? { count: 0, examples: [], ...(advice && { advice }) };
     this.#leftOut.set(what, known);
     if (known.count++ < EXAMPLES) known.examples.push(this.#name(row));
   }
@@ -81,7 +84,8 @@ export class Selection {
       const advice = 'Fill them in, or set data.unlabelled to drop to leave these cells out';
       throw dataError(this.#file, `${found}, the first is ${this.#name(missing[0]!)}`, advice);
     }
-    for (const row of missing) this.leaveOut(row, 'unlabelled cell');
+    const advice = data.unlabelled === 'drop' ? undefined : `Fill in obs/${column} to use them.`;
+    for (const row of missing) this.leaveOut(row, 'unlabelled cell', advice);
     return labels;
   }
 

@@ -176,7 +176,7 @@ function scanKept(
   let bad = 0;
   return scanMatrix(matrix, names, normalize, selection.kept, (cell, error) => {
     if (!mayLeaveOut(policy, ++bad, cells)) throw error;
-    selection.leaveOut(cell, 'damaged cell');
+    selection.leaveOut(cell, 'damaged cell', error.message);
   });
 }
 

@@ -135,6 +135,9 @@ describe('cells that are wanted', () => {
       '1 unlabelled cell',
       '1 damaged cell',
     ]);
+    expect(source.unused?.map(({ advice }) => advice).join()).toMatch(
+      /Fill in obs\/kind.*has Infinity for gene g1/,
+    );
     await expect(openCells(written, { label: 'kind' })).rejects.toThrow(/have no value in obs\/kind/);
     const other = path();
     await writeTiny(other, { X: X.map(() => [NaN, 0, 0, 1]), cells, genes: TINY.genes });
