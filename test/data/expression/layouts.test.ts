@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Group } from 'h5wasm/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
-import { openExpression } from '../../../src/data/expression/source.ts';
 import type { ExpressionData } from '../../../src/data/settings.ts';
 import type { Source } from '../../../src/data/source.ts';
+import { openCells } from '../../support/cells.ts';
 import { attribute } from '../../support/h5ad.ts';
 
 let folder: string;
@@ -25,18 +25,7 @@ async function write(name: string, fill: (root: Group) => void): Promise<string>
 }
 
 function open(path: string, settings: Partial<ExpressionData> = {}): Promise<Source> {
-  return openExpression({
-    source: 'expression',
-    path,
-    layer: 'X',
-    normalize: 'none',
-    target: 100,
-    variableGenes: 0,
-    scaleGenes: false,
-    holdOut: 0,
-    split: 'train',
-    ...settings,
-  });
+  return openCells(path, { normalize: 'none', ...settings });
 }
 
 /** Cells as they are in the file. */

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Hdf5File } from '../../../src/data/expression/hdf5.ts';
-import { openExpression } from '../../../src/data/expression/source.ts';
-import type { ExpressionData } from '../../../src/data/settings.ts';
 import type { Source } from '../../../src/data/source.ts';
+import { openCells } from '../../support/cells.ts';
 import { writeTiny } from '../../support/h5ad.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
@@ -19,21 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const settings: Omit<ExpressionData, 'path'> = {
-  source: 'expression',
-  layer: 'X',
-  normalize: 'auto',
-  target: 100,
-  variableGenes: 0,
-  scaleGenes: false,
-  holdOut: 0,
-  split: 'train',
-};
-
 async function openFixture(name: string): Promise<Source> {
   const path = join(folder, name);
   await copyFile(join(fixtures, name), path);
-  return openExpression({ ...settings, path });
+  return openCells(path);
 }
 
 describe('nothing outside of the file is read', () => {
