@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FilePool } from '../../src/data/file-pool.ts';
 import { openParquet } from '../../src/data/parquet.ts';
+import { toCaption } from '../../src/data/parquet/columns.ts';
 import { ParquetFile } from '../../src/data/parquet/file.ts';
 import { RowReader } from '../../src/data/parquet/rows.ts';
 import type { ParquetData } from '../../src/data/settings.ts';
@@ -304,4 +305,10 @@ describe('files that are made to take all memory are refused:', () => {
     await expect(readSample(source, 0)).rejects.toThrow(/a page of \d+ bytes says that it has 20\d{6}/);
     await source.close?.();
   });
+});
+
+test('what is no text is no caption', () => {
+  expect(toCaption('red', 'text', 'a: row 1')).toBe('red');
+  for (const value of [null, undefined, 7, { a: 1 }])
+    expect(() => toCaption(value, 'text', 'a: row 1')).toThrow(/^a: row 1: "text" holds .*, wanted a text\./);
 });

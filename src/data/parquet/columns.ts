@@ -1,4 +1,5 @@
 import { type RectiflowError, fileError } from '../../tensor/errors.ts';
+import { shownJson } from '../../tensor/shown-json.ts';
 import { decodeText } from '../../tensor/text.ts';
 import { toCaptions } from '../annotation-columns.ts';
 import type { Captions } from '../source.ts';
@@ -129,7 +130,13 @@ export function toCaption(value: unknown, column: string, row: string): Captions
 }
 
 function toText(value: unknown, column: string, row: string): string {
-  return value instanceof Uint8Array ? decodeText(value, `${row}: "${column}"`) : (value as string);
+  if (value instanceof Uint8Array) return decodeText(value, `${row}: "${column}"`);
+  if (typeof value === 'string') return value;
+  throw fileError(
+    row,
+    `"${column}" holds ${shownJson(value)}, wanted a text`,
+    'Correct it, or leave the row out',
+  );
 }
 
 export type Fail = (problem: string, advice: string) => RectiflowError;

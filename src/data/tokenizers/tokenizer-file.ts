@@ -29,6 +29,16 @@ export async function readTokenizer(path: string, length: number): Promise<Token
  */
 export async function parseTokenizer(text: string, origin: string, length: number): Promise<Tokenizer> {
   const worker = new Stoppable<TokenizerCalls>('tokenizer', text);
+  try {
+    return await openIn(worker, origin, length);
+  } catch (error) {
+    // Nobody else knows of the thread.
+    worker.close();
+    throw error;
+  }
+}
+
+async function openIn(worker: Stoppable<TokenizerCalls>, origin: string, length: number): Promise<Tokenizer> {
   const fail = (problem: string, cause?: unknown): never => {
     throw fileError(origin, problem, ADVICE, cause);
   };
