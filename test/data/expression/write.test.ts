@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { denormalize, normalizeCounts, toCells, toCounts } from '../../../src/data/expression/denormalize.ts';
 import { Hdf5File } from '../../../src/data/expression/hdf5.ts';
 import { type ExpressionRecord, parseExpressionRecord } from '../../../src/data/expression/record.ts';
-import { openExpression } from '../../../src/data/expression/source.ts';
 import { type ExpressionFile, writeExpression } from '../../../src/data/expression/write.ts';
 import type { ExpressionData } from '../../../src/data/settings.ts';
 import type { Source } from '../../../src/data/source.ts';
+import { openCells } from '../../support/cells.ts';
 import { randomValues } from '../../support/random.ts';
 
 let folder: string;
@@ -26,18 +26,7 @@ const FILE: ExpressionFile = {
 };
 
 async function open(path: string, settings: Partial<ExpressionData> = {}): Promise<Source> {
-  return openExpression({
-    source: 'expression',
-    path,
-    layer: 'X',
-    normalize: 'none',
-    target: 100,
-    variableGenes: 0,
-    scaleGenes: false,
-    holdOut: 0,
-    split: 'train',
-    ...settings,
-  });
+  return openCells(path, { normalize: 'none', ...settings });
 }
 
 /** All values as the model sees them. */
