@@ -2,6 +2,7 @@ import { availableMemory } from '../checkpoint/machine-memory.ts';
 import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
+import { refuseIdentifiers } from './class-names.ts';
 import { Fingerprint, lookedAt } from './fingerprint.ts';
 import { imageSize } from './source.ts';
 import type { ImageShape, Source } from './source.ts';
@@ -133,5 +134,6 @@ export function checkLabels(
     const problem = bad.length === 1 ? first : `${bad.length} of ${count} labels are none; ${first}`;
     throw dataError(name, problem, `Labels must be whole numbers in [0, ${known ?? 'classes'})`);
   }
+  if (known === undefined) refuseIdentifiers(name, largest + 1, count);
   return known ?? largest + 1;
 }

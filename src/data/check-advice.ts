@@ -30,7 +30,9 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
   const findings = [
     ...say(
       unreadable.count > 0,
-      `Samples that cannot be read: ${unreadable.count}. Fetch them again, or remove them.`,
+      unreadable.count === count
+        ? `No sample can be read. ${unreadable.problems[0]}`
+        : `Samples that cannot be read: ${unreadable.count}. Fetch them again, or remove them.`,
       { status: isLeftOut ? 'warn' : 'fail' },
     ),
     ...valueFindings(report),

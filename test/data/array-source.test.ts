@@ -63,6 +63,14 @@ test('bytes of .npy, with labels beside', async () => {
   expect(second).toEqual([[1, -1, Math.fround(204 / 127.5 - 1)], { label: 0 }]);
 });
 
+test('labels that are identifiers ask for no memory of as many classes', async () => {
+  const path = await write('three.npy', npy('|u1', [3, 1, 1], Uint8Array.of(0, 255, 51)));
+  const labels = await write('identifiers.npy', npy('<i8', [3], BigInt64Array.of(0n, 1n, 1_000_000_000n)));
+  await expect(open(path, { labels })).rejects.toThrow(
+    /labels of 3 images go up to 1000000000\. Number the classes/,
+  );
+});
+
 test('labels that are there and are not read are named', async () => {
   const beside = await mkdtemp(join(folder, 'beside-'));
   const path = join(beside, 'images.npy');

@@ -104,7 +104,9 @@ describe('checkSamples', () => {
   test('a set of which nothing can be read has no values', async () => {
     const report = await checkSamples(imagesOf([new Uint8Array(0)]));
     expect(report.values).toBeUndefined();
-    expect(report.advice).toEqual(['Samples that cannot be read: 1. Fetch them again, or remove them.']);
+    expect(report.advice).toEqual([
+      'No sample can be read. 0.png: is empty (0 bytes). Fetch it again, or remove it.',
+    ]);
   });
 
   test('tells small images', async () => {

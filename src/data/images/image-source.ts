@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type RectiflowError, dataError } from '../../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from '../bad-samples.ts';
+import { refuseIdentifiers } from '../class-names.ts';
 import type { Inspectable } from '../inspect.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';
@@ -60,8 +61,6 @@ export interface ImageSourceOptions {
 }
 
 const EXAMPLES = 16;
-/** Numbers beyond it, in a set that has fewer images, are identifiers rather than classes. */
-const MOST_UNNAMED = 10_000;
 
 /** Captions from all over the set, without those that cannot be read. */
 export async function exampleCaptions(items: ImageItems): Promise<string[]> {
@@ -226,10 +225,7 @@ function countClasses({ name, items, classNames, onBadSample = 'fail' }: ImageSo
     const problem = `${items.describe(first)} has label ${items.label!(first)}`;
     throw dataError(name, problem, `Labels must be whole numbers in ${range}`);
   }
-  if (classNames === undefined && classes > Math.max(items.count, MOST_UNNAMED)) {
-    const problem = `labels of ${items.count} images go up to ${classes - 1}`;
-    throw dataError(name, problem, 'Number the classes from 0 without gaps, or give them names');
-  }
+  if (classNames === undefined) refuseIdentifiers(name, classes, items.count);
   return classes;
 }
 
