@@ -2,6 +2,7 @@ import { adviseNames } from './alike.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
 import { lostCaptions, untoldCaptions } from './caption-census.ts';
 import type { DataReport, Finding } from './data-report.ts';
+import { counted } from '../tensor/counted.ts';
 import { listSome } from './list-some.ts';
 import { unusedAdvice } from './told.ts';
 import { describeRange } from './value-range.ts';
@@ -47,6 +48,7 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
       `Copies of other samples: ${duplicates.count}. Remove them, unless they are meant to count more.`,
     ),
     ...unusedAdvice(report).map((text) => finding(text)),
+    ...refusedFindings(report, onBadSample),
     ...(captions ? lostCaptions(captions) : []).map((text) => finding(text, 'captions')),
     ...classFindings(report),
     ...say(
@@ -57,6 +59,19 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
     ...aspectFindings(report),
   ];
   return findings.toSorted((a, b) => Number(b.status === 'fail') - Number(a.status === 'fail'));
+}
+
+/** Training reads the set as it is told to, where a check leaves out what is bad to look at the rest. */
+function refusedFindings({ count, unused }: Report, onBadSample: BadSamplePolicy): Finding[] {
+  const bad = unused.filter(({ areBad }) => areBad === true);
+  const refused = bad.filter((kind) => !mayLeaveOut(onBadSample, kind.count, count + kind.count));
+  return refused.map((kind) =>
+    finding(
+      `Training refuses the ${counted(kind.count, kind.what)}, unless loader.onBadSample is skip and they are few.`,
+      'data',
+      'fail',
+    ),
+  );
 }
 
 function classFindings({ classes = [] }: Report): Finding[] {

@@ -12,6 +12,8 @@ export interface Unused {
   readonly examples: readonly string[];
   /** What to do, as sentences; absent where it is meant so, or is of no use to a model. */
   readonly advice?: string;
+  /** Samples that training refuses, unless its policy leaves them out. */
+  readonly areBad?: boolean;
 }
 
 /** @param names of all of them */

@@ -18,7 +18,10 @@ export class Selection {
   readonly kept: Uint8Array;
   readonly #file: string;
   readonly #name: (row: number) => string;
-  readonly #leftOut = new Map<string, { count: number; examples: string[]; advice?: string }>();
+  readonly #leftOut = new Map<
+    string,
+    { count: number; examples: string[]; advice?: string; areBad?: true }
+  >();
 
   /** @param name how errors call a cell */
   constructor(file: string, cells: number, name: (row: number) => string) {
@@ -38,11 +41,15 @@ export class Selection {
 
   /**
    * @param what one of those that are left out so is called
-   * @param advice where it is not what was asked for
+   * @param advice where it is not what was asked for: training refuses such cells, unless its policy leaves them out
    */
   leaveOut(row: number, what: 'unselected cell' | 'unlabelled cell' | 'damaged cell', advice?: string): void {
     this.kept[row] = 0;
-    const known = this.#leftOut.get(what) ?? { count: 0, examples: [], ...(advice && { advice }) };
+    const known = this.#leftOut.get(what) ?? {
+      count: 0,
+      examples: [],
+      ...(advice !== undefined && { advice, areBad: true }),
+    };
     this.#leftOut.set(what, known);
     if (known.count++ < EXAMPLES) known.examples.push(this.#name(row));
   }
@@ -84,7 +91,10 @@ export class Selection {
       const advice = 'Fill them in, or set data.unlabelled to drop to leave these cells out';
       throw dataError(this.#file, `${found}, the first is ${this.#name(missing[0]!)}`, advice);
     }
-    const advice = data.unlabelled === 'drop' ? undefined : `Fill in obs/${column} to use them.`;
+    const advice =
+      data.unlabelled === 'drop'
+        ? undefined
+        : `Fill in obs/${column} to use them, or set data.unlabelled to drop.`;
     for (const row of missing) this.leaveOut(row, 'unlabelled cell', advice);
     return labels;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { checkSamples } from '../../../src/data/check.ts';
 import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import type { Source } from '../../../src/data/source.ts';
 import { describeTold } from '../../../src/data/told.ts';
@@ -135,6 +136,11 @@ describe('cells that are wanted', () => {
       '1 unlabelled cell',
       '1 damaged cell',
     ]);
+    const failsBy = async (onBadSample: 'fail' | 'skip'): Promise<boolean> =>
+      (await checkSamples(source, { onBadSample })).findings.some(
+        ({ status, text }) => status === 'fail' && text.startsWith('Training refuses the 1 '),
+      );
+    expect([await failsBy('fail'), await failsBy('skip')]).toEqual([true, false]);
     expect(source.unused?.map(({ advice }) => advice).join()).toMatch(
       /Fill in obs\/kind.*has Infinity for gene g1/,
     );
