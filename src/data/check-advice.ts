@@ -61,13 +61,13 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
   return findings.toSorted((a, b) => Number(b.status === 'fail') - Number(a.status === 'fail'));
 }
 
-/** Training reads the set as it is told to, where a check leaves out what is bad to look at the rest. */
-function refusedFindings({ count, unused }: Report, onBadSample: BadSamplePolicy): Finding[] {
-  const bad = unused.filter(({ areBad }) => areBad === true);
-  const refused = bad.filter((kind) => !mayLeaveOut(onBadSample, kind.count, count + kind.count));
-  return refused.map((kind) =>
+/** A check leaves out what is bad to look at the rest; a source that may leave it out has none that are too many. */
+function refusedFindings({ unused }: Report, onBadSample: BadSamplePolicy): Finding[] {
+  if (onBadSample === 'skip') return [];
+  const refused = unused.filter(({ areBad }) => areBad === true);
+  return refused.map(({ count, what }) =>
     finding(
-      `Training refuses the ${counted(kind.count, kind.what)}, unless loader.onBadSample is skip and they are few.`,
+      `Training refuses the ${counted(count, what)}, unless loader.onBadSample is skip and they are few.`,
       'data',
       'fail',
     ),

@@ -18,8 +18,11 @@ export async function checkSource(source: Source, options: CheckOptions = {}): P
   const count = `${name}, ${counted(source.count, 'sample')}${isWhole ? '' : `, ${grouped(mostSamples)} of them read`}`;
   const findings = isWhole ? report.findings : findingsOfPart(report, options);
   const unread = `${count}: ${unreadable.count} cannot be read. The first: ${unreadable.problems[0]}`;
-  const isUnusable = findings.some(({ about, status }) => about === 'data' && status === 'fail');
-  if (isUnusable) return [{ name: 'data', status: 'fail', text: unread }];
+  const unusable = findings.find(({ about, status }) => about === 'data' && status === 'fail');
+  if (unusable) {
+    const text = unreadable.count > 0 ? unread : `${count}: ${unusable.text}`;
+    return [{ name: 'data', status: 'fail', text }];
+  }
   const fine: Check[] = [
     { name: 'data', status: 'ok', text: count },
     { name: 'told', status: 'ok', text: report.told },

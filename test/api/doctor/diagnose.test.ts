@@ -83,6 +83,14 @@ describe('the doctor', () => {
     expect(checks.map(({ name }) => name)).not.toContain('one batch');
   });
 
+  it('names what training would refuse and a check leaves out, and trains on none then', async () => {
+    const unused = [{ what: 'unlabelled cell', count: 2, examples: ['a', 'b'], areBad: true }];
+    const checks = await check({ ...greys(), unused });
+    expect(problems(checks)).toEqual([
+      expect.stringMatching(/^data: greys, 12 samples: Training refuses the 2 unlabelled cells/),
+    ]);
+  });
+
   it('reads a part of a large set, from end to end', async () => {
     const read: number[] = [];
     const source = changed(greys(2500), (_values, _read, index) => void read.push(index));
