@@ -26,7 +26,10 @@ export async function showRun(
   };
   let folder: string | undefined;
   const interrupt = interruptible(
-    () => say('Finishing the step and saving. Press Ctrl-C again to leave at once.'),
+    () => {
+      const now = folder === undefined ? 'Stopping' : 'Finishing the step and saving';
+      say(`${now}. Press Ctrl-C again to leave at once.`);
+    },
     () => {
       const run = folder && shellWord(shortPath(folder));
       if (run) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${run}`);
@@ -60,7 +63,7 @@ export async function showRun(
       process.exitCode = interrupt.exitCode();
       return;
     }
-    if (folder && existsSync(folder))
+    if (folder && existsSync(join(folder, 'config.json')))
       say(`What was trained until then is in ${shellWord(shortPath(folder))}`);
     throw error;
   } finally {

@@ -21,7 +21,7 @@ const mostRead = 1000;
 /** How numpy makes shades of whole numbers, none of which it loses: astype alone takes them modulo 256. */
 const TO_BYTES: Readonly<Record<string, string>> = {
   BOOL: '(255 * images).astype("uint8")',
-  U16: '(images / 257).round().astype("uint8"), where white is 65535',
+  U16: '(images / 257).round().astype("uint8") where white is 65535; where it is another number, divide by (white / 255)',
   I8: '(images.astype("int16") + 128).astype("uint8"), where black is -128',
 };
 const SCALE =

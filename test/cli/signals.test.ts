@@ -37,7 +37,7 @@ describe('a run is saved and ends with a code of its own', () => {
     const { code, stdout, stderr } = await training.finished;
     // Without a handler of ours, SIGUSR1 would start Node's debugger, which says so on standard error.
     expect({ code, stderr }).toEqual({ code: wanted, stderr: '' });
-    expect(stdout).toMatch(/^Stopped after \d+ steps?, saved runs\/tiny\/checkpoints\/step-\d+\.$/m);
+    expect(stdout).toMatch(/^Stopped after [\d,]+ steps?, saved runs\/tiny\/checkpoints\/step-\d+\.$/m);
   });
 });
 
@@ -103,7 +103,7 @@ describe.skipIf(unbuilt)(`where a read never ends${unbuilt ?? ''}`, () => {
     training.process.kill('SIGTERM');
     const { code, stdout } = await training.finished;
     expect(code).toBe(143);
-    expect(stdout).toMatch(/^Stopped after \d+ steps?, saved/m);
+    expect(stdout).toMatch(/^Stopped after [\d,]+ steps?, saved/m);
   });
 });
 

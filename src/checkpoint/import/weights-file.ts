@@ -36,11 +36,17 @@ const folderFiles = ['diffusion_pytorch_model.safetensors', 'diffusion_pytorch_m
 export async function openWeights(path: string): Promise<WeightsFile> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return openFolder(path);
   const start = await withFile(path, async (file) => {
-    const bytes = new Uint8Array(Math.min(2, (await file.stat()).size));
+    const bytes = new Uint8Array(Math.min(9, (await file.stat()).size));
     await readFully(file, bytes, 0, path);
     return bytes;
   });
   const isTorch = (start[0] === 0x50 && start[1] === 0x4b) || start[0] === 0x80;
+  // A safetensors file begins with the length of its header, 8 bytes, and the header, which is JSON.
+  if (!isTorch && start[8] !== 0x7b && !path.endsWith('.safetensors')) {
+    const advice =
+      'Give one of the two; of a model in another form, such as ONNX or GGUF, get the weights that it was made of';
+    throw fileError(path, 'is neither a checkpoint of PyTorch nor safetensors', advice);
+  }
   const opened = isTorch ? await openTorch(path) : await openSafetensors(path);
   const sets = Object.fromEntries(
     Object.entries(opened.sets).map(([name, tensors]) => [name, withoutPrefixes(tensors, path)]),
