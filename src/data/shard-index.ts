@@ -104,7 +104,10 @@ export async function indexShard(path: string, options: ShardOptions): Promise<S
   if (list.length === 0) {
     const found = endings.size === 0 ? 'no members' : `only members ending in ${listSome(endings)}`;
     const format = Array.from(endings, unreadFormatOf).find((known) => known);
-    const advice = format?.advice ?? `Images end in ${[...IMAGES].join(', ')}`;
+    const isDotted = (ending: string): boolean => IMAGES.has(ending.slice(ending.lastIndexOf('.') + 1));
+    const advice = Array.from(endings).some(isDotted)
+      ? "A sample's name ends at its first dot: leave dots out of names, as in a-0.png for a.0.png"
+      : (format?.advice ?? `Images end in ${[...IMAGES].join(', ')}`);
     throw fileError(path, `holds no images: there are ${found}`, advice);
   }
   return tabulate(path, list);

@@ -104,6 +104,11 @@ describe('what is refused, with the shard and the sample', () => {
       async () => ({ 'a.npy': 'x', 'b.heic': 'x' }),
       /a\.tar: holds no images: there are only members ending in npy, heic/,
     ],
+    [
+      'images with dots in their names',
+      async () => ({ 'a.0.png': await png(), 'a.1.png': await png() }),
+      /only members ending in 0\.png, 1\.png\. A sample's name ends at its first dot: .*a-0\.png for a\.0\.png/,
+    ],
     ['no members', async () => ({}), /holds no images: there are no members/],
     [
       'a class alone',
