@@ -115,7 +115,7 @@ function checkSamples(found: Samples, origin: string): void {
     throw damagedError(origin, `its palette has ${found.colours} of ${2 ** depth} colours`);
   if (extraSamples.length > 1)
     throw fileError(origin, `has ${extraSamples.length} channels beside its colours`, 'Keep one at most');
-  if (found.isPlanar && found.isTiled && samples > 1)
+  if (found.isPlanar && found.isTiled)
     throw fileError(origin, 'has tiles of a plane for each channel', 'Save it with interleaved channels');
 }
 

@@ -89,6 +89,7 @@ describe('refused, with what they are', () => {
     ['DNG', { samples: 3, fields: [[50_706, 1, [1, 4, 0, 0]]] }, 'is DNG, the raw format of a camera'],
     ['a palette that is not there', { bits: 4, photometric: 3 }, 'its palette has 0 of 16 colours'],
     ['two more channels', { samples: 5, fields: [[338, 3, [0, 0]]] }, 'has 2 channels beside its colours'],
+    ['tiles of one plane', { planar: true, tile: 16 }, 'has tiles of a plane for each channel'],
     ['tiles of planes', { samples: 3, planar: true, tile: 16 }, 'has tiles of a plane for each channel'],
   ] as const)('%s', async (_, options, problem) => {
     const error = await read({ ...seen, ...options }).catch((caught: unknown) => caught);
