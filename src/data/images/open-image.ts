@@ -122,7 +122,11 @@ function readableFormat(bytes: Uint8Array, origin: string): ReadFormat {
   const format = formatOfBytes(bytes);
   if (typeof format === 'string') return format;
   if (format !== undefined)
-    throw fileError(origin, `is ${format.name}, which is not read`, format.advice.replace('FILE', origin));
+    throw fileError(
+      origin,
+      `is ${format.name}, which is not read`,
+      format.advice.replace('FILE', () => origin),
+    );
   const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
   const found = JSON.stringify(start.replaceAll(/[^ -~]/g, '.'));
   const problem = `is no JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image: it starts with ${found}`;
