@@ -83,6 +83,9 @@ test('labels that are there and are not read are named', async () => {
   const told = await open(path, { labels: join(beside, 'train_labels.npy') });
   expect(unusedAdvice(told)).toEqual([]);
   expect(describeTold(told)).toBe(`labels (1 class, ${join(beside, 'train_labels.npy')})`);
+  const own = join(await mkdtemp(join(folder, 'alone-')), 'class_images.npy');
+  await writeFile(own, npy('|u1', [1, 1, 1], Uint8Array.of(0)));
+  expect(unusedAdvice(await open(own))).toEqual([]);
   const tensors = await safetensors({
     samples: { dtype: 'U8', shape: [1, 1, 1], data: Uint8Array.of(0) },
     labels: { dtype: 'U8', shape: [1], data: Uint8Array.of(0) },

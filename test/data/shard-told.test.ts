@@ -79,6 +79,14 @@ describe('what the model is told', () => {
     ]);
   });
 
+  test('a table beside classes that are read is nothing to do about', async () => {
+    await shard('a.tar', { '0.png': await pixel(1), '0.cls': '0', 'metadata.csv': 'file_name,text' });
+    const source = await open();
+    await source.close?.();
+    expect(source.unused!.map(describeUnused)).toEqual([expect.stringMatching(/^1 csv member: /)]);
+    expect(unusedAdvice(source)).toEqual([]);
+  });
+
   test('several captions, of which one is drawn in each epoch', async () => {
     await shard('a.tar', { '0.png': await pixel(1), '0.json': '{"captions": ["one", "two"]}' });
     await shard('b.tar', { '1.png': await pixel(2), '1.txt': 'one\r\ntwo\n' });

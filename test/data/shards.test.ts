@@ -131,6 +131,11 @@ describe('what is refused, with the shard and the sample', () => {
       /a\.tar: 0\.cls: is no class: "cat"/,
     ],
     ['a negative class', async () => ({ '0.png': await png(), '0.cls': '-1' }), /0\.cls: is no class: "-1"/],
+    [
+      'a class of 2^31',
+      async () => ({ '0.png': await png(), '0.cls': '2147483648' }),
+      /0\.cls: is no class: "2147483648"/,
+    ],
     ['an empty class', async () => ({ '0.png': await png(), '0.cls': '' }), /0\.cls: is no class: ""/],
     [
       'json of a list',

@@ -7,7 +7,7 @@ interface Bmp {
   readonly height?: number;
   readonly bits: number;
   readonly compression?: number;
-  readonly headerBytes?: 12 | 40 | 108 | 124;
+  readonly headerBytes?: 12 | 40 | 64 | 108 | 124;
   /** Red, green, blue, alpha; behind a header of 40 bytes, in one of 108. */
   readonly masks?: readonly number[];
   /** [red, green, blue] each. */
@@ -194,14 +194,19 @@ describe('refused, by name', () => {
       'is BMP of 0 bits with compression 4, which is not read',
     ],
     [
+      'what 3 means in the second header of OS/2',
+      encodeBmp({ bits: 16, compression: 3, headerBytes: 64, pixels: [0, 0, 0, 0, 0, 0, 0, 0] }),
+      'is BMP of 16 bits with compression 3, which is not read',
+    ],
+    [
       'runs of another depth',
       encodeBmp({ bits: 24, compression: 1, pixels: [] }),
       'is BMP of 24 bits with compression 1, which is not read',
     ],
     [
       'a palette of more colours than there are numbers',
-      encodeBmp({ bits: 1, palette: PALETTE, pixels: [0, 0, 0, 0, 0, 0, 0, 0] }),
-      'its palette has 4 colours, where pixels of 1 bits tell 2',
+      encodeBmp({ bits: 1, palette: [RED, GREEN, BLUE], pixels: [0, 0, 0, 0, 0, 0, 0, 0] }),
+      'its palette has 3 colours, where pixels of 1 bits tell 2',
     ],
     ['no width', encodeBmp({ ...whole, width: 0 }), 'its size is 2x0'],
     [

@@ -2,6 +2,7 @@ import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { openImage } from '../../../src/data/images/open-image.ts';
+import { prepareWebp } from '../../../src/data/images/webp.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { decodeBytes, insertChunks, painted, plain, settingsOf } from './pictures.ts';
 
@@ -220,6 +221,17 @@ describe('of several images the first is read, and that there are more is known'
     const png = await plain('#fff').png().toBuffer();
     expect(await hasMore(png)).toBe(false);
     expect(await hasMore(insertChunks(png, [['acTL', Buffer.from([0, 0, 0, 2, 0, 0, 0, 0])]]))).toBe(true);
+  });
+
+  test('WebP whose chunk of odd length is followed by a byte that is no chunk', async () => {
+    const whole = await (await twice()).webp({ delay: [100, 100], lossless: true }).toBuffer();
+    const first = whole.indexOf('ANMF');
+    const odd = Buffer.from('ABCD\x01\0\0\0x\0', 'latin1');
+    const bytes = Buffer.concat([whole.subarray(0, first), odd, whole.subarray(first)]);
+    bytes.writeUInt32LE(bytes.length - 8, 4);
+    const prepared = prepareWebp(bytes, 'a.webp');
+    expect(prepared.hasMore).toBe(true);
+    expect(prepared.bytes.length).toBe(first + odd.length + 8 + whole.readUInt32LE(first + 4));
   });
 
   test('WebP of a hundred thousand frames takes no longer than one', async () => {

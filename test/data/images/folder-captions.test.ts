@@ -84,6 +84,8 @@ describe('captions are read', () => {
     expect(unusedAdvice(await folder.open({}, { condition: 'none' }))).toEqual([
       'All folders are trained on, and look like splits of a set: test, train. Set data.path to one of them.',
     ]);
+    await rm(join(folder.root, 'test'), { recursive: true });
+    expect(unusedAdvice(await folder.open({}, { condition: 'none' }))).toEqual([]);
   });
 
   test('from metadata.parquet', async () => {

@@ -62,6 +62,13 @@ describe('PNG', () => {
     expect(await decodeBytes(await png(SIDEWAYS, chunk), settings)).toEqual(UPRIGHT);
   });
 
+  test('EXIF in a text that says 9 says nothing', async () => {
+    const upright = { ...settings, transforms: [{ kind: 'center-crop', size: [3, 2] } as const] };
+    const chunk = ['tEXt', Buffer.from(`Raw profile type exif\0${raw(exif(9))}`)] as const;
+    const bytes = await png((row, column) => UPRIGHT[row * 2 + column]!, chunk);
+    expect(await decodeBytes(bytes, upright)).toEqual(UPRIGHT);
+  });
+
   test('EXIF counts before XMP', async () => {
     const stated = [
       ['eXIf', exif(6)],
