@@ -1,25 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ShardsData } from '../../src/data/settings.ts';
-import type { Source } from '../../src/data/source.ts';
 import { describeTold, describeUnused, unusedAdvice } from '../../src/data/told.ts';
-import { openShardsIn, pixel, readAll, writeShard } from './shard-set.ts';
+import { pixel, readAll, useShardFolder } from '../support/shard-set.ts';
 
-let root: string;
-let folder: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'shards-'));
-});
-beforeEach(async () => {
-  folder = await mkdtemp(join(root, 'set-'));
-});
-afterAll(() => rm(root, { recursive: true }));
-
-const shard = (name: string, members: Record<string, string | Buffer>): Promise<void> =>
-  writeShard(folder, name, members);
-const open = (change: Partial<ShardsData> = {}): Promise<Source> => openShardsIn(folder, change);
+const { inFolder, shard, open } = useShardFolder();
 
 describe('what the model is told', () => {
   test.each<[string, Record<string, string>, Partial<ShardsData>, string]>([
@@ -114,10 +98,10 @@ describe('what the model is told', () => {
     const source = await open();
     await source.close?.();
     expect(source.unused!.map(describeUnused)).toEqual([
-      `1 label member: ${join(folder, 'a.tar')}: 0.label`,
-      `1 prompt member: ${join(folder, 'a.tar')}: 0.prompt`,
-      `1 heic member: ${join(folder, 'a.tar')}: 0.heic`,
-      `1 seg.png member: ${join(folder, 'a.tar')}: 0.seg.png`,
+      `1 label member: ${inFolder('a.tar')}: 0.label`,
+      `1 prompt member: ${inFolder('a.tar')}: 0.prompt`,
+      `1 heic member: ${inFolder('a.tar')}: 0.heic`,
+      `1 seg.png member: ${inFolder('a.tar')}: 0.seg.png`,
       '1 key: "alt"',
       '1 key: "species"',
       '1 key: "id"',
@@ -146,7 +130,7 @@ describe('what the model is told', () => {
     await source.close?.();
     expect(describeTold(source)).toBe('labels (2 classes, cls members)');
     expect(unusedAdvice(source)).toEqual([
-      `Not used: 1 caption: ${join(folder, 'a.tar')}: 0. Only some images have one: give each image a caption to train on ` +
+      `Not used: 1 caption: ${inFolder('a.tar')}: 0. Only some images have one: give each image a caption to train on ` +
         'captions, or set data.condition to class.',
     ]);
   });

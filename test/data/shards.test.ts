@@ -1,24 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ShardsData } from '../../src/data/settings.ts';
-import type { Source } from '../../src/data/source.ts';
-import { openShardsIn, pixel, readAll, writeShard } from './shard-set.ts';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { pixel, readAll, useShardFolder } from '../support/shard-set.ts';
 
-let root: string;
-let folder: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'shards-'));
-});
-beforeEach(async () => {
-  folder = await mkdtemp(join(root, 'set-'));
-});
-afterAll(() => rm(root, { recursive: true }));
-
-const shard = (name: string, members: Record<string, string | Buffer>): Promise<void> =>
-  writeShard(folder, name, members);
-const open = (change: Partial<ShardsData> = {}): Promise<Source> => openShardsIn(folder, change);
+const { inFolder, shard, open } = useShardFolder();
 
 test('classes: images of two shards in order, other members and hidden ones passed over', async () => {
   await shard('b.tar', { 'x/2.cls': ' 4\n', 'x/2.webp': await pixel(30, 'webp'), 'x/2.seg.png': 'other' });
@@ -34,7 +18,7 @@ test('classes: images of two shards in order, other members and hidden ones pass
   const source = await open();
   expect(source).toMatchObject({ count: 3, shape: [1, 1, 1], classes: 5 });
   expect(source.classNames).toBeUndefined();
-  expect(source.describe?.(2)).toBe(`${join(folder, 'b.tar')}: x/2`);
+  expect(source.describe?.(2)).toBe(`${inFolder('b.tar')}: x/2`);
   expect(await readAll(source)).toEqual([
     [10, { label: 1 }],
     [20, { label: 0 }],
@@ -77,7 +61,7 @@ test.each([
   ['classes.json', '\uFEFF["cat", "dog"]'],
   ['classnames.txt', '\uFEFFcat \r\ndog\r\n\r\n'],
 ])('names of classes from %s', async (file, content) => {
-  await writeFile(join(folder, file), content);
+  await writeFile(inFolder(file), content);
   await shard('a.tar', {
     '0.png': await pixel(1),
     '0.json': '\uFEFF{"class": "dog"}',
@@ -184,7 +168,7 @@ describe('what is refused, with the shard and the sample', () => {
   });
 
   test('a class of another name', async () => {
-    await writeFile(join(folder, 'classes.json'), '["cat", "dog"]');
+    await writeFile(inFolder('classes.json'), '["cat", "dog"]');
     await shard('a.tar', { '0.png': await pixel(1), '0.json': '{"class": "dogs"}' });
     await expect(open()).rejects.toThrow(
       /has the class "dogs", which is not in classes\.json.*Did you mean "dog"\?/,
@@ -193,7 +177,7 @@ describe('what is refused, with the shard and the sample', () => {
 
   test('a class of no name among very many, at once', async () => {
     const names = Array.from({ length: 100_000 }, (_, i) => `class ${i}`);
-    await writeFile(join(folder, 'classes.json'), JSON.stringify(names));
+    await writeFile(inFolder('classes.json'), JSON.stringify(names));
     const samples = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => [
         [`${i}.png`, await pixel(1)] as const,
@@ -202,7 +186,7 @@ describe('what is refused, with the shard and the sample', () => {
     );
     await shard('a.tar', Object.fromEntries(samples.flat()));
     await expect(open()).rejects.toThrow(/Did you mean "class \d+"\?/);
-    await writeFile(join(folder, 'classes.json'), JSON.stringify([...names, 'class 7']));
+    await writeFile(inFolder('classes.json'), JSON.stringify([...names, 'class 7']));
     await expect(open()).rejects.toThrow(/the class "class 7" comes twice/);
   });
 
@@ -212,7 +196,7 @@ describe('what is refused, with the shard and the sample', () => {
     ['["cat", "cat"]', /the class "cat" comes twice/],
     ['["cat", ""]', /name 1 is empty/],
   ])('classes.json of %s', async (content, message) => {
-    await writeFile(join(folder, 'classes.json'), content);
+    await writeFile(inFolder('classes.json'), content);
     await shard('a.tar', { '0.png': await pixel(1) });
     await expect(open()).rejects.toThrow(message);
   });
@@ -229,7 +213,7 @@ describe('what is refused, with the shard and the sample', () => {
     await expect(read(0)).rejects.toThrow(/a\.tar: 0: is no text in UTF-8\. Save it as UTF-8\./);
     await expect(read(1)).rejects.toThrow(/a\.tar: 1: /);
     await source.close?.();
-    await writeFile(join(folder, 'a.tar'), '');
+    await writeFile(inFolder('a.tar'), '');
     await expect(read(0)).rejects.toThrow(/a\.tar: ends at byte/);
     await source.close?.();
   });
@@ -239,7 +223,7 @@ test('more shards than may be open at once', async () => {
   const many = 70;
   for (let i = 0; i < many; i++)
     await shard(`s-${String(i).padStart(3, '0')}.tar`, { [`${i}.png`]: await pixel(i) });
-  const source = await open({ path: join(folder, 's-{000..069}.tar') });
+  const source = await open({ path: inFolder('s-{000..069}.tar') });
   const out = new Float32Array(many);
   await Promise.all(Array.from(out, (_, i) => source.read(i, out, i, { seed: 0, epoch: 0 })));
   expect([...out].map((value) => Math.round((value + 1) * 127.5))).toEqual(Array.from(out, (_, i) => i));
@@ -247,10 +231,10 @@ test('more shards than may be open at once', async () => {
 });
 
 test('shards of several folders', async () => {
-  await mkdir(join(folder, 'more'));
+  await mkdir(inFolder('more'));
   await shard('a.tar', { '0.png': await pixel(1) });
   await shard('more/b.tar', { '1.png': await pixel(2) });
-  const source = await open({ path: [join(folder, 'a.tar'), join(folder, 'more', '*')] });
+  const source = await open({ path: [inFolder('a.tar'), inFolder('more', '*')] });
   expect(await readAll(source)).toEqual([
     [1, {}],
     [2, {}],
