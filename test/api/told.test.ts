@@ -2,6 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { checkData } from '../../src/api/data.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/train/config.ts';
@@ -49,10 +50,18 @@ describe('training', () => {
   it('goes on with classes where captions have come to lie beside the images', async () => {
     const runs = join(folder, 'b');
     const stop = new AbortController();
-    const { run } = await train(config(), { runs, backend, signal: stop.signal, onStep: () => stop.abort() });
+    const { run, finished: atOnce } = await train(config(), {
+      runs,
+      backend,
+      signal: stop.signal,
+      onStep: () => stop.abort(),
+    });
+    expect(atOnce).toBe(false);
     for (const name of ['cat/0', 'cat/1', 'dog/0', 'dog/1']) {
       await writeFile(join(folder, 'photos', `${name}.txt`), 'a pet');
     }
+    // A run that began now would be told them.
+    expect((await checkData(config())).told).toContain('captions');
     const told: string[] = [];
     const { finished } = await resume(run, { backend, onStart: (start) => told.push(start.told) });
     expect(finished).toBe(true);
