@@ -29,8 +29,8 @@ const LONGEST = 5;
 const ASPECTS = ['below 1:2', '1:2 to 3:4', '3:4 to 4:3', '4:3 to 2:1', 'above 2:1'] as const;
 
 /**
- * Reads every sample once, and tells what there is and what is wrong with it. Memory grows by a number per sample, not by what
- * samples hold.
+ * Reads every sample once, and tells what there is and what is wrong with it. Memory grows by some numbers per sample, not by
+ * what samples hold.
  * @throws RectiflowError only for what is no fault of single samples; those are in the report
  */
 export async function checkSamples(source: Source, options: CheckOptions = {}): Promise<DataReport> {
