@@ -17,6 +17,11 @@ export interface AnnotationColumns {
   readonly labels: readonly string[];
 }
 
+/** Whether a model may be told what images show in this way, where that is found. */
+export function mayTell(condition: Condition, way: 'class' | 'caption'): boolean {
+  return condition === 'auto' || condition === way;
+}
+
 /** The names to look for, by the settings of a source. */
 export function annotationColumns(settings: {
   readonly captionColumn?: string;
@@ -80,8 +85,8 @@ export function unusedColumns(
   const likeCaptions = rest.filter((name) => LIKE_CAPTIONS.test(name));
   const likeLabels = rest.filter((name) => LIKE_LABELS.test(name) && !LIKE_CAPTIONS.test(name));
   const others = rest.filter((name) => !likeCaptions.includes(name) && !likeLabels.includes(name));
-  const mayCaption = condition === 'auto' || condition === 'caption';
-  const mayLabel = condition === 'auto' || condition === 'class';
+  const mayCaption = mayTell(condition, 'caption');
+  const mayLabel = mayTell(condition, 'class');
   const wantsCaptions = mayCaption && !told.captions;
   const wantsLabels = mayLabel && !told.captions && !told.labels;
   return [

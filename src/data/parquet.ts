@@ -1,6 +1,6 @@
 import type { SchemaTree } from 'hyparquet';
 import { fileError } from '../tensor/errors.ts';
-import { annotationColumns, findColumn, unusedColumns } from './annotation-columns.ts';
+import { annotationColumns, findColumn, mayTell, unusedColumns } from './annotation-columns.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
 import { type FilePool, withPool } from './file-pool.ts';
 import { expandPaths } from './glob.ts';
@@ -41,14 +41,12 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
   }
   refuseEmpty(data, files);
   const wanted = annotationColumns(data);
-  const labelColumn =
-    condition === 'auto' || condition === 'class'
-      ? chooseColumn(files, data.labelColumn, wanted.labels, 'labelColumn')
-      : undefined;
-  const captionColumn =
-    condition === 'auto' || condition === 'caption'
-      ? chooseColumn(files, data.captionColumn, wanted.captions, 'captionColumn')
-      : undefined;
+  const labelColumn = mayTell(condition, 'class')
+    ? chooseColumn(files, data.labelColumn, wanted.labels, 'labelColumn')
+    : undefined;
+  const captionColumn = mayTell(condition, 'caption')
+    ? chooseColumn(files, data.captionColumn, wanted.captions, 'captionColumn')
+    : undefined;
   const isList = captionColumn !== undefined && files.some((file) => isCaptionList(file, captionColumn));
   const labels = labelColumn === undefined ? undefined : await readLabels(files, labelColumn);
   const captioned =

@@ -1,4 +1,4 @@
-import { LIKE_CAPTIONS, LIKE_LABELS, unusedColumns } from './annotation-columns.ts';
+import { LIKE_CAPTIONS, LIKE_LABELS, mayTell, unusedColumns } from './annotation-columns.ts';
 import { unreadFormatOf } from './images/unread-formats.ts';
 import type { Condition } from './settings.ts';
 import type { Captions } from './source.ts';
@@ -90,11 +90,11 @@ function adviceOn(
 ): string | undefined {
   const unread = unreadFormatOf(ending);
   if (unread) return `${unread.advice}.`;
-  const mayCaption = condition === 'auto' || condition === 'caption';
+  const mayCaption = mayTell(condition, 'caption');
   if (LIKE_CAPTIONS.test(ending) && mayCaption && !told.captions) {
     return `If they hold captions, set data.captionExtensions to [.${ending}].`;
   }
-  const mayLabel = condition === 'auto' || condition === 'class';
+  const mayLabel = mayTell(condition, 'class');
   if (TABLES.has(ending) && (mayCaption || mayLabel) && !told.captions && !told.labels) {
     return 'Captions and classes are read from members beside each image, as 0.txt and 0.cls beside 0.png: write them so.';
   }

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { parseJsonText } from '../checkpoint/json.ts';
 import { dataError } from '../tensor/errors.ts';
 import { decodeText } from '../tensor/text.ts';
-import { annotationColumns, findValue } from './annotation-columns.ts';
+import { annotationColumns, findValue, mayTell } from './annotation-columns.ts';
 import type { BadSamplePolicy } from './bad-samples.ts';
 import { readClassNames } from './class-names.ts';
 import { FilePool } from './file-pool.ts';
@@ -39,8 +39,8 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
   const classNames = await readClassNames(dirname(paths[0]!));
   const survey = new ShardSurvey();
   const options = {
-    labels: condition === 'auto' || condition === 'class',
-    captions: condition === 'auto' || condition === 'caption',
+    labels: mayTell(condition, 'class'),
+    captions: mayTell(condition, 'caption'),
     onBadSample,
     classes: classNames && new Map(classNames.map((name, label) => [name, label])),
     columns: annotationColumns(data),

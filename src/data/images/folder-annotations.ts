@@ -1,7 +1,7 @@
 // What the model is told of images in a folder: by metadata, by text files beside them, by the folders that they lie in.
 import { join } from 'node:path';
 import { dataError } from '../../tensor/errors.ts';
-import { unusedColumns } from '../annotation-columns.ts';
+import { mayTell, unusedColumns } from '../annotation-columns.ts';
 import { type BadSamplePolicy, mayLeaveOut } from '../bad-samples.ts';
 import { listSome } from '../list-some.ts';
 import type { Condition, FolderData } from '../settings.ts';
@@ -39,12 +39,12 @@ export async function readAnnotations(
   const by = (use: 'captions' | 'labels'): string =>
     `${listSome(names)}, column ${metadata!.used[use].join(' or ')}`;
 
-  const mayCaption = data.condition === 'auto' || data.condition === 'caption';
+  const mayCaption = mayTell(data.condition, 'caption');
   const ofRows = mayCaption && rows ? rowCaptions(rows, by('captions')) : undefined;
   const captions = ofRows ?? (mayCaption ? textCaptions(data, files) : undefined);
   // Where some images have captions, those without are a mistake rather than a reason to train on classes.
   const condition = data.condition === 'auto' && captions ? 'caption' : data.condition;
-  const mayLabel = condition === 'auto' || condition === 'class';
+  const mayLabel = mayTell(condition, 'class');
   const byRows = mayLabel && rows ? await rowLabels(path, rows, by('labels')) : undefined;
   const labels = byRows ?? (mayLabel ? folderLabels(path, files) : undefined);
   const told = { captions: captions !== undefined, labels: labels !== undefined };

@@ -1,6 +1,7 @@
 // What lies in a folder of images and is not used, by kind.
 import { join, posix } from 'node:path';
 import { firstBytes } from '../../checkpoint/regular-file.ts';
+import { mayTell } from '../annotation-columns.ts';
 import { CLASS_NAME_FILES } from '../class-names.ts';
 import type { FolderData } from '../settings.ts';
 import { type Unused, unusedOf } from '../told.ts';
@@ -92,7 +93,7 @@ function strayAdvice(
   { images }: FolderFiles,
   { captions }: Used,
 ): string | undefined {
-  const mayCaption = data.condition === 'auto' || data.condition === 'caption';
+  const mayCaption = mayTell(data.condition, 'caption');
   const areCaptions =
     captionExtensions(data).includes(endingOf(names[0]!)) && 2 * names.length > images.length;
   if (!mayCaption || captions !== undefined || !areCaptions) return undefined;
@@ -107,8 +108,8 @@ function kindOf(file: string, isBesideImage: boolean, data: FolderData, { captio
   if (unread) return { what, advice: `${unread.advice}.` };
   if (ARCHIVES.has(ending))
     return { what, advice: 'Unpack what holds samples, and move it out of the folder.' };
-  const mayCaption = data.condition === 'auto' || data.condition === 'caption';
-  const mayLabel = (data.condition === 'auto' || data.condition === 'class') && labels === undefined;
+  const mayCaption = mayTell(data.condition, 'caption');
+  const mayLabel = mayTell(data.condition, 'class') && labels === undefined;
   const lacks = captions === undefined && (mayCaption || mayLabel);
   // Without numbers to name, they are of no use.
   if (CLASS_NAME_FILES.some((name) => name === file)) return { what, advice: undefined };
