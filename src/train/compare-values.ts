@@ -79,9 +79,13 @@ function compareGenes(source: Source, now: ExpressionRecord, known: ExpressionRe
     });
   if (now.label !== known.label)
     differences.push({
-      text: `classes are those of obs/${now.label}, where the checkpoint has obs/${known.label}`,
+      text: `classes are those of ${columnCalled(now)}, where the checkpoint has ${columnCalled(known)}`,
     });
   return { source: rescaled(source, columns, inOrder, known), differences };
+}
+
+function columnCalled({ label }: ExpressionRecord): string {
+  return label === undefined ? 'no column' : `obs/${label}`;
 }
 
 /** Where each gene of the model stands in the data. */

@@ -53,6 +53,7 @@ test('gives the answer as a whole, redirected too', async () => {
     else response.end('all of it');
   });
   expect((await fetchUnderPressure(url, unhurried)).said).toBe('all of it');
+  expect((await fetchUnderPressure(url, { ...unhurried, maxBytes: 9 })).said).toBe('all of it');
 });
 
 test.each<readonly [string, (response: ServerResponse) => void, string, number]>([

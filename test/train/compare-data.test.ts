@@ -221,6 +221,26 @@ describe('genes', () => {
     ]);
   });
 
+  it('have the scale of the checkpoint without a word where rounding alone tells them apart', async () => {
+    const meet = async (center: number) =>
+      (await compare(expression({ ...record, center: [1, 2, center] }, [0, 0, 0]), cells, untold)).notices;
+    expect(await meet(3 * (1 + 1e-5))).toEqual([]);
+    expect(await meet(3 * (1 + 1e-3))).toEqual([expect.stringMatching(/other means or deviations/)]);
+  });
+
+  it('may come with classes of another column, which is said', async () => {
+    const known = { ...cells, record: { ...record, label: 'type' } };
+    const meet = async (members: Partial<ExpressionRecord>) =>
+      (await compare(expression({ ...record, ...members }, [0, 0, 0]), known, untold)).notices;
+    expect(await meet({ label: 'type' })).toEqual([]);
+    expect(await meet({ label: 'batch' })).toEqual([
+      'cells.h5ad: classes are those of obs/batch, where the checkpoint has obs/type.',
+    ]);
+    expect(await meet({})).toEqual([
+      'cells.h5ad: classes are those of no column, where the checkpoint has obs/type.',
+    ]);
+  });
+
   it('that are missing are refused in any case', async () => {
     const fewer = { ...record, genes: ['A', 'B', 'X'] };
     await expect(compare(expression(fewer, [1, 2, 3]), cells, { ...untold, accept: true })).rejects.toThrow(
