@@ -72,6 +72,12 @@ describe('on this machine', () => {
     expect(await locks()).toEqual([]);
   });
 
+  test('a living pid of which nothing says when it started is not taken for dead', async () => {
+    await lockOf({ started: null });
+    await expect(lockRun(folder)).rejects.toThrow(`in use by process ${process.pid} on ${hostname()}`);
+    expect(await locks()).toHaveLength(1);
+  });
+
   test('an unfinished lock is cleared once it is old', async () => {
     const [old, young] = ['lock-1-0a.json.tmp', 'lock-1-0b.json.tmp'];
     for (const name of [old, young]) await writeFile(join(folder, name), '');

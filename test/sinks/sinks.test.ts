@@ -5,6 +5,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { MetricSink, SinkStart } from '../../src/sinks/metric-sink.ts';
 import { Sinks } from '../../src/sinks/sinks.ts';
 import { fileError } from '../../src/tensor/errors.ts';
+import { printable } from '../../src/tensor/printable.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
@@ -40,7 +41,7 @@ describe('the sinks of a run', () => {
     expect(told).toEqual([]);
     await sinks.sync();
     expect(told.at(-1)).toEqual(['sync']);
-    sinks.notice(31, 'the disk is nearly full');
+    sinks.notice(31, 'the disk is \u001b[31mnearly\nfull');
     await sinks.close('stopped');
     expect(told).toEqual([
       ['start', run],
@@ -48,7 +49,7 @@ describe('the sinks of a run', () => {
       ['histograms', 31, ['grad_norm/blocks']],
       ['image', 31, 'samples', 'grid.png'],
       ['sync'],
-      ['notice', 31, 'the disk is nearly full'],
+      ['notice', 31, printable('the disk is \u001b[31mnearly\nfull')],
       ['end', 'stopped'],
     ]);
     expect(notices).toEqual([]);
