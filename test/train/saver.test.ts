@@ -124,14 +124,17 @@ describe('a checkpoint beside training', () => {
   });
 });
 
-it.each(['model', 'ema', 'averages'] as const)('weights of %s that are no numbers are not saved', async (part) => {
-  const of = (value: number) =>
-    new Map([['w', { dtype: 'F32', shape: [1], data: Float32Array.of(value) }]] as const);
-  const parts = { model: of(1), ema: of(1), optimizer: of(NaN), averages: of(1), [part]: of(NaN) };
-  const { saver, saves } = saverOf({ isCopy: true, parts, take: async () => {} } as unknown as Snapshot);
-  await expect(saver.save(notes(10))).rejects.toThrow('step 10: its weights are not saved');
-  expect(saves).toEqual([]);
-});
+it.each(['model', 'ema', 'averages'] as const)(
+  'weights of %s that are no numbers are not saved',
+  async (part) => {
+    const of = (value: number) =>
+      new Map([['w', { dtype: 'F32', shape: [1], data: Float32Array.of(value) }]] as const);
+    const parts = { model: of(1), ema: of(1), optimizer: of(NaN), averages: of(1), [part]: of(NaN) };
+    const { saver, saves } = saverOf({ isCopy: true, parts, take: async () => {} } as unknown as Snapshot);
+    await expect(saver.save(notes(10))).rejects.toThrow('step 10: its weights are not saved');
+    expect(saves).toEqual([]);
+  },
+);
 
 describe('a checkpoint without a copy', () => {
   const cpu = cpuBackend({ threads: 1 });
