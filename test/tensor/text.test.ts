@@ -29,3 +29,8 @@ test('other encodings are refused by name, or by the line that is no UTF-8', () 
   expect(problem(Buffer.from('ok\nF\xf6hn\nok', 'latin1'))).toContain('is no text in UTF-8 (line 2).');
   expect(problem(Buffer.from('ok\ntruncated: Föhn').subarray(0, -3))).toContain('(line 2)');
 });
+
+test('takes an odd number of bytes for no UTF-16, though every other is zero', () => {
+  expect(decodeText(Buffer.from('a\0b\0c'), 'a.txt')).toBe('a\0b\0c');
+  expect(() => decodeText(Buffer.from('a\0b\0'), 'a.txt')).toThrow('a.txt: is text in UTF-16');
+});
