@@ -75,16 +75,27 @@ export function bytePairTokenizer(pairs: readonly BytePair[], vocabulary: number
     ]);
   });
   const tokenOf = new Map(pairs.map((pair, i) => [keyOf(...pair), FIRST_PAIR + i]));
+  function* tokensOf(caption: string): Generator<number> {
+    for (const word of wordsOf(caption)) yield* join(spell(word), tokenOf);
+  }
   return {
     name: 'byte-pairs',
     vocabulary,
     length,
     encode(caption) {
-      const tokens: number[] = [];
-      for (const word of wordsOf(caption)) {
-        for (const token of join(spell(word), tokenOf)) tokens.push(token);
+      const kept: number[] = [];
+      for (const token of tokensOf(caption)) {
+        if (kept.push(token) === length) break;
       }
-      return endAt(length, tokens, END);
+      return {
+        ...endAt(length, kept, END),
+        // Who trains needs the beginning alone, of every caption in every epoch.
+        get whole() {
+          let count = 1;
+          for (const _ of tokensOf(caption)) count++;
+          return count;
+        },
+      };
     },
   };
 }

@@ -151,12 +151,18 @@ describe('cells without a network', () => {
   });
 
   test('from a Gaussian along few components have noise of their own for what is left', () => {
-    const made = gaussianCells(real, 3, 2, 1);
-    const [wanted, found] = [momentsOf(real, 3), momentsOf(made, 3)];
-    expect(found.variance[2]! / wanted.variance[2]!).toBeCloseTo(1, 0);
-    const within = withinClasses(made, 3, 2);
-    const own = within.filter((_, i) => i % 3 === 2);
-    expect(own.reduce((sum, value) => sum + value * value, 0) / 400).toBeGreaterThan(0.4);
+    // The component is gene 0, which says nothing of the others.
+    const wide = {
+      values: Float32Array.from(noise, (own, i) => (i % 3 === 0 ? 9 * own : own)),
+      labels: labels.map(() => 0),
+    };
+    const made = gaussianCells(wide, 3, 1, 1);
+    const [wanted, found] = [momentsOf(wide, 3).variance, momentsOf(made, 3).variance];
+    for (let gene = 0; gene < 3; gene++) {
+      expect(found[gene]! / wanted[gene]!).toBeGreaterThan(0.8);
+      expect(found[gene]! / wanted[gene]!).toBeLessThan(1.25);
+    }
+    expect(Math.abs(correlations(withinClasses(made, 3, 1), 3, [1, 2])[0]!)).toBeLessThan(0.2);
   });
 
   test('from a shuffle have the values of each gene in each class, and none of its cells', () => {

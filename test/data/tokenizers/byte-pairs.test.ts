@@ -119,6 +119,14 @@ describe('byte pairs', () => {
     // Where each pair that is joined costs a walk over the word, this takes minutes.
   });
 
+  it('look no further into a caption than it is kept, who asks for no more', () => {
+    const { encode } = bytePairTokenizer([], 4096, 77);
+    const letters = 'abcdefghij'.repeat(25_000);
+    // All of it takes half a minute and more.
+    for (let i = 0; i < 300; i++) expect(encode(letters).count).toBe(77);
+    expect(encode(letters).whole).toBe(250_001);
+  }, 15_000);
+
   it('join long words as short ones: the pair that was learnt first, from left to right', () => {
     const walk = (word: number[], pairs: readonly (readonly [number, number])[]): number[] => {
       let row = word;
