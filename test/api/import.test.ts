@@ -76,12 +76,15 @@ describe('public names', () => {
     expect(result.config).toMatchObject({ timeScale: 1000, reverseTime: false, imageSize: [8, 12] });
     expect(new Map(result.weights)).toEqual(weights);
     expect(new Map(result.ema)).toEqual(weights);
+    const notices: string[] = [];
     const samples = await sample(result.run, {
       count: 2,
       steps: 2,
       labels: [1],
       backend: referenceBackend(),
+      onNotice: (text) => notices.push(text),
     });
+    expect(notices.join()).not.toContain('average');
     expect(samples.values).toHaveLength(2 * 2 * 8 * 12);
     expect(samples.values.every(Number.isFinite)).toBe(true);
     expect(samples.step).toBe(0);

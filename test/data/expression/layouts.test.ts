@@ -89,14 +89,14 @@ describe('MuData', () => {
 });
 
 describe('10x Genomics', () => {
-  const fill = (root: Group, { genome }: { genome?: string }): void => {
+  const fill = (root: Group, { genome, third = 'A' }: { genome?: string; third?: string }): void => {
     const group = root.create_group(genome ?? 'matrix');
     group.create_dataset({ name: 'barcodes', data: ['AC-1', 'GT-1'], dtype: 'S' });
     group.create_dataset({ name: 'shape', data: Int32Array.of(4, 2) });
     group.create_dataset({ name: 'data', data: Int32Array.of(1, 2, 3, 4, 5) });
     group.create_dataset({ name: 'indices', data: BigInt64Array.of(3n, 0n, 1n, 2n, 1n) });
     group.create_dataset({ name: 'indptr', data: BigInt64Array.of(0n, 3n, 5n) });
-    const symbols = ['TBCE', 'CD3_protein', 'A', 'TBCE'];
+    const symbols = ['TBCE', 'CD3_protein', third, 'TBCE'];
     if (genome !== undefined) {
       group.create_dataset({ name: 'gene_names', data: symbols, dtype: 'S' });
       return;
@@ -115,6 +115,11 @@ describe('10x Genomics', () => {
       [2, 0, 1],
       [0, 4, 0],
     ]);
+  });
+
+  test('a gene that has the name of another with a number keeps it', async () => {
+    const source = await open(await write('numbered.h5', (root) => fill(root, { third: 'TBCE-1' })));
+    expect(genesOf(source)).toEqual(['TBCE', 'TBCE-1', 'TBCE-2']);
   });
 
   test('files of earlier programs are read, in which all features are genes', async () => {

@@ -199,6 +199,13 @@ describe('samples', () => {
     expect([...toCounts(new Float32Array(4), record, { labels: [1], seed: 0 })]).toEqual([0, 0, 0, 0]);
   });
 
+  test('are rounded where least is lost, so that the total stays', async () => {
+    const record = (await trained({ target: 1 })).record as ExpressionRecord;
+    const fixed = { ...record, totals: [[5]], keptTotals: [[5]] };
+    const values = Float32Array.of(2.4, 1.8, 0.8, 0).map((part) => Math.log1p(part / 5));
+    expect([...toCounts(values, fixed, { seed: 0 })]).toEqual([2, 2, 1, 0]);
+  });
+
   test('below half of what one count becomes in their class are zero, and none is negative', async () => {
     const record = (await trained({})).record as ExpressionRecord;
     const [center, deviation] = [record.center[0]!, record.deviation[0]!];

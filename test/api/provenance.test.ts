@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { provenanceOf } from '../../src/api/provenance.ts';
+import type { WeightsChoice } from '../../src/api/weights.ts';
+
+const asked = { seed: 1, steps: 4 };
+const saved = { step: 6, files: {} };
+
+test('samples of other weights, settings or conditions have another id, those of the same have the same', () => {
+  const idOf = (settings: object, weights: WeightsChoice = {}): string =>
+    provenanceOf({ name: 'run' }, saved, { ...asked, ...settings }, weights).id;
+  const ids = [
+    idOf({}),
+    idOf({}, { weights: 'model' }),
+    idOf({}, { emaLength: 0.1 }),
+    idOf({}, { emaLength: 0.05 }),
+    idOf({ seed: 2 }),
+    idOf({ steps: 5 }),
+    idOf({ conditions: [1] }),
+  ];
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(idOf({}, { weights: 'ema' })).toBe(ids[0]);
+});
