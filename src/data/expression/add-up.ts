@@ -1,4 +1,4 @@
-import type { Rows } from './matrix.ts';
+import { type Rows, RowsBuilder } from './matrix.ts';
 
 /**
  * What scipy takes the sum of: a sparse matrix may have several values at one place.
@@ -23,31 +23,22 @@ function hasTwice({ starts, columns }: Rows, lastLine: Float64Array): boolean {
   return false;
 }
 
-function addUp({ starts, columns, values }: Rows, sumOf: Float64Array): Rows {
-  const sums = {
-    starts: new Float64Array(starts.length),
-    columns: new Float64Array(columns.length),
-    values: new Float64Array(columns.length),
-  };
-  let end = 0;
+function addUp(lines: Rows, sumOf: Float64Array): Rows {
+  const { starts, columns, values } = lines;
+  const sums = new RowsBuilder(lines);
   for (let line = 0; line + 1 < starts.length; line++) {
     for (let at = starts[line]!; at < starts[line + 1]!; at++) {
       const place = columns[at]!;
       const known = sumOf[place] ?? -1;
       // A sum of an earlier line is none of this one.
-      if (known >= sums.starts[line]!) {
+      if (known >= sums.rowStart) {
         sums.values[known]! += values[at]!;
         continue;
       }
-      if (place >= 0 && place < sumOf.length) sumOf[place] = end;
-      sums.columns[end] = place;
-      sums.values[end++] = values[at]!;
+      if (place >= 0 && place < sumOf.length) sumOf[place] = sums.end;
+      sums.add(place, values[at]!);
     }
-    sums.starts[line + 1] = end;
+    sums.endRow();
   }
-  return {
-    starts: sums.starts,
-    columns: sums.columns.subarray(0, end),
-    values: sums.values.subarray(0, end),
-  };
+  return sums.finish();
 }

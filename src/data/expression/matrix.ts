@@ -18,6 +18,39 @@ export interface Matrix {
   readRows(start: number, end: number): Rows;
 }
 
+/** Rows that are made of others, value by value: of no more values than they had. */
+export class RowsBuilder {
+  readonly values: Float64Array;
+  /** Values so far: where the next one goes. */
+  end = 0;
+  /** Where the row that is under way starts. */
+  rowStart = 0;
+  private readonly starts: Float64Array;
+  private readonly columns: Float64Array;
+  private rows = 0;
+
+  constructor({ starts, columns }: Rows) {
+    this.starts = new Float64Array(starts.length);
+    this.columns = new Float64Array(columns.length);
+    this.values = new Float64Array(columns.length);
+  }
+
+  add(column: number, value: number): void {
+    this.columns[this.end] = column;
+    this.values[this.end++] = value;
+  }
+
+  endRow(): void {
+    this.starts[++this.rows] = this.end;
+    this.rowStart = this.end;
+  }
+
+  finish(): Rows {
+    const { starts, columns, values, end } = this;
+    return { starts, columns: columns.subarray(0, end), values: values.subarray(0, end) };
+  }
+}
+
 /** Values that one read takes at most, unless a single row has more: 32 MiB of float64. */
 const BLOCK = 2 ** 22;
 

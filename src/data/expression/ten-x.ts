@@ -4,7 +4,7 @@ import { dataError } from '../../tensor/errors.ts';
 import type { ExpressionData } from '../settings.ts';
 import type { CellFile } from './cell-file.ts';
 import { type Dataset, type Hdf5File, isDataset, rowCount } from './hdf5.ts';
-import type { Matrix, Rows } from './matrix.ts';
+import { type Matrix, type Rows, RowsBuilder } from './matrix.ts';
 import { compressedLines } from './stored-matrix.ts';
 
 const GENES = 'Gene Expression';
@@ -72,27 +72,17 @@ function ofColumns(matrix: Matrix, wanted: readonly boolean[]): Matrix {
   return { ...matrix, columns, readRows: (start, end) => pick(matrix.readRows(start, end), placeOf) };
 }
 
-function pick({ starts, columns, values }: Rows, placeOf: (column: number) => number): Rows {
-  const kept = {
-    starts: new Float64Array(starts.length),
-    columns: new Float64Array(columns.length),
-    values: new Float64Array(columns.length),
-  };
-  let end = 0;
+function pick(rows: Rows, placeOf: (column: number) => number): Rows {
+  const { starts, columns, values } = rows;
+  const kept = new RowsBuilder(rows);
   for (let row = 0; row + 1 < starts.length; row++) {
     for (let at = starts[row]!; at < starts[row + 1]!; at++) {
       const place = placeOf(columns[at]!);
-      if (place < 0) continue;
-      kept.columns[end] = place;
-      kept.values[end++] = values[at]!;
+      if (place >= 0) kept.add(place, values[at]!);
     }
-    kept.starts[row + 1] = end;
+    kept.endRow();
   }
-  return {
-    starts: kept.starts,
-    columns: kept.columns.subarray(0, end),
-    values: kept.values.subarray(0, end),
-  };
+  return kept.finish();
 }
 
 /** Names that occur again with `-1`, `-2`, ... , as anndata's `var_names_make_unique` has them. */
