@@ -77,13 +77,8 @@ describe('public names', () => {
     expect(new Map(result.weights)).toEqual(weights);
     expect(new Map(result.ema)).toEqual(weights);
     const notices: string[] = [];
-    const samples = await sample(result.run, {
-      count: 2,
-      steps: 2,
-      labels: [1],
-      backend: referenceBackend(),
-      onNotice: (text) => notices.push(text),
-    });
+    const options = { count: 2, steps: 2, labels: [1], backend: referenceBackend() };
+    const samples = await sample(result.run, { ...options, onNotice: (said) => notices.push(said) });
     expect(notices.join()).not.toContain('average');
     expect(samples.values).toHaveLength(2 * 2 * 8 * 12);
     expect(samples.values.every(Number.isFinite)).toBe(true);
