@@ -10,7 +10,7 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'bare-data-'));
   const files =
     'photos/a.png photos/old.tar shards/0.tar shards/classes.json packed/pack.json rows/0.parquet run/config.json ' +
-    'run/checkpoints/x cells.h5ad images.npy x.safetensors 0.parquet 0.tar images-idx3-ubyte mine.yaml notes.txt photo.PNG';
+    'run/checkpoints/x set/config.json set/a.png classes/checkpoints/a.png cells.h5ad images.npy x.safetensors 0.parquet 0.tar images-idx3-ubyte mine.yaml notes.txt photo.PNG';
   for (const file of files.split(' ')) {
     await mkdir(dirname(join(root, file)), { recursive: true });
     await writeFile(join(root, file), '');
@@ -24,6 +24,8 @@ test.each([
   ['shards', '{ source: shards, path: "shards/*.tar", size: 64 }'],
   ['packed', '{ source: array, path: packed }'],
   ['rows', '{ source: parquet, path: "rows/*.parquet", size: 64 }'],
+  ['set', '{ source: folder, path: set, size: 64 }'],
+  ['classes', '{ source: folder, path: classes, size: 64 }'],
   ['cells.h5ad', '{ source: expression, path: cells.h5ad }'],
   ['images.npy', '{ source: array, path: images.npy }'],
   ['x.safetensors', '{ source: array, path: x.safetensors }'],
