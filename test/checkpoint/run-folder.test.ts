@@ -115,6 +115,12 @@ describe('metrics.jsonl', () => {
 describe('run folder', () => {
   const config = { seed: 3, name: 'x' };
 
+  test('a folder that was there before stays, with what is in it, where no run can be made in it', async () => {
+    await writeFile(join(folder, 'samples'), 'mine');
+    await expect(RunFolder.create(folder, config)).rejects.toThrow();
+    expect(await readdir(folder)).toEqual(['samples']);
+  });
+
   test('create, save, close, open again', async () => {
     const path = join(folder, 'runs', 'digits');
     const run = await RunFolder.create(path, config);
