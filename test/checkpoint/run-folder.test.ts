@@ -117,7 +117,7 @@ describe('run folder', () => {
 
   test('a folder that was there before stays, with what is in it, where no run can be made in it', async () => {
     await writeFile(join(folder, 'samples'), 'mine');
-    await expect(RunFolder.create(folder, config)).rejects.toThrow();
+    await expect(RunFolder.create(folder, config)).rejects.toThrow(folder);
     expect(await readdir(folder)).toEqual(['samples']);
   });
 
