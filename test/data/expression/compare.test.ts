@@ -76,6 +76,20 @@ describe('the comparison', () => {
     expect(mixedUp.foldChangeSlope).toBeLessThan(-0.8);
   });
 
+  test('compares how genes correlate within classes, wherever these lie, and no class of a single cell', () => {
+    const made = cells(3, 120);
+    const apart = {
+      ...made,
+      values: made.values.map(
+        (value, i) => value + ((i % genes) % 3) * (10 + 40 * made.labels[Math.floor(i / genes)]!),
+      ),
+    };
+    expect(compare(apart).geneCorrelation).toBeCloseTo(compare(made).geneCorrelation, 4);
+    const sets = { heldOut, trained, generated: cells(3, 3) };
+    const { all, classes, leftOut } = compareExpression(sets, genes, ['B', 'T']);
+    expect([all.cells, classes.length, leftOut]).toEqual([2, 1, ['T']]);
+  });
+
   test('takes as many cells of each class from every set, and names the classes that it cannot compare', () => {
     const few = {
       values: trained.values.subarray(0, 21 * genes),
