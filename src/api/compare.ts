@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { readRun } from '../checkpoint/run-folder.ts';
 import { type CellComparison, type CellSet, compareExpression } from '../data/expression/compare.ts';
-import { countLabels, takeOfEach } from '../data/expression/comparison/cell-set.ts';
+import { countLabels, evenShare, takeOfEach } from '../data/expression/comparison/cell-set.ts';
 import { finishCells, toCells, unscale } from '../data/expression/denormalize.ts';
 import { fitProjection, project, toPoints } from '../data/expression/principal-components.ts';
 import { type ExpressionRecord, parseExpressionRecord } from '../data/expression/record.ts';
@@ -127,7 +127,7 @@ async function readCells(
     signal?.throwIfAborted();
     onProgress(index + 1, source.count);
   }
-  const chosen = spread(classes, source.classes ?? 1);
+  const chosen = evenShare(classes, source.classes ?? 1, MOST_CELLS);
   const values = new Float32Array(chosen.length * genes);
   for (const [at, index] of chosen.entries()) await readCell(source, index, values, at * genes);
   return {
@@ -140,16 +140,6 @@ async function readCells(
 
 async function readCell(source: Source, index: number, out: Float32Array, offset = 0): Promise<number> {
   return (await source.read(index, out, offset, { seed: 0, epoch: 0 })).label ?? 0;
-}
-
-/** The cells to hold in memory: of each class the same share, evenly spaced. */
-function spread(labels: readonly number[], classes: number): number[] {
-  const share = Math.min(1, MOST_CELLS / labels.length);
-  const seen = new Int32Array(classes);
-  return [...labels.keys()].filter((index) => {
-    const before = seen[labels[index]!]!++;
-    return Math.ceil((before + 1) * share) > Math.ceil(before * share);
-  });
 }
 
 /** As many generated cells of each class as there are real ones, if there are: else the common ones hide the rare. */

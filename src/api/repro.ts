@@ -11,7 +11,7 @@ import { RectiflowError } from '../tensor/errors.ts';
 import { compareData } from '../train/compare-data.ts';
 import type { ConfigInput, RunConfig } from '../train/config.ts';
 import { type DataRecord, dataOf } from '../train/data-record.ts';
-import { type KnownData, dataOfRun } from '../train/known-data.ts';
+import { type KnownData, knownToRun } from '../train/known-data.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
 
@@ -74,7 +74,7 @@ export async function recordReproduction(
   const log = join(run, 'metrics.jsonl');
   const { records } = existsSync(log) ? await readMetrics(log) : { records: [] };
   const { node } = record.machine;
-  const saved = await dataOfRun(run);
+  const saved = await knownToRun(run);
   return {
     run: basename(resolve(run)),
     created: record.created,

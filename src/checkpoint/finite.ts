@@ -1,4 +1,5 @@
 // Weights that are no numbers: whoever writes or reads weights asks here.
+import { counted } from '../tensor/counted.ts';
 import { setImmediate } from 'node:timers/promises';
 import type { Pace } from './pace.ts';
 import type { StoredTensors } from './safetensors.ts';
@@ -28,7 +29,8 @@ export async function describeNonFinite(tensors: StoredTensors, pace?: Pace): Pr
     await pace?.rest(performance.now() - began);
     if (isFine) continue;
     const odd = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
-    if (first === undefined) first = `${name} has ${odd} values that are not finite, of ${length}`;
+    if (first === undefined)
+      first = `${name} has ${counted(odd, 'value')} that ${odd === 1 ? 'is' : 'are'} not finite, of ${length}`;
     else more++;
   }
   if (more === 0) return first;

@@ -7,7 +7,7 @@ import { listSome } from '../data/list-some.ts';
 import type { ConfigInput, EmaConfig } from '../train/config.ts';
 import { dataOf, genesOf } from '../train/data-record.ts';
 import type { StepMetrics } from '../train/metrics.ts';
-import { dataOfRun } from '../train/known-data.ts';
+import { knownToRun } from '../train/known-data.ts';
 import { resolveConfig } from '../train/resolve-config.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
 import { describeSizes } from './info-model.ts';
@@ -45,7 +45,7 @@ export async function describeRun(run: string): Promise<string[]> {
 
 /** What the model was told, and of which set, as the last checkpoint knows it. */
 async function describeData(run: string): Promise<string[]> {
-  const saved = await dataOfRun(run);
+  const saved = await knownToRun(run);
   if (saved === undefined) return [];
   const { told, count, classNames, record, accepted = [] } = dataOf(saved);
   const genes = genesOf(record);

@@ -29,7 +29,7 @@ export async function dataOfReproduction(target: string): Promise<KnownData | un
  * What the newest checkpoint of a run that can be read knows, whether or not its tensors are intact; undefined where there is none.
  * @param run its folder, or one that is none
  */
-export async function dataOfRun(run: string): Promise<KnownData | undefined> {
+export async function knownToRun(run: string): Promise<KnownData | undefined> {
   const folder = checkpointFolder(run);
   for (const step of (await listCheckpoints(folder)).toReversed()) {
     const state = await readCheckpointState(join(folder, stepName(step))).catch(() => undefined);
@@ -38,8 +38,8 @@ export async function dataOfRun(run: string): Promise<KnownData | undefined> {
   return undefined;
 }
 
-/** As `dataOfReproduction`, and as `dataOfRun` for the config.json of a run. */
+/** As `dataOfReproduction`, and as `knownToRun` for the config.json of a run. */
 export async function dataOfRecord(target: string): Promise<KnownData | undefined> {
   const isConfig = basename(target) === 'config.json';
-  return (isConfig ? await dataOfRun(dirname(target)) : undefined) ?? dataOfReproduction(target);
+  return (isConfig ? await knownToRun(dirname(target)) : undefined) ?? dataOfReproduction(target);
 }

@@ -21,7 +21,7 @@ it('says where values are not finite, and how many', async () => {
   ).toBe('b has 2 values that are not finite, of 3');
   const odd = new Map(['a', 'b', 'c'].map((name) => [name, tensor(Infinity)]));
   expect(await describeNonFinite(odd)).toBe(
-    'a has 1 values that are not finite, of 1, and so have 2 more tensors',
+    'a has 1 value that is not finite, of 1, and so have 2 more tensors',
   );
 });
 

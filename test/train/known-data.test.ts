@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { saveCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { checkpointFolder } from '../../src/checkpoint/run-folder.ts';
-import { dataOfRun } from '../../src/train/known-data.ts';
+import { knownToRun } from '../../src/train/known-data.ts';
 import { checkpointAt } from '../checkpoint/fixtures.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 it('takes the newest checkpoint of a run whose state can be read', async () => {
   const run = await temporaryFolder();
-  expect(await dataOfRun(run)).toBeUndefined();
+  expect(await knownToRun(run)).toBeUndefined();
   const paths: string[] = [];
   for (const step of [1, 2, 3]) paths.push(await saveCheckpoint(checkpointFolder(run), checkpointAt(step)));
-  expect(await dataOfRun(run)).toMatchObject({ path: paths[2], step: 3 });
+  expect(await knownToRun(run)).toMatchObject({ path: paths[2], step: 3 });
   await rm(join(paths[2]!, 'state.json'));
-  expect(await dataOfRun(run)).toMatchObject({ path: paths[1], step: 2 });
+  expect(await knownToRun(run)).toMatchObject({ path: paths[1], step: 2 });
 });

@@ -58,7 +58,7 @@ async function poisoned(): Promise<string> {
   return run;
 }
 
-const odd = /x_embedder\.proj\.weight has 1 values that are not finite, of 256/;
+const odd = /x_embedder\.proj\.weight has 1 value that is not finite, of 256/;
 
 describe('a checkpoint whose weights are no numbers', () => {
   it('is of no use to sample, resume and export, which say so', async () => {

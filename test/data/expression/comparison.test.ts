@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { gaussianCells, shuffledCells } from '../../../src/data/expression/comparison/baselines.ts';
+import { countLabels, evenShare } from '../../../src/data/expression/comparison/cell-set.ts';
 import { areaUnderCurve, classifierAuc } from '../../../src/data/expression/comparison/classifier.ts';
 import {
   type Points,
@@ -79,6 +80,20 @@ describe('the classifier', () => {
     expect(classifierAuc(a, normal(4, 300, 5, 0.3))).toBeGreaterThan(0.9);
     expect(classifierAuc(a, normal(5, 300, 5, 1, 50))).toBe(1);
   });
+});
+
+test('a share of many cells has of each class its part, evenly spaced, and one at least', () => {
+  const labels = Array.from({ length: 1000 }, (_, cell) => (cell === 999 ? 2 : cell % 4 === 0 ? 1 : 0));
+  const chosen = evenShare(labels, 3, 100);
+  expect([
+    ...countLabels(
+      chosen.map((cell) => labels[cell]!),
+      3,
+    ),
+  ]).toEqual([75, 25, 1]);
+  const gaps = chosen.slice(1).map((cell, i) => cell - chosen[i]!);
+  expect(Math.max(...gaps)).toBeLessThan(41);
+  expect(evenShare(labels, 3, 1000)).toHaveLength(1000);
 });
 
 describe('genes', () => {

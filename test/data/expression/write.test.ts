@@ -190,6 +190,12 @@ describe('samples', () => {
     }
   });
 
+  test('give the rest of a total to what has a count, not to what has less than half of one', async () => {
+    const record = (await trained({ target: 8 })).record as ExpressionRecord;
+    const values = Float32Array.of(2.3, 2.3, 3.4, 0.45).map((count) => Math.log1p(count));
+    expect([...toCounts(values, record, { labels: [1], seed: 0 })]).toEqual([2, 2, 4, 0]);
+  });
+
   test('of records that do not say what the kept genes had keep the share that they have, and empty cells stay empty', async () => {
     const record = (await trained({ target: 8 })).record as ExpressionRecord;
     const { keptTotals: _, ...older } = record;

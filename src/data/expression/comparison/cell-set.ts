@@ -27,6 +27,16 @@ export function countLabels(labels: ArrayLike<number>, classes: number): Int32Ar
   return counts;
 }
 
+/** About `most` of the cells, or all where there are no more: of each class the same share, evenly spaced. */
+export function evenShare(labels: readonly number[], classes: number, most: number): number[] {
+  const share = Math.min(1, most / labels.length);
+  const seen = new Int32Array(classes);
+  return [...labels.keys()].filter((index) => {
+    const before = seen[labels[index]!]!++;
+    return Math.ceil((before + 1) * share) > Math.ceil(before * share);
+  });
+}
+
 /** The first so many cells of each class, in their order. @param wanted by class */
 export function takeOfEach({ values, labels }: CellSet, genes: number, wanted: Int32Array): CellSet {
   const left = wanted.slice();
