@@ -23,7 +23,7 @@ await build({
   input: {
     index: './src/index.ts',
     'cli/main': './src/cli/main.ts',
-    ...Object.fromEntries(workers.map((name) => [`workers/${name}`, `./src/data/workers/${name}.ts`])),
+    ...Object.fromEntries(workers.map((name) => [`workers/${name}`, `./src/text/workers/${name}.ts`])),
   },
   platform: 'node',
   external: (id) => /^[^./]/.test(id) && id !== joined,

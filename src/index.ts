@@ -8,19 +8,19 @@ export {
   type ReproductionOptions,
   recordReproduction,
 } from './api/repro.ts';
-export type { DataDigest } from './data/digest.ts';
-export { type WrittenSamples, writeSamples } from './api/write-samples.ts';
+export type { DataDigest } from './check/digest.ts';
+export { type WrittenSamples, writeSamples } from './report/write-samples.ts';
 export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
 export { type WeightsChoice, readWeights } from './api/weights.ts';
-export { type ExpressionComparison, compareRun } from './api/compare.ts';
+export { type ExpressionComparison, compareRun } from './report/compare.ts';
 export {
   type CompareObjectivesOptions,
   type MeasuredObjective,
   type ObjectiveComparison,
   type ObjectiveRow,
   compareObjectives,
-} from './api/compare-objectives.ts';
-export type { WrittenComparison } from './api/write-comparison.ts';
+} from './report/compare-objectives.ts';
+export type { WrittenComparison } from './report/write-comparison.ts';
 export type { ExportLayout } from './api/export/layouts.ts';
 export { type ExportOptions, exportRun } from './api/export/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
@@ -41,16 +41,16 @@ export type { Check } from './api/doctor/check.ts';
 export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
 
-export type { ConfigInput, ModelConfig, RunConfig } from './train/config.ts';
+export type { ConfigInput, ModelConfig, RunConfig } from './config/config.ts';
 export { type OwnModel, createModel } from './train/create-model.ts';
-export { loadConfig, recipeConfig } from './train/load-config.ts';
-export { type ResolveOptions, resolveConfig } from './train/resolve-config.ts';
+export { loadConfig, recipeConfig } from './config/load-config.ts';
+export { type ResolveOptions, resolveConfig } from './config/resolve-config.ts';
 export type { Histogram } from './sinks/histogram.ts';
 export type { MetricSink, RunOutcome, SinkStart } from './sinks/metric-sink.ts';
 export type { SinksConfig } from './sinks/settings.ts';
 export { type Recipe, recipes } from './recipes/index.ts';
 export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
-export { openSource } from './train/open-source.ts';
+export { openSource } from './api/open-source.ts';
 export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
 export { type TrainingPlan, planTraining } from './train/plan-training.ts';
 export { type PreparedTraining, type TrainingOptions, prepareTraining } from './train/prepare.ts';
@@ -59,15 +59,15 @@ export { Monitor } from './train/monitor/monitor.ts';
 export { explainNonFinite } from './train/monitor/non-finite.ts';
 export { Trainer } from './train/trainer.ts';
 
-export { type ArrayOptions, arraySource } from './data/arrays.ts';
-export { type DigitsOptions, digitsSource } from './data/digits.ts';
+export { type ArrayOptions, arraySource } from './sources/arrays.ts';
+export { type DigitsOptions, digitsSource } from './sources/digits.ts';
 export {
   type Agreement,
   type CellComparison,
   type CellSet,
   type GroupComparison,
   compareExpression,
-} from './data/expression/compare.ts';
+} from './report/expression/compare.ts';
 export {
   type CellOptions,
   type MadeCells,
@@ -75,19 +75,19 @@ export {
   normalizeCounts,
   toCells,
   toCounts,
-} from './data/expression/denormalize.ts';
-export { type ExpressionRecord, parseExpressionRecord } from './data/expression/record.ts';
-export { openExpression } from './data/expression/source.ts';
-export { type ExpressionFile, writeExpression } from './data/expression/write.ts';
-export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './data/image.ts';
-export type { CaptionReport, TokenReport } from './data/caption-census.ts';
-export type { DataReport, Duplicates, Finding as DataFinding } from './data/data-report.ts';
-export { type GotData, getData } from './data/get-data.ts';
-export type { Preview } from './data/preview.ts';
-export { type Plot, type Series, svgPlot } from './data/plot.ts';
-export { type PackOptions, packSource, verifyPack } from './data/pack.ts';
-export type { Manifest } from './data/pack/manifest.ts';
-export type { DataConfig, ImageSettings } from './data/settings.ts';
+} from './sources/expression/denormalize.ts';
+export { type ExpressionRecord, parseExpressionRecord } from './sources/expression/record.ts';
+export { openExpression } from './sources/expression/source.ts';
+export { type ExpressionFile, writeExpression } from './sources/expression/write.ts';
+export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './pictures/image.ts';
+export type { CaptionReport, TokenReport } from './check/caption-census.ts';
+export type { DataReport, Duplicates, Finding as DataFinding } from './check/data-report.ts';
+export { type GotData, getData } from './sources/get-data.ts';
+export type { Preview } from './pictures/preview.ts';
+export { type Plot, type Series, svgPlot } from './pictures/plot.ts';
+export { type PackOptions, packSource, verifyPack } from './sources/pack.ts';
+export type { Manifest } from './sources/pack/manifest.ts';
+export type { DataConfig, ImageSettings } from './sources/settings.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, Captions, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
 export type { Told, Unused } from './data/told.ts';
@@ -184,8 +184,8 @@ export { type ErrorCode, RectiflowError } from './tensor/errors.ts';
 export type { Shape } from './tensor/shape.ts';
 export type { Graph, Node, Tensor, TensorType } from './tensor/tensor.ts';
 
-export { type SafetensorsContents, type StoredTensor, type StoredTensors } from './checkpoint/safetensors.ts';
-export { readSafetensors, writeSafetensors } from './checkpoint/safetensors-file.ts';
-export { type RunRecord, RunFolder, readRun } from './checkpoint/run-folder.ts';
-export { type MetricsRecord, readMetrics } from './checkpoint/metrics-log.ts';
-export { version } from './checkpoint/machine.ts';
+export { type SafetensorsContents, type StoredTensor, type StoredTensors } from './formats/safetensors.ts';
+export { readSafetensors, writeSafetensors } from './formats/safetensors-file.ts';
+export { type RunRecord, RunFolder, readRun } from './runs/run-folder.ts';
+export { type MetricsRecord, readMetrics } from './runs/metrics-log.ts';
+export { version } from './host/machine.ts';

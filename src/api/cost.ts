@@ -1,10 +1,10 @@
 import type { Backend } from '../backends/backend.ts';
 import type { Cost } from '../models/cost.ts';
 import { type Model, countParameters } from '../models/model.ts';
-import type { ModelConfig } from '../train/config.ts';
+import type { ModelConfig } from '../config/config.ts';
 import { createModel } from '../train/create-model.ts';
 import { estimateMemory } from '../train/memory-estimate.ts';
-import { resolveConfig } from '../train/resolve-config.ts';
+import { resolveConfig } from '../config/resolve-config.ts';
 
 /** Bytes that training with a batch takes, at its peak, beside the process itself. */
 export interface TrainingMemory {

@@ -1,19 +1,19 @@
 // What can be done with the data of a config before anything is trained.
-import { encodeCaptions } from '../data/caption-cache.ts';
-import { captionsOf } from '../data/captions.ts';
-import { checkSamples } from '../data/check.ts';
-import type { DataReport } from '../data/data-report.ts';
-import type { Manifest } from '../data/pack/manifest.ts';
-import { type PackOptions, packSource } from '../data/pack.ts';
-import { type Preview, writePreview } from '../data/preview.ts';
+import { encodeCaptions } from '../text/caption-cache.ts';
+import { captionsOf } from '../text/captions.ts';
+import { checkSamples } from '../check/check.ts';
+import type { DataReport } from '../check/data-report.ts';
+import type { Manifest } from '../sources/pack/manifest.ts';
+import { type PackOptions, packSource } from '../sources/pack.ts';
+import { type Preview, writePreview } from '../pictures/preview.ts';
 import { SampleReader } from '../data/sample-reader.ts';
-import { loadOnnxRuntime, openCaptionEncoder } from '../data/text-encoder.ts';
-import { openTokenizer } from '../data/tokenizers/open.ts';
+import { loadOnnxRuntime, openCaptionEncoder } from '../text/text-encoder.ts';
+import { openTokenizer } from '../text/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
-import type { ConfigInput } from '../train/config.ts';
+import type { ConfigInput } from '../config/config.ts';
 import { captionMeter } from '../train/conditioning.ts';
-import { resolveConfig, resolveData, resolveReading, resolveText } from '../train/resolve-config.ts';
-import type { KnownData } from '../train/known-data.ts';
+import { resolveConfig, resolveData, resolveReading, resolveText } from '../config/resolve-config.ts';
+import type { KnownData } from '../known/known-data.ts';
 import { type RunOptions, withSource } from './parts.ts';
 import { recordFindings } from './record-findings.ts';
 

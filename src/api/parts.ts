@@ -4,20 +4,20 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
-import { digestFile } from '../checkpoint/durable.ts';
+import { digestFile } from '../host/durable.ts';
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
-import { getData } from '../data/get-data.ts';
-import type { DataConfig } from '../data/settings.ts';
+import { getData } from '../sources/get-data.ts';
+import type { DataConfig } from '../sources/settings.ts';
 import type { Source } from '../data/source.ts';
 import type { MetricSink } from '../sinks/metric-sink.ts';
 import { fileError } from '../tensor/errors.ts';
-import type { ModelConfig, RunConfig, TextModel } from '../train/config.ts';
+import type { ModelConfig, RunConfig, TextModel } from '../config/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnModel } from '../train/create-model.ts';
-import { dataOf } from '../train/data-record.ts';
-import type { KnownData } from '../train/known-data.ts';
+import { dataOf } from '../known/data-record.ts';
+import type { KnownData } from '../known/known-data.ts';
 import type { OwnFlow } from '../train/objective.ts';
-import { openSource } from '../train/open-source.ts';
+import { openSource } from './open-source.ts';
 
 export interface RunOptions extends TrainObserver, OwnFlow, OwnModel {
   /** Stops the run: the step that is running is finished and saved. */

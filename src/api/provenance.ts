@@ -1,9 +1,9 @@
 // Where samples come from, as files of them keep it.
 import { createHash } from 'node:crypto';
-import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
-import { version } from '../checkpoint/machine.ts';
+import type { SavedCheckpoint } from '../runs/checkpoint.ts';
+import { version } from '../host/machine.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
-import type { RunConfig } from '../train/config.ts';
+import type { RunConfig } from '../config/config.ts';
 import type { WeightsChoice } from './weights.ts';
 
 /** Flat: texts and numbers by name, so that every format has room for it. */

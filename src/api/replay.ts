@@ -2,22 +2,17 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type SavedCheckpoint,
-  listCheckpoints,
-  stepName,
-  verifyCheckpoint,
-} from '../checkpoint/checkpoint.ts';
-import { readMetrics } from '../checkpoint/metrics-log.ts';
-import { RunFolder, checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
+import { type SavedCheckpoint, listCheckpoints, stepName, verifyCheckpoint } from '../runs/checkpoint.ts';
+import { readMetrics } from '../runs/metrics-log.ts';
+import { RunFolder, checkpointFolder, readRun } from '../runs/run-folder.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import { greatest } from '../tensor/extremes.ts';
-import type { ConfigInput, RunConfig } from '../train/config.ts';
+import type { ConfigInput, RunConfig } from '../config/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
-import { dataOfRun } from '../train/data-of-run.ts';
+import { dataOfRun } from '../known/data-of-run.ts';
 import { prepareTraining } from '../train/prepare.ts';
-import { resolveConfig } from '../train/resolve-config.ts';
+import { resolveConfig } from '../config/resolve-config.ts';
 import { changesSince, configOf } from '../train/trained-with.ts';
 import { Trainer } from '../train/trainer.ts';
 import { type RunOptions, backendFor, withKeptTokenizer, withSource } from './parts.ts';

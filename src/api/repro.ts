@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { listCheckpoints, stepName, verifyCheckpoint } from '../checkpoint/checkpoint.ts';
-import { installedDependencies } from '../checkpoint/dependencies.ts';
-import type { FileDigest } from '../checkpoint/durable.ts';
-import { type Machine, describeMachine, version } from '../checkpoint/machine.ts';
-import { type MetricsRecord, readMetrics } from '../checkpoint/metrics-log.ts';
-import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
-import { type DataDigest, digestSource } from '../data/digest.ts';
+import { listCheckpoints, stepName, verifyCheckpoint } from '../runs/checkpoint.ts';
+import { installedDependencies } from '../host/dependencies.ts';
+import type { FileDigest } from '../host/durable.ts';
+import { type Machine, describeMachine, version } from '../host/machine.ts';
+import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
+import { checkpointFolder, readRun } from '../runs/run-folder.ts';
+import { type DataDigest, digestSource } from '../check/digest.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import { compareData } from '../train/compare-data.ts';
-import type { ConfigInput, RunConfig } from '../train/config.ts';
-import { type DataRecord, dataOf } from '../train/data-record.ts';
-import { type KnownData, knownToRun } from '../train/known-data.ts';
-import { resolveConfig } from '../train/resolve-config.ts';
+import { compareData } from '../known/compare-data.ts';
+import type { ConfigInput, RunConfig } from '../config/config.ts';
+import { type DataRecord, dataOf } from '../known/data-record.ts';
+import { type KnownData, knownToRun } from '../known/known-data.ts';
+import { resolveConfig } from '../config/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
 
 /** A machine without its name, which is nobody's business. */

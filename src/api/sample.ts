@@ -6,9 +6,9 @@ import {
   listCheckpoints,
   stepName,
   verifyCheckpoint,
-} from '../checkpoint/checkpoint.ts';
-import { checkpointFolder, readRun } from '../checkpoint/run-folder.ts';
-import { classComposition } from '../data/expression/record.ts';
+} from '../runs/checkpoint.ts';
+import { checkpointFolder, readRun } from '../runs/run-folder.ts';
+import { classComposition } from '../sources/expression/record.ts';
 import { findClasses } from '../data/find-classes.ts';
 import type { Annotation } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
@@ -18,16 +18,16 @@ import type { Model } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError, runError, valueError } from '../tensor/errors.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
-import { captionEncoderOf, checkEncoder } from '../train/caption-encoder.ts';
+import { captionEncoderOf, checkEncoder } from '../known/caption-encoder.ts';
 import { openConditioning } from '../train/conditioning.ts';
-import type { ConfigInput, RunConfig, SampleConfig } from '../train/config.ts';
+import type { ConfigInput, RunConfig, SampleConfig } from '../config/config.ts';
 import { type OwnModel, createModel } from '../train/create-model.ts';
-import { type DataRecord, dataOf } from '../train/data-record.ts';
-import { availableMemory } from '../checkpoint/machine-memory.ts';
+import { type DataRecord, dataOf } from '../known/data-record.ts';
+import { availableMemory } from '../host/machine-memory.ts';
 import { mebibytes } from '../train/memory-estimate.ts';
 import { describeCold } from '../train/monitor/cold-average.ts';
 import { objectiveOf } from '../train/objective.ts';
-import { classesOf, resolveConfig } from '../train/resolve-config.ts';
+import { classesOf, resolveConfig } from '../config/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { isNullTrained } from '../train/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';

@@ -1,6 +1,6 @@
 // Which of a run's weights are meant.
-import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart } from '../checkpoint/checkpoint.ts';
-import type { StoredTensors } from '../checkpoint/safetensors.ts';
+import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart } from '../runs/checkpoint.ts';
+import type { StoredTensors } from '../formats/safetensors.ts';
 import { longestPower } from '../optim/ema.ts';
 import { valueError } from '../tensor/errors.ts';
 import { groupAverages } from '../train/averages.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { CompareObjectivesOptions, ObjectiveComparison } from '../api/compare-objectives.ts';
+import type { CompareObjectivesOptions, ObjectiveComparison } from '../report/compare-objectives.ts';
 import { formatInteger, formatTable, formatValue } from './format.ts';
 import { acceptDataOption, setOption, wholeNumber } from './options.ts';
 import { shortPath } from './paths.ts';
@@ -43,8 +43,8 @@ Examples:
         ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
         ...(steps === undefined ? [] : [`train.steps=${steps}`]),
       ];
-      const { loadConfig } = await import('../train/load-config.ts');
-      const { compareObjectives } = await import('../api/compare-objectives.ts');
+      const { loadConfig } = await import('../config/load-config.ts');
+      const { compareObjectives } = await import('../report/compare-objectives.ts');
       const { config, origin } = await loadConfig(target, overrides);
       await runTask(async (task) => {
         const compared = await showTrainings(task, (observer) =>

@@ -45,7 +45,7 @@ export function compareCommand(): Command {
     .action(async (given: string, { plot, json, ...options }: Options) => {
       const run = findRun(given);
       await runTask(async ({ signal, onNotice, show, clear }) => {
-        const { compareRun } = await import('../api/compare.ts');
+        const { compareRun } = await import('../report/compare.ts');
         const comparison = await compareRun(run, {
           ...options,
           signal,

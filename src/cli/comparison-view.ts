@@ -1,6 +1,6 @@
 // The figures of `rectiflow compare` as tables: a group of rows for all cells, and one for each class.
-import type { ExpressionComparison } from '../api/compare.ts';
-import type { Agreement, ComparedSet, GroupComparison } from '../data/expression/compare.ts';
+import type { ExpressionComparison } from '../report/compare.ts';
+import type { Agreement, ComparedSet, GroupComparison } from '../report/expression/compare.ts';
 import { formatInteger, formatTable } from './format.ts';
 import { counted } from '../tensor/counted.ts';
 

@@ -31,8 +31,8 @@ Examples:
     )
     .action(async (target: string, { set, json = false }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
-        const { loadConfig } = await import('../train/load-config.ts');
-        const { dataOfRecord } = await import('../train/known-data.ts');
+        const { loadConfig } = await import('../config/load-config.ts');
+        const { dataOfRecord } = await import('../known/known-data.ts');
         const { checkData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set, onNotice);
         const report = await checkData(config, {

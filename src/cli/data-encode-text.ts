@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { installCommand } from '../data/packages/optional-package.ts';
+import { installCommand } from '../host/optional-package.ts';
 import { dataCommandOf } from './data-command.ts';
 import { formatInteger } from './format.ts';
 import { collect, wholeNumber } from './options.ts';
@@ -48,7 +48,7 @@ Example:
     )
     .action(async (target: string, { set, to, prompt: prompts, ...options }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
-        const { loadConfig } = await import('../train/load-config.ts');
+        const { loadConfig } = await import('../config/load-config.ts');
         const { encodeText } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set, onNotice);
         const count = await encodeText(config, to, {

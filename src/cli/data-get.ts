@@ -1,5 +1,5 @@
 import { Argument, Command } from 'commander';
-import { dataSets, getData } from '../data/get-data.ts';
+import { dataSets, getData } from '../sources/get-data.ts';
 import { recipes } from '../recipes/index.ts';
 import { formatBytes } from './format.ts';
 import { print } from './print.ts';

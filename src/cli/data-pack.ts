@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Manifest } from '../data/pack/manifest.ts';
+import type { Manifest } from '../sources/pack/manifest.ts';
 import { dataCommandOf } from './data-command.ts';
 import { formatBytes, formatInteger } from './format.ts';
 import { wholeNumber } from './options.ts';
@@ -44,7 +44,7 @@ Examples:
     )
     .action(async (target: string, { set, to, form, samplesPerShard, shardMib }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
-        const { loadConfig } = await import('../train/load-config.ts');
+        const { loadConfig } = await import('../config/load-config.ts');
         const { packData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set, onNotice);
         const manifest = await packData(config, to, {

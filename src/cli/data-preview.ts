@@ -37,7 +37,7 @@ Examples:
     )
     .action(async (target: string, { set, out, count, epoch }: Options) => {
       await runTask(async ({ signal, onNotice }) => {
-        const { loadConfig } = await import('../train/load-config.ts');
+        const { loadConfig } = await import('../config/load-config.ts');
         const { previewData } = await import('../api/data.ts');
         const { config, origin } = await loadConfig(target, set, onNotice);
         const preview = await previewData(config, out, { origin, count, epoch, signal, onNotice });

@@ -1,6 +1,6 @@
 // A report on data, as people read it.
-import { describeTokens } from '../data/caption-census.ts';
-import type { DataReport, Tally } from '../data/data-report.ts';
+import { describeTokens } from '../check/caption-census.ts';
+import type { DataReport, Tally } from '../check/data-report.ts';
 import { describeUnused } from '../data/told.ts';
 import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
 import { counted } from '../tensor/counted.ts';

@@ -12,7 +12,7 @@ export function dataVerifyCommand(): Command {
     .argument('<folder>', 'the folder, such as packed')
     .action(async (folder: string) => {
       await runTask(async ({ signal, show, clear }) => {
-        const { verifyPack } = await import('../data/pack.ts');
+        const { verifyPack } = await import('../sources/pack.ts');
         const { count, files } = await verifyPack(folder, (done, total) => {
           signal.throwIfAborted();
           show(`reading ${formatBytes(done)} of ${formatBytes(total)}`);

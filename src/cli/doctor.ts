@@ -27,8 +27,8 @@ Examples:
     )
     .action(async (target: string, { set = [] }: { set?: readonly string[] }) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
-        const { loadConfig } = await import('../train/load-config.ts');
-        const { dataOfRecord } = await import('../train/known-data.ts');
+        const { loadConfig } = await import('../config/load-config.ts');
+        const { dataOfRecord } = await import('../known/known-data.ts');
         const { diagnose } = await import('../api/doctor/diagnose.ts');
         const { config, origin } = await loadConfig(target, set);
         const checks = await diagnose(config, {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { version } from '../checkpoint/machine.ts';
+import { version } from '../host/machine.ts';
 import { RectiflowError, limitAdvice, systemProblem } from '../tensor/errors.ts';
 import { linesOf, printError } from './print.ts';
 

@@ -65,7 +65,7 @@ Examples:
   rectiflow import weights.safetensors --config my-config.yaml --name fine-tuned`,
     )
     .action(async (path: string, { config, latentScale, latentShift, ...options }: Options) => {
-      const { loadConfig } = await import('../train/load-config.ts');
+      const { loadConfig } = await import('../config/load-config.ts');
       const loaded = config === undefined ? undefined : (await loadConfig(config)).config;
       await runTask(async ({ onNotice, clear }) => {
         const { importRun } = await import('../api/import/run.ts');

@@ -1,7 +1,7 @@
 // A command loads what it does once it is chosen: all of them together take half a second to load.
 import { Command } from 'commander';
 import { averageCommand } from './average.ts';
-import { version } from '../checkpoint/machine.ts';
+import { version } from '../host/machine.ts';
 import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';

@@ -131,7 +131,7 @@ ${numbersHelp}`,
       const run = findRun(given);
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { sample } = await import('../api/sample.ts');
-        const { freeFolder, refuseFilled, writeSamples } = await import('../api/write-samples.ts');
+        const { freeFolder, refuseFilled, writeSamples } = await import('../report/write-samples.ts');
         if (out !== undefined) await refuseFilled(out);
         const samples = await sample(run, {
           ...options,

@@ -71,8 +71,8 @@ ${exitCodesHelp}`,
             : [`train.batchSize=${effectiveBatch}`, 'train.microBatch=auto']),
           ...(threads === undefined ? [] : [`backend.threads=${threads}`]),
         ];
-        const { loadConfig } = await import('../train/load-config.ts');
-        const { dataOfReproduction } = await import('../train/known-data.ts');
+        const { loadConfig } = await import('../config/load-config.ts');
+        const { dataOfReproduction } = await import('../known/known-data.ts');
         const { train } = await import('../api/train.ts');
         const { config, origin } = await loadConfig(target, overrides);
         const known = await dataOfReproduction(target);

@@ -1,5 +1,5 @@
 import { sizeOf } from '../tensor/shape.ts';
-import { toBytes, writeBytes } from './array/values.ts';
+import { toBytes, writeBytes } from './values.ts';
 import { membersOf } from './source-view.ts';
 import type { Annotation, ReadKey, Source } from './source.ts';
 

@@ -1,4 +1,4 @@
-import type { ConfigInput } from '../train/config.ts';
+import type { ConfigInput } from '../config/config.ts';
 
 /**
  * Handwritten digits, 28x28: a picture in minutes on the CPU of a laptop. A run this short wants a high learning rate that

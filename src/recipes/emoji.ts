@@ -1,4 +1,4 @@
-import type { ConfigInput } from '../train/config.ts';
+import type { ConfigInput } from '../config/config.ts';
 
 const base = {
   model: { width: 128, depth: 8, heads: 4, patchSize: 4 },

@@ -1,4 +1,4 @@
-import type { ConfigInput } from '../train/config.ts';
+import type { ConfigInput } from '../config/config.ts';
 import { digits } from './digits.ts';
 import { emoji, emojiClasses } from './emoji.ts';
 import { pbmc } from './pbmc.ts';

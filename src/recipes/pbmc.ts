@@ -1,4 +1,4 @@
-import type { ConfigInput } from '../train/config.ts';
+import type { ConfigInput } from '../config/config.ts';
 
 /**
  * Blood cells by type: the 765 most variable genes of 700 cells of 10x Genomics' PBMC 68k, the file pbmc68k_reduced.h5ad of

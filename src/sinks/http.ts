@@ -1,4 +1,4 @@
-import { type BoundedAnswer, type FetchBounds, boundedFetch } from '../checkpoint/bounded-fetch.ts';
+import { type BoundedAnswer, type FetchBounds, boundedFetch } from '../host/bounded-fetch.ts';
 import { printable } from '../tensor/printable.ts';
 import { type Credentials, redact } from './secrets.ts';
 

@@ -1,4 +1,4 @@
-import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 import type { MetricSink } from './metric-sink.ts';
 import { MlflowRun } from './mlflow.ts';
 import { RemoteId } from './remote-id.ts';

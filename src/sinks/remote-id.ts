@@ -1,8 +1,8 @@
 // The remote run that a run folder belongs to: a resumed run goes on with it.
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { replaceDurably } from '../checkpoint/durable.ts';
-import { parseJsonObject } from '../checkpoint/json.ts';
+import { replaceDurably } from '../host/durable.ts';
+import { parseJsonObject } from '../formats/json.ts';
 
 /** An id that is kept in a file of its own in a run's folder; it is no secret. */
 export class RemoteId {

@@ -1,12 +1,12 @@
-import type { RunFolder } from '../checkpoint/run-folder.ts';
-import type { EventLog } from '../checkpoint/tensorboard.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
+import { EventLog } from './event-file.ts';
 import type { MetricSink } from './metric-sink.ts';
 
 /** Event files in the run's folder. A failure is told as `EventLog` does. */
 export function tensorboardSink(folder: RunFolder, onNotice: (text: string) => void): MetricSink {
   let log: EventLog;
   const open = async (step: number): Promise<void> => {
-    log = await folder.openEvents(step, (problem) => onNotice(problem.message));
+    log = await EventLog.open(folder.path, step, (problem) => onNotice(problem.message));
   };
   return {
     name: 'TensorBoard',

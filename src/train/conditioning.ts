@@ -1,16 +1,16 @@
-import { CaptionCache } from '../data/caption-cache.ts';
-import { CaptionCensus, type CaptionMeter, lostCaptions, untoldCaptions } from '../data/caption-census.ts';
-import { captionsOf } from '../data/captions.ts';
+import { CaptionCache } from '../text/caption-cache.ts';
+import { CaptionCensus, type CaptionMeter, lostCaptions, untoldCaptions } from '../check/caption-census.ts';
+import { captionsOf } from '../text/captions.ts';
 import type { BadSampleOptions } from '../data/bad-samples.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
-import { bytePairTokenizer, learnBytePairs } from '../data/tokenizers/byte-pairs.ts';
-import { byteTokenizer } from '../data/tokenizers/bytes.ts';
-import { type LearntPairs, openTokenizer } from '../data/tokenizers/open.ts';
-import type { Tokenizer } from '../data/tokenizers/tokenizer.ts';
+import { bytePairTokenizer, learnBytePairs } from '../text/tokenizers/byte-pairs.ts';
+import { byteTokenizer } from '../text/tokenizers/bytes.ts';
+import { type LearntPairs, openTokenizer } from '../text/tokenizers/open.ts';
+import type { Tokenizer } from '../text/tokenizers/tokenizer.ts';
 import type * as model from '../models/text-dit-config.ts';
 import { dataError } from '../tensor/errors.ts';
-import type { ModelConfig, TextConfig } from './config.ts';
+import type { ModelConfig, TextConfig } from '../config/config.ts';
 
 /** Between what people know of a sample, and the numbers that a model is told. */
 export interface Conditioning {

@@ -4,9 +4,9 @@ import { type Model, labelCondition } from '../models/model.ts';
 import { TextDiT } from '../models/text-dit.ts';
 import type { TextConfig } from '../models/text-dit-config.ts';
 import { provisionalText } from './conditioning.ts';
-import { configError, describeProblem } from './config-problems.ts';
-import type { CustomModel, ModelConfig } from './config.ts';
-import { checkOwn } from './own.ts';
+import { configError, describeProblem } from '../config/config-problems.ts';
+import type { CustomModel, ModelConfig } from '../config/config.ts';
+import { checkOwn } from '../config/own.ts';
 
 /** What a config calls "custom", which the program that trains, resumes or samples hands over. */
 export interface OwnModel {

@@ -1,6 +1,6 @@
 // The pictures that a run makes of its samples.
 import { rm } from 'node:fs/promises';
-import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { PreparedTraining } from './prepare.ts';

@@ -10,7 +10,7 @@ import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { RunConfig, TrainConfig } from './config.ts';
+import type { RunConfig, TrainConfig } from '../config/config.ts';
 import { givenDraw } from './draw.ts';
 import { averagedWeights } from './state.ts';
 import { type TrainingLoss, lossProgram } from './loss.ts';

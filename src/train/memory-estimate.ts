@@ -6,7 +6,7 @@ import type { Model } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { stepPrograms } from './compiled-step.ts';
-import type { RunConfig } from './config.ts';
+import type { RunConfig } from '../config/config.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';

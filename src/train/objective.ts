@@ -5,9 +5,9 @@ import { type Objective, samplerOf } from '../flow/objective.ts';
 import { rectifiedFlow } from '../flow/rectified-flow.ts';
 import { type AnySamplerName, type SamplerName, samplers } from '../flow/samplers.ts';
 import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
-import { describeProblem } from './config-problems.ts';
-import type { FlowConfig, RunConfig } from './config.ts';
-import { checkOwn } from './own.ts';
+import { describeProblem } from '../config/config-problems.ts';
+import type { FlowConfig, RunConfig } from '../config/config.ts';
+import { checkOwn } from '../config/own.ts';
 
 /** What a config calls "custom", which the program that trains, resumes or samples hands over. */
 export interface OwnFlow {

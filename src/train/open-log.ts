@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 import type { MetricSink } from '../sinks/metric-sink.ts';
 import { openSinks } from '../sinks/open-sinks.ts';
 import { Sinks } from '../sinks/sinks.ts';

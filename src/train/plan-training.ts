@@ -1,8 +1,8 @@
 // How training fits into the memory, before any of it is allocated: whether the state is copied for checkpoints, and how a step's
 // samples are divided.
 import { RectiflowError } from '../tensor/errors.ts';
-import { availableMemory, installedMemory } from '../checkpoint/machine-memory.ts';
-import type { RunConfig } from './config.ts';
+import { availableMemory, installedMemory } from '../host/machine-memory.ts';
+import type { RunConfig } from '../config/config.ts';
 import { type EstimateOptions, type MemoryEstimate, estimateMemory, mebibytes } from './memory-estimate.ts';
 
 /** The share of what is available that `train.memoryMiB: auto` allows: other programs go on, and estimates err. */

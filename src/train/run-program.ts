@@ -1,7 +1,7 @@
 import type { Model } from '../models/model.ts';
 import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
-import type { OptimizerConfig, RunConfig } from './config.ts';
+import type { OptimizerConfig, RunConfig } from '../config/config.ts';
 import type { AdamWSettings } from '../optim/adamw.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';

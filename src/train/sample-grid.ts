@@ -1,10 +1,10 @@
-import { type Canvas, drawGrid, inColour, writePng } from '../data/image.ts';
-import { labelGrid } from '../data/preview/labels.ts';
-import { drawSheet } from '../data/preview/sheet.ts';
+import { type Canvas, drawGrid, inColour, writePng } from '../pictures/image.ts';
+import { labelGrid } from '../pictures/preview/labels.ts';
+import { drawSheet } from '../pictures/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { RunConfig, SampleConfig } from './config.ts';
+import type { RunConfig, SampleConfig } from '../config/config.ts';
 import { SamplePath } from './sample-path.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */

@@ -7,10 +7,10 @@ import {
   type SavedCheckpoint,
   hasCheckpointPart,
   openCheckpointPart,
-} from '../checkpoint/checkpoint.ts';
-import type { StoredTensor, StoredTensors } from '../checkpoint/safetensors.ts';
-import { describeNonFinite } from '../checkpoint/finite.ts';
-import { toFloat32 } from '../checkpoint/to-float32.ts';
+} from '../runs/checkpoint.ts';
+import type { StoredTensor, StoredTensors } from '../formats/safetensors.ts';
+import { describeNonFinite } from '../formats/finite.ts';
+import { toFloat32 } from '../formats/to-float32.ts';
 import type { Model } from '../models/model.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';

@@ -2,7 +2,7 @@ import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
 import { averageWeights } from './averages.ts';
 import type { StepInputs } from './compiled-step.ts';
-import type { RunConfig } from './config.ts';
+import type { RunConfig } from '../config/config.ts';
 
 /** Which step it is, and what depends on that. */
 export interface StepNumbers {

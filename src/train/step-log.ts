@@ -1,5 +1,5 @@
-import type { MetricsLog } from '../checkpoint/metrics-log.ts';
-import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { MetricsLog } from '../runs/metrics-log.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 import type { RunOutcome } from '../sinks/metric-sink.ts';
 import type { Sinks } from '../sinks/sinks.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';

@@ -5,22 +5,17 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type SavedCheckpoint,
-  hasCheckpointPart,
-  readCheckpointPart,
-  stepName,
-} from '../checkpoint/checkpoint.ts';
-import { areFinite } from '../checkpoint/finite.ts';
-import { syncDirectory } from '../checkpoint/durable.ts';
+import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart, stepName } from '../runs/checkpoint.ts';
+import { areFinite } from '../formats/finite.ts';
+import { syncDirectory } from '../host/durable.ts';
 import {
   readSafetensorsHeader,
   readSafetensorsTensor,
   writeSafetensors,
-} from '../checkpoint/safetensors-file.ts';
-import { type StoredTensor, type StoredTensors, bytesOf } from '../checkpoint/safetensors.ts';
-import { toFloat16 } from '../checkpoint/to-float16.ts';
-import { toFloat32 } from '../checkpoint/to-float32.ts';
+} from '../formats/safetensors-file.ts';
+import { type StoredTensor, type StoredTensors, bytesOf } from '../formats/safetensors.ts';
+import { toFloat16 } from '../formats/to-float16.ts';
+import { toFloat32 } from '../formats/to-float32.ts';
 import type { Buffers } from '../backends/backend.ts';
 import { longestPower, powerLength, powerOf } from '../optim/ema.ts';
 import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';

@@ -1,10 +1,10 @@
 // What the numbers of a run depend on beside its data, as checkpoints record it: so that a change does not pass in silence.
 import { z } from 'zod';
 import type { Backend } from '../backends/backend.ts';
-import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
-import type { ConfigInput, RunConfig } from './config.ts';
-import { resolveConfig } from './resolve-config.ts';
-import { stateError } from './state-error.ts';
+import type { SavedCheckpoint } from '../runs/checkpoint.ts';
+import type { ConfigInput, RunConfig } from '../config/config.ts';
+import { resolveConfig } from '../config/resolve-config.ts';
+import { stateError } from '../known/state-error.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 
 /** A part of a checkpoint's state. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { SavedCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { LossScalerState } from '../optim/loss-scaler.ts';
-import type { DataRecord } from './data-record.ts';
-import { stateError } from './state-error.ts';
+import type { DataRecord } from '../known/data-record.ts';
+import { stateError } from '../known/state-error.ts';
 import type { TrainedWith } from './trained-with.ts';
 
 /** What a checkpoint holds beside tensors. */

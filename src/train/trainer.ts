@@ -1,6 +1,6 @@
 // A run from its first step, or from a checkpoint, to its last.
 import { existsSync } from 'node:fs';
-import type { RunFolder } from '../checkpoint/run-folder.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';

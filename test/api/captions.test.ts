@@ -4,11 +4,11 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
-import { writeSamples } from '../../src/api/write-samples.ts';
+import { writeSamples } from '../../src/report/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { digestFile } from '../../src/checkpoint/durable.ts';
-import { openFolder } from '../../src/data/images/folder.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
+import { digestFile } from '../../src/host/durable.ts';
+import { openFolder } from '../../src/sources/images/folder.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes } from '../support/tiny-run.ts';
 

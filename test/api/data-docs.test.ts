@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { SourceFacts } from '../../src/data/source.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
-import { resolveConfig, resolveData } from '../../src/train/resolve-config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { resolveConfig, resolveData } from '../../src/config/resolve-config.ts';
 
 const pages = await Promise.all(
   ['data.md', 'gene-expression.md'].map(async (page) => {

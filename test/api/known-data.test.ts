@@ -12,13 +12,13 @@ import {
   train,
 } from '../../src/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { latestCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { checkpointFolder } from '../../src/checkpoint/run-folder.ts';
-import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetensors-file.ts';
+import { latestCheckpoint } from '../../src/runs/checkpoint.ts';
+import { checkpointFolder } from '../../src/runs/run-folder.ts';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import type { Source } from '../../src/data/source.ts';
-import { type DataRecord, dataOf } from '../../src/train/data-record.ts';
+import { type DataRecord, dataOf } from '../../src/known/data-record.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { plain } from '../data/images/pictures.ts';
+import { plain } from '../sources/images/pictures.ts';
 import { tinyStripes } from '../support/tiny-run.ts';
 
 const backend = referenceBackend();

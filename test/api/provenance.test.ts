@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { provenanceOf } from '../../src/api/provenance.ts';
-import type { SavedCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import type { SavedCheckpoint } from '../../src/runs/checkpoint.ts';
 import type { WeightsChoice } from '../../src/api/weights.ts';
 
 const asked = { seed: 1, steps: 4 };

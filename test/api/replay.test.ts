@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Replay, type ReplayOptions, replay } from '../../src/api/replay.ts';
 import { resume, train } from '../../src/api/train.ts';
-import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';

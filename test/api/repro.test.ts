@@ -5,10 +5,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type ReproductionOptions, recordReproduction } from '../../src/api/repro.ts';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { version } from '../../src/checkpoint/machine.ts';
+import { version } from '../../src/host/machine.ts';
 import type { Source } from '../../src/data/source.ts';
-import { dataOfReproduction } from '../../src/train/known-data.ts';
-import { loadConfig } from '../../src/train/load-config.ts';
+import { dataOfReproduction } from '../../src/known/known-data.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 

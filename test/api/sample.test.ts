@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type SampleRunOptions, type Samples, sample } from '../../src/api/sample.ts';
 import { train } from '../../src/api/train.ts';
-import { writeSamples } from '../../src/api/write-samples.ts';
+import { writeSamples } from '../../src/report/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { samplers } from '../../src/flow/samplers.ts';
-import { recipeConfig } from '../../src/train/load-config.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { recipeConfig } from '../../src/config/load-config.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 
 const page = await readFile(fileURLToPath(new URL('../../docs/sampling.md', import.meta.url)), 'utf8');
 const blocks = Array.from(page.matchAll(/^```yaml\n(.*?)^```$/gms), ([, block]) => parse(block!));

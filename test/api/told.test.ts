@@ -5,8 +5,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { checkData } from '../../src/api/data.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
-import { plain } from '../data/images/pictures.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { plain } from '../sources/images/pictures.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 const backend = referenceBackend();

@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { exitCodesHelp } from '../../src/cli/interrupt.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 

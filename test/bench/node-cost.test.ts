@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { describeOperands, nodeCost } from '../../bench/node-cost.ts';
 import { type Program, mixedPrecision } from '../../src/program/index.ts';
 import { createModel } from '../../src/train/create-model.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { runProgram } from '../../src/train/run-program.ts';
 import { gradientProgram } from '../../src/train/loss.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeExpression } from '../../src/data/expression/write.ts';
+import { writeExpression } from '../../src/sources/expression/write.ts';
 import { type Finished, rectiflow, temporaryFolder } from '../support/cli.ts';
 import { randomValues } from '../support/random.ts';
 

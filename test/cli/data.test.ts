@@ -2,9 +2,9 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { DataReport } from '../../src/data/data-report.ts';
-import { plain } from '../data/images/pictures.ts';
-import { clip } from '../data/tokenizers/clip.ts';
+import type { DataReport } from '../../src/check/data-report.ts';
+import { plain } from '../sources/images/pictures.ts';
+import { clip } from '../text/tokenizers/clip.ts';
 import { type Finished, rectiflow, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { writeTiny } from '../support/h5ad.ts';
 

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { latestCheckpoint, listCheckpoints } from '../../src/checkpoint/checkpoint.ts';
-import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { latestCheckpoint, listCheckpoints } from '../../src/runs/checkpoint.ts';
+import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { type Running, dist, rectiflow, start, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { tinyDigits } from '../support/tiny-run.ts';
 

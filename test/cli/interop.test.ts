@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeSafetensors } from '../../src/checkpoint/safetensors-file.ts';
+import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import { type Finished, rectiflow, temporaryFolder } from '../support/cli.ts';
 import { tinyDiT } from '../support/models.ts';
 import { storedWeights } from '../support/stored-weights.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { reportLines } from '../../src/cli/data-report-view.ts';
 import { formatTable, padShown, shownWidth } from '../../src/cli/format.ts';
 import { redraw, writeLines } from '../../src/cli/print.ts';
-import { svgPlot } from '../../src/data/plot.ts';
+import { svgPlot } from '../../src/pictures/plot.ts';
 
 class Output {
   written = '';

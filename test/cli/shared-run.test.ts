@@ -4,7 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { RunFolder } from '../../src/checkpoint/run-folder.ts';
+import { RunFolder } from '../../src/runs/run-folder.ts';
 import { dist, start, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { tinyDigits } from '../support/tiny-run.ts';
 

@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { listCheckpoints } from '../../src/checkpoint/checkpoint.ts';
+import { listCheckpoints } from '../../src/runs/checkpoint.ts';
 import { testBackends } from '../support/backends.ts';
 import { dist, startNode, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { tinyDigits } from '../support/tiny-run.ts';

@@ -3,7 +3,7 @@ import { readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { testBackends } from '../support/backends.ts';
 import { dist, rectiflow, startNode, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes, tinyDigits } from '../support/tiny-run.ts';

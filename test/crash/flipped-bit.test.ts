@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { resume, train } from '../../src/api/train.ts';
-import { ownPidSpace } from '../../src/checkpoint/lock-record.ts';
+import { ownPidSpace } from '../../src/runs/lock-record.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 import { temporaryFolder } from '../support/cli.ts';

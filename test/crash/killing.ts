@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat, watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkpointFolder } from '../../src/checkpoint/run-folder.ts';
+import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import type { Running } from '../support/cli.ts';
 
 /** How long a save takes at most, in about: fsync is slow on some disks. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arraySource } from '../../src/data/arrays.ts';
+import { arraySource } from '../../src/sources/arrays.ts';
 import { keepSamples } from '../../src/data/kept-samples.ts';
 import { Loader } from '../../src/data/loader.ts';
 import type { Source } from '../../src/data/source.ts';

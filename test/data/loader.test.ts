@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arraySource } from '../../src/data/arrays.ts';
+import { arraySource } from '../../src/sources/arrays.ts';
 import { Loader } from '../../src/data/loader.ts';
 import { Sampler, epochOrder } from '../../src/data/sampler.ts';
 import type { Source } from '../../src/data/source.ts';

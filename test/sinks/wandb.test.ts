@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeGrid } from '../../src/data/image.ts';
+import { writeGrid } from '../../src/pictures/image.ts';
 import { histogramOf } from '../../src/sinks/histogram.ts';
 import type { SinkStart } from '../../src/sinks/metric-sink.ts';
 import { RemoteId } from '../../src/sinks/remote-id.ts';

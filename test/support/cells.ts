@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { ExpressionRecord } from '../../src/data/expression/record.ts';
-import { type ExpressionOptions, openExpression } from '../../src/data/expression/source.ts';
-import type { ExpressionData } from '../../src/data/settings.ts';
+import type { ExpressionRecord } from '../../src/sources/expression/record.ts';
+import { type ExpressionOptions, openExpression } from '../../src/sources/expression/source.ts';
+import type { ExpressionData } from '../../src/sources/settings.ts';
 import type { Source } from '../../src/data/source.ts';
 import { type TinyFile, writeTiny } from './h5ad.ts';
 

@@ -1,4 +1,4 @@
-import { arraySource } from '../../src/data/arrays.ts';
+import { arraySource } from '../../src/sources/arrays.ts';
 import type { Source } from '../../src/data/source.ts';
 
 /** Pictures of 8x12, each of its own grey, one of twelve, in three classes: learnt in no time. */

@@ -1,4 +1,4 @@
-import { bytesOf } from '../../src/checkpoint/safetensors.ts';
+import { bytesOf } from '../../src/formats/safetensors.ts';
 
 /** A .npy file with this header, padded as the format asks. */
 export function encodeNpy(header: string, data: ArrayBufferView, version = 1): Buffer {

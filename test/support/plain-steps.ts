@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
-import { latestCheckpoint, readCheckpointPart } from '../../src/checkpoint/checkpoint.ts';
-import { checkpointFolder } from '../../src/checkpoint/run-folder.ts';
+import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
+import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import { Loader } from '../../src/data/loader.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
 import { prepareTraining } from '../../src/train/prepare.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { statePrefixes } from '../../src/train/step.ts';
 import { type StepNumbers, stepInputs } from '../../src/train/step-inputs.ts';
 import { stripes } from './tiny-run.ts';

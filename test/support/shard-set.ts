@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import type { ShardsData } from '../../src/data/settings.ts';
-import { openShards } from '../../src/data/shards.ts';
+import type { ShardsData } from '../../src/sources/settings.ts';
+import { openShards } from '../../src/sources/shards.ts';
 import type { Source } from '../../src/data/source.ts';
-import { encodeTar } from '../../src/data/tar/write.ts';
+import { encodeTar } from '../../src/formats/tar/write.ts';
 
 /** One pixel of this brightness. */
 export async function pixel(brightness: number, format: 'png' | 'webp' = 'png'): Promise<Buffer> {

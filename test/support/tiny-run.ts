@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { arraySource } from '../../src/data/arrays.ts';
+import { arraySource } from '../../src/sources/arrays.ts';
 import type { Source } from '../../src/data/source.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
 import { randomValues } from './random.ts';
 
 /**

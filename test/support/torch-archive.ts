@@ -1,6 +1,6 @@
 // Makes archives in the form of torch.save, well and badly formed ones.
 import { deflateRawSync } from 'node:zlib';
-import { crc32 } from '../../src/checkpoint/pytorch/crc32.ts';
+import { crc32 } from '../../src/formats/pytorch/crc32.ts';
 
 export interface Member {
   readonly name: string;

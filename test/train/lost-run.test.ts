@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type TrainOptions, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { readMetrics } from '../../src/checkpoint/metrics-log.ts';
+import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 

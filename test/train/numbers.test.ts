@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { loadConfig } from '../../src/train/load-config.ts';
-import { parseYaml } from '../../src/train/parse-yaml.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { parseYaml } from '../../src/config/parse-yaml.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 it.each([

@@ -7,9 +7,9 @@ import type { Objective } from '../../src/flow/objective.ts';
 import { interpolate } from '../../src/flow/rectified-flow.ts';
 import type { TimeSampler } from '../../src/flow/time-sampling.ts';
 import { affine, div, reshape, square, sub } from '../../src/ops/index.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
-import { recipeConfig } from '../../src/train/load-config.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { recipeConfig } from '../../src/config/load-config.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 

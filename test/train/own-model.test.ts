@@ -6,8 +6,8 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { describeRun } from '../../src/cli/info-run.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { type Model, labelCondition } from '../../src/models/model.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
-import { resolveConfig } from '../../src/train/resolve-config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 

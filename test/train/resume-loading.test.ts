@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { randomValues } from '../support/random.ts';
 import { checkpointBytes } from '../support/tiny-run.ts';

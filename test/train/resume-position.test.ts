@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { resumePosition } from '../../src/train/compare-data.ts';
-import type { DataRecord } from '../../src/train/data-record.ts';
+import { resumePosition } from '../../src/known/compare-data.ts';
+import type { DataRecord } from '../../src/known/data-record.ts';
 
 describe('the place in the data where a run goes on', () => {
   const trained = { name: 'pets', count: 6, shape: [1] };

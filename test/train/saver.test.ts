@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../../src/runs/checkpoint.ts';
 import { Saver } from '../../src/train/saver.ts';
 import { Snapshot } from '../../src/train/snapshot.ts';
 

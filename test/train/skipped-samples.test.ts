@@ -5,7 +5,7 @@ import { epochOrder } from '../../src/data/sampler.ts';
 import type { Source } from '../../src/data/source.ts';
 import { dataError } from '../../src/tensor/errors.ts';
 import { streams } from '../../src/tensor/random-streams.ts';
-import type { ConfigInput } from '../../src/train/config.ts';
+import type { ConfigInput } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 /** Captioned images of which the seventh cannot be used: read in whole, or its caption alone. */

@@ -1,7 +1,7 @@
-import { describeTokens } from '../../data/caption-census.ts';
-import { checkFindings } from '../../data/check-advice.ts';
-import { type CheckOptions, checkSamples } from '../../data/check.ts';
-import type { DataReport, Finding } from '../../data/data-report.ts';
+import { describeTokens } from '../../check/caption-census.ts';
+import { checkFindings } from '../../check/check-advice.ts';
+import { type CheckOptions, checkSamples } from '../../check/check.ts';
+import type { DataReport, Finding } from '../../check/data-report.ts';
 import { selectSamples } from '../../data/source-view.ts';
 import type { Source } from '../../data/source.ts';
 import type { Check } from './check.ts';

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Precision } from '../../backends/backend.ts';
 import type { Isa } from '../../backends/cpu/index.ts';
-import type { BackendConfig } from '../../train/config.ts';
+import type { BackendConfig } from '../../config/config.ts';
 import { mebibytes } from '../../train/memory-estimate.ts';
 import { type Check, firstOf } from './check.ts';
 

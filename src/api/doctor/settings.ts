@@ -1,5 +1,5 @@
 import { learningRate } from '../../optim/schedule.ts';
-import type { RunConfig } from '../../train/config.ts';
+import type { RunConfig } from '../../config/config.ts';
 import { initialShare, mostInitial, warmer } from '../../train/monitor/cold-average.ts';
 import { highRate, leastMovement } from '../../train/monitor/not-falling.ts';
 import { type Check, firstOf } from './check.ts';

@@ -6,9 +6,9 @@ import {
   positions,
   readWeights,
   withoutSigma,
-} from '../../checkpoint/import/dit-weights.ts';
-import type { LazyTensors } from '../../checkpoint/import/weights-file.ts';
-import type { StoredTensors } from '../../checkpoint/safetensors.ts';
+} from '../../interop/dit-weights.ts';
+import type { LazyTensors } from '../../interop/weights-file.ts';
+import type { StoredTensors } from '../../formats/safetensors.ts';
 import { DiT } from '../../models/dit.ts';
 import { positionTable } from '../../nn/position-table.ts';
 import type { DescribedModel } from './describe.ts';

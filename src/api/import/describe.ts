@@ -1,9 +1,9 @@
 // The settings of the model that weights belong to.
-import type { DiTSizes } from '../../checkpoint/import/dit-weights.ts';
+import type { DiTSizes } from '../../interop/dit-weights.ts';
 import { resolveDiTConfig } from '../../models/dit-config.ts';
 import { counted } from '../../tensor/counted.ts';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
-import type { ImageModel } from '../../train/config.ts';
+import type { ImageModel } from '../../config/config.ts';
 import { type Convention, conventions } from './conventions.ts';
 import { type FoundFacts, findFacts } from './facts.ts';
 import type { ImportOptions } from './options.ts';

@@ -1,5 +1,5 @@
 // What stands beside weights: our own metadata, the arguments of a training, the config.json of diffusers.
-import type { DiTSizes } from '../../checkpoint/import/dit-weights.ts';
+import type { DiTSizes } from '../../interop/dit-weights.ts';
 import { presets } from '../../models/presets.ts';
 import { type ConventionName, conventions } from './conventions.ts';
 

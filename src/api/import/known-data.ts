@@ -1,5 +1,5 @@
 // What stands beside weights of the data that they were trained on.
-import { type DataRecord, dataRecordSchema } from '../../train/data-record.ts';
+import { type DataRecord, dataRecordSchema } from '../../known/data-record.ts';
 import type { ImportOptions } from './options.ts';
 
 /** What stays true of weights wherever they go: the set itself may be another from now on. */

@@ -1,4 +1,4 @@
-import type { ConfigInput } from '../../train/config.ts';
+import type { ConfigInput } from '../../config/config.ts';
 import type { ConventionName } from './conventions.ts';
 
 /** What is left out is as the file tells. */

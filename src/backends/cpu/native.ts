@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { DType } from '../../tensor/dtype.ts';
-import { packageFolder } from '../../package-folder.ts';
+import { packageFolder } from '../../host/package-folder.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
 import type { Precision } from '../backend.ts';
 

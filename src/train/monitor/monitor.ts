@@ -1,5 +1,5 @@
 // Watches the logged steps of a run and says, once and in plain words, what is going wrong.
-import { toBytes } from '../../data/array/values.ts';
+import { toBytes } from '../../data/values.ts';
 import { coldAverage } from './cold-average.ts';
 import { dataRange } from './data-range.ts';
 import { deadGradient } from './dead-gradient.ts';

@@ -6,7 +6,7 @@ import { type DiagnoseOptions, diagnose } from '../../../src/api/doctor/diagnose
 import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import type { Source } from '../../../src/data/source.ts';
 import { dataError } from '../../../src/tensor/errors.ts';
-import type { ConfigInput } from '../../../src/train/config.ts';
+import type { ConfigInput } from '../../../src/config/config.ts';
 import { rectiflow, temporaryFolder } from '../../support/cli.ts';
 import { changed, greys, toBytes } from '../../support/greys.ts';
 import { tinyStripes } from '../../support/tiny-run.ts';

@@ -1,9 +1,9 @@
 // What the monitor sees by samples that are held out, in real runs.
 import { describe, expect, it } from 'vitest';
 import { train } from '../../../src/api/train.ts';
-import { arraySource } from '../../../src/data/arrays.ts';
+import { arraySource } from '../../../src/sources/arrays.ts';
 import type { Source } from '../../../src/data/source.ts';
-import type { ConfigInput } from '../../../src/train/config.ts';
+import type { ConfigInput } from '../../../src/config/config.ts';
 import { temporaryFolder } from '../../support/cli.ts';
 import { greys } from '../../support/greys.ts';
 import { randomValues } from '../../support/random.ts';

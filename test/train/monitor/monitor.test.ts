@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { train } from '../../../src/api/train.ts';
 import type { Source } from '../../../src/data/source.ts';
-import type { ConfigInput } from '../../../src/train/config.ts';
+import type { ConfigInput } from '../../../src/config/config.ts';
 import { temporaryFolder } from '../../support/cli.ts';
 import { changed, greys, toBytes } from '../../support/greys.ts';
 import { tinyStripes } from '../../support/tiny-run.ts';

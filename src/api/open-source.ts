@@ -1,0 +1,45 @@
+import type { BadSamplePolicy } from '../data/bad-samples.ts';
+import type { DataConfig } from '../sources/settings.ts';
+import type { Source } from '../data/source.ts';
+import { configError } from '../config/config-problems.ts';
+import { type DataRecord, genesOf } from '../known/data-record.ts';
+
+/**
+ * The data that a config names. Nothing is loaded that other kinds of data are read with.
+ * @param onBadSample skip: what is known to be wrong with single samples is left to those who read them
+ * @param record of the data that a model was trained on: what it knows is not chosen anew
+ * @throws RectiflowError when it is not there, is damaged, or only a program can give it
+ */
+export async function openSource(
+  data: DataConfig,
+  onBadSample: BadSamplePolicy = 'fail',
+  record?: DataRecord['record'],
+): Promise<Source> {
+  switch (data.source) {
+    case 'digits':
+      return (await import('../sources/digits.ts')).digitsSource(data);
+    case 'fashion':
+      return (await import('../sources/fashion.ts')).fashionSource(data);
+    case 'emoji':
+      return (await import('../sources/emoji.ts')).emojiSource(data);
+    case 'folder':
+      return (await import('../sources/images/folder.ts')).openFolder(data, onBadSample);
+    case 'shards':
+      return (await import('../sources/shards.ts')).openShards(data, onBadSample);
+    case 'parquet':
+      return (await import('../sources/parquet.ts')).openParquet(data, onBadSample);
+    case 'idx':
+      return (await import('../sources/idx-source.ts')).openIdx(data, onBadSample);
+    case 'array':
+      return (await import('../sources/array-source.ts')).openArray(data, onBadSample);
+    case 'expression':
+      return (await import('../sources/expression/source.ts')).openExpression(data, {
+        genes: genesOf(record),
+        onBadSample,
+      });
+    case 'custom':
+      throw configError('config', [
+        'data.source: custom data is handed over by the program that trains. Run or resume it from that program',
+      ]);
+  }
+}

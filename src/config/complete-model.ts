@@ -1,0 +1,117 @@
+import type { Condition } from '../sources/settings.ts';
+import type { SourceFacts } from '../data/source.ts';
+import { describeSearch, describeTold } from '../data/told.ts';
+import { parsePreset } from '../models/presets.ts';
+import { attempt, describeProblem } from './config-problems.ts';
+import type { ModelConfig, TextConfig } from './config.ts';
+import type { ParsedModel } from './schema.ts';
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** The settings of each kind of model, in the order in which people think of them. */
+const settingsOf: Readonly<Record<ModelConfig['kind'], readonly string[]>> = {
+  dit: [
+    'width',
+    'depth',
+    'heads',
+    'patchSize',
+    'channels',
+    'imageSize',
+    'classes',
+    'timeScale',
+    'reverseTime',
+  ],
+  'text-dit': ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'text', 'timeScale'],
+  'expression-dit': ['width', 'depth', 'heads', 'groupSize', 'genes', 'classes', 'timeScale'],
+  custom: ['classes'],
+};
+const presetSizes = ['width', 'depth', 'heads', 'patchSize'] as const;
+const fixedDefaults = { timeScale: 1000, reverseTime: false };
+/** What only the data can tell where the config does not. */
+const fromData = new Set(['channels', 'imageSize', 'classes', 'genes']);
+
+/**
+ * Sizes by name, and what the data decide.
+ * @param condition what the config wants the model to be told
+ */
+export function completeModel(
+  parsed: ParsedModel,
+  facts: SourceFacts | undefined,
+  problems: string[],
+  condition?: Condition,
+): ModelConfig {
+  const { preset, kind = kindFor(facts), ...rest } = parsed;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const names = settingsOf[kind];
+  const isForCaptions = parsed.text !== undefined && (kind === 'text-dit' || parsed.kind === undefined);
+  if (facts && !facts.captions && isForCaptions) {
+    problems.push(withoutCaptions(facts, condition));
+    delete given['text'];
+  }
+  let sizes: Settings = {};
+  const explicit = presetSizes.filter((name) => name in given);
+  if (preset !== undefined && explicit.length > 0) {
+    problems.push(
+      `model: preset ${preset} already says ${explicit.join(', ')}. Give the preset or all four sizes`,
+    );
+  } else if (preset !== undefined) {
+    attempt(problems, () => (sizes = sizesOfPreset(preset, names)));
+  }
+  for (const name of Object.keys(given).filter((setting) => !names.includes(setting))) {
+    problems.push(`model.${name}: no setting of the model ${kind}. There are ${names.join(', ')}.`);
+  }
+  const text = kind === 'text-dit' ? { text: completeText(parsed.text ?? {}) } : {};
+  const complete: Settings = {
+    kind,
+    ...fixedDefaults,
+    ...dataSizes(kind, facts),
+    ...sizes,
+    ...given,
+    ...text,
+  };
+  if (problems.length === 0) {
+    for (const name of names.filter((setting) => complete[setting] === undefined)) {
+      const wanted = fromData.has(name)
+        ? 'a value, as this data source does not tell it'
+        : `a whole number from 1${names.includes('patchSize') ? ', or model.preset' : ''}`;
+      problems.push(describeProblem(['model', name], wanted, undefined));
+    }
+  }
+  // In one order, so that what is stored of a run does not depend on where its settings came from.
+  return Object.fromEntries(
+    ['kind', ...names].map((name) => [name, complete[name]]),
+  ) as unknown as ModelConfig;
+}
+
+/** model.text is set, and there is nothing to train it with. */
+function withoutCaptions(facts: SourceFacts, condition: Condition | undefined): string {
+  const start = `model.text is set, but the model would be told ${describeTold(facts)}`;
+  if (condition === 'class' || condition === 'none') {
+    return `${start}, as data.condition is ${condition}. Set it to caption, or remove model.text`;
+  }
+  return `${start}.${describeSearch(facts.told?.lookedFor, facts.unused)} Add captions (rectiflow data check shows what there is), or remove model.text`;
+}
+
+function kindFor(facts: SourceFacts | undefined): ModelConfig['kind'] {
+  if (facts?.shape.length === 1) return 'expression-dit';
+  return facts?.captions ? 'text-dit' : 'dit';
+}
+
+/** A preset's patch size means nothing to a model that has no patches. */
+function sizesOfPreset(preset: string, names: readonly string[]): Settings {
+  return Object.fromEntries(Object.entries(parsePreset(preset)).filter(([name]) => names.includes(name)));
+}
+
+function dataSizes(kind: ModelConfig['kind'], facts: SourceFacts | undefined): Settings {
+  if (facts === undefined) return {};
+  const classes = kind === 'text-dit' ? {} : { classes: facts.classes ?? 0 };
+  if (kind === 'expression-dit') return { ...classes, genes: facts.shape[0] };
+  const [channels, ...imageSize] = facts.shape;
+  return { ...classes, channels, imageSize };
+}
+
+/** A small encoder: captions are short, and every image of a batch has one. */
+export function completeText(text: NonNullable<ParsedModel['text']> | Record<string, never>): TextConfig {
+  const defaults = { tokenizer: 'byte-pairs', vocabulary: 2048, length: 32, width: 128, depth: 2, heads: 4 };
+  return { ...defaults, ...text } as TextConfig;
+}

@@ -1,0 +1,153 @@
+// From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRegular } from '../host/regular-file.ts';
+import { recipes } from '../recipes/index.ts';
+import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+import { decodeText } from '../tensor/text.ts';
+import { type BareData, bareData, describeBareData } from './bare-data.ts';
+import type { ConfigInput } from './config.ts';
+import { parseYaml } from './parse-yaml.ts';
+import { resolveData } from './resolve-config.ts';
+import { runNameOf } from './run-name.ts';
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/**
+ * The config that a command line asks for, and how errors call it. What depends on the data is not filled in yet.
+ * @param target a recipe's name, or the path of a .yaml, .yml or .json file, which may name a recipe to start from, or be the
+ * record of a run
+ * @param overrides `a.b=value` with a value in YAML, such as `train.steps=100` or `optimizer.betas=[0.9, 0.95]`
+ * @param onBareData makes a folder of images, or a file of data, stand for the least config that names it; it hears of that
+ * @throws RectiflowError when the file, an override or a setting is wrong, all settings that can be seen to be wrong in one error
+ */
+export async function loadConfig(
+  target: string,
+  overrides: readonly string[] = [],
+  onBareData?: (text: string) => void,
+): Promise<{ config: ConfigInput; origin: string }> {
+  const isRecipe = Object.hasOwn(recipes, target);
+  const bare = isRecipe ? undefined : await bareData(target);
+  if (bare && onBareData === undefined) throw noConfig(target, bare);
+  if (bare) onBareData?.(`${target} is no config. It is taken as one that says ${describeBareData(bare)}`);
+  const isFile = bare !== undefined || /[/\\]|\.(ya?ml|json)$/i.test(target);
+  const { recipe, ...file }: Settings = bare
+    ? { data: bare }
+    : isFile
+      ? await readSettings(target)
+      : { recipe: target };
+  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
+  const layers = [
+    start,
+    { name: runNameOf(target, 'run') },
+    file,
+    ...(await Promise.all(overrides.map(parseOverride))),
+  ];
+  const origin = isFile ? target : `recipe ${target}`;
+  const config: ConfigInput = layers.reduce(merge);
+  resolveData(config, origin);
+  return { config, origin };
+}
+
+function noConfig(target: string, data: BareData): RectiflowError {
+  const advice =
+    `See what is in it with rectiflow data check ${target}. To train, write a config file with two lines, ` +
+    `${describeBareData(data)} and model: { preset: DiT-Ti/4 }, and give that`;
+  return fileError(target, 'holds data, and is no config', advice);
+}
+
+/**
+ * A recipe with changes, for programs.
+ * @throws RectiflowError when there is no such recipe
+ */
+export function recipeConfig(name: string, changes: ConfigInput = {}): ConfigInput {
+  const layers: Settings[] = [recipeSettings(name, 'recipeConfig: '), { name }, changes as Settings];
+  return layers.reduce(merge);
+}
+
+/** @param where what errors begin with */
+function recipeSettings(name: unknown, where: string): Settings {
+  const known = Object.keys(recipes);
+  if (typeof name === 'string' && Object.hasOwn(recipes, name)) return recipes[name]!.config as Settings;
+  throw new RectiflowError(
+    'config',
+    `${where}there is no recipe ${JSON.stringify(name)}.${didYouMean(String(name), known)} ` +
+      `Give one of ${known.join(', ')}, or the path of a .yaml or .json file.`,
+  );
+}
+
+/**
+ * Settings with others over them. A form named anew (another data source, another preset) replaces the old one's settings,
+ * which would mean nothing to it; a length in steps replaces one in epochs, and the other way round.
+ */
+function merge(base: Settings, over: Settings): Settings {
+  const changes = Object.entries(over).map(([key, value]) => {
+    const below = Object.hasOwn(base, key) ? base[key] : undefined;
+    const nested = isSettings(value) && isSettings(below);
+    return [key, nested ? merge(withoutOldForm(below, value), value) : value] as const;
+  });
+  return Object.fromEntries([...Object.entries(base), ...changes]);
+}
+
+/** Settings that say the same in other units. */
+const alternatives: ReadonlyMap<string, string> = new Map([
+  ['steps', 'epochs'],
+  ['epochs', 'steps'],
+  ['warmupSteps', 'warmupEpochs'],
+  ['warmupEpochs', 'warmupSteps'],
+]);
+
+function withoutOldForm(base: Settings, over: Settings): Settings {
+  const renamed = (name: string): boolean =>
+    Object.hasOwn(base, name) && Object.hasOwn(over, name) && over[name] !== base[name];
+  if (renamed('source') || renamed('kind')) return {};
+  const replaced = Object.keys(over).map((name) => over[name] !== undefined && alternatives.get(name));
+  const kept = Object.fromEntries(Object.entries(base).filter(([name]) => !replaced.includes(name)));
+  if (!Object.hasOwn(over, 'preset') || over.preset === base.preset) return kept;
+  const { width: _w, depth: _d, heads: _h, patchSize: _p, ...rest } = kept;
+  return rest;
+}
+
+/** Of a file of settings, with room for lists of names and captions. */
+const mostBytes = 4 << 20;
+
+async function readSettings(path: string): Promise<Settings> {
+  const record = join(path, 'config.json');
+  if (existsSync(record)) {
+    const advice = `Go on with it: rectiflow resume ${path}. Or give its settings, to train anew: ${record}`;
+    throw fileError(path, 'is the folder of a run, and no config', advice);
+  }
+  const bytes = await readRegular(path, mostBytes).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
+  });
+  const text = decodeText(bytes, path);
+  const settings = await parseYaml(text).catch((error: unknown) => {
+    throw fileError(path, `is no YAML or JSON: ${(error as Error).message}`, 'Correct the file', error);
+  });
+  if (!isSettings(settings)) {
+    throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
+  }
+  // The config.json of a run, or what `rectiflow repro` wrote: no setting is called config.
+  return isSettings(settings['config']) ? settings['config'] : settings;
+}
+
+/** `a.b=value` as { a: { b: value } }. */
+async function parseOverride(text: string): Promise<Settings> {
+  const [, path, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  const keys = path?.trim().split('.') ?? [];
+  const wrong = (cause?: unknown): RectiflowError => {
+    const wanted =
+      'wanted a.b=value with a value in YAML, as in train.steps=100 or optimizer.betas=[0.9, 0.95]';
+    return new RectiflowError('config', `--set ${text}: ${wanted}`, { cause });
+  };
+  if (keys.length === 0 || keys.includes('')) throw wrong();
+  const parsed = await parseYaml(value ?? '').catch((error: unknown) => {
+    throw wrong(error);
+  });
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), parsed) as Settings;
+}
+
+function isSettings(value: unknown): value is Settings {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

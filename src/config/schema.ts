@@ -1,0 +1,257 @@
+// The schema of a config: names, defaults and what each setting may be.
+import { z } from 'zod';
+import type { AnySamplerName } from '../flow/samplers.ts';
+import { modeScales } from '../flow/time-sampling.ts';
+import { longestPower } from '../optim/ema.ts';
+import { describeIssues, configError } from './config-problems.ts';
+import type {
+  ConfigInput,
+  ExpressionModel,
+  FlowConfig,
+  ImageModel,
+  ModelConfig,
+  OptimizerConfig,
+  RunConfig,
+  SampleConfig,
+  TextConfig,
+  TrainConfig,
+} from './config.ts';
+import { type ParsedData, dataSchema } from './data-schema.ts';
+import { samplersOf } from '../train/objective.ts';
+import { sinksSchema } from './sinks-schema.ts';
+import {
+  above0,
+  below1,
+  flag,
+  fraction,
+  from0,
+  list,
+  number,
+  oneOf,
+  settings,
+  side,
+  text,
+  variant,
+  whole,
+} from './schema-parts.ts';
+
+/** By number, or by name. */
+const label = z.union([whole(0), text('a whole number from 0, or the name of a class')]);
+
+type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
+
+/** What is given of a model, whatever its kind. */
+export interface ParsedModel extends Given<Omit<ImageModel, 'kind'>>, Given<Omit<ExpressionModel, 'kind'>> {
+  readonly kind?: ModelConfig['kind'] | undefined;
+  readonly preset?: string | undefined;
+  readonly text?: Given<TextConfig> | undefined;
+}
+
+/** A config as it is given, with the defaults that do not depend on other settings or on the data. */
+export interface Parsed extends Omit<
+  RunConfig,
+  'data' | 'model' | 'flow' | 'optimizer' | 'train' | 'sample'
+> {
+  readonly data: ParsedData;
+  readonly model: ParsedModel;
+  readonly flow: Omit<FlowConfig, 'labelDropout'> & Given<FlowConfig>;
+  readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> &
+    Given<OptimizerConfig & { warmupEpochs: number }>;
+  readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
+  readonly sample: Omit<SampleConfig, 'sampler' | 'clip' | 'guidance' | 'labels' | 'prompts'> &
+    Given<Omit<SampleConfig, 'labels'>> & { readonly labels?: readonly (number | string)[] | undefined };
+}
+
+const model: z.ZodType<ParsedModel> = settings({
+  kind: oneOf('dit', 'text-dit', 'expression-dit', 'custom').optional(),
+  preset: z.string({ error: 'a size and a patch size, as in DiT-S/8' }).optional(),
+  width: whole(1).optional(),
+  depth: whole(1).optional(),
+  heads: whole(1).optional(),
+  patchSize: whole(1).optional(),
+  channels: whole(1).optional(),
+  imageSize: side
+    .transform((size): readonly [number, number] => (typeof size === 'number' ? [size, size] : size))
+    .optional(),
+  classes: whole(0).optional(),
+  genes: whole(1).optional(),
+  groupSize: whole(1).optional(),
+  text: settings({
+    embeddings: text('the path of a file made by: rectiflow data encode-text').exactOptional(),
+    tokenizer: text('byte-pairs, bytes, or the path of a tokenizer.json').optional(),
+    vocabulary: whole(514).optional(),
+    length: whole(1).optional(),
+    width: whole(1).optional(),
+    depth: whole(1).optional(),
+    heads: whole(1).optional(),
+  }).optional(),
+  timeScale: above0.optional(),
+  reverseTime: flag.optional(),
+});
+
+const scale = `a number from ${modeScales[0]} to ${modeScales[1].toFixed(3)}`;
+const placement = { stratified: flag.default(false), shift: above0.default(1) };
+
+const timeSampling = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('uniform'), ...placement }),
+    settings({
+      kind: z.literal('logit-normal'),
+      mean: z.number({ error: 'a number' }).default(0),
+      std: above0.default(1),
+      ...placement,
+    }),
+    settings({
+      kind: z.literal('mode'),
+      scale: number(scale, (value) => value >= modeScales[0] && value <= modeScales[1]).default(1.29),
+      ...placement,
+    }),
+    settings({ kind: z.literal('cosmap'), ...placement }),
+    settings({ kind: z.literal('custom'), ...placement }),
+  ],
+  { error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap', 'custom') },
+);
+
+const objective = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('rectified-flow') }),
+    settings({
+      kind: z.literal('ddpm'),
+      schedule: oneOf('linear', 'cosine').default('linear'),
+      timesteps: whole(2, 1_000_000).default(1000),
+    }),
+    settings({ kind: z.literal('custom') }),
+  ],
+  { error: variant('kind', 'rectified-flow', 'ddpm', 'custom') },
+);
+
+const lossWeighting = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.literal('none') }),
+    settings({ kind: z.literal('min-snr'), gamma: above0.default(5) }),
+    settings({ kind: z.literal('sigmoid'), bias: z.number({ error: 'a number' }).default(2) }),
+  ],
+  { error: variant('kind', 'none', 'min-snr', 'sigmoid') },
+);
+
+const wholeOrAuto = z.custom<number | 'auto'>(
+  (value) => value === 'auto' || whole(1).safeParse(value).success,
+  { error: 'a whole number from 1, or auto' },
+);
+
+/** Each is a copy of the weights. */
+const mostAverages = 64;
+/** Of a grid: more is no picture that people look at. */
+const mostRows = 1024;
+const interval = 'two times, 0 <= low <= high <= 1, as in [0.2, 0.8]';
+
+const powerLength = number(
+  `a number above 0, at most ${longestPower.toFixed(4)}`,
+  (value) => value > 0 && value <= longestPower,
+);
+
+const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
+
+const schema: z.ZodType<Parsed> = settings({
+  name: z
+    .string({ error: 'a name for the folder of the run' })
+    .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N}._ -]*$/u, {
+      error: 'letters, digits, dots, dashes, as in digits-2',
+    })
+    .default('run'),
+  seed: whole(0).default(0),
+  data: dataSchema,
+  loader: settings({
+    workers: whole(1, 1024).default(4),
+    prefetch: whole(1, 1024).default(2),
+    cacheMiB: whole(0).default(256),
+    onBadSample: oneOf('fail', 'skip').default('fail'),
+  }).prefault({}),
+  model: model.prefault({}),
+  flow: settings({
+    objective: objective.prefault({ kind: 'rectified-flow' }),
+    timeSampling: timeSampling.prefault({ kind: 'uniform' }),
+    lossWeighting: lossWeighting.prefault({ kind: 'none' }),
+    labelDropout: fraction.optional(),
+  }).prefault({}),
+  optimizer: settings({
+    learningRate: above0.default(1e-4),
+    betas: z.tuple([below1, below1], { error: betas }).default([0.9, 0.999]),
+    epsilon: above0.default(1e-8),
+    weightDecay: from0.default(0),
+    decayed: oneOf('all', 'matrices').default('all'),
+    warmupSteps: whole(0).optional(),
+    warmupEpochs: from0.optional(),
+    decay: oneOf('cosine', 'linear', 'constant').default('cosine'),
+    floor: fraction.default(0),
+    clipNorm: from0.default(1),
+  }).prefault({}),
+  ema: settings({
+    decay: below1.default(0.9999),
+    ramp: flag.default(true),
+    decays: list(below1, mostAverages, 'decays, as in [0.999]').default([]),
+    power: list(powerLength, mostAverages, 'lengths, as in [0.05, 0.1]').default([]),
+    snapshotEvery: whole(0).default(0),
+  }).prefault({}),
+  train: settings({
+    steps: whole(1).optional(),
+    epochs: above0.optional(),
+    batchSize: whole(1, 2 ** 20).default(64),
+    microBatch: wholeOrAuto.optional(),
+    memoryMiB: wholeOrAuto.default('auto'),
+    badSteps: settings({
+      rollBackAfter: whole(1).default(5),
+      window: whole(1, 1_000_000).default(100),
+      stopAfter: whole(0).default(3),
+    }).prefault({}),
+    lossScaling: settings({
+      initial: above0.default(65536),
+      growth: number('a number from 1', (value) => value >= 1).default(2),
+      backOff: number('a number above 0, below 1', (value) => value > 0 && value < 1).default(0.5),
+      growthInterval: whole(1).default(2000),
+    }).prefault({}),
+    logEvery: whole(1).default(10),
+    sampleEvery: whole(0).default(1000),
+    checkpointEvery: whole(0).default(1000),
+    keepCheckpoints: whole(1).default(3),
+    keepEvery: whole(0).default(0),
+    precision: oneOf('auto', 'fp32', 'bf16', 'fp16').default('auto'),
+    memory: oneOf('keep', 'recompute').default('keep'),
+  }).prefault({}),
+  heldOut: settings({ count: whole(0).default(0), every: whole(1).default(500) }).prefault({}),
+  sample: settings({
+    sampler: oneOf<AnySamplerName>(...samplersOf('custom')).optional(),
+    steps: whole(1).default(50),
+    timeShift: above0.default(1),
+    rtol: above0.default(1e-3),
+    atol: above0.default(1e-3),
+    diffusion: from0.default(1),
+    eta: fraction.default(0),
+    clip: from0.optional(),
+    guidance: from0.optional(),
+    guidanceInterval: z
+      .tuple([fraction, fraction], { error: interval })
+      .refine(([low, high]) => low <= high, { error: interval })
+      .default([0, 1]),
+    labels: list(label, mostRows, 'labels, as in [0, 1, 2], or of names').optional(),
+    prompts: list(z.string(), mostRows, 'captions, as in ["red heart"]').optional(),
+    perClass: whole(1, 1024).default(8),
+    gridWeights: oneOf('both', 'ema', 'model').default('both'),
+  }).prefault({}),
+  sinks: sinksSchema.prefault({}),
+  backend: settings({
+    name: oneOf('auto', 'cpu', 'reference').default('auto'),
+    threads: wholeOrAuto.default('auto'),
+    isa: oneOf('auto', 'avx512-bf16', 'avx512', 'avx2', 'portable').default('auto'),
+  }).prefault({}),
+});
+
+/** @throws RectiflowError that lists every setting that there is not or that is of a kind that it cannot be */
+export function parseSettings(input: ConfigInput, origin: string): Parsed {
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw configError(origin, describeIssues(parsed.error.issues, input));
+  return parsed.data;
+}

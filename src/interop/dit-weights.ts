@@ -1,0 +1,139 @@
+// What the weights of a DiT say of its sizes, and what makes them weights of a velocity. Names are those of the public release.
+import { RectiflowError, fileError, formatShape } from '../tensor/errors.ts';
+import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { StoredTensor, StoredTensors } from '../formats/safetensors.ts';
+import { toFloat32 } from '../formats/to-float32.ts';
+import type { LazyTensor, LazyTensors } from './weights-file.ts';
+
+export interface DiTSizes {
+  readonly width: number;
+  readonly depth: number;
+  readonly patchSize: number;
+  readonly channels: number;
+  /** 0 where there is no label table. */
+  readonly classes: number;
+  /** The variance is predicted beside the rest: there are twice as many output channels. */
+  readonly learnsSigma: boolean;
+  /** Tokens of the positional table; undefined where there is none. */
+  readonly tokens: number | undefined;
+}
+
+const kernel = 'x_embedder.proj.weight';
+const labels = 'y_embedder.embedding_table.weight';
+export const positions = 'pos_embed';
+const output = 'final_layer.linear';
+
+/** @throws RectiflowError where the weights are none of a DiT, or of one whose output is no image */
+export function sizesOf(tensors: LazyTensors, path: string): DiTSizes {
+  const [width, channels, patchSize, side] = tensors.get(kernel)?.shape ?? [];
+  if (width === undefined || channels === undefined || patchSize === undefined || side !== patchSize) {
+    const found = [...tensors.keys()].slice(0, 5).join(', ');
+    const problem = `is no DiT: it has no ${kernel} [D, C, p, p]. It has ${found} and ${Math.max(0, tensors.size - 5)} more`;
+    throw fileError(
+      path,
+      problem,
+      'Give the weights of a DiT or SiT, under their public names or those of diffusers',
+    );
+  }
+  const blocks = new Set([...tensors.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? []));
+  const rows = tensors.get(labels)?.shape[0];
+  const values = tensors.get(`${output}.weight`)?.shape[0];
+  return {
+    width,
+    depth: blocks.size,
+    patchSize,
+    channels,
+    classes: rows === undefined ? 0 : rows - 1,
+    learnsSigma: values === 2 * channels * patchSize ** 2,
+    tokens: tensors.get(positions)?.shape[1],
+  };
+}
+
+/** A token's values are (p, p, channel): without the second half of the channels, which says how sure the model was. */
+export function withoutSigma(tensors: LazyTensors, channels: number): LazyTensors {
+  return mapOutput(tensors, (tensor) => {
+    const [rows = 0, ...rest] = tensor.shape;
+    const shape = [rows / 2, ...rest];
+    return {
+      dtype: 'F32',
+      shape,
+      async read() {
+        const values = toFloat32(await tensor.read());
+        const length = (values.length / rows) * channels;
+        const data = new Float32Array(values.length / 2);
+        for (let at = 0; at < data.length; at += length)
+          data.set(values.subarray(2 * at, 2 * at + length), at);
+        return { dtype: 'F32', shape, data };
+      },
+    };
+  });
+}
+
+/** Of a model whose target points the other way, from the noise to the data. */
+export function negatedOutput(weights: StoredTensors): StoredTensors {
+  return new Map(
+    [...weights].map(([name, tensor]) => [name, name.startsWith(`${output}.`) ? negate(tensor) : tensor]),
+  );
+}
+
+function negate(tensor: StoredTensor): StoredTensor {
+  return { dtype: 'F32', shape: tensor.shape, data: toFloat32(tensor).map((value) => -value) };
+}
+
+/** As `negatedOutput`, of weights that are not read yet. */
+export function negated(tensors: LazyTensors): LazyTensors {
+  return mapOutput(tensors, ({ shape, read }) => ({
+    dtype: 'F32',
+    shape,
+    read: async () => negate(await read()),
+  }));
+}
+
+function mapOutput(tensors: LazyTensors, change: (tensor: LazyTensor) => LazyTensor): LazyTensors {
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, name.startsWith(`${output}.`) ? change(tensor) : tensor]),
+  );
+}
+
+/**
+ * Compares weights with what a model needs.
+ * @throws RectiflowError that lists all that is missing, all that is too much, and all of another shape
+ */
+export function checkFit(
+  tensors: LazyTensors,
+  wanted: ReadonlyMap<string, Shape>,
+  path: string,
+  model: string,
+): void {
+  const list = (title: string, lines: string[]): string[] =>
+    lines.length === 0 ? [] : [`  ${title}:`, ...lines.map((line) => `    ${line}`)];
+  const misshapen = [...wanted].flatMap(([name, shape]) => {
+    const found = tensors.get(name)?.shape;
+    if (found === undefined || sameShape(found, shape)) return [];
+    return `${name} ${formatShape(found)}, wanted ${formatShape(shape)}`;
+  });
+  const problems = [
+    ...list(
+      'missing',
+      [...wanted.keys()].filter((name) => !tensors.has(name)),
+    ),
+    ...list(
+      'unexpected',
+      [...tensors.keys()].filter((name) => !wanted.has(name)),
+    ),
+    ...list('of another shape', misshapen),
+  ];
+  if (problems.length === 0) return;
+  const advice = 'Only the DiT of the public release is read, without changes of its own.';
+  throw new RectiflowError('file', [`${path}: does not fit a ${model}:`, ...problems, advice]);
+}
+
+/** Reads all values, as float32. */
+export async function readWeights(tensors: LazyTensors): Promise<StoredTensors> {
+  const weights = new Map<string, StoredTensor>();
+  for (const [name, tensor] of tensors) {
+    const stored = await tensor.read();
+    weights.set(name, { dtype: 'F32', shape: stored.shape, data: toFloat32(stored) });
+  }
+  return weights;
+}

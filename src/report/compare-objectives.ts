@@ -1,0 +1,219 @@
+// Rectified flow and DDPM on the same data: two runs that differ in nothing else, and what each makes of few evaluations.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { readMetrics } from '../runs/metrics-log.ts';
+import { readRun } from '../runs/run-folder.ts';
+import { energyDistance } from './energy-distance.ts';
+import { Loader } from '../data/loader.ts';
+import type { Annotation, Source } from '../data/source.ts';
+import { runError, valueError } from '../tensor/errors.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { ConfigInput, RunConfig } from '../config/config.ts';
+import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
+import { gridRows } from '../train/sample-grid.ts';
+import { type RunOptions, withSource } from '../api/parts.ts';
+import { type SampleRunOptions, sample } from '../api/sample.ts';
+import { resume, train } from '../api/train.ts';
+import { type WrittenComparison, writeComparison } from './write-comparison.ts';
+
+export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' | 'timeSampler' | 'model'> {
+  /** Where both runs and what is made of them are: `<name>-rectified-flow`, `<name>-ddpm`, `<name>-comparison`. `runs` by default. */
+  readonly runs?: string;
+  /** How errors call the config: a file, a recipe. */
+  readonly origin?: string;
+  /** How often samplers may ask the model; 5, 10, 25 and 50 by default. */
+  readonly evaluations?: readonly number[];
+  /** Samples, and samples of the training data, that distances are measured with; 200 by default, half of the data at most. */
+  readonly count?: number;
+  /** Hears what of the sampling is done, after both trainings. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const kinds = ['rectified-flow', 'ddpm'] as const;
+export type ComparedKind = (typeof kinds)[number];
+/** One evaluation per step, both of first order, neither adds noise. */
+const samplerOf = { 'rectified-flow': 'euler', ddpm: 'ddim' } as const;
+/** Pictures of a row. */
+const columns = 10;
+
+export interface ObjectiveRow {
+  readonly objective: ComparedKind;
+  readonly sampler: string;
+  /** Of the model, per sample. */
+  readonly evaluations: number;
+  /** The energy distance from samples without guidance to the data. */
+  readonly distance: number;
+  /** What the run shows, with its guidance: [N, ...shape]. */
+  readonly shown: Float32Array;
+}
+
+export interface MeasuredObjective {
+  readonly objective: ComparedKind;
+  /** The folder of its run. */
+  readonly run: string;
+  /** By step, as it was logged. Those of two objectives are errors of different things. */
+  readonly losses: readonly (readonly [step: number, loss: number])[];
+}
+
+export interface ObjectiveComparison {
+  readonly config: RunConfig;
+  readonly objectives: readonly MeasuredObjective[];
+  readonly rows: readonly ObjectiveRow[];
+  /** The energy distance between as many samples of the data and as many others: what cannot be beaten. */
+  readonly dataDistance: number;
+  /** How many samples distances were measured with. */
+  readonly count: number;
+  readonly files: WrittenComparison;
+}
+
+/**
+ * Trains the model of a config once with rectified flow and once with DDPM, with the same weights to begin with, batches, noise
+ * and number of steps, and makes samples of both with the same numbers of evaluations. Times are drawn as the config says for
+ * rectified flow and uniformly for DDPM, as published. A run that is there already is used, or gone on with.
+ * @throws RectiflowError when a run of that name has other settings, and where `train` and `sample` do; the signal's reason when
+ * it stops a training, which is saved
+ */
+export async function compareObjectives(
+  input: ConfigInput,
+  options: CompareObjectivesOptions = {},
+): Promise<ObjectiveComparison> {
+  const { origin = 'config', runs = 'runs', evaluations = [5, 10, 25, 50], signal, onProgress } = options;
+  const { onBadSample } = resolveReading(input, origin).loader;
+  return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
+    const variants = kinds.map((kind) => variantOf(input, kind));
+    const [config, diffusion] = variants.map((variant) => resolveConfig(variant, { origin, facts: source }));
+    checkEvaluations(evaluations, diffusion!);
+    const folders = kinds.map((_, i) => join(runs, variants[i]!.name!));
+    for (const [i, variant] of variants.entries())
+      await trainOrGoOn(variant, folders[i]!, source, { ...options, runs, origin });
+
+    const data = await readData(source, config!, options.count ?? 200);
+    const size = sizeOf(source.shape);
+    const total = kinds.length * evaluations.length;
+    const rows: ObjectiveRow[] = [];
+    for (const [i, objective] of kinds.entries()) {
+      const sampler = samplerOf[objective];
+      for (const steps of evaluations) {
+        const { backend } = options;
+        const settings = { sampler, steps, backend, signal };
+        const plain = { ...settings, ...asOf(config!, data.annotations), guidance: 1 };
+        const { values } = await sample(folders[i]!, plain);
+        const { values: shown } = await sample(folders[i]!, {
+          ...settings,
+          ...asOf(config!, shownRows(config!, data.annotations)),
+        });
+        const distance = energyDistance(values, data.values, size);
+        rows.push({ objective, sampler, evaluations: steps, distance, shown });
+        onProgress?.(rows.length, total);
+      }
+    }
+    const compared = {
+      config: config!,
+      objectives: await Promise.all(kinds.map((kind, i) => measure(kind, folders[i]!))),
+      rows,
+      dataDistance: energyDistance(data.others, data.values, size),
+      count: data.annotations.length,
+    };
+    const folder = join(runs, `${input.name ?? 'run'}-comparison`);
+    return { ...compared, files: await writeComparison(folder, compared, source) };
+  });
+}
+
+function variantOf(input: ConfigInput, kind: ComparedKind): ConfigInput {
+  const { sampler: _, ...sampling } = input.sample ?? {};
+  const { objective, ...flow } = input.flow ?? {};
+  const common = { ...input, name: `${input.name ?? 'run'}-${kind}`, sample: sampling };
+  if (kind === 'rectified-flow') return { ...common, flow: { ...flow, objective: { kind } } };
+  const { lossWeighting: __, ...rest } = flow;
+  const settings = objective?.kind === 'ddpm' ? objective : { kind };
+  return { ...common, flow: { ...rest, timeSampling: { kind: 'uniform' }, objective: settings } };
+}
+
+function checkEvaluations(evaluations: readonly number[], { flow: { objective } }: RunConfig): void {
+  const most = objective.kind === 'ddpm' ? objective.timesteps : Infinity;
+  const wrong = evaluations.find((value) => !Number.isSafeInteger(value) || value < 1 || value > most);
+  if (wrong === undefined && evaluations.length > 0) return;
+  throw valueError(
+    'compare',
+    'evaluations',
+    `whole numbers from 1 to ${most}, the timesteps`,
+    wrong ?? 'none',
+  );
+}
+
+async function trainOrGoOn(
+  variant: ConfigInput,
+  folder: string,
+  source: Source,
+  options: CompareObjectivesOptions & { origin: string },
+): Promise<void> {
+  const isThere = existsSync(join(folder, 'config.json'));
+  if (isThere) {
+    const { config: recorded } = await readRun(folder);
+    const found = resolveConfig(recorded as ConfigInput, { origin: join(folder, 'config.json') });
+    const wanted = resolveConfig(variant, { origin: options.origin, facts: source });
+    if (!isDeepStrictEqual(settingsOf(found), settingsOf(wanted))) {
+      const advice = 'Give the comparison another name, or remove that folder';
+      throw runError(folder, 'holds a run with other settings than those to compare', advice);
+    }
+  }
+  const training = { ...options, source };
+  const { finished } = isThere ? await resume(folder, training) : await train(variant, training);
+  if (!finished) options.signal?.throwIfAborted();
+}
+
+/** All that changes results; precision and micro-batch are what the machine has where a run leaves them open. */
+function settingsOf(config: RunConfig): unknown {
+  const { train: training } = config;
+  return JSON.parse(
+    JSON.stringify({
+      ...config,
+      backend: undefined,
+      train: { ...training, precision: undefined, microBatch: undefined, memoryMiB: undefined },
+    }),
+  );
+}
+
+interface DataSample {
+  readonly values: Float32Array;
+  readonly annotations: readonly Annotation[];
+  /** As many that are not among them. */
+  readonly others: Float32Array;
+}
+
+/** The first samples of an epoch, and those after them. */
+async function readData(source: Source, { loader, seed }: RunConfig, count: number): Promise<DataSample> {
+  const batchSize = Math.min(count, Math.floor(source.count / 2));
+  const reader = new Loader(source, { ...loader, prefetch: 1, batchSize, seed });
+  try {
+    const { values, annotations } = await reader.next();
+    return { values: values.slice(), annotations, others: (await reader.next()).values.slice() };
+  } finally {
+    reader.close();
+  }
+}
+
+/** One sample for each: of the same class, or with the same caption, where the model is told such. */
+function asOf(
+  { model }: RunConfig,
+  rows: readonly Annotation[],
+): Pick<SampleRunOptions, 'labels' | 'prompts' | 'count'> {
+  if (model.kind === 'text-dit') return { prompts: rows.map(({ caption }) => caption!), count: 1 };
+  return model.classes > 0 ? { labels: rows.map(({ label }) => label!), count: 1 } : { count: rows.length };
+}
+
+/** Rows of the run's grids, as often as there is room; where it has none, the first of the data. */
+function shownRows({ sample: settings }: RunConfig, data: readonly Annotation[]): Annotation[] {
+  const rows = gridRows(settings).slice(0, columns);
+  const some = rows.length > 0 ? rows : data.slice(0, columns);
+  return Array.from({ length: columns }, (_, i) => some[Math.floor((i * some.length) / columns)]!);
+}
+
+async function measure(objective: ComparedKind, run: string): Promise<MeasuredObjective> {
+  const { records } = await readMetrics(join(run, 'metrics.jsonl'));
+  const losses = records.flatMap(({ step, loss }) =>
+    typeof loss === 'number' ? [[step, loss] as const] : [],
+  );
+  return { objective, run, losses };
+}

@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { drawGrid, writeImage, writePng } from '../pictures/image.ts';
+import { labelGrid } from '../pictures/preview/labels.ts';
+import { pathNames } from './path-names.ts';
+import { type ImageShape, imageSize } from '../data/source.ts';
+import { fileError, systemProblem } from '../tensor/errors.ts';
+import { greatest } from '../tensor/extremes.ts';
+import { isPicture } from '../data/source.ts';
+import { displayScale, rowTitle } from '../train/sample-grid.ts';
+import type { Samples } from '../api/sample.ts';
+import { writeCells } from './write-cells.ts';
+import { writeTensors } from './write-tensors.ts';
+
+/** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
+const gridColumns = 10;
+
+export interface WrittenSamples {
+  /** How many samples were written. */
+  readonly count: number;
+  /** The path of what to look at first: a grid of pictures, or the file that holds all samples. */
+  readonly view: string;
+  /** Classes whose folder is not called as they are, because not every system could make it, or two would be one. */
+  readonly renamed?: readonly { readonly name: string; readonly folder: string }[];
+}
+
+/**
+ * Writes samples in the form that their kind of data comes in.
+ *
+ * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
+ * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, or folder-2.png where that is
+ * there, the first of each class or caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents for one: folder/samples.safetensors.
+ * @throws RectiflowError when the folder holds files already, or a file cannot be written
+ */
+export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
+  const { shape, data } = samples;
+  await refuseFilled(folder);
+  if (isPicture(shape, data.record)) return writePictures(folder, { ...samples, shape });
+  return data.record?.['kind'] === 'expression' ? writeCells(folder, samples) : writeTensors(folder, samples);
+}
+
+/**
+ * Samples of two calls must not mix in one data set.
+ * @throws RectiflowError when a folder is there and not empty
+ */
+export async function refuseFilled(folder: string): Promise<void> {
+  if (await isFilled(folder))
+    throw fileError(folder, 'holds files already', 'Remove it, or choose another folder');
+}
+
+/** The first of folder, folder-2, folder-3, ... that is not there or empty. */
+export async function freeFolder(folder: string): Promise<string> {
+  return firstFree(folder, '', async (path) => !(await isFilled(path)));
+}
+
+/** The first file of start.ending, start-2.ending, ... that is not there. */
+function freePath(start: string, ending: string): Promise<string> {
+  return firstFree(start, ending, async (path) => !existsSync(path));
+}
+
+async function firstFree(
+  start: string,
+  ending: string,
+  isFree: (path: string) => Promise<boolean>,
+): Promise<string> {
+  for (let number = 1; ; number++) {
+    const path = `${start}${number === 1 ? '' : `-${number}`}${ending}`;
+    if (await isFree(path)) return path;
+  }
+}
+
+async function isFilled(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw fileError(folder, systemProblem(error), 'Choose another folder', error);
+  });
+  return names.length > 0;
+}
+
+async function writePictures(
+  folder: string,
+  { values, shape, annotations, data }: Samples & { shape: ImageShape },
+): Promise<WrittenSamples> {
+  const size = imageSize(shape);
+  const count = values.length / size;
+  const image = (i: number): Float32Array => values.subarray(i * size, (i + 1) * size);
+  const captions: string[] = [];
+  const inFolder = new Map<string, number>();
+  const rows = new Map<number | string, { readonly title: string; readonly images: number[] }>();
+  const folders = pathNames(data.classNames ?? []);
+  const renamed = new Map<number, { name: string; folder: string }>();
+  const isPlain = annotations.length === 0;
+  const limit = isPlain ? gridColumns ** 2 : gridColumns;
+  for (let i = 0; i < count; i++) {
+    const { label, caption } = annotations[i] ?? {};
+    const name = label === undefined ? '' : (folders[label] ?? String(label));
+    const className = label === undefined ? undefined : data.classNames?.[label];
+    if (className !== undefined && className !== name) renamed.set(label!, { name: className, folder: name });
+    const file = join(name, `${nextOf(inFolder, name)}.png`);
+    await writeImage(join(folder, file), image(i), shape);
+    if (caption !== undefined) captions.push(JSON.stringify({ file_name: file, text: caption }));
+    // Two classes may have one name.
+    const key = caption ?? label ?? '';
+    if (!rows.has(key))
+      rows.set(key, { title: isPlain ? '' : rowTitle(annotations[i]!, data.classNames), images: [] });
+    const { images } = rows.get(key)!;
+    if (images.length < limit) images.push(i);
+  }
+  if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
+  const view = await freePath(join(dirname(folder), basename(resolve(folder))), '.png');
+  const shown = Array.from(rows.values(), ({ images }) => images);
+  const most = greatest(shown.map((row) => row.length));
+  const columns = isPlain ? Math.ceil(Math.sqrt(most)) : most;
+  // What a row lacks is as grey as what is between the images.
+  const pixels = new Float32Array(shown.length * most * size);
+  shown.forEach((row, y) => row.forEach((i, x) => pixels.set(image(i), (y * most + x) * size)));
+  const scale = displayScale(shape);
+  const grid = drawGrid(pixels, shape, { columns, scale });
+  const labels = { rows: isPlain ? [] : Array.from(rows.values(), ({ title }) => title) };
+  await writePng(view, await labelGrid(grid, labels, { height: shape[1] * scale, width: shape[2] * scale }));
+  return { count, view, ...(renamed.size > 0 && { renamed: [...renamed.values()] }) };
+}
+
+/** Counts: 0, 1, 2, ... for each key. */
+function nextOf(counts: Map<string, number>, key: string): number {
+  const next = counts.get(key) ?? 0;
+  counts.set(key, next + 1);
+  return next;
+}

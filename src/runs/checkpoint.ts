@@ -1,0 +1,285 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readRegular } from '../host/regular-file.ts';
+import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
+import { digestFile, syncDirectory, writeDurably } from '../host/durable.ts';
+import type { FileDigest } from '../host/durable.ts';
+import { parseJsonObject } from '../formats/json.ts';
+import type { Pace } from '../host/pace.ts';
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  readSafetensorsTensor,
+  writeSafetensors,
+} from '../formats/safetensors-file.ts';
+import type { StoredTensor, StoredTensors, TensorSlot } from '../formats/safetensors.ts';
+
+type NeededPart = 'model' | 'ema' | 'optimizer';
+export type CheckpointPart = NeededPart | 'averages';
+
+/** All that a run needs to go on as if it had not stopped. */
+export interface Checkpoint extends Readonly<Record<NeededPart, StoredTensors>> {
+  /** Averages beside the main one, where the run keeps any. */
+  readonly averages?: StoredTensors | undefined;
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Plain JSON: the sampler's position and whatever else is no tensor. */
+  readonly state: Readonly<Record<string, unknown>>;
+  /** Stored in the header of each weights file. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** A checkpoint on the disk whose checksums were right when it was found. */
+export interface SavedCheckpoint {
+  readonly path: string;
+  readonly step: number;
+  readonly state: Readonly<Record<string, unknown>>;
+  readonly files: Readonly<Record<string, FileDigest>>;
+}
+
+/** Which checkpoints of a run stay when a newer one is saved. */
+export interface Retention {
+  /** As many of the newest. */
+  readonly keepCheckpoints: number;
+  /** And all whose step is a multiple of this; 0: no more than the newest. */
+  readonly keepEvery: number;
+}
+
+const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer', 'averages'];
+const STEP_FOLDER = /^step-(\d{7,})$/;
+const LEFTOVER = /^\.(saving|replaced|removed)-(step-\d+)$/;
+const FORMAT = 1;
+const DAMAGED = 'The checkpoint is damaged: use an earlier one';
+
+/** `step-0001000` */
+export function stepName(step: number): string {
+  return `step-${String(step).padStart(7, '0')}`;
+}
+
+export interface SaveOptions {
+  /** Of hashing and writing, where something else goes on meanwhile. */
+  readonly pace?: Pace | undefined;
+  /** Throws where the folder is no longer ours; asked before each part, and before anything is renamed or removed: a save may take minutes. */
+  readonly check?: () => Promise<void>;
+}
+
+/**
+ * Writes folder/step-N as a whole: under another name first, flushed to the disk, then renamed. Wherever a crash or a full
+ * disk stops it, the checkpoints that were there remain.
+ * @returns the checkpoint's path
+ * @throws RectiflowError when it cannot be written; nothing of it is left then. What `check` throws
+ */
+export async function saveCheckpoint(
+  folder: string,
+  checkpoint: Checkpoint,
+  { pace, check }: SaveOptions = {},
+): Promise<string> {
+  const name = stepName(checkpoint.step);
+  const path = join(folder, name);
+  const saving = join(folder, `.saving-${name}`);
+  try {
+    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    await removeLeftovers(folder);
+    await mkdir(saving);
+    const metadata = { format: 'pt', ...checkpoint.metadata };
+    const files: Record<string, FileDigest> = {};
+    for (const part of PARTS) {
+      await check?.();
+      const file = `${part}.safetensors`;
+      const tensors = checkpoint[part];
+      if (tensors) files[file] = await writeSafetensors(join(saving, file), tensors, metadata, pace);
+    }
+    const { step, state } = checkpoint;
+    await writeDurably(join(saving, 'state.json'), [
+      Buffer.from(encodeState({ format: FORMAT, step, state, files })),
+    ]);
+    await syncDirectory(saving);
+    await check?.();
+    // One of the same step is there when the run resumed before it, because it was damaged.
+    if ((await listCheckpoints(folder)).includes(checkpoint.step))
+      await rename(path, join(folder, `.replaced-${name}`));
+    await rename(saving, path);
+    await syncDirectory(folder);
+    await removeLeftovers(folder);
+    return path;
+  } catch (error) {
+    await check?.();
+    await removeLeftovers(folder).catch(() => {});
+    if (error instanceof RectiflowError) throw error;
+    const newest = (await listCheckpoints(folder).catch(() => [])).at(-1);
+    const intact = newest === undefined ? '' : `; earlier ones, up to ${stepName(newest)}, are untouched`;
+    const problem = `the checkpoint cannot be saved: ${systemProblem(error)}${intact}`;
+    throw fileError(path, problem, 'Free some space or check the disk', error);
+  }
+}
+
+/** Of the checkpoints up to step `step`, removes all but those to be kept. Later ones are of a future that the run has left. */
+export async function removeOldCheckpoints(
+  folder: string,
+  step: number,
+  { keepCheckpoints, keepEvery }: Retention,
+): Promise<void> {
+  const steps = (await listCheckpoints(folder)).filter((candidate) => candidate <= step);
+  for (const old of steps.slice(0, Math.max(0, steps.length - keepCheckpoints))) {
+    if (keepEvery > 0 && old % keepEvery === 0) continue;
+    const removed = join(folder, `.removed-${stepName(old)}`);
+    // Renamed first, so that no half-deleted one is ever taken for a checkpoint.
+    await rename(join(folder, stepName(old)), removed);
+    await rm(removed, { recursive: true, force: true });
+  }
+}
+
+/** Clears what a crash left. Only for the process that holds the run's lock. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(ignoreMissing);
+  for (const name of names) {
+    const [, kind, target] = LEFTOVER.exec(name) ?? [];
+    if (target === undefined) continue;
+    // The crash came between the two renames of a replacement: what was moved aside is still the only one of its step.
+    if (kind === 'replaced' && !names.includes(target))
+      await rename(join(folder, name), join(folder, target));
+    else await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** The steps that have a checkpoint, ascending; whether it is intact is not looked at. */
+export async function listCheckpoints(folder: string): Promise<number[]> {
+  const names = await readdir(folder).catch(ignoreMissing);
+  const steps = names.flatMap((name) => STEP_FOLDER.exec(name)?.[1] ?? []).map(Number);
+  return steps.toSorted((a, b) => a - b);
+}
+
+/**
+ * The newest checkpoint that is intact, every byte of it compared with its checksum.
+ * @param onDamaged is told of each newer one that is not, and what is wrong with it
+ * @throws RectiflowError when there is none, with what is wrong with each
+ */
+export async function latestCheckpoint(
+  folder: string,
+  onDamaged: (problem: RectiflowError) => void = () => {},
+): Promise<SavedCheckpoint> {
+  const problems: RectiflowError[] = [];
+  for (const step of (await listCheckpoints(folder)).toReversed()) {
+    try {
+      const saved = await verifyCheckpoint(join(folder, stepName(step)));
+      for (const problem of problems) onDamaged(problem);
+      return saved;
+    } catch (error) {
+      if (!(error instanceof RectiflowError)) throw error;
+      problems.push(error);
+    }
+  }
+  if (problems.length === 0)
+    throw runError(folder, 'there is no checkpoint yet', 'Train until the first one is saved');
+  throw new RectiflowError('run', [
+    `${folder}: no checkpoint is intact:`,
+    ...problems.map(({ message }) => `  ${message}`),
+    'Restore one from a backup, or train again.',
+  ]);
+}
+
+/** @throws RectiflowError naming the file that is missing, truncated or changed */
+export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
+  const { step, state, files } = await readState(join(path, 'state.json'));
+  for (const [name, written] of Object.entries(files)) {
+    const file = join(path, name);
+    const found = await digestFile(file).catch((error: unknown) => {
+      throw fileError(file, systemProblem(error), DAMAGED, error);
+    });
+    if (found.bytes !== written.bytes) {
+      throw fileError(file, `has ${found.bytes} bytes, ${written.bytes} were written`, DAMAGED);
+    }
+    if (found.sha256 !== written.sha256) {
+      throw fileError(file, `has SHA-256 ${found.sha256}, ${written.sha256} was written`, DAMAGED);
+    }
+  }
+  return { path, step, state, files };
+}
+
+/**
+ * What a checkpoint tells beside its tensors, which are not looked at: for those who only want to know.
+ * @throws RectiflowError when state.json is missing or damaged
+ */
+export async function readCheckpointState(path: string): Promise<Omit<SavedCheckpoint, 'files'>> {
+  const { step, state } = await readState(join(path, 'state.json'));
+  return { path, step, state };
+}
+
+/** Whether a checkpoint has a part. */
+export function hasCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): boolean {
+  return `${part}.safetensors` in saved.files;
+}
+
+/** One part of a checkpoint: `ema` or `model` to sample, all three to go on. */
+export async function readCheckpointPart(
+  saved: SavedCheckpoint,
+  part: CheckpointPart,
+): Promise<StoredTensors> {
+  return (await readSafetensors(join(saved.path, `${part}.safetensors`))).tensors;
+}
+
+/** A part of which a tensor is read when it is asked for. */
+export interface OpenPart {
+  readonly slots: ReadonlyMap<string, TensorSlot>;
+  /** @param name of one of the slots */
+  read(name: string): Promise<StoredTensor>;
+}
+
+/** For parts that are better not in memory as a whole beside what they are read for. */
+export async function openCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): Promise<OpenPart> {
+  const path = join(saved.path, `${part}.safetensors`);
+  const header = await readSafetensorsHeader(path);
+  const slots = new Map(header.slots.map((slot) => [slot.name, slot]));
+  return { slots, read: (name) => readSafetensorsTensor(path, header, slots.get(name)!) };
+}
+
+const whole = z.number().int().nonnegative();
+
+const schema = z.object({
+  format: z.literal(FORMAT),
+  step: whole,
+  state: z.record(z.string(), z.unknown()),
+  files: z.record(z.string(), z.object({ bytes: whole, sha256: z.string() })),
+});
+
+type State = Readonly<z.infer<typeof schema>>;
+
+/** The last member is the checksum of the others, so that this file, too, can be checked. */
+function encodeState(state: State): string {
+  const sha256 = createHash('sha256').update(JSON.stringify(state)).digest('hex');
+  return `${JSON.stringify({ ...state, sha256 }, null, 2)}\n`;
+}
+
+async function readState(path: string): Promise<State> {
+  const bytes = await readRegular(path).catch((error: unknown) => {
+    throw fileError(path, systemProblem(error), DAMAGED, error);
+  });
+  const { sha256: _, ...state } = parseJsonObject(bytes, path, DAMAGED) as unknown as State & {
+    sha256: string;
+  };
+  if (state.format !== FORMAT) {
+    const problem = `has format ${String(state.format)}, this version reads ${FORMAT}`;
+    throw fileError(path, problem, 'Use the version of rectiflow that wrote it');
+  }
+  // Encoding gives back the same bytes unless one of them changed: no white space is left unchecked.
+  if (encodeState(state) !== bytes.toString()) throw fileError(path, 'does not match its checksum', DAMAGED);
+  const parsed = schema.safeParse(state);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw fileError(
+      path,
+      `is no state of a checkpoint: ${issue!.path.join('.')}: ${issue!.message}`,
+      DAMAGED,
+    );
+  }
+  return state;
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return [];
+  throw error;
+}

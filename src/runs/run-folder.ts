@@ -1,0 +1,280 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
+import { access, appendFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readRegular } from '../host/regular-file.ts';
+import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
+import { printable } from '../tensor/printable.ts';
+import { decodeText } from '../tensor/text.ts';
+import {
+  latestCheckpoint,
+  removeLeftovers,
+  removeOldCheckpoints,
+  saveCheckpoint,
+  stepName,
+} from './checkpoint.ts';
+import type { Checkpoint, Retention, SavedCheckpoint } from './checkpoint.ts';
+import { replaceDurably, syncDirectory } from '../host/durable.ts';
+import { parseJsonText } from '../formats/json.ts';
+import { type RunLock, type Waiting, lockRun } from './lock.ts';
+import { describeMachine, version } from '../host/machine.ts';
+import type { Machine } from '../host/machine.ts';
+import { MetricsLog, type MetricsRecord, formatRecord } from './metrics-log.ts';
+import { noRun } from './no-run.ts';
+import type { Pace } from '../host/pace.ts';
+
+/** The content of config.json. */
+export interface RunRecord {
+  /** The version of rectiflow that started the run. */
+  readonly version: string;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly machine: Machine;
+  /** As it was resolved, seed included. */
+  readonly config: unknown;
+  /** Of the config when the run began; runs of earlier versions have none. */
+  readonly configSha256?: string;
+}
+
+/** Whether a run's config is other than when the run began, by a user's hand or a damaged disk. */
+export function isEdited({ config, configSha256 }: RunRecord): boolean {
+  return configSha256 !== undefined && configSha256 !== digestConfig(config);
+}
+
+function digestConfig(config: unknown): string {
+  return createHash('sha256').update(JSON.stringify(config)).digest('hex');
+}
+
+/** What `replaceDurably` leaves behind when it is killed. */
+const TEMPORARY = /\.tmp-\d+$/;
+
+/**
+ * The folder of one run, held by this process until `close`:
+ *
+ *     config.json  metrics.jsonl  events.out.tfevents.* (for TensorBoard)  samples/step-0001000.png
+ *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
+ *     wandb.json, mlflow.json (the run there that this one goes on with)
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly record: RunRecord;
+  readonly #lock: RunLock;
+  #isLost = false;
+
+  private constructor(path: string, record: RunRecord, lock: RunLock) {
+    this.path = path;
+    this.record = record;
+    this.#lock = lock;
+  }
+
+  /**
+   * Starts a run.
+   * @param config the resolved config, plain JSON
+   * @throws RectiflowError when the folder holds a run already or cannot be written
+   */
+  static async create(path: string, config: unknown): Promise<RunFolder> {
+    return describingFailure(path, async () => {
+      const isMade = (await mkdir(path, { recursive: true })) !== undefined;
+      await refuseRun(path);
+      const lock = await lockRun(path);
+      try {
+        // Another process may have been faster.
+        await refuseRun(path);
+        await mkdir(join(path, 'samples'), { recursive: true });
+        await mkdir(checkpointFolder(path), { recursive: true });
+        const record: RunRecord = {
+          version,
+          created: new Date().toISOString(),
+          machine: describeMachine(),
+          config,
+          configSha256: digestConfig(config),
+        };
+        await replaceDurably(join(path, 'config.json'), `${JSON.stringify(record, null, 2)}\n`);
+        await syncDirectory(dirname(path));
+        return new RunFolder(path, record, lock);
+      } catch (error) {
+        const isRun = (await sizeOf(join(path, 'config.json'))) > 0;
+        if (isMade && !isRun) await rm(path, { recursive: true, force: true }).catch(() => {});
+        await lock.release();
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Takes up a run again, and clears what a crash left in it.
+   * @param waiting of who waits, up to two minutes, until the lock of another host or container has lapsed; without it, it is refused
+   * @throws RectiflowError when it is no run, or another process holds it
+   */
+  static async open(path: string, waiting?: Waiting): Promise<RunFolder> {
+    return describingFailure(path, async () => {
+      await readRun(path);
+      const lock = await lockRun(path, { waiting });
+      try {
+        // Whoever held it until now may have changed it.
+        const record = await readRun(path);
+        for (const name of await readdir(path)) {
+          if (TEMPORARY.test(name)) await rm(join(path, name), { force: true });
+        }
+        await removeLeftovers(checkpointFolder(path));
+        return new RunFolder(path, record, lock);
+      } catch (error) {
+        await lock.release();
+        throw error;
+      }
+    });
+  }
+
+  get checkpoints(): string {
+    return checkpointFolder(this.path);
+  }
+
+  /** Where the sample grid of a step belongs. */
+  samplePath(step: number): string {
+    return join(this.path, 'samples', `${stepName(step)}.png`);
+  }
+
+  /** Where the picture of how samples of a step come out of noise belongs. */
+  stripPath(step: number): string {
+    return join(this.path, 'samples', `${stepName(step)}-path.png`);
+  }
+
+  /** As `MetricsLog.open` does. */
+  async openMetrics(step: number, onFailure: (problem: RectiflowError) => void): Promise<MetricsLog> {
+    return MetricsLog.open(join(this.path, 'metrics.jsonl'), step, onFailure);
+  }
+
+  /** Where steps are told whose loss or gradient was not finite. */
+  get badStepsPath(): string {
+    return join(this.path, 'bad-steps.jsonl');
+  }
+
+  /**
+   * Makes sure that what is written next is written to the run: the folder may have been deleted or renamed, or another process may
+   * hold it since this one was suspended for long.
+   * @throws RectiflowError of the code `run` where it is so; nothing is to be written then
+   */
+  async check(): Promise<void> {
+    try {
+      await this.#lock.check();
+    } catch (error) {
+      this.#isLost = true;
+      throw error;
+    }
+  }
+
+  /** Makes anew what is missing of the folders for pictures and checkpoints. Throws as `check` does. */
+  async mend(onNotice: (text: string) => void): Promise<void> {
+    await this.check();
+    for (const folder of [join(this.path, 'samples'), this.checkpoints]) {
+      // Not the folders above: a run that is gone must not come to life as a part of itself.
+      const isMade = await mkdir(folder).then(
+        () => true,
+        () => false,
+      );
+      if (isMade) onNotice(`${folder} was deleted: it is made anew, without what was in it.`);
+    }
+  }
+
+  /** Keeps a sentence that the user was told, for who looks later. */
+  note(step: number, text: string): void {
+    if (this.#isLost) return;
+    try {
+      appendFileSync(join(this.path, 'notices.log'), `step ${step}: ${printable(text)}\n`);
+    } catch {
+      // A full disk ends no run for the sake of a notice.
+    }
+  }
+
+  /** Adds a line about such a step. What cannot be written is only missing there. */
+  async noteBadStep(record: MetricsRecord): Promise<void> {
+    await this.check();
+    await appendFile(this.badStepsPath, formatRecord(record)).catch(() => {});
+  }
+
+  /** Saves a checkpoint as `saveCheckpoint` does, then drops old ones. @returns its path */
+  async save(checkpoint: Checkpoint, retention: Retention, pace?: Pace): Promise<string> {
+    await this.check();
+    const path = await saveCheckpoint(this.checkpoints, checkpoint, { pace, check: () => this.check() });
+    await describingFailure(this.path, () =>
+      removeOldCheckpoints(this.checkpoints, checkpoint.step, retention),
+    );
+    return path;
+  }
+
+  /** As `latestCheckpoint` does. */
+  async latest(onDamaged?: (problem: RectiflowError) => void): Promise<SavedCheckpoint> {
+    return latestCheckpoint(this.checkpoints, onDamaged);
+  }
+
+  /**
+   * Removes the folder where nothing has been trained: a start that failed leaves none behind. What cannot be removed stays. Close
+   * it all the same.
+   */
+  async discardUnused(): Promise<void> {
+    if (this.#isLost) return;
+    const kept = [join(this.path, 'samples'), this.checkpoints].map((folder) => readdir(folder));
+    const isEmpty = (await Promise.all(kept)).every(({ length }) => length === 0);
+    const logs = await Promise.all([sizeOf(join(this.path, 'metrics.jsonl')), sizeOf(this.badStepsPath)]);
+    if (isEmpty && logs.every((size) => size === 0)) await rm(this.path, { recursive: true, force: true });
+  }
+
+  /** Lets other processes have the folder. */
+  async close(): Promise<void> {
+    await this.#lock.release();
+  }
+}
+
+/** Bytes; 0 where there is no such file. */
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** The folder of a run's checkpoints, for `latestCheckpoint`. */
+export function checkpointFolder(run: string): string {
+  return join(run, 'checkpoints');
+}
+
+/**
+ * What config.json says, without taking the run: for those who only look.
+ * @throws RectiflowError when the folder is missing or no run, or config.json is damaged
+ */
+export async function readRun(path: string): Promise<RunRecord> {
+  const file = join(path, 'config.json');
+  const bytes = await readRegular(file).catch(async (error: NodeJS.ErrnoException) => {
+    const isAbsent = error.code === 'ENOENT' || error.code === 'ENOTDIR';
+    throw isAbsent ? await noRun(path) : fileError(file, systemProblem(error), 'Check the path', error);
+  });
+  const record = parseJsonText(decodeText(bytes, file), file, 'Restore it from a backup');
+  if (typeof record['version'] !== 'string' || typeof record['config'] !== 'object') {
+    throw fileError(file, 'lacks "version" or "config"', 'Restore it from a backup');
+  }
+  return record as unknown as RunRecord;
+}
+
+/** @throws RectiflowError where the folder holds a run */
+async function refuseRun(path: string): Promise<void> {
+  const isThere = await access(join(path, 'config.json')).then(
+    () => true,
+    () => false,
+  );
+  const advice = `Go on with it (rectiflow resume ${path}), or choose another name`;
+  if (isThere) throw runError(path, 'holds a run already', advice);
+}
+
+async function describingFailure<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RectiflowError) throw error;
+    throw fileError(
+      path,
+      `the run folder cannot be used: ${systemProblem(error)}`,
+      'Check the path and the disk',
+      error,
+    );
+  }
+}
