@@ -128,7 +128,7 @@ class MetadataReader {
     const file = posix.normalize(given.replaceAll('\\', '/'));
     // An absolute one may lie beside the file's own folder, and in the whole one all the same.
     if (isAbsolute(value) && this.#images.has(posix.join(below, file))) return posix.join(below, file);
-    if (file === '..' || file.startsWith('../../host/') || file.startsWith('/') || /^[a-zA-Z]:/.test(file)) {
+    if (file === '..' || file.startsWith('../') || file.startsWith('/') || /^[a-zA-Z]:/.test(file)) {
       const problem = `${where}: file_name ${value} leads out of the folder`;
       throw fileError(path, problem, 'Give paths relative to the folder, and keep the images in it');
     }
