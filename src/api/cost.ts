@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.ts';
 import type { Cost } from '../models/cost.ts';
 import { type Model, countParameters } from '../models/model.ts';
 import type { ModelConfig } from '../config/config.ts';
-import { createModel } from '../train/create-model.ts';
+import { type OwnModel, createModel } from '../train/create-model.ts';
 import { estimateMemory } from '../train/memory-estimate.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 
@@ -28,10 +28,16 @@ export interface ModelCost {
 
 /**
  * What a model needs, from the plans of its training steps on a backend. Nothing of that size is allocated.
- * @throws RectiflowError where the sizes do not fit together
+ * @param own the model, where the config says custom
+ * @throws RectiflowError where the sizes do not fit together, or the config and what is handed over do not
  */
-export function modelCost(config: ModelConfig, backend: Backend, batchSizes: readonly number[]): ModelCost {
-  const model = createModel(config);
+export function modelCost(
+  config: ModelConfig,
+  backend: Backend,
+  batchSizes: readonly number[],
+  own: OwnModel = {},
+): ModelCost {
+  const model = createModel(config, undefined, own);
   const memory = batchSizes.map((batchSize) => trainingMemory(config, model, backend, batchSize));
   return { parameters: countParameters(model), cost: model.cost, memory };
 }

@@ -7,18 +7,24 @@ import { readRun } from '../runs/run-folder.ts';
 import { energyDistance } from './energy-distance.ts';
 import { Loader } from '../data/loader.ts';
 import type { Annotation, Source } from '../data/source.ts';
+import { samplers } from '../flow/samplers.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
+import type { OwnModel } from '../train/create-model.ts';
+import type { OwnFlow } from '../train/objective.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { type RunOptions, withSource } from '../api/parts.ts';
 import { type SampleRunOptions, sample } from '../api/sample.ts';
 import { resume, train } from '../api/train.ts';
 import { type WrittenComparison, writeComparison } from './write-comparison.ts';
 
-export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' | 'timeSampler' | 'model'> {
-  /** Where both runs and what is made of them are: `<name>-rectified-flow`, `<name>-ddpm`, `<name>-comparison`. `runs` by default. */
+export interface CompareObjectivesOptions extends RunOptions {
+  /**
+   * Where both runs and what is made of them are: `<name>-rectified-flow`, or `<name>-custom`, `<name>-ddpm`, `<name>-comparison`.
+   * `runs` by default.
+   */
   readonly runs?: string;
   /** How errors call the config: a file, a recipe. */
   readonly origin?: string;
@@ -30,10 +36,8 @@ export interface CompareObjectivesOptions extends Omit<RunOptions, 'objective' |
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-const kinds = ['rectified-flow', 'ddpm'] as const;
-export type ComparedKind = (typeof kinds)[number];
-/** One evaluation per step, both of first order, neither adds noise. */
-const samplerOf = { 'rectified-flow': 'euler', ddpm: 'ddim' } as const;
+/** DDPM, and what it is compared with: rectified flow, or the objective of a program's own. */
+export type ComparedKind = RunConfig['flow']['objective']['kind'];
 /** Pictures of a row. */
 const columns = 10;
 
@@ -69,8 +73,9 @@ export interface ObjectiveComparison {
 
 /**
  * Trains the model of a config once with rectified flow and once with DDPM, with the same weights to begin with, batches, noise
- * and number of steps, and makes samples of both with the same numbers of evaluations. Times are drawn as the config says for
- * rectified flow and uniformly for DDPM, as published. A run that is there already is used, or gone on with.
+ * and number of steps, and makes samples of both with the same numbers of evaluations. Where the config's objective is custom, it
+ * is that of the program that takes the place of rectified flow. Times are drawn as the config says for the first and uniformly
+ * for DDPM, as published. A run that is there already is used, or gone on with.
  * @throws RectiflowError when a run of that name has other settings, and where `train` and `sample` do; the signal's reason when
  * it stops a training, which is saved
  */
@@ -81,25 +86,24 @@ export async function compareObjectives(
   const { origin = 'config', runs = 'runs', evaluations = [5, 10, 25, 50], signal, onProgress } = options;
   const { onBadSample } = resolveReading(input, origin).loader;
   return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
-    const variants = kinds.map((kind) => variantOf(input, kind));
-    const [config, diffusion] = variants.map((variant) => resolveConfig(variant, { origin, facts: source }));
+    const variants = variantsOf(input, options);
+    const [config, diffusion] = variants.map((variant) =>
+      resolveConfig(variant.input, { origin, facts: source }),
+    );
     checkEvaluations(evaluations, diffusion!);
-    const folders = kinds.map((_, i) => join(runs, variants[i]!.name!));
-    for (const [i, variant] of variants.entries())
-      await trainOrGoOn(variant, folders[i]!, source, { ...options, runs, origin });
+    for (const variant of variants) await trainOrGoOn(variant, source, { ...options, runs, origin });
 
     const data = await readData(source, config!, options.count ?? 200);
     const size = sizeOf(source.shape);
-    const total = kinds.length * evaluations.length;
+    const total = variants.length * evaluations.length;
     const rows: ObjectiveRow[] = [];
-    for (const [i, objective] of kinds.entries()) {
-      const sampler = samplerOf[objective];
+    for (const { kind: objective, folder, sampler, own } of variants) {
       for (const steps of evaluations) {
         const { backend } = options;
-        const settings = { sampler, steps, backend, signal };
+        const settings = { sampler, steps, backend, signal, model: own.model, objective: own.objective };
         const plain = { ...settings, ...asOf(config!, data.annotations), guidance: 1 };
-        const { values } = await sample(folders[i]!, plain);
-        const { values: shown } = await sample(folders[i]!, {
+        const { values } = await sample(folder, plain);
+        const { values: shown } = await sample(folder, {
           ...settings,
           ...asOf(config!, shownRows(config!, data.annotations)),
         });
@@ -110,7 +114,7 @@ export async function compareObjectives(
     }
     const compared = {
       config: config!,
-      objectives: await Promise.all(kinds.map((kind, i) => measure(kind, folders[i]!))),
+      objectives: await Promise.all(variants.map(measure)),
       rows,
       dataDistance: energyDistance(data.others, data.values, size),
       count: data.annotations.length,
@@ -120,10 +124,44 @@ export async function compareObjectives(
   });
 }
 
-function variantOf(input: ConfigInput, kind: ComparedKind): ConfigInput {
+/** One of the two trainings. */
+interface Variant {
+  readonly kind: ComparedKind;
+  readonly input: ConfigInput;
+  /** Of its run. */
+  readonly folder: string;
+  /** One evaluation per step, of first order, adds no noise. */
+  readonly sampler: 'euler' | 'ddim';
+  /** What of the program's own it takes. */
+  readonly own: OwnFlow & OwnModel;
+}
+
+function variantsOf(input: ConfigInput, options: CompareObjectivesOptions): readonly Variant[] {
+  const { runs = 'runs', objective, timeSampler, model } = options;
+  const first = input.flow?.objective?.kind === 'custom' ? 'custom' : 'rectified-flow';
+  const variant = (kind: ComparedKind, own: OwnFlow): Variant => {
+    const config = configOf(input, kind);
+    const hasEuler = kind !== 'ddpm' && 'euler' in (own.objective?.samplers ?? samplers);
+    return {
+      kind,
+      input: config,
+      folder: join(runs, config.name),
+      sampler: hasEuler ? 'euler' : 'ddim',
+      own: { ...own, model },
+    };
+  };
+  return [
+    variant(first, { objective, timeSampler }),
+    variant('ddpm', { objective: undefined, timeSampler: undefined }),
+  ];
+}
+
+function configOf(input: ConfigInput, kind: ComparedKind): ConfigInput & { readonly name: string } {
+  const named = { ...input, name: `${input.name ?? 'run'}-${kind}` };
+  if (kind === 'custom') return named;
   const { sampler: _, ...sampling } = input.sample ?? {};
   const { objective, ...flow } = input.flow ?? {};
-  const common = { ...input, name: `${input.name ?? 'run'}-${kind}`, sample: sampling };
+  const common = { ...named, sample: sampling };
   if (kind === 'rectified-flow') return { ...common, flow: { ...flow, objective: { kind } } };
   const { lossWeighting: __, ...rest } = flow;
   const settings = objective?.kind === 'ddpm' ? objective : { kind };
@@ -143,8 +181,7 @@ function checkEvaluations(evaluations: readonly number[], { flow: { objective } 
 }
 
 async function trainOrGoOn(
-  variant: ConfigInput,
-  folder: string,
+  { input, folder, own }: Variant,
   source: Source,
   options: CompareObjectivesOptions & { origin: string },
 ): Promise<void> {
@@ -152,14 +189,14 @@ async function trainOrGoOn(
   if (isThere) {
     const { config: recorded } = await readRun(folder);
     const found = resolveConfig(recorded as ConfigInput, { origin: join(folder, 'config.json') });
-    const wanted = resolveConfig(variant, { origin: options.origin, facts: source });
+    const wanted = resolveConfig(input, { origin: options.origin, facts: source });
     if (!isDeepStrictEqual(settingsOf(found), settingsOf(wanted))) {
       const advice = 'Give the comparison another name, or remove that folder';
       throw runError(folder, 'holds a run with other settings than those to compare', advice);
     }
   }
-  const training = { ...options, source };
-  const { finished } = isThere ? await resume(folder, training) : await train(variant, training);
+  const training = { ...options, ...own, source };
+  const { finished } = isThere ? await resume(folder, training) : await train(input, training);
   if (!finished) options.signal?.throwIfAborted();
 }
 
@@ -210,10 +247,10 @@ function shownRows({ sample: settings }: RunConfig, data: readonly Annotation[])
   return Array.from({ length: columns }, (_, i) => some[Math.floor((i * some.length) / columns)]!);
 }
 
-async function measure(objective: ComparedKind, run: string): Promise<MeasuredObjective> {
-  const { records } = await readMetrics(join(run, 'metrics.jsonl'));
+async function measure({ kind, folder }: Variant): Promise<MeasuredObjective> {
+  const { records } = await readMetrics(join(folder, 'metrics.jsonl'));
   const losses = records.flatMap(({ step, loss }) =>
     typeof loss === 'number' ? [[step, loss] as const] : [],
   );
-  return { objective, run, losses };
+  return { objective: kind, run: folder, losses };
 }

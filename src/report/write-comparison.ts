@@ -7,6 +7,7 @@ import { type TitledRow, drawRows } from '../pictures/preview/rows.ts';
 import { type ImageShape, type SourceFacts, imageSize } from '../data/source.ts';
 import { counted } from '../tensor/counted.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
+import { greatest, least } from '../tensor/extremes.ts';
 import { isPicture } from '../data/source.ts';
 import type { ObjectiveComparison } from './compare-objectives.ts';
 
@@ -70,9 +71,10 @@ function reportOf({ config, objectives, rows, dataDistance, count }: Compared, d
 }
 
 function plotLosses({ config, objectives }: Compared): string {
+  const isCustom = objectives.some(({ objective }) => objective === 'custom');
   return svgPlot({
     title: `Training loss, ${counted(config.train.batchSize, 'sample')} per step`,
-    subtitle: 'Compare shapes, not heights: one is the error of a velocity, the other of the noise',
+    subtitle: `Compare shapes, not heights: one is the error of ${isCustom ? 'what the program asks for' : 'a velocity'}, the other of the noise`,
     x: 'step',
     y: 'mean squared error',
     series: objectives.map(({ objective, losses }) => ({ label: objective, points: losses })),
@@ -89,7 +91,7 @@ function plotDistances({ config, rows, dataDistance, count }: Compared): string 
       .map(({ evaluations, distance }) => [evaluations, distance] as const),
   }));
   const evaluations = rows.map((row) => row.evaluations);
-  const ends = [Math.min(...evaluations), Math.max(...evaluations)];
+  const ends = [least(evaluations), greatest(evaluations)];
   const floor = { label: 'data to data', dashed: true, points: ends.map((x) => [x, dataDistance] as const) };
   return svgPlot({
     title: `Samples to data after ${counted(config.train.steps, 'step')} of training`,

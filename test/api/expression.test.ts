@@ -11,6 +11,7 @@ import { comparisonLines } from '../../src/cli/comparison-view.ts';
 import { openExpression } from '../../src/sources/expression/source.ts';
 import { writeExpression } from '../../src/sources/expression/write.ts';
 import type { ExpressionData } from '../../src/sources/settings.ts';
+import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -158,6 +159,25 @@ describe('a run on gene expression', () => {
     ]);
     expect(found.heldOut).toEqual(wanted.heldOut);
     expect(JSON.stringify(found, rounded)).toBe(JSON.stringify(wanted, rounded));
+  });
+
+  it('is compared with a model of a program as with one that its config describes', async () => {
+    const model = new ExpressionDiT({
+      genes: 5,
+      groupSize: 2,
+      classes: 2,
+      width: 16,
+      depth: 1,
+      heads: 2,
+      timeScale: 1000,
+    });
+    const own = await train({ ...config({}), model: { kind: 'custom' } }, { runs: folder, backend, model });
+    const options = { backend, count: 3 };
+    const { all } = await compareRun(own.run, { ...options, model });
+    expect(all).toEqual((await compareRun(run, options)).all);
+    await expect(compareRun(own.run, options)).rejects.toThrow(
+      'a custom model is handed over by the program',
+    );
   });
 
   it('may have no classes', async () => {

@@ -85,6 +85,17 @@ describe('doctor', () => {
     expect(stdout).toMatch(/\n\n1 check failed: training would get nowhere\.\n$/);
   });
 
+  it.each(['flow.objective', 'flow.timeSampling'])(
+    'ends with the error of train where %s is custom',
+    async (what) => {
+      const args = ['tiny.json', '--set', `${what}.kind=custom`];
+      const { code, stderr } = await run('doctor', ...args);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`${what}: a custom `);
+      expect(stderr).toBe((await run('train', ...args)).stderr);
+    },
+  );
+
   it('ends with an error where the config is wrong', async () => {
     const { code, stderr } = await run('doctor', 'tiny.json', '--set', 'train.batchSize=0');
     expect(code).toBe(1);

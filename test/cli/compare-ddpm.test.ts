@@ -24,6 +24,8 @@ const args = (...more: string[]): string[] => [
   ...settings,
   ...more,
 ];
+/** Of digits. */
+const small = { width: 16, depth: 1, heads: 2, patchSize: 14 };
 const run = (...more: string[]): Promise<Finished> => rectiflow(folder, args(...more));
 
 beforeAll(async () => {
@@ -90,5 +92,18 @@ describe('compare ddpm', () => {
     const { code, stderr } = await rectiflow(folder, ['compare', 'ddpm', 'digit']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: there is no recipe "digit"\. Did you mean "digits"\?/);
+    const data = { source: 'digits', split: 'test' };
+    const flow = { objective: { kind: 'custom' } };
+    for (const config of [
+      { data, model: { kind: 'custom' } },
+      { data, model: small, flow },
+    ]) {
+      await writeFile(join(folder, 'own.json'), JSON.stringify(config));
+      const custom = await rectiflow(folder, ['compare', 'ddpm', 'own.json', '--steps', '1']);
+      expect(custom.code).toBe(1);
+      expect(custom.stderr).toBe((await rectiflow(folder, ['train', 'own.json'])).stderr);
+      expect(custom.stderr).toMatch(/: a custom (model|objective) is handed over by the program that trains/);
+    }
+    expect(existsSync(join(folder, 'runs/own-ddpm'))).toBe(false);
   });
 });

@@ -1,8 +1,14 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { compareObjectives } from '../../src/report/compare-objectives.ts';
+import { diagnose } from '../../src/api/doctor/diagnose.ts';
+import { importRun } from '../../src/api/import/run.ts';
 import { sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { readRun } from '../../src/runs/run-folder.ts';
+import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
+import { ddpm as ddpmObjective } from '../../src/flow/ddpm.ts';
 import type { Objective } from '../../src/flow/objective.ts';
 import { interpolate } from '../../src/flow/rectified-flow.ts';
 import type { TimeSampler } from '../../src/flow/time-sampling.ts';
@@ -11,6 +17,8 @@ import type { ConfigInput } from '../../src/config/config.ts';
 import { recipeConfig } from '../../src/config/load-config.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { tinyDiT } from '../support/models.ts';
+import { storedWeights } from '../support/stored-weights.ts';
 import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 
 const backend = referenceBackend();
@@ -138,6 +146,67 @@ describe('an objective and a time sampler of the program that trains', () => {
     expect(values.every(Number.isFinite)).toBe(true);
     const { finished } = await resume(run, own);
     expect(finished).toBe(true);
+  });
+
+  it('are those that the doctor trains a batch with', async () => {
+    const own = { source, backend, objective: data, timeSampler: nearData, overfitSeconds: 600 };
+    const text = async (input: ConfigInput, options: object): Promise<string | undefined> =>
+      (await diagnose(input, { ...own, ...options })).find(({ name }) => name === 'one batch')?.text;
+    const trained = await text(config, {});
+    expect(trained).toMatch(/^the loss on a single batch goes from/);
+    // The data alone are to be said, so that a model that says nothing is off by no noise.
+    const velocity = await text(tinyStripes, { objective: undefined, timeSampler: undefined });
+    const first = (of: string | undefined): number => Number(/from ([\d.]+)/.exec(of!)![1]);
+    expect(first(velocity) - first(trained)).toBeGreaterThan(0.5);
+  });
+
+  it('are compared with DDPM in the place of rectified flow', async () => {
+    const runs = await temporaryFolder();
+    const own = { source, backend, objective: data, timeSampler: nearData };
+    const options = { ...own, runs, evaluations: [2, 3], count: 4 };
+    const compared = await compareObjectives(config, options);
+    expect(compared.rows.map(({ objective, sampler }) => [objective, sampler])).toEqual([
+      ['custom', 'euler'],
+      ['custom', 'euler'],
+      ['ddpm', 'ddim'],
+      ['ddpm', 'ddim'],
+    ]);
+    const folders = ['stripes-custom', 'stripes-ddpm'].map((name) => join(runs, name));
+    expect(compared.objectives.map(({ run }) => run)).toEqual(folders);
+    expect((await readRun(folders[1]!)).config).toMatchObject({
+      flow: { objective: { kind: 'ddpm' }, timeSampling: { kind: 'uniform' } },
+    });
+    const alone = await train({ ...config, name: 'alone' }, { runs, ...own });
+    expect(await checkpointBytes(folders[0]!, 12)).toEqual(await checkpointBytes(alone.run, 12));
+    expect((await compareObjectives(config, options)).rows).toEqual(compared.rows);
+    await expect(compareObjectives(config, { ...options, objective: undefined })).rejects.toThrow(
+      'flow.objective: a custom objective is handed over by the program that trains',
+    );
+    await expect(compareObjectives(tinyStripes, { ...options, timeSampler: undefined })).rejects.toThrow(
+      'flow.objective.kind: wanted custom, because the program hands over its own objective',
+    );
+  });
+
+  it('are compared by the sampler of first order that they have', async () => {
+    const noise: Objective = { ...ddpmObjective({ schedule: 'linear', timesteps: 20 }), name: 'own noise' };
+    const runs = await temporaryFolder();
+    const own = { source, backend, objective: noise, timeSampler: nearData };
+    const { rows } = await compareObjectives(
+      { ...config, sample: { sampler: 'ancestral', steps: 2 } },
+      { ...own, runs, evaluations: [2], count: 4 },
+    );
+    expect(rows.map(({ sampler }) => sampler)).toEqual(['ddim', 'ddim']);
+  });
+
+  it('fit imported weights', async () => {
+    const runs = await temporaryFolder();
+    const path = join(runs, 'weights.safetensors');
+    await writeSafetensors(path, await storedWeights(tinyDiT()));
+    const given = { ...config, name: 'imported', train: { microBatch: 'auto' } } as const;
+    const options = { runs, heads: 2, imageSize: [8, 12], convention: 'rectiflow', config: given } as const;
+    await expect(importRun(path, options)).rejects.toThrow('a custom time sampler is handed over');
+    const { run } = await importRun(path, { ...options, objective: data, timeSampler: nearData });
+    expect((await readRun(run)).config).toMatchObject({ flow: config.flow });
   });
 
   it('must be handed over again, and be asked for', async () => {

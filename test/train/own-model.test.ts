@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { compareObjectives } from '../../src/report/compare-objectives.ts';
+import { modelCost } from '../../src/api/cost.ts';
+import { diagnose } from '../../src/api/doctor/diagnose.ts';
 import { replay } from '../../src/api/replay.ts';
 import { sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
@@ -46,7 +49,9 @@ describe('a model of the program that trains', () => {
     expect(images.values).toEqual((await sample(described.run, { backend, count: 2, labels: [1] })).values);
     const { steps } = await replay(run, 8, 8, { source, backend, model });
     expect(steps).toMatchObject([{ step: 8, isEqual: true }]);
-    expect((await describeRun(run)).join('\n')).toMatch(/step 12 of 12/);
+    expect((await describeRun(run)).join('\n')).toMatch(
+      /step 12 of 12[^]*model +custom: its sizes and cost are known to the program that brings it/,
+    );
   });
 
   it('must be handed over again, and be asked for', async () => {
@@ -55,8 +60,35 @@ describe('a model of the program that trains', () => {
     const { run } = await train(config, { ...own, model });
     await expect(resume(run, own)).rejects.toThrow(missing);
     await expect(sample(run, own)).rejects.toThrow(missing);
+    await expect(diagnose(config, own)).rejects.toThrow(missing);
+    await expect(compareObjectives(config, { ...own, count: 4 })).rejects.toThrow(missing);
+    expect(() => modelCost({ kind: 'custom', classes: 3 }, backend, [1])).toThrow(missing);
     await expect(train(tinyStripes, { ...own, model })).rejects.toThrow(
       'model.kind: wanted custom, because the program hands over its own model, found "dit"',
+    );
+  });
+
+  it('is checked, compared and costed as one that the config describes', async () => {
+    const options = { source, backend, overfitSeconds: 600 };
+    const learns = { ...config, optimizer: { learningRate: 1e-2 } };
+    const checks = await diagnose(learns, { ...options, model });
+    const described = await diagnose({ ...learns, model: tinyStripes.model }, options);
+    expect(checks.map(({ name }) => name)).toEqual(described.map(({ name }) => name));
+    const [own, same] = [checks, described].map((each) => each.find(({ name }) => name === 'one batch'));
+    expect(own).toEqual(same);
+
+    const compared = { source, backend, evaluations: [2], count: 4 };
+    const runs = [await temporaryFolder(), await temporaryFolder()] as const;
+    const { rows } = await compareObjectives(config, { ...compared, runs: runs[0], model });
+    expect(rows).toEqual((await compareObjectives(tinyStripes, { ...compared, runs: runs[1] })).rows);
+
+    const cost = modelCost({ kind: 'custom', classes: 3 }, backend, [1, 4], { model });
+    expect(cost).toEqual(
+      modelCost(
+        { kind: 'dit', timeScale: 1000, reverseTime: false, ...tinyStripes.model, imageSize: [8, 12] },
+        backend,
+        [1, 4],
+      ),
     );
   });
 

@@ -6,7 +6,8 @@ import { counted } from '../../tensor/counted.ts';
 import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import { captionMeter } from '../../train/conditioning.ts';
-import { createModel } from '../../train/create-model.ts';
+import { type OwnModel, createModel } from '../../train/create-model.ts';
+import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { prepareTraining } from '../../train/prepare.ts';
 import { resolveConfig, resolveData } from '../../config/resolve-config.ts';
@@ -27,7 +28,8 @@ import {
 import { checkOverfit } from './overfit.ts';
 import { checkAverage, checkLearningRate } from './settings.ts';
 
-export interface DiagnoseOptions extends Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+export interface DiagnoseOptions
+  extends OwnFlow, OwnModel, Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
   /** How errors call the config: a file, a recipe. */
   readonly origin?: string;
   /** Where the run's folder will be made; `runs` by default. */
@@ -85,6 +87,8 @@ async function diagnoseWith(
   tell: (...found: Check[]) => void,
 ): Promise<void> {
   const { origin = 'config', runs = 'runs', signal, onProgress, overfitSeconds } = options;
+  const { objective, timeSampler, model } = options;
+  const own = { objective, timeSampler };
   const config = resolveConfig(input, { origin, facts: source });
   const available = availableIsas();
   tell(
@@ -103,8 +107,9 @@ async function diagnoseWith(
   const { estimate, available: free } = planTraining({
     config,
     backend,
-    model: createModel(config.model),
+    model: createModel(config.model, undefined, options),
     source,
+    ...own,
   });
   const fits = checkMemory(estimate.total, free);
   tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
@@ -120,7 +125,7 @@ async function diagnoseWith(
   tell(...samples);
   if (fits.status === 'fail' || samples.some(({ name, status }) => name !== 'values' && status === 'fail'))
     return;
-  const training = await prepareTraining({ config, backend, source });
+  const training = await prepareTraining({ config, backend, source, model, ...own });
   const { check, secondsPerStep } = await checkOverfit(training, {
     signal,
     onProgress: (done, of) => onProgress?.('training on one batch', done, of),

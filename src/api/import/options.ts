@@ -1,8 +1,9 @@
 import type { ConfigInput } from '../../config/config.ts';
+import type { OwnFlow } from '../../train/objective.ts';
 import type { ConventionName } from './conventions.ts';
 
 /** What is left out is as the file tells. */
-export interface ImportOptions {
+export interface ImportOptions extends OwnFlow {
   /** Of the run; by default that of the file. */
   readonly name?: string | undefined;
   /** Where the run's folder is made; `runs` by default. */

@@ -95,7 +95,7 @@ function runConfig(
   path: string,
   { model, convention }: DescribedModel,
   { nullTrained }: WhatFileTells,
-  { config, name }: ImportOptions,
+  { config, name, objective, timeSampler }: ImportOptions,
 ): RunConfig {
   const input: ConfigInput = {
     data: { source: 'custom' },
@@ -115,7 +115,14 @@ function runConfig(
   const { backend } = chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
   const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
   if (precise.train.microBatch !== 'auto') return precise;
-  const plan = planTraining({ config: precise, backend, model: createModel(model), source: { count: 0 } });
+  const plan = planTraining({
+    config: precise,
+    backend,
+    model: createModel(model),
+    source: { count: 0 },
+    objective,
+    timeSampler,
+  });
   return withMicroBatch(precise, plan);
 }
 
