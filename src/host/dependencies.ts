@@ -1,18 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { packageFolder, packageManifest, readManifest } from './package-folder.ts';
 
-const require = createRequire(import.meta.url);
-
-interface Manifest {
-  readonly version: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-}
+const require = createRequire(new URL('package.json', packageFolder));
 
 /** The packages that this one works with and that are installed, with their versions. */
 export function installedDependencies(): Record<string, string> {
-  const { dependencies, peerDependencies } = require('../../package.json') as Manifest;
+  const { dependencies, peerDependencies } = packageManifest;
   const names = Object.keys({ ...dependencies, ...peerDependencies }).toSorted();
   return Object.fromEntries(
     names.flatMap((name) => {
@@ -25,11 +19,8 @@ export function installedDependencies(): Record<string, string> {
 /** Not by `require(name + '/package.json')`, which many packages do not export. */
 function installedVersion(name: string): string | undefined {
   for (const folder of require.resolve.paths(name) ?? []) {
-    try {
-      return (JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')) as Manifest).version;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
+    const manifest = readManifest(join(folder, name, 'package.json'));
+    if (manifest) return manifest.version;
   }
   return undefined;
 }

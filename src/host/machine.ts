@@ -1,12 +1,8 @@
-import { createRequire } from 'node:module';
 import { cpus, hostname, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { packageFolder } from './package-folder.ts';
+import { packageManifest } from './package-folder.ts';
 
 /** The version of this package. */
-export const version: string = (
-  createRequire(import.meta.url)(fileURLToPath(new URL('package.json', packageFolder))) as { version: string }
-).version;
+export const version: string = packageManifest.version;
 
 /** Where a run was started, for its record. */
 export interface Machine {
