@@ -131,6 +131,7 @@ export { shiftTime } from './flow/time-shift.ts';
 export { type TimeDistribution, type TimeSampler, sampleTimes } from './flow/time-sampling.ts';
 export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export type { OwnFlow } from './train/objective.ts';
+export type { OwnSinks } from './train/open-log.ts';
 export { runProgram } from './train/run-program.ts';
 export { type CheckpointNotes, type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
 export { Snapshot } from './train/snapshot.ts';

@@ -9,7 +9,6 @@ import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { getData } from '../sources/get-data.ts';
 import type { DataConfig } from '../sources/settings.ts';
 import type { Source } from '../data/source.ts';
-import type { MetricSink } from '../sinks/metric-sink.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, RunConfig, TextModel } from '../config/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
@@ -17,9 +16,10 @@ import type { OwnModel } from '../train/create-model.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
 import type { OwnFlow } from '../train/objective.ts';
+import type { OwnSinks } from '../train/open-log.ts';
 import { openSource } from './open-source.ts';
 
-export interface RunOptions extends TrainObserver, OwnFlow, OwnModel {
+export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
   /** Stops the run: the step that is running is finished and saved. */
   readonly signal?: AbortSignal | undefined;
   /** Data in place of those that the config names; needed where it names "custom". */
@@ -31,8 +31,6 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel {
   readonly acceptData?: boolean | undefined;
   /** A backend in place of the one that the config asks for. */
   readonly backend?: Backend | undefined;
-  /** Where metrics go, beside the sinks that the config names. */
-  readonly sinks?: readonly MetricSink[] | undefined;
 }
 
 /** The backend to run on. `onNotice` is told what the user should know about the choice. */

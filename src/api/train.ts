@@ -32,7 +32,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
   const { onBadSample } = resolveReading(input, origin).loader;
   return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
     const config = resolveConfig(input, { origin, facts: source });
-    checkCredentials(config.sinks);
+    checkCredentials(config.sinks, { sendKeysTo: options.sendKeysTo });
     const backend = backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
@@ -139,7 +139,7 @@ async function runTraining(
   folder: RunFolder,
   options: RunOptions,
 ): Promise<TrainResult> {
-  const trainer = await Trainer.open(training, folder, options, options.sinks);
+  const trainer = await Trainer.open(training, folder, options, options);
   return trainer.run(options.signal);
 }
 

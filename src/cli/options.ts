@@ -9,6 +9,14 @@ export function acceptDataOption(): Option {
   );
 }
 
+/** Of the commands that train. */
+export function sendKeysOption(): Option {
+  return new Option(
+    '--send-keys-to <address>',
+    'also send the keys of W&B and MLflow in the environment to this server, where the config names it; may be given several times',
+  ).argParser(collect);
+}
+
 /** How numbers are read, here and in configs: for the help of commands that take them. */
 export const numbersHelp = 'Numbers are decimal, as in 500, 0.5 or 1e-3.';
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import type { RunOptions } from '../api/parts.ts';
 import { exitCodesHelp } from './interrupt.ts';
-import { acceptDataOption } from './options.ts';
+import { acceptDataOption, sendKeysOption } from './options.ts';
 import { findRun } from './paths.ts';
 import { showRun } from './run-view.ts';
 
@@ -12,6 +13,7 @@ export function resumeCommand(): Command {
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .addOption(acceptDataOption())
+    .addOption(sendKeysOption())
     .addHelpText(
       'after',
       `
@@ -20,8 +22,8 @@ then this waits, and says so.
 
 ${exitCodesHelp}`,
     )
-    .action(async (run: string, { acceptData }: { acceptData?: boolean }) => {
+    .action(async (run: string, given: Pick<RunOptions, 'acceptData' | 'sendKeysTo'>) => {
       const { resume } = await import('../api/train.ts');
-      await showRun((options) => resume(findRun(run), { ...options, acceptData }));
+      await showRun((options) => resume(findRun(run), { ...options, ...given }));
     });
 }

@@ -1,7 +1,14 @@
 import { Command } from 'commander';
 import { recipes } from '../recipes/index.ts';
 import { exitCodesHelp } from './interrupt.ts';
-import { acceptDataOption, numberFrom0, numbersHelp, setOption, wholeNumber } from './options.ts';
+import {
+  acceptDataOption,
+  numberFrom0,
+  numbersHelp,
+  sendKeysOption,
+  setOption,
+  wholeNumber,
+} from './options.ts';
 import { showRun } from './run-view.ts';
 
 interface Options {
@@ -12,6 +19,7 @@ interface Options {
   readonly effectiveBatch?: number;
   readonly threads?: number;
   readonly acceptData?: boolean;
+  readonly sendKeysTo?: readonly string[];
 }
 
 export function trainCommand(): Command {
@@ -39,6 +47,7 @@ export function trainCommand(): Command {
     )
     .option('--threads <number>', 'threads to compute with, short for --set backend.threads=', wholeNumber(1))
     .addOption(acceptDataOption())
+    .addOption(sendKeysOption())
     .addHelpText(
       'after',
       `
@@ -59,7 +68,7 @@ ${exitCodesHelp}`,
     .action(
       async (
         target: string,
-        { set = [], name, steps, epochs, effectiveBatch, threads, acceptData }: Options,
+        { set = [], name, steps, epochs, effectiveBatch, threads, acceptData, sendKeysTo }: Options,
       ) => {
         const overrides = [
           ...set,
@@ -76,7 +85,7 @@ ${exitCodesHelp}`,
         const { train } = await import('../api/train.ts');
         const { config, origin } = await loadConfig(target, overrides);
         const known = await dataOfReproduction(target);
-        await showRun((options) => train(config, { ...options, origin, known, acceptData }));
+        await showRun((options) => train(config, { ...options, origin, known, acceptData, sendKeysTo }));
       },
     );
 }

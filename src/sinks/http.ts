@@ -38,9 +38,9 @@ export class Http {
   readonly #credentials: Credentials;
   readonly #patience: Patience;
 
-  /** @param base the address that paths are appended to */
-  constructor(base: string, credentials: Credentials, patience: Patience = defaultPatience) {
-    this.#base = base.replace(/\/+$/, '');
+  /** @param credentials with the address that paths are appended to */
+  constructor(credentials: Credentials, patience: Patience = defaultPatience) {
+    this.#base = credentials.address.replace(/\/+$/, '');
     this.#credentials = credentials;
     this.#patience = patience;
   }
@@ -98,14 +98,20 @@ export class Http {
     const bounds = { idleMs: idleMs + upload, totalMs: totalMs + upload, maxBytes, signal };
     let answer: BoundedAnswer;
     try {
-      answer = await boundedFetch(address, request, bounds);
+      // Who sends a request on must not choose who gets what is in it.
+      answer = await boundedFetch(address, { ...request, redirect: 'manual' }, bounds);
     } catch (error) {
       throw this.problem(`${what}: ${reasonOf(error as Error)}`);
     }
     const { ok, status } = answer;
     const text = answer.body.toString();
     if (!ok) {
-      const advice = status === 401 || status === 403 ? `. Check ${this.#credentials.variables}` : '';
+      const advice =
+        status === 401 || status === 403
+          ? `. Check ${this.#credentials.variables}`
+          : status >= 300 && status < 400
+            ? ', which sends us elsewhere. Give the address that the server itself has'
+            : '';
       throw this.problem(
         `${what}: the answer is ${`${status} ${this.#excerpt(text)}`.trim()}${advice}`,
         status,

@@ -47,7 +47,7 @@ export class MlflowRun implements RemoteRun {
     onNotice: (text: string) => void,
   ) {
     this.#config = config;
-    this.#http = new Http(config.url, credentials);
+    this.#http = new Http(credentials);
     this.#id = id;
     this.#onNotice = onNotice;
   }

@@ -1,29 +1,40 @@
 import type { RunFolder } from '../runs/run-folder.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { KeyOwner } from './key-owner.ts';
 import type { MetricSink } from './metric-sink.ts';
 import { MlflowRun } from './mlflow.ts';
 import { RemoteId } from './remote-id.ts';
-import { RemoteSink } from './remote-sink.ts';
-import { type Environment, mlflowCredentials, wandbCredentials } from './secrets.ts';
+import { type RemoteRun, RemoteSink } from './remote-sink.ts';
+import { mlflowCredentials, wandbCredentials } from './secrets.ts';
 import type { SinksConfig } from './settings.ts';
 import { tensorboardSink } from './tensorboard.ts';
 import { WandbRun } from './wandb.ts';
 
-/** The sinks that a config asks for. */
+/**
+ * The sinks that a config asks for. One whose key is missing, or must not go to its server, is left out, and that is told: a run
+ * that is resumed goes on without.
+ */
 export function openSinks(
   { tensorboard, wandb, mlflow }: SinksConfig,
   folder: RunFolder,
   onNotice: (text: string) => void,
-  environment: Environment = process.env,
+  owner?: KeyOwner,
 ): MetricSink[] {
-  const sinks: MetricSink[] = tensorboard ? [tensorboardSink(folder, onNotice)] : [];
-  if (wandb) {
-    const run = new WandbRun(wandb, () => wandbCredentials(environment), new RemoteId(folder.path, 'wandb'));
-    sinks.push(new RemoteSink(run, { onNotice }));
-  }
+  const runs: (() => RemoteRun)[] = [];
+  if (wandb)
+    runs.push(() => new WandbRun(wandb, wandbCredentials(wandb, owner), new RemoteId(folder.path, 'wandb')));
   if (mlflow) {
     const id = new RemoteId(folder.path, 'mlflow');
-    const run = new MlflowRun(mlflow, mlflowCredentials(environment), id, onNotice);
-    sinks.push(new RemoteSink(run, { onNotice }));
+    runs.push(() => new MlflowRun(mlflow, mlflowCredentials(mlflow, owner), id, onNotice));
   }
-  return sinks;
+  const remote = runs.flatMap((open): MetricSink[] => {
+    try {
+      return [new RemoteSink(open(), { onNotice })];
+    } catch (error) {
+      if (!(error instanceof RectiflowError)) throw error;
+      onNotice(`${error.message} Training goes on without it.`);
+      return [];
+    }
+  });
+  return [...(tensorboard ? [tensorboardSink(folder, onNotice)] : []), ...remote];
 }

@@ -1,9 +1,12 @@
-// Secrets come from the environment, and go nowhere but into the header of a request.
+// Secrets come from the environment, and go nowhere but into the header of a request to the server that they are for.
 import { RectiflowError } from '../tensor/errors.ts';
-import type { SinksConfig } from './settings.ts';
+import { type KeyOwner, checkKeyUse } from './key-owner.ts';
+import type { MlflowConfig, SinksConfig, WandbConfig } from './settings.ts';
 
 /** What identifies us to a server, and what must never be shown of it. */
 export interface Credentials {
+  /** Of the server. */
+  readonly address: string;
   /** The value of the header; undefined for a server that asks for nothing. */
   readonly authorization: string | undefined;
   readonly secrets: readonly string[];
@@ -11,36 +14,61 @@ export interface Credentials {
   readonly variables: string;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** @throws RectiflowError where WANDB_API_KEY is not set */
-export function wandbCredentials(environment: Environment): Credentials {
+/**
+ * The server is that of the config, or else WANDB_BASE_URL, as for the service's own client.
+ * @throws RectiflowError where WANDB_API_KEY is not set, or is not for this server
+ */
+export function wandbCredentials(
+  { url }: Pick<WandbConfig, 'url'>,
+  { environment = process.env, sendKeysTo }: KeyOwner = {},
+): Credentials {
   const key = environment['WANDB_API_KEY']?.trim();
-  if (key) return { ...basic('api', key), variables: 'WANDB_API_KEY' };
-  const advice = 'Copy the key from https://wandb.ai/authorize, or leave sinks.wandb out';
-  throw new RectiflowError(
-    'config',
-    `sinks.wandb: wanted an API key in the environment variable WANDB_API_KEY, found none. ${advice}.`,
-  );
-}
-
-/** As MLflow's own client does: a name and a password come before a token. */
-export function mlflowCredentials(environment: Environment): Credentials {
-  const name = environment['MLFLOW_TRACKING_USERNAME']?.trim();
-  const password = environment['MLFLOW_TRACKING_PASSWORD']?.trim();
-  const token = environment['MLFLOW_TRACKING_TOKEN']?.trim();
-  const variables = 'MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD';
-  if (name && password) return { ...basic(name, password), variables };
-  if (token) return { authorization: `Bearer ${token}`, secrets: [token], variables };
-  return { authorization: undefined, secrets: [], variables };
+  if (!key) {
+    const advice = 'Copy the key from https://wandb.ai/authorize, or leave sinks.wandb out';
+    throw new RectiflowError(
+      'config',
+      `sinks.wandb: wanted an API key in the environment variable WANDB_API_KEY, found none. ${advice}.`,
+    );
+  }
+  const variable = 'WANDB_BASE_URL';
+  const named = environment[variable]?.trim() || 'https://api.wandb.ai';
+  const address = url ?? named;
+  checkKeyUse({ setting: 'sinks.wandb.url', address, key: 'WANDB_API_KEY', variable, named, sendKeysTo });
+  return { address: withoutPasswords(address), ...basic('api', key), variables: 'WANDB_API_KEY' };
 }
 
 /**
- * Finds what is missing before a run begins.
+ * As MLflow's own client does: a name and a password come before a token. Servers that ask for neither need not be named.
+ * @throws RectiflowError where there are some that are not for this server
+ */
+export function mlflowCredentials(
+  { url: address }: Pick<MlflowConfig, 'url'>,
+  { environment = process.env, sendKeysTo }: KeyOwner = {},
+): Credentials {
+  const name = environment['MLFLOW_TRACKING_USERNAME']?.trim();
+  const password = environment['MLFLOW_TRACKING_PASSWORD']?.trim();
+  const token = environment['MLFLOW_TRACKING_TOKEN']?.trim();
+  const both = 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD';
+  const variables = `MLFLOW_TRACKING_TOKEN, or ${both}`;
+  const hasName = name && password;
+  if (!hasName && !token) return { address, authorization: undefined, secrets: [], variables };
+  const variable = 'MLFLOW_TRACKING_URI';
+  const named = environment[variable]?.trim();
+  const key = hasName ? both : 'MLFLOW_TRACKING_TOKEN';
+  checkKeyUse({ setting: 'sinks.mlflow.url', address, key, variable, named, sendKeysTo });
+  const header = hasName
+    ? basic(name, password)
+    : { authorization: `Bearer ${token}`, secrets: [token ?? ''] };
+  return { address, ...header, variables };
+}
+
+/**
+ * Finds what is missing, or would go to a server that nobody named, before a run begins.
  * @throws RectiflowError naming the environment variable
  */
-export function checkCredentials(sinks: SinksConfig, environment: Environment = process.env): void {
-  if (sinks.wandb) wandbCredentials(environment);
+export function checkCredentials({ wandb, mlflow }: SinksConfig, owner?: KeyOwner): void {
+  if (wandb) wandbCredentials(wandb, owner);
+  if (mlflow) mlflowCredentials(mlflow, owner);
 }
 
 function basic(name: string, password: string): Pick<Credentials, 'authorization' | 'secrets'> {

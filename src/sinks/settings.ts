@@ -12,7 +12,7 @@ export interface WandbConfig {
   readonly project: string;
   /** A user or a team; by default the one that the key belongs to. */
   readonly entity?: string;
-  /** Of a server of one's own; by default https://api.wandb.ai. */
+  /** Of a server of one's own; by default WANDB_BASE_URL of the environment, or https://api.wandb.ai. */
   readonly url?: string;
 }
 

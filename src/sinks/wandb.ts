@@ -53,24 +53,21 @@ type Row = Record<string, unknown>;
 export class WandbRun implements RemoteRun {
   readonly name = 'Weights & Biases';
   readonly #config: WandbConfig;
-  readonly #credentials: () => Credentials;
+  readonly #http: Http;
   readonly #id: RemoteId;
-  #http!: Http;
   #target!: { readonly entity: string; readonly project: string; readonly run: string };
   #began = 0;
   #lines = 0;
   #logLines = 0;
   #summary: Row = {};
 
-  /** @param credentials may throw */
-  constructor(config: WandbConfig, credentials: () => Credentials, id: RemoteId) {
+  constructor(config: WandbConfig, credentials: Credentials, id: RemoteId) {
     this.#config = config;
-    this.#credentials = credentials;
+    this.#http = new Http(credentials);
     this.#id = id;
   }
 
   async open({ name, config }: SinkStart, signal: AbortSignal): Promise<number> {
-    this.#http = new Http(this.#config.url ?? 'https://api.wandb.ai', this.#credentials());
     const run = (await this.#id.read()) ?? newId();
     // Before the run is there: a crash in between finds it again.
     await this.#id.write(run);

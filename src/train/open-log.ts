@@ -8,12 +8,23 @@ import type { PreparedTraining } from './prepare.ts';
 import { StepLog } from './step-log.ts';
 import { stateOf } from './trainer-state.ts';
 
-/** The log of a run, where it goes on. @param sinks beside those of the config */
+/** Where numbers go, as the program that trains has it. */
+export interface OwnSinks {
+  /** Where metrics go, beside the sinks that the config names. */
+  readonly sinks?: readonly MetricSink[] | undefined;
+  /**
+   * Addresses, as in https://wandb.example.org, that may be sent the keys of W&B and MLflow in the environment, beside those that
+   * WANDB_BASE_URL and MLFLOW_TRACKING_URI name. A config can choose among them, and name no other.
+   */
+  readonly sendKeysTo?: readonly string[] | undefined;
+}
+
+/** The log of a run, where it goes on. */
 export async function openLog(
   { config, checkpoint }: PreparedTraining,
   folder: RunFolder,
   observer: TrainObserver,
-  sinks: readonly MetricSink[],
+  { sinks = [], sendKeysTo }: OwnSinks,
 ): Promise<StepLog> {
   const step = checkpoint?.step ?? 0;
   const { seconds } = stateOf(checkpoint);
@@ -25,7 +36,8 @@ export async function openLog(
   };
   const name = basename(folder.path);
   const run = { name, config: { ...config, name }, step };
-  const all = new Sinks([...openSinks(config.sinks, folder, onNotice), ...sinks], run, { onNotice });
+  const configured = openSinks(config.sinks, folder, onNotice, { sendKeysTo });
+  const all = new Sinks([...configured, ...sinks], run, { onNotice });
   try {
     log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });
     return log;

@@ -5,7 +5,7 @@ import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
-import type { MetricSink, RunOutcome } from '../sinks/metric-sink.ts';
+import type { RunOutcome } from '../sinks/metric-sink.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
@@ -15,7 +15,7 @@ import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
-import { openLog } from './open-log.ts';
+import { type OwnSinks, openLog } from './open-log.ts';
 import { type PreparedTraining, describeTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
@@ -87,16 +87,16 @@ export class Trainer {
 
   /**
    * @param folder is held by this process; the caller closes it
-   * @param sinks beside those of the config
+   * @param own beside the sinks of the config
    */
   static async open(
     training: PreparedTraining,
     folder: RunFolder,
     observer: TrainObserver = {},
-    sinks: readonly MetricSink[] = [],
+    own: OwnSinks = {},
   ): Promise<Trainer> {
     await dropLaterAverages(folder.path, training.checkpoint?.step ?? 0);
-    const log = await openLog(training, folder, observer, sinks);
+    const log = await openLog(training, folder, observer, own);
     try {
       const trainer = new Trainer(training, folder, observer, log);
       for (const text of training.data.notices) trainer.#notice(text);

@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Environment } from '../../src/sinks/key-owner.ts';
 import { MlflowRun } from '../../src/sinks/mlflow.ts';
 import { RemoteId } from '../../src/sinks/remote-id.ts';
 import { RemoteSink } from '../../src/sinks/remote-sink.ts';
-import { type Environment, mlflowCredentials } from '../../src/sinks/secrets.ts';
+import { mlflowCredentials } from '../../src/sinks/secrets.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { startPeer } from '../support/http-peer.ts';
 
@@ -85,7 +86,13 @@ function sinkTo(
 ): RemoteSink {
   const onNotice = (text: string): number => notices.push(text);
   const id = new RemoteId(folder, 'mlflow');
-  const run = new MlflowRun({ url, experiment: 'my digits' }, mlflowCredentials(environment), id, onNotice);
+  const owner = { environment: { MLFLOW_TRACKING_URI: url, ...environment } };
+  const run = new MlflowRun(
+    { url, experiment: 'my digits' },
+    mlflowCredentials({ url }, owner),
+    id,
+    onNotice,
+  );
   return new RemoteSink(run, { onNotice, pauseMs: 1, retryMs: 1 });
 }
 
@@ -188,7 +195,8 @@ describe('a run at MLflow', () => {
     sink.start(start);
     await sink.end('finished', never);
     expect(server.runs.get('run0')!.status).toBe('FINISHED');
-    expect(mlflowCredentials({}).authorization).toBeUndefined();
+    const { authorization } = mlflowCredentials(server, { environment: {} });
+    expect(authorization).toBeUndefined();
   });
 
   it('that is refused ends with an error without the token', async () => {

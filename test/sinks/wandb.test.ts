@@ -87,8 +87,9 @@ async function startWandb(break_: (request: Received) => Answer | undefined = ()
 }
 
 function sinkTo(url: string, folder: string, notices: string[] = []): RemoteSink {
-  const credentials = () => wandbCredentials({ WANDB_API_KEY: `${key}\n` });
-  const run = new WandbRun({ project: 'digits', url }, credentials, new RemoteId(folder, 'wandb'));
+  const environment = { WANDB_API_KEY: `${key}\n`, WANDB_BASE_URL: url };
+  const credentials = wandbCredentials({ url }, { environment });
+  const run = new WandbRun({ project: 'digits' }, credentials, new RemoteId(folder, 'wandb'));
   return new RemoteSink(run, { onNotice: (text) => notices.push(text), pauseMs: 1, retryMs: 1 });
 }
 
@@ -217,10 +218,11 @@ describe('a run at Weights & Biases', () => {
 
   it('that cannot be reached keeps a bounded number of records, and gives up when told to', async () => {
     const notices: string[] = [];
-    const credentials = () => wandbCredentials({ WANDB_API_KEY: key });
+    const environment = { WANDB_API_KEY: key, WANDB_BASE_URL: 'http://127.0.0.1:9' };
+    const credentials = wandbCredentials({}, { environment });
     const id = new RemoteId(await temporaryFolder(), 'wandb');
     // Port 9 (discard) is closed on any machine that runs tests.
-    const run = new WandbRun({ project: 'digits', url: 'http://127.0.0.1:9' }, credentials, id);
+    const run = new WandbRun({ project: 'digits' }, credentials, id);
     const sink = new RemoteSink(run, {
       onNotice: (text) => notices.push(text),
       pauseMs: 1,

@@ -18,6 +18,8 @@ export interface Received {
 export interface Answer {
   readonly status?: number;
   readonly json?: unknown;
+  /** Of a redirection. */
+  readonly location?: string;
 }
 
 /** A server on this machine for one test. */
@@ -50,7 +52,8 @@ export async function startPeer(answer: (request: Received) => Answer): Promise<
     } catch (error) {
       answered = { status: 500, json: { error: String(error) } };
     }
-    response.writeHead(answered.status ?? 200, { 'content-type': 'application/json' });
+    const { status = 200, location } = answered;
+    response.writeHead(status, { 'content-type': 'application/json', ...(location && { location }) });
     response.end(JSON.stringify(answered.json ?? {}));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
