@@ -1,5 +1,5 @@
 // Where NaN and infinity come from: a program run node by node, with every value looked at as soon as it is made.
-import { type Program, opOf } from '../program/index.ts';
+import { type Program, changesOf, memoryOf } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { Node, Tensor } from '../tensor/tensor.ts';
 
@@ -36,13 +36,14 @@ export async function inspectProgram(program: Program, runner: NodeRunner): Prom
     if (bad) findings.set(tensor, { tensor, node, ...bad, largestInput: 0 });
   };
   const isBad = (tensor: Tensor): boolean => findings.has(tensor);
+  const memory = memoryOf(program);
   const skipped = new Set<Tensor>();
   const changes: Tensor[] = [];
 
   for (const tensor of [...program.inputs, ...program.state]) look(tensor);
   for (const node of program.nodes) {
-    const changed = (opOf(node).mutates ?? []).map((i) => node.inputs[i]!);
-    if (changed.length > 0 || node.inputs.some((tensor) => skipped.has(tensor))) {
+    const changed = changesOf(node, memory);
+    if (changed.length > 0 || node.inputs.some((tensor) => skipped.has(memory(tensor)))) {
       for (const tensor of [...changed, ...node.outputs]) skipped.add(tensor);
       changes.push(...node.inputs);
       continue;

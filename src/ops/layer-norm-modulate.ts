@@ -1,6 +1,6 @@
 // Layer norm without parameters, then the conditioning's scale and shift: how adaLN conditions a block (Peebles & Xie 2023).
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
-import { add, affine, mul, reciprocal, sqrt, square, sub } from './elementwise.ts';
+import { add, addOp, affine, mul, reciprocal, sqrt, square, sub } from './elementwise.ts';
 import { type Fused, apply, checkRank, checkShape, float32, otherInput } from './op.ts';
 import { mean } from './reduce.ts';
 import { reshape } from './reshape.ts';
@@ -80,10 +80,10 @@ export const layerNormModulateGradOp: Fused<None> = {
     const dx = mul(sub(sub(g, mean(g, [-1], true)), mul(normalized!, along)), overWidth(rstd!));
     return [other ? add(dx, other) : dx, sum(dy!, [1]), sum(mul(dy!, normalized!), [1])];
   },
-  fusions: [
+  fusions: () => [
     {
-      producer: 'layerNormModulateGrad',
-      consumer: 'add',
+      producer: layerNormModulateGradOp,
+      consumer: addOp,
       join(gradient, total) {
         const [dx, ...modulation] = gradient.outputs;
         const other = otherInput(total, dx!);

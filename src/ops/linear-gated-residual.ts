@@ -23,10 +23,10 @@ export const linearGatedResidualOp: Fused<None> = {
     const branch = apply(linearOp, [h!, w!, b!], { activation: 0 })[0]!;
     return [apply1(gatedResidualOp, [x!, branch, gate!], {}), branch];
   },
-  fusions: [
+  fusions: () => [
     {
-      producer: 'linear',
-      consumer: 'gatedResidual',
+      producer: linearOp,
+      consumer: gatedResidualOp,
       join({ inputs, outputs }, { inputs: [x, branch, gate], outputs: [y] }) {
         const fits = outputs.length === 1 && outputs[0] === branch && inputs.length === 3;
         return fits ? { inputs: [...inputs, x!, gate!], outputs: [y!, branch!], attributes: {} } : undefined;

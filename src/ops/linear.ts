@@ -7,11 +7,12 @@ import {
   type ActivationAttribute,
   activate,
   activationGrad,
+  activationGradOp,
   activations,
 } from './activations.ts';
 import { cast } from './cast.ts';
-import { add, mul } from './elementwise.ts';
-import { checkModulation, modulate } from './layer-norm-modulate.ts';
+import { add, mul, mulOp } from './elementwise.ts';
+import { checkModulation, layerNormModulateOp, modulate } from './layer-norm-modulate.ts';
 import { matmul } from './matmul.ts';
 import { type Fused, apply, checkShape, float32, otherInput } from './op.ts';
 import { reshape } from './reshape.ts';
@@ -81,10 +82,10 @@ export const linearGradInputOp: Fused<ActivationAttribute> = {
     if (other === undefined) return [dx];
     return [activation === activations.none ? mul(dx, other) : activationGrad(dx, other, { activation })];
   },
-  fusions: [
+  fusions: () => [
     {
-      producer: 'linearGradInput',
-      consumer: 'mul',
+      producer: linearGradInputOp,
+      consumer: mulOp,
       join(gradient, product) {
         const factor = otherInput(product, gradient.outputs[0]!);
         if (factor === undefined || gradient.inputs.length > 2) return undefined;
@@ -96,8 +97,8 @@ export const linearGradInputOp: Fused<ActivationAttribute> = {
       },
     },
     {
-      producer: 'linearGradInput',
-      consumer: 'activationGrad',
+      producer: linearGradInputOp,
+      consumer: activationGradOp,
       join(gradient, { inputs: [dy, z], outputs, attributes }) {
         if (dy !== gradient.outputs[0] || dy === z || gradient.inputs.length > 2) return undefined;
         const { activation } = attributes as ActivationAttribute;
@@ -130,9 +131,9 @@ export const linearGradParamsOp: Fused<ActivationAttribute> = {
     const made = shift ? modulate(x!, shift, scale!) : activate(x!, activation);
     return [matmul(rows, flatten(made), { transposeA: true }), sum(rows, [0])];
   },
-  remakes: [
+  remakes: () => [
     {
-      producer: 'layerNormModulate',
+      producer: layerNormModulateOp,
       remake({ inputs: [, shift, scale], outputs: [y, normalized] }, { inputs, attributes }) {
         if (!isPlain(inputs, attributes, y!, normalized!)) return undefined;
         return {
@@ -142,7 +143,7 @@ export const linearGradParamsOp: Fused<ActivationAttribute> = {
       },
     },
     {
-      producer: 'linear',
+      producer: linearOp,
       remake({ outputs: [y, z], attributes: made }, { inputs, attributes }) {
         if (z === undefined || !isPlain(inputs, attributes, y!, z)) return undefined;
         return {

@@ -17,7 +17,7 @@ export interface Application<A extends Attributes = Attributes> {
   readonly grads: readonly (Tensor | undefined)[];
 }
 
-/** Positions of the tensors that every implementation of an op can hold in bfloat16. */
+/** Positions of the tensors that every implementation of an op can hold in half precision. */
 export interface LowPrecision {
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
@@ -25,10 +25,12 @@ export interface LowPrecision {
   readonly weights?: readonly number[];
 }
 
-/** Two nodes that one op does at once, saving a pass over memory: `consumer` reads what `producer` makes. */
+/**
+ * Two nodes that one op does at once, saving a pass over memory: `consumer` reads what `producer` makes, or state that it changes.
+ */
 export interface Fusion<A extends Attributes = Attributes> {
-  readonly producer: string;
-  readonly consumer: string;
+  readonly producer: Op;
+  readonly consumer: Op;
   /** How the op stands in for both; undefined where these two do not fit. */
   join(producer: Node, consumer: Node): Joined<A> | undefined;
 }
@@ -43,7 +45,7 @@ export interface Joined<A extends Attributes = Attributes> {
 /** A value that an op can make again while it reads it, of what the value was made of: then it need not be kept until then. */
 export interface Remaking<A extends Attributes = Attributes> {
   /** The op that made the value. */
-  readonly producer: string;
+  readonly producer: Op;
   /** The consumer with the value's sources in its place; undefined where the two do not fit, or where a bit could be another. */
   remake(producer: Node, consumer: Node): Omit<Joined<A>, 'outputs'> | undefined;
 }
@@ -53,16 +55,19 @@ interface Common<A extends Attributes> extends OpSignature {
   infer(inputs: readonly TensorType[], attributes: A): TensorType[];
   /** Vector-Jacobian product: the gradient with respect to each input, undefined where there is none. */
   vjp?(application: Application<A>): readonly (Tensor | undefined)[];
-  /** Which tensors may be bfloat16; none where this is absent. `'same'`: a view, whose output has its input's dtype. */
+  /**
+   * Which tensors may be stored in half precision; none where this is absent. `'same'`: the output has its input's dtype, as a view's
+   * always has.
+   */
   lowPrecision?(inputs: readonly TensorType[]): LowPrecision | 'same' | undefined;
   /** Inputs that the op changes in place. */
   readonly mutates?: readonly number[];
   /** Outputs that only a gradient needs: kernels do not make them where nothing reads them. */
   readonly optionalOutputs?: readonly number[];
-  /** What the op can stand in for, beside its decomposition. */
-  readonly fusions?: readonly Fusion<A>[];
+  /** What the op can stand in for, beside its decomposition. Functions, as ops name one another, and themselves. */
+  fusions?(): readonly Fusion<A>[];
   /** What it makes again rather than read. */
-  readonly remakes?: readonly Remaking<A>[];
+  remakes?(): readonly Remaking<A>[];
 }
 
 /** An op with a plain implementation, the reference for all others. */
@@ -80,7 +85,22 @@ export interface Fused<A extends Attributes = Attributes> extends Common<A> {
   decompose(inputs: readonly Tensor[], attributes: A): readonly Tensor[];
 }
 
-export type Op<A extends Attributes = Attributes> = Primitive<A> | Fused<A>;
+/**
+ * Elements of an op's one input where they lie, row-major and in its dtype, under another shape. There is nothing to be done when it
+ * runs, and no backend needs to know it: its output has the input's memory, and changes with it.
+ */
+export interface View<A extends Attributes = Attributes> extends Common<A> {
+  readonly kind: 'view';
+  /** The first of the input's elements that the output holds, 0 by default; the others follow it. */
+  start?(input: TensorType, attributes: A): number;
+}
+
+/** Numbers known when the program is traced (`values` of the node). Backends upload them once, when they compile it. */
+export interface Constant<A extends Attributes = Attributes> extends Common<A> {
+  readonly kind: 'constant';
+}
+
+export type Op<A extends Attributes = Attributes> = Primitive<A> | Fused<A> | View<A> | Constant<A>;
 
 /** Records `op` in the trace that its inputs belong to and returns its outputs. */
 export function apply<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {

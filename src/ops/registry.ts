@@ -99,7 +99,7 @@ export type OpName =
   | 'lerpAssign'
   | 'adamw';
 
-/** Every op there is, by name. The conformance suite has an entry for each, or it does not compile. */
+/** Every op of this package, by name. The conformance suite has an entry for each, or it does not compile. */
 export const ops: Readonly<Record<OpName, Op>> = {
   add: elementwise.addOp,
   sub: elementwise.subOp,
@@ -168,3 +168,8 @@ export const ops: Readonly<Record<OpName, Op>> = {
   lerpAssign: lerpAssignOp,
   adamw: adamwOp,
 };
+
+/** Whether an op is the one of this package that has its name: kernels are written for it, and for no other of that name. */
+export function isBuiltIn(op: Op): boolean {
+  return ops[op.name as OpName] === op;
+}

@@ -1,13 +1,13 @@
 import { shapeError } from '../tensor/errors.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Primitive, apply1 } from './op.ts';
+import { type View, apply1 } from './op.ts';
 
 type Reshape = { shape: Shape };
 
-/** The same elements under another shape. The memory plan makes it an alias: it costs nothing. */
-export const reshapeOp: Primitive<Reshape> = {
-  kind: 'primitive',
+/** The same elements under another shape. */
+export const reshapeOp: View<Reshape> = {
+  kind: 'view',
   name: 'reshape',
   infer([x], { shape }) {
     if (sizeOf(shape) !== sizeOf(x!.shape)) {
@@ -19,10 +19,6 @@ export const reshapeOp: Primitive<Reshape> = {
       );
     }
     return [{ shape, dtype: x!.dtype }];
-  },
-  lowPrecision: () => 'same',
-  evaluate([x], [y]) {
-    y!.data.set(x!.data);
   },
   vjp: ({ inputs, grads }) => [reshape(grads[0]!, inputs[0]!.shape)],
 };

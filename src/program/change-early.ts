@@ -1,5 +1,6 @@
 import type { Node, Tensor } from '../tensor/tensor.ts';
-import { Program, memoryOf, opOf } from './program.ts';
+import { changesOf, memoryOf, touches } from './location.ts';
+import { Program, opOf } from './program.ts';
 
 /**
  * Moves every change of state up to where its inputs are made, so that they need not live on until the program ends: a gradient is
@@ -19,9 +20,8 @@ export function changeEarly(program: Program): Program {
 
 /** Whether `node` may as well run before `other`, which stands before it. */
 function mayPass(node: Node, other: Node, memory: (tensor: Tensor) => Tensor): boolean {
-  const changes = (which: Node): Tensor[] => (opOf(which).mutates ?? []).map((i) => memory(which.inputs[i]!));
-  const touches = ({ inputs }: Node, values: readonly Tensor[]): boolean =>
-    inputs.some((tensor) => values.includes(memory(tensor)));
   const makes = node.inputs.some((tensor) => other.outputs.includes(tensor));
-  return !makes && !touches(other, changes(node)) && !touches(node, changes(other));
+  const collides =
+    touches(other, changesOf(node, memory), memory) || touches(node, changesOf(other, memory), memory);
+  return !makes && !collides;
 }

@@ -1,5 +1,5 @@
 import { roundToFloat16 } from '../ops/round-to-float16.ts';
-import { lowPrecisionValues } from './mixed-precision.ts';
+import { lowPrecisionOf, lowPrecisionValues } from './mixed-precision.ts';
 import { type Program, opOf, rewrite } from './program.ts';
 
 /**
@@ -13,7 +13,7 @@ import { type Program, opOf, rewrite } from './program.ts';
 export function emulateFloat16(program: Program): Program {
   const stored = lowPrecisionValues(program);
   return rewrite(program, (node, inputs, graph) => {
-    const rule = opOf(node).lowPrecision?.(node.inputs);
+    const rule = lowPrecisionOf(opOf(node), node.inputs);
     if (rule === 'same') return graph.append(node.op, inputs, node.attributes);
     // Rounded anew for every product: a copy of all weights would live from the forward pass to the backward pass.
     const weights = stored.has(node.inputs[0]!) ? rule?.weights : undefined;

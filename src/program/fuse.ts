@@ -1,70 +1,110 @@
-import type { Fusion, Op } from '../ops/op.ts';
+import type { Fusion, Joined, Op } from '../ops/op.ts';
 import { ops } from '../ops/registry.ts';
 import type { Node, Tensor } from '../tensor/tensor.ts';
+import { changesOf, memoryOf, touches } from './location.ts';
 import { Program, opOf } from './program.ts';
-
-/** Every fusion there is, with the op that does it. */
-const fusions = Object.values(ops).flatMap((op) =>
-  (op.fusions ?? []).map((fusion): { op: Op; fusion: Fusion } => ({ op, fusion })),
-);
 
 /**
  * Replaces pairs of nodes by the op that does both at once, wherever the backend has a kernel for it. Values stay what they
  * are, their dtypes too.
+ * @param joining the ops whose fusions are looked for
  */
-export function fuse(program: Program, hasKernel: (op: string) => boolean): Program {
-  const known = fusions.filter(({ op }) => hasKernel(op.name));
-  const order = new Map(program.nodes.map((node, i) => [node, i]));
-  const makers = new Map(program.nodes.flatMap((node) => node.outputs.map((tensor) => [tensor, node])));
-  const readers = readersOf(program);
+export function fuse(
+  program: Program,
+  hasKernel: (op: Op) => boolean,
+  joining: readonly Op[] = Object.values(ops),
+): Program {
+  const known = joining
+    .filter(hasKernel)
+    .flatMap((op) => (op.fusions?.() ?? []).map((fusion): { op: Op; fusion: Fusion } => ({ op, fusion })));
+  const memory = memoryOf(program);
   const nodes: (Node | undefined)[] = [...program.nodes];
+  // What wrote each memory last, by its place in the order: a later node may have joined it.
+  const writers = new Map<Tensor, number>();
 
-  /** The joined node runs where the consumer did: until then nothing may need what it makes or change what it reads. */
-  const mayMove = (producer: Node, consumer: Node, kept: readonly Tensor[]): boolean => {
-    const from = order.get(producer)!;
-    const to = order.get(consumer)!;
-    const unread = producer.outputs.every((tensor) =>
-      (readers.get(tensor) ?? []).every((reader) =>
-        kept.includes(tensor) ? reader === 'output' || order.get(reader)! >= to : reader === consumer,
-      ),
-    );
-    const changes = (node: Node): boolean =>
-      (opOf(node).mutates ?? []).some((i) => producer.inputs.includes(node.inputs[i]!));
-    return unread && !program.nodes.slice(from, to).some(changes);
-  };
-
-  const joined = (consumer: Node): { producer: Node; node: Node } | undefined => {
+  const joined = (to: number): { from: number; node: Node } | undefined => {
+    const consumer = nodes[to]!;
     for (const { op, fusion } of known) {
-      if (fusion.consumer !== consumer.op.name) continue;
+      if (fusion.consumer !== consumer.op) continue;
       for (const tensor of consumer.inputs) {
-        const producer = makers.get(tensor);
-        if (producer?.op.name !== fusion.producer || nodes[order.get(producer)!] !== producer) continue;
+        const from = writers.get(memory(tensor));
+        const producer = from === undefined ? undefined : nodes[from];
+        if (from === undefined || producer?.op !== fusion.producer) continue;
         const join = fusion.join(producer, consumer);
-        if (join && mayMove(producer, consumer, join.outputs))
-          return { producer, node: { op, ...join, values: undefined } };
+        if (join && mayJoin(program, nodes, { from, to, join, memory }))
+          return { from, node: { op, ...join, values: undefined } };
       }
     }
     return undefined;
   };
 
-  program.nodes.forEach((consumer, i) => {
-    const found = joined(consumer);
-    if (found === undefined) return;
-    nodes[order.get(found.producer)!] = undefined;
-    nodes[i] = found.node;
-  });
-  const kept = nodes.filter((node) => node !== undefined);
-  return new Program(program.name, { ...program, nodes: kept }, program.outputs);
+  for (const to of nodes.keys()) {
+    const found = joined(to);
+    if (found !== undefined) {
+      nodes[found.from] = undefined;
+      nodes[to] = found.node;
+    }
+    const node = nodes[to]!;
+    if (isView(node)) continue;
+    for (const tensor of [...node.outputs, ...changesOf(node, memory)]) writers.set(tensor, to);
+  }
+  return new Program(program.name, { ...program, nodes: viewsBehindMakers(nodes, memory) }, program.outputs);
 }
 
-function readersOf(program: Program): ReadonlyMap<Tensor, readonly (Node | 'output')[]> {
-  const readers = new Map<Tensor, (Node | 'output')[]>();
-  const add = (tensor: Tensor, reader: Node | 'output'): void => {
-    const known = readers.get(tensor);
-    if (known) known.push(reader);
-    else readers.set(tensor, [reader]);
-  };
-  for (const node of program.nodes) for (const tensor of node.inputs) add(tensor, node);
-  for (const tensor of program.outputs.values()) add(tensor, 'output');
-  return readers;
+const isView = (node: Node): boolean => opOf(node).kind === 'view';
+
+interface Pair {
+  /** The places of the producer and the consumer. */
+  readonly from: number;
+  readonly to: number;
+  readonly join: Joined;
+  readonly memory: (tensor: Tensor) => Tensor;
+}
+
+/**
+ * The joined node runs where the consumer did: until then nothing may need what the producer writes, or change what it reads. A view
+ * needs nothing, it is what reads the view that does.
+ */
+function mayJoin(
+  program: Program,
+  nodes: readonly (Node | undefined)[],
+  { from, to, join, memory }: Pair,
+): boolean {
+  const [producer, consumer] = [nodes[from]!, nodes[to]!];
+  const working = (first: number, end?: number): Node[] =>
+    nodes.slice(first, end).filter((node) => node !== undefined && !isView(node)) as Node[];
+  const between = working(from + 1, to);
+  const changed = changesOf(producer, memory);
+  const read = producer.inputs.map(memory);
+  const dropped = producer.outputs.filter((tensor) => !join.outputs.includes(tensor));
+  const readLater = [...program.outputs.values()].map(memory);
+
+  const needed = between.some((node) => touches(node, [...producer.outputs, ...changed], memory));
+  const disturbed = [...between, consumer].some((node) =>
+    changesOf(node, memory).some((tensor) => read.includes(tensor)),
+  );
+  const missed =
+    readLater.some((tensor) => dropped.includes(tensor)) ||
+    working(to + 1).some((node) => touches(node, dropped, memory));
+  // It would read in one place what it writes in another.
+  const mixed =
+    join.inputs.some((tensor) => producer.outputs.includes(memory(tensor))) ||
+    consumer.inputs.filter((tensor) => changed.includes(memory(tensor))).length > 1;
+  return !needed && !disturbed && !missed && !mixed;
+}
+
+/** Every view right behind the node that makes its memory, which may have moved: it is no work, and waits for nothing else. */
+function viewsBehindMakers(
+  nodes: readonly (Node | undefined)[],
+  memory: (tensor: Tensor) => Tensor,
+): readonly Node[] {
+  const makers = new Map<Tensor, number>();
+  nodes.forEach((node, place) => {
+    for (const tensor of node?.outputs ?? []) makers.set(tensor, place);
+  });
+  const viewPlace = (view: Node): number => (makers.get(memory(view.outputs[0]!)) ?? -1) + 0.5;
+  const placed = nodes.flatMap((node, place) =>
+    node ? [{ node, place: isView(node) ? viewPlace(node) : place }] : [],
+  );
+  return placed.toSorted((a, b) => a.place - b.place).map(({ node }) => node);
 }

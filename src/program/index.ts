@@ -2,6 +2,7 @@ export { changeEarly } from './change-early.ts';
 export { emulateFloat16 } from './emulate-float16.ts';
 export { fuse } from './fuse.ts';
 export { type GradOptions, type ActivationMemory, grad } from './grad.ts';
+export { type Location, changesOf, memoryOf, startOf } from './location.ts';
 export { lower } from './lower.ts';
 export {
   type MemoryPlan,
@@ -11,6 +12,6 @@ export {
   pieceBytes,
   planMemory,
 } from './memory-plan.ts';
-export { mixedPrecision } from './mixed-precision.ts';
-export { Program, opOf, trace } from './program.ts';
+export { lowPrecisionOf, mixedPrecision } from './mixed-precision.ts';
+export { Program, isWork, opOf, trace } from './program.ts';
 export { formatType } from './print.ts';

@@ -1,8 +1,9 @@
 import { bytesPerElement } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { type Location, locate } from './location.ts';
 import { formatTensor, formatType } from './print.ts';
-import { type Program, opOf } from './program.ts';
+import { type Program, isWork, opOf } from './program.ts';
 
 /** Offsets are multiples of a cache line, which is also the widest vector. */
 const alignment = 64;
@@ -25,8 +26,8 @@ export interface MemoryPlan {
   readonly placements: readonly Placement[];
   /** Optional outputs that nothing reads: they have no place and are not made. */
   readonly leftOut: ReadonlySet<Tensor>;
-  /** The value whose memory holds this one: itself, or what a reshape was taken of. */
-  storageOf(tensor: Tensor): Tensor;
+  /** The value whose memory holds this one, itself or what it is a view of, and where it begins there. */
+  locate(tensor: Tensor): Location;
   toString(): string;
 }
 
@@ -39,24 +40,20 @@ export function bytesOf({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): numb
  * @param piece no value lies across a multiple of so many bytes, unless it is larger itself
  */
 export function planMemory(program: Program, piece: number = pieceBytes): MemoryPlan {
-  const aliases = new Map<Tensor, Tensor>();
-  const storageOf = (tensor: Tensor): Tensor => aliases.get(tensor) ?? tensor;
+  const location = locate(program);
   const lifetimes = new Map<Tensor, { first: number; last: number }>();
   const leftOut = unreadOptionalOutputs(program);
   program.nodes.forEach((node, time) => {
     for (const tensor of node.inputs) {
-      const lifetime = lifetimes.get(storageOf(tensor));
+      const lifetime = lifetimes.get(location(tensor).memory);
       if (lifetime) lifetime.last = time;
     }
-    if (node.op.name === 'reshape') aliases.set(node.outputs[0]!, storageOf(node.inputs[0]!));
-    // Constants are uploaded when the program is compiled and never share memory.
-    else if (node.op.name !== 'constant') {
-      for (const tensor of node.outputs)
-        if (!leftOut.has(tensor)) lifetimes.set(tensor, { first: time, last: time });
-    }
+    if (!isWork(node)) return;
+    for (const tensor of node.outputs)
+      if (!leftOut.has(tensor)) lifetimes.set(tensor, { first: time, last: time });
   });
   for (const tensor of program.outputs.values()) {
-    const lifetime = lifetimes.get(storageOf(tensor));
+    const lifetime = lifetimes.get(location(tensor).memory);
     if (lifetime) lifetime.last = program.nodes.length;
   }
 
@@ -81,7 +78,7 @@ export function planMemory(program: Program, piece: number = pieceBytes): Memory
     arenaBytes,
     placements,
     leftOut,
-    storageOf,
+    locate: location,
     toString: () => formatPlan(program, arenaBytes, placements),
   };
 }
@@ -92,11 +89,13 @@ export function planMemory(program: Program, piece: number = pieceBytes): Memory
  */
 export function placeBeside(
   program: Program,
-  { storageOf }: Pick<MemoryPlan, 'storageOf'>,
+  plan: Pick<MemoryPlan, 'locate'>,
 ): { readonly bytes: number; readonly offsets: ReadonlyMap<Tensor, number> } {
-  const constants = program.nodes.filter(({ op }) => op.name === 'constant');
+  const constants = program.nodes.filter((node) => opOf(node).kind === 'constant');
   const state = new Set(program.state);
-  const outputs = [...program.outputs.values()].map(storageOf).filter((tensor) => !state.has(tensor));
+  const outputs = [...program.outputs.values()]
+    .map((tensor) => plan.locate(tensor).memory)
+    .filter((tensor) => !state.has(tensor));
   const offsets = new Map<Tensor, number>();
   let bytes = 0;
   for (const tensor of [...program.inputs, ...constants.map((node) => node.outputs[0]!), ...outputs]) {

@@ -1,4 +1,5 @@
-import type { Node, Tensor } from '../tensor/tensor.ts';
+import type { LowPrecision, Op } from '../ops/op.ts';
+import type { Node, Tensor, TensorType } from '../tensor/tensor.ts';
 import { type Program, opOf, rewrite } from './program.ts';
 
 /**
@@ -20,6 +21,11 @@ export function mixedPrecision(program: Program): Program {
   });
 }
 
+/** What an op says of the precision of its tensors. */
+export function lowPrecisionOf(op: Op, inputs: readonly TensorType[]): LowPrecision | 'same' | undefined {
+  return op.kind === 'view' ? 'same' : op.lowPrecision?.(inputs);
+}
+
 /** What is stored in fewer bits than float32 has. */
 export function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
   const source = new Map<Tensor, Tensor>();
@@ -28,7 +34,7 @@ export function lowPrecisionValues(program: Program): ReadonlySet<Tensor> {
   const candidates = new Set<Tensor>();
   for (const node of program.nodes) {
     node.repeats?.outputs.forEach((first, i) => source.set(node.outputs[i]!, root(first)));
-    const rule = opOf(node).lowPrecision?.(node.inputs);
+    const rule = lowPrecisionOf(opOf(node), node.inputs);
     if (rule === 'same') {
       source.set(node.outputs[0]!, root(node.inputs[0]!));
       continue;

@@ -36,18 +36,15 @@ export class Program {
   }
 }
 
-/** The op behind a node: every op of a trace is one of src/ops. */
+/** The op behind a node: one of src/ops, or a program's own. */
 export function opOf(node: Node): Op {
   return node.op as Op;
 }
 
-/** The value whose memory a value lies in: reshapes are views. */
-export function memoryOf(program: Pick<Program, 'nodes'>): (tensor: Tensor) => Tensor {
-  const views = new Map<Tensor, Tensor>();
-  const memory = (tensor: Tensor): Tensor => views.get(tensor) ?? tensor;
-  for (const { op, inputs, outputs } of program.nodes)
-    if (op.name === 'reshape') views.set(outputs[0]!, memory(inputs[0]!));
-  return memory;
+/** Whether a backend has something to do for a node when the program runs: views and constants lie where they lie. */
+export function isWork(node: Node): boolean {
+  const { kind } = opOf(node);
+  return kind !== 'view' && kind !== 'constant';
 }
 
 /**

@@ -1,8 +1,9 @@
 // Rematerialisation of what costs next to nothing: an op of the backward pass that works through a value anyway can make it on the
 // way (`remakes` in the op's definition) of what is kept for other reasons. The value then dies in the forward pass.
 import type { Node, Tensor } from '../tensor/tensor.ts';
+import { changesOf, memoryOf } from './location.ts';
 import { bytesOf } from './memory-plan.ts';
-import { Program, memoryOf, opOf } from './program.ts';
+import { Program, opOf } from './program.ts';
 
 /**
  * Lets the last readers of a value make it again, wherever that frees more memory than it takes. Results stay what they are, to the
@@ -17,14 +18,15 @@ export function remake(program: Program): Program {
   const isChanged = (tensors: readonly Tensor[], from: number, to: number): boolean =>
     nodes
       .slice(from, to)
-      .some((node) => opOf(node).mutates?.some((i) => tensors.includes(node.inputs[i]!)) ?? false);
+      .flatMap((node) => changesOf(node, memory))
+      .some((changed) => tensors.some((tensor) => memory(tensor) === changed));
 
   /** The node at `time`, reading the sources of what the node at `from` made. */
   const remade = (from: number, time: number): Node | undefined => {
     const producer = nodes[from]!;
     const consumer = nodes[time];
-    for (const rule of consumer === undefined ? [] : (opOf(consumer).remakes ?? [])) {
-      const sources = rule.producer === producer.op.name ? rule.remake(producer, consumer!) : undefined;
+    for (const rule of consumer === undefined ? [] : (opOf(consumer).remakes?.() ?? [])) {
+      const sources = rule.producer === producer.op ? rule.remake(producer, consumer!) : undefined;
       if (sources && !isChanged(sources.inputs, from, time)) return { ...consumer!, ...sources };
     }
     return undefined;
@@ -65,8 +67,8 @@ type Uses = Map<Tensor, readonly number[]>;
 /** When the memory of a value is read, in order; the outputs are read when all is done. */
 function usesOf(program: Program, memory: (tensor: Tensor) => Tensor): Uses {
   const uses: Uses = new Map();
-  program.nodes.forEach(({ op, inputs }, time) => {
-    if (op.name !== 'reshape') for (const tensor of inputs) addUse(uses, memory(tensor), time);
+  program.nodes.forEach((node, time) => {
+    if (opOf(node).kind !== 'view') for (const tensor of node.inputs) addUse(uses, memory(tensor), time);
   });
   for (const tensor of program.outputs.values()) addUse(uses, memory(tensor), program.nodes.length);
   return uses;

@@ -3,7 +3,6 @@ import { velocityProgram } from '../../src/flow/sample.ts';
 import { costPerImage } from '../../src/models/cost.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import { presets } from '../../src/models/presets.ts';
-import { type OpName, ops } from '../../src/ops/registry.ts';
 import { type Program, lower } from '../../src/program/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
@@ -12,7 +11,7 @@ import { tinyDiT, tinyTextDiT } from '../support/models.ts';
 
 /** Two operations for each multiplication of every matrix product that the program decomposes into. */
 function countProducts(program: Program): number {
-  const decomposed = lower(program, 'count', (op) => ops[op as OpName].kind === 'primitive');
+  const decomposed = lower(program, 'count', ({ kind }) => kind === 'primitive');
   return decomposed.nodes.reduce((total, { op, inputs, outputs, attributes }) => {
     if (op.name !== 'matmul') return total;
     const inner = inputs[0]!.shape.at(attributes.transposeA ? -2 : -1)!;

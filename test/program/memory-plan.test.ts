@@ -72,7 +72,7 @@ it('keeps what a reshape was taken of for as long as the reshape is read', () =>
   });
   const plan = planMemory(program);
   const x = program.nodes[0]!.outputs[0]!;
-  expect(plan.storageOf(program.nodes[2]!.outputs[0]!)).toBe(x);
+  expect(plan.locate(program.nodes[2]!.outputs[0]!)).toEqual({ memory: x, start: 0 });
   const placed = plan.placements.find(({ tensor }) => tensor === x)!;
   expect(placed.last).toBe(program.nodes.findIndex(({ op }) => op.name === 'add'));
 });

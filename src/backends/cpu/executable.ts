@@ -1,6 +1,6 @@
 // Binds a lowered program to native memory and kernels.
-import { type MemoryPlan, type Program, placeBeside, planMemory } from '../../program/index.ts';
-import type { HostArray } from '../../tensor/dtype.ts';
+import { type MemoryPlan, type Program, isWork, placeBeside, planMemory } from '../../program/index.ts';
+import { type HostArray, bytesPerElement } from '../../tensor/dtype.ts';
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Buffers, Executable, Finding } from '../backend.ts';
@@ -57,22 +57,24 @@ export interface Machine {
   exclusively<T>(task: () => T | Promise<T>): Promise<T>;
 }
 
-/** Reshapes are aliases and constants are uploaded once: neither is work. */
-const isWork = ({ op }: Node): boolean => op.name !== 'reshape' && op.name !== 'constant';
-
 export function bindProgram(program: Program, buffers: Buffers, machine: Machine): CpuExecutable {
   const { native, pool, isa, exclusively } = machine;
   const plan = planMemory(program);
   const regions = placeValues(program, plan, buffers, machine);
   const work = program.nodes.filter(isWork);
-  const handle = native.compile(pool, isa, describe(work, plan, regions));
-  const regionOf = (tensor: Tensor): Region => regions.get(plan.storageOf(tensor))!;
+  const regionOf = (tensor: Tensor): Region => {
+    const { memory, start } = plan.locate(tensor);
+    const region = regions.get(memory);
+    if (region === undefined) throw internalError(`cpu: value %${tensor.id} has no memory`);
+    return { ...region, offset: region.offset + start * bytesPerElement(tensor.dtype) };
+  };
+  const handle = native.compile(pool, isa, describe(work, plan, regionOf));
   let hasRun = false;
   const feed = (inputs: Readonly<Record<string, HostArray>>): void => {
     for (const tensor of program.inputs) writeTensor(tensor, regionOf(tensor), inputs[tensor.name!]!);
   };
   const runNode = async (node: Node): Promise<void> => {
-    if (isWork(node)) await native.run(native.compile(pool, isa, describe([node], plan, regions)));
+    if (isWork(node)) await native.run(native.compile(pool, isa, describe([node], plan, regionOf)));
   };
 
   return {
@@ -125,8 +127,8 @@ function placeValues(
   const { bytes, offsets } = placeBeside(program, plan);
   const memory = allocate(native, bytes);
   for (const [tensor, offset] of offsets) regions.set(tensor, { memory, offset });
-  for (const { op, outputs, values } of program.nodes)
-    if (op.name === 'constant') writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values!);
+  for (const { outputs, values } of program.nodes)
+    if (values) writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values);
 
   for (const tensor of program.state) {
     regions.set(tensor, { memory: (buffers.get(tensor.name!) as CpuBuffer).memory, offset: 0 });
@@ -137,7 +139,7 @@ function placeValues(
 function describe(
   work: readonly Node[],
   plan: MemoryPlan,
-  regions: ReadonlyMap<Tensor, Region>,
+  regionOf: (tensor: Tensor) => Region,
 ): Description {
   const buffers: ArrayBuffer[] = [];
   const tensors: NativeTensor[] = [];
@@ -146,8 +148,7 @@ function describe(
   const indexOf = (tensor: Tensor): number => {
     const known = tensorIndex.get(tensor);
     if (known !== undefined) return known;
-    const region = regions.get(plan.storageOf(tensor));
-    if (region === undefined) throw internalError(`cpu: value %${tensor.id} has no memory`);
+    const region = regionOf(tensor);
     let buffer = bufferIndex.get(region.memory);
     if (buffer === undefined) {
       buffer = buffers.push(region.memory) - 1;

@@ -1,4 +1,5 @@
 // Native kernels for the CPU, compiled per instruction set and chosen at run time.
+import { isBuiltIn } from '../../ops/registry.ts';
 import { bytesOf, lower } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import { counted } from '../../tensor/counted.ts';
@@ -62,9 +63,9 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     arena: sharedArena(native),
     exclusively: serial(),
   };
-  const kernels = new Set([...native.kernels(isa), 'reshape', 'constant']);
+  const kernels = new Set(native.kernels(isa));
   const lowered = (program: Program): Program =>
-    lower(inPrecision(program), `cpu (${isa})`, (op) => kernels.has(op));
+    lower(inPrecision(program), `cpu (${isa})`, (op) => isBuiltIn(op) && kernels.has(op.name));
   return {
     name: 'cpu',
     isa,

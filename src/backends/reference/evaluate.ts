@@ -1,8 +1,9 @@
 import type { Dense } from '../../ops/op.ts';
 import type { Program } from '../../program/index.ts';
-import { opOf } from '../../program/index.ts';
+import { opOf, startOf } from '../../program/index.ts';
 import { roundToBFloat16 } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 
 /** The numbers of every value of a program that is running. */
@@ -23,14 +24,24 @@ export function evaluate(program: Program, values: Values, allocate: Allocate): 
 export function evaluateNode(node: Node, values: Values, allocate: Allocate): void {
   const op = opOf(node);
   const inputs = node.inputs.map((tensor) => values.get(tensor)!);
+  if (op.kind === 'fused') throw internalError(`reference: ${op.name} should have been decomposed`);
+  if (op.kind === 'view') {
+    const output = node.outputs[0]!;
+    values.set(output, part(inputs[0]!, startOf(node), output.shape));
+    return;
+  }
   const outputs = node.outputs.map((tensor) => ({ shape: tensor.shape, data: allocate(tensor) }));
   node.outputs.forEach((tensor, i) => values.set(tensor, outputs[i]!));
-  if (op.kind === 'fused') throw internalError(`reference: ${op.name} should have been decomposed`);
-  if (node.values) outputs[0]!.data.set(node.values);
+  if (op.kind === 'constant') outputs[0]!.data.set(node.values!);
   else op.evaluate(inputs, outputs, node.attributes);
   node.outputs.forEach((tensor, i) => {
     if (tensor.dtype === 'bfloat16') roundAll(outputs[i]!.data);
   });
+}
+
+/** Elements of x where they lie. */
+function part({ data }: Dense, start: number, shape: Shape): Dense {
+  return { shape, data: data.subarray(start, start + sizeOf(shape)) };
 }
 
 function roundAll(data: Dense['data']): void {

@@ -10,7 +10,6 @@ import type { Backend, Buffer, Buffers, Executable, Precision } from '../backend
 import { checkBuffers, checkInputs, checkOutput, checkValues } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
 import { precisionPass } from '../precision.ts';
-import { ops } from '../../ops/registry.ts';
 import { type Values, evaluate, evaluateNode } from './evaluate.ts';
 
 export interface ReferenceOptions {
@@ -57,7 +56,7 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
   };
   const inPrecision = precisionPass('reference', precision);
   const lowered = (program: Program): Program =>
-    lower(inPrecision(program), 'reference', (name) => ops[name as keyof typeof ops].kind === 'primitive');
+    lower(inPrecision(program), 'reference', ({ kind }) => kind === 'primitive');
   return {
     name: 'reference',
     precision,

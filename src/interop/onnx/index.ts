@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { lower } from '../../program/lower.ts';
 import { type Program, opOf } from '../../program/program.ts';
 import { OnnxGraph, valueInfo } from './graph.ts';
-import { onnxOps } from './ops.ts';
+import { writerOf } from './ops.ts';
 import { type Message, integer, message, nested, sizeInBytes, text } from '../../formats/protobuf.ts';
 
 export interface OnnxOptions {
@@ -28,7 +28,7 @@ const maxBytes = 2 ** 31 - 1;
  */
 export function toOnnx(build: (batch: number) => Program, { weights, metadata = {} }: OnnxOptions): Message {
   const [program, other] = [2, 3].map((batch) =>
-    lower(build(batch), 'onnx', (op) => Object.hasOwn(onnxOps, op)),
+    lower(build(batch), 'onnx', (op) => writerOf(op) !== undefined),
   );
   const graph = new OnnxGraph();
   const names = new Map<Tensor, string>();
@@ -41,14 +41,13 @@ export function toOnnx(build: (batch: number) => Program, { weights, metadata = 
   for (const [name, tensor] of program!.outputs) names.set(tensor, name);
   program!.nodes.forEach((node, i) => {
     for (const tensor of node.outputs) if (!names.has(tensor)) names.set(tensor, graph.newName());
+    const twin = other!.nodes[i]!;
     const shape = node.outputs[0]!.shape;
-    const free = shape.map((extent, axis) =>
-      other!.nodes[i]!.outputs[0]!.shape[axis] === extent ? extent : -1,
-    );
+    const free = shape.map((extent, axis) => (twin.outputs[0]!.shape[axis] === extent ? extent : -1));
     const [inputs, outputs] = [node.inputs, node.outputs].map((tensors) =>
       tensors.map((tensor) => names.get(tensor)!),
     );
-    onnxOps[opOf(node).name]!({ graph, node, inputs: inputs!, outputs: outputs!, free });
+    writerOf(opOf(node))!({ graph, node, other: twin, inputs: inputs!, outputs: outputs!, free });
   });
   const info = ([name, { dtype, shape }]: readonly [string, Tensor]): Message =>
     valueInfo(name, dtype, shape);

@@ -1,13 +1,18 @@
 // What each op of a lowered program is in ONNX, opset 17. The ops that a velocity is made of are here; the others have no need to be.
+import type { Op } from '../../ops/op.ts';
+import { isBuiltIn } from '../../ops/registry.ts';
 import { internalError } from '../../tensor/errors.ts';
-import type { Shape } from '../../tensor/shape.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import type { Node } from '../../tensor/tensor.ts';
+import { startOf } from '../../program/index.ts';
 import type { OnnxGraph } from './graph.ts';
 
 /** One node, and what its values are called. */
 export interface Context {
   readonly graph: OnnxGraph;
   readonly node: Node;
+  /** The same node of the program for another batch size. */
+  readonly other: Node;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** The shape of an output, with -1 for the extents that grow with the batch. */
@@ -51,10 +56,28 @@ function writeMatmul({ graph, node, inputs, outputs }: Context): void {
   graph.node('MatMul', operands, outputs);
 }
 
-function writeReshape({ graph, inputs, outputs, free }: Context): void {
+/** All of the input's elements under another shape, or some that lie one behind the other. */
+function writeView({ graph, node, other, inputs, outputs, free }: Context): void {
   if (free.filter((extent) => extent < 0).length > 1)
-    throw internalError('onnx: a reshape with two extents that grow with the batch');
-  graph.node('Reshape', [inputs[0]!, graph.integers(free)], outputs);
+    throw internalError(`onnx: ${node.op.name} has two extents that grow with the batch`);
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const size = sizeOf(y.shape);
+  if (size === sizeOf(x.shape)) {
+    graph.node('Reshape', [inputs[0]!, graph.integers(free)], outputs);
+    return;
+  }
+  const start = startOf(node);
+  if (start !== startOf(other) || free.includes(-1))
+    throw internalError(`onnx: ${node.op.name} views a part that changes with the batch`);
+  const [flat, part] = [graph.newName(), graph.newName()];
+  graph.node('Reshape', [inputs[0]!, graph.integers([-1])], [flat]);
+  graph.node('Slice', [flat, graph.integers([start]), graph.integers([start + size])], [part]);
+  graph.node('Reshape', [part, graph.integers(free)], outputs);
+}
+
+function writeConstant({ graph, node, outputs }: Context): void {
+  const { shape } = node.outputs[0]!;
+  graph.constant('float32', shape, Float32Array.from(node.values!), outputs[0]);
 }
 
 /** An extent of 1 keeps what is there, which the batch's extent always is. */
@@ -75,8 +98,7 @@ function writeSplit({ graph, node, inputs, outputs }: Context): void {
   graph.node('Split', [inputs[0]!, graph.integers(sizes)], outputs, { axis });
 }
 
-/** By the names of our ops. */
-export const onnxOps: Readonly<Record<string, Write>> = {
+const byName: Readonly<Record<string, Write>> = {
   add: plain('Add'),
   sub: plain('Sub'),
   mul: plain('Mul'),
@@ -95,7 +117,6 @@ export const onnxOps: Readonly<Record<string, Write>> = {
   cos: plain('Cos'),
   affine: writeAffine,
   matmul: writeMatmul,
-  reshape: writeReshape,
   broadcastTo: writeBroadcast,
   slice: writeSlice,
   split: writeSplit,
@@ -113,8 +134,11 @@ export const onnxOps: Readonly<Record<string, Write>> = {
       axes: numbers(attributes['axes']),
       keepdims: number(attributes['keepDims']),
     }),
-  constant: ({ graph, node, outputs }) => {
-    const { shape } = node.outputs[0]!;
-    graph.constant('float32', shape, Float32Array.from(node.values!), outputs[0]);
-  },
 };
+
+/** What writes an op's nodes; undefined where ONNX has to be told in other ops. */
+export function writerOf(op: Op): Write | undefined {
+  if (op.kind === 'view') return writeView;
+  if (op.kind === 'constant') return writeConstant;
+  return isBuiltIn(op) ? byName[op.name] : undefined;
+}
