@@ -1,6 +1,6 @@
 // The velocity of onnxruntime is compared with ours. Its build for the web needs no download beside its package.
 import { createRequire } from 'node:module';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportRun, importRun } from '../../src/index.ts';
@@ -11,10 +11,12 @@ import { velocityProgram } from '../../src/flow/sample.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { toOnnx } from '../../src/interop/onnx/index.ts';
 import { type Program, trace } from '../../src/program/index.ts';
-import { mul } from '../../src/ops/index.ts';
+import { mul, neg, reshape } from '../../src/ops/index.ts';
+import type { Tensor as GraphTensor } from '../../src/tensor/tensor.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { rows } from '../support/rows-view.ts';
 import { storedWeights } from '../support/stored-weights.ts';
 
 interface OnnxRuntime {
@@ -96,6 +98,31 @@ describe('onnxruntime', () => {
   });
 });
 
+it('shows a part of a value as what it is a view of', async () => {
+  const w = Float32Array.from(randomValues(18, 5));
+  const build = (batch: number): Program =>
+    trace('part', (graph) => ({
+      y: mul(graph.input('x', [batch, 3]), reshape(rows(graph.stateful('w', [6, 3]), 4, 1), [3])),
+    }));
+  const path = join(folder, 'part.onnx');
+  await writeFile(path, Buffer.concat(toOnnx(build, { weights: new Map([['w', w]]) })));
+  const session = await InferenceSession.create(path);
+  const { y } = await session.run({ x: new Tensor('float32', Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]) });
+  const [a, b, c] = w.slice(12, 15) as unknown as [number, number, number];
+  expect(y!.data).toEqual(Float32Array.of(a, 2 * b, 3 * c, 4 * a, 5 * b, 6 * c));
+});
+
+it.each([
+  ['grows', (values: GraphTensor, batch: number) => rows(values, 0, batch)],
+  ['moves', (values: GraphTensor, batch: number) => rows(values, batch, 1)],
+])('refuses a view of a part that %s with the batch', (_, take) => {
+  const build = (batch: number): Program =>
+    trace('part', (graph) => ({ y: neg(take(graph.input('x', [2 * batch, 3]), batch)) }));
+  expect(() => toOnnx(build, { weights: new Map() })).toThrow(
+    'onnx: rows views a part that changes with the batch',
+  );
+});
+
 it('holds the weights and what the model is', async () => {
   const { path, weights } = await exported(3, 'rectiflow');
   const file = await readFile(path);
@@ -106,10 +133,10 @@ it('holds the weights and what the model is', async () => {
 });
 
 it('refuses a model that is larger than a protocol buffer can be', () => {
-  const rows = 2 ** 29;
+  const width = 2 ** 29;
   const build = (batch: number): Program =>
-    trace('large', (graph) => ({ y: mul(graph.input('x', [batch, 1]), graph.stateful('w', [rows])) }));
-  const weights = new Map([['w', new Float32Array(rows)]]);
+    trace('large', (graph) => ({ y: mul(graph.input('x', [batch, 1]), graph.stateful('w', [width])) }));
+  const weights = new Map([['w', new Float32Array(width)]]);
   expect(() => toOnnx(build, { weights })).toThrow(
     /takes 2147\d+ bytes.* can hold 2147483647\. Export it with --layout public/,
   );

@@ -8,6 +8,8 @@ import {
   linear,
   linearGradInputOp,
   mul,
+  reshape,
+  square,
   sum,
 } from '../../src/ops/index.ts';
 import { apply } from '../../src/ops/op.ts';
@@ -42,6 +44,8 @@ function branch(
 }
 
 const opsOf = (program: Program): string[] => program.nodes.map(({ op }) => op.name);
+/** Without views. */
+const worksOf = (program: Program): string[] => opsOf(program).filter((name) => name !== 'reshape');
 const every = (): boolean => true;
 
 const training = trace('training', (graph) =>
@@ -84,15 +88,45 @@ describe('fuse', () => {
     expect(opsOf(fuse(withoutBias, every))).toEqual(['linear', 'gatedResidual']);
   });
 
-  it('leaves a layer alone whose weights change before the gate', () => {
+  it.each([
+    ['as they are', false, false],
+    ['under another shape', true, false],
+    ['and are read under another shape', false, true],
+  ])('leaves a layer alone whose weights change before the gate, %s', (_, isChangedAsView, isReadAsView) => {
     const program = trace('changed', (graph) => {
       const x = graph.input('x', [B, N, D]);
-      const w = graph.stateful('w', [D, D]);
-      const made = linear(x, w, graph.input('b', [D]));
-      assign(w, graph.input('new', [D, D]));
+      const w = graph.stateful('w', isReadAsView ? [D * D] : [D, D]);
+      const made = linear(x, reshape(w, [D, D]), graph.input('b', [D]));
+      const target = isChangedAsView ? reshape(w, [D * D]) : w;
+      assign(target, graph.input('new', target.shape));
       return { y: gatedResidual(x, made, graph.input('gate', [B, D])) };
     });
-    expect(opsOf(fuse(program, every))).toEqual(['linear', 'assign', 'gatedResidual']);
+    expect(worksOf(fuse(program, every))).toEqual(['linear', 'assign', 'gatedResidual']);
+  });
+
+  it('leaves a layer alone that is added to itself: it would be read where it is made', () => {
+    for (const isView of [false, true]) {
+      const program = trace('itself', (graph) => {
+        const made = linear(graph.input('x', [B, N, D]), graph.input('w', [D, D]), graph.input('b', [D]));
+        const again = isView ? reshape(reshape(made, [B * N, D]), [B, N, D]) : made;
+        return { y: gatedResidual(again, made, graph.input('gate', [B, D])) };
+      });
+      expect(worksOf(fuse(program, every))).toEqual(['linear', 'gatedResidual']);
+    }
+  });
+
+  it('joins across a view that nothing reads in between, and not across one that is read', () => {
+    const build = (isReadEarly: boolean): Program =>
+      trace('view', (graph) => {
+        const x = graph.input('x', [B, N, D]);
+        const made = linear(x, graph.input('w', [D, D]), graph.input('b', [D]));
+        const view = reshape(reshape(made, [B * N, D]), [B * N * D]);
+        const early = isReadEarly ? square(view) : undefined;
+        const y = gatedResidual(x, made, graph.input('gate', [B, D]));
+        return { y, read: early ?? square(view) };
+      });
+    expect(opsOf(fuse(build(false), every))).toEqual(['linearGatedResidual', 'reshape', 'reshape', 'square']);
+    expect(worksOf(fuse(build(true), every))).toEqual(['linear', 'square', 'gatedResidual']);
   });
 
   it('joins a factor to the gradient that it is multiplied with, but not one that is read for itself too', () => {
@@ -106,6 +140,19 @@ describe('fuse', () => {
       });
     expect(opsOf(fuse(build(true), every))).toEqual(['linearGradInput']);
     expect(opsOf(fuse(build(false), every))).toEqual(['linearGradInput', 'mul']);
+  });
+
+  it('joins nothing whose value is read as a view, by the host too', () => {
+    for (const isOutput of [false, true]) {
+      const program = trace('read', (graph) => {
+        const inputs = [graph.input('dy', [N, D]), graph.input('w', [D, D])];
+        const dx = apply(linearGradInputOp, inputs, { activation: 0 })[0]!;
+        const product = mul(dx, graph.input('factor', [N, D]));
+        const view = reshape(dx, [N * D]);
+        return { product, view: isOutput ? view : square(view) };
+      });
+      expect(worksOf(fuse(program, every)).slice(0, 2)).toEqual(['linearGradInput', 'mul']);
+    }
   });
 
   for (const { label, create, skip } of testBackends()) {

@@ -126,14 +126,24 @@ describe('remake', () => {
     expect(gradientsIn(remake(norm))).toEqual(['2 inputs, activation 0']);
   });
 
-  it('reads nothing that has changed since', () => {
+  it.each([
+    ['as it is', false, false],
+    ['under another shape', true, false],
+    ['and is read under another shape', false, true],
+  ])('reads nothing that has changed since, %s', (_, isChangedAsView, isReadAsView) => {
     const build = (changes: boolean): Program =>
       trace('changed', (graph) => {
-        const scale = graph.stateful('scale', [2, 4]);
-        const normed = layerNormModulate(graph.input('x', [2, 8, 4]), graph.input('shift', [2, 4]), scale);
+        const scale = graph.stateful('scale', isReadAsView ? [8] : [2, 4]);
+        const modulation = reshape(scale, [2, 4]);
+        const normed = layerNormModulate(
+          graph.input('x', [2, 8, 4]),
+          graph.input('shift', [2, 4]),
+          modulation,
+        );
         const w = graph.input('w', [3, 4]);
         const y = linear(normed, w);
-        if (changes) assign(scale, graph.input('new', [2, 4]));
+        const target = isChangedAsView ? reshape(scale, [8]) : scale;
+        if (changes) assign(target, graph.input('new', target.shape));
         const [dw, dx] = grad(sum(square(y)), [w, graph.inputs[0]!]);
         return { dw: dw!, dx: dx! };
       });
