@@ -33,7 +33,7 @@ export async function memoryBandwidth(threads: number): Promise<number> {
     sum: ops.add(graph.stateful('a', shape), graph.stateful('b', shape)),
   }));
   const backend = cpuBackend({ threads });
-  const executable = backend.compile(
+  const executable = await backend.compile(
     program,
     new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)])),
   );

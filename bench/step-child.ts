@@ -12,5 +12,5 @@ const { model, executable, run } = await prepareStep(
 );
 await serve({ warmUp: run, run }, async () => ({
   parameters: countParameters(model),
-  loss: (await executable.read('loss'))[0]!,
+  loss: (await executable.read(['loss'])).loss[0]!,
 }));

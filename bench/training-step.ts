@@ -27,7 +27,7 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
   const program = runProgram(config, model);
   const state = allocateState(backend, program);
   const initialized = initializeState(backend, model, state, config.seed);
-  const executable = backend.compile(program, state);
+  const executable = await backend.compile(program, state);
   await initialized;
   const { batchSize } = config.train;
   const x0 = Float32Array.from(

@@ -34,9 +34,12 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
 }
 
 /** The backend to run on. `onNotice` is told what the user should know about the choice. */
-export function backendFor(config: Pick<RunConfig, 'backend' | 'train'>, options: RunOptions): Backend {
+export async function backendFor(
+  config: Pick<RunConfig, 'backend' | 'train'>,
+  options: RunOptions,
+): Promise<Backend> {
   if (options.backend) return options.backend;
-  const chosen = chooseBackend({ ...config.backend, precision: config.train.precision });
+  const chosen = await chooseBackend({ ...config.backend, precision: config.train.precision });
   for (const notice of chosen.notices) options.onNotice?.(notice);
   return chosen.backend;
 }

@@ -75,7 +75,7 @@ export async function replay(
     for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
       const { data, loader, backend: engine } = current;
       const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
-      const backend = backendFor(config, options);
+      const backend = await backendFor(config, options);
       const trained = next ?? checkpoint;
       if (trained)
         for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);

@@ -100,7 +100,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
   const cut = conditioning.meter && describeCut(options.prompts ?? [], conditioning.meter);
   if (cut !== undefined) options.onNotice?.(cut);
-  const backend = backendFor(config, options);
+  const backend = await backendFor(config, options);
   const weights = await readWeights(run, saved, options);
   const cold = coldAverageOf(saved, config, options);
   if (cold !== undefined) options.onNotice?.(cold);

@@ -33,7 +33,7 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
   return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
     const config = resolveConfig(input, { origin, facts: source });
     checkCredentials(config.sinks, { sendKeysTo: options.sendKeysTo });
-    const backend = backendFor(config, options);
+    const backend = await backendFor(config, options);
     // `auto` must mean the same when the run is resumed, on another machine too.
     const precise = { ...config, train: { ...config.train, precision: backend.precision } };
     const { known, acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
@@ -87,7 +87,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       dataOfRun(config),
       { ...options, onBadSample, known: checkpoint },
       async (source) => {
-        const backend = backendFor(config, options);
+        const backend = await backendFor(config, options);
         if (checkpoint)
           for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
         const captions = await withKeptTokenizer(config.model, run);

@@ -32,8 +32,11 @@ export interface Executable {
    * @param inputs one array for each input of the program, with as many elements as its shape
    */
   run(inputs: Readonly<Record<string, HostArray>>): Promise<void>;
-  /** A copy of an output of the last run. */
-  read(output: string): Promise<HostArray>;
+  /**
+   * Copies of outputs of the last run, by name. Those that are wanted together are asked for together: a device is waited for once.
+   * @param names of outputs of the program
+   */
+  read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>>;
   /**
    * Computes what a run with these inputs would, without changing any state, and looks for the value that first was NaN or
    * infinite: undefined where no output is, and nothing that state would be changed by. Takes several times as long as a run, and
@@ -66,7 +69,7 @@ export interface Backend {
    * Lowers, plans and compiles a program.
    * @param buffers one of this backend's buffers for each state tensor of the program, with its shape and dtype
    */
-  compile(program: Program, buffers: Buffers): Executable;
+  compile(program: Program, buffers: Buffers): Promise<Executable>;
   /**
    * Makes memory ready for the largest of the programs that are to be compiled, so that all of them share it.
    * @param bytes of its arena, by its plan

@@ -57,15 +57,18 @@ export function checkBuffers(program: Program, buffers: Buffers): void {
   }
 }
 
-/** The tensor of an output; throws where there is none of that name. */
-export function checkOutput(program: Program, output: string): Tensor {
-  const tensor = program.outputs.get(output);
-  if (tensor === undefined) {
+/** The tensors of outputs, by name; throws where there is none of a name. */
+export function checkOutputs<N extends string>(
+  program: Program,
+  names: readonly N[],
+): [name: N, tensor: Tensor][] {
+  return names.map((name) => {
+    const tensor = program.outputs.get(name);
+    if (tensor !== undefined) return [name, tensor];
     const known = [...program.outputs.keys()].join(', ');
     throw new RectiflowError(
       'value',
-      `program ${program.name}: there is no output ${output}; its outputs are ${known}`,
+      `program ${program.name}: there is no output ${name}; its outputs are ${known}`,
     );
-  }
-  return tensor;
+  });
 }

@@ -30,7 +30,7 @@ export interface ChosenBackend {
  * Makes the backend that a config asks for.
  * @throws RectiflowError where it asks for what this machine or this installation does not have
  */
-export function chooseBackend(choice: BackendChoice = {}): ChosenBackend {
+export async function chooseBackend(choice: BackendChoice = {}): Promise<ChosenBackend> {
   const { name = 'auto', precision = 'auto', isa = 'auto' } = choice;
   if (!backendNames.includes(name)) {
     const wanted = `one of ${backendNames.join(', ')}`;

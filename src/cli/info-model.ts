@@ -19,7 +19,10 @@ type SizedModel = Exclude<ModelConfig, CustomModel>;
 const batchSizes = [1, 4, 16, 64, 256];
 
 /** @throws RectiflowError where the name is none, or the sizes do not fit together */
-export function describeModel(name: string, { imageSize, channels, classes }: InfoOptions): string[] {
+export async function describeModel(
+  name: string,
+  { imageSize, channels, classes }: InfoOptions,
+): Promise<string[]> {
   const sizes = parsePreset(name);
   if (imageSize === undefined) {
     throw new RectiflowError(
@@ -29,7 +32,7 @@ export function describeModel(name: string, { imageSize, channels, classes }: In
   }
   return [
     name,
-    ...describeSizes({
+    ...(await describeSizes({
       kind: 'dit',
       ...sizes,
       imageSize,
@@ -37,13 +40,16 @@ export function describeModel(name: string, { imageSize, channels, classes }: In
       classes,
       timeScale: 1000,
       reverseTime: false,
-    }),
+    })),
   ];
 }
 
 /** Sizes, parameters, operations and memory. */
-export function describeSizes(model: SizedModel, batches: readonly number[] = batchSizes): string[] {
-  const { backend, notices } = chooseBackend();
+export async function describeSizes(
+  model: SizedModel,
+  batches: readonly number[] = batchSizes,
+): Promise<string[]> {
+  const { backend, notices } = await chooseBackend();
   const { parameters, cost, memory } = modelCost(model, backend, batches);
   const { width, depth, heads } = model;
   const rows = memory.map(({ batchSize, state, activations, other, total }) => [

@@ -37,7 +37,7 @@ export async function describeRun(run: string): Promise<string[]> {
       : [`               ${shortPath(join(checkpointFolder(run), stepName(last)))}`]),
     ...(config.model.kind === 'custom'
       ? ['  model        custom: its sizes and cost are known to the program that brings it']
-      : describeSizes(config.model, [config.train.batchSize])),
+      : await describeSizes(config.model, [config.train.batchSize])),
     '',
     done
       ? `Make samples:  npx rectiflow sample ${shellWord(run)}`

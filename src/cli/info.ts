@@ -26,7 +26,7 @@ Examples:
     )
     .action(async (target: string, options: InfoOptions) => {
       const lines = target.startsWith('DiT-')
-        ? (await import('./info-model.ts')).describeModel(target, options)
+        ? await (await import('./info-model.ts')).describeModel(target, options)
         : await (await import('./info-run.ts')).describeRun(findRun(target));
       print(...lines);
     });

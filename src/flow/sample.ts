@@ -38,7 +38,7 @@ export class FlowSampler {
   private readonly weights: Buffers;
   private readonly batchSize: number;
   private readonly objective: Objective;
-  private readonly compiled = new Map<string, Executable>();
+  private readonly compiled = new Map<string, Promise<Executable>>();
 
   /** @param weights a buffer for every parameter of the model, by name */
   constructor(
@@ -118,13 +118,13 @@ export class FlowSampler {
     const both = Object.fromEntries(told.map(([name, rows]) => [name, rows]));
     const conditional = Object.fromEntries(told.map(([name, , half]) => [name, half]));
     const evaluate = async (x: Float32Array, t: Float32Array, guided: boolean): Promise<Float32Array> => {
-      const executable = this.compile(size, guided);
+      const executable = await this.compile(size, guided);
       await executable.run({
         x,
         t,
         ...(guided ? { ...both, guidance: Float32Array.of(guidance) } : conditional),
       });
-      return toFloat32(await executable.read('velocity'));
+      return toFloat32((await executable.read(['velocity'])).velocity);
     };
     return async (values, t) => {
       signal?.throwIfAborted();
@@ -147,7 +147,7 @@ export class FlowSampler {
     };
   }
 
-  private compile(size: number, guided: boolean): Executable {
+  private compile(size: number, guided: boolean): Promise<Executable> {
     const key = `${size} ${guided}`;
     const known = this.compiled.get(key);
     if (known) return known;

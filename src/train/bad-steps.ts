@@ -68,8 +68,8 @@ export async function examine(
   inputs: StepInputs,
   nameOf: NameOfSample,
 ): Promise<Pick<BadStep, 'loss' | 'gradNorm' | 'finding'>> {
-  const [loss = NaN] = await executable.read('loss');
-  const [gradNorm = NaN] = await executable.read('gradNorm');
+  const outputs = await executable.read(['loss', 'gradNorm']);
+  const [[loss = NaN], [gradNorm = NaN]] = [outputs.loss, outputs.gradNorm];
   return { loss, gradNorm, finding: await explainNonFinite(executable, inputs, nameOf) };
 }
 

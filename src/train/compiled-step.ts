@@ -56,9 +56,9 @@ export async function compileStep(
   const programs = stepPrograms(training, microBatch);
   const buffers = allocateState(backend, ...programs);
   const compile = async (): Promise<CompiledStep> => {
-    const part = backend.compile(programs[0], buffers);
+    const part = await backend.compile(programs[0], buffers);
     if (programs.length === 1) return wholeStep(part);
-    const update = backend.compile(programs[1], buffers);
+    const update = await backend.compile(programs[1], buffers);
     return new AccumulatedStep({ part, update, buffers }, training, microBatch);
   };
   const [, step] = await Promise.all([fill(buffers), compile()]);
@@ -95,8 +95,8 @@ class AccumulatedStep implements CompiledStep {
     await this.#update.run(pick(inputs, this.#update));
   }
 
-  async read(output: string): Promise<HostArray> {
-    return this.#update.read(output);
+  read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
+    return this.#update.read(names);
   }
 
   async pieces(inputs: StepInputs): Promise<readonly Piece[]> {

@@ -55,13 +55,12 @@ export class HeldOut {
   readonly #averages: Executable;
   readonly #readers: Readonly<Record<'heldOut' | 'seen', SampleReader>>;
 
-  constructor(options: HeldOutOptions) {
-    const { config, backend, buffers, model, objective, split, onNotice } = options;
+  private constructor(options: HeldOutOptions, batch: number, weights: Executable, averages: Executable) {
+    const { config, split, onNotice } = options;
     this.#options = options;
-    this.#batch = heldOutBatch(config.train, split.heldOut.count);
-    const program = heldOutProgram({ model, objective, batch: this.#batch });
-    this.#weights = backend.compile(program, buffers);
-    this.#averages = backend.compile(program, averagedWeights(model, buffers));
+    this.#batch = batch;
+    this.#weights = weights;
+    this.#averages = averages;
     const reader = (source: Source, what: string): SampleReader =>
       new SampleReader(source, {
         ...config.loader,
@@ -72,6 +71,19 @@ export class HeldOut {
       heldOut: reader(split.heldOut, 'held out'),
       seen: reader(split.seen, 'that these are compared with'),
     };
+  }
+
+  static async compile(options: HeldOutOptions): Promise<HeldOut> {
+    const { config, backend, buffers, model, objective, split } = options;
+    const batch = heldOutBatch(config.train, split.heldOut.count);
+    const program = heldOutProgram({ model, objective, batch });
+    const weights = await backend.compile(program, buffers);
+    return new HeldOut(
+      options,
+      batch,
+      weights,
+      await backend.compile(program, averagedWeights(model, buffers)),
+    );
   }
 
   /** With the weights as they are now. */
@@ -137,7 +149,7 @@ export class HeldOut {
     first: number,
   ): Promise<number> {
     await executable.run(inputs);
-    const losses = await executable.read('losses');
+    const { losses } = await executable.read(['losses']);
     let sum = 0;
     for (let i = 0; i < this.#rows(first); i++) sum += losses[i]!;
     return sum;

@@ -58,10 +58,14 @@ export class Insight {
   readonly #options: InsightOptions;
   readonly #executable: Executable;
 
-  /** @param buffers the training step's state */
-  constructor(backend: Backend, buffers: Buffers, options: InsightOptions) {
+  private constructor(executable: Executable, options: InsightOptions) {
     this.#options = options;
-    this.#executable = backend.compile(insightProgram(options), buffers);
+    this.#executable = executable;
+  }
+
+  /** @param buffers the training step's state */
+  static async compile(backend: Backend, buffers: Buffers, options: InsightOptions): Promise<Insight> {
+    return new Insight(await backend.compile(insightProgram(options), buffers), options);
   }
 
   /**
@@ -78,10 +82,11 @@ export class Insight {
       epsilon: Float32Array.of(epsilon * correction),
       decay: Float32Array.of(weightDecay / size),
     });
-    const weights = Math.hypot(...(await this.#executable.read('weights')));
-    const averages = Math.hypot(...(await this.#executable.read('averages')));
+    const norms = await this.#executable.read(['weights', 'averages', 'updates']);
+    const weights = Math.hypot(...norms.weights);
+    const averages = Math.hypot(...norms.averages);
     const trainable = model.parameters.filter((spec) => spec.trainable);
-    const updates = (await this.#executable.read('updates')).map((norm, i) =>
+    const updates = norms.updates.map((norm, i) =>
       isDecayed(trainable[i]!.shape, decayed) ? norm / (1 - learningRate * weightDecay) : norm,
     );
     return {

@@ -33,7 +33,8 @@ export async function initializeState(
     }
     return {};
   });
-  await backend.compile(program, buffers).run({ step: Int32Array.of(0) });
+  const executable = await backend.compile(program, buffers);
+  await executable.run({ step: Int32Array.of(0) });
 }
 
 /** The averaged weights under the model's names; a parameter that is not trained is its own average. */

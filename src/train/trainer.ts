@@ -11,13 +11,11 @@ import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isDue } from './due.ts';
 import { Gallery } from './gallery.ts';
-import { HeldOut } from './held-out.ts';
-import { Insight } from './insight.ts';
+import { type Measurements, compileMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { type OwnSinks, openLog } from './open-log.ts';
 import { type PreparedTraining, describeTraining } from './prepare.ts';
-import { adamwSettings } from './run-program.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt, stepInputs } from './step-inputs.ts';
@@ -33,8 +31,7 @@ export class Trainer {
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
   readonly #gallery: Gallery;
-  readonly #insight: Insight;
-  readonly #heldOut: HeldOut | undefined;
+  readonly #measurements: Measurements;
   readonly #monitor: Monitor;
   readonly #loader: Loader;
   readonly #saver: Saver;
@@ -48,27 +45,29 @@ export class Trainer {
   #position: SamplerPosition;
   #samples: string | undefined;
 
-  private constructor(training: PreparedTraining, folder: RunFolder, observer: TrainObserver, log: StepLog) {
-    const { config, backend, source, data, split, checkpoint, model, buffers, plan } = training;
+  private constructor(
+    training: PreparedTraining,
+    folder: RunFolder,
+    observer: TrainObserver,
+    log: StepLog,
+    measurements: Measurements,
+  ) {
+    const { config, backend, source, data, checkpoint, model, buffers, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
-    const { decayed } = config.optimizer;
-    const onNotice = this.#notice;
     this.#training = training;
     this.#folder = folder;
     this.#observer = observer;
     this.#log = log;
     this.#gallery = new Gallery(training, folder, log);
-    const adamw = adamwSettings(config.optimizer);
-    this.#insight = new Insight(backend, buffers, { model, adamw, decayed });
-    this.#heldOut = split && new HeldOut({ ...training, split, onNotice });
+    this.#measurements = measurements;
     this.#monitor = new Monitor(config, source.count);
     this.#loader = new Loader(source, {
       ...config.loader,
       batchSize,
       seed: config.seed,
       position: data.position,
-      onBad: ({ message }, skipped) => onNotice(`skipped (${skipped} so far): ${message}`),
+      onBad: ({ message }, skipped) => this.#notice(`skipped (${skipped} so far): ${message}`),
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
@@ -79,7 +78,7 @@ export class Trainer {
       folder,
       snapshot: new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view),
       train: config.train,
-      observer: { ...observer, onNotice },
+      observer: { ...observer, onNotice: this.#notice },
       flush: () => log.sync(),
       saved: checkpoint,
     });
@@ -98,7 +97,8 @@ export class Trainer {
     await dropLaterAverages(folder.path, training.checkpoint?.step ?? 0);
     const log = await openLog(training, folder, observer, own);
     try {
-      const trainer = new Trainer(training, folder, observer, log);
+      const measurements = await compileMeasurements(training, (text) => trainer.#notice(text));
+      const trainer: Trainer = new Trainer(training, folder, observer, log, measurements);
       for (const text of training.data.notices) trainer.#notice(text);
       return trainer;
     } catch (error) {
@@ -204,7 +204,7 @@ export class Trainer {
     };
     await executable.run(inputs);
     // One number, of a run that has been waited for anyway: whether this step counts must be known before the next.
-    const [gradScale] = await executable.read('gradScale');
+    const [gradScale] = (await executable.read(['gradScale'])).gradScale;
     this.#log.watch.stop();
     this.#step = step;
     this.#position = position;
@@ -223,7 +223,7 @@ export class Trainer {
    */
   async #skip(inputs: StepInputs, indices: Uint32Array): Promise<boolean> {
     const { executable, source } = this.#training;
-    const [loss = NaN] = await executable.read('loss');
+    const [loss = NaN] = (await executable.read(['loss'])).loss;
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss) && this.#scaler?.backOff()) return true;
     const found = await examine(executable, inputs, (sample) => nameOfSample(source, indices[sample]!));
@@ -264,9 +264,8 @@ export class Trainer {
   /** What the machine can do at most, once: it takes about 0.3 s. */
   async #measurePeak(): Promise<void> {
     if (this.#log.mostSamplesPerSecond !== undefined) return;
-    const { backend, model } = this.#training;
-    const peak = await backend.measurePeak?.();
-    if (peak !== undefined) this.#log.mostSamplesPerSecond = peak / model.cost.training;
+    const peak = await this.#training.backend.measurePeak?.();
+    if (peak !== undefined) this.#log.mostSamplesPerSecond = peak / this.#training.model.cost.training;
   }
 
   /** Passes over the data so far. */
@@ -275,8 +274,9 @@ export class Trainer {
   }
 
   #isHeldOutDue(): boolean {
-    const { heldOut, train } = this.#training.config;
-    return this.#step === train.steps || (this.#heldOut !== undefined && isDue(this.#step, heldOut.every));
+    const { config, split } = this.#training;
+    const { train, heldOut } = config;
+    return this.#step === train.steps || (split !== undefined && isDue(this.#step, heldOut.every));
   }
 
   /** Numbers of a step are read from the backend here alone, but for whether it counts. */
@@ -289,8 +289,8 @@ export class Trainer {
       epoch: this.#epoch(),
       skipped: this.#step - this.#updates,
       ...(await readStep(executable, model)),
-      ...(await this.#insight.measure(this.#updates, rate)),
-      ...(this.#isHeldOutDue() && (await this.#heldOut?.evaluate())),
+      ...(await this.#measurements.insight.measure(this.#updates, rate)),
+      ...(this.#isHeldOutDue() && (await this.#measurements.heldOut?.evaluate())),
     });
     this.#observer.onStep?.(metrics);
     for (const text of this.#monitor.read(metrics)) this.#notice(text);

@@ -68,12 +68,12 @@ async function ourVelocity({ model, weights }: Exported): Promise<number[]> {
     model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
   for (const [name, buffer] of buffers) await buffer.write(weights.get(name)!.data as Float32Array);
-  const executable = backend.compile(velocityProgram(model, 1, false), buffers);
+  const executable = await backend.compile(velocityProgram(model, 1, false), buffers);
   const velocities: number[] = [];
   for (const [i, t] of times.entries()) {
     const told = model.config.classes > 0 && { labels: labels.subarray(i, i + 1) };
     await executable.run({ x: x.slice(i * size, (i + 1) * size), t: Float32Array.of(t), ...told });
-    velocities.push(...(await executable.read('velocity')));
+    velocities.push(...(await executable.read(['velocity'])).velocity);
   }
   return velocities;
 }

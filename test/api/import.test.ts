@@ -62,10 +62,10 @@ async function velocity(dit: DiT, tensors: StoredTensors, t = 0.3): Promise<numb
     dit.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
   for (const [name, buffer] of buffers) await buffer.write(tensors.get(name)!.data as Float32Array);
-  const executable = backend.compile(velocityProgram(dit, 1, false), buffers);
+  const executable = await backend.compile(velocityProgram(dit, 1, false), buffers);
   const x = Float32Array.from(randomValues(2 * 8 * 12, 3));
   await executable.run({ x, t: Float32Array.of(t), labels: Int32Array.of(1) });
-  return [...(await executable.read('velocity'))];
+  return [...(await executable.read(['velocity'])).velocity];
 }
 
 describe('public names', () => {

@@ -16,6 +16,7 @@ import {
 } from '../../src/backends/cpu/native.ts';
 import { add, affine } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 
 const native = loadNative();
@@ -219,18 +220,19 @@ describe('cpuBackend', () => {
       return { y: Array.from({ length: 30 }).reduce<Tensor>((y) => affine(y, 1, 1), sum) };
     });
     const state = backend.allocate({ shape: [length], dtype: 'float32' });
-    const executable = backend.compile(program, new Map([['s', state]]));
-    await expect(executable.read('y')).rejects.toThrow('program offset: output y was read before a run');
+    const executable = await backend.compile(program, new Map([['s', state]]));
+    await expect(executable.read(['y'])).rejects.toThrow('program offset: output y was read before a run');
     const work = [
       executable.run({ x: new Float32Array(length).fill(1) }),
-      executable.read('y'),
+      executable.read(['y']),
       state.write(new Float32Array(length).fill(100)),
       executable.run({ x: new Float32Array(length).fill(2) }),
-      executable.read('y'),
+      executable.read(['y']),
     ];
     const [, first, , , second] = await Promise.all(work);
-    expect([...new Set(first as Float32Array)]).toEqual([31]);
-    expect([...new Set(second as Float32Array)]).toEqual([132]);
+    type Outputs = { readonly y: HostArray };
+    expect([...new Set((first as Outputs).y)]).toEqual([31]);
+    expect([...new Set((second as Outputs).y)]).toEqual([132]);
     const { runs, ops } = executable.profile();
     expect(runs).toBe(2);
     expect(ops).toContainEqual(expect.objectContaining({ op: 'affine', nodes: 30 }));

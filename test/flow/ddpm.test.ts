@@ -59,15 +59,15 @@ for (const { label, create, skip } of testBackends()) {
         const ends = constant(drawn, [3], Float64Array.of(0, 0.0009999, 1));
         return { t: objective.times!(drawn), ends: objective.times!(ends) };
       });
-      const executable = create().compile(program, new Map());
+      const executable = await create().compile(program, new Map());
       await executable.run({ step: Int32Array.of(1) });
-      const timesteps = Array.from(await executable.read('t'), (t: number) => t * 1000);
+      const timesteps = Array.from((await executable.read(['t'])).t, (t: number) => t * 1000);
       const distances = timesteps.map((step) => Math.abs(step - Math.round(step)));
       expect(Math.max(...distances)).toBeLessThan(1e-3);
       const tenths = Array.from({ length: 10 }, () => 0);
       for (const step of timesteps) tenths[Math.floor(Math.round(step) / 100)]!++;
       expect(Math.max(...tenths.map((n) => Math.abs(n / count - 0.1)))).toBeLessThan(0.01);
-      const [first, stillFirst, last] = await executable.read('ends');
+      const [first, stillFirst, last] = (await executable.read(['ends'])).ends;
       expect([first, stillFirst]).toEqual([0, 0]);
       expect(last).toBeCloseTo(0.999, 6);
     });
@@ -78,14 +78,14 @@ for (const { label, create, skip } of testBackends()) {
         const [x0, x1, t] = [graph.input('x0', shape), graph.input('x1', shape), graph.input('t', [2])];
         return { xt: objective.mix(x0, x1, t) };
       });
-      const executable = create().compile(program, new Map());
+      const executable = await create().compile(program, new Map());
       const x1 = philoxNormal({ seed: 1, stream: 0, step: 1, firstSample: 0, samples: 2, elements: 5000 });
       await executable.run({
         x0: new Float32Array(10_000).fill(0.7),
         x1: Float32Array.from(x1),
         t: Float32Array.of(step / 1000, step / 1000),
       });
-      const { mean, std } = moments(await executable.read('xt'));
+      const { mean, std } = moments((await executable.read(['xt'])).xt);
       const noise = moments(x1);
       const [data, deviation] = [Math.sqrt(linear[step]!), Math.sqrt(1 - linear[step]!)];
       expect(mean).toBeCloseTo(0.7 * data + deviation * noise.mean, 4);
@@ -99,13 +99,13 @@ for (const { label, create, skip } of testBackends()) {
         const nothing = (xt: typeof t): typeof t => constant(xt, [2, 2], new Float64Array(4));
         return { loss: meanLoss(objective, nothing, { ...pair, t }).loss };
       });
-      const executable = create().compile(program, new Map());
+      const executable = await create().compile(program, new Map());
       await executable.run({
         x0: Float32Array.of(9, 9, 9, 9),
         x1: Float32Array.of(1, 2, 3, 4),
         t: Float32Array.of(0, 0.999),
       });
-      expect((await executable.read('loss'))[0]).toBeCloseTo((1 + 4 + 9 + 16) / 4, 5);
+      expect((await executable.read(['loss'])).loss[0]).toBeCloseTo((1 + 4 + 9 + 16) / 4, 5);
     });
   });
 }

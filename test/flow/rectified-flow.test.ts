@@ -16,15 +16,15 @@ it.each([[[2, 3]], [[2, 1, 3]], [[2, 3, 1, 1]]])(
         loss: meanLoss(rectifiedFlow(), (xt) => xt, { x0, x1, t }).loss,
       };
     });
-    const executable = referenceBackend().compile(program, new Map());
+    const executable = await referenceBackend().compile(program, new Map());
     await executable.run({
       x0: Float32Array.of(1, 2, 3, 4, 5, 6),
       x1: Float32Array.of(5, 6, 7, 0, 1, 2),
       t: Float32Array.of(0, 0.75),
     });
-    expect([...(await executable.read('xt'))]).toEqual([1, 2, 3, 1, 2, 3]);
-    expect([...(await executable.read('target'))]).toEqual([4, 4, 4, -4, -4, -4]);
-    expect((await executable.read('perfect'))[0]).toBe(0);
-    expect((await executable.read('loss'))[0]).toBeCloseTo((9 + 4 + 1 + 25 + 36 + 49) / 6, 5);
+    expect([...(await executable.read(['xt'])).xt]).toEqual([1, 2, 3, 1, 2, 3]);
+    expect([...(await executable.read(['target'])).target]).toEqual([4, 4, 4, -4, -4, -4]);
+    expect((await executable.read(['perfect'])).perfect[0]).toBe(0);
+    expect((await executable.read(['loss'])).loss[0]).toBeCloseTo((9 + 4 + 1 + 25 + 36 + 49) / 6, 5);
   },
 );

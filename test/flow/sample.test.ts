@@ -34,14 +34,14 @@ const sample = async (options: Partial<SampleOptions>, batchSize?: number): Prom
 
 describe('guidance', () => {
   async function velocity(guided: boolean, labels: number[], guidance?: number): Promise<HostArray> {
-    const executable = backend.compile(velocityProgram(model, 2, guided), weights);
+    const executable = await backend.compile(velocityProgram(model, 2, guided), weights);
     await executable.run({
       x: Float32Array.from(randomValues(2 * elements, 4)),
       t: Float32Array.of(0.4, 0.4),
       labels: Int32Array.from(labels),
       ...(guidance !== undefined && { guidance: Float32Array.of(guidance) }),
     });
-    return executable.read('velocity');
+    return (await executable.read(['velocity'])).velocity;
   }
 
   it('of 1 is the conditional velocity, of 0 the unconditional one', async () => {
@@ -67,11 +67,10 @@ describe('guidance', () => {
     const rows: number[] = [];
     const counting: Backend = {
       ...backend,
-      compile(program, buffers) {
-        const executable = backend.compile(program, buffers);
+      async compile(program, buffers) {
+        const executable = await backend.compile(program, buffers);
         return {
           ...executable,
-          read: (name) => executable.read(name),
           run(inputs) {
             rows.push(inputs.labels!.length);
             return executable.run(inputs);

@@ -18,9 +18,9 @@ async function draw(
   const program = trace('times', (graph) => ({
     t: sampleTimes(distribution, graph.input('step', [], 'int32'), batch, key, count),
   }));
-  const executable = backend.compile(program, new Map());
+  const executable = await backend.compile(program, new Map());
   await executable.run({ step: Int32Array.of(step) });
-  return executable.read('t');
+  return (await executable.read(['t'])).t;
 }
 
 function moments(values: number[]): { mean: number; std: number } {
@@ -171,9 +171,9 @@ describe('the normal quantile', () => {
       [1 - 2 ** -16, 4.16956932],
     ] as const;
     const program = trace('quantile', (graph) => ({ z: normalQuantile(graph.input('u', [table.length])) }));
-    const executable = create().compile(program, new Map());
+    const executable = await create().compile(program, new Map());
     await executable.run({ u: Float32Array.from(table.map(([u]) => u)) });
-    const z = await executable.read('z');
+    const z = (await executable.read(['z'])).z;
     table.forEach(([, wanted], i) => {
       expect(Math.abs(z[i]! - wanted)).toBeLessThan(2e-6 * Math.max(1, wanted ** 2));
     });

@@ -75,23 +75,26 @@ describe('DiT velocity', () => {
     const program = velocityProgram(model, 2, false);
     const buffers = allocateState(backend, program);
     await initializeState(backend, model, buffers, 5);
-    const executable = backend.compile(program, buffers);
+    const executable = await backend.compile(program, buffers);
     await executable.run({
       x: Float32Array.from(randomValues(2 * 2 * 8 * 12, 3)),
       t: Float32Array.of(0.3, 0.3),
       ...(classes > 0 && { labels: Int32Array.of(0, 3) }),
     });
-    expect((await executable.read('velocity')).every((value) => value === 0)).toBe(true);
+    expect((await executable.read(['velocity'])).velocity.every((value) => value === 0)).toBe(true);
   });
 
   it('depends on the time, on the label and on where a pixel is', async () => {
     const backend = referenceBackend();
     const model = tinyDiT();
-    const executable = backend.compile(velocityProgram(model, 1, false), await randomWeights(backend, model));
+    const executable = await backend.compile(
+      velocityProgram(model, 1, false),
+      await randomWeights(backend, model),
+    );
     const x = Float32Array.from(randomValues(2 * 8 * 12, 3));
     const velocity = async (t: number, label: number, image = x): Promise<string> => {
       await executable.run({ x: image, t: Float32Array.of(t), labels: Int32Array.of(label) });
-      return (await executable.read('velocity')).join();
+      return (await executable.read(['velocity'])).velocity.join();
     };
     const seen = [await velocity(0.3, 0), await velocity(0.4, 0), await velocity(0.3, 1)];
     seen.push(await velocity(0.3, 3), await velocity(0.3, 0, x.toReversed()));
@@ -103,10 +106,10 @@ describe('DiT velocity', () => {
     const plain = tinyDiT({ timeScale: 1 });
     const weights = await randomWeights(backend, plain);
     const velocity = async (model: DiT, t: number): Promise<HostArray> => {
-      const executable = backend.compile(velocityProgram(model, 1, false), weights);
+      const executable = await backend.compile(velocityProgram(model, 1, false), weights);
       const x = Float32Array.from(randomValues(2 * 8 * 12, 3));
       await executable.run({ x, t: Float32Array.of(t), labels: Int32Array.of(1) });
-      return executable.read('velocity');
+      return (await executable.read(['velocity'])).velocity;
     };
     const reversed = tinyDiT({ timeScale: 1, reverseTime: true });
     expect(await velocity(reversed, 0.25)).toEqual(await velocity(plain, 0.75));

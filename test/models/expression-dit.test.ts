@@ -12,6 +12,7 @@ import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { initialValues, randomWeights } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { outputsOf } from '../support/outputs.ts';
 
 /** 7 genes are two groups of 3, and one with two zeros. */
 function tiny(changes: Partial<ExpressionDiTConfig> = {}): ExpressionDiT {
@@ -37,10 +38,10 @@ describe('ExpressionDiT', () => {
     for (const spec of model.parameters) {
       await weights.get(spec.name)!.write(Float32Array.from(await initialValues(spec, 0)));
     }
-    const executable = backend.compile(velocityProgram(model, 2, false), weights);
+    const executable = await backend.compile(velocityProgram(model, 2, false), weights);
     const labels = classes > 0 && { labels: Int32Array.of(0, 3) };
     await executable.run({ x: cells(2), t: Float32Array.of(0.3, 0.3), ...labels });
-    const velocity = await executable.read('velocity');
+    const velocity = (await executable.read(['velocity'])).velocity;
     expect(velocity).toHaveLength(14);
     expect(velocity.every((value) => value === 0)).toBe(true);
   });
@@ -48,10 +49,13 @@ describe('ExpressionDiT', () => {
   it('depends on the time, on the label and on which gene has a value', async () => {
     const backend = referenceBackend();
     const model = tiny();
-    const executable = backend.compile(velocityProgram(model, 1, false), await randomWeights(backend, model));
+    const executable = await backend.compile(
+      velocityProgram(model, 1, false),
+      await randomWeights(backend, model),
+    );
     const velocity = async (t: number, label: number, x = cells(1)): Promise<string> => {
       await executable.run({ x, t: Float32Array.of(t), labels: Int32Array.of(label) });
-      return (await executable.read('velocity')).join();
+      return (await executable.read(['velocity'])).velocity.join();
     };
     const seen = [await velocity(0.3, 0), await velocity(0.4, 0), await velocity(0.3, 1)];
     seen.push(await velocity(0.3, 3), await velocity(0.3, 0, cells(1).toReversed()));
@@ -70,12 +74,9 @@ describe('ExpressionDiT', () => {
   };
 
   async function gradients(backend: Backend): Promise<Map<string, HostArray>> {
-    const executable = backend.compile(program, await randomWeights(backend, model));
+    const executable = await backend.compile(program, await randomWeights(backend, model));
     await executable.run(inputs);
-    const read = [...program.outputs.keys()].map(
-      async (name) => [name, await executable.read(name)] as const,
-    );
-    return new Map(await Promise.all(read));
+    return outputsOf(executable);
   }
 
   for (const { label, create, skip } of testBackends()) {

@@ -14,6 +14,7 @@ import { trainingStepProgram } from '../../src/train/step.ts';
 import { testBackends } from '../support/backends.ts';
 import { initialValues, randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { outputsOf } from '../support/outputs.ts';
 
 const pixels = 2 * 8 * 12;
 const image = (count: number, seed = 3): Float32Array =>
@@ -55,11 +56,11 @@ const kinds = [
 
 type Told = (t: number, conditions: Record<string, HostArray>, x?: Float32Array) => Promise<HostArray>;
 
-function velocityOf(backend: Backend, model: TextDiT, weights: Buffers): Told {
-  const executable = backend.compile(velocityProgram(model, 1, false), weights);
+async function velocityOf(backend: Backend, model: TextDiT, weights: Buffers): Promise<Told> {
+  const executable = await backend.compile(velocityProgram(model, 1, false), weights);
   return async (t, conditions, x = image(1)) => {
     await executable.run({ x, t: Float32Array.of(t), ...conditions });
-    return Float64Array.from(await executable.read('velocity'));
+    return Float64Array.from((await executable.read(['velocity'])).velocity);
   };
 }
 
@@ -69,14 +70,16 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
     const program = velocityProgram(model, 1, false);
     const buffers = allocateState(backend, program);
     await initializeState(backend, model, buffers, 5);
-    const velocity = await velocityOf(backend, model, buffers)(0.3, told({ length: 3, padding: 0, seed: 1 }));
+    const velocity = await (
+      await velocityOf(backend, model, buffers)
+    )(0.3, told({ length: 3, padding: 0, seed: 1 }));
     expect(velocity).toHaveLength(pixels);
     expect(velocity.every((value) => value === 0)).toBe(true);
   });
 
   it('depends on the time, on what the caption is and how long, and on where a pixel is', async () => {
     const backend = referenceBackend();
-    const velocity = velocityOf(backend, model, await randomWeights(backend, model));
+    const velocity = await velocityOf(backend, model, await randomWeights(backend, model));
     const caption = told({ length: 3, padding: 0, seed: 1 });
     const seen = [
       await velocity(0.3, caption),
@@ -92,7 +95,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
     const title = `does not depend on the padding, to the bit, on ${label}${skip ? ` (skipped: ${skip})` : ''}`;
     it.skipIf(skip !== undefined)(title, async () => {
       const backend = create();
-      const velocity = velocityOf(backend, model, await randomWeights(backend, model));
+      const velocity = await velocityOf(backend, model, await randomWeights(backend, model));
       for (const length of [1, 3, 4]) {
         const [one, other] = [told({ length, padding: 0, seed: 1 }), told({ length, padding: 7, seed: 1 })];
         expect(one).not.toEqual(other);
@@ -112,7 +115,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
     const program = trainingStepProgram({ model, batch: 2, draw, adamw: adamwDefaults });
     const buffers = allocateState(backend, program);
     await initializeState(backend, model, buffers, 5);
-    const executable = backend.compile(program, buffers);
+    const executable = await backend.compile(program, buffers);
     const captions = [told({ length: 3, padding: 0, seed: 1 }), told({ length: 4, padding: 0, seed: 2 })];
     const both = Object.fromEntries(
       model.conditions.map(({ name, dtype }) => {
@@ -130,14 +133,14 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
         emaDecay: Float32Array.of(0.9),
       });
     }
-    const velocity = velocityOf(backend, model, buffers);
+    const velocity = await velocityOf(backend, model, buffers);
     expect(await velocity(0.3, captions[0]!)).not.toEqual(await velocity(0.3, captions[1]!));
   });
 
   it('has the gradient that finite differences show', async () => {
     const backend = referenceBackend({ float: 'float64' });
     const weights = await randomWeights(backend, model);
-    const executable = backend.compile(gradientProgram({ model, batch: 1, draw: givenDraw }), weights);
+    const executable = await backend.compile(gradientProgram({ model, batch: 1, draw: givenDraw }), weights);
     const run = (): Promise<void> =>
       executable.run({
         x0: image(1, 4),
@@ -151,10 +154,11 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
     const before = new Map<string, HostArray>();
     const direction = new Map<string, Float64Array>();
     let along = 0;
+    const gradients = await outputsOf(executable);
     for (const [i, { name, shape }] of trainable.entries()) {
       before.set(name, Float64Array.from(await weights.get(name)!.read()));
       direction.set(name, randomValues(sizeOf(shape), 100 + i));
-      const gradient = await executable.read(`grad/${name}`);
+      const gradient = gradients.get(`grad/${name}`)!;
       gradient.forEach((value, j) => (along += value * direction.get(name)![j]!));
     }
     const lossAt = async (step: number): Promise<number> => {
@@ -163,7 +167,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
         await weights.get(name)!.write(values.map((value, j) => value + step * direction.get(name)![j]!));
       }
       await run();
-      return (await executable.read('loss'))[0]!;
+      return (await executable.read(['loss'])).loss[0]!;
     };
     const difference = ((await lossAt(1e-6)) - (await lossAt(-1e-6))) / 2e-6;
     expect(Math.abs(along)).toBeGreaterThan(1e-3);

@@ -12,9 +12,9 @@ async function drawn(init: Initializer, shape: Shape): Promise<HostArray> {
   const program = trace('draw', (graph) => ({
     values: init(shape, { step: graph.input('step', [], 'int32'), seed: 7, stream: 1 }),
   }));
-  const executable = referenceBackend().compile(program, new Map());
+  const executable = await referenceBackend().compile(program, new Map());
   await executable.run({ step: Int32Array.of(0) });
-  return executable.read('values');
+  return (await executable.read(['values'])).values;
 }
 
 describe('initialisers', () => {

@@ -21,7 +21,7 @@ it('forgets at a restart what the total held, infinities too', async () => {
   });
   const total = backend.allocate({ shape: [2], dtype: 'float32' });
   await total.write(Float32Array.of(Infinity, NaN));
-  const executable = backend.compile(program, new Map([['total', total]]));
+  const executable = await backend.compile(program, new Map([['total', total]]));
   const add = (restart: number): Promise<void> =>
     executable.run({ value: Float32Array.of(1, 2), restart: Float32Array.of(restart) });
   await add(1);

@@ -51,7 +51,8 @@ it('changes nothing where gradScale is NaN, even with gradients that are not fin
   });
   const buffers = new Map(names.map((name) => [name, backend.allocate({ shape: [2], dtype: 'float32' })]));
   for (const buffer of buffers.values()) await buffer.write(Float32Array.of(1, 2));
-  await backend.compile(program, buffers).run({
+  const executable = await backend.compile(program, buffers);
+  await executable.run({
     grad: Float32Array.of(NaN, Infinity),
     s: Float32Array.of(NaN),
     l: Float32Array.of(0.1),

@@ -81,15 +81,15 @@ describe('padding', () => {
   for (const { label, create, skip } of testBackends()) {
     const title = `has no influence and no gradient on ${label}${skip ? ` (skipped: ${skip})` : ''}`;
     it.skipIf(skip !== undefined)(title, async () => {
-      const executable = create().compile(program, new Map());
+      const executable = await create().compile(program, new Map());
       const run = async (padding: number) => {
         await executable.run({
           q: Float32Array.from(q),
           kv: Float32Array.from(kv, (x, i) => (isPadding(i) ? padding : x)),
           lengths: Int32Array.from(lengths),
         });
-        const read = async (name: string) => Array.from(await executable.read(name));
-        return { o: await read('o'), dq: await read('dq'), dkv: await read('dkv') };
+        const { o, dq, dkv } = await executable.read(['o', 'dq', 'dkv']);
+        return { o: Array.from(o), dq: Array.from(dq), dkv: Array.from(dkv) };
       };
       const zeros = await run(0);
       expect(await run(1e4)).toEqual(zeros);

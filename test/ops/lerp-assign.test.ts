@@ -25,7 +25,7 @@ for (const { label, create, skip } of testBackends()) {
       const backend = create();
       const target = backend.allocate({ shape: [3], dtype: 'float32' });
       await target.write(Float32Array.of(1, 2, 3));
-      const executable = backend.compile(program, new Map([['target', target]]));
+      const executable = await backend.compile(program, new Map([['target', target]]));
       const value = Float32Array.of(NaN, Infinity, 0);
       for (const weight of [0, NaN]) await executable.run({ value, weight: Float32Array.of(weight) });
       expect([...(await target.read())]).toEqual([1, 2, 3]);

@@ -148,14 +148,14 @@ describe.each(processors)('the gradient of the weights on $label', ({ label, ski
         const [dw, db] = grad(sum(mul(y, graph.input('dy', [to - from, O]))), [w, b]);
         return { dw: dw!, db: db! };
       });
-      const executable = cpuBackend({ isa }).compile(program, new Map());
+      const executable = await cpuBackend({ isa }).compile(program, new Map());
       const parameters = { w: new Float32Array(O * I), b: new Float32Array(O) };
       await executable.run({
         ...parameters,
         x: x.subarray(from * I, to * I),
         dy: dy.subarray(from * O, to * O),
       });
-      return [await executable.read('dw'), await executable.read('db')];
+      return [(await executable.read(['dw'])).dw, (await executable.read(['db'])).db];
     };
     const whole = await gradient(0, rows);
     const parts = [await gradient(0, 480), await gradient(480, 960), await gradient(960, rows)];
@@ -178,9 +178,9 @@ describe.each(processors)('the gradient of the weights on $label', ({ label, ski
         return { dw: grad(sum(linear(graph.input('x', shapes.x), w)), [w])[0]! };
       });
       const gradient = async (threads: number): Promise<Buffer> => {
-        const executable = cpuBackend({ isa, precision, threads }).compile(program, new Map());
+        const executable = await cpuBackend({ isa, precision, threads }).compile(program, new Map());
         await executable.run(inputs);
-        return Buffer.from((await executable.read('dw')).buffer);
+        return Buffer.from((await executable.read(['dw'])).dw.buffer);
       };
       const one = await gradient(1);
       for (const threads of [2, 3, 4]) expect((await gradient(threads)).equals(one)).toBe(true);

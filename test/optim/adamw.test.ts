@@ -28,7 +28,8 @@ it.each<[DecayedParameters | undefined, number, number]>([
   const state = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
   await state.get('param0')!.write(new Float32Array(6).fill(1));
   await state.get('param1')!.write(new Float32Array(3).fill(1));
-  await backend.compile(program, state).run({
+  const executable = await backend.compile(program, state);
+  await executable.run({
     grad0: new Float32Array(6),
     grad1: new Float32Array(3),
     gradScale: Float32Array.of(1),

@@ -28,7 +28,7 @@ async function stateAfter(program: Program, runs: number): Promise<Map<string, H
   for (const buffer of buffers.values()) {
     await buffer.write(Float32Array.from(randomValues(size * size, seed++), (value) => 0.1 * value));
   }
-  const executable = backend.compile(program, buffers);
+  const executable = await backend.compile(program, buffers);
   const x = Float32Array.from(randomValues(4 * size, 9));
   for (let i = 0; i < runs; i++) await executable.run({ x });
   const read = [...buffers].map(async ([name, buffer]) => [name, await buffer.read()] as const);

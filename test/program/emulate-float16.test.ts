@@ -14,6 +14,7 @@ import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { outputsOf } from '../support/outputs.ts';
 
 const model = tinyDiT();
 const program = gradientProgram({ model, batch: 3, draw: givenDraw });
@@ -26,10 +27,9 @@ const batch = {
 };
 
 async function run(backend: Backend, what: Program): Promise<Map<string, HostArray>> {
-  const executable = backend.compile(what, await randomWeights(backend, model));
+  const executable = await backend.compile(what, await randomWeights(backend, model));
   await executable.run(batch);
-  const read = [...what.outputs.keys()].map(async (name) => [name, await executable.read(name)] as const);
-  return new Map(await Promise.all(read));
+  return outputsOf(executable);
 }
 
 describe('emulateFloat16', () => {
@@ -106,9 +106,9 @@ describe('a scaled loss', () => {
   );
 
   const gradientsOf = async (backend: Backend, lossScale: number): Promise<[HostArray, number]> => {
-    const executable = backend.compile(scaled, new Map());
+    const executable = await backend.compile(scaled, new Map());
     await executable.run({ ...values, lossScale: Float32Array.of(lossScale) });
-    return [await executable.read('dw'), (await executable.read('gradNorm'))[0]!];
+    return [(await executable.read(['dw'])).dw, (await executable.read(['gradNorm'])).gradNorm[0]!];
   };
 
   for (const { label, create, skip } of testBackends()) {

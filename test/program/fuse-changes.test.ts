@@ -82,11 +82,10 @@ async function results(program: Program): Promise<Record<string, HostArray>> {
   let seed = 1;
   for (const buffer of buffers.values())
     await buffer.write(Float32Array.from(randomValues(sizeOf(buffer.shape), seed++)));
-  const executable = backend.compile(program, buffers);
+  const executable = await backend.compile(program, buffers);
   await executable.run({});
-  const found: Record<string, HostArray> = {};
+  const found: Record<string, HostArray> = await executable.read([...program.outputs.keys()]);
   for (const [name, buffer] of buffers) found[name] = await buffer.read();
-  for (const name of program.outputs.keys()) found[name] = await executable.read(name);
   return found;
 }
 

@@ -22,10 +22,9 @@ async function run(backend: Backend, program: Program): Promise<Record<string, H
   const buffers = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
   for (const buffer of buffers.values())
     await buffer.write(Float32Array.from(randomValues(sizeOf(buffer.shape), 50)));
-  const executable = backend.compile(program, buffers);
+  const executable = await backend.compile(program, buffers);
   await executable.run(values(program));
-  const found: Record<string, HostArray> = {};
-  for (const name of program.outputs.keys()) found[name] = await executable.read(name);
+  const found: Record<string, HostArray> = await executable.read([...program.outputs.keys()]);
   for (const [name, buffer] of buffers) found[name] = await buffer.read();
   return found;
 }
@@ -77,7 +76,7 @@ for (const { label, create, skip } of testBackends()) {
       });
       const backend = create();
       const buffer = backend.allocate({ shape: [2, 2], dtype: 'float32' });
-      const executable = backend.compile(program, new Map([['state', buffer]]));
+      const executable = await backend.compile(program, new Map([['state', buffer]]));
       const finding = await executable.inspect(values(program));
       expect(finding?.tensor).toBe(executable.program.outputs.get('bad'));
     });

@@ -10,6 +10,7 @@ import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Attributes, Graph, Tensor, TensorType } from '../../src/tensor/tensor.ts';
 import { testBackends } from './backends.ts';
 import { randomValues } from './random.ts';
+import { outputsOf } from './outputs.ts';
 
 /** An argument of an op in a test: a shape, and values that default to uniform ones in [-1, 1). */
 export interface Argument {
@@ -184,10 +185,9 @@ async function execute(
 ): Promise<Map<string, HostArray>> {
   const buffers = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
   for (const [name, buffer] of buffers) await buffer.write(values[name]!);
-  const executable = backend.compile(program, buffers);
+  const executable = await backend.compile(program, buffers);
   await executable.run(Object.fromEntries(program.inputs.map(({ name }) => [name!, values[name!]!])));
-  const results = new Map<string, HostArray>();
-  for (const name of program.outputs.keys()) results.set(name, await executable.read(name));
+  const results = await outputsOf(executable);
   for (const [name, buffer] of buffers) results.set(name, await buffer.read());
   return results;
 }

@@ -15,6 +15,7 @@ import { givenDraw } from '../../src/train/draw.ts';
 import { allocateState } from '../../src/train/state.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { statePrefixes, trainingStepProgram } from '../../src/train/step.ts';
+import { outputsOf } from './outputs.ts';
 
 interface GoldenConfig {
   readonly image: number;
@@ -102,7 +103,7 @@ export async function goldenRun(golden: Golden, backend: Backend): Promise<Golde
     maxGradNorm: config.gradClip,
   });
   const buffers = await loadedState(golden, backend, program);
-  const executable = backend.compile(program, buffers);
+  const executable = await backend.compile(program, buffers);
   const losses: number[] = [];
   const gradNorms: number[] = [];
   for (let i = 0; i < config.steps; i++) {
@@ -116,8 +117,8 @@ export async function goldenRun(golden: Golden, backend: Backend): Promise<Golde
       step: Int32Array.of(i + 1),
       update: Int32Array.of(i + 1),
     });
-    losses.push((await executable.read('loss'))[0]!);
-    gradNorms.push((await executable.read('gradNorm'))[0]!);
+    losses.push((await executable.read(['loss'])).loss[0]!);
+    gradNorms.push((await executable.read(['gradNorm'])).gradNorm[0]!);
   }
   const state = new Map<string, HostArray>();
   for (const [name, buffer] of buffers) state.set(name, await buffer.read());
@@ -141,11 +142,9 @@ async function execute(
   program: Program,
   inputs: Readonly<Record<string, HostArray>>,
 ): Promise<Map<string, HostArray>> {
-  const executable = backend.compile(program, await loadedState(golden, backend, program));
+  const executable = await backend.compile(program, await loadedState(golden, backend, program));
   await executable.run(inputs);
-  const outputs = new Map<string, HostArray>();
-  for (const name of program.outputs.keys()) outputs.set(name, await executable.read(name));
-  return outputs;
+  return outputsOf(executable);
 }
 
 /** State with the golden weights in place, and in the place of their averages. */

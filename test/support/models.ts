@@ -37,9 +37,9 @@ export async function initialValues(spec: ParameterSpec, seed: number): Promise<
   const program = trace('initial', (graph) => ({
     values: initialValue(spec, graph.input('step', [], 'int32'), seed),
   }));
-  const executable = referenceBackend().compile(program, new Map());
+  const executable = await referenceBackend().compile(program, new Map());
   await executable.run({ step: Int32Array.of(0) });
-  return executable.read('values');
+  return (await executable.read(['values'])).values;
 }
 
 /** Weights that are nowhere zero, so that every parameter matters. */

@@ -19,15 +19,15 @@ it('what is told of a sample is dropped as a whole', async () => {
     const x0 = graph.input('x0', [batch, 1]);
     return { ...draw({ x0, conditions, step: graph.input('step', [], 'int32') }).conditions };
   });
-  const executable = referenceBackend().compile(program, new Map());
+  const executable = await referenceBackend().compile(program, new Map());
   await executable.run({
     tokens: new Int32Array(2 * batch).fill(5),
     length: new Int32Array(batch).fill(2),
     x0: new Float32Array(batch),
     step: Int32Array.of(1),
   });
-  const tokens = await executable.read('tokens');
-  const lengths = await executable.read('length');
+  const tokens = (await executable.read(['tokens'])).tokens;
+  const lengths = (await executable.read(['length'])).length;
   const rows = Array.from(lengths, (length, i) => [tokens[2 * i], tokens[2 * i + 1], length].join(' '));
   expect(new Set(rows)).toEqual(new Set(['5 5 2', '7 8 1']));
   const dropped = rows.filter((row) => row === '7 8 1').length;

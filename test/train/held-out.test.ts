@@ -36,14 +36,14 @@ describe('held-out samples', () => {
         emaDecay: Float32Array.of(0.5),
       });
     }
-    const got = await new HeldOut({ ...training, split: split! }).evaluate();
+    const got = await (await HeldOut.compile({ ...training, split: split! })).evaluate();
 
     const loss = async (
       weights: typeof buffers | ReturnType<typeof averagedWeights>,
       source: Source,
       isTold: boolean,
     ): Promise<number> => {
-      const velocity = backend.compile(velocityProgram(model, 1, false), weights);
+      const velocity = await backend.compile(velocityProgram(model, 1, false), weights);
       let total = 0;
       for (let i = 0; i < 7; i++) {
         const x0 = new Float32Array(96);
@@ -63,7 +63,7 @@ describe('held-out samples', () => {
           t: Float32Array.of(t),
           ...(isTold ? conditioning.encode([annotation]) : { labels: Int32Array.of(3) }),
         });
-        const v = await velocity.read('velocity');
+        const v = (await velocity.read(['velocity'])).velocity;
         x0.forEach((value, k) => (total += (v[k]! - (x1[k]! - value)) ** 2 / 96 / 7));
       }
       return total;

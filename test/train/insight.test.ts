@@ -11,6 +11,7 @@ import { lossByTime } from '../../src/train/step-outputs.ts';
 import { testBackends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { outputsOf } from '../support/outputs.ts';
 
 const model = tinyDiT();
 const trainable = model.parameters.filter((spec) => spec.trainable);
@@ -49,8 +50,8 @@ describe.each(['all', 'matrices'] as const)('with weight decay of %s', (decayed)
         const program = trainingStepProgram({ model, batch: 4, draw: givenDraw, adamw, decayed });
         const buffers = allocateState(backend, program);
         await initializeState(backend, model, buffers, 1);
-        const executable = backend.compile(program, buffers);
-        const insight = new Insight(backend, buffers, { model, adamw, decayed });
+        const executable = await backend.compile(program, buffers);
+        const insight = await Insight.compile(backend, buffers, { model, adamw, decayed });
         for (const step of [1, 2, 3]) {
           const before = await all(buffers);
           await executable.run(stepInputs(step));
@@ -65,12 +66,12 @@ describe.each(['all', 'matrices'] as const)('with weight decay of %s', (decayed)
   }
 });
 
-it('needs little memory: what is made for a parameter is gone before the next', () => {
+it('needs little memory: what is made for a parameter is gone before the next', async () => {
   for (const { create, skip } of testBackends()) {
     if (skip !== undefined) continue;
     const backend = create();
     const program = insightProgram({ model, adamw, decayed: 'all' });
-    const executable = backend.compile(program, allocateState(backend, program));
+    const executable = await backend.compile(program, allocateState(backend, program));
     const largest = Math.max(...trainable.map(({ shape }) => bytesOf({ shape, dtype: 'float32' })));
     const scalars = 64 * 3 * trainable.length + 3 * 4 * trainable.length;
     expect(executable.plan.arenaBytes).toBeLessThan(3 * largest + 2 * scalars);
@@ -86,27 +87,31 @@ describe('what a step puts out', () => {
         const program = trainingStepProgram({ model, batch: 4, draw: givenDraw, adamw });
         const buffers = allocateState(backend, program);
         await initializeState(backend, model, buffers, 1);
-        const gradients = backend.compile(gradientProgram({ model, batch: 4, draw: givenDraw }), buffers);
+        const gradients = await backend.compile(
+          gradientProgram({ model, batch: 4, draw: givenDraw }),
+          buffers,
+        );
         await gradients.run({ ...batch, step: Int32Array.of(1) });
-        const executable = backend.compile(program, buffers);
+        const executable = await backend.compile(program, buffers);
         await executable.run(stepInputs(1));
-        const [loss] = await executable.read('loss');
-        const losses = await executable.read('losses');
-        const times = await executable.read('times');
+        const outputs = await outputsOf(executable);
+        const [loss] = outputs.get('loss')!;
+        const [losses, times] = [outputs.get('losses')!, outputs.get('times')!];
         expect([...times]).toEqual([...batch.t]);
         const binned = lossByTime(losses, times);
         expect(binned[2]).toBeNull();
         expect((binned[0]! + 2 * binned[1]! + binned[3]!) / 4 / loss!).toBeCloseTo(1, 5);
-        const norms = await executable.read('gradNorms');
+        const norms = outputs.get('gradNorms')!;
+        const made = await outputsOf(gradients);
         const blocks = blocksOf(model);
         expect(norms).toHaveLength(blocks.length);
         for (const [i, block] of blocks.entries()) {
           const values: number[] = [];
           for (const { name } of trainable)
-            if (blockOf(name) === block) values.push(...(await gradients.read(`grad/${name}`)));
+            if (blockOf(name) === block) values.push(...made.get(`grad/${name}`)!);
           expect(norms[i]!).toBeCloseTo(norm(values), 4);
         }
-        expect(Math.hypot(...norms) / (await executable.read('gradNorm'))[0]!).toBeCloseTo(1, 5);
+        expect(Math.hypot(...norms) / outputs.get('gradNorm')![0]!).toBeCloseTo(1, 5);
       },
     );
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { train } from '../../src/api/train.ts';
-import type { Backend, Buffer } from '../../src/backends/backend.ts';
+import type { Backend, Executable, Buffer } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -27,12 +27,12 @@ function observed(backend: Backend, log: string[]): Backend {
       buffers.set(wrapped, buffer);
       return wrapped;
     },
-    compile(program, state) {
+    async compile(program, state) {
       const own = new Map([...state].map(([name, buffer]) => [name, buffers.get(buffer)!]));
-      const executable = backend.compile(program, own);
-      const read = (output: string): ReturnType<typeof executable.read> => {
-        log.push(output);
-        return executable.read(output);
+      const executable = await backend.compile(program, own);
+      const read: Executable['read'] = (names) => {
+        log.push(...names);
+        return executable.read(names);
       };
       return { ...executable, read };
     },

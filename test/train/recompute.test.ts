@@ -19,6 +19,7 @@ import { temporaryFolder } from '../support/cli.ts';
 import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
 import { randomValues } from '../support/random.ts';
+import { outputsOf } from '../support/outputs.ts';
 
 const batch = 3;
 const models: Readonly<Record<string, Model>> = {
@@ -40,16 +41,14 @@ async function gradients(
   memory: ActivationMemory,
 ): Promise<{ values: Map<string, HostArray>; ops: number }> {
   const program = gradientProgram({ model, batch, draw: givenDraw, memory });
-  const executable = backend.compile(program, await randomWeights(backend, model));
+  const executable = await backend.compile(program, await randomWeights(backend, model));
   const inputs = program.inputs.map(({ name, shape, dtype }, i): [string, HostArray] => {
     const numbers = randomValues(sizeOf(shape), i);
     if (dtype === 'int32') return [name!, Int32Array.from(numbers, (value) => Math.abs(3 * value))];
     return [name!, Float32Array.from(numbers, name === 't' ? Math.abs : Number)];
   });
   await executable.run(Object.fromEntries(inputs));
-  const values = new Map<string, HostArray>();
-  for (const name of program.outputs.keys()) values.set(name, await executable.read(name));
-  return { values, ops: executable.program.nodes.length };
+  return { values: await outputsOf(executable), ops: executable.program.nodes.length };
 }
 
 describe('recomputation', () => {

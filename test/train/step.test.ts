@@ -14,6 +14,7 @@ import { type TrainingStep, trainingStepProgram } from '../../src/train/step.ts'
 import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { outputsOf } from '../support/outputs.ts';
 
 const draw = (changes: Partial<RandomDraw> = {}): RandomDraw => ({
   seed: 11,
@@ -31,7 +32,7 @@ async function newStep(
   const program = trainingStepProgram(step);
   const buffers = allocateState(backend, program);
   await initializeState(backend, step.model, buffers, 1);
-  return { executable: backend.compile(program, buffers), buffers };
+  return { executable: await backend.compile(program, buffers), buffers };
 }
 
 const inputs = (batch: number, elements: number, step = 1): Record<string, HostArray> => ({
@@ -49,14 +50,14 @@ describe('training step', () => {
     const { executable } = await newStep({ model, batch: 64 });
     await executable.run(inputs(64, 3 * 32 * 32));
     const squares = randomValues(64 * 3 * 32 * 32, 2).reduce((total, value) => total + value ** 2, 0);
-    expect((await executable.read('loss'))[0]! / (1 + squares / (64 * 3 * 32 * 32))).toBeCloseTo(1, 2);
+    expect((await executable.read(['loss'])).loss[0]! / (1 + squares / (64 * 3 * 32 * 32))).toBeCloseTo(1, 2);
   });
 
   it('is a function of seed and step', async () => {
     const losses = async (seed: number, step: number): Promise<number> => {
       const { executable } = await newStep({ draw: randomDraw(draw({ seed })) });
       await executable.run(inputs(4, 192, step));
-      return (await executable.read('loss'))[0]!;
+      return (await executable.read(['loss'])).loss[0]!;
     };
     expect(await losses(1, 1)).toBe(await losses(1, 1));
     expect(await losses(1, 1)).not.toBe(await losses(2, 1));
@@ -70,10 +71,10 @@ describe('training step', () => {
     const whole = inputs(4, 192);
     const loss = async (first: number, batch: number): Promise<number> => {
       const random = randomDraw(draw({ firstSample: first }));
-      const executable = backend.compile(lossProgram({ model, batch, draw: random }), weights);
+      const executable = await backend.compile(lossProgram({ model, batch, draw: random }), weights);
       const x0 = whole.x0!.slice(first * 192, (first + batch) * 192);
       await executable.run({ x0, labels: whole.labels!.slice(first, first + batch), step: Int32Array.of(1) });
-      return (await executable.read('loss'))[0]!;
+      return (await executable.read(['loss'])).loss[0]!;
     };
     expect(await loss(0, 4)).toBeCloseTo((3 * (await loss(0, 3)) + (await loss(3, 1))) / 4, 5);
   });
@@ -88,9 +89,9 @@ describe('training step', () => {
         const x0 = graph.input('x0', [batch, 3]);
         return { t: random({ x0, conditions: {}, step: graph.input('step', [], 'int32') }).t };
       });
-      const executable = referenceBackend().compile(program, new Map());
+      const executable = await referenceBackend().compile(program, new Map());
       await executable.run({ x0: new Float32Array(batch * 3), step: Int32Array.of(1) });
-      return executable.read('t');
+      return (await executable.read(['t'])).t;
     };
     const whole = await times(0, 6);
     expect([...whole].map((t) => Math.floor(6 * t))).toEqual([0, 1, 2, 3, 4, 5]);
@@ -122,7 +123,7 @@ describe('training step', () => {
         if (!name.startsWith('adamw.m/')) continue;
         for (const value of await buffer.read()) squares += value ** 2;
       }
-      return [(await executable.read('gradNorm'))[0]!, Math.sqrt(squares) / 0.1];
+      return [(await executable.read(['gradNorm'])).gradNorm[0]!, Math.sqrt(squares) / 0.1];
     };
     const [norm, unclipped] = await momentNorm(undefined);
     expect(unclipped / norm).toBeCloseTo(1, 4);
@@ -138,10 +139,12 @@ describe('training step', () => {
     const weights = await randomWeights(backend, model);
     const gradient = async (labelDropout: number): Promise<boolean[]> => {
       const objective = { model, batch: 8, draw: randomDraw(draw({ labelDropout })) };
-      const executable = backend.compile(gradientProgram(objective), weights);
+      const executable = await backend.compile(gradientProgram(objective), weights);
       const { x0, step } = inputs(8, 192);
       await executable.run({ x0: x0!, step: step!, labels: new Int32Array(8) });
-      const table = await executable.read('grad/y_embedder.embedding_table.weight');
+      const table = (await executable.read(['grad/y_embedder.embedding_table.weight']))[
+        'grad/y_embedder.embedding_table.weight'
+      ];
       return [0, 1, 2, 3].map((row) => table.subarray(row * 16, (row + 1) * 16).some((value) => value !== 0));
     };
     expect(await gradient(0)).toEqual([true, false, false, false]);
@@ -156,7 +159,7 @@ describe('training step', () => {
     });
     const { labels: _, ...rest } = inputs(4, 192);
     await executable.run(rest);
-    expect((await executable.read('loss'))[0]).toBeGreaterThan(1);
+    expect((await executable.read(['loss'])).loss[0]).toBeGreaterThan(1);
   });
 });
 
@@ -167,7 +170,7 @@ describe('weights of samples by their times', () => {
     const weights = await randomWeights(backend, model);
     const measure = async (objective?: Objective): Promise<[loss: number, gradient: HostArray]> => {
       const training = { model, batch: 2, draw: givenDraw, objective };
-      const executable = backend.compile(gradientProgram(training), weights);
+      const executable = await backend.compile(gradientProgram(training), weights);
       await executable.run({
         x0: randomValues(2 * 192, 1),
         x1: randomValues(2 * 192, 2),
@@ -175,8 +178,8 @@ describe('weights of samples by their times', () => {
         labels: Int32Array.of(1, 3),
         step: Int32Array.of(1),
       });
-      const [loss] = await executable.read('loss');
-      return [loss!, await executable.read('grad/x_embedder.proj.weight')];
+      const [loss] = (await executable.read(['loss'])).loss;
+      return [loss!, (await executable.read(['grad/x_embedder.proj.weight']))['grad/x_embedder.proj.weight']];
     };
     const [loss, gradient] = await measure();
     const [sameLoss, scaled] = await measure(rectifiedFlow({ kind: 'min-snr', gamma: 5 }));
@@ -211,20 +214,19 @@ describe('gradient of the whole model', () => {
       trainable.map(({ name }, i) => [name, randomValues(start.get(name)!.length, 100 * direction + i)]),
     );
 
-    const gradients = backend.compile(gradientProgram(objective), weights);
+    const gradients = await backend.compile(gradientProgram(objective), weights);
     await gradients.run(batch);
     let slope = 0;
-    for (const [name, d] of along) {
-      (await gradients.read(`grad/${name}`)).forEach((g, i) => (slope += g * d[i]!));
-    }
+    const made = await outputsOf(gradients);
+    for (const [name, d] of along) made.get(`grad/${name}`)!.forEach((g, i) => (slope += g * d[i]!));
 
-    const loss = backend.compile(lossProgram(objective), weights);
+    const loss = await backend.compile(lossProgram(objective), weights);
     const lossAt = async (distance: number): Promise<number> => {
       for (const [name, d] of along) {
         await weights.get(name)!.write(start.get(name)!.map((value, i) => value + distance * d[i]!));
       }
       await loss.run(batch);
-      return (await loss.read('loss'))[0]!;
+      return (await loss.read(['loss'])).loss[0]!;
     };
     const h = 1e-6;
     const difference = ((await lossAt(h)) - (await lossAt(-h))) / (2 * h);

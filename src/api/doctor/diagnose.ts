@@ -95,7 +95,7 @@ async function diagnoseWith(
     checkKernels(config.backend.name, available instanceof RectiflowError ? available.message : undefined),
   );
   const { onNotice: _, ...quiet } = options;
-  const backend = backendFor(config, quiet);
+  const backend = await backendFor(config, quiet);
   if (backend.name === 'cpu') {
     const { isa, threads } = config.backend;
     const isas = available as readonly Isa[];

@@ -62,7 +62,7 @@ export async function checkOverfit(
     await executable.run(inputs);
     // The first steps touch memory for the first time.
     secondsPerStep = Math.min(secondsPerStep, (performance.now() - started) / 1000);
-    const [loss] = await executable.read('loss');
+    const [loss] = (await executable.read(['loss'])).loss;
     if (!Number.isFinite(loss)) {
       const why = (await explainNonFinite(executable, inputs)) ?? '';
       const text = `the loss is ${loss} at step ${step} on a single batch. ${why} Lower optimizer.learningRate`;

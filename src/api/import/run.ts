@@ -55,7 +55,7 @@ export async function importRun(path: string, options: ImportOptions = {}): Prom
     const odd = await describeNonFinite(weights);
     if (odd !== undefined) throw fileError(path, odd, 'Give weights of an earlier step');
   }
-  const config = runConfig(path, described, told, options);
+  const config = await runConfig(path, described, told, options);
   await compareWithData(config, { path, step: 0, state: told }, options);
   const run = await saveRun(config, path, { model, ema }, told, options);
   return { run, model: described.model };
@@ -91,12 +91,12 @@ async function underPublicNames(
   return fromDiffusers(tensors, path);
 }
 
-function runConfig(
+async function runConfig(
   path: string,
   { model, convention }: DescribedModel,
   { nullTrained }: WhatFileTells,
   { config, name, objective, timeSampler }: ImportOptions,
-): RunConfig {
+): Promise<RunConfig> {
   const input: ConfigInput = {
     data: { source: 'custom' },
     ...config,
@@ -112,7 +112,7 @@ function runConfig(
     ema: { ramp: false, ...config?.ema },
   };
   const resolved = resolveConfig(input, { origin: config ? 'config' : path });
-  const { backend } = chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
+  const { backend } = await chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
   const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
   if (precise.train.microBatch !== 'auto') return precise;
   const plan = planTraining({

@@ -4,7 +4,7 @@ import { type HostArray, bytesPerElement } from '../../tensor/dtype.ts';
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Buffers, Executable, Finding } from '../backend.ts';
-import { checkInputs, checkOutput } from '../checks.ts';
+import { checkInputs, checkOutputs } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
 import { allocate } from './allocate.ts';
 import type { Arena } from './allocate.ts';
@@ -88,11 +88,12 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
         return native.run(handle);
       });
     },
-    async read(output: string): Promise<HostArray> {
-      const tensor = checkOutput(program, output);
+    async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
+      const outputs = checkOutputs(program, names);
       return exclusively(() => {
-        if (hasRun) return readTensor(tensor, regionOf(tensor));
-        throw new RectiflowError('value', `program ${program.name}: output ${output} was read before a run`);
+        if (!hasRun) throw unread(program, names);
+        const values = outputs.map(([name, tensor]) => [name, readTensor(tensor, regionOf(tensor))]);
+        return Object.fromEntries(values) as Record<N, HostArray>;
       });
     },
     async inspect(inputs): Promise<Finding | undefined> {
@@ -108,6 +109,11 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
     },
     profile: () => profile(native, handle, work),
   };
+}
+
+function unread({ name }: Program, outputs: readonly string[]): RectiflowError {
+  const what = outputs.length === 1 ? `output ${outputs[0]} was` : `outputs ${outputs.join(', ')} were`;
+  return new RectiflowError('value', `program ${name}: ${what} read before a run`);
 }
 
 /**

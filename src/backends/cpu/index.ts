@@ -30,7 +30,7 @@ export interface CpuOptions {
 export interface CpuBackend extends Backend {
   readonly isa: Isa;
   readonly threads: number;
-  compile(program: Program, buffers: Buffers): CpuExecutable;
+  compile(program: Program, buffers: Buffers): Promise<CpuExecutable>;
   /**
    * The most floating-point operations per second that products can reach with these threads, this instruction set and this
    * precision: multiply-adds on registers, measured when all runs are done. Blocks the event loop meanwhile.
@@ -76,7 +76,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     view: (buffer) => new Float32Array((buffer as CpuBuffer).memory, 0, sizeOf(buffer.shape)),
     lower: lowered,
     reserve: (bytes) => void machine.arena(bytes),
-    compile(traced, buffers) {
+    async compile(traced, buffers) {
       const program = lowered(traced);
       checkBuffers(program, buffers);
       return bindProgram(program, buffers, machine);

@@ -7,7 +7,7 @@ import type { HostArray } from '../../tensor/dtype.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor, TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffer, Buffers, Executable, Precision } from '../backend.ts';
-import { checkBuffers, checkInputs, checkOutput, checkValues } from '../checks.ts';
+import { checkBuffers, checkInputs, checkOutputs, checkValues } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
 import { precisionPass } from '../precision.ts';
 import { type Values, evaluate, evaluateNode } from './evaluate.ts';
@@ -64,7 +64,7 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
       `reference interpreter, ${float}, one thread${precision === 'fp16' ? ', fp16 emulated' : ''}`,
     allocate: (type) => new ReferenceBuffer(type, allocate(type)),
     lower: lowered,
-    compile: (program, buffers) => compile(lowered(program), buffers, allocate),
+    compile: async (program, buffers) => compile(lowered(program), buffers, allocate),
   };
 }
 
@@ -86,8 +86,10 @@ function compile(
       evaluate(program, values, allocate);
       last = new Map([...program.outputs.values()].map((tensor) => [tensor, values.get(tensor)!]));
     },
-    async read(output) {
-      return last.get(checkOutput(program, output))!.data.slice();
+    async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
+      const outputs = checkOutputs(program, names);
+      const values = outputs.map(([name, tensor]) => [name, last.get(tensor)!.data.slice()]);
+      return Object.fromEntries(values) as Record<N, HostArray>;
     },
     async inspect(inputs) {
       checkInputs(program, inputs);
