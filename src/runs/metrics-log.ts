@@ -22,14 +22,21 @@ const NEWLINE = 10;
  * record is tried again. The file is opened for each: one that stays open takes lines also when nobody can find it any more.
  */
 export class MetricsLog {
+  /** What was there of later steps, before it was opened. */
+  readonly dropped: readonly MetricsRecord[];
   readonly #path: string;
   readonly #onFailure: (problem: RectiflowError) => void;
   #size: number;
   #hasFailed = false;
 
-  private constructor(path: string, size: number, onFailure: (problem: RectiflowError) => void) {
+  private constructor(
+    path: string,
+    kept: { readonly size: number; readonly dropped: readonly MetricsRecord[] },
+    onFailure: (problem: RectiflowError) => void,
+  ) {
     this.#path = path;
-    this.#size = size;
+    this.#size = kept.size;
+    this.dropped = kept.dropped;
     this.#onFailure = onFailure;
   }
 
@@ -48,9 +55,10 @@ export class MetricsLog {
     try {
       await (await open(path, 'a')).close();
       return await withOpen(path, async (file) => {
-        const size = bytesUpTo(await file.readFile(), step);
+        const all = await file.readFile();
+        const size = bytesUpTo(all, step);
         await file.truncate(size);
-        return new MetricsLog(path, size, onFailure);
+        return new MetricsLog(path, { size, dropped: parseRecords(all.subarray(size)).records }, onFailure);
       });
     } catch (error) {
       throw fileError(path, systemProblem(error), 'Check the path and the disk', error);
@@ -117,6 +125,10 @@ export async function readMetrics(path: string): Promise<{ records: MetricsRecor
   const log = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   });
+  return parseRecords(log);
+}
+
+function parseRecords(log: Buffer): { records: MetricsRecord[]; damaged: number } {
   const lines = log.toString('utf8').split('\n').slice(0, -1);
   const records = lines.map(parseRecord).filter((record) => record !== undefined);
   return { records, damaged: lines.length - records.length };

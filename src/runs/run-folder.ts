@@ -139,9 +139,13 @@ export class RunFolder {
     return join(this.path, 'samples', `${stepName(step)}-path.png`);
   }
 
+  get metricsPath(): string {
+    return join(this.path, 'metrics.jsonl');
+  }
+
   /** As `MetricsLog.open` does. */
   async openMetrics(step: number, onFailure: (problem: RectiflowError) => void): Promise<MetricsLog> {
-    return MetricsLog.open(join(this.path, 'metrics.jsonl'), step, onFailure);
+    return MetricsLog.open(this.metricsPath, step, onFailure);
   }
 
   /** Where steps are told whose loss or gradient was not finite. */

@@ -36,3 +36,11 @@ export function histogramOf(values: Iterable<number>): Histogram | undefined {
   );
   return { min, max, sum, sumSquares, counts, edges };
 }
+
+/** A histogram for each tag with finite values. */
+export function histogramsOf(
+  values: Readonly<Record<string, Iterable<number>>>,
+): Readonly<Record<string, Histogram>> {
+  const all = Object.entries(values).map(([tag, each]) => [tag, histogramOf(each)] as const);
+  return Object.fromEntries(all.flatMap(([tag, histogram]) => (histogram ? [[tag, histogram]] : [])));
+}

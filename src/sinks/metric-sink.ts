@@ -22,7 +22,10 @@ export interface MetricSink {
   /** For messages. */
   readonly name: string;
   start?(run: SinkStart): void | Promise<void>;
-  /** Training went back to a checkpoint: what was told of steps after `step` is void, and they come again. */
+  /**
+   * What was told of steps after `step` does not count, and they come again: training went back to a checkpoint, or a run was
+   * resumed and goes another way than before. Leave it out only where no step is kept.
+   */
   goBack?(step: number): void | Promise<void>;
   /** @param values by tag, such as `train/loss`; may be NaN or infinite */
   scalars?(step: number, values: Readonly<Record<string, number>>): void | Promise<void>;

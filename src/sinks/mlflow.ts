@@ -25,9 +25,15 @@ const statuses: Readonly<Record<RunOutcome, string>> = {
 const noPictures =
   "MLflow gets no pictures: its server does not take them itself (mlflow server --serve-artifacts). They are in the run's folder.";
 
+const voidSteps = (step: number): string =>
+  `Training went back to the checkpoint of step ${step}: later steps of this run do not count. The run goes on in another, with all steps that do.`;
+
 interface Run {
   readonly info: { readonly run_id: string; readonly artifact_uri?: string };
-  readonly data?: { readonly metrics?: readonly { readonly step?: number | string }[] };
+  readonly data?: {
+    readonly metrics?: readonly { readonly step?: number | string }[];
+    readonly params?: readonly { readonly key: string; readonly value: string }[];
+  };
 }
 
 export class MlflowRun implements RemoteRun {
@@ -37,6 +43,7 @@ export class MlflowRun implements RemoteRun {
   readonly #id: RemoteId;
   readonly #onNotice: (text: string) => void;
   #run = '';
+  #name = '';
   /** The path that artifacts are put below; undefined for a server that does not take them itself. */
   #artifacts: string | undefined;
 
@@ -57,11 +64,13 @@ export class MlflowRun implements RemoteRun {
     const found = known === undefined ? undefined : await this.#find(known, signal);
     const { info, data } = found ?? (await this.#create(start, signal));
     this.#run = info.run_id;
+    this.#name = start.name;
     if (found) await this.#http.post(`${api}/runs/update`, { run_id: this.#run, status: 'RUNNING' }, signal);
-    // The run is named once; its folder may be renamed, and what was logged cannot be changed.
-    const { name: _, ...settings } = start.config;
-    const params = flatten(settings).map(([key, value]) => ({ key, value: value.slice(0, maxValueLength) }));
-    for (const some of chunks(params, maxParams)) await this.#logBatch({ params: some }, signal);
+    await this.#logSettings(
+      start.config,
+      new Map(data?.params?.map(({ key, value }) => [key, value])),
+      signal,
+    );
     const [, path] = /^mlflow-artifacts:(\/[^/].*)$/.exec(info.artifact_uri ?? '') ?? [];
     if (path === undefined) this.#onNotice(noPictures);
     else this.#artifacts = `/api/2.0/mlflow-artifacts/artifacts${path}`;
@@ -86,6 +95,20 @@ export class MlflowRun implements RemoteRun {
   async close(outcome: RunOutcome, signal: AbortSignal): Promise<void> {
     const end = { run_id: this.#run, status: statuses[outcome], end_time: Date.now() };
     await this.#http.post(`${api}/runs/update`, end, signal);
+  }
+
+  /** Logged metrics stay: one that is logged again for the same step is a second point of the curve. */
+  async goBack(step: number, signal: AbortSignal): Promise<boolean> {
+    const name = `${this.#name} (went back to step ${step})`;
+    const end = { run_id: this.#run, run_name: name, status: statuses.stopped, end_time: Date.now() };
+    await this.#http.post(`${api}/runs/update`, end, signal);
+    const tags = [
+      { key: 'rectiflow.went_back_to', value: String(step) },
+      { key: 'mlflow.note.content', value: voidSteps(step) },
+    ];
+    await this.#logBatch({ tags }, signal);
+    await this.#id.forget();
+    return false;
   }
 
   /** @returns undefined for a run that was deleted */
@@ -121,6 +144,21 @@ export class MlflowRun implements RemoteRun {
       signal,
     );
     return String(made['experiment_id']);
+  }
+
+  /** Parameters are logged once, and refused where they change: what a resumed run has changed becomes tags of the same names. */
+  async #logSettings(
+    config: SinkStart['config'],
+    logged: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // The run is named once; its folder may be renamed.
+    const { name: _, ...settings } = config;
+    const all = flatten(settings).map(([key, value]) => ({ key, value: value.slice(0, maxValueLength) }));
+    const params = all.filter(({ key }) => !logged.has(key));
+    for (const some of chunks(params, maxParams)) await this.#logBatch({ params: some }, signal);
+    const tags = all.filter(({ key, value }) => logged.has(key) && logged.get(key) !== value);
+    for (const some of chunks(tags, maxParams)) await this.#logBatch({ tags: some }, signal);
   }
 
   async #logBatch(what: Json, signal: AbortSignal): Promise<void> {

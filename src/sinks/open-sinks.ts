@@ -4,11 +4,16 @@ import type { KeyOwner } from './key-owner.ts';
 import type { MetricSink } from './metric-sink.ts';
 import { MlflowRun } from './mlflow.ts';
 import { RemoteId } from './remote-id.ts';
-import { type RemoteRun, RemoteSink } from './remote-sink.ts';
+import { type RemoteOptions, type RemoteRun, RemoteSink } from './remote-sink.ts';
 import { mlflowCredentials, wandbCredentials } from './secrets.ts';
 import type { SinksConfig } from './settings.ts';
 import { tensorboardSink } from './tensorboard.ts';
 import { WandbRun } from './wandb.ts';
+
+/** Of a run. */
+export interface SinksContext extends KeyOwner, Pick<RemoteOptions, 'onNotice' | 'logged'> {
+  readonly folder: RunFolder;
+}
 
 /**
  * The sinks that a config asks for. One whose key is missing, or must not go to its server, is left out, and that is told: a run
@@ -16,9 +21,7 @@ import { WandbRun } from './wandb.ts';
  */
 export function openSinks(
   { tensorboard, wandb, mlflow }: SinksConfig,
-  folder: RunFolder,
-  onNotice: (text: string) => void,
-  owner?: KeyOwner,
+  { folder, onNotice, logged, ...owner }: SinksContext,
 ): MetricSink[] {
   const runs: (() => RemoteRun)[] = [];
   if (wandb)
@@ -29,7 +32,7 @@ export function openSinks(
   }
   const remote = runs.flatMap((open): MetricSink[] => {
     try {
-      return [new RemoteSink(open(), { onNotice })];
+      return [new RemoteSink(open(), { onNotice, ...(logged && { logged }) })];
     } catch (error) {
       if (!(error instanceof RectiflowError)) throw error;
       onNotice(`${error.message} Training goes on without it.`);

@@ -1,5 +1,5 @@
 // The remote run that a run folder belongs to: a resumed run goes on with it.
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { replaceDurably } from '../host/durable.ts';
 import { parseJsonObject } from '../formats/json.ts';
@@ -25,5 +25,10 @@ export class RemoteId {
 
   async write(run: string): Promise<void> {
     await replaceDurably(this.#path, `${JSON.stringify({ run })}\n`);
+  }
+
+  /** The next run is another one. */
+  async forget(): Promise<void> {
+    await rm(this.#path, { force: true });
   }
 }

@@ -23,11 +23,18 @@ export interface RemoteRun {
   open(start: SinkStart, signal: AbortSignal): Promise<number>;
   /** @param events in their order, those of a step together; none where there was nothing to say for a while */
   send(events: readonly RemoteEvent[], signal: AbortSignal): Promise<void>;
+  /**
+   * Takes back the steps after `step`, which did not count.
+   * @returns false where the server cannot: the run is then marked there as one that is not gone on with, and `open` begins another
+   */
+  goBack(step: number, signal: AbortSignal): Promise<boolean>;
   close(outcome: RunOutcome, signal: AbortSignal): Promise<void>;
 }
 
 export interface RemoteOptions {
   readonly onNotice: (text: string) => void;
+  /** What was logged up to a step, in its order: for a server that lacks it. */
+  readonly logged?: (step: number) => Promise<readonly RemoteEvent[]>;
   /** Between two requests with metrics. */
   readonly pauseMs?: number;
   /** Before the first repetition of what failed; it doubles from one to the next, up to a minute. */
@@ -39,6 +46,8 @@ export interface RemoteOptions {
 const maxRetryMs = 60_000;
 /** Servers take a run that is silent for minutes to be dead. */
 const heartbeatMs = 30_000;
+/** Events of one request, where many have waited. */
+const batch = 500;
 
 /**
  * Sends events in the background. While the server cannot be reached they wait, in bounded memory; a refusal ends it. The
@@ -55,15 +64,17 @@ export class RemoteSink implements MetricSink {
   #work: Promise<void> | undefined;
   #failure: Error | undefined;
   #lastStep = 0;
+  /** After which training has gone back to; undefined where the server need not hear of it any more. */
+  #backTo: number | undefined;
   #isTroubleTold = false;
 
   constructor(
     remote: RemoteRun,
-    { onNotice, pauseMs = 5000, retryMs = 1000, capacity = 5000 }: RemoteOptions,
+    { onNotice, logged = async () => [], pauseMs = 5000, retryMs = 1000, capacity = 5000 }: RemoteOptions,
   ) {
     this.name = remote.name;
     this.#remote = remote;
-    this.#options = { onNotice, pauseMs, retryMs, capacity };
+    this.#options = { onNotice, logged, pauseMs, retryMs, capacity };
     this.#queue = new BoundedQueue(capacity, () =>
       onNotice(`${this.name}: more than ${capacity} records wait to be sent, so the oldest are left out.`),
     );
@@ -73,6 +84,12 @@ export class RemoteSink implements MetricSink {
     this.#work = this.#sendAll(run).catch((error: unknown) => {
       this.#failure = error as Error;
     });
+  }
+
+  goBack(step: number): void {
+    this.#queue.drop((event) => event.kind !== 'notice' && event.step > step);
+    this.#backTo = Math.min(step, this.#backTo ?? step);
+    this.#lastStep = step;
   }
 
   scalars(step: number, values: Readonly<Record<string, number>>): void {
@@ -107,18 +124,48 @@ export class RemoteSink implements MetricSink {
 
   async #sendAll(run: SinkStart): Promise<void> {
     const { signal } = this.#givingUp;
-    // A resumed run repeats the steps since its checkpoint, with the same numbers.
-    const known = await this.#persist(() => this.#remote.open(run, signal));
+    // A resumed run repeats the steps since its checkpoint. While they have the same numbers, nothing is to be sent.
+    let known = await this.#open(run, run.step);
+    let last = known;
     let sent = Date.now();
-    while (!this.#outcome || this.#queue.length > 0) {
+    while (!this.#outcome || this.#queue.length > 0 || this.#backTo !== undefined) {
       await this.#pause(this.#options.pauseMs);
+      const back = this.#backTo;
+      this.#backTo = undefined;
+      if (back !== undefined && back < last) {
+        await this.#takeBack(run, back);
+        known = last = back;
+      }
       const isReady = ({ step }: RemoteEvent): boolean => step !== this.#lastStep || !!this.#outcome;
       const events = this.#queue.take(isReady).filter(({ kind, step }) => kind === 'notice' || step > known);
       if (events.length === 0 && Date.now() - sent < heartbeatMs) continue;
       await this.#persist(() => this.#remote.send(events, signal));
+      last = Math.max(last, events.findLast(({ kind }) => kind !== 'notice')?.step ?? 0);
       sent = Date.now();
     }
     await this.#persist(() => this.#remote.close(this.#outcome!, signal));
+  }
+
+  /** @param step up to which the server gets what it lacks @returns the last step that it has */
+  async #open(run: SinkStart, step: number): Promise<number> {
+    const { signal } = this.#givingUp;
+    const known = await this.#persist(() => this.#remote.open(run, signal));
+    if (known >= step) return known;
+    const missing = (await this.#options.logged(step)).filter((event) => event.step > known);
+    for (let i = 0; i < missing.length; i += batch) {
+      const some = missing.slice(i, i + batch);
+      await this.#persist(() => this.#remote.send(some, signal));
+    }
+    return step;
+  }
+
+  async #takeBack(run: SinkStart, step: number): Promise<void> {
+    if (await this.#persist(() => this.#remote.goBack(step, this.#givingUp.signal))) return;
+    await this.#open(run, step);
+    this.#options.onNotice(
+      `${this.name} cannot take back the steps after step ${step}, which did not count: the run goes on there as a new one of the ` +
+        'same name, with all steps that did. The one before is kept, and says so.',
+    );
   }
 
   /** Repeats what fails for a while. */

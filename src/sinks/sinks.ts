@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { printable } from '../tensor/printable.ts';
 import { BoundedQueue } from './bounded-queue.ts';
-import { type Histogram, histogramOf } from './histogram.ts';
+import { histogramsOf } from './histogram.ts';
 import type { MetricSink, RunOutcome, SinkStart } from './metric-sink.ts';
 import { withoutPasswords } from './secrets.ts';
 
@@ -23,7 +23,7 @@ export class Sinks {
     this.#lanes = sinks.map((sink) => new Lane(sink, onNotice));
     this.#patienceMs = patienceMs;
     const start = { ...run, config: withoutPasswords(run.config) };
-    this.#each((sink) => sink.start?.(start));
+    this.#each((sink) => sink.start?.(start), true);
   }
 
   /** @param values by tag, such as `train/loss` */
@@ -33,11 +33,7 @@ export class Sinks {
 
   /** @param values by tag: those whose spread is shown */
   histograms(step: number, values: Readonly<Record<string, Iterable<number>>>): void {
-    const histograms: Record<string, Histogram> = {};
-    for (const [tag, each] of Object.entries(values)) {
-      const histogram = histogramOf(each);
-      if (histogram) histograms[tag] = histogram;
-    }
+    const histograms = histogramsOf(values);
     this.#each((sink) => sink.histograms?.(step, histograms));
   }
 
@@ -48,7 +44,7 @@ export class Sinks {
 
   /** Training went back to a checkpoint, and goes on after `step`. */
   goBack(step: number): void {
-    this.#each((sink) => sink.goBack?.(step));
+    this.#each((sink) => sink.goBack?.(step), true);
   }
 
   notice(step: number, text: string): void {
@@ -79,8 +75,9 @@ export class Sinks {
     );
   }
 
-  #each(call: Call): void {
-    for (const lane of this.#lanes) lane.add(call);
+  /** @param isKept what comes after it means something else without it: it waits however much waits */
+  #each(call: Call, isKept = false): void {
+    for (const lane of this.#lanes) lane.add(call, isKept);
   }
 }
 
@@ -102,9 +99,9 @@ class Lane {
     );
   }
 
-  add(call: Call): void {
+  add(call: Call, isKept = false): void {
     if (this.#isOver) return;
-    this.#calls.push(call);
+    this.#calls.push(call, isKept);
     this.#work ??= this.#callAll();
   }
 

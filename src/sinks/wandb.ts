@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Histogram } from './histogram.ts';
-import { Http, type Json } from './http.ts';
+import { Http, type Json, RequestError } from './http.ts';
 import type { RunOutcome, SinkStart } from './metric-sink.ts';
 import type { RemoteId } from './remote-id.ts';
 import type { RemoteEvent, RemoteRun } from './remote-sink.ts';
@@ -32,6 +32,13 @@ const upsertBucket = `mutation UpsertBucket(
   }
 }`;
 
+/** Only some accounts and servers have it: W&B calls it a preview. */
+const rewindRun = `mutation RewindRun($entity: String, $project: String, $run: String!, $step: Float!) {
+  rewindRun(input: {entityName: $entity, projectName: $project, runName: $run, metricName: "_step", metricValue: $step}) {
+    rewoundRun { historyLineCount }
+  }
+}`;
+
 const createRunFiles = `mutation CreateRunFiles($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
   createRunFiles(input: {entityName: $entity, projectName: $project, runName: $run, files: $files}) {
     uploadHeaders
@@ -56,6 +63,7 @@ export class WandbRun implements RemoteRun {
   readonly #http: Http;
   readonly #id: RemoteId;
   #target!: { readonly entity: string; readonly project: string; readonly run: string };
+  #name = '';
   #began = 0;
   #lines = 0;
   #logLines = 0;
@@ -83,6 +91,7 @@ export class WandbRun implements RemoteRun {
       signal,
     )) as { upsertBucket: { bucket: { project: { name: string; entity: { name: string } } } } };
     const found = made.upsertBucket.bucket.project;
+    this.#name = name;
     this.#target = { entity: found.entity.name, project: found.name, run };
     return this.#goOn(model?.bucket ?? {});
   }
@@ -91,6 +100,8 @@ export class WandbRun implements RemoteRun {
     const rows = new Map<number, Row>();
     const log: string[] = [];
     const uploaded: string[] = [];
+    // What was logged before this run was there at W&B.
+    this.#began = Math.min(this.#began, events[0]?.time ?? this.#began);
     for (const event of events) {
       if (event.kind === 'notice') {
         log.push(`${new Date(event.time).toISOString().slice(0, -1)} ${event.text}\n`);
@@ -125,6 +136,19 @@ export class WandbRun implements RemoteRun {
     this.#logLines += log.length;
   }
 
+  async goBack(step: number, signal: AbortSignal): Promise<boolean> {
+    const lines = step > 0 ? await this.#rewind(step, signal) : undefined;
+    if (lines !== undefined) {
+      [this.#lines, this.#logLines, this.#summary] = [lines, 0, {}];
+      return true;
+    }
+    const { entity, project, run: name } = this.#target;
+    const displayName = `${this.#name} (went back to step ${step})`;
+    await this.#query(upsertBucket, { entity, project, name, displayName }, signal);
+    await this.#id.forget();
+    return false;
+  }
+
   async close(outcome: RunOutcome, signal: AbortSignal): Promise<void> {
     await this.#stream({ complete: true, exitcode: exitCodes[outcome] }, signal);
   }
@@ -137,7 +161,22 @@ export class WandbRun implements RemoteRun {
     this.#lines = historyLineCount ?? 0;
     this.#logLines = logLineCount ?? 0;
     this.#summary = JSON.parse(summaryMetrics || '{}') as Row;
-    return last['_step'] ?? 0;
+    // Either may be older than the other: the server answers from caches.
+    return Math.max(last['_step'] ?? 0, Number(this.#summary['_step']) || 0);
+  }
+
+  /** The console's lines and the summary begin anew with it. @returns the lines that are left; undefined where it is refused */
+  async #rewind(step: number, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      const answer = (await this.#query(rewindRun, { ...this.#target, step }, signal)) as {
+        rewindRun?: { rewoundRun?: { historyLineCount?: number | null } | null } | null;
+      };
+      return answer.rewindRun?.rewoundRun?.historyLineCount ?? undefined;
+    } catch (error) {
+      // A server that does not know it may well fail over it, each time.
+      if (!(error instanceof RequestError) || (error.isTemporary && error.status !== 500)) throw error;
+      return undefined;
+    }
   }
 
   /** @returns the picture's entry in the history; undefined where it was removed meanwhile */

@@ -9,6 +9,9 @@ import { type GridSamplers, writeSamplePictures } from './sample-grid.ts';
 import { averagedWeights } from './state.ts';
 import type { StepLog } from './step-log.ts';
 
+/** What its pictures are called where they are shown. */
+export const pictureTags = { grid: 'samples', path: 'samples_path' } as const;
+
 export class Gallery {
   readonly #training: PreparedTraining;
   readonly #folder: RunFolder;
@@ -44,8 +47,8 @@ export class Gallery {
         for (const file of Object.values(files)) await rm(file, { force: true }).catch(() => {});
       throw error;
     }
-    this.#log.writeImage(step, 'samples', files.grid);
-    this.#log.writeImage(step, 'samples_path', files.path);
+    this.#log.writeImage(step, pictureTags.grid, files.grid);
+    this.#log.writeImage(step, pictureTags.path, files.path);
     return files.grid;
   }
 }

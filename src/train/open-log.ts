@@ -2,7 +2,9 @@ import { basename } from 'node:path';
 import type { RunFolder } from '../runs/run-folder.ts';
 import type { MetricSink } from '../sinks/metric-sink.ts';
 import { openSinks } from '../sinks/open-sinks.ts';
+import type { RemoteEvent } from '../sinks/remote-sink.ts';
 import { Sinks } from '../sinks/sinks.ts';
+import { loggedEvents } from './logged-events.ts';
 import type { TrainObserver } from './metrics.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { StepLog } from './step-log.ts';
@@ -36,7 +38,8 @@ export async function openLog(
   };
   const name = basename(folder.path);
   const run = { name, config: { ...config, name }, step };
-  const configured = openSinks(config.sinks, folder, onNotice, { sendKeysTo });
+  const logged = (last: number): Promise<RemoteEvent[]> => loggedEvents(folder, last);
+  const configured = openSinks(config.sinks, { folder, onNotice, logged, sendKeysTo });
   const all = new Sinks([...configured, ...sinks], run, { onNotice });
   try {
     log = await StepLog.open({ folder, sinks: all, batchSize, step, seconds, onNotice });

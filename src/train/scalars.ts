@@ -24,6 +24,11 @@ export function scalarsOf(metrics: StepMetrics): Record<string, number> {
   return Object.fromEntries(Object.entries(tags).filter(isKnown));
 }
 
+/** What of it has a histogram, by tag: the values whose spread is shown. */
+export function spreadsOf({ gradNormByBlock }: StepMetrics): Record<string, number[]> {
+  return { 'train/grad_norm_by_block': Object.values(gradNormByBlock) };
+}
+
 /** `0.25-0.5` */
 function nameTimes(bin: number): string {
   return `${bin / timeBins}-${(bin + 1) / timeBins}`;

@@ -1,9 +1,9 @@
-import type { MetricsLog } from '../runs/metrics-log.ts';
+import type { MetricsLog, MetricsRecord } from '../runs/metrics-log.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import type { RunOutcome } from '../sinks/metric-sink.ts';
 import type { Sinks } from '../sinks/sinks.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
-import { scalarsOf } from './scalars.ts';
+import { scalarsOf, spreadsOf } from './scalars.ts';
 
 /** What is known of a step when it is logged; the log adds times and memory. */
 export type LoggedStep = Omit<
@@ -36,6 +36,8 @@ export class StepLog {
   #step: number;
   #seconds: number;
   #waited = 0;
+  /** Steps that were logged before, which come again. */
+  #before: Map<number, MetricsRecord>;
   #metrics: StepMetrics | undefined;
 
   private constructor(options: StepLogOptions, file: MetricsLog) {
@@ -44,6 +46,7 @@ export class StepLog {
     this.#file = file;
     this.#step = options.step;
     this.#seconds = options.seconds;
+    this.#before = new Map(file.dropped.map((record) => [record.step, record]));
   }
 
   static async open(options: StepLogOptions): Promise<StepLog> {
@@ -63,7 +66,7 @@ export class StepLog {
   /** Drops what was logged after `step`, to go on from there. The time that it took still counts. */
   async goBack(step: number): Promise<void> {
     this.#file = await openFile(this.#options, step);
-    this.#options.sinks.goBack(step);
+    this.#void(step);
     this.#step = step;
   }
 
@@ -85,15 +88,21 @@ export class StepLog {
       peakMemory: 1024 * process.resourceUsage().maxRSS,
     };
     await this.#file.append({ ...metrics });
+    const before = this.#before.get(logged.step);
+    if (before && !isAlike(before, logged)) this.#void(this.#step);
     sinks.scalars(metrics.step, scalarsOf(metrics));
-    sinks.histograms(metrics.step, {
-      'train/grad_norm_by_block': Object.values(metrics.gradNormByBlock),
-    });
+    sinks.histograms(metrics.step, spreadsOf(metrics));
     this.#step = logged.step;
     this.#seconds = seconds;
     this.#waited = this.waiting.seconds;
     this.#metrics = metrics;
     return metrics;
+  }
+
+  /** What was told of later steps does not count. */
+  #void(step: number): void {
+    this.#before.clear();
+    this.#options.sinks.goBack(step);
   }
 
   /** @param path of a picture that was made after `step` */
@@ -116,6 +125,12 @@ export class StepLog {
   async close(outcome: RunOutcome): Promise<void> {
     await this.#options.sinks.close(outcome);
   }
+}
+
+/** Whether a step that comes again was trained alike: a run that is resumed with other settings goes another way. */
+function isAlike(before: MetricsRecord, now: LoggedStep): boolean {
+  const names = ['loss', 'gradNorm', 'learningRate'] as const;
+  return names.every((name) => Object.is(Number(before[name]), now[name]));
 }
 
 function openFile({ folder, onNotice }: StepLogOptions, step: number): Promise<MetricsLog> {

@@ -8,75 +8,14 @@ import { RemoteSink } from '../../src/sinks/remote-sink.ts';
 import { mlflowCredentials } from '../../src/sinks/secrets.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { startPeer } from '../support/http-peer.ts';
+import { type Stored, noRun, startMlflow, token } from '../support/mlflow-peer.ts';
 
-const token = 'a-token-that-nobody-may-see';
 const never = new AbortController().signal;
 const start = {
   name: 'digits-2',
   config: { name: 'digits-2', seed: 1, model: { kind: 'dit', classes: 10 }, sample: { labels: [0, 1] } },
   step: 0,
 };
-
-interface Stored {
-  status: string;
-  readonly params: Map<string, string>;
-  readonly metrics: { key: string; value: number | string; timestamp: number; step: number }[];
-}
-
-/** The part of the API that a run needs. */
-async function startMlflow(artifacts = 'mlflow-artifacts:', authorization = `Bearer ${token}`) {
-  const experiments = new Map<string, string>();
-  const runs = new Map<string, Stored>();
-  const uploads = new Map<string, Buffer>();
-  const missing = { status: 404, json: { error_code: 'RESOURCE_DOES_NOT_EXIST' } };
-  const infoOf = (id: string) => ({ run_id: id, artifact_uri: `${artifacts}/7/${id}/artifacts` });
-  const peer = await startPeer(({ method, path, authorization: given, body, json }) => {
-    expect(given).toBe(authorization);
-    const { pathname, searchParams } = new URL(path, 'http://peer');
-    if (method === 'PUT') {
-      uploads.set(pathname, body);
-      return {};
-    }
-    const what = `${method} ${pathname.replace('/api/2.0/mlflow/', '')}`;
-    if (what === 'GET experiments/get-by-name') {
-      const id = experiments.get(searchParams.get('experiment_name')!);
-      return id === undefined ? missing : { json: { experiment: { experiment_id: id } } };
-    }
-    if (what === 'POST experiments/create') {
-      experiments.set(json.name, '7');
-      return { json: { experiment_id: '7' } };
-    }
-    if (what === 'POST runs/create') {
-      expect(json).toMatchObject({
-        experiment_id: '7',
-        run_name: 'digits-2',
-        start_time: expect.any(Number),
-      });
-      const id = `run${runs.size}`;
-      runs.set(id, { status: 'RUNNING', params: new Map(), metrics: [] });
-      return { json: { run: { info: infoOf(id) } } };
-    }
-    const id = json?.run_id ?? searchParams.get('run_id');
-    const run = runs.get(id);
-    if (!run) return missing;
-    if (what === 'GET runs/get')
-      return { json: { run: { info: infoOf(id), data: { metrics: run.metrics } } } };
-    if (what === 'POST runs/update') {
-      run.status = json.status;
-      return {};
-    }
-    expect(what).toBe('POST runs/log-batch');
-    for (const { key, value } of json.params ?? []) {
-      // What a server refuses: a parameter that changes.
-      expect(run.params.get(key) ?? value).toBe(value);
-      run.params.set(key, value);
-    }
-    expect((json.metrics ?? []).length).toBeLessThanOrEqual(1000);
-    run.metrics.push(...(json.metrics ?? []));
-    return {};
-  });
-  return { ...peer, experiments, runs, uploads };
-}
 
 function sinkTo(
   url: string,
@@ -151,10 +90,24 @@ describe('a run at MLflow', () => {
     expect(run.status).toBe('KILLED');
     expect(server.received.some(({ json }) => json?.status === 'RUNNING')).toBe(true);
     server.runs.delete(id);
-    server.runs.set('another', { status: 'FINISHED', params: new Map(), metrics: [] });
+    server.runs.set('another', noRun());
     await trainSteps(7, 8);
     expect(server.runs.get('run1')!.metrics).toHaveLength(2);
     expect(JSON.parse(await readFile(join(folder, 'mlflow.json'), 'utf8'))).toEqual({ run: 'run1' });
+  });
+
+  it('has settings that were changed since it began as tags, because parameters stay', async () => {
+    const folder = await temporaryFolder();
+    const server = await startMlflow();
+    for (const seed of [1, 2]) {
+      const sink = sinkTo(server.url, folder);
+      sink.start({ ...start, config: { ...start.config, seed, extra: seed === 2 ? 'new' : undefined } });
+      sink.scalars(seed, { loss: seed });
+      await sink.end('stopped', never);
+    }
+    const { params, tags, metrics } = server.runs.get('run0')!;
+    expect([params.get('seed'), params.get('extra'), [...tags]]).toEqual(['1', 'new', [['seed', '2']]]);
+    expect(metrics).toHaveLength(2);
   });
 
   it('splits what is more than a request may hold', async () => {

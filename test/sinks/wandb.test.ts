@@ -10,81 +10,10 @@ import { RemoteSink } from '../../src/sinks/remote-sink.ts';
 import { wandbCredentials } from '../../src/sinks/secrets.ts';
 import { WandbRun } from '../../src/sinks/wandb.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { type Answer, type Peer, type Received, startPeer } from '../support/http-peer.ts';
+import { key, startWandb } from '../support/wandb-peer.ts';
 
-const key = '0123456789abcdef0123456789abcdef01234567';
 const start: SinkStart = { name: 'digits-2', config: { seed: 1, train: { steps: 40 } }, step: 0 };
 const never = new AbortController().signal;
-
-interface FileStream {
-  readonly files?: Record<string, { offset: number; content: string[] }>;
-  readonly uploaded?: string[];
-  readonly complete?: boolean;
-  readonly exitcode?: number;
-}
-
-/** The part of the API that a run needs, over a store of runs by their ids. */
-async function startWandb(break_: (request: Received) => Answer | undefined = () => undefined) {
-  const lines = new Map<string, Map<string, string[]>>();
-  const uploads = new Map<string, Buffer>();
-  const streams: FileStream[] = [];
-  const peer: Peer = await startPeer((request) => {
-    const broken = break_(request);
-    if (broken) return broken;
-    if (request.method === 'PUT') {
-      // A signed address: no credentials belong there.
-      expect(request.authorization).toBeUndefined();
-      uploads.set(request.path, request.body);
-      return {};
-    }
-    expect(request.authorization).toBe(`Basic ${Buffer.from(`api:${key}`).toString('base64')}`);
-    if (request.path === '/graphql') return { json: { data: query(request.json) } };
-    const [, entity, project, run] = /^\/files\/(.+)\/(.+)\/(.+)\/file_stream$/.exec(request.path)!;
-    expect([entity, project]).toEqual(['anna', 'digits']);
-    const stream = request.json as FileStream;
-    streams.push(stream);
-    for (const [name, { offset, content }] of Object.entries(stream.files ?? {})) {
-      const file = lines.get(run!)!.get(name) ?? [];
-      expect(offset).toBeLessThanOrEqual(file.length);
-      file.splice(offset, content.length, ...content);
-      lines.get(run!)!.set(name, file);
-    }
-    return {};
-  });
-  const query = ({ query: text, variables }: { query: string; variables: Record<string, unknown> }) => {
-    const name = String(variables['name'] ?? variables['run']);
-    if (text.startsWith('query RunResumeStatus')) {
-      const files = lines.get(name);
-      if (!files) return { model: null };
-      const history = files.get('wandb-history.jsonl') ?? [];
-      const bucket = {
-        historyLineCount: history.length,
-        historyTail: JSON.stringify(history.slice(-1)),
-        logLineCount: files.get('output.log')?.length ?? 0,
-        summaryMetrics: files.get('wandb-summary.json')?.[0] ?? null,
-      };
-      return { model: { bucket } };
-    }
-    if (text.startsWith('mutation UpsertBucket')) {
-      expect(variables).toMatchObject({ project: 'digits', entity: null, displayName: 'digits-2' });
-      expect(JSON.parse(String(variables['config']))).toEqual({
-        seed: { value: 1 },
-        train: { value: { steps: 40 } },
-      });
-      if (!lines.has(name)) lines.set(name, new Map());
-      const project = { name: 'digits', entity: { name: 'anna' } };
-      return { upsertBucket: { bucket: { id: 'UnVu', name, project } } };
-    }
-    expect(text).toMatch(/^mutation CreateRunFiles/);
-    expect(variables).toMatchObject({ entity: 'anna', project: 'digits' });
-    const files = (variables['files'] as string[]).map((file) => ({
-      name: file,
-      uploadUrl: `${peer.url}/storage/${file}?signature=abc`,
-    }));
-    return { createRunFiles: { uploadHeaders: ['X-Goog-Class: standard'], files } };
-  };
-  return { ...peer, lines, uploads, streams };
-}
 
 function sinkTo(url: string, folder: string, notices: string[] = []): RemoteSink {
   const environment = { WANDB_API_KEY: `${key}\n`, WANDB_BASE_URL: url };
@@ -112,6 +41,8 @@ describe('a run at Weights & Biases', () => {
 
     const { run } = JSON.parse(await readFile(join(folder, 'wandb.json'), 'utf8')) as { run: string };
     expect(run).toMatch(/^[a-z\d]{8}$/);
+    expect(server.names.get(run)).toBe('digits-2');
+    expect(server.configs.get(run)).toEqual({ seed: { value: 1 }, train: { value: { steps: 40 } } });
     const files = server.lines.get(run)!;
     const png = await readFile(path);
     const sha256 = createHash('sha256').update(png).digest('hex');
