@@ -18,6 +18,8 @@ const UNDEFINED = 2n ** 64n - 1n;
 const MESSAGE = { layout: 8, continuation: 16 } as const;
 /** Those of a header in pieces; a chain that comes back to itself has no end. */
 const MOST_BLOCKS = 1000;
+const damagedHeap = 'its heap of strings is damaged';
+const damagedTree = 'its tree of chunks is damaged';
 
 const anotherFormat =
   "LZF and Zstandard are read in files of HDF5's earliest format only (h5py's libver), gzip in any";
@@ -31,12 +33,6 @@ interface Chunk {
   readonly skipped: number;
 }
 
-interface Layout {
-  /** Extents of a chunk. */
-  readonly extents: readonly number[];
-  readonly chunks: readonly Chunk[];
-}
-
 /** Whether `ChunkFile` can read what the library cannot. */
 export function isUnpacked({ filters }: Dataset): boolean {
   const ids = filters.map(({ id }) => id);
@@ -48,12 +44,31 @@ function storedSize({ metadata: { vlen, size } }: Dataset): number {
   return vlen ? REFERENCE : size;
 }
 
+/** Of a chunk, along each axis: as the library knows them, which were compared with the file. */
+function extentsOf({ metadata: { chunks } }: Dataset): readonly number[] {
+  if (!chunks) throw new Error(anotherFormat);
+  return chunks;
+}
+
+/** Each chunk has a place of its own among the values: as many are unpacked as there are values for. */
+function checkPlaces(chunks: readonly Chunk[], dataset: Dataset): void {
+  const extents = extentsOf(dataset);
+  const lengths = extents.map((extent, axis) => Math.ceil(dataset.shape![axis]! / extent));
+  const taken = new Set<number>();
+  for (const { origin } of chunks) {
+    const place = origin.map((first, axis) => first / extents[axis]!);
+    if (!place.every((at, axis) => Number.isInteger(at) && at < lengths[axis]!)) throw new Error(damagedTree);
+    taken.add(place.reduce((index, at, axis) => index * lengths[axis]! + at, 0));
+  }
+  if (taken.size < chunks.length) throw new Error(damagedTree);
+}
+
 /** A file's bytes, beside the library that has it open. Errors are plain: the caller knows what was read. */
 export class ChunkFile {
   private readonly descriptor: number;
   private readonly size: number;
   private readonly base: number;
-  private readonly layouts = new Map<string, Layout>();
+  private readonly chunks = new Map<string, readonly Chunk[]>();
 
   /** @param base where HDF5 begins in the file: addresses count from there */
   constructor(path: string, base: number) {
@@ -71,9 +86,8 @@ export class ChunkFile {
     const [, columns = 1] = dataset.shape!;
     const size = storedSize(dataset);
     const bytes = new Uint8Array((end - start) * columns * size);
-    const { extents, chunks } = this.layout(dataset);
-    const [tall, wide = 1] = extents as [number, number?];
-    for (const chunk of chunks) {
+    const [tall, wide = 1] = extentsOf(dataset) as [number, number?];
+    for (const chunk of this.chunksOf(dataset)) {
       const [top, left = 0] = chunk.origin as [number, number?];
       const [from, to] = [Math.max(start, top), Math.min(end, top + tall)];
       if (from >= to) continue;
@@ -91,11 +105,12 @@ export class ChunkFile {
   texts(references: Uint8Array): string[] {
     const view = new DataView(references.buffer, references.byteOffset, references.byteLength);
     const heaps = new Map<bigint, Map<number, Uint8Array>>();
+    const claim = this.claims(damagedHeap);
     return Array.from({ length: references.length / REFERENCE }, (_, i) => {
       const length = view.getUint32(REFERENCE * i, true);
       const address = view.getBigUint64(REFERENCE * i + 4, true);
       if (length === 0) return '';
-      const heap = heaps.get(address) ?? this.heap(Number(address));
+      const heap = heaps.get(address) ?? this.heap(Number(address), claim);
       heaps.set(address, heap);
       const object = heap.get(view.getUint32(REFERENCE * i + 12, true));
       if (object === undefined) throw new Error('a string is not where it should be');
@@ -103,28 +118,40 @@ export class ChunkFile {
     });
   }
 
-  private layout(dataset: Dataset): Layout {
-    const known = this.layouts.get(dataset.path);
+  private chunksOf(dataset: Dataset): readonly Chunk[] {
+    const known = this.chunks.get(dataset.path);
     if (known !== undefined) return known;
     // A reference to an object is the address of its header.
     const address = Number(Buffer.from(dataset.create_reference().ref_data).readBigUInt64LE());
     const message = this.layoutMessage(address);
     if (message[0] !== 3 || message[1] !== 2) throw new Error(anotherFormat);
-    const axes = message[2]! - 1;
+    const axes = extentsOf(dataset).length;
+    if (message[2] !== axes + 1) throw new Error(damagedTree);
     const root = message.readBigUInt64LE(3);
-    const extents = Array.from({ length: axes }, (_, axis) => message.readUInt32LE(11 + 4 * axis));
-    const layout = { extents, chunks: root === UNDEFINED ? [] : this.chunks(Number(root), axes) };
-    this.layouts.set(dataset.path, layout);
-    return layout;
+    const chunks = root === UNDEFINED ? [] : this.leaves(Number(root), axes, this.claims(damagedTree));
+    checkPlaces(chunks, dataset);
+    this.chunks.set(dataset.path, chunks);
+    return chunks;
+  }
+
+  /** Hears of bytes that each lie in the file on their own: no more than the file has. */
+  private claims(problem: string): (bytes: number) => void {
+    let left = this.size;
+    return (bytes) => {
+      left -= bytes;
+      if (!(left >= 0)) throw new Error(problem);
+    };
   }
 
   private layoutMessage(address: number): Buffer {
     const header = this.bytes(address, 16);
     if (header[0] !== 1) throw new Error(anotherFormat);
     const blocks = [[address + 16, header.readUInt32LE(8)] as const];
+    const claim = this.claims('its header is damaged');
     // Continuations are added while the list is walked.
     for (const [start, length] of blocks) {
       if (blocks.length > MOST_BLOCKS) throw new Error('its header is damaged');
+      claim(length);
       const block = this.bytes(start, length);
       for (let at = 0; at + 8 <= length; at += 8 + block.readUInt16LE(at + 2)) {
         const type = block.readUInt16LE(at);
@@ -138,23 +165,28 @@ export class ChunkFile {
     throw new Error('it has no data layout');
   }
 
-  /** The leaves of a B-tree, in their order. @param seen addresses of the nodes: each is read once, or the tree is none */
-  private chunks(address: number, axes: number, seen: Set<number> = new Set()): Chunk[] {
+  /**
+   * The leaves of a B-tree, in their order. Each level is one below the last, and each node and chunk has bytes of its own.
+   * @param wanted the level, of nodes that others lead to
+   */
+  private leaves(address: number, axes: number, claim: (bytes: number) => void, wanted?: number): Chunk[] {
     const head = this.bytes(address, 24);
-    if (head.toString('latin1', 0, 4) !== 'TREE' || head[4] !== 1 || seen.has(address))
-      throw new Error('its tree of chunks is damaged');
-    seen.add(address);
     const [level, entries] = [head[5]!, head.readUInt16LE(6)];
+    if (head.toString('latin1', 0, 4) !== 'TREE' || head[4] !== 1 || level !== (wanted ?? level))
+      throw new Error(damagedTree);
     const keySize = 8 + 8 * (axes + 1);
+    claim(24 + entries * (keySize + 8));
     const node = this.bytes(address + 24, entries * (keySize + 8));
     return Array.from({ length: entries }, (_, i) => {
       const at = i * (keySize + 8);
       const child = Number(node.readBigUInt64LE(at + keySize));
-      if (level > 0) return this.chunks(child, axes, seen);
+      if (level > 0) return this.leaves(child, axes, claim, level - 1);
       const origin = Array.from({ length: axes }, (__, axis) =>
         Number(node.readBigUInt64LE(at + 8 + 8 * axis)),
       );
-      return [{ origin, address: child, size: node.readUInt32LE(at), skipped: node.readUInt32LE(at + 4) }];
+      const size = node.readUInt32LE(at);
+      claim(size);
+      return [{ origin, address: child, size, skipped: node.readUInt32LE(at + 4) }];
     }).flat();
   }
 
@@ -170,18 +202,20 @@ export class ChunkFile {
     return bytes;
   }
 
-  private heap(address: number): Map<number, Uint8Array> {
+  private heap(address: number, claim: (bytes: number) => void): Map<number, Uint8Array> {
     const head = this.bytes(address, 16);
-    if (head.toString('latin1', 0, 4) !== 'GCOL') throw new Error('its heap of strings is damaged');
-    const heap = this.bytes(address, Number(head.readBigUInt64LE(8)));
+    if (head.toString('latin1', 0, 4) !== 'GCOL') throw new Error(damagedHeap);
+    const length = Number(head.readBigUInt64LE(8));
+    claim(length);
+    const heap = this.bytes(address, length);
     const objects = new Map<number, Uint8Array>();
     for (let at = 16; at + 16 <= heap.length;) {
       const index = heap.readUInt16LE(at);
       // Index 0 is the free space at the end.
       if (index === 0) break;
-      const length = Number(heap.readBigUInt64LE(at + 8));
-      objects.set(index, heap.subarray(at + 16, at + 16 + length));
-      at += 16 + Math.ceil(length / 8) * 8;
+      const size = Number(heap.readBigUInt64LE(at + 8));
+      objects.set(index, heap.subarray(at + 16, at + 16 + size));
+      at += 16 + Math.ceil(size / 8) * 8;
     }
     return objects;
   }

@@ -1,8 +1,12 @@
+/** A copy of 264 bytes takes three. */
+const MOST_PER_BYTE = 88;
+
 /**
  * LZF (Marc Lehmann's LibLZF): runs of literal bytes, and copies of what was already unpacked.
  * @param size of what comes out
  */
 export function decompress(packed: Uint8Array, size: number): Uint8Array {
+  if (size > MOST_PER_BYTE * packed.length) throw new Error('a chunk is damaged');
   const unpacked = new Uint8Array(size);
   let [from, to] = [0, 0];
   while (from < packed.length) {
