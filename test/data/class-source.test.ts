@@ -125,16 +125,20 @@ class Cells extends Labelled {
 function plain(greys: Greys): Source {
   const { name, count, shape, classes, classNames, captions, isFixed, record }: Source = greys;
   return {
-    ...{ name, count, shape, classes, classNames, captions, isFixed },
+    name,
+    count,
+    shape,
+    classes,
+    classNames,
+    captions,
+    isFixed,
     ...(record && { record }),
-    ...{
-      read: (index, out, offset) => greys.read(index, out, offset),
-      caption: (index) => greys.caption(index),
-      describe: (index) => greys.describe(index),
-      inspect: (index: number) => greys.inspect(index),
-      fingerprint: () => greys.fingerprint(),
-      close: () => greys.close(),
-    },
+    read: (index, out, offset) => greys.read(index, out, offset),
+    caption: (index) => greys.caption(index),
+    describe: (index) => greys.describe(index),
+    inspect: (index: number) => greys.inspect(index),
+    fingerprint: () => greys.fingerprint(),
+    close: () => greys.close(),
   };
 }
 
