@@ -10,6 +10,7 @@ const core = {
   flow: ['tensor', 'ops', 'program', 'nn', 'models', 'backends/backend.ts'],
   optim: ['tensor', 'ops', 'nn'],
   data: ['tensor'],
+  tokenizers: ['tensor'],
 };
 
 /** The same of the rooms for Node.js. */
@@ -17,13 +18,13 @@ const around = {
   backends: ['tensor', 'ops', 'program', 'host'],
   host: ['tensor'],
   formats: ['tensor', 'host'],
-  runs: ['tensor', 'host', 'formats'],
+  runs: ['tensor', 'optim', 'host', 'formats', 'train', 'backends/backend.ts'],
   sinks: ['tensor', 'host', 'formats', 'runs'],
   interop: ['tensor', 'ops', 'program', 'host', 'formats'],
   pictures: ['tensor', 'data'],
-  text: ['tensor', 'data', 'host', 'formats'],
+  text: ['tensor', 'models', 'data', 'tokenizers', 'host', 'formats', 'train'],
   sources: ['tensor', 'data', 'host', 'formats', 'pictures'],
-  check: ['tensor', 'data', 'text', 'sources'],
+  check: ['tensor', 'data', 'tokenizers', 'text', 'sources', 'train'],
 };
 
 const rooms = { ...core, ...around };

@@ -41,7 +41,8 @@ export type { Check } from './api/doctor/check.ts';
 export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
 
-export type { ConfigInput, ModelConfig, RunConfig } from './config/config.ts';
+export type { ConfigInput, RunConfig } from './config/config.ts';
+export type { ModelConfig } from './train/settings.ts';
 export { type OwnModel, createModel } from './train/create-model.ts';
 export { loadConfig, recipeConfig } from './config/load-config.ts';
 export { type ResolveOptions, resolveConfig } from './config/resolve-config.ts';
@@ -149,7 +150,7 @@ export {
 } from './optim/ema.ts';
 export { type Combination, type PowerProfile, combineProfiles } from './optim/post-hoc.ts';
 export { averageWeights } from './train/averages.ts';
-export { type Reconstruction, reconstructAverage } from './train/stored-averages.ts';
+export { type Reconstruction, reconstructAverage } from './runs/stored-averages.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 
 export type { Backend, Buffer, Buffers, Executable, Finding, Precision } from './backends/backend.ts';
@@ -185,7 +186,8 @@ export { type ErrorCode, RectiflowError } from './tensor/errors.ts';
 export type { Shape } from './tensor/shape.ts';
 export type { Graph, Node, Tensor, TensorType } from './tensor/tensor.ts';
 
-export { type SafetensorsContents, type StoredTensor, type StoredTensors } from './formats/safetensors.ts';
+export type { SafetensorsContents } from './formats/safetensors.ts';
+export type { StoredTensor, StoredTensors } from './tensor/stored-tensor.ts';
 export { readSafetensors, writeSafetensors } from './formats/safetensors-file.ts';
 export { type RunRecord, RunFolder, readRun } from './runs/run-folder.ts';
 export { type MetricsRecord, readMetrics } from './runs/metrics-log.ts';

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stepName } from '../runs/checkpoint.ts';
-import { describeNonFinite } from '../formats/finite.ts';
+import { describeNonFinite } from '../tensor/finite.ts';
 import { readRun } from '../runs/run-folder.ts';
 import { writeSafetensors } from '../formats/safetensors-file.ts';
 import { fileError, runError, systemProblem } from '../tensor/errors.ts';
 import type { RunConfig } from '../config/config.ts';
 import { dataOf } from '../known/data-record.ts';
-import { averagesFolder } from '../train/stored-averages.ts';
+import { averagesFolder } from '../runs/stored-averages.ts';
 import { findCheckpoint } from './sample.ts';
 import { averageOf } from './weights.ts';
 

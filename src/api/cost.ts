@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.ts';
 import type { Cost } from '../models/cost.ts';
 import { type Model, countParameters } from '../models/model.ts';
-import type { ModelConfig } from '../config/config.ts';
+import type { ModelConfig } from '../train/settings.ts';
 import { type OwnModel, createModel } from '../train/create-model.ts';
 import { estimateMemory } from '../train/memory-estimate.ts';
 import { resolveConfig } from '../config/resolve-config.ts';

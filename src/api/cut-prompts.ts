@@ -1,4 +1,4 @@
-import type { CaptionMeter } from '../check/caption-census.ts';
+import type { CaptionMeter } from '../data/caption-meter.ts';
 import { listSome } from '../data/list-some.ts';
 import { counted } from '../tensor/counted.ts';
 

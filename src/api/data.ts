@@ -1,6 +1,6 @@
 // What can be done with the data of a config before anything is trained.
 import { encodeCaptions } from '../text/caption-cache.ts';
-import { captionsOf } from '../text/captions.ts';
+import { captionsOf } from '../data/captions.ts';
 import { checkSamples } from '../check/check.ts';
 import type { DataReport } from '../check/data-report.ts';
 import type { Manifest } from '../sources/pack/manifest.ts';
@@ -11,7 +11,7 @@ import { loadOnnxRuntime, openCaptionEncoder } from '../text/text-encoder.ts';
 import { openTokenizer } from '../text/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../config/config.ts';
-import { captionMeter } from '../train/conditioning.ts';
+import { captionMeter } from '../check/caption-survey.ts';
 import { resolveConfig, resolveData, resolveReading, resolveText } from '../config/resolve-config.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type RunOptions, withSource } from './parts.ts';

@@ -1,7 +1,7 @@
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { DataConfig } from '../sources/settings.ts';
 import type { Source } from '../data/source.ts';
-import { configError } from '../config/config-problems.ts';
+import { configError } from '../tensor/config-error.ts';
 import { type DataRecord, genesOf } from '../known/data-record.ts';
 
 /**

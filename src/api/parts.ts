@@ -9,8 +9,10 @@ import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { getData } from '../sources/get-data.ts';
 import type { DataConfig } from '../sources/settings.ts';
 import type { Source } from '../data/source.ts';
+import { isBuiltIn } from '../tokenizers/built-in.ts';
 import { fileError } from '../tensor/errors.ts';
-import type { ModelConfig, RunConfig, TextModel } from '../config/config.ts';
+import type { ModelConfig, TextModel } from '../train/settings.ts';
+import type { RunConfig } from '../config/config.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import { dataOf } from '../known/data-record.ts';
@@ -116,5 +118,5 @@ export async function withKeptTokenizer(model: ModelConfig, run: string): Promis
 
 function hasTokenizerFile(model: ModelConfig): model is TextModel {
   if (model.kind !== 'text-dit' || model.text.embeddings !== undefined) return false;
-  return !['bytes', 'byte-pairs'].includes(model.text.tokenizer);
+  return !isBuiltIn(model.text.tokenizer);
 }

@@ -2,7 +2,7 @@ import type { Finding } from '../check/data-report.ts';
 import type { Source } from '../data/source.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { compareData } from '../known/compare-data.ts';
-import type { ModelConfig } from '../config/config.ts';
+import type { ModelConfig } from '../train/settings.ts';
 import type { KnownData } from '../known/known-data.ts';
 
 /** What is other of data than what a run knows of them: it would refuse them, or say so. */

@@ -13,7 +13,7 @@ import type { OwnFlow } from '../train/objective.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import { prepareTraining } from '../train/prepare.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
-import { changesSince, configOf } from '../train/trained-with.ts';
+import { changesSince, configOf } from '../known/trained-with.ts';
 import { Trainer } from '../train/trainer.ts';
 import { type RunOptions, backendFor, withKeptTokenizer, withSource } from './parts.ts';
 

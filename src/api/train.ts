@@ -9,7 +9,7 @@ import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
-import { changesSince } from '../train/trained-with.ts';
+import { changesSince } from '../known/trained-with.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSource } from './parts.ts';

@@ -1,10 +1,10 @@
 // Which of a run's weights are meant.
 import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart } from '../runs/checkpoint.ts';
-import type { StoredTensors } from '../formats/safetensors.ts';
+import type { StoredTensors } from '../tensor/stored-tensor.ts';
 import { longestPower } from '../optim/ema.ts';
 import { valueError } from '../tensor/errors.ts';
 import { groupAverages } from '../train/averages.ts';
-import { reconstructAverage } from '../train/stored-averages.ts';
+import { reconstructAverage } from '../runs/stored-averages.ts';
 
 /** Above this share of its norm a profile is not quite the one that was asked for. */
 const notableError = 0.1;

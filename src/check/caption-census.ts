@@ -2,19 +2,8 @@
 import { createHash } from 'node:crypto';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import { plainCaption } from '../text/tokenizers/plain-caption.ts';
-
-/** How much of a caption a model is told. */
-export interface CaptionMeter {
-  /** Tokens that a model is told at most: model.text.length. */
-  readonly length: number;
-  /**
-   * @returns a caption's tokens before it is cut; and what is left of a longer one, the same for those that a model cannot tell
-   * apart, where that is known
-   * @throws RectiflowError where a model can be told nothing of it
-   */
-  measure(caption: string): { readonly tokens: number; readonly kept?: string };
-}
+import type { CaptionMeter } from '../data/caption-meter.ts';
+import { plainCaption } from '../tokenizers/plain-caption.ts';
 
 export interface TokenReport {
   /** model.text.length */

@@ -3,7 +3,7 @@ import { chooseBackend } from '../backends/choose.ts';
 import { parsePreset } from '../models/presets.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import type { CustomModel, ModelConfig } from '../config/config.ts';
+import type { CustomModel, ModelConfig } from '../train/settings.ts';
 import { formatBytes, formatFlops, formatInteger, formatTable } from './format.ts';
 
 /** What a model's name leaves open. */

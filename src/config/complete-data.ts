@@ -1,7 +1,7 @@
 import { DIGIT_CLASSES, digitsShape } from '../sources/digits.ts';
 import type { DataConfig, Side, Transform } from '../sources/settings.ts';
 import type { SourceFacts } from '../data/source.ts';
-import { describeProblem } from './config-problems.ts';
+import { describeProblem } from '../tensor/config-error.ts';
 import type { ParsedData } from './data-schema.ts';
 
 /** Emoji come in one size only. */

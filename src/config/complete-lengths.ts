@@ -1,7 +1,7 @@
 import { checkHeldOut } from '../data/hold-out.ts';
 import type { SourceFacts } from '../data/source.ts';
-import { attempt, describeProblem } from './config-problems.ts';
-import type { OptimizerConfig, TrainConfig } from './config.ts';
+import { attempt, describeProblem } from '../tensor/config-error.ts';
+import type { OptimizerConfig, TrainConfig } from '../train/settings.ts';
 import type { Parsed } from './schema.ts';
 
 const defaultSteps = 10_000;

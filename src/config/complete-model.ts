@@ -2,8 +2,8 @@ import type { Condition } from '../sources/settings.ts';
 import type { SourceFacts } from '../data/source.ts';
 import { describeSearch, describeTold } from '../data/told.ts';
 import { parsePreset } from '../models/presets.ts';
-import { attempt, describeProblem } from './config-problems.ts';
-import type { ModelConfig, TextConfig } from './config.ts';
+import { attempt, describeProblem } from '../tensor/config-error.ts';
+import type { ModelConfig, TextConfig } from '../train/settings.ts';
 import type { ParsedModel } from './schema.ts';
 
 type Settings = Readonly<Record<string, unknown>>;

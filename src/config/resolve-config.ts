@@ -7,9 +7,10 @@ import { checkSchedule } from '../optim/schedule.ts';
 import { completeData, factsOf } from './complete-data.ts';
 import { completeLengths } from './complete-lengths.ts';
 import { completeModel, completeText } from './complete-model.ts';
-import { attempt, configError, describeProblem } from './config-problems.ts';
-import type { ConfigInput, ModelConfig, RunConfig, TextConfig } from './config.ts';
-import { createModel } from '../train/create-model.ts';
+import { attempt, configError, describeProblem } from '../tensor/config-error.ts';
+import type { ConfigInput, RunConfig } from './config.ts';
+import type { TextConfig } from '../train/settings.ts';
+import { classesOf, createModel } from '../train/create-model.ts';
 import { checkObjective, samplersOf } from '../train/objective.ts';
 import { type Parsed, parseSettings } from './schema.ts';
 
@@ -122,11 +123,6 @@ function labelsOf(
     labels = findClasses(given, { count, names: facts?.classNames }, { where: 'sample', onNotice });
   });
   return labels;
-}
-
-/** 0 for a model without labels. */
-export function classesOf(model: ModelConfig): number {
-  return model.kind === 'text-dit' ? 0 : model.classes;
 }
 
 /** What settings ask of each other. */

@@ -3,19 +3,19 @@ import { z } from 'zod';
 import type { AnySamplerName } from '../flow/samplers.ts';
 import { modeScales } from '../flow/time-sampling.ts';
 import { longestPower } from '../optim/ema.ts';
-import { describeIssues, configError } from './config-problems.ts';
+import { describeIssues } from './config-problems.ts';
+import { configError } from '../tensor/config-error.ts';
+import type { ConfigInput, RunConfig } from './config.ts';
 import type {
-  ConfigInput,
   ExpressionModel,
   FlowConfig,
   ImageModel,
   ModelConfig,
   OptimizerConfig,
-  RunConfig,
   SampleConfig,
   TextConfig,
   TrainConfig,
-} from './config.ts';
+} from '../train/settings.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
 import { samplersOf } from '../train/objective.ts';
 import { sinksSchema } from './sinks-schema.ts';

@@ -1,5 +1,6 @@
 import { dataError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
+import { othersTurn } from '../tensor/turn.ts';
 import type { BadSampleOptions } from './bad-samples.ts';
 import { keepSamples } from './kept-samples.ts';
 import { Limit } from './limit.ts';
@@ -102,7 +103,7 @@ export class Loader implements AsyncIterable<Batch> {
     this.#fill();
     const batch = this.#ready.shift();
     if (batch === undefined) throw dataError(this.#source.name, 'the loader is closed', 'Make a new one');
-    setImmediate(() => this.#fill());
+    void othersTurn().then(() => this.#fill());
     return signal ? unlessAborted(batch, signal) : batch;
   }
 

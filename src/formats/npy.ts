@@ -5,7 +5,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { readFully, withFile } from '../host/read-file.ts';
 import { bytesIn } from './safetensors.ts';
-import type { SafetensorsDtype } from './safetensors.ts';
+import type { SafetensorsDtype } from '../tensor/stored-tensor.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 
 /** Of numpy's names for types those that are read here; one byte has no byte order. */

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { writeDurably } from '../host/durable.ts';
 import type { FileDigest } from '../host/durable.ts';
-import type { Pace } from '../host/pace.ts';
+import type { Pace } from '../tensor/pace.ts';
 import { readFully, withFile } from '../host/read-file.ts';
 import {
   allocateSlot,
@@ -10,13 +10,8 @@ import {
   parseSafetensorsHeader,
   safetensorsChunks,
 } from './safetensors.ts';
-import type {
-  SafetensorsContents,
-  SafetensorsHeader,
-  StoredTensor,
-  StoredTensors,
-  TensorSlot,
-} from './safetensors.ts';
+import type { SafetensorsContents, SafetensorsHeader, TensorSlot } from './safetensors.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 
 /** Writes a new file, flushed to the disk; the tensors are not copied. */
 export async function writeSafetensors(

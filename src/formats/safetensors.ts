@@ -4,34 +4,8 @@
 //   the rest  the tensors' bytes, little endian, row-major, without gaps
 // Typed arrays are used as they lie in memory: every platform that Node runs on is little endian.
 import { fileError, formatShape, valueError } from '../tensor/errors.ts';
+import type { SafetensorsDtype, StorageArray, StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { parseJsonObject } from './json.ts';
-
-export type SafetensorsDtype =
-  | 'F64'
-  | 'F32'
-  | 'F16'
-  | 'BF16'
-  | 'I64'
-  | 'I32'
-  | 'I16'
-  | 'I8'
-  | 'U64'
-  | 'U32'
-  | 'U16'
-  | 'U8'
-  | 'BOOL';
-
-export type StorageArray =
-  | Float64Array
-  | Float32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint32Array
-  | Uint16Array
-  | Uint8Array;
 
 interface StorageConstructor {
   readonly name: string;
@@ -54,15 +28,6 @@ const STORAGE: Readonly<Record<SafetensorsDtype, StorageConstructor>> = {
   U8: Uint8Array,
   BOOL: Uint8Array,
 };
-
-/** F16 and BF16 are held as their 16 bits, BOOL as bytes; `toFloat32` turns any of them into numbers. */
-export interface StoredTensor {
-  readonly dtype: SafetensorsDtype;
-  readonly shape: readonly number[];
-  readonly data: StorageArray;
-}
-
-export type StoredTensors = ReadonlyMap<string, StoredTensor>;
 
 /** Where a tensor lies, in bytes from the start of the data section. */
 export interface TensorSlot {

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { readSafetensorsHeader } from './safetensors-file.ts';
 import { allocateSlot, bytesIn, bytesOf } from './safetensors.ts';
-import type { SafetensorsDtype, StoredTensor } from './safetensors.ts';
+import type { SafetensorsDtype, StoredTensor } from '../tensor/stored-tensor.ts';
 import { type RectiflowError, fileError, formatShape } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import type { FilePool } from '../host/file-pool.ts';

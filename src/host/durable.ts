@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../tensor/pace.ts';
 import { writeFully } from './write-fully.ts';
 
 /** What identifies a file's content. */

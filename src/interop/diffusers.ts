@@ -2,7 +2,8 @@
 // key and value apart, and a copy of the embedders of time and class in every block.
 import { fileError } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';
-import { type StoredTensor, type StoredTensors, allocate, bytesOf } from '../formats/safetensors.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { allocate, bytesOf } from '../formats/safetensors.ts';
 import type { LazyTensor, LazyTensors } from './weights-file.ts';
 
 /** Public name to diffusers' name, without the block and without weight or bias. */

@@ -1,8 +1,8 @@
 // What the weights of a DiT say of its sizes, and what makes them weights of a velocity. Names are those of the public release.
 import { RectiflowError, fileError, formatShape } from '../tensor/errors.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
-import type { StoredTensor, StoredTensors } from '../formats/safetensors.ts';
-import { toFloat32 } from '../formats/to-float32.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import type { LazyTensor, LazyTensors } from './weights-file.ts';
 
 export interface DiTSizes {

@@ -8,7 +8,8 @@ import { PickleObject, type PickleValue, TorchTensor } from '../formats/pytorch/
 import { TorchFile } from '../formats/pytorch/torch-file.ts';
 import { readFully, withFile } from '../host/read-file.ts';
 import { readSafetensorsHeader, readSafetensorsTensor } from '../formats/safetensors-file.ts';
-import { type SafetensorsDtype, type StoredTensor, bytesIn } from '../formats/safetensors.ts';
+import type { SafetensorsDtype, StoredTensor } from '../tensor/stored-tensor.ts';
+import { bytesIn } from '../formats/safetensors.ts';
 
 /** A tensor whose values are read when they are asked for. */
 export interface LazyTensor {

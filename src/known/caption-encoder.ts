@@ -1,9 +1,10 @@
 // What makes captions what a model is told of them, where that is a file: recorded with the weights, and compared.
+import { isBuiltIn } from '../tokenizers/built-in.ts';
 import { digestFile } from '../host/durable.ts';
 import { spreadIndices } from '../sources/fingerprint.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { Conditioning } from '../train/conditioning.ts';
-import type { ModelConfig } from '../config/config.ts';
+import type { ModelConfig } from '../train/settings.ts';
 import type { CaptionEncoder } from './data-record.ts';
 
 /** Numbers of an embedding that are kept to know an encoder by. */
@@ -22,7 +23,7 @@ export async function captionEncoderOf(
     return spreadIndices(pooled.length, mostKept).map((index) => pooled[index]!);
   }
   const { tokenizer } = config.text;
-  return ['bytes', 'byte-pairs'].includes(tokenizer) ? undefined : (await digestFile(tokenizer)).sha256;
+  return isBuiltIn(tokenizer) ? undefined : (await digestFile(tokenizer)).sha256;
 }
 
 /** Whether captions become the same, as far as both are known. */

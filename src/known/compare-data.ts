@@ -7,7 +7,7 @@ import { sameShape } from '../tensor/shape.ts';
 import { isSameEncoder } from './caption-encoder.ts';
 import { compareClasses } from './compare-classes.ts';
 import { compareValues } from './compare-values.ts';
-import type { ModelConfig } from '../config/config.ts';
+import type { ModelConfig } from '../train/settings.ts';
 import { type Difference, unchanged } from './data-difference.ts';
 import {
   type CaptionEncoder,
@@ -18,7 +18,7 @@ import {
   toldTo,
 } from './data-record.ts';
 import type { KnownData } from './known-data.ts';
-import { classesOf } from '../config/resolve-config.ts';
+import { classesOf } from '../train/create-model.ts';
 
 export interface ComparedData {
   /** The data as the model knows them: labels and values by name. */

@@ -1,6 +1,6 @@
 import type { DataConfig } from '../sources/settings.ts';
 import type { RunConfig } from '../config/config.ts';
-import { classesOf } from '../config/resolve-config.ts';
+import { classesOf } from '../train/create-model.ts';
 
 /**
  * The data of a run that goes on. What its model is told was decided when it began: captions that lie beside the samples by

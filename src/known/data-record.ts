@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
-import type { LearntPairs } from '../text/tokenizers/open.ts';
+import type { LearntPairs } from '../tokenizers/byte-pairs.ts';
 import type { Shape } from '../tensor/shape.ts';
-import type { ModelConfig } from '../config/config.ts';
+import type { ModelConfig } from '../train/settings.ts';
 import { stateError } from './state-error.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../formats/safetensors-file.ts';
-import type { StoredTensor } from '../formats/safetensors.ts';
+import type { StoredTensor } from '../tensor/stored-tensor.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { DataRecord } from '../known/data-record.ts';
 import type { Samples } from '../api/sample.ts';

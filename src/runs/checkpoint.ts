@@ -7,14 +7,10 @@ import { RectiflowError, fileError, runError, systemProblem } from '../tensor/er
 import { digestFile, syncDirectory, writeDurably } from '../host/durable.ts';
 import type { FileDigest } from '../host/durable.ts';
 import { parseJsonObject } from '../formats/json.ts';
-import type { Pace } from '../host/pace.ts';
-import {
-  readSafetensors,
-  readSafetensorsHeader,
-  readSafetensorsTensor,
-  writeSafetensors,
-} from '../formats/safetensors-file.ts';
-import type { StoredTensor, StoredTensors, TensorSlot } from '../formats/safetensors.ts';
+import type { Pace } from '../tensor/pace.ts';
+import { readSafetensors, readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import type { TensorSlot } from '../formats/safetensors.ts';
 
 type NeededPart = 'model' | 'ema' | 'optimizer';
 export type CheckpointPart = NeededPart | 'averages';

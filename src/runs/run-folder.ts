@@ -6,13 +6,7 @@ import { readRegular } from '../host/regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { printable } from '../tensor/printable.ts';
 import { decodeText } from '../tensor/text.ts';
-import {
-  latestCheckpoint,
-  removeLeftovers,
-  removeOldCheckpoints,
-  saveCheckpoint,
-  stepName,
-} from './checkpoint.ts';
+import { latestCheckpoint, removeLeftovers, removeOldCheckpoints, saveCheckpoint, stepName } from './checkpoint.ts';
 import type { Checkpoint, Retention, SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from '../host/durable.ts';
 import { parseJsonText } from '../formats/json.ts';
@@ -21,7 +15,7 @@ import { describeMachine, version } from '../host/machine.ts';
 import type { Machine } from '../host/machine.ts';
 import { MetricsLog, type MetricsRecord, formatRecord } from './metrics-log.ts';
 import { noRun } from './no-run.ts';
-import type { Pace } from '../host/pace.ts';
+import type { Pace } from '../tensor/pace.ts';
 
 /** The content of config.json. */
 export interface RunRecord {

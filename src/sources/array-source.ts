@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { bytesIn, bytesOf } from '../formats/safetensors.ts';
-import { toFloat32 } from '../formats/to-float32.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import { fileError, formatShape, systemProblem } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { openTensor, readElement, readLabelTensor } from '../formats/tensor-file.ts';

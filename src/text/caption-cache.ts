@@ -8,9 +8,9 @@
 import { createHash } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors-file.ts';
-import type { StoredTensor } from '../formats/safetensors.ts';
-import { toFloat16 } from '../formats/to-float16.ts';
-import { toFloat32 } from '../formats/to-float32.ts';
+import type { StoredTensor } from '../tensor/stored-tensor.ts';
+import { toFloat16 } from '../tensor/to-float16.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import { counted } from '../tensor/counted.ts';
 import { dataError, fileError, valueError } from '../tensor/errors.ts';
 import type { EncodedCaption, CaptionEncoder } from './text-encoder.ts';

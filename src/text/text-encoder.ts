@@ -1,10 +1,10 @@
 // Captions to embeddings, by a text encoder that was exported to ONNX: CLIP's, T5's. It is run by the package
 // onnxruntime-node, which only those who do this have to install.
 import { createRequire } from 'node:module';
-import { toFloat32 } from '../formats/to-float32.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import { dataError, fileError, formatShape } from '../tensor/errors.ts';
 import { findInstalled, installCommand } from '../host/optional-package.ts';
-import type { Tokenizer, Tokens } from './tokenizers/tokenizer.ts';
+import type { Tokenizer, Tokens } from '../tokenizers/tokenizer.ts';
 
 /** What is used of onnxruntime-node. */
 export interface OnnxRuntime {

@@ -2,7 +2,7 @@ import type { RunFolder } from '../runs/run-folder.ts';
 import { counted } from '../tensor/counted.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import type { CompiledStep, StepInputs } from './compiled-step.ts';
-import type { BadStepsConfig } from '../config/config.ts';
+import type { BadStepsConfig } from './settings.ts';
 import { type NameOfSample, explainNonFinite } from './monitor/non-finite.ts';
 
 /** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */

@@ -4,9 +4,9 @@ import { type Model, labelCondition } from '../models/model.ts';
 import { TextDiT } from '../models/text-dit.ts';
 import type { TextConfig } from '../models/text-dit-config.ts';
 import { provisionalText } from './conditioning.ts';
-import { configError, describeProblem } from '../config/config-problems.ts';
-import type { CustomModel, ModelConfig } from '../config/config.ts';
-import { checkOwn } from '../config/own.ts';
+import { configError, describeProblem } from '../tensor/config-error.ts';
+import type { CustomModel, ModelConfig } from './settings.ts';
+import { checkOwn } from './own.ts';
 
 /** What a config calls "custom", which the program that trains, resumes or samples hands over. */
 export interface OwnModel {
@@ -44,4 +44,9 @@ function checkConditions({ classes }: CustomModel, { conditions }: Model): void 
     ? `labelCondition(${classes}), for model.classes ${classes}`
     : 'none, for model.classes 0';
   throw configError('config', [describeProblem(['model', 'conditions'], isFor, conditionsFound)]);
+}
+
+/** 0 for a model without labels. */
+export function classesOf(model: ModelConfig): number {
+  return model.kind === 'text-dit' ? 0 : model.classes;
 }

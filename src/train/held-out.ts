@@ -10,7 +10,8 @@ import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { RunConfig, TrainConfig } from '../config/config.ts';
+import type { TrainingConfig } from './settings.ts';
+import type { TrainConfig } from './settings.ts';
 import { givenDraw } from './draw.ts';
 import { averagedWeights } from './state.ts';
 import { type TrainingLoss, lossProgram } from './loss.ts';
@@ -27,7 +28,7 @@ export interface HeldOutLosses {
 }
 
 export interface HeldOutOptions extends Pick<TrainingLoss, 'model' | 'objective'> {
-  readonly config: Pick<RunConfig, 'seed' | 'flow' | 'loader' | 'train'>;
+  readonly config: Pick<TrainingConfig, 'seed' | 'flow' | 'loader' | 'train'>;
   readonly backend: Backend;
   /** The training step's state. */
   readonly buffers: Buffers;

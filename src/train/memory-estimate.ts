@@ -6,7 +6,7 @@ import type { Model } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { stepPrograms } from './compiled-step.ts';
-import type { RunConfig } from '../config/config.ts';
+import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
@@ -44,7 +44,7 @@ export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 const growth = 70 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   readonly backend: Backend;
   readonly model: Model;
   readonly source: DataFacts;

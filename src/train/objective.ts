@@ -5,9 +5,10 @@ import { type Objective, samplerOf } from '../flow/objective.ts';
 import { rectifiedFlow } from '../flow/rectified-flow.ts';
 import { type AnySamplerName, type SamplerName, samplers } from '../flow/samplers.ts';
 import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
-import { describeProblem } from '../config/config-problems.ts';
-import type { FlowConfig, RunConfig } from '../config/config.ts';
-import { checkOwn } from '../config/own.ts';
+import { describeProblem } from '../tensor/config-error.ts';
+import type { FlowConfig } from './settings.ts';
+import type { TrainingConfig } from './settings.ts';
+import { checkOwn } from './own.ts';
 
 /** What a config calls "custom", which the program that trains, resumes or samples hands over. */
 export interface OwnFlow {
@@ -28,7 +29,10 @@ export function samplersOf(kind: FlowConfig['objective']['kind']): readonly AnyS
  * The objective of a run.
  * @throws RectiflowError where the config and what is handed over do not fit together
  */
-export function objectiveOf({ flow, sample }: Pick<RunConfig, 'flow' | 'sample'>, own: OwnFlow): Objective {
+export function objectiveOf(
+  { flow, sample }: Pick<TrainingConfig, 'flow' | 'sample'>,
+  own: OwnFlow,
+): Objective {
   const { objective: settings, lossWeighting } = flow;
   checkOwn('flow.objective', 'objective', settings.kind, own.objective);
   switch (settings.kind) {
@@ -54,7 +58,7 @@ export function timesOf({ timeSampling }: FlowConfig, { timeSampler }: OwnFlow):
 }
 
 /** What the objective asks of other settings. */
-export function checkObjective({ flow, sample }: RunConfig, problems: string[]): void {
+export function checkObjective({ flow, sample }: TrainingConfig, problems: string[]): void {
   const { objective, lossWeighting } = flow;
   const known = samplersOf(objective.kind);
   if (!known.includes(sample.sampler)) {

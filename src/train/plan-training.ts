@@ -2,7 +2,7 @@
 // samples are divided.
 import { RectiflowError } from '../tensor/errors.ts';
 import { availableMemory, installedMemory } from '../host/machine-memory.ts';
-import type { RunConfig } from '../config/config.ts';
+import type { TrainingConfig } from './settings.ts';
 import { type EstimateOptions, type MemoryEstimate, estimateMemory, mebibytes } from './memory-estimate.ts';
 
 /** The share of what is available that `train.memoryMiB: auto` allows: other programs go on, and estimates err. */
@@ -83,7 +83,10 @@ function nothingFits({ total }: MemoryEstimate, budget: number, memoryMiB: numbe
 }
 
 /** A config with what was chosen in place of auto: to be recorded, so that a run goes on as it began. */
-export function withMicroBatch(config: RunConfig, { microBatch }: TrainingPlan): RunConfig {
+export function withMicroBatch<Config extends TrainingConfig>(
+  config: Config,
+  { microBatch }: TrainingPlan,
+): Config {
   if (config.train.microBatch !== 'auto') return config;
   return { ...config, train: { ...config.train, microBatch } };
 }

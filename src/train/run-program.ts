@@ -1,13 +1,14 @@
 import type { Model } from '../models/model.ts';
 import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
-import type { OptimizerConfig, RunConfig } from '../config/config.ts';
+import type { OptimizerConfig } from './settings.ts';
+import type { TrainingConfig } from './settings.ts';
 import type { AdamWSettings } from '../optim/adamw.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
 
-type StepConfig = Pick<RunConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
+type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
 
 /**
  * The training step that a config describes, of all its samples at once.

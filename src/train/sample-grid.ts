@@ -4,7 +4,8 @@ import { drawSheet } from '../pictures/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { RunConfig, SampleConfig } from '../config/config.ts';
+import type { TrainingConfig } from './settings.ts';
+import type { SampleConfig } from './settings.ts';
 import { SamplePath } from './sample-path.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */
@@ -81,7 +82,7 @@ export async function writeSamplePictures(
   files: SamplePictures,
   samplers: GridSamplers,
   shape: ImageShape,
-  { sample, seed }: Pick<RunConfig, 'sample' | 'seed'>,
+  { sample, seed }: Pick<TrainingConfig, 'sample' | 'seed'>,
   { conditioning, classNames }: ToldSamples,
   signal?: AbortSignal,
 ): Promise<void> {

@@ -1,10 +1,10 @@
 // Checkpoints that are written while training goes on.
 import type { Checkpoint, Retention } from '../runs/checkpoint.ts';
-import { describeNonFinite } from '../formats/finite.ts';
-import { Pace } from '../host/pace.ts';
+import { describeNonFinite } from '../tensor/finite.ts';
+import { Pace } from '../tensor/pace.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import type { TrainConfig } from '../config/config.ts';
+import type { TrainConfig } from './settings.ts';
 import type { TrainObserver } from './metrics.ts';
 import type { Snapshot } from './snapshot.ts';
 

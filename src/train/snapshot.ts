@@ -8,9 +8,9 @@ import {
   hasCheckpointPart,
   openCheckpointPart,
 } from '../runs/checkpoint.ts';
-import type { StoredTensor, StoredTensors } from '../formats/safetensors.ts';
-import { describeNonFinite } from '../formats/finite.ts';
-import { toFloat32 } from '../formats/to-float32.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { describeNonFinite } from '../tensor/finite.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import type { Model } from '../models/model.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';

@@ -2,7 +2,7 @@ import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
 import { averageWeights } from './averages.ts';
 import type { StepInputs } from './compiled-step.ts';
-import type { RunConfig } from '../config/config.ts';
+import type { TrainingConfig } from './settings.ts';
 
 /** Which step it is, and what depends on that. */
 export interface StepNumbers {
@@ -15,7 +15,7 @@ export interface StepNumbers {
 }
 
 /** The inputs of a run's step beside its samples. */
-export function stepInputs(config: RunConfig, { step, update, lossScale }: StepNumbers): StepInputs {
+export function stepInputs(config: TrainingConfig, { step, update, lossScale }: StepNumbers): StepInputs {
   return {
     step: Int32Array.of(step),
     update: Int32Array.of(update),
@@ -27,7 +27,7 @@ export function stepInputs(config: RunConfig, { step, update, lossScale }: StepN
 }
 
 /** The learning rate of an update. */
-export function learningRateAt(update: number, { optimizer, train }: RunConfig): number {
+export function learningRateAt(update: number, { optimizer, train }: TrainingConfig): number {
   const { learningRate: peak, decay: kind, warmupSteps, floor } = optimizer;
   return learningRate(update, { kind, peak, warmupSteps, floor, totalSteps: train.steps });
 }

@@ -4,7 +4,7 @@ import type { SamplerPosition } from '../data/sampler.ts';
 import type { LossScalerState } from '../optim/loss-scaler.ts';
 import type { DataRecord } from '../known/data-record.ts';
 import { stateError } from '../known/state-error.ts';
-import type { TrainedWith } from './trained-with.ts';
+import type { TrainedWith } from '../known/trained-with.ts';
 
 /** What a checkpoint holds beside tensors. */
 export interface TrainerState {

@@ -21,8 +21,8 @@ import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt, stepInputs } from './step-inputs.ts';
 import type { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
-import { dropLaterAverages, storeAverages } from './stored-averages.ts';
-import { describePast, trainedWith } from './trained-with.ts';
+import { dropLaterAverages, storeAverages } from '../runs/stored-averages.ts';
+import { describePast, trainedWith } from '../known/trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 
 export class Trainer {

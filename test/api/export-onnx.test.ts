@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { exportRun, importRun } from '../../src/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
-import type { StoredTensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { velocityProgram } from '../../src/flow/sample.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { toOnnx } from '../../src/interop/onnx/index.ts';

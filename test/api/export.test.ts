@@ -6,7 +6,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
 import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
-import type { StoredTensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { tinyDiT } from '../support/models.ts';
 import { storedWeights } from '../support/stored-weights.ts';

@@ -5,7 +5,7 @@ import { describeModel } from '../../src/api/import/describe.ts';
 import { fromDiffusers, toDiffusers } from '../../src/interop/diffusers.ts';
 import { sizesOf } from '../../src/interop/dit-weights.ts';
 import type { LazyTensors } from '../../src/interop/weights-file.ts';
-import type { StoredTensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 import { type Shape, sizeOf } from '../../src/tensor/shape.ts';
 import { tinyDiT } from '../support/models.ts';

@@ -9,10 +9,10 @@ import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.
 import { toDiffusers } from '../../src/interop/diffusers.ts';
 import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
-import type { StoredTensor, StoredTensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensor, StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { velocityProgram } from '../../src/flow/sample.ts';
 import { DiT } from '../../src/models/dit.ts';
-import type { ImageModel } from '../../src/config/config.ts';
+import type { ImageModel } from '../../src/train/settings.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';

@@ -6,15 +6,11 @@ import { checkData } from '../../src/api/data.ts';
 import { diagnose } from '../../src/api/doctor/diagnose.ts';
 import { train } from '../../src/api/train.ts';
 import { encodeCaptions } from '../../src/text/caption-cache.ts';
-import {
-  CaptionCensus,
-  type CaptionMeter,
-  lostCaptions,
-  untoldCaptions,
-} from '../../src/check/caption-census.ts';
+import { CaptionCensus, lostCaptions, untoldCaptions } from '../../src/check/caption-census.ts';
+import type { CaptionMeter } from '../../src/data/caption-meter.ts';
 import type { Source } from '../../src/data/source.ts';
-import { byteTokenizer } from '../../src/text/tokenizers/bytes.ts';
-import { bytePairTokenizer } from '../../src/text/tokenizers/byte-pairs.ts';
+import { byteTokenizer } from '../../src/tokenizers/bytes.ts';
+import { bytePairTokenizer } from '../../src/tokenizers/byte-pairs.ts';
 import { dataError } from '../../src/tensor/errors.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 

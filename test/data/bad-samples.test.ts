@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { BadSamplePolicy } from '../../src/data/bad-samples.ts';
-import { captionsOf } from '../../src/text/captions.ts';
+import { captionsOf } from '../../src/data/captions.ts';
 import { checkSamples } from '../../src/check/check.ts';
 import { Loader } from '../../src/data/loader.ts';
 import { packSource } from '../../src/sources/pack.ts';

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.ts';
-import type { StoredTensor } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
 import {
   readSafetensors,
   readSafetensorsHeader,
   writeSafetensors,
 } from '../../src/formats/safetensors-file.ts';
-import { toFloat32 } from '../../src/formats/to-float32.ts';
+import { toFloat32 } from '../../src/tensor/to-float32.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 
 let folder: string;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ExpressionRecord } from '../../src/sources/expression/record.ts';
 import type { Source } from '../../src/data/source.ts';
 import { type CompareOptions, compareData } from '../../src/known/compare-data.ts';
-import type { ModelConfig } from '../../src/config/config.ts';
+import type { ModelConfig } from '../../src/train/settings.ts';
 import type { DataRecord } from '../../src/known/data-record.ts';
 
 const untold = { told: 'nothing', classes: 0 } as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { toFloat16 } from '../../src/formats/to-float16.ts';
-import { toFloat32 } from '../../src/formats/to-float32.ts';
+import { toFloat16 } from '../../src/tensor/to-float16.ts';
+import { toFloat32 } from '../../src/tensor/to-float32.ts';
 import { cast, roundToFloat16, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
 import { testBackends } from '../support/backends.ts';

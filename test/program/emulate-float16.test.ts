@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { toFloat16 } from '../../src/formats/to-float16.ts';
-import { toFloat32 } from '../../src/formats/to-float32.ts';
+import { toFloat16 } from '../../src/tensor/to-float16.ts';
+import { toFloat32 } from '../../src/tensor/to-float32.ts';
 import { globalNorm, linear, meanSquaredError, mul } from '../../src/ops/index.ts';
 import { Program, emulateFloat16, grad, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../src/runs/checkpoint.ts';
-import type { StoredTensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 
 function tensors(value: number): StoredTensors {
   const data = Float32Array.from({ length: 6 }, (_, i) => value + i);

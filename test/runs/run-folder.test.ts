@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listCheckpoints } from '../../src/runs/checkpoint.ts';
 import { MetricsLog, readMetrics } from '../../src/runs/metrics-log.ts';
-import type { Pace } from '../../src/host/pace.ts';
+import type { Pace } from '../../src/tensor/pace.ts';
 import { RunFolder, readRun } from '../../src/runs/run-folder.ts';
 import { checkpointAt } from './fixtures.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
-import type { StoredTensor } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
 import { openArray } from '../../src/sources/array-source.ts';
 import type { ArrayData } from '../../src/sources/settings.ts';
 import type { Source } from '../../src/data/source.ts';

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Backend, Buffer } from '../../src/backends/backend.ts';
 import { readSafetensors } from '../../src/formats/safetensors-file.ts';
-import type { StoredTensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { interpolate } from '../../src/flow/rectified-flow.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { declareParameters } from '../../src/nn/parameters.ts';

@@ -1,4 +1,4 @@
-import type { StoredTensor } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
 import type { Model } from '../../src/models/model.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { initialValues } from './models.ts';

@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type StoredTensor, encodeSafetensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
+import { encodeSafetensors } from '../../src/formats/safetensors.ts';
 import { CaptionCache, encodeCaptions } from '../../src/text/caption-cache.ts';
-import { captionsOf } from '../../src/text/captions.ts';
+import { captionsOf } from '../../src/data/captions.ts';
 import type { Source } from '../../src/data/source.ts';
 import {
   type OnnxRuntime,
@@ -14,7 +15,7 @@ import {
   loadOnnxRuntime,
   openCaptionEncoder,
 } from '../../src/text/text-encoder.ts';
-import { byteTokenizer } from '../../src/text/tokenizers/bytes.ts';
+import { byteTokenizer } from '../../src/tokenizers/bytes.ts';
 
 const W = 3;
 const L = 8;

@@ -5,7 +5,7 @@ import type { Source } from '../../data/source.ts';
 import { counted } from '../../tensor/counted.ts';
 import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
-import { captionMeter } from '../../train/conditioning.ts';
+import { captionMeter } from '../../check/caption-survey.ts';
 import { type OwnModel, createModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';

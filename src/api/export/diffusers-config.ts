@@ -1,5 +1,5 @@
 import { RectiflowError } from '../../tensor/errors.ts';
-import type { ImageModel } from '../../config/config.ts';
+import type { ImageModel } from '../../train/settings.ts';
 
 /**
  * The config.json of diffusers' DiTTransformer2DModel, with the names of the classes as its pipelines have them.

@@ -1,12 +1,12 @@
 import { writeDurably } from '../../host/durable.ts';
-import type { StoredTensors } from '../../formats/safetensors.ts';
-import { toFloat32 } from '../../formats/to-float32.ts';
+import type { StoredTensors } from '../../tensor/stored-tensor.ts';
+import { toFloat32 } from '../../tensor/to-float32.ts';
 import { DiT } from '../../models/dit.ts';
 import { type Model, declareConditions } from '../../models/model.ts';
 import { declareParameters } from '../../nn/parameters.ts';
 import { toOnnx } from '../../interop/onnx/index.ts';
 import { type Program, trace } from '../../program/index.ts';
-import type { ImageModel } from '../../config/config.ts';
+import type { ImageModel } from '../../train/settings.ts';
 
 /**
  * Writes the velocity, or the noise of a model of DDPM, as an ONNX model. Inputs: x [batch, C, H, W], t [batch] in [0, 1] with the noise at t = 1, and labels int32

@@ -8,7 +8,7 @@ import {
   withoutSigma,
 } from '../../interop/dit-weights.ts';
 import type { LazyTensors } from '../../interop/weights-file.ts';
-import type { StoredTensors } from '../../formats/safetensors.ts';
+import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { DiT } from '../../models/dit.ts';
 import { positionTable } from '../../nn/position-table.ts';
 import type { DescribedModel } from './describe.ts';

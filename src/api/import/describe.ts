@@ -3,7 +3,7 @@ import type { DiTSizes } from '../../interop/dit-weights.ts';
 import { resolveDiTConfig } from '../../models/dit-config.ts';
 import { counted } from '../../tensor/counted.ts';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
-import type { ImageModel } from '../../config/config.ts';
+import type { ImageModel } from '../../train/settings.ts';
 import { type Convention, conventions } from './conventions.ts';
 import { type FoundFacts, findFacts } from './facts.ts';
 import type { ImportOptions } from './options.ts';

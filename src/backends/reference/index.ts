@@ -1,11 +1,11 @@
 // The oracle: a plain interpreter, in float32 or float64. Slow, and with nothing in it that could be wrong quietly.
-import { setImmediate } from 'node:timers/promises';
 import type { Dense } from '../../ops/op.ts';
 import { lower, planMemory } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor, TensorType } from '../../tensor/tensor.ts';
+import { othersTurn } from '../../tensor/turn.ts';
 import type { Backend, Buffer, Buffers, Executable, Precision } from '../backend.ts';
 import { checkBuffers, checkInputs, checkOutputs, checkValues } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
@@ -81,7 +81,7 @@ function compile(
     async run(inputs) {
       checkInputs(program, inputs);
       // Work that never waits would starve timers and signals, Ctrl-C among them.
-      await setImmediate();
+      await othersTurn();
       const values = given(inputs);
       evaluate(program, values, allocate);
       last = new Map([...program.outputs.values()].map((tensor) => [tensor, values.get(tensor)!]));

@@ -1,7 +1,7 @@
 // The allow-list: every Python name that a checkpoint may mention, and what stands for it here. Nothing is looked up anywhere
 // else, so no file can make this process do more than build these values.
 import { sizeOf } from '../../tensor/shape.ts';
-import type { SafetensorsDtype } from '../safetensors.ts';
+import type { SafetensorsDtype } from '../../tensor/stored-tensor.ts';
 import {
   PickleGlobal,
   PickleObject,

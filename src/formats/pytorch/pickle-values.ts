@@ -1,5 +1,5 @@
 // What a pickle may hold, as it is held here.
-import type { SafetensorsDtype } from '../safetensors.ts';
+import type { SafetensorsDtype } from '../../tensor/stored-tensor.ts';
 
 /** A list is an array, a dict a Map, a set a Set; a number beyond 2^53 a bigint. */
 export type PickleValue =

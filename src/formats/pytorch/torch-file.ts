@@ -2,7 +2,8 @@
 import { sizeOf, stridesOf, walkStrided } from '../../tensor/shape.ts';
 import { fileError } from '../../tensor/errors.ts';
 import { readFully, withFile } from '../../host/read-file.ts';
-import { type StorageArray, type StoredTensor, allocate, bytesIn, bytesOf } from '../safetensors.ts';
+import type { StorageArray, StoredTensor } from '../../tensor/stored-tensor.ts';
+import { allocate, bytesIn, bytesOf } from '../safetensors.ts';
 import { PickleProblem } from './globals.ts';
 import type { PickleValue, TorchStorage, TorchTensor } from './pickle-values.ts';
 import { unpickle } from './unpickle.ts';

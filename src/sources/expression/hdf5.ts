@@ -2,7 +2,7 @@
 // read wrongly without a word is refused (hdf5-checks.ts).
 import type { Dataset, Group } from 'h5wasm/node';
 import { openRegular } from '../../host/regular-file.ts';
-import { toFloat32 } from '../../formats/to-float32.ts';
+import { toFloat32 } from '../../tensor/to-float32.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { ChunkFile, isUnpacked } from './chunk-file.ts';
 import { TYPE, checkDataset } from './hdf5-checks.ts';

@@ -2,7 +2,7 @@ import { readText } from '../../host/read-file.ts';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
 import { type CallLimit, Stoppable } from '../workers/stoppable.ts';
 import type { TokenizerCalls } from '../workers/tokenizer.ts';
-import { type Tokenizer, endAt } from './tokenizer.ts';
+import { type Tokenizer, endAt } from '../../tokenizers/tokenizer.ts';
 
 const ADVICE = 'Take the tokenizer.json of a text model on the Hugging Face hub, such as CLIP';
 

@@ -1,7 +1,7 @@
 // What the monitor looks at, and what a part of it is.
 import type { ValueRange } from '../../data/value-range.ts';
 import type { EmaSettings } from '../../optim/ema.ts';
-import type { OptimizerConfig, TrainConfig } from '../../config/config.ts';
+import type { OptimizerConfig, TrainConfig } from '../settings.ts';
 import type { StepMetrics } from '../metrics.ts';
 
 /** A logged step. What a run does not measure is absent. */

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { PickleObject, TorchTensor } from '../../../src/formats/pytorch/pickle-values.ts';
 import { TorchFile } from '../../../src/formats/pytorch/torch-file.ts';
 import { readSafetensors } from '../../../src/formats/safetensors-file.ts';
-import { toFloat32 } from '../../../src/formats/to-float32.ts';
+import { toFloat32 } from '../../../src/tensor/to-float32.ts';
 import { temporaryFolder } from '../../support/cli.ts';
 import { dict, pickle, tensor, torchArchive } from '../../support/torch-archive.ts';
 

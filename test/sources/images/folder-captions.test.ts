@@ -3,7 +3,7 @@ import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { captionsOf } from '../../../src/text/captions.ts';
+import { captionsOf } from '../../../src/data/captions.ts';
 import { keepSamples } from '../../../src/data/kept-samples.ts';
 import type { FolderData } from '../../../src/sources/settings.ts';
 import type { Source } from '../../../src/data/source.ts';

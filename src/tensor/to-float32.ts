@@ -1,4 +1,4 @@
-import type { StoredTensor } from './safetensors.ts';
+import type { StoredTensor } from './stored-tensor.ts';
 
 /** A tensor's values as float32: the array itself where it is F32 already, else rounded to nearest. */
 export function toFloat32(tensor: StoredTensor): Float32Array {

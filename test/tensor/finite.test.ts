@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { describeNonFinite } from '../../src/formats/finite.ts';
-import type { StoredTensor } from '../../src/formats/safetensors.ts';
+import { describeNonFinite } from '../../src/tensor/finite.ts';
+import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
 
 const tensor = (...values: number[]): StoredTensor => ({
   dtype: 'F32',

@@ -4,8 +4,8 @@ import type { Backend } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
-import { stateError } from '../known/state-error.ts';
-import { type TrainerState, stateOf } from './trainer-state.ts';
+import { stateError } from './state-error.ts';
+import { type TrainerState, stateOf } from '../train/trainer-state.ts';
 
 /** A part of a checkpoint's state. */
 export interface TrainedWith {

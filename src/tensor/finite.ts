@@ -1,8 +1,8 @@
 // Weights that are no numbers: whoever writes or reads weights asks here.
-import { counted } from '../tensor/counted.ts';
-import { setImmediate } from 'node:timers/promises';
-import type { Pace } from '../host/pace.ts';
-import type { StoredTensors } from './safetensors.ts';
+import { counted } from './counted.ts';
+import type { Pace } from './pace.ts';
+import type { StoredTensors } from './stored-tensor.ts';
+import { othersTurn } from './turn.ts';
 import { toFloat32 } from './to-float32.ts';
 
 /** Values from which on others get their turn, so that a step of training is not kept waiting. */
@@ -21,7 +21,7 @@ export async function describeNonFinite(tensors: StoredTensors, pace?: Pace): Pr
     since += length;
     if (since > mostAtOnce) {
       since = 0;
-      await setImmediate();
+      await othersTurn();
     }
     const began = performance.now();
     const values = toFloat32(tensor);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { openTokenizer } from '../../../src/text/tokenizers/open.ts';
-import { byteTokenizer } from '../../../src/text/tokenizers/bytes.ts';
+import { openTokenizer } from '../../src/text/tokenizers/open.ts';
+import { byteTokenizer } from '../../src/tokenizers/bytes.ts';
 
 const END = 256;
 const bytesOf = (text: string): number[] => [...new TextEncoder().encode(text)];

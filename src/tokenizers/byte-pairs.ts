@@ -3,7 +3,7 @@
 //
 //   0 .. 255    a byte inside of a word        512     the end of a caption
 //   256 .. 511  the last byte of a word        513 ..  pairs, in the order in which they were learnt
-import { valueError } from '../../tensor/errors.ts';
+import { valueError } from '../tensor/errors.ts';
 import { Chain, KEY_BASE, keyOf } from './chain.ts';
 import { Heap } from './heap.ts';
 import { type CountedWord, PairCounts } from './pair-counts.ts';
@@ -16,6 +16,12 @@ const FIRST_PAIR = 513;
 
 /** Two neighbouring tokens that become one. Plain JSON, to be stored with a model that was trained on them. */
 export type BytePair = readonly [left: number, right: number];
+
+/** What a run keeps of a tokenizer that was learnt from its captions. */
+export interface LearntPairs {
+  readonly vocabulary: number;
+  readonly pairs: readonly BytePair[];
+}
 
 /** Words beyond these are too rare to be worth a token. */
 const mostWords = 50_000;

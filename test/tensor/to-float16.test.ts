@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { toFloat16 } from '../../src/formats/to-float16.ts';
-import { toFloat32 } from '../../src/formats/to-float32.ts';
+import { toFloat16 } from '../../src/tensor/to-float16.ts';
+import { toFloat32 } from '../../src/tensor/to-float32.ts';
 
 const numbersOf = (bits: Uint16Array): Float32Array =>
   toFloat32({ dtype: 'F16', shape: [bits.length], data: bits });

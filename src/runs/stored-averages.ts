@@ -5,23 +5,20 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart, stepName } from '../runs/checkpoint.ts';
-import { areFinite } from '../formats/finite.ts';
+import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart, stepName } from './checkpoint.ts';
+import { areFinite } from '../tensor/finite.ts';
 import { syncDirectory } from '../host/durable.ts';
-import {
-  readSafetensorsHeader,
-  readSafetensorsTensor,
-  writeSafetensors,
-} from '../formats/safetensors-file.ts';
-import { type StoredTensor, type StoredTensors, bytesOf } from '../formats/safetensors.ts';
-import { toFloat16 } from '../formats/to-float16.ts';
-import { toFloat32 } from '../formats/to-float32.ts';
+import { readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { bytesOf } from '../formats/safetensors.ts';
+import { toFloat16 } from '../tensor/to-float16.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import type { Buffers } from '../backends/backend.ts';
 import { longestPower, powerLength, powerOf } from '../optim/ema.ts';
 import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
 import { fileError, formatShape, runError, systemProblem } from '../tensor/errors.ts';
 import { sameShape } from '../tensor/shape.ts';
-import { averageTensor, groupAverages } from './averages.ts';
+import { averageTensor, groupAverages } from '../train/averages.ts';
 
 const STORED = /^step-(\d{7,})\.safetensors$/;
 const TEMPORARY = /\.tmp-\d+$/;

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /** A timer cannot rest for less. */
 const SHORTEST_REST = 1;
 
@@ -18,9 +16,21 @@ export class Pace {
   async rest(worked: number): Promise<void> {
     this.#owed += worked * this.#restPerWork;
     if (this.#owed < SHORTEST_REST || this.#hurry.signal.aborted) return;
-    const { signal } = this.#hurry;
-    await sleep(this.#owed, undefined, { signal }).catch(() => {});
+    await this.#sleep(this.#owed);
     this.#owed = 0;
+  }
+
+  #sleep(milliseconds: number): Promise<void> {
+    const { signal } = this.#hurry;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      signal.addEventListener('abort', end);
+    });
   }
 
   /** No more rests, and an end to the one that is taken now. */

@@ -1,7 +1,7 @@
 import { dataError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import { SampleReader } from '../data/sample-reader.ts';
-import type { Captions, Source } from '../data/source.ts';
+import { SampleReader } from './sample-reader.ts';
+import type { Captions, Source } from './source.ts';
 
 const atOnce = 16;
 

@@ -1,4 +1,4 @@
-import { configError, describeProblem } from './config-problems.ts';
+import { configError, describeProblem } from '../tensor/config-error.ts';
 
 /**
  * A part of training is handed over by the program exactly where the config calls it custom.

@@ -1,4 +1,4 @@
-import { valueError } from '../../tensor/errors.ts';
+import { valueError } from '../tensor/errors.ts';
 import { plainCaption } from './plain-caption.ts';
 import { type Tokenizer, endAt } from './tokenizer.ts';
 

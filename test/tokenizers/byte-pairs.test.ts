@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytePairTokenizer, learnBytePairs } from '../../../src/text/tokenizers/byte-pairs.ts';
-import { openTokenizer } from '../../../src/text/tokenizers/open.ts';
+import { bytePairTokenizer, learnBytePairs } from '../../src/tokenizers/byte-pairs.ts';
+import { openTokenizer } from '../../src/text/tokenizers/open.ts';
 
 const END = 512;
 const inside = (letter: string): number => letter.charCodeAt(0);
