@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { arraySource } from '../../src/sources/arrays.ts';
 import { Loader } from '../../src/data/loader.ts';
 import { Sampler, epochOrder } from '../../src/data/sampler.ts';
@@ -122,6 +122,7 @@ describe('Loader', () => {
     const loader = new Loader(slow, { batchSize: 5, seed: 0, prefetch: 3 });
     const { values, annotations } = await loader.next();
     expect(values).toEqual(Float32Array.from(annotations, ({ label }) => label! / 100));
+    await vi.waitFor(() => expect(reads).toBe(20));
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(reads).toBe(20);
     loader.close();
