@@ -10,7 +10,7 @@ import { digestSource } from '../../src/check/digest.ts';
 import type { ModelConfig } from '../../src/config/config.ts';
 import { BadSamples } from '../../src/data/bad-samples.ts';
 import { holdOut } from '../../src/data/hold-out.ts';
-import type { SampleDetails } from '../../src/data/inspect.ts';
+import type { Inspectable, SampleDetails } from '../../src/data/inspect.ts';
 import { keepSamples } from '../../src/data/kept-samples.ts';
 import { Loader } from '../../src/data/loader.ts';
 import { SampleReader } from '../../src/data/sample-reader.ts';
@@ -122,7 +122,7 @@ class Cells extends Labelled {
 }
 
 /** The same as a plain object, whose functions need no `this`. */
-function plain(greys: Greys): Source {
+function plain(greys: Greys): Source & Inspectable {
   const { name, count, shape, classes, classNames, captions, isFixed, record }: Source = greys;
   return {
     name,
