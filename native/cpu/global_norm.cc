@@ -1,7 +1,7 @@
 // y [] = the Euclidean norm of all inputs together, accumulated in float64.
 //
-// Bound by memory: one pass. The inputs are taken as one long list of elements, cut into chunks regardless of where one tensor
-// ends, so that many small tensors cost no more than a large one. The chunks' sums are added in order.
+// Bound by memory: one pass. The inputs are one long list of elements (spans.h), cut into chunks regardless of where one tensor
+// ends. The chunks' sums are added in order.
 #include "float64.h"
 #include "spans.h"
 
@@ -26,23 +26,14 @@ static double sumOfSquares(const float* x, int64_t count) {
 }
 
 static void globalNormKernel(const Call& call) {
-  int64_t count = 0;
-  for (int32_t i = 0; i < call.inputCount; i++) count += call.inputs[i].size;
+  const int64_t count = sizeOfInputs(call);
   const int64_t chunks = ceilDiv(count, kSpanElements);
   double* partial = (double*)call.pool->shared(max64(1, chunks) * sizeof(double));
   parallel(call.pool, chunks, [&](int64_t chunk, int) {
-    int64_t begin = chunk * kSpanElements, left = min64(count - begin, kSpanElements);
     double total = 0;
-    for (const Tensor* input = call.inputs; left > 0; input++) {
-      if (begin >= input->size) {
-        begin -= input->size;
-        continue;
-      }
-      const int64_t length = min64(input->size - begin, left);
-      total += sumOfSquares((const float*)input->data + begin, length);
-      begin = 0;
-      left -= length;
-    }
+    forInputs(call, chunk * kSpanElements, min64(count, (chunk + 1) * kSpanElements), [&](const Tensor& x, int64_t from, int64_t to) {
+      total += sumOfSquares((const float*)x.data + from, to - from);
+    });
     partial[chunk] = total;
   });
   double total = 0;

@@ -12,6 +12,7 @@
 #include "gated_residual.cc"
 #include "gather.cc"
 #include "global_norm.cc"
+#include "is_finite.cc"
 #include "layer_norm_modulate.cc"
 #include "length_mask.cc"
 #include "lerp_assign.cc"
@@ -86,6 +87,7 @@ static const Kernel kKernels[] = {
     {"philoxNormal", philoxNormalKernel},
     {"conditionDropout", conditionDropoutKernel},
     {"globalNorm", globalNormKernel},
+    {"isFinite", isFiniteKernel},
     {"assign", assignKernel},
     {"accumulate", accumulateKernel},
     {"lerpAssign", lerpAssignKernel},

@@ -17,6 +17,22 @@ static inline void parallelSpans(Pool* pool, int64_t units, int64_t elementsPerU
   forRanges(pool, units, max64(1, kSpanElements / max64(1, elementsPerUnit)), body);
 }
 
+// An op's inputs as one long list of elements, so that many small tensors cost no more than a large one.
+static inline int64_t sizeOfInputs(const Call& call) {
+  int64_t count = 0;
+  for (int32_t i = 0; i < call.inputCount; i++) count += call.inputs[i].size;
+  return count;
+}
+// Runs body(input, from, to) for the parts of inputs that elements [begin, end) of the list are.
+template <class Body>
+static inline void forInputs(const Call& call, int64_t begin, int64_t end, Body&& body) {
+  for (const Tensor* input = call.inputs; begin < end; input++) {
+    if (begin < input->size) body(*input, begin, min64(end, input->size));
+    begin = max64(0, begin - input->size);
+    end -= input->size;
+  }
+}
+
 // Runs body(start, lanes) over a row: kUnroll whole vectors at a time, then the rest one by one. Only the last may be partial.
 template <int kUnroll, class Body>
 static RF_INLINE void forVectors(int64_t width, Body&& body) {

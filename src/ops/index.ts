@@ -12,6 +12,7 @@ export * from './elementwise.ts';
 export * from './gated-residual.ts';
 export * from './gather.ts';
 export * from './global-norm.ts';
+export * from './is-finite.ts';
 export * from './layer-norm-modulate.ts';
 export * from './layer-norm.ts';
 export * from './length-mask.ts';

@@ -11,6 +11,7 @@ import * as elementwise from './elementwise.ts';
 import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
 import { gatherOp, scatterAddOp } from './gather.ts';
 import { globalNormOp } from './global-norm.ts';
+import { isFiniteOp } from './is-finite.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
 import { lengthMaskOp } from './length-mask.ts';
@@ -94,6 +95,7 @@ export type OpName =
   | 'philoxNormal'
   | 'conditionDropout'
   | 'globalNorm'
+  | 'isFinite'
   | 'assign'
   | 'accumulate'
   | 'lerpAssign'
@@ -163,6 +165,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   philoxNormal: philoxNormalOp,
   conditionDropout: conditionDropoutOp,
   globalNorm: globalNormOp,
+  isFinite: isFiniteOp,
   assign: assignOp,
   accumulate: accumulateOp,
   lerpAssign: lerpAssignOp,
