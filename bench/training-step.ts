@@ -43,7 +43,7 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
       ]),
     ),
     learningRate: Float32Array.of(config.optimizer.learningRate),
-    emaDecay: Float32Array.of(config.ema.decay),
+    emaWeight: Float32Array.of(1 - config.ema.decay),
   };
   let step = 0;
   const run = (): Promise<void> => {

@@ -143,9 +143,9 @@ export {
   type Average,
   type EmaSettings,
   type FurtherAverages,
-  emaDecay,
+  emaWeight,
   furtherAverages,
-  powerDecay,
+  powerWeight,
   powerOf,
 } from './optim/ema.ts';
 export { type Combination, type PowerProfile, combineProfiles } from './optim/post-hoc.ts';

@@ -2,19 +2,18 @@
 //
 //   g = grad gradScale;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
 //   param = param (1 - lr decay) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
-//   ema = ema + (1 - emaDecay) (param - ema)
+//   ema = ema + emaWeight (param - ema)
 //
-// A gradScale of NaN changes nothing: the step is skipped.
-//
-// param, grad, m, v, ema have one shape; gradScale, learningRate lr, step t (int32, from 1) and emaDecay are scalars. Bound by
-// memory: five arrays are read and four written, once. What depends on the step alone is worked out in float64 beforehand.
+// param, grad, m, v, ema have one shape; gradScale, learningRate lr, step t (int32, from 1), emaWeight and counts (int32) are
+// scalars. Where counts is 0 nothing is changed, whatever the others are: the step is skipped. Bound by memory: five arrays are read
+// and four written, once. What depends on the step alone is worked out in float64 beforehand.
 #include "spans.h"
 
 namespace rectiflow {
 namespace RF_NS {
 
 struct AdamWCoefficients {
-  float gradScale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, shrink, stepSize, inverseCorrection, epsilon, oneMinusEmaDecay;
+  float gradScale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, shrink, stepSize, inverseCorrection, epsilon, emaWeight;
 };
 
 static AdamWCoefficients adamwCoefficients(const Call& call) {
@@ -31,14 +30,15 @@ static AdamWCoefficients adamwCoefficients(const Call& call) {
   c.stepSize = (float)(rate / (1 - __builtin_pow(beta1, step)));
   c.inverseCorrection = (float)(1 / __builtin_sqrt(1 - __builtin_pow(beta2, step)));
   c.epsilon = (float)call.number("epsilon", 1e-8);
-  c.oneMinusEmaDecay = (float)(1 - (double)*(const float*)call.inputs[8].data);
+  c.emaWeight = *(const float*)call.inputs[8].data;
   return c;
 }
 
 static void adamwKernel(const Call& call) {
-  const AdamWCoefficients c = adamwCoefficients(call);
-  if (c.gradScale != c.gradScale) return;
   const Tensor* in = call.inputs;
+  const int32_t counts = *(const int32_t*)in[9].data;
+  if (!counts) return;
+  const AdamWCoefficients c = adamwCoefficients(call);
   float *param = (float*)in[0].data, *m = (float*)in[2].data, *v = (float*)in[3].data, *ema = (float*)in[4].data;
   const float* grad = (const float*)in[1].data;
   constexpr int64_t kArrays = 5;
@@ -54,7 +54,7 @@ static void adamwKernel(const Call& call) {
       storePartial(m + i, newM, lanes);
       storePartial(v + i, newV, lanes);
       storePartial(param + i, newParam, lanes);
-      storePartial(ema + i, oldEma + (newParam - oldEma) * c.oneMinusEmaDecay, lanes);
+      storePartial(ema + i, oldEma + (newParam - oldEma) * c.emaWeight, lanes);
     });
   });
 }

@@ -1,5 +1,5 @@
-// target = target + weight (value - target), in place: a moving average takes up a value. target and value have one shape, weight
-// is a scalar. A weight of 0 or NaN changes nothing, even where value is not finite. Bound by memory: two arrays are read, one written.
+// target = target + weight (value - target), in place: a moving average takes up a value. target and value have one shape, weight and
+// counts (int32) are scalars. Where counts is 0 nothing is changed, whatever value is. Bound by memory: two arrays are read, one written.
 #include "spans.h"
 
 namespace rectiflow {
@@ -9,7 +9,8 @@ static void lerpAssignKernel(const Call& call) {
   float* target = (float*)call.inputs[0].data;
   const float* value = (const float*)call.inputs[1].data;
   const float weight = *(const float*)call.inputs[2].data;
-  if (weight == 0 || weight != weight) return;
+  const int32_t counts = *(const int32_t*)call.inputs[3].data;
+  if (!counts) return;
   constexpr int64_t kArrays = 2;
   parallelSpans(call.pool, call.inputs[0].size, kArrays, [&](int64_t begin, int64_t end) {
     forVectors<4>(end - begin, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {

@@ -26,7 +26,7 @@ export interface NodeRunner {
 
 /**
  * Runs all nodes but those that change state, and those that would read what they have changed. Infinity that is lost again,
- * as in 1 / (1 / 0), is no finding: only what reaches an output or a change of state is.
+ * as in 1 / (1 / 0), is no finding: only what reaches an output, a change of state or a flag is.
  */
 export async function inspectProgram(program: Program, runner: NodeRunner): Promise<Finding | undefined> {
   const findings = new Map<Tensor, Finding>();
@@ -38,6 +38,7 @@ export async function inspectProgram(program: Program, runner: NodeRunner): Prom
   const isBad = (tensor: Tensor): boolean => findings.has(tensor);
   const memory = memoryOf(program);
   const skipped = new Set<Tensor>();
+  /** What changes state, or tells whether it is changed. */
   const changes: Tensor[] = [];
 
   for (const tensor of [...program.inputs, ...program.state]) look(tensor);
@@ -49,6 +50,8 @@ export async function inspectProgram(program: Program, runner: NodeRunner): Prom
       continue;
     }
     await runner.run(node);
+    // A flag tells of what is not finite, and is a whole number itself.
+    if (node.outputs.every(({ dtype }) => dtype === 'int32')) changes.push(...node.inputs);
     for (const tensor of node.outputs) look(tensor, node);
     if (!node.outputs.some(isBad) || node.inputs.some(isBad)) continue;
     const largestInput = Math.max(0, ...node.inputs.map((tensor) => largest(runner.read(tensor) ?? [])));

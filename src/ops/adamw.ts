@@ -1,5 +1,5 @@
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Dense, type Primitive, apply, checkShape } from './op.ts';
+import { type Dense, type Primitive, apply, checkScalar, checkShape } from './op.ts';
 
 export type AdamWSettings = { beta1: number; beta2: number; epsilon: number; weightDecay: number };
 
@@ -11,14 +11,16 @@ export interface AdamWArguments {
   readonly m: Tensor;
   readonly v: Tensor;
   readonly ema: Tensor;
-  /** [], what the gradient is multiplied with: clipping. NaN leaves everything as it is. */
+  /** [], what the gradient is multiplied with: clipping. */
   readonly gradScale: Tensor;
   /** [] */
   readonly learningRate: Tensor;
   /** int32 [], 1 for the first step. */
   readonly step: Tensor;
-  /** [] */
-  readonly emaDecay: Tensor;
+  /** [], how much of the new weights the average takes up: 1 - decay, so that float32 keeps the digits of a small one. */
+  readonly emaWeight: Tensor;
+  /** int32 [], 0 leaves everything as it is, whatever the gradient. */
+  readonly counts: Tensor;
 }
 
 /**
@@ -34,13 +36,23 @@ export const adamwOp: Primitive<AdamWSettings> = {
     names.forEach((name, i) =>
       checkShape('adamw', name, "the parameter's shape", param!.shape, others[i]!.shape),
     );
+    const scalars = {
+      gradScale: 'float32',
+      learningRate: 'float32',
+      step: 'int32',
+      emaWeight: 'float32',
+      counts: 'int32',
+    } as const;
+    Object.entries(scalars).forEach(([name, dtype], i) =>
+      checkScalar('adamw', name, dtype, others[names.length + i]!),
+    );
     return [];
   },
   evaluate(inputs, _outputs, settings) {
-    const [param, grad, m, v, ema, gradScale, learningRate, step, emaDecay] = inputs.map(
+    const [param, grad, m, v, ema, gradScale, learningRate, step, emaWeight, counts] = inputs.map(
       ({ data }) => data,
     ) as [...Dense['data'][]];
-    if (Number.isNaN(gradScale![0]!)) return;
+    if (counts![0] === 0) return;
     const { beta1, beta2, epsilon, weightDecay } = settings;
     const rate = learningRate![0]!;
     const stepSize = rate / (1 - beta1 ** step![0]!);
@@ -51,13 +63,13 @@ export const adamwOp: Primitive<AdamWSettings> = {
       v![i] = beta2 * v![i]! + (1 - beta2) * g * g;
       const direction = m![i]! / (Math.sqrt(v![i]!) / correction + epsilon);
       param![i] = param![i]! * (1 - rate * weightDecay) - stepSize * direction;
-      ema![i]! += (1 - emaDecay![0]!) * (param![i]! - ema![i]!);
+      ema![i]! += emaWeight![0]! * (param![i]! - ema![i]!);
     }
   },
 };
 
 /** Updates param, m, v and ema in place. */
 export function adamw(given: AdamWArguments, settings: AdamWSettings): void {
-  const { param, grad, m, v, ema, gradScale, learningRate, step, emaDecay } = given;
-  apply(adamwOp, [param, grad, m, v, ema, gradScale, learningRate, step, emaDecay], settings);
+  const { param, grad, m, v, ema, gradScale, learningRate, step, emaWeight, counts } = given;
+  apply(adamwOp, [param, grad, m, v, ema, gradScale, learningRate, step, emaWeight, counts], settings);
 }

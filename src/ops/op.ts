@@ -1,5 +1,6 @@
 import type { Attributes, Graph, Node, OpSignature, Tensor, TensorType } from '../tensor/tensor.ts';
-import { internalError, shapeError } from '../tensor/errors.ts';
+import type { DType } from '../tensor/dtype.ts';
+import { dtypeError, internalError, shapeError } from '../tensor/errors.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 
 /** A tensor with its numbers, as plain implementations see it: row-major, `data.length` equals the size of `shape`. */
@@ -127,6 +128,12 @@ export function checkShape(op: string, argument: string, symbols: string, wanted
   if (wanted.length !== got.length || wanted.some((extent, axis) => extent !== got[axis])) {
     throw shapeError(op, argument, `${symbols} = [${wanted.join(', ')}]`, got);
   }
+}
+
+/** Throws unless `got` is one number of this dtype. */
+export function checkScalar(op: string, argument: string, wanted: DType, got: TensorType): void {
+  checkShape(op, argument, 'a scalar', [], got.shape);
+  if (got.dtype !== wanted) throw dtypeError(op, argument, wanted, got.dtype);
 }
 
 /** Throws unless `got` has `symbols`' rank. */

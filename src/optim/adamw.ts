@@ -7,7 +7,10 @@ export type { AdamWSettings };
 export type Moments = Pick<AdamWArguments, 'param' | 'grad' | 'm' | 'v' | 'ema'>;
 
 /** The scalars of a step, the same for all parameters. */
-export type StepScalars = Pick<AdamWArguments, 'gradScale' | 'learningRate' | 'step' | 'emaDecay'>;
+export type StepScalars = Pick<
+  AdamWArguments,
+  'gradScale' | 'learningRate' | 'step' | 'emaWeight' | 'counts'
+>;
 
 /** The public release's settings, of Kingma & Ba 2015, without weight decay. */
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };

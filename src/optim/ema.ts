@@ -17,27 +17,28 @@ export interface FurtherAverages {
 export interface Average {
   /** `0.999` for a decay, `power-0.05` for a length. */
   readonly name: string;
-  /** @param step 1 for the first */
-  decayAt(step: number): number;
+  /** 1 - decay. @param step 1 for the first */
+  weightAt(step: number): number;
 }
 
 /**
- * The decay of a step: min(decay, (1 + n) / (10 + n)) with the ramp, where n is the number of optimizer steps done, the one
- * whose weights are averaged included. It is 2 / 11 at the first step and reaches 0.999 after about 9,000.
+ * How much of the new weights the average takes up, 1 less the decay of the step: that is min(decay, (1 + n) / (10 + n)) with the
+ * ramp, where n is the number of optimizer steps done, the one whose weights are averaged included, 2 / 11 at the first step and
+ * 0.999 after about 9,000. The weight is what is worked out and sent to a backend: a decay near 1 has few digits of it.
  * @param step n, 1 for the first step
  */
-export function emaDecay(step: number, { decay, ramp }: EmaSettings): number {
-  return ramp ? Math.min(decay, (1 + step) / (10 + step)) : decay;
+export function emaWeight(step: number, { decay, ramp }: EmaSettings): number {
+  return ramp ? Math.max(1 - decay, 9 / (10 + step)) : 1 - decay;
 }
 
 /**
- * The decay of a step for a power-function average, (1 - 1 / t)^(gamma + 1) (Karras et al. 2024, section 3.1). After step t, the
+ * The same for a power-function average, 1 - (1 - 1 / t)^(gamma + 1) (Karras et al. 2024, section 3.1). After step t, the
  * weights of step s then count by s^(gamma + 1) - (s - 1)^(gamma + 1): the average has no time scale of its own, it always covers
  * the same share of the training so far, and the first weights are forgotten without a ramp.
  * @param step t, 1 for the first step
  */
-export function powerDecay(step: number, gamma: number): number {
-  return (1 - 1 / step) ** (gamma + 1);
+export function powerWeight(step: number, gamma: number): number {
+  return -Math.expm1((gamma + 1) * Math.log1p(-1 / step));
 }
 
 /** The length of the plain mean, gamma = 0; profiles that are longer would prefer the first weights to the last. */
@@ -79,11 +80,11 @@ export function furtherAverages({ decays, power, ramp }: FurtherAverages & EmaSe
   return [
     ...decays.map((decay) => ({
       name: String(decay),
-      decayAt: (step: number) => emaDecay(step, { decay, ramp }),
+      weightAt: (step: number) => emaWeight(step, { decay, ramp }),
     })),
     ...power.map((length) => {
       const gamma = powerOf(length);
-      return { name: powerName(length), decayAt: (step: number) => powerDecay(step, gamma) };
+      return { name: powerName(length), weightAt: (step: number) => powerWeight(step, gamma) };
     }),
   ];
 }

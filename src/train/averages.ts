@@ -1,6 +1,13 @@
-// Where a training step keeps the averages beside the main one: in state `ema.<name>/<parameter>`, moved by input `emaWeight/<name>`.
+// Where a training step keeps the averages beside the main one: in state `ema.<name>/<parameter>`, moved by input `emaWeight/<name>`;
+// the main one, in `ema/<parameter>`, is moved by `emaWeight`.
 import type { Buffers } from '../backends/backend.ts';
-import { type Average, type EmaSettings, type FurtherAverages, furtherAverages } from '../optim/ema.ts';
+import {
+  type Average,
+  type EmaSettings,
+  type FurtherAverages,
+  emaWeight,
+  furtherAverages,
+} from '../optim/ema.ts';
 
 const prefix = 'ema.';
 
@@ -16,24 +23,30 @@ export function parseAverageTensor(tensor: string): { name: string; parameter: s
   return { name: tensor.slice(prefix.length, slash), parameter: tensor.slice(slash + 1) };
 }
 
-/** The input that says how much of the new weights an average takes up: 1 - decay, [], 0 for nothing. */
-export function averageWeightInput(name: string): string {
-  return `emaWeight/${name}`;
+/**
+ * The input that says how much of the new weights an average takes up: 1 - decay, [].
+ * @param name that of a further average; the main one has none
+ */
+export function averageWeightInput(name?: string): string {
+  return name === undefined ? 'emaWeight' : `emaWeight/${name}`;
 }
 
 /**
- * What a step feeds to the averages beside the main one.
+ * What a step feeds to its averages.
  * @param updates optimizer steps that have changed the weights, this one included
  */
 export function averageWeights(
   settings: FurtherAverages & EmaSettings,
   updates: number,
 ): Record<string, Float32Array> {
-  const weight = ({ name, decayAt }: Average): [string, Float32Array] => [
+  const weight = ({ name, weightAt }: Average): [string, Float32Array] => [
     averageWeightInput(name),
-    Float32Array.of(1 - decayAt(updates)),
+    Float32Array.of(weightAt(updates)),
   ];
-  return Object.fromEntries(furtherAverages(settings).map(weight));
+  return {
+    [averageWeightInput()]: Float32Array.of(emaWeight(updates, settings)),
+    ...Object.fromEntries(furtherAverages(settings).map(weight)),
+  };
 }
 
 /** What is kept of each average beside the main one, by the names of the parameters. */

@@ -1,4 +1,3 @@
-import { emaDecay } from '../optim/ema.ts';
 import { learningRate } from '../optim/schedule.ts';
 import { averageWeights } from './averages.ts';
 import type { StepInputs } from './compiled-step.ts';
@@ -20,7 +19,6 @@ export function stepInputs(config: TrainingConfig, { step, update, lossScale }: 
     step: Int32Array.of(step),
     update: Int32Array.of(update),
     learningRate: Float32Array.of(learningRateAt(update, config)),
-    emaDecay: Float32Array.of(emaDecay(update, config.ema)),
     ...averageWeights(config.ema, update),
     ...(lossScale !== undefined && { lossScale: Float32Array.of(lossScale) }),
   };

@@ -3,10 +3,9 @@
 import { declareParameters } from '../nn/parameters.ts';
 import {
   accumulate,
-  add,
-  affine,
   constant,
   globalNorm,
+  isFinite,
   lerpAssign,
   mul,
   reciprocal,
@@ -52,12 +51,12 @@ export interface TrainingStep extends TrainingLoss {
  * One optimizer step. Where the loss or the square of the gradient's norm is not a finite number, it leaves all state as it was.
  *
  * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first, which randomness is a
- * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaDecay [];
+ * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaWeight [];
  * emaWeight/<average> [] for each further average; those of the draw; lossScale [] where there is one.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
  * average, ema.<average>/<name>.
- * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; gradScale [], NaN where nothing was
- * changed. For the log: the samples' losses and times, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
+ * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; counts int32 [], 0 where
+ * nothing was changed. For the log: the samples' losses and times, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
  */
 export function trainingStepProgram(training: TrainingStep): Program {
   return trace('trainingStep', (graph) => {
@@ -132,26 +131,26 @@ function update(
 ): Readonly<Record<string, Tensor>> {
   const number = graph.input('update', [], 'int32');
   const learningRate = graph.input('learningRate', []);
-  const emaDecay = graph.input('emaDecay', []);
+  const emaWeight = graph.input(averageWeightInput(), []);
   const unscaled = (x: Tensor): Tensor => (lossScale ? mul(x, reciprocal(lossScale)) : x);
   // The whole norm is that of the blocks' norms, so that all gradients are read once.
   const norms = blockNorms(trainable, gradients);
   const gradNorm = unscaled(globalNorm([norms]));
   const clipped =
     maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
-  // Zero times a number is zero, but for infinities and NaN. Second moments are squares, which must be finite too.
-  const nothing = add(affine(loss, 0, 0), affine(square(mul(gradNorm, clipped)), 0, 0));
-  const gradScale = add(unscaled(clipped), nothing);
+  // Second moments are squares, which must be finite too.
+  const counts = isFinite([loss, square(mul(gradNorm, clipped))]);
   const parameters = trainable.map((param, i) => {
     const beside = (prefix: string): Tensor => graph.stateful(`${prefix}${param.name}`, param.shape);
     const { m, v, ema } = statePrefixes;
     return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
   });
-  updateParameters(parameters, { gradScale, learningRate, step: number, emaDecay }, adamw, decayed);
+  const scalars = { gradScale: unscaled(clipped), learningRate, step: number, emaWeight, counts };
+  updateParameters(parameters, scalars, adamw, decayed);
   for (const name of averages) {
-    const weight = add(graph.input(averageWeightInput(name), []), nothing);
+    const weight = graph.input(averageWeightInput(name), []);
     for (const param of trainable)
-      lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight);
+      lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight, counts);
   }
-  return { loss, gradNorm, gradScale, gradNorms: unscaled(norms) };
+  return { loss, gradNorm, counts, gradNorms: unscaled(norms) };
 }

@@ -204,11 +204,11 @@ export class Trainer {
     };
     await executable.run(inputs);
     // One number, of a run that has been waited for anyway: whether this step counts must be known before the next.
-    const [gradScale] = (await executable.read(['gradScale'])).gradScale;
+    const [counts] = (await executable.read(['counts'])).counts;
     this.#log.watch.stop();
     this.#step = step;
     this.#position = position;
-    this.#hasUpdated = !Number.isNaN(gradScale);
+    this.#hasUpdated = counts === 1;
     if (!this.#hasUpdated) return this.#skip(inputs, indices);
     this.#updates = update;
     this.#scaler?.grow();

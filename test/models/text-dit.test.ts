@@ -130,7 +130,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
         step: Int32Array.of(step),
         update: Int32Array.of(step),
         learningRate: Float32Array.of(1e-2),
-        emaDecay: Float32Array.of(0.9),
+        emaWeight: Float32Array.of(0.1),
       });
     }
     const velocity = await velocityOf(backend, model, buffers);

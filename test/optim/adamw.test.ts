@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type DecayedParameters, adamwDefaults, updateParameters } from '../../src/optim/adamw.ts';
 import { trace } from '../../src/program/index.ts';
+import { updateScalars } from '../support/update.ts';
 
 it.each<[DecayedParameters | undefined, number, number]>([
   [undefined, 0.95, 0.95],
@@ -17,12 +18,8 @@ it.each<[DecayedParameters | undefined, number, number]>([
       v: graph.stateful(`v${i}`, shape),
       ema: graph.stateful(`ema${i}`, shape),
     }));
-    const [gradScale, learningRate, emaDecay] = ['gradScale', 'learningRate', 'emaDecay'].map((name) =>
-      graph.input(name, []),
-    );
-    const scalars = { gradScale: gradScale!, learningRate: learningRate!, emaDecay: emaDecay! };
     const settings = { ...adamwDefaults, weightDecay: 0.5 };
-    updateParameters(parameters, { ...scalars, step: graph.input('step', [], 'int32') }, settings, decayed);
+    updateParameters(parameters, updateScalars(graph), settings, decayed);
     return {};
   });
   const state = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
@@ -34,8 +31,9 @@ it.each<[DecayedParameters | undefined, number, number]>([
     grad1: new Float32Array(3),
     gradScale: Float32Array.of(1),
     learningRate: Float32Array.of(0.1),
-    emaDecay: Float32Array.of(0),
+    emaWeight: Float32Array.of(1),
     step: Int32Array.of(1),
+    counts: Int32Array.of(1),
   });
   expect((await state.get('param0')!.read())[5]).toBeCloseTo(matrix, 6);
   expect((await state.get('param1')!.read())[2]).toBeCloseTo(bias, 6);

@@ -1,22 +1,22 @@
 import { expect, it } from 'vitest';
 import {
-  emaDecay,
   furtherAverages,
+  emaWeight,
   longestPower,
-  powerDecay,
   powerLength,
   powerOf,
+  powerWeight,
 } from '../../src/optim/ema.ts';
 
 it('the decay ramps up to its value', () => {
   const settings = { decay: 0.999, ramp: true };
-  expect(emaDecay(1, settings)).toBeCloseTo(2 / 11, 12);
-  expect(emaDecay(90, settings)).toBeCloseTo(0.91, 12);
-  expect(emaDecay(1_000_000, settings)).toBe(0.999);
+  expect(1 - emaWeight(1, settings)).toBeCloseTo(2 / 11, 12);
+  expect(1 - emaWeight(90, settings)).toBeCloseTo(0.91, 12);
+  expect(emaWeight(1_000_000, settings)).toBe(1 - 0.999);
 });
 
 it('the decay is constant without the ramp', () => {
-  expect(emaDecay(1, { decay: 0.99, ramp: false })).toBe(0.99);
+  expect(emaWeight(1, { decay: 0.75, ramp: false })).toBe(0.25);
 });
 
 it.each([
@@ -40,7 +40,7 @@ it('a power-function average has the mean and the deviation of its profile', () 
   const gamma = powerOf(0.1);
   let [mean, square] = [0, 0];
   for (let step = 1; step <= steps; step++) {
-    const share = 1 - powerDecay(step, gamma);
+    const share = powerWeight(step, gamma);
     mean += share * (step / steps - mean);
     square += share * ((step / steps) ** 2 - square);
   }
@@ -48,10 +48,17 @@ it('a power-function average has the mean and the deviation of its profile', () 
   expect(Math.sqrt(square - mean ** 2)).toBeCloseTo(0.1, 3);
 });
 
-it('further averages have names and decays of their own', () => {
+it.each([1, 2, 10, 1e4, 1e9, 1e15])('weights keep their digits after %d steps', (step) => {
+  // The series of 1 - (1 - 1 / t)^3.
+  const exact = 3 / step - 3 / step ** 2 + 1 / step ** 3;
+  expect(powerWeight(step, 2) / exact).toBeCloseTo(1, 12);
+  expect(emaWeight(step, { decay: 1 - 2 ** -53, ramp: true }) * ((10 + step) / 9)).toBeCloseTo(1, 12);
+});
+
+it('further averages have names and weights of their own', () => {
   const averages = furtherAverages({ decay: 0.9999, ramp: true, decays: [0.99, 0.5], power: [0.05] });
   expect(averages.map(({ name }) => name)).toEqual(['0.99', '0.5', 'power-0.05']);
-  expect(averages.map(({ decayAt }) => decayAt(1))).toEqual([2 / 11, 2 / 11, 0]);
-  expect(averages.map(({ decayAt }) => decayAt(90))).toEqual([0.91, 0.5, powerDecay(90, powerOf(0.05))]);
+  expect(averages.map(({ weightAt }) => weightAt(1))).toEqual([9 / 11, 9 / 11, 1]);
+  expect(averages.map(({ weightAt }) => weightAt(90))).toEqual([0.09, 0.5, powerWeight(90, powerOf(0.05))]);
   expect(averages.map(({ name }) => powerLength(name))).toEqual([undefined, undefined, 0.05]);
 });

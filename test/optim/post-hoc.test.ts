@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { powerDecay, powerOf } from '../../src/optim/ema.ts';
+import { powerOf, powerWeight } from '../../src/optim/ema.ts';
 import { type PowerProfile, combineProfiles, profileProduct } from '../../src/optim/post-hoc.ts';
 
 /** Profiles of two averages, stored this often. */
@@ -12,7 +12,7 @@ function stored(steps: number, every: number, lengths = [0.05, 0.1]): PowerProfi
 function average(trajectory: Float64Array, { time, gamma }: PowerProfile): number {
   let value = 0;
   for (let step = 1; step <= time; step++)
-    value += (1 - powerDecay(step, gamma)) * (trajectory[step - 1]! - value);
+    value += powerWeight(step, gamma) * (trajectory[step - 1]! - value);
   return value;
 }
 

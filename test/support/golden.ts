@@ -113,7 +113,7 @@ export async function goldenRun(golden: Golden, backend: Backend): Promise<Golde
       t: numbers(run, 't', i),
       labels: numbers(run, 'y', i),
       learningRate: numbers(run, 'lr', i),
-      emaDecay: Float32Array.of(config.emaDecay),
+      emaWeight: Float32Array.of(1 - config.emaDecay),
       step: Int32Array.of(i + 1),
       update: Int32Array.of(i + 1),
     });

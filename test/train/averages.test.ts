@@ -21,8 +21,8 @@ import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 const backend = referenceBackend();
 const source = stripes();
 const steps = 60;
-// Lengths 0.08 and 0.15 are kept beside those that are stored only to be compared with.
-const ema = { decays: [0.9], power: [0.05, 0.1, 0.15, 0.08], snapshotEvery: 3 };
+// At decay 0.75 the ramp ends within the run. Lengths 0.08 and 0.15 are kept beside those that are stored only to be compared with.
+const ema = { decays: [0.75], power: [0.05, 0.1, 0.15, 0.08], snapshotEvery: 3 };
 const config = {
   ...tinyStripes,
   train: { ...tinyStripes.train, steps, checkpointEvery: 30 },
@@ -119,13 +119,13 @@ describe('samples', () => {
 
   it('are made with the average that is asked for', async () => {
     const main = await values({});
-    for (const choice of [{ weights: 'ema:0.9' }, { weights: 'ema:power-0.05' }, { emaLength: 0.12 }])
+    for (const choice of [{ weights: 'ema:0.75' }, { weights: 'ema:power-0.05' }, { emaLength: 0.12 }])
       expect(await values(choice)).not.toEqual(main);
   });
 
   it('name the averages that there are', async () => {
     await expect(values({ weights: 'ema:0.99' })).rejects.toThrow(
-      /weights must be one of ema, model, ema:0\.9, ema:power-0\.05, .*, got ema:0\.99/,
+      /weights must be one of ema, model, ema:0\.75, ema:power-0\.05, .*, got ema:0\.99/,
     );
     await expect(values({ weights: 'model', emaLength: 0.1 })).rejects.toThrow(/left out beside a length/);
   });
@@ -167,7 +167,7 @@ describe('a run with several averages', () => {
     const notices: string[] = [];
     await resume(copy, { source, backend, onNotice: (text) => notices.push(text) });
     expect(notices).toEqual([
-      expect.stringMatching(/ema\.decays \[0\.9\] -> \[0\.9,0\.5\], train\.steps 60 -> 61/),
+      expect.stringMatching(/ema\.decays \[0\.75\] -> \[0\.75,0\.5\], train\.steps 60 -> 61/),
       expect.stringMatching(/has no average 0\.5, which begins with the weights of step 60/),
     ]);
     const end = await latestCheckpoint(checkpointFolder(copy));

@@ -33,7 +33,7 @@ describe('held-out samples', () => {
         step: Int32Array.of(step),
         update: Int32Array.of(step),
         learningRate: Float32Array.of(0.01),
-        emaDecay: Float32Array.of(0.5),
+        emaWeight: Float32Array.of(0.5),
       });
     }
     const got = await (await HeldOut.compile({ ...training, split: split! })).evaluate();

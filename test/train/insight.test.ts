@@ -28,7 +28,7 @@ const stepInputs = (step: number): Record<string, Float32Array | Int32Array> => 
   step: Int32Array.of(step),
   update: Int32Array.of(step),
   learningRate: Float32Array.of(learningRate),
-  emaDecay: Float32Array.of(0.75),
+  emaWeight: Float32Array.of(0.25),
 });
 
 /** All numbers of the trainable parameters, or of what is kept beside them. */

@@ -54,8 +54,8 @@ it.each([undefined, 2])(
       },
     );
     const between = log.slice(log.indexOf('step 1') + 1, log.indexOf('step 6'));
-    expect(between.slice(0, 5)).toEqual(Array.from({ length: 5 }, () => 'gradScale'));
+    expect(between.slice(0, 5)).toEqual(Array.from({ length: 5 }, () => 'counts'));
     expect(between.slice(5)).toContain('loss');
-    expect(between.slice(5)).not.toContain('gradScale');
+    expect(between.slice(5)).not.toContain('counts');
   },
 );

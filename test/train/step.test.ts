@@ -39,7 +39,7 @@ const inputs = (batch: number, elements: number, step = 1): Record<string, HostA
   x0: Float32Array.from(randomValues(batch * elements, 2)),
   labels: Int32Array.from({ length: batch }, (_, i) => i % 3),
   learningRate: Float32Array.of(1e-3),
-  emaDecay: Float32Array.of(0.75),
+  emaWeight: Float32Array.of(0.25),
   step: Int32Array.of(step),
   update: Int32Array.of(step),
 });

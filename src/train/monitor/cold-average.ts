@@ -1,4 +1,4 @@
-import { type EmaSettings, emaDecay } from '../../optim/ema.ts';
+import { type EmaSettings, emaWeight } from '../../optim/ema.ts';
 import type { Detector } from './detector.ts';
 import { percent } from './statistics.ts';
 import { counted } from '../../tensor/counted.ts';
@@ -52,6 +52,6 @@ export function describeCold(updates: number, ema: EmaSettings): string | undefi
 export function initialShare(steps: number, ema: EmaSettings): number {
   let share = 1;
   // The ramp makes it negligible within tens of steps.
-  for (let step = 1; step <= steps && share > mostInitial; step++) share *= emaDecay(step, ema);
+  for (let step = 1; step <= steps && share > mostInitial; step++) share *= 1 - emaWeight(step, ema);
   return share;
 }

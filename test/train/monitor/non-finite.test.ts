@@ -21,7 +21,7 @@ const inputs = (): Record<string, HostArray> => ({
   x0: Float32Array.from(randomValues(batch * 192, 2)),
   labels: Int32Array.of(0, 1, 2, 0),
   learningRate: Float32Array.of(1e-3),
-  emaDecay: Float32Array.of(0.75),
+  emaWeight: Float32Array.of(0.25),
   step: Int32Array.of(1),
   update: Int32Array.of(1),
 });
@@ -113,6 +113,20 @@ describe.each(testBackends().filter(({ label }) => /reference|portable|avx2$/.te
       expect(await explainNonFinite(executable, inputs())).toBe(
         'The second moment of x_embedder.proj.bias held NaN once among 16 numbers before the step already.',
       );
+    });
+
+    it.skipIf(skip)('is named where only the square of the norm is beyond float32', async () => {
+      const { executable, buffers } = await newStep();
+      const last = buffers.get('final_layer.linear.weight')!;
+      await last.write((await last.read()).map((_, i) => (i % 7) * 1e13));
+      const text = await explainNonFinite(executable, inputs());
+      expect(text).toMatch(
+        /^The first bad value is in the backward pass, where square .* infinity once among 1 number\./,
+      );
+      await executable.run(inputs());
+      const { gradNorm, counts } = await executable.read(['gradNorm', 'counts']);
+      expect(gradNorm[0]).toBeLessThan(Infinity);
+      expect(counts[0]).toBe(0);
     });
 
     it.skipIf(skip)('is nothing in a healthy step, which can be run afterwards as ever', async () => {
