@@ -123,14 +123,18 @@ export class RunFolder {
     return checkpointFolder(this.path);
   }
 
+  get samples(): string {
+    return join(this.path, 'samples');
+  }
+
   /** Where the sample grid of a step belongs. */
   samplePath(step: number): string {
-    return join(this.path, 'samples', `${stepName(step)}.png`);
+    return join(this.samples, `${stepName(step)}.png`);
   }
 
   /** Where the picture of how samples of a step come out of noise belongs. */
   stripPath(step: number): string {
-    return join(this.path, 'samples', `${stepName(step)}-path.png`);
+    return join(this.samples, `${stepName(step)}-path.png`);
   }
 
   get metricsPath(): string {
@@ -164,7 +168,7 @@ export class RunFolder {
   /** Makes anew what is missing of the folders for pictures and checkpoints. Throws as `check` does. */
   async mend(onNotice: (text: string) => void): Promise<void> {
     await this.check();
-    for (const folder of [join(this.path, 'samples'), this.checkpoints]) {
+    for (const folder of [this.samples, this.checkpoints]) {
       // Not the folders above: a run that is gone must not come to life as a part of itself.
       const isMade = await mkdir(folder).then(
         () => true,
@@ -211,7 +215,7 @@ export class RunFolder {
    */
   async discardUnused(): Promise<void> {
     if (this.#isLost) return;
-    const kept = [join(this.path, 'samples'), this.checkpoints].map((folder) => readdir(folder));
+    const kept = [this.samples, this.checkpoints].map((folder) => readdir(folder));
     const isEmpty = (await Promise.all(kept)).every(({ length }) => length === 0);
     const logs = await Promise.all([sizeOf(join(this.path, 'metrics.jsonl')), sizeOf(this.badStepsPath)]);
     if (isEmpty && logs.every((size) => size === 0)) await rm(this.path, { recursive: true, force: true });

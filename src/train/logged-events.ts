@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { histogramsOf } from '../sinks/histogram.ts';
@@ -12,26 +14,28 @@ import { scalarsOf, spreadsOf } from './scalars.ts';
  * they were logged is told by the time that training had taken until then.
  */
 export async function loggedEvents(folder: RunFolder, last: number): Promise<RemoteEvent[]> {
-  if (!existsSync(folder.metricsPath)) return [];
-  const { records } = await readMetrics(folder.metricsPath);
+  const { records } = existsSync(folder.metricsPath)
+    ? await readMetrics(folder.metricsPath)
+    : { records: [] };
   const logged = records.filter(({ step }) => step <= last).map(metricsOf);
-  const now = Date.now();
-  const end = logged.at(-1)?.seconds ?? 0;
-  return logged.flatMap((metrics): RemoteEvent[] => {
-    const { step } = metrics;
-    const at = { step, time: Math.round(now - 1000 * (end - metrics.seconds)) };
-    const pictures = [
-      [pictureTags.grid, folder.samplePath(step)],
-      [pictureTags.path, folder.stripPath(step)],
-    ] as const;
+  const began = Date.now() - 1000 * (logged.at(-1)?.seconds ?? 0);
+  const numbers = logged.flatMap((metrics): RemoteEvent[] => {
+    const at = { step: metrics.step, time: Math.round(began + 1000 * metrics.seconds) };
     return [
       { ...at, kind: 'scalars', values: scalarsOf(metrics) },
       { ...at, kind: 'histograms', values: histogramsOf(spreadsOf(metrics)) },
-      ...pictures
-        .filter(([, path]) => existsSync(path))
-        .map(([tag, path]) => ({ ...at, kind: 'image', tag, path }) as const),
     ];
   });
+  const files = await readdir(folder.samples).catch(() => []);
+  const pictures = files.flatMap((name): RemoteEvent[] => {
+    const [, digits, isPath] = /^step-(\d+)(-path)?\.png$/.exec(name) ?? [];
+    const step = Number(digits ?? Infinity);
+    if (step > last) return [];
+    const time = numbers.findLast((event) => event.step <= step)?.time ?? Math.round(began);
+    const tag = isPath ? pictureTags.path : pictureTags.grid;
+    return [{ kind: 'image', step, time, tag, path: join(folder.samples, name) }];
+  });
+  return [...numbers, ...pictures].toSorted((one, other) => one.step - other.step);
 }
 
 /** Lines of earlier versions may lack some numbers; NaN and infinities are written by their names. */
