@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { version } from '../host/machine.ts';
 import { RectiflowError, limitAdvice, systemProblem } from '../tensor/errors.ts';
-import { linesOf, printError } from './print.ts';
+import { linesOf, printError, writeLines } from './print.ts';
 
 /**
  * Prints what went wrong: one message where the user can do something about it, everything there is where only we can.
@@ -9,7 +9,7 @@ import { linesOf, printError } from './print.ts';
  */
 export function reportError(error: unknown): number {
   if (error instanceof RectiflowError && error.code !== 'internal') {
-    printError(...linesOf(`error: ${error.message}`));
+    writeLines(process.stderr, linesOf(`error: ${error.message}`));
     return 1;
   }
   const advice = limitAdvice(error);
@@ -24,8 +24,8 @@ export function reportError(error: unknown): number {
     );
     return 1;
   }
+  writeLines(process.stderr, linesOf(inspect(error)));
   printError(
-    ...linesOf(inspect(error)),
     '',
     `This is a bug in rectiflow ${version}. Please report it, with the lines above and the command that you gave.`,
   );

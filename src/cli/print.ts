@@ -34,8 +34,8 @@ export function redraw(output: Output, line = ''): void {
 
 /** What commander says, of options and commands that it does not know, too. */
 export const commanderOutput: OutputConfiguration = {
-  writeOut: (text) => print(...linesOf(text)),
-  writeErr: (text) => printError(...linesOf(text)),
+  writeOut: (text) => writeLines(process.stdout, linesOf(text)),
+  writeErr: (text) => writeLines(process.stderr, linesOf(text)),
   outputError(text) {
     // What the user wrote may hold newlines; a suggestion has a line of its own.
     const [, problem, suggestion] = /^(.*?)(?:\n(\(Did you mean .*\)))?\n$/s.exec(text)!;

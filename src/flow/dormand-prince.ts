@@ -1,4 +1,5 @@
 import { RectiflowError, valueError } from '../tensor/errors.ts';
+import { greatest } from '../tensor/extremes.ts';
 import type { AdaptiveSettings, Integrator, Values, Velocity } from './integrator.ts';
 
 /** Rows of the tableau of Dormand & Prince 1980, J. Comput. Appl. Math. 6, table 2: RK5(4)7M. Row i makes stage i + 2. */
@@ -38,7 +39,7 @@ export const dopri5: Integrator = {
       if (evaluations + 6 > settings.maxEvaluations) throw tooMany(paths.t, evaluations, settings);
       const { k, end } = await attemptStep(velocity, paths, first, settings.elements);
       first = advance(paths, k, end, settings);
-      settings.onCovered(1 - Math.max(...paths.t));
+      settings.onCovered(1 - greatest(paths.t));
     }
     return x1 instanceof Float32Array ? Float32Array.from(paths.x) : paths.x;
   },
@@ -143,7 +144,7 @@ function stopLost({ x, t, h }: Paths, velocity: Float64Array, elements: number):
 }
 
 function tooMany(t: Float64Array, evaluations: number, { rtol, atol }: AdaptiveSettings): RectiflowError {
-  const slowest = t.indexOf(Math.max(...t));
+  const slowest = t.indexOf(greatest(t));
   return new RectiflowError(
     'value',
     `sample: dopri5 is at t = ${t[slowest]!.toPrecision(3)} after ${evaluations} evaluations of the velocity, with ` +

@@ -121,7 +121,8 @@ export class WandbRun implements RemoteRun {
         uploaded.push(picture.path);
       }
     }
-    const latest: Row = Object.assign({ ...this.#summary }, ...rows.values());
+    const latest: Row = { ...this.#summary };
+    for (const row of rows.values()) Object.assign(latest, row);
     const files = {
       ...(rows.size > 0 && {
         [history]: { offset: this.#lines, content: [...rows.values()].map(line) },

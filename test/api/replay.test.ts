@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Replay, type ReplayOptions, replay } from '../../src/api/replay.ts';
 import { resume, train } from '../../src/api/train.ts';
+import { describeRun } from '../../src/cli/info-run.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -46,6 +47,22 @@ describe('replay', () => {
   let run: string;
   beforeAll(async () => {
     run = await trainedRun();
+  });
+
+  it('takes a log of as many steps as there are', async () => {
+    const long = await trainedRun();
+    const file = join(long, 'metrics.jsonl');
+    const lines = (await readFile(file, 'utf8')).trimEnd();
+    const more = Array.from({ length: 200_000 }, (_, i) => JSON.stringify({ step: 13 + i, loss: 1 }));
+    await writeFile(file, `${[lines, ...more].join('\n')}\n`);
+    const stop = new AbortController();
+    const onProgress = (step: number): void => void (step === 12 && stop.abort());
+    const compared: number[] = [];
+    const onCompared = ({ step }: { step: number }): void => void compared.push(step);
+    const options = { onProgress, onCompared, signal: stop.signal };
+    await expect(again(long, 11, 200_012, options)).rejects.toThrow(/aborted/);
+    expect(compared).toEqual([12]);
+    expect((await describeRun(long)).join('\n')).toContain('step 200,012 of 12');
   });
 
   it('begins at the checkpoint before the steps, and only looks at the run', async () => {

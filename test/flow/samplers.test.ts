@@ -131,6 +131,18 @@ describe('dopri5', () => {
     expect(Math.abs(Math.log2((await error(32)) / (await error(64))) - 5)).toBeLessThan(0.1);
   });
 
+  it('takes as many samples as there are', async () => {
+    const many = new Float64Array(200_000).fill(1);
+    const covered: number[] = [];
+    const settings = { ...adaptive, elements: 1, onCovered: (share: number) => void covered.push(share) };
+    const still: Velocity = async (x) => new Float64Array(x.length);
+    const made = await integrate(still, many, integration({ adaptive: settings }));
+    expect(made).toEqual(many);
+    expect(covered.at(-1)).toBe(1);
+    const hasty = integration({ adaptive: { ...settings, maxEvaluations: 2 } });
+    await expect(integrate(still, many, hasty)).rejects.toThrow(/dopri5 is at t = 1.00 after 1 evaluations/);
+  });
+
   it.each([1e-3, 1e-5, 1e-7, 1e-9])('keeps the error near a tolerance of %d', async (tolerance) => {
     const x1 = Float64Array.from(noise);
     const settings = { ...adaptive, rtol: tolerance, atol: tolerance };

@@ -8,6 +8,7 @@ import { type LazyTensors, type WeightsFile, openWeights } from '../../interop/w
 import type { StoredTensor, StoredTensors } from '../../tensor/stored-tensor.ts';
 import { DiT } from '../../models/dit.ts';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
+import { greatest } from '../../tensor/extremes.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import type { ImageModel } from '../../train/settings.ts';
@@ -183,7 +184,7 @@ async function saveRun(
 /** All of them views of the same zeros. */
 function zeroMoments(model: ImageModel): StoredTensors {
   const trainable = new DiT(model).parameters.filter((parameter) => parameter.trainable);
-  const zeros = new Float32Array(Math.max(...trainable.map(({ shape }) => sizeOf(shape))));
+  const zeros = new Float32Array(greatest(trainable.map(({ shape }) => sizeOf(shape))));
   const moments = new Map<string, StoredTensor>();
   for (const { name, shape } of trainable) {
     const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
