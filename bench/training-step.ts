@@ -43,6 +43,7 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
       ]),
     ),
     learningRate: Float32Array.of(config.optimizer.learningRate),
+    firstSample: Int32Array.of(0),
     emaWeight: Float32Array.of(1 - config.ema.decay),
   };
   let step = 0;

@@ -13,5 +13,6 @@ export {
   planMemory,
 } from './memory-plan.ts';
 export { lowPrecisionOf, mixedPrecision } from './mixed-precision.ts';
+export { oncePerProgram } from './once-per-program.ts';
 export { Program, isWork, opOf, trace } from './program.ts';
 export { formatType } from './print.ts';

@@ -3,6 +3,7 @@ import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Location, locate } from './location.ts';
 import { formatTensor, formatType } from './print.ts';
+import { oncePerProgram } from './once-per-program.ts';
 import { type Program, isWork, opOf } from './program.ts';
 
 /** Offsets are multiples of a cache line, which is also the widest vector. */
@@ -35,11 +36,13 @@ export function bytesOf({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): numb
   return sizeOf(shape) * bytesPerElement(dtype);
 }
 
-/**
- * Places the largest values first, each at the lowest offset that is free for its whole lifetime.
- * @param piece no value lies across a multiple of so many bytes, unless it is larger itself
- */
-export function planMemory(program: Program, piece: number = pieceBytes): MemoryPlan {
+/** Places the largest values first, each at the lowest offset that is free for its whole lifetime. */
+export const planMemory: (program: Program) => MemoryPlan = oncePerProgram((program) =>
+  planPieces(program, pieceBytes),
+);
+
+/** @param piece no value lies across a multiple of so many bytes, unless it is larger itself */
+export function planPieces(program: Program, piece: number): MemoryPlan {
   const location = locate(program);
   const lifetimes = new Map<Tensor, { first: number; last: number }>();
   const leftOut = unreadOptionalOutputs(program);

@@ -1,22 +1,17 @@
-// A training step, ready to run: in one go, or micro-batch by micro-batch.
+// A training step, ready to run: in one go, or part by part, with samples of any shape.
 import type { Backend, Buffer, Buffers, Executable } from '../backends/backend.ts';
-import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
-import {
-  type TrainingStep,
-  isTotal,
-  microBatchProgram,
-  partsOf,
-  trainingStepProgram,
-  updateProgram,
-} from './step.ts';
+import { isTotal, partsOf } from './step.ts';
+import type { Programs, StepPrograms } from './step-programs.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
-export interface CompiledStep extends Pick<Executable, 'run' | 'read'> {
+export interface CompiledStep extends Pick<Executable, 'read'> {
+  /** @param sampleShape of the samples; the task's by default. A shape that is new is compiled first. */
+  run(inputs: StepInputs, sampleShape?: Shape): Promise<void>;
   /** The programs that make the loss and its gradients, each with its share of a step's inputs: to inspect a step that went wrong. */
-  pieces(inputs: StepInputs): Promise<readonly Piece[]>;
+  pieces(inputs: StepInputs, sampleShape?: Shape): Promise<readonly Piece[]>;
 }
 
 export interface Piece {
@@ -28,120 +23,153 @@ export interface Piece {
 
 export type StepInputs = Readonly<Record<string, HostArray>>;
 
+/** Adds up what the processes of a run have each made of their samples: the sums that an update reads. */
+export interface Reducer {
+  /** @param totals of this process, by their names; afterwards those of all processes */
+  reduce(totals: Buffers): Promise<void>;
+}
+
 export interface CompiledTraining {
   readonly step: CompiledStep;
   /** The step's whole state: weights, moments and averages, and what is accumulated. */
   readonly buffers: ReadonlyMap<string, Buffer>;
 }
 
-/** What a step consists of: one program, or one for each micro-batch and one that ends the step. */
-export function stepPrograms(
-  training: TrainingStep,
-  microBatch: number,
-): readonly [whole: Program] | readonly [part: Program, update: Program] {
-  if (microBatch >= training.batch) return [trainingStepProgram(training)];
-  return [microBatchProgram(training, microBatch), updateProgram(training, microBatch)];
+export interface StepOptions {
+  /** Samples that are computed at a time; the step's gradients are the same within rounding. */
+  readonly microBatch: number;
+  /** Writes what the state begins with, while the step is compiled. */
+  fill(buffers: Buffers): Promise<void>;
+  /** Where `programs` were made to be reduced. */
+  readonly reducer?: Reducer | undefined;
 }
 
-/**
- * @param microBatch samples that are computed at a time; the step's gradients are the same within rounding
- * @param fill writes what the state begins with, while the step is compiled
- */
+/** The caller disposes of the step and of the buffers. */
 export async function compileStep(
   backend: Backend,
-  training: TrainingStep,
-  microBatch: number,
-  fill: (buffers: Buffers) => Promise<void>,
+  programs: StepPrograms,
+  { microBatch, fill, reducer }: StepOptions,
 ): Promise<CompiledTraining> {
-  const programs = stepPrograms(training, microBatch);
-  const buffers = allocateState(backend, ...programs);
-  const compile = async (): Promise<CompiledStep> => {
-    const part = await backend.compile(programs[0], buffers);
-    if (programs.length === 1) return wholeStep(part);
-    const update = await backend.compile(programs[1], buffers);
-    return new AccumulatedStep({ part, update, buffers }, training, microBatch);
-  };
-  const [, step] = await Promise.all([fill(buffers), compile()]);
+  const buffers = allocateState(backend, ...programs.of(microBatch));
+  const step = new StepOfShapes(backend, programs, buffers, microBatch, reducer);
+  await Promise.all([fill(buffers), step.compile(programs.training.task.sampleShape)]);
   return { step, buffers };
 }
 
-/** @param executable of `trainingStepProgram` */
-export function wholeStep(executable: Executable): CompiledStep {
-  const { run, read } = executable;
-  return { run, read, pieces: async (inputs) => [{ executable, inputs, firstSample: 0 }] };
-}
+type Compiled = readonly [whole: Executable] | readonly [part: Executable, update: Executable];
 
-class AccumulatedStep implements CompiledStep {
-  readonly #part: Executable;
-  readonly #update: Executable;
+/** Executables for each shape of samples, over one state. */
+class StepOfShapes implements CompiledStep {
+  readonly #backend: Backend;
+  readonly #programs: StepPrograms;
   readonly #buffers: Buffers;
-  readonly #training: TrainingStep;
   readonly #microBatch: number;
+  readonly #reducer: Reducer | undefined;
+  readonly #compiled = new Map<string, Promise<Compiled>>();
+  /** Has the outputs of the last run. */
+  #last: Executable | undefined;
 
   constructor(
-    { part, update, buffers }: { part: Executable; update: Executable; buffers: Buffers },
-    training: TrainingStep,
+    backend: Backend,
+    programs: StepPrograms,
+    buffers: Buffers,
     microBatch: number,
+    reducer: Reducer | undefined,
   ) {
-    this.#part = part;
-    this.#update = update;
+    this.#backend = backend;
+    this.#programs = programs;
     this.#buffers = buffers;
-    this.#training = training;
-    this.#microBatch = microBatch;
+    this.#microBatch = Math.min(microBatch, programs.training.batch);
+    this.#reducer = reducer;
   }
 
-  async run(inputs: StepInputs): Promise<void> {
-    for (const part of this.#parts()) await this.#part.run(this.#inputsOf(inputs, part));
-    await this.#update.run(pick(inputs, this.#update));
+  compile(sampleShape: Shape): Promise<Compiled> {
+    const key = sampleShape.join(' ');
+    const compiled =
+      this.#compiled.get(key) ?? this.#compileAll(this.#programs.of(this.#microBatch, sampleShape));
+    this.#compiled.set(key, compiled);
+    return compiled;
   }
 
-  read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
-    return this.#update.read(names);
+  async #compileAll([first, update]: Programs): Promise<Compiled> {
+    const part = await this.#backend.compile(first, this.#buffers);
+    return update ? [part, await this.#backend.compile(update, this.#buffers)] : [part];
   }
 
-  async pieces(inputs: StepInputs): Promise<readonly Piece[]> {
+  async run(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<void> {
+    const [first, update] = await this.compile(sampleShape);
+    this.#last = update ?? first;
+    if (update === undefined) return first.run(pick(inputs, first));
+    for (const part of this.#parts()) await first.run(this.#inputsOf(inputs, first, sampleShape, part));
+    await this.#reducer?.reduce(this.#totals());
+    await update.run(pick(inputs, update));
+  }
+
+  async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
+    const last = this.#last ?? (await this.compile(this.#shape)).at(-1)!;
+    return last.read(names);
+  }
+
+  async pieces(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<readonly Piece[]> {
+    const [executable, update] = await this.compile(sampleShape);
+    if (update === undefined) return [{ executable, inputs: pick(inputs, executable), firstSample: 0 }];
     // What was accumulated is no cause of anything.
-    for (const [name, buffer] of this.#buffers)
-      if (isTotal(name)) await buffer.write(new Float32Array(sizeOf(buffer.shape)));
+    for (const buffer of this.#totals().values()) await buffer.write(new Float32Array(sizeOf(buffer.shape)));
     return this.#parts().map((part) => ({
-      executable: this.#part,
-      inputs: this.#inputsOf(inputs, part),
+      executable,
+      inputs: this.#inputsOf(inputs, executable, sampleShape, part),
       firstSample: part * this.#microBatch,
     }));
   }
 
-  #parts(): number[] {
-    return Array.from({ length: partsOf(this.#training, this.#microBatch) }, (_, part) => part);
+  get #shape(): Shape {
+    return this.#programs.training.task.sampleShape;
   }
 
-  /** What is missing in the last micro-batch is filled up and counts nothing. */
-  #inputsOf(inputs: StepInputs, part: number): Record<string, HostArray> {
-    const { batch, model } = this.#training;
+  #totals(): Buffers {
+    return new Map([...this.#buffers].filter(([name]) => isTotal(name)));
+  }
+
+  #parts(): number[] {
+    return Array.from({ length: partsOf(this.#programs.training, this.#microBatch) }, (_, part) => part);
+  }
+
+  /** What is missing in the last part is filled up and counts nothing. */
+  #inputsOf(inputs: StepInputs, executable: Executable, sampleShape: Shape, part: number): StepInputs {
+    const { batch, globalBatch = batch, task } = this.#programs.training;
     const size = this.#microBatch;
     const first = part * size;
-    const perSample = ['x0', ...model.conditions.map(({ name }) => name)];
-    const own = perSample.map((name): [string, HostArray] => {
+    const ofSamples = task.inputs(sampleShape).map(({ name }): [string, HostArray] => {
       const values = inputs[name]!;
       const elements = values.length / batch;
-      const given = values.slice(first * elements, (first + size) * elements);
-      if (given.length === size * elements) return [name, given];
-      const filled = values.slice(0, size * elements);
-      filled.set(given);
-      return [name, filled];
+      return [
+        name,
+        filledUp(values.subarray(first * elements, (first + size) * elements), size * elements, values),
+      ];
     });
-    return {
-      ...pick(inputs, this.#part),
-      ...Object.fromEntries(own),
-      firstSample: Int32Array.of(first),
-      sampleWeights: Float32Array.from({ length: size }, (_, i) => (first + i < batch ? 1 / batch : 0)),
+    // The index in the global batch counts from where the samples of this process begin.
+    const begin = inputs['firstSample']?.[0] ?? 0;
+    const own: StepInputs = {
+      ...Object.fromEntries(ofSamples),
+      firstSample: Int32Array.of(begin + first),
+      sampleWeights: Float32Array.from({ length: size }, (_, i) => (first + i < batch ? 1 / globalBatch : 0)),
       restart: Float32Array.of(part === 0 ? 1 : 0),
       part: Float32Array.from(this.#parts(), (each) => (each === part ? 1 : 0)),
     };
+    return pick({ ...inputs, ...own }, executable);
   }
 }
 
+/** @param from whose beginning fills up what is missing */
+function filledUp(values: HostArray, size: number, from: HostArray): HostArray {
+  if (values.length === size) return values;
+  const filled = from.slice(0, size);
+  filled.set(values);
+  return filled;
+}
+
 /** The inputs that a program has. */
-function pick(inputs: StepInputs, { program }: Executable): Record<string, HostArray> {
+function pick(inputs: StepInputs, { program }: Executable): StepInputs {
   return Object.fromEntries(
     program.inputs.flatMap(({ name }) => (inputs[name!] ? [[name!, inputs[name!]!]] : [])),
   );

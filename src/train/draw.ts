@@ -3,18 +3,16 @@ import type { ConditionSpec, Conditions } from '../models/model.ts';
 import { type PhiloxKey, conditionDropout, philoxNormal, philoxUniform } from '../ops/index.ts';
 import { streams } from '../tensor/random-streams.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { LossBatch } from './task.ts';
 
-/** What a step knows before it draws: x0 [B, ...], the model's conditions [B, ...], step int32 []. */
-export interface Batch {
+/** What a step knows before it draws: x0 [B, ...], the model's conditions [B, ...], and which samples of which step they are. */
+export interface Undrawn extends Pick<LossBatch, 'step' | 'firstSample'> {
   readonly x0: Tensor;
   readonly conditions: Conditions;
-  readonly step: Tensor;
-  /** int32 [], the index in the global batch of the first sample here, where only a run knows it. */
-  readonly firstSample?: Tensor | undefined;
 }
 
 /** Makes a step's noise x1 [B, ...] and times t [B], and the conditions that the model gets to see. */
-export type Draw = (batch: Batch) => { x1: Tensor; t: Tensor; conditions: Conditions };
+export type Draw = (batch: Undrawn) => { x1: Tensor; t: Tensor; conditions: Conditions };
 
 export interface RandomDraw {
   readonly seed: number;
@@ -23,8 +21,6 @@ export interface RandomDraw {
   readonly labelDropout: number;
   /** Those of the model: they say what being told nothing is. */
   readonly conditions: readonly ConditionSpec[];
-  /** The index in the global batch of the first sample here; 0 by default. */
-  readonly firstSample?: number;
   /** Samples of the global batch; by default those here. */
   readonly globalBatch?: number | undefined;
 }
@@ -35,11 +31,11 @@ export function randomDraw({
   times,
   labelDropout: probability,
   conditions: specs,
-  firstSample: known = 0,
   globalBatch,
 }: RandomDraw): Draw {
-  return ({ x0, conditions, step, firstSample = known }) => {
+  return ({ x0, conditions, step, firstSample: first }) => {
     const batch = x0.shape[0]!;
+    const firstSample = first();
     const key = (stream: number): PhiloxKey => ({ seed, stream, firstSample });
     // One draw for all that is told of a sample.
     const dropAll = (): Conditions => {

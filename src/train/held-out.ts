@@ -14,7 +14,8 @@ import type { TrainingConfig } from './settings.ts';
 import type { TrainConfig } from './settings.ts';
 import { givenDraw } from './draw.ts';
 import { averagedWeights } from './state.ts';
-import { type TrainingLoss, lossProgram } from './loss.ts';
+import { lossProgram } from './loss.ts';
+import { type VelocityTask, velocityTask } from './velocity-task.ts';
 
 /** Means over the same samples, each always with the same noise and time. Times are spread evenly over [0, 1]. */
 export interface HeldOutLosses {
@@ -27,7 +28,7 @@ export interface HeldOutLosses {
   readonly trainedLoss: number;
 }
 
-export interface HeldOutOptions extends Pick<TrainingLoss, 'model' | 'objective'> {
+export interface HeldOutOptions extends Pick<VelocityTask, 'model' | 'objective'> {
   readonly config: Pick<TrainingConfig, 'seed' | 'flow' | 'loader' | 'train'>;
   readonly backend: Backend;
   /** The training step's state. */
@@ -45,8 +46,8 @@ export function heldOutBatch({ batchSize }: Pick<TrainConfig, 'batchSize'>, coun
   return Math.min(mostAtOnce, batchSize, count);
 }
 
-export function heldOutProgram(loss: Pick<TrainingLoss, 'model' | 'objective' | 'batch'>): Program {
-  return lossProgram({ ...loss, draw: givenDraw });
+export function heldOutProgram(batch: number, task: Pick<VelocityTask, 'model' | 'objective'>): Program {
+  return lossProgram({ batch, task: velocityTask({ ...task, draw: givenDraw }) });
 }
 
 export class HeldOut {
@@ -77,7 +78,7 @@ export class HeldOut {
   static async compile(options: HeldOutOptions): Promise<HeldOut> {
     const { config, backend, buffers, model, objective, split } = options;
     const batch = heldOutBatch(config.train, split.heldOut.count);
-    const program = heldOutProgram({ model, objective, batch });
+    const program = heldOutProgram(batch, { model, objective });
     const weights = await backend.compile(program, buffers);
     return new HeldOut(
       options,

@@ -5,7 +5,6 @@ import { batchesOf, velocityProgram } from '../flow/sample.ts';
 import type { Model } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import { stepPrograms } from './compiled-step.ts';
 import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
@@ -13,6 +12,7 @@ import { type OwnFlow, objectiveOf } from './objective.ts';
 import { adamwSettings, stepOf } from './run-program.ts';
 import { gridBytes, gridCount, gridRows } from './sample-grid.ts';
 import { isTotal } from './step.ts';
+import { StepPrograms } from './step-programs.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {
@@ -48,6 +48,8 @@ export interface EstimateOptions extends OwnFlow {
   readonly backend: Backend;
   readonly model: Model;
   readonly source: DataFacts;
+  /** Of the step that the config describes, where they are needed again. */
+  readonly programs?: StepPrograms | undefined;
   /** Samples that are computed at a time. */
   readonly microBatch: number;
   /** Whether checkpoints are written beside training, from a copy of the state; true by default. */
@@ -59,9 +61,10 @@ export interface EstimateOptions extends OwnFlow {
 /** The process at its peak, with all that a run does beside its steps. */
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const { config, backend, model, microBatch } = options;
+  const { programs = new StepPrograms(stepOf(config, model, options)) } = options;
   const { savesBeside = true, held = process.memoryUsage.rss() } = options;
   const lowered = (program: Program): Program => backend.lower(program);
-  const steps = stepPrograms(stepOf(config, model, options), microBatch).map(lowered);
+  const steps = programs.of(microBatch).map(lowered);
   const others = otherPrograms(options).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
@@ -100,7 +103,7 @@ function otherPrograms(options: EstimateOptions): Program[] {
   const objective = objectiveOf(config, options);
   const programs = [insightProgram({ model, adamw: adamwSettings(optimizer), decayed: optimizer.decayed })];
   if (heldOut.count > 0) {
-    const loss = heldOutProgram({ model, objective, batch: heldOutBatch(train, heldOut.count) });
+    const loss = heldOutProgram(heldOutBatch(train, heldOut.count), { model, objective });
     programs.push(loss, loss);
   }
   if (isPicture(model.sampleShape, source.record)) {

@@ -18,6 +18,7 @@ import { type DataOptions, type PreparedData, prepareData } from '../known/prepa
 import { stepOf } from './run-program.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
+import { StepPrograms } from './step-programs.ts';
 
 export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
   readonly backend: Backend;
@@ -60,7 +61,8 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const model = createModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
-  const plan = planTraining({ ...options, model, source });
+  const programs = new StepPrograms(stepOf(asked, model, options));
+  const plan = planTraining({ ...options, model, source, programs });
   onPlan?.(plan);
   for (const limit of describeLimits(plan)) onNotice?.(limit);
   for (const advice of adviseNames(source.classNames ?? [])) onNotice?.(advice);
@@ -70,8 +72,8 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
     checkpoint
       ? restoreSnapshot(model, state, checkpoint, onNotice)
       : initializeState(backend, model, state, config.seed);
-  const training = stepOf(config, model, options);
-  const { step: executable, buffers } = await compileStep(backend, training, plan.microBatch, fill);
+  const { microBatch } = plan;
+  const { step: executable, buffers } = await compileStep(backend, programs, { microBatch, fill });
   const objective = objectiveOf(config, options);
   return {
     ...options,

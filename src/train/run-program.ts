@@ -7,6 +7,7 @@ import type { AdamWSettings } from '../optim/adamw.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
+import { velocityTask } from './velocity-task.ts';
 
 type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
 
@@ -17,17 +18,16 @@ type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | '
  */
 export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): TrainingStep {
   const { seed, flow, optimizer, ema, train } = config;
+  const draw = randomDraw({
+    seed,
+    times: timesOf(flow, own),
+    labelDropout: flow.labelDropout,
+    conditions: model.conditions,
+    globalBatch: train.batchSize,
+  });
   return {
-    model,
+    task: velocityTask({ model, draw, objective: objectiveOf(config, own) }),
     batch: train.batchSize,
-    draw: randomDraw({
-      seed,
-      times: timesOf(flow, own),
-      labelDropout: flow.labelDropout,
-      conditions: model.conditions,
-      globalBatch: train.batchSize,
-    }),
-    objective: objectiveOf(config, own),
     memory: train.memory,
     lossScaling: train.precision === 'fp16',
     decayed: optimizer.decayed,

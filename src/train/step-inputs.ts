@@ -17,6 +17,7 @@ export interface StepNumbers {
 export function stepInputs(config: TrainingConfig, { step, update, lossScale }: StepNumbers): StepInputs {
   return {
     step: Int32Array.of(step),
+    firstSample: Int32Array.of(0),
     update: Int32Array.of(update),
     learningRate: Float32Array.of(learningRateAt(update, config)),
     ...averageWeights(config.ema, update),

@@ -1,5 +1,5 @@
-// A whole training step: draws, forward, backward, clipping, AdamW and EMA, as one program; or, where its samples do not fit into
-// the memory at once, as one that is run for each micro-batch and one that ends the step.
+// A training step is parts -> reduce -> update: the gradients of its samples, part by part; what other processes add to them; and the
+// change of what is trained. Where all of it is one part of one process nothing is between, and it is one program.
 import { declareParameters } from '../nn/parameters.ts';
 import {
   accumulate,
@@ -16,6 +16,7 @@ import {
 import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
 import { type Program, changeEarly, trace } from '../program/index.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
@@ -24,12 +25,11 @@ import { blockNorms } from './step-outputs.ts';
 /** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
 export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
 
-/** Where sums over micro-batches are kept, and what their samples tell; it means nothing between steps. */
-const totals = {
+/** Where sums over a step's parts are kept, and what their samples tell; it means nothing between steps. */
+export const totals = {
   loss: 'total/loss',
-  losses: 'total/losses',
-  times: 'total/times',
   gradient: 'total/gradient/',
+  ofSamples: 'total/samples/',
 } as const;
 
 /** Whether state of that name is such a sum. */
@@ -45,27 +45,29 @@ export interface TrainingStep extends TrainingLoss {
   readonly maxGradNorm?: number | undefined;
   /** Names of averages beside the one that `adamw` keeps; none by default. */
   readonly averages?: readonly string[] | undefined;
+  /** Samples of the step in all processes, whose mean is learnt from; those here, `batch`, by default. */
+  readonly globalBatch?: number | undefined;
 }
 
 /**
  * One optimizer step. Where the loss or the square of the gradient's norm is not a finite number, it leaves all state as it was.
  *
- * Inputs: x0 [B, ...sampleShape]; the model's conditions, [B, ...] each; step int32 [], 1 for the first, which randomness is a
- * function of; update int32 [], 1 for the first step that changes weights; learningRate [] and emaWeight [];
- * emaWeight/<average> [] for each further average; those of the draw; lossScale [] where there is one.
+ * Inputs: those of the task, [B, ...] each; step int32 [], 1 for the first, which randomness is a function of; firstSample int32 [],
+ * the index in the global batch of the first sample here, where the loss asks for it; update int32 [], 1 for the first step that
+ * changes weights; learningRate [] and emaWeight []; emaWeight/<average> [] for each further average; lossScale [] where there is one.
  * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
  * average, ema.<average>/<name>.
- * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; counts int32 [], 0 where
- * nothing was changed. For the log: the samples' losses and times, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
+ * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; counts int32 [], 0 where nothing was
+ * changed. For the log: what the task tells of the samples, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
  */
-export function trainingStepProgram(training: TrainingStep): Program {
+export function trainingStepProgram(training: TrainingStep, sampleShape?: Shape): Program {
   return trace('trainingStep', (graph) => {
-    const { losses, times, ...declared } = lossAndGradients(graph, training);
-    return { losses, times, ...update(graph, declared, training) };
+    const { ofSamples, ...declared } = lossAndGradients(graph, training, sampleShape);
+    return { ...ofSamples, ...update(graph, declared, training) };
   });
 }
 
-/** Micro-batches of a step. */
+/** Parts of a step: its micro-batches. */
 export function partsOf({ batch }: Pick<TrainingLoss, 'batch'>, microBatch: number): number {
   return Math.ceil(batch / microBatch);
 }
@@ -73,45 +75,52 @@ export function partsOf({ batch }: Pick<TrainingLoss, 'batch'>, microBatch: numb
 /**
  * The gradients of M of a step's samples, a part of `partsOf`, added to those of the parts before.
  *
- * Inputs: those of the step that the loss depends on; firstSample int32 [], the index in the step of the first sample here;
- * sampleWeights [M], how much of the step's mean each is: 1 / samples of the step, 0 for one that only fills up the part; restart
- * [], 1 for the first part of a step, else 0; part [parts, 1], 1 for the one that this is, else 0.
+ * Inputs: those of the step that the loss depends on, firstSample among them that of the part; sampleWeights [M], how much of the
+ * step's mean each is: 1 / samples of the global batch, 0 for one that only fills up the part; restart [], 1 for the first part of a
+ * step, else 0; part [parts, 1], 1 for the one that this is, else 0.
  * State: the weights, and the totals that `updateProgram` reads.
  * Outputs: the losses of the samples, [M].
  */
-export function microBatchProgram(training: TrainingLoss, microBatch: number): Program {
+export function partProgram(training: TrainingLoss, microBatch: number, sampleShape?: Shape): Program {
   const parts = partsOf(training, microBatch);
-  const program = trace('microBatch', (graph) => {
-    const made = lossAndGradients(graph, { ...training, batch: microBatch }, true);
+  const program = trace('part', (graph) => {
+    const made = lossAndGradients(graph, { ...training, batch: microBatch }, sampleShape, true);
     const restart = graph.input('restart', []);
     const part = graph.input('part', [parts, 1]);
     accumulate(graph.stateful(totals.loss, []), made.loss, restart);
-    for (const name of ['losses', 'times'] as const) {
-      const placed = mul(part, reshape(made[name], [1, microBatch]));
-      accumulate(graph.stateful(totals[name], [parts, microBatch]), placed, restart);
+    for (const [name, values] of Object.entries(made.ofSamples)) {
+      const placed = mul(part, reshape(values, [1, microBatch]));
+      accumulate(graph.stateful(totals.ofSamples + name, [parts, microBatch]), placed, restart);
     }
     made.trainable.forEach((param, i) => accumulate(total(graph, param), made.gradients[i]!, restart));
-    return { losses: made.losses };
+    return { losses: made.ofSamples.losses };
   });
   // Each gradient is gone as soon as it is added.
   return changeEarly(program);
 }
 
-/** What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left. */
-export function updateProgram(training: TrainingStep, microBatch: number): Program {
-  const parts = partsOf(training, microBatch);
+/**
+ * What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left.
+ * @param part of the step, which keeps the totals
+ */
+export function updateProgram(training: TrainingStep, part: Program): Program {
   return trace('update', (graph) => {
-    const { model, batch, lossScaling = false } = training;
-    const params = declareParameters(graph, model.parameters);
-    const trainable = model.parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
+    const { task, batch, lossScaling = false } = training;
+    const { parameters } = task.module;
+    const params = declareParameters(graph, parameters);
+    const trainable = parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
     const gradients = trainable.map((param) => total(graph, param));
     const loss = graph.stateful(totals.loss, []);
     const lossScale = lossScaling ? graph.input('lossScale', []) : undefined;
-    const ofSamples = (name: string): Tensor =>
-      slice(reshape(graph.stateful(name, [parts, microBatch]), [parts * microBatch]), 0, 0, batch);
+    const ofSamples = part.state
+      .filter(({ name }) => name!.startsWith(totals.ofSamples))
+      .map(({ name, shape }): [string, Tensor] => {
+        const inParts = graph.stateful(name!, shape);
+        const values = slice(reshape(inParts, [sizeOf(shape)]), 0, 0, batch);
+        return [name!.slice(totals.ofSamples.length), values];
+      });
     return {
-      losses: ofSamples(totals.losses),
-      times: ofSamples(totals.times),
+      ...Object.fromEntries(ofSamples),
       ...update(graph, { trainable, loss, gradients, lossScale }, training),
     };
   });

@@ -7,6 +7,7 @@ import { givenDraw } from '../../src/train/draw.ts';
 import { runProgram } from '../../src/train/run-program.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { tinyTextDiT } from '../support/models.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const config = resolveConfig({
   data: { source: 'custom' },
@@ -20,7 +21,9 @@ it('the products of a training step add up to what the model is said to cost', (
     nodes.reduce((sum, node) => sum + nodeCost(node).operations, 0);
   expect(total(program)).toBe(5 * createModel(config.model).cost.training);
   const model = tinyTextDiT();
-  expect(total(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * model.cost.training);
+  expect(total(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
+    5 * model.cost.training,
+  );
 });
 
 it('bytes are those of all tensors, twice for those that are changed in place', () => {

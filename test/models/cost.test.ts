@@ -8,6 +8,7 @@ import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { tinyDiT, tinyTextDiT } from '../support/models.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 /** Two operations for each multiplication of every matrix product that the program decomposes into. */
 function countProducts(program: Program): number {
@@ -23,14 +24,18 @@ it('counts the products that the programs are made of', () => {
   const model = tinyDiT({ depth: 3 });
   const { forward, training } = costPerImage(model.config);
   expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
-  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
+  expect(countProducts(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
+    5 * training,
+  );
 });
 
 it('counts those of a model of genes, zeros that fill up the last group included', () => {
   const sizes = { width: 16, depth: 2, heads: 2, groupSize: 3, genes: 7, classes: 2 };
   const model = new ExpressionDiT(sizes);
   expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * model.cost.forward);
-  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * model.cost.training);
+  expect(countProducts(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
+    5 * model.cost.training,
+  );
 });
 
 it('is what the formulas per block say', () => {
@@ -53,5 +58,7 @@ it.each([
 ])('counts the products of a model that is told captions as %s', (_, model) => {
   const { forward, training } = model.cost;
   expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
-  expect(countProducts(gradientProgram({ model, batch: 5, draw: givenDraw }))).toBe(5 * training);
+  expect(countProducts(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
+    5 * training,
+  );
 });

@@ -13,6 +13,7 @@ import { relativeError } from '../support/conformance.ts';
 import { initialValues, randomWeights } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 /** 7 genes are two groups of 3, and one with two zeros. */
 function tiny(changes: Partial<ExpressionDiTConfig> = {}): ExpressionDiT {
@@ -64,7 +65,7 @@ describe('ExpressionDiT', () => {
 
   const model = tiny();
   const batch = 4;
-  const program = gradientProgram({ model, batch, draw: givenDraw });
+  const program = gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch });
   const inputs: Record<string, HostArray> = {
     x0: cells(batch),
     x1: cells(batch, 4),

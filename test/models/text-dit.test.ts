@@ -15,6 +15,7 @@ import { testBackends } from '../support/backends.ts';
 import { initialValues, randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const pixels = 2 * 8 * 12;
 const image = (count: number, seed = 3): Float32Array =>
@@ -112,7 +113,11 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
       labelDropout: 0.1,
       conditions: model.conditions,
     });
-    const program = trainingStepProgram({ model, batch: 2, draw, adamw: adamwDefaults });
+    const program = trainingStepProgram({
+      task: velocityTask({ model, draw }),
+      batch: 2,
+      adamw: adamwDefaults,
+    });
     const buffers = allocateState(backend, program);
     await initializeState(backend, model, buffers, 5);
     const executable = await backend.compile(program, buffers);
@@ -128,6 +133,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
         x0: image(2),
         ...both,
         step: Int32Array.of(step),
+        firstSample: Int32Array.of(0),
         update: Int32Array.of(step),
         learningRate: Float32Array.of(1e-2),
         emaWeight: Float32Array.of(0.1),
@@ -140,7 +146,10 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
   it('has the gradient that finite differences show', async () => {
     const backend = referenceBackend({ float: 'float64' });
     const weights = await randomWeights(backend, model);
-    const executable = await backend.compile(gradientProgram({ model, batch: 1, draw: givenDraw }), weights);
+    const executable = await backend.compile(
+      gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 1 }),
+      weights,
+    );
     const run = (): Promise<void> =>
       executable.run({
         x0: image(1, 4),

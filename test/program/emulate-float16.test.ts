@@ -15,9 +15,10 @@ import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const model = tinyDiT();
-const program = gradientProgram({ model, batch: 3, draw: givenDraw });
+const program = gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 3 });
 const batch = {
   x0: Float32Array.from(randomValues(3 * 192, 1)),
   x1: Float32Array.from(randomValues(3 * 192, 2)),

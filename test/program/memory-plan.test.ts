@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { add, linear, neg, reshape, sum } from '../../src/ops/index.ts';
 import { type Program, grad, planMemory, trace } from '../../src/program/index.ts';
+import { planPieces } from '../../src/program/memory-plan.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 
 /** A program whose every node reads values chosen by `choices` among those there are. */
@@ -43,7 +44,7 @@ it('places no value across two pieces of the arena', () => {
       fc.array(choice, { minLength: 1, maxLength: 40 }),
       fc.integer({ min: 3, max: 9 }).map((lines) => 64 * lines),
       (choices, piece) => {
-        const { placements } = planMemory(randomProgram(choices), piece);
+        const { placements } = planPieces(randomProgram(choices), piece);
         for (const { offset, bytes } of placements)
           expect(Math.floor((offset + bytes - 1) / piece)).toBe(Math.floor(offset / piece));
       },

@@ -19,6 +19,7 @@ import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Graph, Tensor } from '../../src/tensor/tensor.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 import { testBackends } from '../support/backends.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -170,9 +171,8 @@ describe("a DiT's planned memory", () => {
   const sizes = { width: 64, depth: 8, heads: 4, patchSize: 2, channels: 3, classes: 0 };
   const [batch, tokens] = [16, 256];
   const program = gradientProgram({
-    model: new DiT({ ...sizes, imageSize: [32, 32] }),
+    task: velocityTask({ model: new DiT({ ...sizes, imageSize: [32, 32] }), draw: givenDraw }),
     batch,
-    draw: givenDraw,
   });
 
   for (const { label, create, skip } of testBackends().filter((each) => each.label !== 'reference')) {

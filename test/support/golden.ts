@@ -14,6 +14,7 @@ import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { allocateState } from '../../src/train/state.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 import { statePrefixes, trainingStepProgram } from '../../src/train/step.ts';
 import { outputsOf } from './outputs.ts';
 
@@ -76,7 +77,10 @@ export async function goldenStep(golden: Golden, backend: Backend): Promise<Map<
     labels: numbers(step, 'y'),
   };
   const velocity = await execute(golden, backend, velocityOfBatch(golden), inputs);
-  const objective = { model: golden.model, batch: golden.config.batch, draw: givenDraw };
+  const objective = {
+    task: velocityTask({ model: golden.model, draw: givenDraw }),
+    batch: golden.config.batch,
+  };
   const gradient = await execute(golden, backend, gradientProgram(objective), {
     ...inputs,
     step: Int32Array.of(1),
@@ -96,9 +100,8 @@ export async function goldenRun(golden: Golden, backend: Backend): Promise<Golde
   const { config, model, run } = golden;
   const [beta1, beta2] = config.adamw.betas;
   const program = trainingStepProgram({
-    model,
+    task: velocityTask({ model, draw: givenDraw }),
     batch: config.batch,
-    draw: givenDraw,
     adamw: { beta1, beta2, epsilon: config.adamw.eps, weightDecay: config.adamw.weightDecay },
     maxGradNorm: config.gradClip,
   });

@@ -1,15 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Backend, Buffer } from '../../src/backends/backend.ts';
+import type { Backend, Buffer, Buffers } from '../../src/backends/backend.ts';
 import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import type { Objective } from '../../src/flow/objective.ts';
 import { rectifiedFlow } from '../../src/flow/rectified-flow.ts';
 import { labelCondition } from '../../src/models/model.ts';
 import { adamwDefaults } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type CompiledTraining, compileStep } from '../../src/train/compiled-step.ts';
 import { randomDraw } from '../../src/train/draw.ts';
+import { StepPrograms } from '../../src/train/step-programs.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 import { initializeState } from '../../src/train/state.ts';
 import type { TrainingStep } from '../../src/train/step.ts';
 import { relativeError } from '../support/conformance.ts';
@@ -19,11 +22,17 @@ import { randomValues } from '../support/random.ts';
 const model = tinyDiT({ depth: 1 });
 const elements = 192;
 
-function training(batch: number, changes: Partial<TrainingStep> = {}): TrainingStep {
+function training(batch: number, changes: Partial<TrainingStep> = {}, objective?: Objective): TrainingStep {
   const times = { kind: 'logit-normal', mean: 0, std: 1, stratified: true } as const;
   const conditions = labelCondition(3);
   const draw = randomDraw({ seed: 3, times, labelDropout: 0.3, conditions, globalBatch: batch });
-  return { model, batch, draw, adamw: adamwDefaults, maxGradNorm: 0.5, ...changes };
+  return {
+    task: velocityTask({ model, draw, objective }),
+    batch,
+    adamw: adamwDefaults,
+    maxGradNorm: 0.5,
+    ...changes,
+  };
 }
 
 function inputs(batch: number, step: number): Record<string, HostArray> {
@@ -31,6 +40,7 @@ function inputs(batch: number, step: number): Record<string, HostArray> {
     x0: Float32Array.from(randomValues(batch * elements, step)),
     labels: Int32Array.from({ length: batch }, (_, i) => i % 3),
     step: Int32Array.of(step),
+    firstSample: Int32Array.of(0),
     update: Int32Array.of(step),
     learningRate: Float32Array.of(1e-3),
     emaWeight: Float32Array.of(0.25),
@@ -38,7 +48,8 @@ function inputs(batch: number, step: number): Record<string, HostArray> {
 }
 
 async function compiled(backend: Backend, step: TrainingStep, microBatch: number): Promise<CompiledTraining> {
-  return compileStep(backend, step, microBatch, (buffers) => initializeState(backend, model, buffers, 1));
+  const fill = (buffers: Buffers): Promise<void> => initializeState(backend, model, buffers, 1);
+  return compileStep(backend, new StepPrograms(step), { microBatch, fill });
 }
 
 async function contents(buffers: ReadonlyMap<string, Buffer>): Promise<Map<string, HostArray>> {
@@ -56,7 +67,7 @@ describe('accumulated gradients', () => {
     const weighting = fc.constantFrom(undefined, { kind: 'min-snr', gamma: 5 } as const);
     await fc.assert(
       fc.asyncProperty(sizes, weighting, async ([batch, microBatch], weights) => {
-        const step = training(batch, { objective: rectifiedFlow(weights) });
+        const step = training(batch, {}, rectifiedFlow(weights));
         const [whole, parts] = [
           await compiled(backend, step, batch),
           await compiled(backend, step, microBatch),

@@ -17,7 +17,8 @@ it('what is told of a sample is dropped as a whole', async () => {
       specs.map(({ name, shape, dtype }) => [name, graph.input(name, [batch, ...shape], dtype)]),
     );
     const x0 = graph.input('x0', [batch, 1]);
-    return { ...draw({ x0, conditions, step: graph.input('step', [], 'int32') }).conditions };
+    const [step, index] = ['step', 'firstSample'].map((name) => graph.input(name, [], 'int32'));
+    return { ...draw({ x0, conditions, step: step!, firstSample: () => index! }).conditions };
   });
   const executable = await referenceBackend().compile(program, new Map());
   await executable.run({
@@ -25,6 +26,7 @@ it('what is told of a sample is dropped as a whole', async () => {
     length: new Int32Array(batch).fill(2),
     x0: new Float32Array(batch),
     step: Int32Array.of(1),
+    firstSample: Int32Array.of(0),
   });
   const tokens = (await executable.read(['tokens'])).tokens;
   const lengths = (await executable.read(['length'])).length;

@@ -12,6 +12,7 @@ import { testBackends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const model = tinyDiT();
 const trainable = model.parameters.filter((spec) => spec.trainable);
@@ -47,7 +48,12 @@ describe.each(['all', 'matrices'] as const)('with weight decay of %s', (decayed)
       `the state after a step tells what it did, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {
         const backend = create();
-        const program = trainingStepProgram({ model, batch: 4, draw: givenDraw, adamw, decayed });
+        const program = trainingStepProgram({
+          task: velocityTask({ model, draw: givenDraw }),
+          batch: 4,
+          adamw,
+          decayed,
+        });
         const buffers = allocateState(backend, program);
         await initializeState(backend, model, buffers, 1);
         const executable = await backend.compile(program, buffers);
@@ -84,11 +90,15 @@ describe('what a step puts out', () => {
       `adds up to its loss and its gradient norm, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {
         const backend = create();
-        const program = trainingStepProgram({ model, batch: 4, draw: givenDraw, adamw });
+        const program = trainingStepProgram({
+          task: velocityTask({ model, draw: givenDraw }),
+          batch: 4,
+          adamw,
+        });
         const buffers = allocateState(backend, program);
         await initializeState(backend, model, buffers, 1);
         const gradients = await backend.compile(
-          gradientProgram({ model, batch: 4, draw: givenDraw }),
+          gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 4 }),
           buffers,
         );
         await gradients.run({ ...batch, step: Int32Array.of(1) });

@@ -20,6 +20,7 @@ import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const batch = 3;
 const models: Readonly<Record<string, Model>> = {
@@ -40,7 +41,7 @@ async function gradients(
   model: Model,
   memory: ActivationMemory,
 ): Promise<{ values: Map<string, HostArray>; ops: number }> {
-  const program = gradientProgram({ model, batch, draw: givenDraw, memory });
+  const program = gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch, memory });
   const executable = await backend.compile(program, await randomWeights(backend, model));
   const inputs = program.inputs.map(({ name, shape, dtype }, i): [string, HostArray] => {
     const numbers = randomValues(sizeOf(shape), i);
@@ -73,7 +74,7 @@ describe('recomputation', () => {
     const sizes = { width: 64, depth: 8, heads: 4, patchSize: 2, channels: 3, classes: 0 };
     const model = new DiT({ ...sizes, imageSize: [32, 32] });
     const arena = (memory: ActivationMemory): number => {
-      const program = gradientProgram({ model, batch: 16, draw: givenDraw, memory });
+      const program = gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 16, memory });
       return planMemory(precision === 'bf16' ? mixedPrecision(program) : program).arenaBytes;
     };
     expect(arena('keep') / arena('recompute')).toBeGreaterThan(factor);

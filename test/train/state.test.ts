@@ -6,9 +6,14 @@ import { adamwDefaults } from '../../src/optim/adamw.ts';
 import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { initialValues, tinyDiT } from '../support/models.ts';
+import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const model = tinyDiT();
-const program = trainingStepProgram({ model, batch: 2, draw: givenDraw, adamw: adamwDefaults });
+const program = trainingStepProgram({
+  task: velocityTask({ model, draw: givenDraw }),
+  batch: 2,
+  adamw: adamwDefaults,
+});
 
 for (const { label, create, skip } of testBackends()) {
   it.skipIf(skip !== undefined)(

@@ -15,6 +15,7 @@ import { relativeError } from '../support/conformance.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
+import { type VelocityTask, velocityTask } from '../../src/train/velocity-task.ts';
 
 const draw = (changes: Partial<RandomDraw> = {}): RandomDraw => ({
   seed: 11,
@@ -24,14 +25,21 @@ const draw = (changes: Partial<RandomDraw> = {}): RandomDraw => ({
   ...changes,
 });
 
-async function newStep(
-  changes: Partial<TrainingStep> = {},
-): Promise<{ executable: Executable; buffers: Map<string, Buffer> }> {
+interface Changes extends Partial<Omit<TrainingStep, 'task'>>, Partial<VelocityTask> {}
+
+async function newStep({
+  model = tinyDiT(),
+  draw: random = randomDraw(draw()),
+  ...changes
+}: Changes = {}): Promise<{
+  executable: Executable;
+  buffers: Map<string, Buffer>;
+}> {
   const backend = referenceBackend();
-  const step = { model: tinyDiT(), batch: 4, draw: randomDraw(draw()), adamw: adamwDefaults, ...changes };
-  const program = trainingStepProgram(step);
+  const task = velocityTask({ model, draw: random });
+  const program = trainingStepProgram({ task, batch: 4, adamw: adamwDefaults, ...changes });
   const buffers = allocateState(backend, program);
-  await initializeState(backend, step.model, buffers, 1);
+  await initializeState(backend, model, buffers, 1);
   return { executable: await backend.compile(program, buffers), buffers };
 }
 
@@ -41,6 +49,7 @@ const inputs = (batch: number, elements: number, step = 1): Record<string, HostA
   learningRate: Float32Array.of(1e-3),
   emaWeight: Float32Array.of(0.25),
   step: Int32Array.of(step),
+  firstSample: Int32Array.of(0),
   update: Int32Array.of(step),
 });
 
@@ -70,10 +79,18 @@ describe('training step', () => {
     const weights = await randomWeights(backend, model);
     const whole = inputs(4, 192);
     const loss = async (first: number, batch: number): Promise<number> => {
-      const random = randomDraw(draw({ firstSample: first }));
-      const executable = await backend.compile(lossProgram({ model, batch, draw: random }), weights);
+      const random = randomDraw(draw());
+      const executable = await backend.compile(
+        lossProgram({ task: velocityTask({ model, draw: random }), batch }),
+        weights,
+      );
       const x0 = whole.x0!.slice(first * 192, (first + batch) * 192);
-      await executable.run({ x0, labels: whole.labels!.slice(first, first + batch), step: Int32Array.of(1) });
+      await executable.run({
+        x0,
+        labels: whole.labels!.slice(first, first + batch),
+        step: Int32Array.of(1),
+        firstSample: Int32Array.of(first),
+      });
       return (await executable.read(['loss'])).loss[0]!;
     };
     expect(await loss(0, 4)).toBeCloseTo((3 * (await loss(0, 3)) + (await loss(3, 1))) / 4, 5);
@@ -82,15 +99,18 @@ describe('training step', () => {
   it('draws stratified times of the global batch', async () => {
     const times = async (first: number, batch: number): Promise<HostArray> => {
       const stratified = { kind: 'uniform', stratified: true } as const;
-      const random = randomDraw(
-        draw({ times: stratified, firstSample: first, globalBatch: 6, conditions: [] }),
-      );
+      const random = randomDraw(draw({ times: stratified, globalBatch: 6, conditions: [] }));
       const program = trace('draw', (graph) => {
         const x0 = graph.input('x0', [batch, 3]);
-        return { t: random({ x0, conditions: {}, step: graph.input('step', [], 'int32') }).t };
+        const [step, index] = ['step', 'firstSample'].map((name) => graph.input(name, [], 'int32'));
+        return { t: random({ x0, conditions: {}, step: step!, firstSample: () => index! }).t };
       });
       const executable = await referenceBackend().compile(program, new Map());
-      await executable.run({ x0: new Float32Array(batch * 3), step: Int32Array.of(1) });
+      await executable.run({
+        x0: new Float32Array(batch * 3),
+        step: Int32Array.of(1),
+        firstSample: Int32Array.of(first),
+      });
       return (await executable.read(['t'])).t;
     };
     const whole = await times(0, 6);
@@ -138,10 +158,10 @@ describe('training step', () => {
     const model = tinyDiT({ depth: 1 });
     const weights = await randomWeights(backend, model);
     const gradient = async (labelDropout: number): Promise<boolean[]> => {
-      const objective = { model, batch: 8, draw: randomDraw(draw({ labelDropout })) };
+      const objective = { task: velocityTask({ model, draw: randomDraw(draw({ labelDropout })) }), batch: 8 };
       const executable = await backend.compile(gradientProgram(objective), weights);
-      const { x0, step } = inputs(8, 192);
-      await executable.run({ x0: x0!, step: step!, labels: new Int32Array(8) });
+      const { x0, step, firstSample } = inputs(8, 192);
+      await executable.run({ x0: x0!, step: step!, firstSample: firstSample!, labels: new Int32Array(8) });
       const table = (await executable.read(['grad/y_embedder.embedding_table.weight']))[
         'grad/y_embedder.embedding_table.weight'
       ];
@@ -169,7 +189,7 @@ describe('weights of samples by their times', () => {
     const model = tinyDiT({ depth: 1 });
     const weights = await randomWeights(backend, model);
     const measure = async (objective?: Objective): Promise<[loss: number, gradient: HostArray]> => {
-      const training = { model, batch: 2, draw: givenDraw, objective };
+      const training = { task: velocityTask({ model, draw: givenDraw, objective }), batch: 2 };
       const executable = await backend.compile(gradientProgram(training), weights);
       await executable.run({
         x0: randomValues(2 * 192, 1),
@@ -196,7 +216,7 @@ describe('weights of samples by their times', () => {
 describe('gradient of the whole model', () => {
   const backend = referenceBackend({ float: 'float64' });
   const model = tinyDiT();
-  const objective = { model, batch: 2, draw: givenDraw };
+  const objective = { task: velocityTask({ model, draw: givenDraw }), batch: 2 };
   const batch = {
     x0: randomValues(2 * 192, 1),
     x1: randomValues(2 * 192, 2),

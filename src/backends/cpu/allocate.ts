@@ -29,7 +29,7 @@ export type Arena = (offset: number) => Region;
 /**
  * A function that gives the largest arena so far to all programs that fit into it: two programs of a backend never run at
  * once.
- * @param piece as in `planMemory`
+ * @param piece as in `planPieces`
  */
 export function sharedArena(
   native: Pick<Native, 'allocate'>,

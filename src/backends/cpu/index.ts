@@ -1,6 +1,6 @@
 // Native kernels for the CPU, compiled per instruction set and chosen at run time.
 import { isBuiltIn } from '../../ops/registry.ts';
-import { bytesOf, lower } from '../../program/index.ts';
+import { bytesOf, lower, oncePerProgram } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import { counted } from '../../tensor/counted.ts';
 import { RectiflowError, valueError } from '../../tensor/errors.ts';
@@ -64,8 +64,9 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     exclusively: serial(),
   };
   const kernels = new Set(native.kernels(isa));
-  const lowered = (program: Program): Program =>
-    lower(inPrecision(program), `cpu (${isa})`, (op) => isBuiltIn(op) && kernels.has(op.name));
+  const lowered = oncePerProgram((program) =>
+    lower(inPrecision(program), `cpu (${isa})`, (op) => isBuiltIn(op) && kernels.has(op.name)),
+  );
   return {
     name: 'cpu',
     isa,

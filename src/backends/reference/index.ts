@@ -1,6 +1,6 @@
 // The oracle: a plain interpreter, in float32 or float64. Slow, and with nothing in it that could be wrong quietly.
 import type { Dense } from '../../ops/op.ts';
-import { lower, planMemory } from '../../program/index.ts';
+import { lower, oncePerProgram, planMemory } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
 import { sizeOf } from '../../tensor/shape.ts';
@@ -55,8 +55,9 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
     return float === 'float64' ? new Float64Array(size) : new Float32Array(size);
   };
   const inPrecision = precisionPass('reference', precision);
-  const lowered = (program: Program): Program =>
-    lower(inPrecision(program), 'reference', ({ kind }) => kind === 'primitive');
+  const lowered = oncePerProgram((program) =>
+    lower(inPrecision(program), 'reference', ({ kind }) => kind === 'primitive'),
+  );
   return {
     name: 'reference',
     precision,

@@ -5,14 +5,15 @@ import { adamwDefaults } from '../../../src/optim/adamw.ts';
 import { affine, assign, reciprocal } from '../../../src/ops/index.ts';
 import { trace } from '../../../src/program/index.ts';
 import type { HostArray } from '../../../src/tensor/dtype.ts';
-import { type CompiledStep, wholeStep } from '../../../src/train/compiled-step.ts';
+import { type CompiledStep, compileStep } from '../../../src/train/compiled-step.ts';
 import { randomDraw } from '../../../src/train/draw.ts';
 import { explainNonFinite } from '../../../src/train/monitor/non-finite.ts';
-import { allocateState, initializeState } from '../../../src/train/state.ts';
-import { trainingStepProgram } from '../../../src/train/step.ts';
+import { initializeState } from '../../../src/train/state.ts';
 import { testBackends } from '../../support/backends.ts';
 import { tinyDiT } from '../../support/models.ts';
 import { randomValues } from '../../support/random.ts';
+import { StepPrograms } from '../../../src/train/step-programs.ts';
+import { velocityTask } from '../../../src/train/velocity-task.ts';
 
 const batch = 4;
 const model = tinyDiT();
@@ -23,6 +24,7 @@ const inputs = (): Record<string, HostArray> => ({
   learningRate: Float32Array.of(1e-3),
   emaWeight: Float32Array.of(0.25),
   step: Int32Array.of(1),
+  firstSample: Int32Array.of(0),
   update: Int32Array.of(1),
 });
 
@@ -31,7 +33,7 @@ describe.each(testBackends().filter(({ label }) => /reference|portable|avx2$/.te
   ({ create, skip }) => {
     const newStep = async (
       precision: 'fp32' | 'bf16' = 'fp32',
-    ): Promise<{ executable: CompiledStep; buffers: Map<string, Buffer> }> => {
+    ): Promise<{ executable: CompiledStep; buffers: ReadonlyMap<string, Buffer> }> => {
       const backend = create(precision);
       const draw = randomDraw({
         seed: 1,
@@ -39,10 +41,13 @@ describe.each(testBackends().filter(({ label }) => /reference|portable|avx2$/.te
         labelDropout: 0,
         conditions: labelCondition(3),
       });
-      const program = trainingStepProgram({ model, batch, draw, adamw: adamwDefaults });
-      const buffers = allocateState(backend, program);
-      await initializeState(backend, model, buffers, 1);
-      return { executable: wholeStep(await backend.compile(program, buffers)), buffers };
+      const task = velocityTask({ model, draw });
+      const programs = new StepPrograms({ task, batch, adamw: adamwDefaults });
+      const { step, buffers } = await compileStep(backend, programs, {
+        microBatch: batch,
+        fill: (state) => initializeState(backend, model, state, 1),
+      });
+      return { executable: step, buffers };
     };
     const change = async (buffer: Buffer, index: number, value: number): Promise<void> => {
       const values = await buffer.read();

@@ -1,0 +1,33 @@
+import { type Network, type Objective, meanLoss } from '../flow/objective.ts';
+import { rectifiedFlow } from '../flow/rectified-flow.ts';
+import type { Model } from '../models/model.ts';
+import type { Draw } from './draw.ts';
+import type { Task } from './task.ts';
+
+export interface VelocityTask {
+  readonly model: Model;
+  /** Where noise, times and dropped conditions come from. */
+  readonly draw: Draw;
+  /** What the model learns to say; rectified flow by default. */
+  readonly objective?: Objective | undefined;
+}
+
+/**
+ * Learning a velocity. Inputs: x0 [B, ...sampleShape], the model's conditions, [B, ...] each, and those of the draw. Beside their
+ * losses the samples' times are told.
+ */
+export function velocityTask({ model, draw, objective = rectifiedFlow() }: VelocityTask): Task {
+  return {
+    module: model,
+    sampleShape: model.sampleShape,
+    inputs: (shape) => [{ name: 'x0', shape, dtype: 'float32' }, ...model.conditions],
+    loss(_graph, params, { inputs, step, firstSample, sampleWeights }) {
+      const { x0, ...given } = inputs;
+      const { x1, t: drawn, conditions } = draw({ x0: x0!, conditions: given, step, firstSample });
+      const t = objective.times?.(drawn) ?? drawn;
+      const network: Network = (xt, time) => model.velocity(params, xt, time, conditions);
+      const { losses, ...means } = meanLoss(objective, network, { x0: x0!, x1, t }, sampleWeights);
+      return { ...means, ofSamples: { losses, times: t } };
+    },
+  };
+}
