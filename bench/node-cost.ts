@@ -30,7 +30,7 @@ const operations: Readonly<Record<string, Operations>> = {
   crossAttentionGrad: (inputs) => 10 * crossAttentionProduct(inputs),
 };
 
-const elementBytes = { float32: 4, bfloat16: 2, int32: 4 } as const;
+const elementBytes = { float32: 4, bfloat16: 2, int32: 4, float16: 2 } as const;
 
 export interface NodeCost {
   readonly operations: number;
@@ -54,7 +54,7 @@ export function nodeCost({ op, inputs, outputs }: Work): NodeCost {
   };
 }
 
-const shortNames = { float32: 'f32', bfloat16: 'bf16', int32: 'i32' } as const;
+const shortNames = { float32: 'f32', bfloat16: 'bf16', int32: 'i32', float16: 'f16' } as const;
 
 /** `bf16 [16, 256, 384], f32 [1152, 384]`: the different types of the inputs, the first `most` of them, without scalars. */
 export function describeOperands({ inputs }: Pick<Work, 'inputs'>, most = Infinity): string {

@@ -1,6 +1,6 @@
 // Classifier-free guidance's dropout of conditions (Ho & Salimans 2022): y = u < probability ? absent : values.
 //
-//   values [B, ...S] of int32 or float32, u [B], absent as many numbers as S -> y [B, ...S]
+//   values [B, ...S] of int32 or float32, u [B], absent [...S] of the same type -> y [B, ...S]
 //
 // A copy, bound by memory. The comparison is in float64, the attribute's own precision.
 #include "spans.h"
@@ -14,15 +14,12 @@ static void dropConditions(const Call& call) {
   const float* u = (const float*)call.inputs[1].data;
   T* y = (T*)call.outputs[0].data;
   const double probability = call.number("probability", 0);
-  const Attribute& absent = *call.attribute("absent");
-  const int64_t size = absent.count;
+  const T* absent = (const T*)call.inputs[2].data;
+  const int64_t size = call.inputs[2].size;
   parallelSpans(call.pool, call.inputs[1].size, size, [=](int64_t begin, int64_t end) {
     for (int64_t sample = begin; sample < end; sample++) {
       const int64_t from = sample * size;
-      if (u[sample] < probability)
-        for (int64_t i = 0; i < size; i++) y[from + i] = (T)absent.values[i];
-      else
-        memcpy(y + from, values + from, size * sizeof(T));
+      memcpy(y + from, u[sample] < probability ? absent : values + from, size * sizeof(T));
     }
   });
 }

@@ -1,4 +1,5 @@
 // Elementwise ops. Binary ones broadcast as NumPy does.
+import { isFloat } from '../tensor/dtype.ts';
 import { dtypeError } from '../tensor/errors.ts';
 import { broadcastShapes, broadcastStrides, sameShape, walkStrided } from '../tensor/shape.ts';
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
@@ -10,7 +11,7 @@ type None = Record<string, never>;
 
 function checkFloats(op: string, inputs: readonly TensorType[]): void {
   inputs.forEach(({ dtype }, i) => {
-    if (dtype === 'int32') throw dtypeError(op, `argument ${i}`, 'a floating type', dtype);
+    if (!isFloat(dtype)) throw dtypeError(op, `argument ${i}`, 'a floating type', dtype);
   });
 }
 

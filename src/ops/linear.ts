@@ -1,4 +1,5 @@
 // Linear layers: the products that nearly all of a step's time goes into.
+import { isHalf } from '../tensor/dtype.ts';
 import { shapeError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Attributes, Tensor, TensorType } from '../tensor/tensor.ts';
@@ -22,8 +23,7 @@ import { sum } from './sum.ts';
 const flatten = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 
 /** Weights take part in a product in the precision of the data they meet. */
-const matching = (w: Tensor, data: Tensor): Tensor =>
-  cast(w, data.dtype === 'bfloat16' ? 'bfloat16' : 'float32');
+const matching = (w: Tensor, data: Tensor): Tensor => cast(w, isHalf(data.dtype) ? data.dtype : 'float32');
 
 function checkWeight(op: string, x: TensorType, w: TensorType, symbols: string, axis: number): void {
   if (w.shape.length !== 2 || w.shape[axis] !== x.shape.at(-1)) {

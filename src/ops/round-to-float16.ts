@@ -1,4 +1,4 @@
-import { roundToFloat16 as nearest } from '../tensor/dtype.ts';
+import { roundToFloat16 as nearest } from '../tensor/half.ts';
 import { dtypeError } from '../tensor/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Primitive, apply1, float32 } from './op.ts';

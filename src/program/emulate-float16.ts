@@ -3,8 +3,8 @@ import { lowPrecisionOf, lowPrecisionValues } from './mixed-precision.ts';
 import { type Program, opOf, rewrite } from './program.ts';
 
 /**
- * Mixed precision with float16 in place of bfloat16, emulated in float32 memory. The values that `mixedPrecision` would store are
- * rounded to the nearest float16 as soon as they are made (ties to even, subnormals, infinity from 65520 on), and weights where
+ * What `mixedPrecision` with float16 makes, for a backend that does not store it: emulated in float32 memory, to the bit. The values
+ * that would be stored are rounded to the nearest float16 as soon as they are made (ties to even, subnormals, infinity from 65520 on), and weights where
  * they meet such a value in a product.
  *
  * As under PyTorch's autocast, what a step multiplies are halves, and sums are float32. Beyond it, what never leaves an op (the

@@ -1,21 +1,23 @@
 import type { LowPrecision, Op } from '../ops/op.ts';
+import type { Half } from '../tensor/dtype.ts';
 import type { Node, Tensor, TensorType } from '../tensor/tensor.ts';
 import { type Program, opOf, rewrite } from './program.ts';
 
 /**
- * Stores in bfloat16 every value that the op making it and all ops reading it can hold so; everything else stays float32.
+ * Stores in half precision every value that the op making it and all ops reading it can hold so; everything else stays float32.
  *
- * Ops say which of their tensors may be bfloat16 (`lowPrecision`): the operands and results of products may, the residual
+ * Ops say which of their tensors may be halves (`lowPrecision`): the operands and results of products may, the residual
  * stream, norms, softmax statistics, losses, parameters and optimizer state may not. A view shares its input's fate, and a value
  * that is made again that of the first, so that both have the same bits. Products follow their data operand, so this one rule also
- * decides which products are made in bfloat16.
+ * decides which products are made of halves.
+ * @param half the type that the backend stores them in
  */
-export function mixedPrecision(program: Program): Program {
+export function mixedPrecision(program: Program, half: Half): Program {
   const stored = lowPrecisionValues(program);
   return rewrite(program, (node, inputs, graph) => {
     const types = node.op.infer(inputs, node.attributes).map(({ shape, dtype }, i) => ({
       shape,
-      dtype: stored.has(node.outputs[i]!) ? ('bfloat16' as const) : dtype,
+      dtype: stored.has(node.outputs[i]!) ? half : dtype,
     }));
     return graph.append(node.op, inputs, node.attributes, types, node.values);
   });

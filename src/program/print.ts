@@ -12,16 +12,9 @@ export function formatType({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): s
 
 function formatAttributes(attributes: Attributes): string {
   const entries = Object.entries(attributes).map(([name, value]) => {
-    return `${name}: ${typeof value === 'number' ? value : formatList(value)}`;
+    return `${name}: ${typeof value === 'number' ? value : `[${value.join(', ')}]`}`;
   });
   return entries.length === 0 ? '' : ` {${entries.join(', ')}}`;
-}
-
-/** A list that would fill the screen, such as a whole embedding, is cut short. */
-function formatList(numbers: readonly number[]): string {
-  const most = 16;
-  if (numbers.length <= most) return `[${numbers.join(', ')}]`;
-  return `[${numbers.slice(0, most).join(', ')}, ... ${numbers.length} numbers]`;
 }
 
 export function formatNode(node: Node): string {

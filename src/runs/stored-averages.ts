@@ -11,12 +11,12 @@ import { syncDirectory } from '../host/durable.ts';
 import { readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { bytesOf } from '../formats/safetensors.ts';
-import { toFloat16 } from '../tensor/to-float16.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import type { Buffers } from '../backends/backend.ts';
 import { longestPower, powerLength, powerOf } from '../optim/ema.ts';
 import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
 import { fileError, formatShape, runError, systemProblem } from '../tensor/errors.ts';
+import { toHalfBits } from '../tensor/half.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { averageTensor, groupAverages } from '../train/averages.ts';
 
@@ -194,7 +194,7 @@ async function openAverages(path: string, isDigested: boolean): Promise<StoredAv
 function toHalf(values: Float32Array, shape: readonly number[]): StoredTensor {
   return values.some((value) => Math.abs(value) > largestFloat16)
     ? { dtype: 'F32', shape, data: values }
-    : { dtype: 'F16', shape, data: toFloat16(values) };
+    : { dtype: 'F16', shape, data: toHalfBits('float16', values) };
 }
 
 const digestKey = (tensor: string): string => `sha256:${tensor}`;

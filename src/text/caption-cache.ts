@@ -9,10 +9,10 @@ import { createHash } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors-file.ts';
 import type { StoredTensor } from '../tensor/stored-tensor.ts';
-import { toFloat16 } from '../tensor/to-float16.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import { counted } from '../tensor/counted.ts';
 import { dataError, fileError, valueError } from '../tensor/errors.ts';
+import { toHalfBits } from '../tensor/half.ts';
 import type { EncodedCaption, CaptionEncoder } from './text-encoder.ts';
 
 export interface EncodeCaptionsOptions {
@@ -122,7 +122,7 @@ class NumberTable {
     if (data instanceof Uint16Array && values.some((value) => Math.abs(value) >= 65520)) {
       throw dataError(this.#encoder, 'gives numbers too large for float16', 'Set the precision to float32');
     }
-    data.set(data instanceof Uint16Array ? toFloat16(values) : values, this.#filled);
+    data.set(data instanceof Uint16Array ? toHalfBits('float16', values) : values, this.#filled);
     this.#filled += values.length;
   }
 }

@@ -1,6 +1,6 @@
 import { type TimeDistribution, sampleTimes } from '../flow/time-sampling.ts';
 import type { ConditionSpec, Conditions } from '../models/model.ts';
-import { type PhiloxKey, conditionDropout, philoxNormal, philoxUniform } from '../ops/index.ts';
+import { type PhiloxKey, conditionDropout, constant, philoxNormal, philoxUniform } from '../ops/index.ts';
 import { streams } from '../tensor/random-streams.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { LossBatch } from './task.ts';
@@ -40,10 +40,10 @@ export function randomDraw({
     // One draw for all that is told of a sample.
     const dropAll = (): Conditions => {
       const u = philoxUniform(step, [batch], key(streams.labelDropout));
-      const drop = ({ name, absent }: ConditionSpec): [string, Tensor] => [
-        name,
-        conditionDropout(conditions[name]!, u, probability, absent),
-      ];
+      const drop = ({ name, shape, dtype, absent }: ConditionSpec): [string, Tensor] => {
+        const none = constant(u, shape, Float64Array.from(absent), dtype);
+        return [name, conditionDropout(conditions[name]!, u, none, probability)];
+      };
       return Object.fromEntries(specs.map(drop));
     };
     return {

@@ -27,7 +27,7 @@ it('the products of a training step add up to what the model is said to cost', (
 });
 
 it('bytes are those of all tensors, twice for those that are changed in place', () => {
-  const nodes = mixedPrecision(program).nodes;
+  const nodes = mixedPrecision(program, 'bfloat16').nodes;
   const qkv = nodes.find(({ op, inputs }) => op.name === 'attention' && inputs.length === 1)!;
   expect(describeOperands(qkv)).toBe('bf16 [5, 6, 48]');
   expect(nodeCost(qkv).bytes).toBe(2 * 5 * 6 * 48 + 2 * 5 * 6 * 16 + 4 * 5 * 2 * 6);

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { toFloat16 } from '../../src/tensor/to-float16.ts';
-import { toFloat32 } from '../../src/tensor/to-float32.ts';
 import { cast, roundToFloat16, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
+import { fromHalfBits, toHalfBits } from '../../src/tensor/half.ts';
 import { testBackends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
 
@@ -14,8 +13,7 @@ conformance(
   { steps: [0] },
 );
 
-const fromBits = (bits: Uint16Array): Float32Array =>
-  toFloat32({ dtype: 'F16', shape: [bits.length], data: bits });
+const fromBits = (bits: Uint16Array): Float32Array => fromHalfBits('float16', bits);
 
 /** The neighbours of a float32 that is not zero, towards and away from zero. */
 function neighbours(value: number): [number, number] {
@@ -46,7 +44,7 @@ describe('roundToFloat16', () => {
       async () => {
         const executable = await create().compile(program, new Map());
         await executable.run({ x: values });
-        expect((await executable.read(['y'])).y).toEqual(fromBits(toFloat16(values)));
+        expect((await executable.read(['y'])).y).toEqual(fromBits(toHalfBits('float16', values)));
       },
     );
   }

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { toFloat16 } from '../../src/tensor/to-float16.ts';
-import { toFloat32 } from '../../src/tensor/to-float32.ts';
 import { globalNorm, linear, meanSquaredError, mul } from '../../src/ops/index.ts';
 import { Program, emulateFloat16, grad, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
+import { fromHalfBits, toHalfBits } from '../../src/tensor/half.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Node, Tensor } from '../../src/tensor/tensor.ts';
 import { givenDraw } from '../../src/train/draw.ts';
@@ -69,8 +68,7 @@ describe('emulateFloat16', () => {
     const results = await run(referenceBackend(), watched);
     expect(results.size).toBeGreaterThan(40);
     for (const values of results.values()) {
-      const data = toFloat16(Float32Array.from(values));
-      expect(values).toEqual(toFloat32({ dtype: 'F16', shape: [data.length], data }));
+      expect(values).toEqual(fromHalfBits('float16', toHalfBits('float16', values)));
     }
   });
 

@@ -11,21 +11,27 @@ const program = trace('block', (graph) => {
   return { loss: sum(y), dw: grad(sum(add(y, x)), [w])[0]! };
 });
 
-it('stores operands and results of products in bfloat16, and nothing else', () => {
-  const mixed = mixedPrecision(program);
-  const dtypes = mixed.nodes.flatMap(({ op, outputs }) => outputs.map(({ dtype }) => `${op.name} ${dtype}`));
-  expect(dtypes).toContain('layerNormModulate bfloat16');
-  expect(dtypes).toContain('reshape bfloat16');
-  expect(dtypes).toContain('gatedResidualGrad bfloat16');
-  expect(dtypes).not.toContain('linear float32');
-  expect(dtypes).not.toContain('linearGradParams bfloat16');
-  expect(dtypes).not.toContain('gatedResidual bfloat16');
-  expect(dtypes).not.toContain('sum bfloat16');
-});
+it.each(['bfloat16', 'float16'] as const)(
+  'stores operands and results of products in %s, and nothing else',
+  (half) => {
+    const mixed = mixedPrecision(program, half);
+    const dtypes = mixed.nodes.flatMap(({ op, outputs }) =>
+      outputs.map(({ dtype }) => `${op.name} ${dtype}`),
+    );
+    expect(dtypes).toContain(`layerNormModulate ${half}`);
+    expect(dtypes).toContain(`reshape ${half}`);
+    expect(dtypes).toContain(`gatedResidualGrad ${half}`);
+    expect(dtypes).not.toContain('linear float32');
+    expect(dtypes).not.toContain(`linearGradParams ${half}`);
+    expect(dtypes).not.toContain(`gatedResidual ${half}`);
+    expect(dtypes).not.toContain(`sum ${half}`);
+  },
+);
 
 it('leaves what the host reads in float32', () => {
   const mixed = mixedPrecision(
     trace('product', (graph) => ({ y: linear(graph.input('x', [2, 4]), graph.stateful('w', [4, 4])) })),
+    'bfloat16',
   );
   expect(mixed.outputs.get('y')!.dtype).toBe('float32');
 });

@@ -75,7 +75,7 @@ describe('recomputation', () => {
     const model = new DiT({ ...sizes, imageSize: [32, 32] });
     const arena = (memory: ActivationMemory): number => {
       const program = gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 16, memory });
-      return planMemory(precision === 'bf16' ? mixedPrecision(program) : program).arenaBytes;
+      return planMemory(precision === 'bf16' ? mixedPrecision(program, 'bfloat16') : program).arenaBytes;
     };
     expect(arena('keep') / arena('recompute')).toBeGreaterThan(factor);
   });

@@ -53,7 +53,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
   if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
     throw valueError('cpu', 'threads', `a whole number from 1 to ${maxThreads}`, threads);
   }
-  const inPrecision = precisionPass('cpu', precision);
+  const inPrecision = precisionPass('cpu', precision, ['bfloat16']);
   const native = loadNative();
   const isa = chooseIsa(native, options.isa);
   const machine: Machine = {

@@ -1,8 +1,9 @@
 import type { Dense } from '../../ops/op.ts';
 import type { Program } from '../../program/index.ts';
 import { opOf, startOf } from '../../program/index.ts';
-import { roundToBFloat16 } from '../../tensor/dtype.ts';
+import { isHalf } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
+import { roundToHalf } from '../../tensor/half.ts';
 import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 
@@ -35,15 +36,11 @@ export function evaluateNode(node: Node, values: Values, allocate: Allocate): vo
   if (op.kind === 'constant') outputs[0]!.data.set(node.values!);
   else op.evaluate(inputs, outputs, node.attributes);
   node.outputs.forEach((tensor, i) => {
-    if (tensor.dtype === 'bfloat16') roundAll(outputs[i]!.data);
+    if (isHalf(tensor.dtype)) roundToHalf(tensor.dtype, outputs[i]!.data);
   });
 }
 
 /** Elements of x where they lie. */
 function part({ data }: Dense, start: number, shape: Shape): Dense {
   return { shape, data: data.subarray(start, start + sizeOf(shape)) };
-}
-
-function roundAll(data: Dense['data']): void {
-  for (let i = 0; i < data.length; i++) data[i] = roundToBFloat16(data[i]!);
 }

@@ -2,7 +2,8 @@
 import type { Dense } from '../../ops/op.ts';
 import { lower, oncePerProgram, planMemory } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
-import type { HostArray } from '../../tensor/dtype.ts';
+import { type HostArray, isHalf } from '../../tensor/dtype.ts';
+import { roundToHalf } from '../../tensor/half.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor, TensorType } from '../../tensor/tensor.ts';
 import { othersTurn } from '../../tensor/turn.ts';
@@ -15,7 +16,7 @@ import { type Values, evaluate, evaluateNode } from './evaluate.ts';
 export interface ReferenceOptions {
   /** What float32 values are held in: float32 as on other backends, or float64 to compare them with. */
   readonly float?: 'float32' | 'float64';
-  /** `bf16` and `fp16` round what mixed precision stores in fewer bits, so that its effect can be studied. */
+  /** `bf16` and `fp16` round what mixed precision stores in fewer bits, so that its effect can be studied. Neither saves memory here. */
   readonly precision?: Precision;
 }
 
@@ -43,6 +44,7 @@ class ReferenceBuffer implements Buffer {
   write(values: HostArray): Promise<void> {
     checkValues('buffer', this, values);
     this.data.set(values);
+    if (isHalf(this.dtype)) roundToHalf(this.dtype, this.data);
     return Promise.resolve();
   }
 }
@@ -54,15 +56,14 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
     if (dtype === 'int32') return new Int32Array(size);
     return float === 'float64' ? new Float64Array(size) : new Float32Array(size);
   };
-  const inPrecision = precisionPass('reference', precision);
+  const inPrecision = precisionPass('reference', precision, ['bfloat16', 'float16']);
   const lowered = oncePerProgram((program) =>
     lower(inPrecision(program), 'reference', ({ kind }) => kind === 'primitive'),
   );
   return {
     name: 'reference',
     precision,
-    describe: () =>
-      `reference interpreter, ${float}, one thread${precision === 'fp16' ? ', fp16 emulated' : ''}`,
+    describe: () => `reference interpreter, ${float}, one thread`,
     allocate: (type) => new ReferenceBuffer(type, allocate(type)),
     lower: lowered,
     compile: async (program, buffers) => compile(lowered(program), buffers, allocate),

@@ -76,8 +76,9 @@ function writeView({ graph, node, other, inputs, outputs, free }: Context): void
 }
 
 function writeConstant({ graph, node, outputs }: Context): void {
-  const { shape } = node.outputs[0]!;
-  graph.constant('float32', shape, Float32Array.from(node.values!), outputs[0]);
+  const { shape, dtype } = node.outputs[0]!;
+  if (dtype === 'int32') graph.constant(dtype, shape, Int32Array.from(node.values!), outputs[0]);
+  else graph.constant('float32', shape, Float32Array.from(node.values!), outputs[0]);
 }
 
 /** An extent of 1 keeps what is there, which the batch's extent always is. */
