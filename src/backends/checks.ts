@@ -1,6 +1,6 @@
 // What every backend checks before its own code sees anything.
 import type { Program } from '../program/index.ts';
-import type { HostArray } from '../tensor/dtype.ts';
+import type { DType, HostArray } from '../tensor/dtype.ts';
 import { RectiflowError, formatShape } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
@@ -54,6 +54,19 @@ export function checkBuffers(program: Program, buffers: Buffers): void {
           `got ${buffer.dtype} ${formatShape(buffer.shape)}`,
       );
     }
+  }
+}
+
+/** Throws where a value of a program is of a type that the backend has no kernels for. */
+export function checkDTypes(backend: string, program: Program, dtypes: readonly DType[]): void {
+  const made = program.nodes.flatMap(({ outputs }) => outputs);
+  for (const tensor of [...program.inputs, ...program.state, ...made]) {
+    if (dtypes.includes(tensor.dtype)) continue;
+    throw new RectiflowError(
+      'dtype',
+      `program ${program.name}: ${tensor.name ?? `value %${tensor.id}`} is ${tensor.dtype}, and ${backend} computes with ` +
+        `${dtypes.join(', ')} only`,
+    );
   }
 }
 

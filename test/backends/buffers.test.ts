@@ -12,11 +12,16 @@ describe.each(testBackends().filter(({ label }) => /reference|portable/.test(lab
       const whole = new Float32Array(5);
       await floats.readInto(whole.subarray(1, 4));
       expect(whole).toEqual(Float32Array.of(0, 1.5, -2, 0.25, 0));
-      const halves = backend.allocate({ shape: [3], dtype: 'bfloat16' });
-      await halves.write(values);
-      for (const target of [new Float32Array(3), new Float64Array(3)]) {
-        await halves.readInto(target);
-        expect([...target]).toEqual([...values]);
+      for (const [dtype, rounded] of [
+        ['bfloat16', 1 + 2 ** -7],
+        ['float16', 1 + 2 ** -10],
+      ] as const) {
+        const halves = backend.allocate({ shape: [3], dtype });
+        await halves.write(Float32Array.of(1 + 0.9 * (rounded - 1), -2, 0.25));
+        for (const target of [new Float32Array(3), new Float64Array(3)]) {
+          await halves.readInto(target);
+          expect([...target]).toEqual([rounded, -2, 0.25]);
+        }
       }
       const counts = backend.allocate({ shape: [2], dtype: 'int32' });
       await counts.write(Int32Array.of(7, -8));

@@ -72,6 +72,12 @@ describe('emulateFloat16', () => {
     }
   });
 
+  it('has the bits of a backend that stores float16', async () => {
+    const stored = referenceBackend({ precision: 'fp16' });
+    expect(String(stored.lower(program))).toContain(' float16 [');
+    expect(await run(stored, program)).toEqual(await run(referenceBackend(), emulated));
+  });
+
   for (const { label, create, skip } of testBackends()) {
     it.skipIf(skip !== undefined)(
       `is near float32 on ${label}${skip ? ` (skipped: ${skip})` : ''}`,

@@ -64,6 +64,7 @@ describe('recompute', () => {
         });
         return { dw: grad(sum(mul(y, y)), [w], { memory: 'recompute' })[0]! };
       }),
+      'bfloat16',
     );
     const layers = program.nodes.filter(({ op }) => op.name === 'linear');
     const [hidden, , again] = layers.map(({ outputs }) => outputs[0]!.dtype);

@@ -7,7 +7,7 @@ import { RectiflowError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffers, Precision } from '../backend.ts';
-import { checkBuffers } from '../checks.ts';
+import { checkBuffers, checkDTypes } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
 import { allocate, sharedArena } from './allocate.ts';
 import { CpuBuffer } from './buffer.ts';
@@ -53,7 +53,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
   if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
     throw valueError('cpu', 'threads', `a whole number from 1 to ${maxThreads}`, threads);
   }
-  const inPrecision = precisionPass('cpu', precision, ['bfloat16']);
+  const inPrecision = precisionPass('cpu', precision, halves);
   const native = loadNative();
   const isa = chooseIsa(native, options.isa);
   const machine: Machine = {
@@ -79,6 +79,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     reserve: (bytes) => void machine.arena(bytes),
     async compile(traced, buffers) {
       const program = lowered(traced);
+      checkDTypes('cpu', program, ['float32', ...halves, 'int32']);
       checkBuffers(program, buffers);
       return bindProgram(program, buffers, machine);
     },
@@ -92,6 +93,8 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
 }
 
 const maxThreads = 1024;
+/** What there are kernels for, beside float32. */
+const halves = ['bfloat16'] as const;
 
 function chooseIsa(native: Native, wanted: Isa | undefined): Isa {
   const { isas } = native.features();
