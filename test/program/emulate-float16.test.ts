@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import type { Model } from '../../src/models/model.ts';
 import { globalNorm, linear, meanSquaredError, mul } from '../../src/ops/index.ts';
 import { Program, emulateFloat16, grad, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -11,7 +12,7 @@ import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
-import { randomWeights, tinyDiT } from '../support/models.ts';
+import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
@@ -22,13 +23,22 @@ const batch = {
   x0: Float32Array.from(randomValues(3 * 192, 1)),
   x1: Float32Array.from(randomValues(3 * 192, 2)),
   t: Float32Array.of(0.2, 0.7, 0.9),
-  labels: Int32Array.of(1, 3, 0),
   step: Int32Array.of(1),
 };
+const labels = { labels: Int32Array.of(1, 3, 0) };
+const captions = {
+  tokens: Int32Array.from({ length: 3 * 5 }, (_, i) => (4 * i) % 9),
+  length: Int32Array.of(5, 2, 0),
+};
 
-async function run(backend: Backend, what: Program): Promise<Map<string, HostArray>> {
-  const executable = await backend.compile(what, await randomWeights(backend, model));
-  await executable.run(batch);
+async function run(
+  backend: Backend,
+  what: Program,
+  of: Model = model,
+  told: Readonly<Record<string, Int32Array>> = labels,
+): Promise<Map<string, HostArray>> {
+  const executable = await backend.compile(what, await randomWeights(backend, of));
+  await executable.run({ ...batch, ...told });
   return outputsOf(executable);
 }
 
@@ -72,10 +82,15 @@ describe('emulateFloat16', () => {
     }
   });
 
-  it('has the bits of a backend that stores float16', async () => {
+  it.each<[string, Model, Readonly<Record<string, Int32Array>>]>([
+    ['labels', model, labels],
+    ['captions', tinyTextDiT(), captions],
+  ])('has the bits of a backend that stores float16, of a model of %s', async (_, of, told) => {
+    const gradients = gradientProgram({ model: of, batch: 3, draw: givenDraw });
     const stored = referenceBackend({ precision: 'fp16' });
-    expect(String(stored.lower(program))).toContain(' float16 [');
-    expect(await run(stored, program)).toEqual(await run(referenceBackend(), emulated));
+    expect(String(stored.lower(gradients))).toContain(' float16 [');
+    const wanted = await run(referenceBackend(), emulateFloat16(gradients), of, told);
+    expect(await run(stored, gradients, of, told)).toEqual(wanted);
   });
 
   for (const { label, create, skip } of testBackends()) {
