@@ -19,7 +19,7 @@ export function fuse(
     .flatMap((op) => (op.fusions?.() ?? []).map((fusion): { op: Op; fusion: Fusion } => ({ op, fusion })));
   const memory = memoryOf(program);
   const nodes: (Node | undefined)[] = [...program.nodes];
-  // What wrote each memory last, by its place in the order: a later node may have joined it.
+  // The place in the order of what made each value, or changed it last: a later node may have joined it.
   const writers = new Map<Tensor, number>();
 
   const joined = (to: number): { from: number; node: Node } | undefined => {
@@ -27,7 +27,7 @@ export function fuse(
     for (const { op, fusion } of known) {
       if (fusion.consumer !== consumer.op) continue;
       for (const tensor of consumer.inputs) {
-        const from = writers.get(memory(tensor));
+        const from = writers.get(tensor);
         const producer = from === undefined ? undefined : nodes[from];
         if (from === undefined || producer?.op !== fusion.producer) continue;
         const join = fusion.join(producer, consumer);
@@ -45,7 +45,6 @@ export function fuse(
       nodes[to] = found.node;
     }
     const node = nodes[to]!;
-    if (isView(node)) continue;
     for (const tensor of [...node.outputs, ...changesOf(node, memory)]) writers.set(tensor, to);
   }
   return new Program(program.name, { ...program, nodes: viewsBehindMakers(nodes, memory) }, program.outputs);
