@@ -86,7 +86,7 @@ describe('emulateFloat16', () => {
     ['labels', model, labels],
     ['captions', tinyTextDiT(), captions],
   ])('has the bits of a backend that stores float16, of a model of %s', async (_, of, told) => {
-    const gradients = gradientProgram({ model: of, batch: 3, draw: givenDraw });
+    const gradients = gradientProgram({ task: velocityTask({ model: of, draw: givenDraw }), batch: 3 });
     const stored = referenceBackend({ precision: 'fp16' });
     expect(String(stored.lower(gradients))).toContain(' float16 [');
     const wanted = await run(referenceBackend(), emulateFloat16(gradients), of, told);
