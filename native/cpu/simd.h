@@ -178,7 +178,7 @@ static RF_INLINE float maxLanes(vf x) {
   return m;
 }
 
-// exp to about one unit in the last place: 2^n times a degree-6 polynomial on [-ln2/2, ln2/2]; 0 below -87.3, large above 88.7.
+// exp to about one unit in the last place: 2^n times a degree-6 polynomial on [-ln2/2, ln2/2]; 0 below -87.3, infinity above 88.7.
 // NaN stays NaN.
 static RF_INLINE vf vexp(vf x) {
   const vf clamped = vmin(vmax(x, splat(-87.33654f)), splat(88.72283f));
@@ -195,7 +195,8 @@ static RF_INLINE vf vexp(vf x) {
   const vi n = __builtin_convertvector(rounded, vi);
   const vi half = n >> 1;
   const vf scaled = p * (vf)((half + 127) << 23) * (vf)((n - half + 127) << 23);
-  return select((vi)(x != x), x, select((vi)(x < -87.33654f), (vf){}, scaled));
+  // Infinity of what is too large, NaN of NaN.
+  return select((vi)(x <= 88.72283f), select((vi)(x < -87.33654f), (vf){}, scaled), x * __builtin_inff());
 }
 static RF_INLINE vf vsigmoid(vf x) { return 1.f / (1.f + vexp(-x)); }
 

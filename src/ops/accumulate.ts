@@ -8,6 +8,10 @@ type None = Record<string, never>;
 export const accumulateOp: Primitive<None> = {
   kind: 'primitive',
   name: 'accumulate',
+  hides: () => [
+    { inputs: [0], numbers: 'all', why: 'a restart forgets the total' },
+    { inputs: [2], numbers: 'all', why: 'it tells whether to restart' },
+  ],
   mutates: [0],
   infer([total, value, restart]) {
     checkShape('accumulate', 'value', "the total's shape", total!.shape, value!.shape);

@@ -2,9 +2,18 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import { cast } from './cast.ts';
 import { add, affine, mul, sigmoid, square, tanh } from './elementwise.ts';
-import { type Fused, apply1, checkShape, float32 } from './op.ts';
+import { type Fused, type Hiding, apply1, checkShape, float32 } from './op.ts';
 
 type None = Record<string, never>;
+
+/** What an op that applies an activation, or its derivative, to these inputs may hide. */
+const limits = (inputs: readonly number[]): readonly Hiding[] => [
+  {
+    inputs,
+    numbers: 'infinity',
+    why: 'an activation is 0 at -infinity, its derivative 0 there and 1 at infinity',
+  },
+];
 
 const cubic = 0.044715;
 const slope = Math.sqrt(2 / Math.PI);
@@ -18,6 +27,7 @@ function elementwise(
     kind: 'fused',
     name,
     infer: ([x]) => [float32(x!.shape)],
+    hides: () => limits([0]),
     decompose: ([x]) => [decompose(x!)],
     ...(derivative && { vjp: ({ inputs, grads }) => [mul(grads[0]!, derivative(inputs[0]!))] }),
   };
@@ -53,6 +63,11 @@ export const activations = { none: 0, gelu: 1, silu: 2 } as const;
 export type Activation = keyof typeof activations;
 export type ActivationAttribute = { activation: number };
 
+/** What an op with the attribute may hide in what the activation is applied to. */
+export function hiddenBy(activation: number, inputs: readonly number[]): readonly Hiding[] {
+  return activation === activations.none ? [] : limits(inputs);
+}
+
 /** act(z) of an activation by its number. */
 export function activate(z: Tensor, activation: number): Tensor {
   if (activation === activations.gelu) return gelu(z);
@@ -63,6 +78,7 @@ export function activate(z: Tensor, activation: number): Tensor {
 export const activationGradOp: Fused<ActivationAttribute> = {
   kind: 'fused',
   name: 'activationGrad',
+  hides: ({ activation }) => hiddenBy(activation, [1]),
   infer([dy, z]) {
     checkShape('activationGrad', 'z', "dy's shape", dy!.shape, z!.shape);
     return [float32(dy!.shape)];

@@ -30,6 +30,7 @@ export interface AdamWArguments {
 export const adamwOp: Primitive<AdamWSettings> = {
   kind: 'primitive',
   name: 'adamw',
+  hides: () => [{ numbers: 'all', why: 'a step that does not count changes nothing' }],
   mutates: [0, 2, 3, 4],
   infer([param, ...others]) {
     const names = ['grad', 'm', 'v', 'ema'];

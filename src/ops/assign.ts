@@ -8,6 +8,7 @@ type None = Record<string, never>;
 export const assignOp: Primitive<None> = {
   kind: 'primitive',
   name: 'assign',
+  hides: () => [{ inputs: [0], numbers: 'all', why: 'it is overwritten' }],
   mutates: [0],
   infer([target, value]) {
     checkShape('assign', 'value', "the target's shape", target!.shape, value!.shape);

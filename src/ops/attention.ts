@@ -31,6 +31,7 @@ function scoresOf(qkv: Tensor, heads: number): Scores {
 export const attentionOp: Fused<Attention> = {
   kind: 'fused',
   name: 'attention',
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: 'a score of -infinity has no share' }],
   infer([qkv], { heads }) {
     const { B, N, D, H } = dimensions('attention', qkv!, heads);
     return [float32([B, N, D]), float32([B, H, N])];
@@ -53,6 +54,13 @@ export const attentionOp: Fused<Attention> = {
 export const attentionGradOp: Fused<Attention> = {
   kind: 'fused',
   name: 'attentionGrad',
+  hides: () => [
+    {
+      inputs: [0, 2],
+      numbers: 'infinity',
+      why: 'a score of -infinity has no share, and none is above its log-sum-exp',
+    },
+  ],
   infer([qkv, o, lse, g], { heads }) {
     const { B, N, D, H } = dimensions('attentionGrad', qkv!, heads);
     checkShape('attentionGrad', 'o', '[B, N, D]', [B, N, D], o!.shape);

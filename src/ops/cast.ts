@@ -10,6 +10,8 @@ export const castOp: Primitive<Cast> = {
   name: 'cast',
   infer: ([x], { to }) => [{ shape: x!.shape, dtype: dtypeOf(to) }],
   lowPrecision: () => ({ inputs: [0], outputs: [] }),
+  hides: ({ to }) =>
+    isFloat(dtypeOf(to)) ? [] : [{ inputs: [0], numbers: 'all', why: 'whole numbers hold neither' }],
   evaluate([x], [y]) {
     for (let i = 0; i < y!.data.length; i++) y!.data[i] = x!.data[i]!;
   },

@@ -16,6 +16,11 @@ type ConditionDropout = { probability: number };
 export const conditionDropoutOp: Primitive<ConditionDropout> = {
   kind: 'primitive',
   name: 'conditionDropout',
+  hides: () => [
+    { inputs: [0], numbers: 'all', why: 'what is dropped is not read' },
+    { inputs: [1], numbers: 'all', why: 'it is compared' },
+    { inputs: [2], numbers: 'all', why: 'it is not read where nothing is dropped' },
+  ],
   infer([values, u, absent], { probability }) {
     const { shape, dtype } = values!;
     if (isHalf(dtype)) throw dtypeError('conditionDropout', 'values', 'int32 or float32', dtype);

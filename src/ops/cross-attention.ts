@@ -52,6 +52,10 @@ function maskedScores(
 export const crossAttentionOp: Fused<CrossAttention> = {
   kind: 'fused',
   name: 'crossAttention',
+  hides: () => [
+    { inputs: [0], numbers: 'all', why: 'a sample without keys gets zeros' },
+    { inputs: [1], numbers: 'all', why: 'keys beyond the length are not read' },
+  ],
   infer(inputs, { heads }) {
     const { output, statistics } = checkInputs('crossAttention', inputs, heads);
     return [float32(output), float32(statistics)];
@@ -75,6 +79,10 @@ export const crossAttentionOp: Fused<CrossAttention> = {
 export const crossAttentionGradOp: Fused<CrossAttention> = {
   kind: 'fused',
   name: 'crossAttentionGrad',
+  hides: () => [
+    { inputs: [0, 3, 4, 5], numbers: 'all', why: 'a sample without keys has no gradient' },
+    { inputs: [1], numbers: 'all', why: 'keys beyond the length are not read' },
+  ],
   infer([q, kv, lengths, o, lse, g], { heads }) {
     const { output, statistics } = checkInputs('crossAttentionGrad', [q!, kv!, lengths!], heads);
     checkShape('crossAttentionGrad', 'o', '[B, N, D]', output, o!.shape);

@@ -96,28 +96,44 @@ export const mulOp: Primitive<None> = binary(
   // The product with an activation's stored derivative, the one place where both factors are matrices of the linear layers.
   ([a, b]) => (sameShape(a!.shape, b!.shape) ? { inputs: [0, 1], outputs: [0] } : undefined),
 );
-export const divOp: Primitive<None> = binary(
-  'div',
-  (a, b) => a / b,
-  (g, _a, b, y) => [div(g, b), neg(div(mul(g, y), b))],
-);
+export const divOp: Primitive<None> = {
+  ...binary(
+    'div',
+    (a, b) => a / b,
+    (g, _a, b, y) => [div(g, b), neg(div(mul(g, y), b))],
+  ),
+  hides: () => [{ inputs: [1], numbers: 'infinity', why: 'a number divided by infinity is 0' }],
+};
 /** 1 where a < b, else 0; its gradient is zero. */
-export const lessOp: Primitive<None> = { ...binary('less', (a, b) => (a < b ? 1 : 0)), vjp: () => [] };
-export const minimumOp: Primitive<None> = binary('minimum', Math.min, (g, a, b) => {
-  const chosen = less(a, b);
-  return [mul(g, chosen), mul(g, affine(chosen, -1, 1))];
-});
-export const maximumOp: Primitive<None> = binary('maximum', Math.max, (g, a, b) => {
-  const chosen = less(b, a);
-  return [mul(g, chosen), mul(g, affine(chosen, -1, 1))];
-});
+export const lessOp: Primitive<None> = {
+  ...binary('less', (a, b) => (a < b ? 1 : 0)),
+  hides: () => [{ numbers: 'all', why: 'they are compared' }],
+  vjp: () => [],
+};
+export const minimumOp: Primitive<None> = {
+  ...binary('minimum', Math.min, (g, a, b) => {
+    const chosen = less(a, b);
+    return [mul(g, chosen), mul(g, affine(chosen, -1, 1))];
+  }),
+  hides: () => [{ inputs: [0, 1], numbers: 'infinity', why: 'the other argument is chosen' }],
+};
+export const maximumOp: Primitive<None> = {
+  ...binary('maximum', Math.max, (g, a, b) => {
+    const chosen = less(b, a);
+    return [mul(g, chosen), mul(g, affine(chosen, -1, 1))];
+  }),
+  hides: () => [{ inputs: [0, 1], numbers: 'infinity', why: 'the other argument is chosen' }],
+};
 
 export const negOp: Primitive<None> = unary(
   'neg',
   (x) => -x,
   (g) => neg(g),
 );
-export const expOp: Primitive<None> = unary('exp', Math.exp, (g, _x, y) => mul(g, y));
+export const expOp: Primitive<None> = {
+  ...unary('exp', Math.exp, (g, _x, y) => mul(g, y)),
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: 'the power of -infinity is 0' }],
+};
 export const logOp: Primitive<None> = unary('log', Math.log, (g, x) => div(g, x));
 export const sqrtOp: Primitive<None> = unary('sqrt', Math.sqrt, (g, _x, y) => div(affine(g, 0.5, 0), y));
 export const squareOp: Primitive<None> = unary(
@@ -125,19 +141,26 @@ export const squareOp: Primitive<None> = unary(
   (x) => x * x,
   (g, x) => mul(g, affine(x, 2, 0)),
 );
-export const reciprocalOp: Primitive<None> = unary(
-  'reciprocal',
-  (x) => 1 / x,
-  (g, _x, y) => neg(mul(g, square(y))),
-);
-export const tanhOp: Primitive<None> = unary('tanh', Math.tanh, (g, _x, y) =>
-  mul(g, affine(square(y), -1, 1)),
-);
-export const sigmoidOp: Primitive<None> = unary(
-  'sigmoid',
-  (x) => 1 / (1 + Math.exp(-x)),
-  (g, _x, y) => mul(g, mul(y, affine(y, -1, 1))),
-);
+export const reciprocalOp: Primitive<None> = {
+  ...unary(
+    'reciprocal',
+    (x) => 1 / x,
+    (g, _x, y) => neg(mul(g, square(y))),
+  ),
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: 'its limits are 0' }],
+};
+export const tanhOp: Primitive<None> = {
+  ...unary('tanh', Math.tanh, (g, _x, y) => mul(g, affine(square(y), -1, 1))),
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: 'its limits are -1 and 1' }],
+};
+export const sigmoidOp: Primitive<None> = {
+  ...unary(
+    'sigmoid',
+    (x) => 1 / (1 + Math.exp(-x)),
+    (g, _x, y) => mul(g, mul(y, affine(y, -1, 1))),
+  ),
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: 'its limits are 0 and 1' }],
+};
 export const sinOp: Primitive<None> = unary('sin', Math.sin, (g, x) => mul(g, cos(x)));
 export const cosOp: Primitive<None> = unary('cos', Math.cos, (g, x) => neg(mul(g, sin(x))));
 

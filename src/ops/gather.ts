@@ -9,6 +9,7 @@ type None = Record<string, never>;
 export const gatherOp: Primitive<None> = {
   kind: 'primitive',
   name: 'gather',
+  hides: () => [{ inputs: [0], numbers: 'all', why: 'a row that no index asks for is not read' }],
   infer([table, index]) {
     checkRank('gather', 'table', '[V, D]', 2, table!.shape);
     if (index!.dtype !== 'int32') throw dtypeError('gather', 'index', 'int32', index!.dtype);

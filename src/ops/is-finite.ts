@@ -20,6 +20,7 @@ export const isFiniteOp: Primitive<None> = {
   evaluate(inputs, [y]) {
     y!.data[0] = inputs.every(({ data }) => data.every(Number.isFinite)) ? 1 : 0;
   },
+  hides: () => [{ numbers: 'all', why: 'the flag tells them' }],
   lowPrecision: (inputs) => ({ inputs: [...inputs.keys()], outputs: [] }),
 };
 

@@ -10,6 +10,7 @@ type None = Record<string, never>;
 export const lerpAssignOp: Primitive<None> = {
   kind: 'primitive',
   name: 'lerpAssign',
+  hides: () => [{ numbers: 'all', why: 'a step that does not count changes nothing' }],
   mutates: [0],
   infer([target, value, weight, counts]) {
     checkShape('lerpAssign', 'value', "the target's shape", target!.shape, value!.shape);

@@ -10,6 +10,7 @@ import {
   activationGrad,
   activationGradOp,
   activations,
+  hiddenBy,
 } from './activations.ts';
 import { cast } from './cast.ts';
 import { add, mul, mulOp } from './elementwise.ts';
@@ -40,6 +41,7 @@ function checkWeight(op: string, x: TensorType, w: TensorType, symbols: string, 
 export const linearOp: Fused<ActivationAttribute> = {
   kind: 'fused',
   name: 'linear',
+  hides: ({ activation }) => hiddenBy(activation, [0, 1, 2]),
   infer([x, w, b], { activation }) {
     checkWeight('linear', x!, w!, '[O, I]', 1);
     const width = w!.shape[0]!;
@@ -68,6 +70,7 @@ export const linearOp: Fused<ActivationAttribute> = {
 export const linearGradInputOp: Fused<ActivationAttribute> = {
   kind: 'fused',
   name: 'linearGradInput',
+  hides: ({ activation }) => hiddenBy(activation, [2]),
   infer([dy, w, other], { activation }) {
     checkWeight('linearGradInput', dy!, w!, '[O, I]', 0);
     const dx = float32([...dy!.shape.slice(0, -1), w!.shape[1]!]);
@@ -117,6 +120,7 @@ export const linearGradInputOp: Fused<ActivationAttribute> = {
 export const linearGradParamsOp: Fused<ActivationAttribute> = {
   kind: 'fused',
   name: 'linearGradParams',
+  hides: ({ activation }) => hiddenBy(activation, [0]),
   infer([x, dy, shift, scale]) {
     const op = 'linearGradParams';
     const leading = x!.shape.slice(0, -1);

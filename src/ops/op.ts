@@ -51,6 +51,15 @@ export interface Remaking<A extends Attributes = Attributes> {
   remake(producer: Node, consumer: Node): Omit<Joined<A>, 'outputs'> | undefined;
 }
 
+/** Inputs whose NaN or infinity need not be seen in what the op makes or changes. */
+export interface Hiding {
+  /** All of them by default. */
+  readonly inputs?: readonly number[];
+  /** `infinity`: NaN comes out, infinity has a limit that is a number. */
+  readonly numbers: 'all' | 'infinity';
+  readonly why: string;
+}
+
 interface Common<A extends Attributes> extends OpSignature {
   /** The shape rule. Throws where the inputs do not fit together; the message names the op and the argument. */
   infer(inputs: readonly TensorType[], attributes: A): TensorType[];
@@ -65,6 +74,8 @@ interface Common<A extends Attributes> extends OpSignature {
   readonly mutates?: readonly number[];
   /** Outputs that only a gradient needs: kernels do not make them where nothing reads them. */
   readonly optionalOutputs?: readonly number[];
+  /** From all inputs but these, NaN and infinity come out: to hide them would be to hide what went wrong. */
+  hides?(attributes: A): readonly Hiding[];
   /** What the op can stand in for, beside its decomposition. Functions, as ops name one another, and themselves. */
   fusions?(): readonly Fusion<A>[];
   /** What it makes again rather than read. */

@@ -9,6 +9,7 @@ import { type Reduce, forEachReduced, keepAxes, reducedShape, resolveAxes, sum }
 export const maxOp: Primitive<Reduce> = {
   kind: 'primitive',
   name: 'max',
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: '-infinity is never the maximum' }],
   infer: ([x], attributes) => [float32(reducedShape(x!, attributes))],
   evaluate([x], [y], { axes }) {
     y!.data.fill(-Infinity);

@@ -29,6 +29,7 @@ type Slice = { axis: number; start: number; size: number };
 export const sliceOp: Primitive<Slice> = {
   kind: 'primitive',
   name: 'slice',
+  hides: () => [{ inputs: [0], numbers: 'all', why: 'what is outside of the part is not read' }],
   infer([x], { axis, start, size }) {
     const extent = x!.shape[axis]!;
     if (

@@ -10,6 +10,7 @@ type None = Record<string, never>;
 export const softmaxOp: Fused<None> = {
   kind: 'fused',
   name: 'softmax',
+  hides: () => [{ inputs: [0], numbers: 'infinity', why: 'the power of -infinity is 0' }],
   infer: ([x]) => [float32(x!.shape)],
   decompose([x]) {
     const powers = exp(sub(x!, max(x!, [-1], true)));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { crossAttention, mul, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
-import { type Argument, conformance } from '../support/conformance.ts';
+import { type Argument, type Case, conformance } from '../support/conformance.ts';
 import { testBackends } from '../support/backends.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -23,7 +23,15 @@ const sizes = [
 /** The gradient of q is rounding error alone where every sample has one key, so this size is for the gradient op. */
 const singleKey = { N: 31, M: 1, H: 2, d: 5, lengths: [0, 1] } as const;
 
-type Size = (typeof sizes)[number] | typeof singleKey;
+/** Where every key exists, nothing but a share of 0 hides a number. */
+const allKeys = [
+  { N: 31, M: 33, H: 2, d: 20, lengths: [33, 33] },
+  { N: 65, M: 2, H: 2, d: 48, lengths: [2] },
+  { N: 3, M: 130, H: 1, d: 72, lengths: [130, 130] },
+] as const;
+const hides = [{ inputs: [0, 1, 4], numbers: 'infinity', why: 'a share may be 0' }] as const;
+
+type Size = (typeof sizes)[number] | (typeof allKeys)[number] | typeof singleKey;
 
 function inputs({ N, M, H, d, lengths }: Size): Argument[] {
   const B = lengths.length;
@@ -34,30 +42,28 @@ function inputs({ N, M, H, d, lengths }: Size): Argument[] {
   ];
 }
 
-conformance(
-  'crossAttention',
-  sizes.map((size) => ({ inputs: inputs(size), attributes: { heads: size.H } })),
-  { differentiable: [0] },
-);
+const forward = (size: Size): Case => ({ inputs: inputs(size), attributes: { heads: size.H } });
 
-conformance(
-  'crossAttentionGrad',
-  [...sizes, singleKey].map((size) => {
-    const { N, M, H, d, lengths } = size;
-    const B = lengths.length;
-    const keys = (sample: number): number => Math.max(1, Math.min(M, lengths[sample]!));
-    return {
-      inputs: [
-        ...inputs(size),
-        { shape: [B, N, H * d] },
-        // A log-sum-exp of a sample's scores, none of which is larger.
-        { shape: [B, H, N], value: (u, i) => Math.log(keys(Math.floor(i / (H * N)))) + 4 + 0.1 * u },
-        { shape: [B, N, H * d] },
-      ],
-      attributes: { heads: H },
-    };
-  }),
-);
+function backward(size: Size): Case {
+  const { N, M, H, d, lengths } = size;
+  const B = lengths.length;
+  const keys = (sample: number): number => Math.max(1, Math.min(M, lengths[sample]!));
+  return {
+    inputs: [
+      ...inputs(size),
+      { shape: [B, N, H * d] },
+      // A log-sum-exp of a sample's scores, none of which is larger.
+      { shape: [B, H, N], value: (u, i) => Math.log(keys(Math.floor(i / (H * N)))) + 4 + 0.1 * u },
+      { shape: [B, N, H * d] },
+    ],
+    attributes: { heads: H },
+  };
+}
+
+conformance('crossAttention', sizes.map(forward), { differentiable: [0] });
+conformance('crossAttention', allKeys.map(forward), { differentiable: [0], hides });
+conformance('crossAttentionGrad', [...sizes, singleKey].map(backward));
+conformance('crossAttentionGrad', allKeys.map(backward), { hides });
 
 describe('padding', () => {
   const [N, M, H, d] = [33, 31, 2, 16];
