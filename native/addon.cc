@@ -34,7 +34,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 1, "allocate(bytes)");
   const size_t bytes = (size_t)toInteger(env, arguments[0], 0, INT64_C(1) << 52, "allocate: bytes");
   void* data = allocateAligned(bytes);
-  if (!data) throw JsError("allocate: out of memory: the system refused " + std::to_string(bytes) + " bytes");
+  if (!data) throw OutOfMemory("allocate: out of memory: the system refused " + std::to_string(bytes) + " bytes");
   const auto finalize = [](napi_env, void* data, void* size) { freeAligned(data, (size_t)size); };
   napi_value buffer;
   const napi_status status = napi_create_external_arraybuffer(env, data, bytes, finalize, (void*)bytes, &buffer);
@@ -77,8 +77,19 @@ napi_value compile(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 3, "compile(pool, isa, description)");
   std::shared_ptr<PoolHandle> pool = unwrapPool(env, arguments[0], "compile: pool");
   const KernelTable& table = tableArgument(env, arguments[1], "compile: isa");
-  return wrapProgram(env, readProgram(env, std::move(pool), table, arguments[2]));
+  std::unique_ptr<ProgramHandle> program = readProgram(env, std::move(pool), table, arguments[2], true);
+  program->takeScratch();
+  return wrapProgram(env, std::move(program));
 }
+
+napi_value scratch(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 3, "scratch(pool, isa, description)");
+  std::shared_ptr<PoolHandle> pool = unwrapPool(env, arguments[0], "scratch: pool");
+  const KernelTable& table = tableArgument(env, arguments[1], "scratch: isa");
+  return makeNumber(env, (double)readProgram(env, std::move(pool), table, arguments[2], false)->scratchBytes());
+}
+
+napi_value held(napi_env env, napi_callback_info) { return makeNumber(env, (double)heldBytes()); }
 
 napi_value run(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 1, "run(program)");
@@ -138,15 +149,16 @@ napi_value initialise(napi_env env, napi_value exports) {
     exportFunction<createPool>(env, exports, "createPool");
     exportFunction<kernels>(env, exports, "kernels");
     exportFunction<compile>(env, exports, "compile");
+    exportFunction<scratch>(env, exports, "scratch");
+    exportFunction<held>(env, exports, "held");
     exportFunction<run>(env, exports, "run");
     exportFunction<profile>(env, exports, "profile");
     exportFunction<peak>(env, exports, "measurePeak");
     exportFunction<guard>(env, exports, "guardSignal");
     exportFunction<hear>(env, exports, "hearSignals");
     exportFunction<leave>(env, exports, "leave");
-  } catch (const PendingException&) {
-  } catch (const std::exception& error) {
-    napi_throw_error(env, nullptr, error.what());
+  } catch (...) {
+    rethrowToJavaScript(env);
   }
   return exports;
 }

@@ -48,10 +48,13 @@ std::vector<Buffer> readBuffers(napi_env env, napi_value array, ProgramHandle& h
   return buffers;
 }
 
-Tensor readTensor(napi_env env, napi_value value, const std::vector<Buffer>& buffers, const std::string& name) {
+// Memory of no address and any size, for tensors of a program that is not to be run.
+constexpr Buffer kNowhere = {nullptr, (size_t)INT64_MAX};
+
+Tensor readTensor(napi_env env, napi_value value, const std::vector<Buffer>& buffers, int64_t lowest, const std::string& name) {
   const int64_t bufferIndex =
-      toInteger(env, property(env, value, "buffer", name), 0, (int64_t)buffers.size() - 1, name + ".buffer");
-  const Buffer& buffer = buffers[bufferIndex];
+      toInteger(env, property(env, value, "buffer", name), lowest, (int64_t)buffers.size() - 1, name + ".buffer");
+  const Buffer& buffer = bufferIndex < 0 ? kNowhere : buffers[bufferIndex];
   const int64_t offset = toInteger(env, property(env, value, "offset", name), 0, INT64_C(1) << 52, name + ".offset");
   const Named& type = readDType(env, property(env, value, "dtype", name), name + ".dtype");
   if ((uintptr_t)(buffer.data + offset) % type.bytes)
@@ -111,7 +114,7 @@ void readNode(napi_env env, napi_value value, const KernelTable& table, const st
   const std::string name = position + " (" + op + ")";
   const Kernel* kernel = findKernel(table, op);
   if (!kernel) throw JsError(name + ": " + table.isa + " has no kernel for this op; lower it to ops that kernels() lists");
-  node.kernel = kernel->run;
+  node.kernel = kernel;
   node.inputs = readOperands(env, property(env, value, "inputs", name), tensors, 0, name + ".inputs");
   node.outputs = readOperands(env, property(env, value, "outputs", name), tensors, -1, name + ".outputs");
 
@@ -129,7 +132,7 @@ void readNode(napi_env env, napi_value value, const KernelTable& table, const st
 }  // namespace
 
 std::unique_ptr<ProgramHandle> readProgram(napi_env env, std::shared_ptr<PoolHandle> pool, const KernelTable& table,
-                                           napi_value description) {
+                                           napi_value description, bool isPlaced) {
   auto handle = std::make_unique<ProgramHandle>(env, std::move(pool));
   const std::string name = "compile: description";
   const std::vector<Buffer> buffers = readBuffers(env, property(env, description, "buffers", name), *handle);
@@ -139,14 +142,15 @@ std::unique_ptr<ProgramHandle> readProgram(napi_env env, std::shared_ptr<PoolHan
   const uint32_t tensorCount = arrayLength(env, tensorArray, "compile: tensors");
   for (uint32_t i = 0; i < tensorCount; i++)
     tensors.push_back(
-        readTensor(env, element(env, tensorArray, i), buffers, "compile: tensors[" + std::to_string(i) + "]"));
+        readTensor(env, element(env, tensorArray, i), buffers, isPlaced ? 0 : -1, "compile: tensors[" + std::to_string(i) + "]"));
 
   napi_value nodeArray = property(env, description, "nodes", name);
   const uint32_t nodeCount = arrayLength(env, nodeArray, "compile: nodes");
+  Program& program = handle->program;
   for (uint32_t i = 0; i < nodeCount; i++) {
-    Node& node = handle->program.nodes.emplace_back();
+    Node& node = program.nodes.emplace_back();
     readNode(env, element(env, nodeArray, i), table, tensors, node, "compile: nodes[" + std::to_string(i) + "]");
-    node.bind(&handle->pool->pool);
+    node.bind(&handle->pool->pool, &program.scratch);
   }
   return handle;
 }

@@ -29,6 +29,13 @@ ProgramHandle::~ProgramHandle() {
   for (napi_ref buffer : buffers) napi_delete_reference(env, buffer);
 }
 
+void ProgramHandle::takeScratch() {
+  std::shared_ptr<SharedScratch> shared = pool->scratch.lock();
+  if (!shared) pool->scratch = shared = std::make_shared<SharedScratch>();
+  shared->grow((size_t)scratchBytes());
+  scratch = std::move(shared);
+}
+
 napi_value wrapPool(napi_env env, std::shared_ptr<PoolHandle> pool) {
   auto owned = std::make_unique<std::shared_ptr<PoolHandle>>(std::move(pool));
   const auto finalize = [](napi_env, void* data, void*) { delete (std::shared_ptr<PoolHandle>*)data; };

@@ -7,6 +7,7 @@
 
 #include "js.h"
 #include "program.h"
+#include "scratch.h"
 
 namespace rectiflow {
 
@@ -18,6 +19,7 @@ struct PoolHandle {
   ~PoolHandle();
 
   Pool pool;
+  std::weak_ptr<SharedScratch> scratch;  // of its programs
   Run* running = nullptr;
   std::deque<Run*> waiting;
 };
@@ -30,6 +32,12 @@ struct ProgramHandle {
   std::shared_ptr<PoolHandle> pool;
   std::vector<napi_ref> buffers;  // the tensors' memory, kept alive
   Program program;
+  std::shared_ptr<SharedScratch> scratch;  // nullptr until the program may run
+
+  // Scratch memory that the program needs, in bytes.
+  int64_t scratchBytes() const { return program.scratch.bytes(pool->pool.threads()); }
+  // Shares the pool's with its other programs. Throws OutOfMemory.
+  void takeScratch();
 };
 
 napi_value wrapPool(napi_env env, std::shared_ptr<PoolHandle> pool);
@@ -39,8 +47,9 @@ std::shared_ptr<PoolHandle> unwrapPool(napi_env env, napi_value value, const std
 ProgramHandle* unwrapProgram(napi_env env, napi_value value, const std::string& name);
 
 // Reads and checks a program's description (see src/backends/cpu/native.ts) and binds it to the kernels of an instruction set.
+// isPlaced: every tensor has memory; else some may have none, and the program is not to be run.
 std::unique_ptr<ProgramHandle> readProgram(napi_env env, std::shared_ptr<PoolHandle> pool, const KernelTable& table,
-                                           napi_value description);
+                                           napi_value description, bool isPlaced);
 
 // Runs the program off the JavaScript thread once the pool is free. -> Promise<void>
 napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <new>
 
 namespace rectiflow {
 
@@ -110,6 +111,20 @@ Arguments getArguments(napi_env env, napi_callback_info info, size_t count, cons
   if (found < count)
     throw JsError(std::string(usage) + " takes " + std::to_string(count) + " arguments, got " + std::to_string(found));
   return arguments;
+}
+
+void rethrowToJavaScript(napi_env env) {
+  constexpr char kNoMemory[] = "ENOMEM";
+  try {
+    throw;
+  } catch (const PendingException&) {
+  } catch (const OutOfMemory& error) {
+    napi_throw_error(env, kNoMemory, error.what());
+  } catch (const std::bad_alloc&) {
+    napi_throw_error(env, kNoMemory, "out of memory");
+  } catch (const std::exception& error) {
+    napi_throw_error(env, nullptr, error.what());
+  }
 }
 
 }  // namespace rectiflow

@@ -13,6 +13,11 @@ struct JsError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Its error has the code ENOMEM.
+struct OutOfMemory : JsError {
+  using JsError::JsError;
+};
+
 // A JavaScript exception is pending already.
 struct PendingException {};
 
@@ -38,14 +43,16 @@ struct Arguments {
 };
 Arguments getArguments(napi_env env, napi_callback_info info, size_t count, const char* usage);
 
+// To be called where an exception was caught: makes it a JavaScript exception.
+void rethrowToJavaScript(napi_env env);
+
 // Turns exceptions of the function into JavaScript exceptions.
 template <napi_value (*Function)(napi_env, napi_callback_info)>
 napi_value guarded(napi_env env, napi_callback_info info) {
   try {
     return Function(env, info);
-  } catch (const PendingException&) {
-  } catch (const std::exception& error) {
-    napi_throw_error(env, nullptr, error.what());
+  } catch (...) {
+    rethrowToJavaScript(env);
   }
   return nullptr;
 }

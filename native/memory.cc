@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -49,6 +50,7 @@ struct alignas(kAlignment) Block {
   Block* next = nullptr;  // newer
 };
 
+std::atomic<size_t> held{0};
 std::mutex blockMutex;
 Block* oldestBlock = nullptr;
 
@@ -87,10 +89,7 @@ void giveBack(void* data) {
   munmap(block, kBlock);
 }
 
-}  // namespace
-
-void* allocateAligned(size_t bytes) {
-  if (bytes > SIZE_MAX / 2) return nullptr;
+void* take(size_t bytes) {
   const size_t padded = roundUp(bytes ? bytes : 1, kAlignment);
   if (bytes >= kMappedFrom) return mapHuge(roundUp(bytes, kPage), kHugePage);
   if (bytes >= kBlockFrom) return takeFromBlocks(padded);
@@ -100,8 +99,17 @@ void* allocateAligned(size_t bytes) {
   return data;
 }
 
+}  // namespace
+
+void* allocateAligned(size_t bytes) {
+  void* const data = bytes > SIZE_MAX / 2 ? nullptr : take(bytes);
+  if (data) held += bytes;
+  return data;
+}
+
 void freeAligned(void* data, size_t bytes) {
   if (!data) return;
+  held -= bytes;
   if (bytes >= kMappedFrom)
     munmap(data, roundUp(bytes, kPage));
   else if (bytes >= kBlockFrom)
@@ -109,5 +117,7 @@ void freeAligned(void* data, size_t bytes) {
   else
     free(data);
 }
+
+size_t heldBytes() { return held; }
 
 }  // namespace rectiflow

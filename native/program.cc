@@ -13,7 +13,7 @@ void Node::addAttribute(std::string name, std::vector<double> numbers) {
   values.push_back(std::move(numbers));
 }
 
-void Node::bind(Pool* pool) {
+void Node::bind(Pool* pool, Scratch* scratch) {
   for (size_t i = 0; i < names.size(); i++)
     attributes.push_back({names[i].c_str(), values[i].data(), (int32_t)values[i].size()});
   call.inputs = inputs.data();
@@ -23,15 +23,18 @@ void Node::bind(Pool* pool) {
   call.attributes = attributes.data();
   call.attributeCount = (int32_t)attributes.size();
   call.pool = pool;
+  call.scratch = scratch;
+  if (kernel->reserves) kernel->run(call);
 }
 
-void Program::run(int threads) {
+void Program::run(int threads, char* memory) {
   using Clock = std::chrono::steady_clock;
   const FlushDenormals flush;
   const OwnProcessor processor(0, threads);
+  scratch.data = memory;
   auto begin = Clock::now();
   for (Node& node : nodes) {
-    node.kernel(node.call);
+    node.kernel->run(node.call);
     const auto end = Clock::now();
     node.nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(end - begin).count();
     begin = end;

@@ -12,7 +12,7 @@ namespace rectiflow {
 
 // One kernel call with what its Call points to.
 struct Node {
-  KernelFunction kernel = nullptr;
+  const Kernel* kernel = nullptr;
   std::vector<Tensor> inputs, outputs;
   std::deque<std::string> names;
   std::vector<std::vector<double>> values;
@@ -21,15 +21,18 @@ struct Node {
   std::atomic<int64_t> nanoseconds{0};  // of all runs; read while a run is going on
 
   void addAttribute(std::string name, std::vector<double> numbers);
-  void bind(Pool* pool);
+  // Lets the kernel say what scratch memory it needs; the node stays where it is.
+  void bind(Pool* pool, Scratch* scratch);
 };
 
 struct Program {
   std::deque<Node> nodes;
+  Scratch scratch;  // that the nodes' calls point to
   std::atomic<int64_t> runs{0};
 
   // Runs every node in order on the calling thread and the pool's others, `threads` in all, and adds up the time of each.
-  void run(int threads);
+  // memory: scratch.bytes(threads) of them, for this run.
+  void run(int threads, char* memory);
 };
 
 }  // namespace rectiflow

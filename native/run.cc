@@ -6,16 +6,17 @@ namespace rectiflow {
 struct Run {
   napi_env env;
   ProgramHandle* program;
-  napi_ref handle;  // keeps the program alive until the run is over
-  napi_deferred deferred;
-  napi_async_work work;
+  napi_ref handle = nullptr;  // keeps the program alive until the run is over
+  napi_deferred deferred = nullptr;
+  napi_async_work work = nullptr;
+  std::shared_ptr<char> scratch;  // from its start on
 };
 
 namespace {
 
 void release(Run* run) {
-  napi_delete_async_work(run->env, run->work);
-  napi_delete_reference(run->env, run->handle);
+  if (run->work) napi_delete_async_work(run->env, run->work);
+  if (run->handle) napi_delete_reference(run->env, run->handle);
   delete run;
 }
 
@@ -30,6 +31,7 @@ void startNext(PoolHandle& pool) {
   while (!pool.running && !pool.waiting.empty()) {
     Run* run = pool.waiting.front();
     pool.waiting.pop_front();
+    run->scratch = run->program->scratch->memory;
     if (napi_queue_async_work(run->env, run->work) == napi_ok) {
       pool.running = run;
     } else {
@@ -40,8 +42,8 @@ void startNext(PoolHandle& pool) {
 }
 
 void execute(napi_env, void* data) {
-  ProgramHandle& handle = *((Run*)data)->program;
-  handle.program.run(handle.pool->pool.threads());
+  const Run& run = *(Run*)data;
+  run.program->program.run(run.program->pool->pool.threads(), run.scratch.get());
 }
 
 void complete(napi_env env, napi_status status, void* data) {
@@ -76,15 +78,14 @@ PoolHandle::~PoolHandle() {
 
 napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program) {
   requireAttached(env, *program);
-  auto run = std::make_unique<Run>();
-  run->env = env;
-  run->program = program;
+  std::unique_ptr<Run, void (*)(Run*)> run(new Run{env, program}, release);
   napi_value name, promise;
   check(env, napi_create_string_utf8(env, "rectiflow.run", NAPI_AUTO_LENGTH, &name));
   check(env, napi_create_async_work(env, nullptr, name, execute, complete, run.get(), &run->work));
   check(env, napi_create_reference(env, handle, 1, &run->handle));
   check(env, napi_create_promise(env, &run->deferred, &promise));
-  program->pool->waiting.push_back(run.release());
+  program->pool->waiting.push_back(run.get());
+  run.release();
   startNext(*program->pool);
   return promise;
 }

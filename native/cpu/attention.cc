@@ -187,12 +187,14 @@ static void attendQueries(const QueryTile<P>& tile, Fetcher& fetcher) {
 }
 
 template <class P>
-static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, const Tensor& lse) {
+static void attend(const Call& call, const AttentionTensors& in) {
+  const Tensor &o = call.outputs[0], &lse = call.outputs[1];
   const int64_t N = in.queries.shape[1], d = in.d, allHeads = in.allHeads();
+  if (!call.reserve(0, AttentionBuffers<P>(nullptr, in.keysValues.shape[1], d).bytes)) return;
   // Several items per thread even out their times, while each has enough queries to pay for packing the keys and values.
-  const int64_t wanted = ceilDiv(4 * pool->threads(), allHeads);
+  const int64_t wanted = ceilDiv(4 * call.pool->threads(), allHeads);
   const int64_t run = roundUp(max64(ceilDiv(N, wanted), min64(N, 4 * kQueryTile)), kQueryTile), runs = ceilDiv(N, run);
-  parallelUnits(pool, allHeads * runs, 2 * run * in.keysValues.shape[1] * d, [&](int64_t unit, int64_t next, int thread) {
+  parallelUnits(call.pool, allHeads * runs, 2 * run * in.keysValues.shape[1] * d, [&](int64_t unit, int64_t next, int thread) {
     const int64_t head = unit / runs, first = unit % runs * run, end = min64(N, first + run);
     const HeadRows q = in.q(head), k = in.k(head), out = in.rows(o, head, 0);
     const int64_t M = k.tokens;
@@ -202,7 +204,7 @@ static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, cons
       for (int64_t i = first; i < end; i++) logSum[i] = 0;
       return;
     }
-    const AttentionBuffers<P> buffers(pool->scratch(thread, AttentionBuffers<P>(nullptr, M, d).bytes), M, d);
+    const AttentionBuffers<P> buffers(call.own(thread), M, d);
     const bool another = next / runs < allHeads && next / runs != head;
     const int64_t nextHead = another ? next / runs : head;
     const HeadRows ahead[] = {in.rows(o, nextHead, 0), in.q(nextHead), in.k(nextHead), in.v(nextHead)};
@@ -222,9 +224,8 @@ static void attend(Pool* pool, const AttentionTensors& in, const Tensor& o, cons
 }
 
 static void attend(const Call& call, const AttentionTensors& in) {
-  const Tensor &o = call.outputs[0], &lse = call.outputs[1];
-  if (in.low()) return attend<LowPacked>(call.pool, in, o, lse);
-  attend<float>(call.pool, in, o, lse);
+  if (in.low()) return attend<LowPacked>(call, in);
+  attend<float>(call, in);
 }
 
 static void attentionKernel(const Call& call) {

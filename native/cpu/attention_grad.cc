@@ -194,21 +194,23 @@ static void attentionGradHead(const GradHead& head, const GradHead& next, int64_
   storeTokens(head.dq, 0, N, d, b.dq, ld, scaled);
 }
 
+// `rest` are the inputs after those of attention: o, lse, do.
 template <class P>
-static void attendGrad(Pool* pool, const AttentionTensors& in, const AttentionTensors& out, const Tensor& o,
-                       const Tensor& lse, const Tensor& gradient) {
+static void attendGrad(const Call& call, const AttentionTensors& in, const AttentionTensors& out, const Tensor* rest) {
+  const Tensor &o = rest[0], &lse = rest[1], &gradient = rest[2];
   const int64_t N = in.queries.shape[1], d = in.d, allHeads = in.allHeads();
+  if (!call.reserve(0, AttentionGradBuffers<P>(nullptr, N, in.keysValues.shape[1], d).bytes)) return;
   const auto headOf = [&](int64_t head) {
     return GradHead{in.q(head), in.k(head), in.v(head), in.rows(o, head, 0), in.rows(gradient, head, 0), out.q(head),
                     out.k(head), out.v(head)};
   };
-  parallelUnits(pool, allHeads, 5 * N * in.keysValues.shape[1] * d, [&](int64_t head, int64_t next, int thread) {
+  parallelUnits(call.pool, allHeads, 5 * N * in.keysValues.shape[1] * d, [&](int64_t head, int64_t next, int thread) {
     const GradHead current = headOf(head);
     const int64_t M = current.k.tokens;
     clearTokens(current.dk, M, current.dk.tokens, d);
     clearTokens(current.dv, M, current.dv.tokens, d);
     if (M == 0) return clearTokens(current.dq, 0, N, d);
-    const AttentionGradBuffers<P> buffers(pool->scratch(thread, AttentionGradBuffers<P>(nullptr, N, M, d).bytes), N, M, d);
+    const AttentionGradBuffers<P> buffers(call.own(thread), N, M, d);
     sumProducts(current.o, current.gradient, N, d, buffers.delta);
     // Columns past N are multiplied by zeros; they only have to be finite.
     for (int64_t t = 0; t < roundUp(N, kLanes); t++)
@@ -217,21 +219,20 @@ static void attendGrad(Pool* pool, const AttentionTensors& in, const AttentionTe
   });
 }
 
-// `rest` are the inputs after those of attention: o, lse, do.
-static void attendGrad(Pool* pool, const AttentionTensors& in, const AttentionTensors& out, const Tensor* rest) {
-  if (in.low()) return attendGrad<LowPacked>(pool, in, out, rest[0], rest[1], rest[2]);
-  attendGrad<float>(pool, in, out, rest[0], rest[1], rest[2]);
+static void attendGrad(const Call& call, const AttentionTensors& in, const AttentionTensors& out, const Tensor* rest) {
+  if (in.low()) return attendGrad<LowPacked>(call, in, out, rest);
+  attendGrad<float>(call, in, out, rest);
 }
 
 static void attentionGradKernel(const Call& call) {
   const int64_t heads = (int64_t)call.number("heads", 1);
-  attendGrad(call.pool, AttentionTensors(call.inputs[0], heads), AttentionTensors(call.outputs[0], heads), call.inputs + 1);
+  attendGrad(call, AttentionTensors(call.inputs[0], heads), AttentionTensors(call.outputs[0], heads), call.inputs + 1);
 }
 
 static void crossAttentionGradKernel(const Call& call) {
   const int64_t heads = (int64_t)call.number("heads", 1);
   const int32_t* const lengths = (const int32_t*)call.inputs[2].data;
-  attendGrad(call.pool, AttentionTensors(call.inputs[0], call.inputs[1], lengths, heads),
+  attendGrad(call, AttentionTensors(call.inputs[0], call.inputs[1], lengths, heads),
              AttentionTensors(call.outputs[0], call.outputs[1], nullptr, heads), call.inputs + 3);
 }
 

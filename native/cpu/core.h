@@ -1,4 +1,4 @@
-// What a CPU kernel sees of the world: tensors, attributes and the thread pool.
+// What a CPU kernel sees of the world: tensors, attributes, the thread pool and scratch memory.
 //
 // Kernels are compiled once per instruction set, each time into its own namespace (RF_NS). This header is shared by all of
 // those objects, so nothing in it may be an inline function or a template whose code the linker could merge: an AVX-512 copy
@@ -45,15 +45,19 @@ class Pool {
   int threads() const;
   // Calls task(context, item, thread) once for every item in [0, items); returns when all are done.
   void run(int64_t items, Task task, void* context);
-  // Scratch memory of one thread, 64-byte aligned, with undefined contents. One region per thread: a second call with the same
-  // thread returns the same region, perhaps moved to make it larger.
-  void* scratch(int thread, size_t bytes);
-  // Scratch memory that all threads share during one kernel. Ask for it outside run().
-  void* shared(size_t bytes);
 
  private:
   struct State;
   State* state_;
+};
+
+// Memory for what kernels make on their way: a piece that all threads share, and one for each of them. The kernels of a program
+// use it one after the other. There is none while they are bound: then they say how much they need, and here is the most so far.
+struct Scratch {
+  char* data = nullptr;
+  int64_t shared = 0, perThread = 0;  // bytes, whole cache lines
+
+  int64_t bytes(int threads) const;
 };
 
 // One op of a program, ready to run.
@@ -65,6 +69,14 @@ struct Call {
   const Attribute* attributes;
   int32_t attributeCount;
   Pool* pool;
+  Scratch* scratch;
+
+  // Scratch memory for this kernel, in bytes. False where there is none, because the kernel is being bound: it then returns, having
+  // touched no tensor's data. The sizes follow from shapes, dtypes, attributes and the number of threads. Ask outside of pool->run().
+  bool reserve(int64_t shared, int64_t perThread) const;
+  // What was reserved: 64-byte aligned, with undefined contents.
+  void* shared() const;
+  void* own(int thread) const;
 
   // The attribute's first value; fallback where the op does not carry it.
   double number(const char* name, double fallback) const;
@@ -77,12 +89,13 @@ using KernelFunction = void (*)(const Call& call);
 struct Kernel {
   const char* op;  // the op's name in src/ops
   KernelFunction run;
+  bool reserves = false;  // scratch memory: it is called once when it is bound
 };
 
 // What there is for one instruction set.
 struct KernelTable {
   const char* isa;
-  const Kernel* kernels;  // ends with {nullptr, nullptr}
+  const Kernel* kernels;  // ends with one that has no op
   // Does multiply-adds of float32 or bf16 operands on all threads; returns how many floating-point operations that were.
   int64_t (*multiplyAddBurst)(Pool* pool, DType operands, int64_t rounds);
 };

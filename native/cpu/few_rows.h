@@ -15,14 +15,14 @@ constexpr int64_t kFewRows = 64;
 
 // The product for any shape.
 template <class P, class SA, class SB, class Visitor>
-static void gemm(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
-  if (M > kFewRows) return gemmRowBlocks<P>(pool, M, N, K, a, b, visitor);
-  if (b.stride == 1) return fewRowsAcross<P>(pool, M, N, K, a, b, visitor);
-  if (M <= kLanes) return fewRowsAlong<P, 1>(pool, M, N, K, a, b, visitor);
-  if (kTileVectors == 2 || M <= 2 * kLanes) return fewRowsAlong<P, 2>(pool, M, N, K, a, b, visitor);
+static void gemm(const Call& call, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
+  if (M > kFewRows) return gemmRowBlocks<P>(call, M, N, K, a, b, visitor);
+  if (b.stride == 1) return fewRowsAcross<P>(call, M, N, K, a, b, visitor);
+  if (M <= kLanes) return fewRowsAlong<P, 1>(call, M, N, K, a, b, visitor);
+  if (kTileVectors == 2 || M <= 2 * kLanes) return fewRowsAlong<P, 2>(call, M, N, K, a, b, visitor);
   if constexpr (kTileVectors > 2)
-    if (kTileVectors == 3 || M <= 3 * kLanes) return fewRowsAlong<P, 3>(pool, M, N, K, a, b, visitor);
-  if constexpr (kTileVectors > 3) fewRowsAlong<P, 4>(pool, M, N, K, a, b, visitor);
+    if (kTileVectors == 3 || M <= 3 * kLanes) return fewRowsAlong<P, 3>(call, M, N, K, a, b, visitor);
+  if constexpr (kTileVectors > 3) fewRowsAlong<P, 4>(call, M, N, K, a, b, visitor);
 }
 
 }  // namespace RF_NS

@@ -5,13 +5,6 @@
 namespace rectiflow {
 namespace RF_NS {
 
-// All of the left operand, where it lies or in the pool's shared memory.
-template <class P, class S>
-static Left<P> wholeLeft(Pool* pool, Operand<S> a, int64_t M, int64_t K) {
-  if (readableInPlace<P>(a, K)) return rowMajorLeft((const P*)a.data, a.stride / kUnitSize<P>);
-  return stageLeft(a, M, K, (P*)pool->shared(stagedUnits<P>(a, M, K) * sizeof(P)));
-}
-
 static constexpr int64_t linesOf(int64_t cols, size_t bytesEach) { return (cols * (int64_t)bytesEach + 63) / 64; }
 
 // Lines of memory to fetch beside each unit of a register tile.
@@ -61,13 +54,17 @@ constexpr int64_t kBlockUnits = 64;  // along K
 // Where the columns of B lie side by side. An item goes down a panel of columns in blocks that fit the first-level cache; all
 // rows of A pass over each.
 template <class P, class SA, class SB, class Visitor>
-static void fewRowsAcross(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
-  const Left<P> left = wholeLeft<P>(pool, a, M, K);
+static void fewRowsAcross(const Call& call, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
+  const bool leftInPlace = readableInPlace<P>(a, K);
+  const int64_t staged = leftInPlace ? 0 : stagedUnits<P>(a, M, K), floats = (2 * M + kBlockUnits) * kTileCols;
+  if (!call.reserve(staged * sizeof(P), floats * sizeof(float))) return;
+  const Left<P> left =
+      leftInPlace ? rowMajorLeft((const P*)a.data, a.stride / kUnitSize<P>) : stageLeft(a, M, K, (P*)call.shared());
   const int64_t chunk = chunkOfK<P>(K), block = kBlockUnits * kUnitSize<P>, rowTiles = ceilDiv(M, kTileRows);
-  parallel(pool, ceilDiv(N, kTileCols), [&](int64_t panel, int thread) {
+  parallel(call.pool, ceilDiv(N, kTileCols), [&](int64_t panel, int thread) {
     const int64_t col = panel * kTileCols, cols = min64(kTileCols, N - col), vectors = ceilDiv(cols, kLanes);
     const bool inPlace = kSameLayout<P, SB> && kUnitSize<P> == 1 && cols % kLanes == 0;
-    float* const sums = (float*)pool->scratch(thread, (2 * M + kBlockUnits) * kTileCols * sizeof(float));
+    float* const sums = (float*)call.own(thread);
     float* const totals = sums + M * kTileCols;
     P* const packed = (P*)(totals + M * kTileCols);
     visitor.prefetch(0, M, col, cols);

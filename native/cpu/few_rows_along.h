@@ -88,19 +88,20 @@ static void stageRows(const S* source, int64_t stride, int64_t present, int64_t 
 // Where the columns of B lie along k: C^T = B^T A^T, B^T's rows read where they lie and broadcast. A^T is packed into one panel of
 // V vectors that holds all rows of A, or, with V = kTileVectors, into several.
 template <class P, int V, class SA, class SB, class Visitor>
-static void fewRowsAlong(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
+static void fewRowsAlong(const Call& call, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
   constexpr int64_t R = kTallRows<V>, width = V * kLanes, tileFloats = kRowBlock * kTileCols;
   static_assert(kRowBlock % R == 0, "whole tiles");
   const int64_t panelStride = unitsOf<P>(K) * width, panels = ceilDiv(M, width), chunk = chunkOfK<P>(K);
-  P* const packed = (P*)pool->shared(panels * panelStride * sizeof(P));
+  const int64_t stagedStride = copiedStride(unitsOf<P>(min64(K, chunk)));
+  if (!call.reserve(panels * panelStride * sizeof(P), (panels * tileFloats + R * stagedStride) * sizeof(float))) return;
+  P* const packed = (P*)call.shared();
   pack<NarrowPanel<V>>(a.data, a.stride, a.kStride, M, K, packed);
   // Rows a multiple of half a page apart would all compete for a few lines of the cache.
   const bool inPlace = readableInPlace<P>(b, K) && b.stride * (int64_t)sizeof(SB) % 2048;
-  const int64_t stagedStride = copiedStride(unitsOf<P>(min64(K, chunk)));
   const TransposedVisitor<Visitor> turned(visitor);
-  parallel(pool, ceilDiv(N, kRowBlock), [&](int64_t item, int thread) {
+  parallel(call.pool, ceilDiv(N, kRowBlock), [&](int64_t item, int thread) {
     const int64_t col = item * kRowBlock, cols = min64(kRowBlock, N - col);
-    float* const sums = (float*)pool->scratch(thread, (panels * tileFloats + R * stagedStride) * sizeof(float));
+    float* const sums = (float*)call.own(thread);
     P* const staged = (P*)(sums + panels * tileFloats);
     for (int64_t panel = 0; panel < panels; panel++)
       turned.prefetch(col, cols, panel * width, min64(width, M - panel * width));

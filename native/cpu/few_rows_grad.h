@@ -9,12 +9,13 @@ namespace rectiflow {
 namespace RF_NS {
 
 template <class P, class SX, class SY>
-static void gradParamsFewRows(Pool* pool, int64_t rows, int64_t O, int64_t I, PlainRows<SX> x, PlainRows<SY> dy, float* dw,
+static void gradParamsFewRows(const Call& call, int64_t rows, int64_t O, int64_t I, PlainRows<SX> x, PlainRows<SY> dy, float* dw,
                               float* db) {
-  const Right<P> right = packShared<P>(pool, Operand<SX>{x.data, 1, I}, I, rows);
-  parallel(pool, ceilDiv(O, BlockPanel::width), [&](int64_t item, int thread) {
+  if (!call.reserve(sharedRightBytes<P>(I, rows), unitsOf<P>(rows) * BlockPanel::stride * sizeof(P))) return;
+  const Right<P> right = packShared<P>(call, Operand<SX>{x.data, 1, I}, I, rows);
+  parallel(call.pool, ceilDiv(O, BlockPanel::width), [&](int64_t item, int thread) {
     const int64_t o = item * BlockPanel::width, count = min64(BlockPanel::width, O - o);
-    P* const left = (P*)pool->scratch(thread, unitsOf<P>(rows) * BlockPanel::stride * sizeof(P));
+    P* const left = (P*)call.own(thread);
     float sums[BlockPanel::width] = {};
     packAcross<BlockPanel, true>(PlainRows<SY>{dy.at(0, o), O}, count, rows, left, 0, sums);
     memcpy(db + o, sums, count * sizeof(float));

@@ -60,7 +60,7 @@ static void gatedResidualGradTyped(const Call& call) {
   const Branch* branch = (const Branch*)in[1].data;
   DBranch* dbranch = (DBranch*)call.outputs[0].data;
   float* const sums[1] = {(float*)call.outputs[1].data};
-  sumOverRows<1>(call.pool, images, rows, width, sums, [&](int64_t image, int64_t begin, int64_t end, float* const* sum) {
+  sumOverRows<1>(call, images, rows, width, sums, [&](int64_t image, int64_t begin, int64_t end, float* const* sum) {
     const float* g = gate + image * width;
     const int64_t first = image * rows * width;
     int64_t n = begin;

@@ -86,15 +86,25 @@ static Blocking chooseBlocking(int64_t M, int64_t N, int64_t K, int threads) {
   return b;
 }
 
+// Sums of an item that wait for those over the rest of K, or of one panel.
+static RF_INLINE int64_t waitingFloats(const Blocking& by) { return by.rows * kTileCols * (by.chunks > 1 ? by.panels : 1); }
+
 // Panels a power of two apart would compete for the same cache lines while rows are spread over them.
 static RF_INLINE int64_t paddedPanel(int64_t units) { return ceilDiv(units, 16) * 16 + 16; }
 
-// Packs the right operand with all threads, each taking columns, or rows where those are contiguous. The result stands in the
-// pool's shared memory.
+// The right operand as it is packed by all threads in the memory that they share.
+template <class P>
+static RF_INLINE int64_t sharedPanelStride(int64_t K) { return paddedPanel(kTileCols * unitsOf<P>(K)); }
+template <class P>
+static int64_t sharedRightBytes(int64_t N, int64_t K) {
+  return ceilDiv(N, kTileCols) * sharedPanelStride<P>(K) * (int64_t)sizeof(P);
+}
+// Each thread takes columns, or rows where those are contiguous.
 template <class P, class S>
-static Right<P> packShared(Pool* pool, Operand<S> b, int64_t N, int64_t K) {
-  const int64_t units = unitsOf<P>(K), panels = ceilDiv(N, kTileCols), panelStride = paddedPanel(kTileCols * units);
-  P* packed = (P*)pool->shared(panels * panelStride * sizeof(P));
+static Right<P> packShared(const Call& call, Operand<S> b, int64_t N, int64_t K) {
+  Pool* const pool = call.pool;
+  const int64_t units = unitsOf<P>(K), panels = ceilDiv(N, kTileCols), panelStride = sharedPanelStride<P>(K);
+  P* const packed = (P*)call.shared();
   const int64_t parts = max64(1, min64(4 * pool->threads(), N * K / kSmallestPacking));
   if (b.stride == 1) {
     const int64_t part = ceilDiv(units, parts);
@@ -152,15 +162,13 @@ static RF_INLINE Right<P> rightFrom(Right<P> b, int64_t panel, int64_t k) {
   return {b.data + panel * b.panelStride + k / kUnitSize<P> * kTileCols, b.panelStride};
 }
 
-// One item of a product: some rows and panels of C, summed over all of K.
-// leftOf(row, rows, k0, k, buffer) supplies blocks of the left operand; the buffer has room for `staged` units.
+// One item of a product: some rows and panels of C, summed over all of K in a buffer of waitingFloats.
+// leftOf(row, rows, k0, k) supplies blocks of the left operand.
 template <class P, class LeftOf, class Visitor>
-static void multiplyItem(Pool* pool, int thread, int64_t item, int64_t M, int64_t N, int64_t K, const Blocking& by,
-                         int64_t staged, const LeftOf& leftOf, Right<P> b, const Visitor& visitor) {
-  const int64_t waiting = by.rows * kTileCols * (by.chunks > 1 ? by.panels : 1);
+static void multiplyItem(int64_t item, int64_t M, int64_t N, int64_t K, const Blocking& by, const LeftOf& leftOf, Right<P> b,
+                         float* sums, const Visitor& visitor) {
   const int64_t row = item / by.colBlocks * by.rows, rows = min64(by.rows, M - row);
   const int64_t firstPanel = item % by.colBlocks * by.panels, lastCol = min64(N, (firstPanel + by.panels) * kTileCols);
-  float* sums = (float*)pool->scratch(thread, (waiting + staged) * 4);
   Tile unfinished = {};
   const auto finish = [&](Tile* tile) {
     if (tile->rows) visitor.finish(tile->row, tile->rows, tile->col, tile->cols, (const float*)tile->data, tile->ld);
@@ -169,7 +177,7 @@ static void multiplyItem(Pool* pool, int thread, int64_t item, int64_t M, int64_
   for (int64_t chunk = 0; chunk < by.chunks; chunk++) {
     const int64_t k0 = chunk * by.k, k = max64(0, min64(by.k, K - k0));
     const bool last = chunk + 1 == by.chunks;
-    const Left<P> left = leftOf(row, rows, k0, k, (P*)(sums + waiting));
+    const Left<P> left = leftOf(row, rows, k0, k);
     float* at = sums;
     for (int64_t col = firstPanel * kTileCols; col < lastCol; col += kTileCols) {
       Tile tile = {row, rows, col, min64(kTileCols, lastCol - col), at, kTileCols};
@@ -187,17 +195,21 @@ static void multiplyItem(Pool* pool, int thread, int64_t item, int64_t M, int64_
 }
 
 template <class P, class SA, class SB, class Visitor>
-static void gemmRowBlocks(Pool* pool, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b, const Visitor& visitor) {
-  const Right<P> right = packShared<P>(pool, b, N, K);
-  const Blocking by = chooseBlocking<P>(M, N, K, pool->threads());
+static void gemmRowBlocks(const Call& call, int64_t M, int64_t N, int64_t K, Operand<SA> a, Operand<SB> b,
+                          const Visitor& visitor) {
+  const Blocking by = chooseBlocking<P>(M, N, K, call.pool->threads());
   const bool inPlace = readableInPlace<P>(a, K);
-  const int64_t staged = inPlace ? 0 : stagedUnits<P>(a, by.rows, by.k);
-  const auto leftOf = [&](int64_t row, int64_t rows, int64_t k0, int64_t k, P* buffer) {
-    const Operand<SA> block = {a.data + row * a.stride + k0 * a.kStride, a.stride, a.kStride};
-    return inPlace ? rowMajorLeft((const P*)block.data, a.stride / kUnitSize<P>) : stageLeft(block, rows, k, buffer);
-  };
-  parallel(pool, by.items(), [&](int64_t item, int thread) {
-    multiplyItem(pool, thread, item, M, N, K, by, staged, leftOf, right, visitor);
+  const int64_t waiting = waitingFloats(by), staged = inPlace ? 0 : stagedUnits<P>(a, by.rows, by.k);
+  if (!call.reserve(sharedRightBytes<P>(N, K), (waiting + staged) * sizeof(float))) return;
+  const Right<P> right = packShared<P>(call, b, N, K);
+  parallel(call.pool, by.items(), [&](int64_t item, int thread) {
+    float* const sums = (float*)call.own(thread);
+    const auto leftOf = [&](int64_t row, int64_t rows, int64_t k0, int64_t k) {
+      const Operand<SA> block = {a.data + row * a.stride + k0 * a.kStride, a.stride, a.kStride};
+      if (inPlace) return rowMajorLeft((const P*)block.data, a.stride / kUnitSize<P>);
+      return stageLeft(block, rows, k, (P*)(sums + waiting));
+    };
+    multiplyItem(item, M, N, K, by, leftOf, right, sums, visitor);
   });
 }
 

@@ -28,7 +28,8 @@ static double sumOfSquares(const float* x, int64_t count) {
 static void globalNormKernel(const Call& call) {
   const int64_t count = sizeOfInputs(call);
   const int64_t chunks = ceilDiv(count, kSpanElements);
-  double* partial = (double*)call.pool->shared(max64(1, chunks) * sizeof(double));
+  if (!call.reserve(chunks * sizeof(double), 0)) return;
+  double* const partial = (double*)call.shared();
   parallel(call.pool, chunks, [&](int64_t chunk, int) {
     double total = 0;
     forInputs(call, chunk * kSpanElements, min64(count, (chunk + 1) * kSpanElements), [&](const Tensor& x, int64_t from, int64_t to) {

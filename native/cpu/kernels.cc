@@ -32,6 +32,8 @@
 namespace rectiflow {
 namespace RF_NS {
 
+constexpr bool kReserves = true;  // see core.h
+
 static const Kernel kKernels[] = {
     {"add", addKernel},
     {"sub", subKernel},
@@ -53,8 +55,8 @@ static const Kernel kKernels[] = {
     {"affine", affineKernel},
     {"cast", castKernel},
     {"roundToFloat16", roundToFloat16Kernel},
-    {"sum", sumKernel},
-    {"max", maxKernel},
+    {"sum", sumKernel, kReserves},
+    {"max", maxKernel, kReserves},
     {"broadcastTo", broadcastToKernel},
     {"transpose", transposeKernel},
     {"slice", sliceKernel},
@@ -70,29 +72,29 @@ static const Kernel kKernels[] = {
     {"silu", activationKernel<siluWithDerivative<>>},
     {"siluDerivative", derivativeKernel<siluWithDerivative<>>},
     {"activationGrad", activationGradKernel},
-    {"matmul", matmulKernel},
-    {"linear", linearKernel},
-    {"linearGradInput", linearGradInputKernel},
-    {"linearGradParams", linearGradParamsKernel},
-    {"linearGatedResidual", linearGatedResidualKernel},
-    {"attention", attentionKernel},
-    {"attentionGrad", attentionGradKernel},
-    {"crossAttention", crossAttentionKernel},
-    {"crossAttentionGrad", crossAttentionGradKernel},
+    {"matmul", matmulKernel, kReserves},
+    {"linear", linearKernel, kReserves},
+    {"linearGradInput", linearGradInputKernel, kReserves},
+    {"linearGradParams", linearGradParamsKernel, kReserves},
+    {"linearGatedResidual", linearGatedResidualKernel, kReserves},
+    {"attention", attentionKernel, kReserves},
+    {"attentionGrad", attentionGradKernel, kReserves},
+    {"crossAttention", crossAttentionKernel, kReserves},
+    {"crossAttentionGrad", crossAttentionGradKernel, kReserves},
     {"layerNormModulate", layerNormModulateKernel},
-    {"layerNormModulateGrad", layerNormModulateGradKernel},
+    {"layerNormModulateGrad", layerNormModulateGradKernel, kReserves},
     {"gatedResidual", gatedResidualKernel},
-    {"gatedResidualGrad", gatedResidualGradKernel},
+    {"gatedResidualGrad", gatedResidualGradKernel, kReserves},
     {"philoxUniform", philoxUniformKernel},
     {"philoxNormal", philoxNormalKernel},
     {"conditionDropout", conditionDropoutKernel},
-    {"globalNorm", globalNormKernel},
+    {"globalNorm", globalNormKernel, kReserves},
     {"isFinite", isFiniteKernel},
     {"assign", assignKernel},
     {"accumulate", accumulateKernel},
     {"lerpAssign", lerpAssignKernel},
     {"adamw", adamwKernel},
-    {nullptr, nullptr},
+    {},
 };
 
 extern const KernelTable kernelTable;

@@ -155,7 +155,7 @@ static void layerNormModulateGradTyped(const Call& call) {
   const float* other = call.inputCount > 4 ? (const float*)in[4].data : nullptr;
   float* dx = (float*)call.outputs[0].data;
   float* const sums[2] = {(float*)call.outputs[1].data, (float*)call.outputs[2].data};
-  sumOverRows<2>(call.pool, images, rows, width, sums, [&](int64_t image, int64_t begin, int64_t end, float* const* sum) {
+  sumOverRows<2>(call, images, rows, width, sums, [&](int64_t image, int64_t begin, int64_t end, float* const* sum) {
     const auto from = [&](int64_t n) {
       const int64_t row = image * rows + n, at = row * width;
       return LayerNormGradRows<H, DY>{normalized + at, scale + image * width, rstd + row, dy + at,

@@ -90,7 +90,7 @@ static void linearKernel(const Call& call) {
     default:
       out.epilogue = epilogueFor<PlainEnd>(out.y, nullptr);
   }
-  runLinear(call.pool, x, x.size / I, I, O, (const float*)w.data, I, 1, out);
+  runLinear(call, x, x.size / I, I, O, (const float*)w.data, I, 1, out);
 }
 
 static void linearGradInputKernel(const Call& call) {
@@ -111,7 +111,7 @@ static void linearGradInputKernel(const Call& call) {
     default:
       out.epilogue = third ? epilogueFor<ScaledEnd>(out.y, out.factor) : epilogueFor<PlainEnd>(out.y, nullptr);
   }
-  runLinear(call.pool, dy, dy.size / O, O, I, (const float*)w.data, 1, I, out);
+  runLinear(call, dy, dy.size / O, O, I, (const float*)w.data, 1, I, out);
 }
 
 }  // namespace RF_NS

@@ -134,13 +134,13 @@ static Epilogue epilogueOf() {
 
 // out = x W, W[k, j] being w[j*stride + k*kStride]. Where the data is bf16, products are bf16 x bf16 -> float32: the float32
 // weights are rounded while they are packed.
-static void runLinear(Pool* pool, const Tensor& x, int64_t rows, int64_t K, int64_t cols, const float* w, int64_t stride,
+static void runLinear(const Call& call, const Tensor& x, int64_t rows, int64_t K, int64_t cols, const float* w, int64_t stride,
                       int64_t kStride, const LinearOutput& out) {
   if (x.dtype == DType::BFloat16)
-    gemm<LowPacked>(pool, rows, cols, K, Operand<bf16>{(const bf16*)x.data, K, 1},
+    gemm<LowPacked>(call, rows, cols, K, Operand<bf16>{(const bf16*)x.data, K, 1},
                     Operand<LowFloat>{(const LowFloat*)w, stride, kStride}, out);
   else
-    gemm<float>(pool, rows, cols, K, Operand<float>{(const float*)x.data, K, 1}, Operand<float>{w, stride, kStride}, out);
+    gemm<float>(call, rows, cols, K, Operand<float>{(const float*)x.data, K, 1}, Operand<float>{w, stride, kStride}, out);
 }
 
 }  // namespace RF_NS

@@ -39,7 +39,7 @@ static void linearGatedResidualKernel(const Call& call) {
   out.branch = call.outputs[1].data ? &call.outputs[1] : nullptr;
   out.epilogue = call.outputs[1].dtype == DType::BFloat16 ? epilogueOf<GatedResidualEnd<bf16>, bf16>()
                                                           : epilogueOf<GatedResidualEnd<float>, float>();
-  runLinear(call.pool, h, h.size / I, I, O, (const float*)w.data, I, 1, out);
+  runLinear(call, h, h.size / I, I, O, (const float*)w.data, I, 1, out);
 }
 
 }  // namespace RF_NS

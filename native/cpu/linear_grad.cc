@@ -38,27 +38,28 @@ struct ParameterGradients {
   using Packer = ChunkPacker<std::conditional_t<kCutsY, BlockPanel, RightPanel>, kCutsY, P, Cut>;
   static constexpr int64_t kStrip = kCutsY ? kStripOfLeft : kStripOfRight;
 
-  Pool* pool;
+  const Call& call;
   int64_t O, I, rows;
   RowsX x;
   RowsY dy;
   float *dw, *db;
 
   void run() const {
-    const Shared shared(pool, Halves(rows), kCutsY ? I : O, O * I + O);
+    const Shared shared(call, Halves(rows), kCutsY ? I : O, O * I + O);
+    if (!call.reserve(shared.bytes, sizeof(Workplace<P>))) return;
     const Sums sums[] = {{dw, db}, {shared.result, shared.result + O * I}};
     for (int64_t half = 0; half < shared.halves.count; half++) memset(sums[half].db, 0, O * sizeof(float));
     for (int64_t from = 0; from < shared.halves.rows; from += shared.rows) {
       if constexpr (kCutsY) {
-        shared.template pack<false>(pool, x, from, nullptr);
+        shared.template pack<false>(call.pool, x, from, nullptr);
         addRows(shared, dy, O, from, sums);
       } else {
-        shared.template pack<true>(pool, dy, from, db);
+        shared.template pack<true>(call.pool, dy, from, db);
         addRows(shared, x, I, from, sums);
       }
     }
     if (shared.halves.count == 1) return;
-    forRanges(pool, O * I, kGrain, [&](int64_t begin, int64_t end) { addTo(dw + begin, sums[1].dw + begin, end - begin); });
+    forRanges(call.pool, O * I, kGrain, [&](int64_t begin, int64_t end) { addTo(dw + begin, sums[1].dw + begin, end - begin); });
     addTo(db, sums[1].db, O);
   }
 
@@ -69,6 +70,7 @@ struct ParameterGradients {
 
   // Adds the sums over the packed rows. An item is a half, a strip and a part of the shared operand.
   void addRows(const Shared& shared, const Cut& cut, int64_t columns, int64_t from, const Sums* sums) const {
+    Pool* const pool = call.pool;
     const Halves& halves = shared.halves;
     const int64_t strips = ceilDiv(columns, kStrip), panels = ceilDiv(shared.columns, SharedPanel::width);
     const int64_t wanted = ceilDiv(kItemsPerThread * pool->threads(), halves.count * strips);
@@ -79,7 +81,7 @@ struct ParameterGradients {
       const int64_t count = halves.rowsFrom(half, from + row, min64(kChunkRows<P>, shared.rows - row));
       return Packer(cut.from(half * halves.rows + from + row, col), count, min64(kStrip, columns - col), chunk);
     };
-    const auto workplaceOf = [&](int thread) { return (Workplace<P>*)pool->scratch(thread, sizeof(Workplace<P>)); };
+    const auto workplaceOf = [&](int thread) { return (Workplace<P>*)call.own(thread); };
     for (int thread = 0; thread < pool->threads(); thread++) workplaceOf(thread)->begun = -1;
 
     parallel(pool, halves.count * itemsOfHalf, [&](int64_t item, int thread) {
@@ -132,9 +134,9 @@ static void gradParams(const Call& call, const RowsX& x, const RowsY& dy) {
   const int64_t O = call.outputs[0].shape[0], I = call.outputs[0].shape[1], rows = call.inputs[0].size / I;
   float *const dw = (float*)call.outputs[0].data, *const db = (float*)call.outputs[1].data;
   if (O >= I)
-    ParameterGradients<true, P, RowsX, RowsY>{call.pool, O, I, rows, x, dy, dw, db}.run();
+    ParameterGradients<true, P, RowsX, RowsY>{call, O, I, rows, x, dy, dw, db}.run();
   else
-    ParameterGradients<false, P, RowsX, RowsY>{call.pool, O, I, rows, x, dy, dw, db}.run();
+    ParameterGradients<false, P, RowsX, RowsY>{call, O, I, rows, x, dy, dw, db}.run();
 }
 
 template <class P, class SX, class SY>
@@ -153,7 +155,7 @@ static void runLinearGradParams(const Call& call) {
       return gradParams<P>(call, ActivatedRows<kSilu, SX>{x}, dy);
     default:
       if (rows > kFewRows) return gradParams<P>(call, x, dy);
-      gradParamsFewRows<P>(call.pool, rows, O, I, x, dy, (float*)call.outputs[0].data, (float*)call.outputs[1].data);
+      gradParamsFewRows<P>(call, rows, O, I, x, dy, (float*)call.outputs[0].data, (float*)call.outputs[1].data);
   }
 }
 

@@ -46,15 +46,16 @@ static void matmulKernel(const Call& call) {
 
   if (batch > 1 && M * N * K < kSmallProduct) {
     const int64_t aFloats = packedRowsBytes<float>(M, K) / 4, bFloats = packedColsBytes<float>(N, K) / 4;
+    if (!call.reserve(0, (aFloats + bFloats) * sizeof(float))) return;
     return parallel(call.pool, batch, [&](int64_t i, int thread) {
-      float* packedB = (float*)call.pool->scratch(thread, (aFloats + bFloats) * 4);
+      float* packedB = (float*)call.own(thread);
       float* packedA = packedB + bFloats;
       packRows(left(i).data, left(i).stride, left(i).kStride, M, K, packedA);
       packCols(right(i).data, right(i).stride, right(i).kStride, N, K, packedB);
       multiply(M, N, K, packedA, packedB, result(i), N, false);
     });
   }
-  for (int64_t i = 0; i < batch; i++) gemm<float>(call.pool, M, N, K, left(i), right(i), MatrixOutput(result(i), N));
+  for (int64_t i = 0; i < batch; i++) gemm<float>(call, M, N, K, left(i), right(i), MatrixOutput(result(i), N));
 }
 
 }  // namespace RF_NS

@@ -19,16 +19,17 @@ static RF_INLINE vf peakStep(uint32_t ones, vf sum) { return multiplyAdd(ones, o
 template <class P>
 static int64_t peakBurst(Pool* pool, P operand, int64_t rounds) {
   const int64_t items = kPeakItemsPerThread * pool->threads();
-  parallel(pool, items, [&](int64_t item, int thread) {
+  parallel(pool, items, [&](int64_t item, int) {
     vf sums[kPeakSums];
 #pragma GCC unroll 16
     for (int i = 0; i < kPeakSums; i++) sums[i] = splat((float)(item + i));  // different, or they would be one
     for (int64_t round = 0; round < rounds; round++)
 #pragma GCC unroll 16
       for (int i = 0; i < kPeakSums; i++) sums[i] = peakStep(operand, sums[i]);
-    float* out = (float*)pool->scratch(thread, sizeof sums);
+    float out[kPeakSums * kLanes];
 #pragma GCC unroll 16
     for (int i = 0; i < kPeakSums; i++) store(out + i * kLanes, sums[i]);
+    asm volatile("" : : "r"(out) : "memory");  // as if they were read: else nothing would be computed
   });
   return items * rounds * kPeakSums * kLanes * kUnitSize<P> * 2;
 }

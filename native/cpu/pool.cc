@@ -13,13 +13,12 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "../denormals.h"
-#include "../memory.h"
 #include "../placement.h"
 #include "core.h"
 
@@ -49,29 +48,10 @@ bool spin(Condition&& condition) {
   return false;
 }
 
-struct Region {
-  void* data = nullptr;
-  size_t bytes = 0;
-
-  void* grow(size_t wanted) {
-    if (wanted <= bytes) return data;
-    freeAligned(data, bytes);
-    data = allocateAligned(wanted);
-    bytes = wanted;
-    if (!data) {
-      fprintf(stderr, "rectiflow: out of memory: a CPU kernel needs %zu bytes of scratch\n", wanted);
-      abort();
-    }
-    return data;
-  }
-  ~Region() { freeAligned(data, bytes); }
-};
-
 // What belongs to one thread, on cache lines of its own.
 struct alignas(64) Share {
   std::atomic<uint64_t> word{0};
   uint32_t end = 0;  // one past the last item
-  Region scratch;
 };
 
 }  // namespace
@@ -91,7 +71,6 @@ struct Pool::State {
   std::mutex mutex;
   std::condition_variable workAvailable, allDone;
   std::vector<Share> shares;
-  Region shared;
   std::vector<std::thread> workers;
 
   int threads() const { return (int)shares.size(); }
@@ -163,8 +142,11 @@ struct Pool::State {
   }
 };
 
-Pool::Pool(int threads) : state_(new State) {
-  state_->shares = std::vector<Share>(threads);
+Pool::Pool(int threads) : state_(nullptr) {
+  auto state = std::make_unique<State>();
+  state->shares = std::vector<Share>(threads);
+  state->workers.reserve(threads - 1);
+  state_ = state.release();
   try {
     for (int thread = 1; thread < threads; thread++)
       state_->workers.emplace_back([state = state_, thread] { state->workerLoop(thread); });
@@ -203,21 +185,6 @@ void Pool::run(int64_t items, Task task, void* context) {
   s.callerSleeps = true;
   s.allDone.wait(lock, finished);
   s.callerSleeps = false;
-}
-
-void* Pool::scratch(int thread, size_t bytes) { return state_->shares[thread].scratch.grow(bytes); }
-
-void* Pool::shared(size_t bytes) { return state_->shared.grow(bytes); }
-
-const Attribute* Call::attribute(const char* name) const {
-  for (int32_t i = 0; i < attributeCount; i++)
-    if (strcmp(attributes[i].name, name) == 0) return &attributes[i];
-  return nullptr;
-}
-
-double Call::number(const char* name, double fallback) const {
-  const Attribute* found = attribute(name);
-  return found && found->count ? found->values[0] : fallback;
 }
 
 }  // namespace rectiflow

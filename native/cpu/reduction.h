@@ -174,7 +174,8 @@ static inline void reduce(const Call& call) {
   const int64_t units = axes.innerIsReduced ? segments : rows;
   pieces = ceilDiv(units, ceilDiv(units, pieces));
 
-  Scalar* partial = pieces > 1 ? (Scalar*)call.pool->shared(pieces * outputs * sizeof(Scalar)) : nullptr;
+  if (!call.reserve(pieces > 1 ? pieces * outputs * sizeof(Scalar) : 0, 0)) return;
+  Scalar* const partial = pieces > 1 ? (Scalar*)call.shared() : nullptr;
   const auto emit = [=](int64_t piece, int64_t output, Scalar value) {
     if (partial)
       partial[piece * outputs + output] = value;

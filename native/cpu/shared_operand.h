@@ -33,18 +33,20 @@ struct SharedOperand {
   Halves halves;
   int64_t columns, rows;  // of each half, whole items
   int64_t panelStride, sumsStride;
+  int64_t bytes;  // of memory that threads share, for what follows
   P* panels;
   float* sums;    // of the columns, for each item
   float* result;  // of the second half
 
-  SharedOperand(Pool* pool, Halves halves, int64_t columns, int64_t resultFloats) : halves(halves), columns(columns) {
+  SharedOperand(const Call& call, Halves halves, int64_t columns, int64_t resultFloats) : halves(halves), columns(columns) {
     const int64_t passes = ceilDiv(halves.allRows * columns * (int64_t)sizeof(P) / kUnitSize<P>, kSharedBytes);
     rows = min64(halves.rows, ceilDiv(ceilDiv(halves.rows, passes), kChunkRows<P>) * kChunkRows<P>);
     panelStride = paddedPanel(unitsOf<P>(halves.count * rows) * Panel::stride);
     sumsStride = ceilDiv(columns, Panel::width) * Panel::width;
     const int64_t units = ceilDiv(columns, Panel::width) * panelStride;
     const int64_t others = halves.count > 1 ? resultFloats : 0;
-    panels = (P*)pool->shared(units * sizeof(P) + (paddedPanel(items() * sumsStride) + others) * sizeof(float));
+    bytes = units * sizeof(P) + (paddedPanel(items() * sumsStride) + others) * sizeof(float);
+    panels = (P*)call.shared();
     sums = (float*)(panels + units);
     result = sums + paddedPanel(items() * sumsStride);
   }

@@ -59,17 +59,18 @@ static RF_INLINE vf modulated(vf normalized, vf shift, vf scale) { return normal
 // body(image, begin, end, sums) adds rows [begin, end) of an image to sums[0..kSums), each of the given width. Long images are
 // divided into chunks of rows unless there are many; the chunks' sums are then added in order.
 template <int kSums, class Body>
-static inline void sumOverRows(Pool* pool, int64_t images, int64_t rows, int64_t width, float* const (&outputs)[kSums],
+static inline void sumOverRows(const Call& call, int64_t images, int64_t rows, int64_t width, float* const (&outputs)[kSums],
                                Body&& body) {
   constexpr int64_t kEnoughChunks = 64;
   const int64_t chunks = min64(ceilDiv(rows, max64(16, kSpanElements / width)), ceilDiv(kEnoughChunks, images));
   const int64_t chunkRows = ceilDiv(ceilDiv(rows, chunks), 4) * 4;
-  float* partial = chunks > 1 ? (float*)pool->shared(images * chunks * kSums * width * sizeof(float)) : nullptr;
+  if (!call.reserve(chunks > 1 ? images * chunks * kSums * width * sizeof(float) : 0, 0)) return;
+  float* const partial = chunks > 1 ? (float*)call.shared() : nullptr;
   const auto slice = [&](int64_t image, int64_t chunk, int k) {
     return partial ? partial + ((image * chunks + chunk) * kSums + k) * width : outputs[k] + image * width;
   };
 
-  parallelSpans(pool, images * chunks, chunkRows * width, [&](int64_t begin, int64_t end) {
+  parallelSpans(call.pool, images * chunks, chunkRows * width, [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; unit++) {
       const int64_t image = unit / chunks, chunk = unit % chunks;
       float* sums[kSums];
@@ -82,7 +83,7 @@ static inline void sumOverRows(Pool* pool, int64_t images, int64_t rows, int64_t
   });
 
   if (!partial) return;
-  parallelSpans(pool, images, chunks * kSums * width, [&](int64_t begin, int64_t end) {
+  parallelSpans(call.pool, images, chunks * kSums * width, [&](int64_t begin, int64_t end) {
     for (int64_t image = begin; image < end; image++) {
       for (int k = 0; k < kSums; k++) {
         forVectors<1>(width, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
