@@ -18,7 +18,7 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-const parts = ['process', 'state', 'activations', 'snapshot', 'data'] as const;
+const parts = ['process', 'state', 'activations', 'scratch', 'snapshot', 'data'] as const;
 console.log(`${cpuBackend().describe()}\n`);
 const child = new URL('memory-child.js', import.meta.url).pathname;
 const rows = (positionals.length > 0 ? positionals : memoryCaseNames).map((name) => {

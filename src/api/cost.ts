@@ -13,7 +13,7 @@ export interface TrainingMemory {
   readonly state: number;
   /** Activations and gradients: the arena. */
   readonly activations: number;
-  /** The copy that checkpoints are written from, batches and samples. */
+  /** The copy that checkpoints are written from, batches, samples, and scratch memory of kernels. */
   readonly other: number;
   readonly total: number;
 }
@@ -49,13 +49,13 @@ function trainingMemory(
   batchSize: number,
 ): TrainingMemory {
   const config = resolveConfig({ data: { source: 'custom' }, model: sizes, train: { batchSize } });
-  const { state, activations, snapshot, data } = estimateMemory({
+  const { state, activations, scratch, snapshot, data } = estimateMemory({
     config,
     backend,
     model,
     source: { count: 0 },
     microBatch: batchSize,
   });
-  const other = snapshot + data;
+  const other = scratch + snapshot + data;
   return { batchSize, state, activations, other, total: state + activations + other };
 }

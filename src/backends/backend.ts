@@ -70,6 +70,8 @@ export interface Backend {
    * @param buffers one of this backend's buffers for each state tensor of the program, with its shape and dtype
    */
   compile(program: Program, buffers: Buffers): Promise<Executable>;
+  /** Bytes that the kernels of a lowered program need beside its plan; a backend's programs share them. Takes no memory. */
+  scratchBytes?(program: Program): number;
   /**
    * Makes memory ready for the largest of the programs that are to be compiled, so that all of them share it.
    * @param bytes of its arena, by its plan

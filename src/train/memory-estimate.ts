@@ -22,6 +22,8 @@ export interface MemoryParts {
   readonly state: number;
   /** What is made on the way, activations and gradients: the arena of the largest program, which all others share. */
   readonly activations: number;
+  /** What kernels make on their way: of the most demanding program, which all others share. */
+  readonly scratch: number;
   /** The copy of the state that checkpoints are written from, where one is made. */
   readonly snapshot: number;
   /**
@@ -40,7 +42,7 @@ export interface MemoryEstimate extends MemoryParts {
 /** What is known of the data that a run learns from. */
 export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 
-/** Scratch memory of kernels, arrays that wait to be collected, threads, what is loaded later: measured, by bench/memory.ts. */
+/** Arrays that wait to be collected, threads, what is loaded later: measured, by bench/memory.ts. */
 const growth = 70 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
@@ -72,7 +74,8 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const checkpoint = sum([...state].filter(([name]) => !isTotal(name)).map(([, bytes]) => bytes));
   const plans = [...steps, ...others].map((program) => {
     const plan = planMemory(program);
-    return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes };
+    const scratch = backend.scratchBytes?.(program) ?? 0;
+    return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
   });
   const { sampleShape } = model;
   const grid = isPicture(sampleShape, options.source.record)
@@ -82,6 +85,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     process: held + growth,
     state: sum(state.values()),
     activations: Math.max(...plans.map(({ arena }) => arena)),
+    scratch: Math.max(...plans.map(({ scratch }) => scratch)),
     snapshot: savesBeside ? checkpoint : 0,
     data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options) + grid,
   };

@@ -1,22 +1,10 @@
 // Memory of every size that the native allocator treats in its own way.
-import { setTimeout } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { loadNative } from '../../src/backends/cpu/native.ts';
+import { collectGarbage } from '../support/garbage.ts';
 
 const native = loadNative();
 const kibibytes = [1, 63, 64, 65, 300, 3600, 9000, 16383, 16384, 17000];
-
-/** Memory is given back by finalizers, in a later turn of the event loop, some only after the next collection. */
-async function collectGarbage(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  for (let time = 0; time < 3; time++) {
-    collect();
-    await setTimeout(5);
-  }
-}
 
 /** Three of each size are more than a block of 32 MiB, one is less. */
 function allocateAll(copies: number): Float64Array[] {

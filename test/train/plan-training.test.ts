@@ -10,7 +10,7 @@ import { estimateMemory } from '../../src/train/memory-estimate.ts';
 import { type TrainingPlan, describeLimits, planTraining } from '../../src/train/plan-training.ts';
 import { prepareTraining } from '../../src/train/prepare.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import { bytesOf } from '../../src/program/index.ts';
+import { type Program, bytesOf } from '../../src/program/index.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
@@ -56,6 +56,22 @@ describe('what training will take', () => {
       expect(estimate.snapshot < estimate.state).toBe(microBatch !== undefined);
     },
   );
+
+  it('holds the scratch memory of the most demanding program', async () => {
+    const config = configOf();
+    const model = createModel(config.model);
+    const options = { config, model, source, microBatch: 7, held };
+    const asked: Program[] = [];
+    const scratchBytes = (program: Program): number => (asked.push(program), asked.length === 2 ? 5000 : 100);
+    const told = estimateMemory({ ...options, backend: { ...backend, scratchBytes } });
+    const real = estimateMemory({ ...options, backend });
+    expect(told.scratch).toBe(5000);
+    expect(real.scratch).toBe(Math.max(...asked.map((program) => backend.scratchBytes!(program))));
+    expect(real.scratch).toBeGreaterThan(2 ** 16);
+    expect(real.total - told.total).toBe(real.scratch - 5000);
+    const { scratchBytes: _, ...silent } = backend;
+    expect(estimateMemory({ ...options, backend: silent }).scratch).toBe(0);
+  });
 
   it('is told before training is prepared, and goes into the notices where it is not there', async () => {
     const heard: string[] = [];

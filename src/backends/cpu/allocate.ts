@@ -9,18 +9,25 @@ export function allocate(native: Pick<Native, 'allocate'>, bytes: number): Array
   try {
     return native.allocate(bytes);
   } catch (error) {
-    const gibibytes = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;
     const problem =
       bytes > constants.MAX_LENGTH
-        ? `Node ${process.version} holds no more than ${gibibytes(constants.MAX_LENGTH)} in one piece`
+        ? `Node ${process.version} holds no more than ${showBytes(constants.MAX_LENGTH)} in one piece`
         : 'the system has not so much memory';
-    throw new RectiflowError(
-      'memory',
-      `cpu: ${gibibytes(bytes)} in one piece were wanted, but ${problem}. ` +
-        'For a training, set a smaller train.microBatch or train.memory to recompute; else take a smaller batch or model.',
-      { cause: error },
-    );
+    throw memoryError(`${showBytes(bytes)} in one piece were wanted, but ${problem}`, error);
   }
+}
+
+/** @param problem what was wanted, and what came of it */
+export function memoryError(problem: string, cause: unknown): RectiflowError {
+  const advice =
+    'For a training, set a smaller train.microBatch or train.memory to recompute; else take a smaller batch or model.';
+  return new RectiflowError('memory', `cpu: ${problem}. ${advice}`, { cause });
+}
+
+/** `1.0 GiB`, `12.5 MiB` */
+export function showBytes(bytes: number): string {
+  const [unit, name] = bytes < 2 ** 30 ? [2 ** 20, 'MiB'] : [2 ** 30, 'GiB'];
+  return `${(bytes / unit).toFixed(1)} ${name}`;
 }
 
 /** Where an offset of a program's memory plan is. */

@@ -6,19 +6,12 @@ import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Buffers, Executable, Finding } from '../backend.ts';
 import { checkInputs, checkOutputs } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
-import { allocate } from './allocate.ts';
+import { allocate, memoryError, showBytes } from './allocate.ts';
 import type { Arena } from './allocate.ts';
 import type { CpuBuffer } from './buffer.ts';
+import { type Places, describeWork } from './describe.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
-import {
-  type Description,
-  type Handle,
-  type Isa,
-  type Native,
-  type NativeTensor,
-  type Pool,
-  leftOut,
-} from './native.ts';
+import type { Handle, Isa, Native, Pool } from './native.ts';
 
 /** Time that the nodes of one op took, over all runs. */
 export interface OpTime {
@@ -58,7 +51,7 @@ export interface Machine {
 }
 
 export function bindProgram(program: Program, buffers: Buffers, machine: Machine): CpuExecutable {
-  const { native, pool, isa, exclusively } = machine;
+  const { native, exclusively } = machine;
   const plan = planMemory(program);
   const regions = placeValues(program, plan, buffers, machine);
   const work = program.nodes.filter(isWork);
@@ -68,13 +61,15 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
     if (region === undefined) throw internalError(`cpu: value %${tensor.id} has no memory`);
     return { ...region, offset: region.offset + start * bytesPerElement(tensor.dtype) };
   };
-  const handle = native.compile(pool, isa, describe(work, plan, regionOf));
+  const places: Places = { regionOf, isLeftOut: (tensor) => plan.leftOut.has(tensor) };
+  const compiled = (nodes: readonly Node[]): Handle => compile(program.name, nodes, places, machine);
+  const handle = compiled(work);
   let hasRun = false;
   const feed = (inputs: Readonly<Record<string, HostArray>>): void => {
     for (const tensor of program.inputs) writeTensor(tensor, regionOf(tensor), inputs[tensor.name!]!);
   };
   const runNode = async (node: Node): Promise<void> => {
-    if (isWork(node)) await native.run(native.compile(pool, isa, describe([node], plan, regionOf)));
+    if (isWork(node)) await native.run(compiled([node]));
   };
 
   return {
@@ -103,12 +98,31 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
         hasRun = false;
         return inspectProgram(program, {
           run: runNode,
-          read: (tensor) => (plan.leftOut.has(tensor) ? undefined : readTensor(tensor, regionOf(tensor))),
+          read: (tensor) => (places.isLeftOut(tensor) ? undefined : readTensor(tensor, regionOf(tensor))),
         });
       });
     },
     profile: () => profile(native, handle, work),
   };
+}
+
+/** Bytes of scratch memory that the kernels of a lowered program need on a machine. Takes none. */
+export function scratchBytes(
+  nodes: readonly Node[],
+  { native, pool, isa }: Pick<Machine, 'native' | 'pool' | 'isa'>,
+): number {
+  return native.scratch(pool, isa, describeWork(nodes.filter(isWork)));
+}
+
+function compile(name: string, work: readonly Node[], places: Places, machine: Machine): Handle {
+  const { native, pool, isa } = machine;
+  try {
+    return native.compile(pool, isa, describeWork(work, places));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOMEM') throw error;
+    const wanted = `${showBytes(scratchBytes(work, machine))} of scratch memory were wanted for program ${name}`;
+    throw memoryError(`${wanted}, but the system has not so much memory`, error);
+  }
 }
 
 function unread({ name }: Program, outputs: readonly string[]): RectiflowError {
@@ -140,38 +154,6 @@ function placeValues(
     regions.set(tensor, { memory: (buffers.get(tensor.name!) as CpuBuffer).memory, offset: 0 });
   }
   return regions;
-}
-
-function describe(
-  work: readonly Node[],
-  plan: MemoryPlan,
-  regionOf: (tensor: Tensor) => Region,
-): Description {
-  const buffers: ArrayBuffer[] = [];
-  const tensors: NativeTensor[] = [];
-  const bufferIndex = new Map<ArrayBuffer, number>();
-  const tensorIndex = new Map<Tensor, number>();
-  const indexOf = (tensor: Tensor): number => {
-    const known = tensorIndex.get(tensor);
-    if (known !== undefined) return known;
-    const region = regionOf(tensor);
-    let buffer = bufferIndex.get(region.memory);
-    if (buffer === undefined) {
-      buffer = buffers.push(region.memory) - 1;
-      bufferIndex.set(region.memory, buffer);
-    }
-    const index =
-      tensors.push({ buffer, offset: region.offset, dtype: tensor.dtype, shape: tensor.shape }) - 1;
-    tensorIndex.set(tensor, index);
-    return index;
-  };
-  const nodes = work.map(({ op, inputs, outputs, attributes }) => ({
-    op: op.name,
-    inputs: inputs.map(indexOf),
-    outputs: outputs.map((tensor) => (plan.leftOut.has(tensor) ? leftOut : indexOf(tensor))),
-    attributes,
-  }));
-  return { buffers, tensors, nodes };
 }
 
 function profile(native: Native, handle: Handle, work: readonly Node[]): Profile {

@@ -11,7 +11,7 @@ import { checkBuffers, checkDTypes } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
 import { allocate, sharedArena } from './allocate.ts';
 import { CpuBuffer } from './buffer.ts';
-import { type CpuExecutable, type Machine, bindProgram } from './executable.ts';
+import { type CpuExecutable, type Machine, bindProgram, scratchBytes } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
 import { defaultThreads } from './threads.ts';
 
@@ -76,6 +76,7 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     allocate: (type: TensorType) => new CpuBuffer(type, allocate(native, bytesOf(type)), machine.exclusively),
     view: (buffer) => new Float32Array((buffer as CpuBuffer).memory, 0, sizeOf(buffer.shape)),
     lower: lowered,
+    scratchBytes: ({ nodes }) => scratchBytes(nodes, machine),
     reserve: (bytes) => void machine.arena(bytes),
     async compile(traced, buffers) {
       const program = lowered(traced);
@@ -113,9 +114,24 @@ const pools = new Map<number, Pool>();
 
 /** Backends with the same number of threads share them: two never compute at once. */
 function poolOf(native: Native, threads: number): Pool {
-  const pool = pools.get(threads) ?? native.createPool(threads);
+  const pool = pools.get(threads) ?? startThreads(native, threads);
   pools.set(threads, pool);
   return pool;
+}
+
+function startThreads(native: Native, threads: number): Pool {
+  try {
+    return native.createPool(threads);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new RectiflowError(
+      'backend',
+      `cpu: ${counted(threads, 'thread')} could not be started: ${reason}`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 /** A function that runs tasks one after the other, in the order of the calls. */

@@ -31,8 +31,11 @@ export interface Features {
   readonly l3?: number;
 }
 
+/** In place of the index of a buffer: for `Native.scratch`, tensors need no memory. */
+export const nowhere = -1;
+
 export interface NativeTensor {
-  /** Index into `buffers`. */
+  /** Index into `buffers`, or `nowhere`. */
   readonly buffer: number;
   /** In bytes; a multiple of the element's size. */
   readonly offset: number;
@@ -66,8 +69,16 @@ export interface Native {
   createPool(threads: number): Pool;
   /** The ops that an instruction set has kernels for. */
   kernels(isa: Isa): string[];
-  /** Checks everything but what ops ask of each other's shapes, which the ops' shape rules have checked. */
+  /**
+   * Checks everything but what ops ask of each other's shapes, which the ops' shape rules have checked. Takes the scratch memory that
+   * the kernels need, for as long as there are programs on the pool, which share it: a run takes none.
+   * @throws an Error with the code ENOMEM where there is none; programs that were compiled before go on
+   */
   compile(pool: Pool, isa: Isa, description: Description): Handle;
+  /** Bytes of scratch memory that compile would take, had it to. Takes none. */
+  scratch(pool: Pool, isa: Isa, description: Description): number;
+  /** Bytes that `allocate` and `compile` took and that were not given back. */
+  held(): number;
   /** Runs all nodes off the JavaScript thread. The program and its buffers stay alive until then. */
   run(handle: Handle): Promise<void>;
   /** Time spent in each node, summed over all runs. */
