@@ -78,7 +78,9 @@ PoolHandle::~PoolHandle() {
 
 napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program) {
   requireAttached(env, *program);
-  std::unique_ptr<Run, void (*)(Run*)> run(new Run{env, program}, release);
+  std::unique_ptr<Run, void (*)(Run*)> run(new Run, release);
+  run->env = env;
+  run->program = program;
   napi_value name, promise;
   check(env, napi_create_string_utf8(env, "rectiflow.run", NAPI_AUTO_LENGTH, &name));
   check(env, napi_create_async_work(env, nullptr, name, execute, complete, run.get(), &run->work));

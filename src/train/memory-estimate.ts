@@ -43,7 +43,7 @@ export interface MemoryEstimate extends MemoryParts {
 export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
 
 /** Arrays that wait to be collected, threads, what is loaded later: measured, by bench/memory.ts. */
-const growth = 70 * 2 ** 20;
+const growth = 64 * 2 ** 20;
 
 export interface EstimateOptions extends OwnFlow {
   readonly config: TrainingConfig;

@@ -4,7 +4,13 @@ import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type Description, type Handle, type Isa, loadNative, nowhere } from '../../src/backends/cpu/native.ts';
+import {
+  type Description,
+  type Handle,
+  type Isa,
+  loadNative,
+  nowhere,
+} from '../../src/backends/cpu/native.ts';
 import { collectGarbage } from '../support/garbage.ts';
 
 const native = loadNative();
@@ -23,7 +29,12 @@ function product(rows: number, size: number, times = 1): { y: Float32Array; desc
   const description: Description = {
     buffers,
     tensors: shapes.map((shape, buffer) => ({ buffer, offset: 0, dtype: 'float32', shape })),
-    nodes: Array.from({ length: times }, () => ({ op: 'matmul', inputs: [0, 1], outputs: [2], attributes: {} })),
+    nodes: Array.from({ length: times }, () => ({
+      op: 'matmul',
+      inputs: [0, 1],
+      outputs: [2],
+      attributes: {},
+    })),
   };
   return { y: new Float32Array(buffers[2]!), description };
 }
@@ -34,21 +45,24 @@ function placeless({ tensors, nodes }: Description): Description {
 }
 
 describe.each(isas)('scratch memory on %s', (isa) => {
-  it.each([1, 2, 5])('is what the most demanding program needs, and of all of them, with %i threads', (threads) => {
-    const pool = native.createPool(threads);
-    const [small, large] = [product(65, 64), product(65, 320)].map(({ description }) => description);
-    const needs = [small!, large!].map((description) => native.scratch(pool, isa, placeless(description)));
-    expect(needs[0]).toBeGreaterThan(4 * 64 * 64);
-    expect(needs[1]).toBeGreaterThan(4 * 320 * 320);
-    expect(native.scratch(pool, isa, large!)).toBe(needs[1]);
-    const before = native.held();
-    const taken = (description: Description): [Handle, number] => {
-      const program = native.compile(pool, isa, description);
-      return [program, native.held() - before];
-    };
-    const programs = [small!, large!, small!, large!].map(taken);
-    expect(programs.map(([, bytes]) => bytes)).toEqual([needs[0], needs[1], needs[1], needs[1]]);
-  });
+  it.each([1, 2, 5])(
+    'is what the most demanding program needs, and of all of them, with %i threads',
+    (threads) => {
+      const pool = native.createPool(threads);
+      const [small, large] = [product(65, 64), product(65, 320)].map(({ description }) => description);
+      const needs = [small!, large!].map((description) => native.scratch(pool, isa, placeless(description)));
+      expect(needs[0]).toBeGreaterThan(4 * 64 * 64);
+      expect(needs[1]).toBeGreaterThan(4 * 320 * 320);
+      expect(native.scratch(pool, isa, large!)).toBe(needs[1]);
+      const before = native.held();
+      const taken = (description: Description): [Handle, number] => {
+        const program = native.compile(pool, isa, description);
+        return [program, native.held() - before];
+      };
+      const programs = [small!, large!, small!, large!].map(taken);
+      expect(programs.map(([, bytes]) => bytes)).toEqual([needs[0], needs[1], needs[1], needs[1]]);
+    },
+  );
 
   it('is not there for kernels that need none', () => {
     const pool = native.createPool(2);
@@ -111,7 +125,9 @@ const objectOf = (isa: Isa): string =>
 
 it.for(isas)('kernels of %s call nothing that allocates', (isa, { skip }) => {
   if (process.platform !== 'linux' || !existsSync(objectOf(isa))) skip('needs what a build on Linux leaves');
-  const symbols = execFileSync('nm', ['--undefined-only', '--format=posix', objectOf(isa)], { encoding: 'utf8' });
+  const symbols = execFileSync('nm', ['--undefined-only', '--format=posix', objectOf(isa)], {
+    encoding: 'utf8',
+  });
   const names = symbols.split('\n').map((line) => line.split(' ')[0]!);
   expect(names).toContain('memset');
   expect(names.filter((name) => /alloc|memalign|mmap|^_Zn[wa]|^_ZSt/.test(name))).toEqual([]);
@@ -132,7 +148,9 @@ function underLimit(before: string, after: string): unknown {
     execFileSync('prlimit', ['--pid', process.pid, '--as=' + (bytes + 128 * 2 ** 20)]);
     ${after}
     console.log(JSON.stringify(told));`;
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }));
+  return JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }),
+  );
 }
 
 const canLimit = existsSync('/usr/bin/prlimit') && existsSync('/proc/self/status');
