@@ -89,7 +89,12 @@ napi_value scratch(napi_env env, napi_callback_info info) {
   return makeNumber(env, (double)readProgram(env, std::move(pool), table, arguments[2], false)->scratchBytes());
 }
 
-napi_value held(napi_env env, napi_callback_info) { return makeNumber(env, (double)heldBytes()); }
+napi_value held(napi_env env, napi_callback_info) {
+  napi_value result;
+  check(env, napi_create_object(env, &result));
+  check(env, napi_set_named_property(env, result, "bytes", makeNumber(env, (double)bytesHeld())));
+  return result;
+}
 
 napi_value run(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 1, "run(program)");

@@ -50,7 +50,6 @@ struct alignas(kAlignment) Block {
   Block* next = nullptr;  // newer
 };
 
-std::atomic<size_t> held{0};
 std::mutex blockMutex;
 Block* oldestBlock = nullptr;
 
@@ -89,7 +88,10 @@ void giveBack(void* data) {
   munmap(block, kBlock);
 }
 
+std::atomic<size_t> held{0};
+
 void* take(size_t bytes) {
+  if (bytes > SIZE_MAX / 2) return nullptr;
   const size_t padded = roundUp(bytes ? bytes : 1, kAlignment);
   if (bytes >= kMappedFrom) return mapHuge(roundUp(bytes, kPage), kHugePage);
   if (bytes >= kBlockFrom) return takeFromBlocks(padded);
@@ -101,8 +103,10 @@ void* take(size_t bytes) {
 
 }  // namespace
 
+size_t bytesHeld() { return held; }
+
 void* allocateAligned(size_t bytes) {
-  void* const data = bytes > SIZE_MAX / 2 ? nullptr : take(bytes);
+  void* const data = take(bytes);
   if (data) held += bytes;
   return data;
 }
@@ -117,7 +121,5 @@ void freeAligned(void* data, size_t bytes) {
   else
     free(data);
 }
-
-size_t heldBytes() { return held; }
 
 }  // namespace rectiflow

@@ -7,7 +7,7 @@ namespace rectiflow {
 // Zeroed; nullptr when the system has none left. Free with the same size.
 void* allocateAligned(size_t bytes);
 void freeAligned(void* data, size_t bytes);
-// Bytes that were asked for and not given back.
-size_t heldBytes();
+// Handed out by the former, and not freed.
+size_t bytesHeld();
 
 }  // namespace rectiflow

@@ -54,10 +54,10 @@ describe.each(isas)('scratch memory on %s', (isa) => {
       expect(needs[0]).toBeGreaterThan(4 * 64 * 64);
       expect(needs[1]).toBeGreaterThan(4 * 320 * 320);
       expect(native.scratch(pool, isa, large!)).toBe(needs[1]);
-      const before = native.held();
+      const before = native.held().bytes;
       const taken = (description: Description): [Handle, number] => {
         const program = native.compile(pool, isa, description);
-        return [program, native.held() - before];
+        return [program, native.held().bytes - before];
       };
       const programs = [small!, large!, small!, large!].map(taken);
       expect(programs.map(([, bytes]) => bytes)).toEqual([needs[0], needs[1], needs[1], needs[1]]);
@@ -75,9 +75,9 @@ describe.each(isas)('scratch memory on %s', (isa) => {
     const pool = native.createPool(3);
     const { y, description } = product(70, 130, 3);
     const program = native.compile(pool, isa, description);
-    const before = native.held();
+    const before = native.held().bytes;
     for (let run = 0; run < 3; run++) await native.run(program);
-    expect(native.held()).toBeLessThanOrEqual(before);
+    expect(native.held().bytes).toBeLessThanOrEqual(before);
     expect(new Set(y)).toEqual(new Set([130]));
   });
 
@@ -95,15 +95,15 @@ describe.each(isas)('scratch memory on %s', (isa) => {
 
 it('scratch memory is given back with the last program', async () => {
   await collectGarbage();
-  const before = native.held();
+  const before = native.held().bytes;
   const pool = native.createPool(2);
   const compileAll = (): void => {
     for (const size of [64, 512, 128]) native.compile(pool, isas[0]!, product(65, size).description);
   };
   compileAll();
-  expect(native.held()).toBeGreaterThan(before);
+  expect(native.held().bytes).toBeGreaterThan(before);
   await collectGarbage();
-  expect(native.held()).toBeLessThanOrEqual(before);
+  expect(native.held().bytes).toBeLessThanOrEqual(before);
 });
 
 it('memory is needed to compile, and not to ask', () => {

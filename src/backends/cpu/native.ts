@@ -77,8 +77,8 @@ export interface Native {
   compile(pool: Pool, isa: Isa, description: Description): Handle;
   /** Bytes of scratch memory that compile would take, had it to. Takes none. */
   scratch(pool: Pool, isa: Isa, description: Description): number;
-  /** Bytes that `allocate` and `compile` took and that were not given back. */
-  held(): number;
+  /** What `allocate` and `compile` took and was not given back. */
+  held(): { bytes: number };
   /** Runs all nodes off the JavaScript thread. The program and its buffers stay alive until then. */
   run(handle: Handle): Promise<void>;
   /** Time spent in each node, summed over all runs. */
