@@ -83,12 +83,14 @@ describe.each(isas)('scratch memory on %s', (isa) => {
 
   it('stays with a run while a program that needs more is compiled', async () => {
     const pool = native.createPool(2);
-    const { y, description } = product(96, 1100, 40);
+    // Large enough to be mapped on its own: whoever keeps what was given back is ended by the system.
+    const { y, description } = product(96, 2100, 8);
+    const { description: more } = product(96, 2600);
     const running = native.run(native.compile(pool, isa, description));
     await setTimeout(5);
-    const larger = native.compile(pool, isa, product(96, 2200).description);
+    const larger = native.compile(pool, isa, more);
     await running;
-    expect(new Set(y)).toEqual(new Set([1100]));
+    expect(new Set(y)).toEqual(new Set([2100]));
     await native.run(larger);
   });
 });
