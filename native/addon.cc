@@ -33,14 +33,15 @@ napi_value features(napi_env env, napi_callback_info) {
 napi_value allocate(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 1, "allocate(bytes)");
   const size_t bytes = (size_t)toInteger(env, arguments[0], 0, INT64_C(1) << 52, "allocate: bytes");
-  void* data = allocateAligned(bytes);
-  if (!data) throw OutOfMemory("allocate: out of memory: the system refused " + std::to_string(bytes) + " bytes");
-  const auto finalize = [](napi_env, void* data, void* size) { freeAligned(data, (size_t)size); };
-  napi_value buffer;
-  const napi_status status = napi_create_external_arraybuffer(env, data, bytes, finalize, (void*)bytes, &buffer);
-  if (status != napi_ok) freeAligned(data, bytes);
-  check(env, status);
-  return buffer;
+  auto memory = std::make_unique<Memory>(bytes);
+  if (!memory->data) throw OutOfMemory("allocate: out of memory: the system refused " + std::to_string(bytes) + " bytes");
+  return wrapMemory(env, std::move(memory));
+}
+
+napi_value release(napi_env env, napi_callback_info info) {
+  const Arguments arguments = getArguments(env, info, 1, "release(memory, pool or program)");
+  releaseHandle(env, arguments[0]);
+  return nullptr;
 }
 
 napi_value createPool(napi_env env, napi_callback_info info) {
@@ -93,6 +94,8 @@ napi_value held(napi_env env, napi_callback_info) {
   napi_value result;
   check(env, napi_create_object(env, &result));
   check(env, napi_set_named_property(env, result, "bytes", makeNumber(env, (double)bytesHeld())));
+  check(env, napi_set_named_property(env, result, "pools", makeNumber(env, (double)PoolHandle::count)));
+  check(env, napi_set_named_property(env, result, "programs", makeNumber(env, (double)ProgramHandle::count)));
   return result;
 }
 
@@ -151,6 +154,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   try {
     exportFunction<features>(env, exports, "features");
     exportFunction<allocate>(env, exports, "allocate");
+    exportFunction<release>(env, exports, "release");
     exportFunction<createPool>(env, exports, "createPool");
     exportFunction<kernels>(env, exports, "kernels");
     exportFunction<compile>(env, exports, "compile");

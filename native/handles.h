@@ -1,11 +1,14 @@
-// What JavaScript holds: pools and compiled programs, as tagged objects that own their native half.
+// What JavaScript holds: memory, pools and compiled programs, as tagged objects that own their native half until they are released.
+// One that is forgotten is released when it is collected.
 #pragma once
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "js.h"
+#include "memory.h"
 #include "program.h"
 #include "scratch.h"
 
@@ -13,10 +16,25 @@ namespace rectiflow {
 
 struct Run;
 
+// Of an ArrayBuffer.
+struct Memory {
+  explicit Memory(size_t bytes) : data(allocateAligned(bytes)), bytes(bytes) {}
+  ~Memory() { free(); }
+  void free() {
+    freeAligned(data, bytes);
+    data = nullptr;
+  }
+
+  void* data;
+  size_t bytes;
+};
+
 // A pool serves one run at a time; further runs wait here in order. Used on the JavaScript thread only, but for pool.run().
 struct PoolHandle {
-  explicit PoolHandle(int threads) : pool(threads) {}
+  explicit PoolHandle(int threads) : pool(threads) { count++; }
   ~PoolHandle();
+
+  static std::atomic<int64_t> count;
 
   Pool pool;
   std::weak_ptr<SharedScratch> scratch;  // of its programs
@@ -25,8 +43,10 @@ struct PoolHandle {
 };
 
 struct ProgramHandle {
-  ProgramHandle(napi_env env, std::shared_ptr<PoolHandle> pool) : env(env), pool(std::move(pool)) {}
+  ProgramHandle(napi_env env, std::shared_ptr<PoolHandle> pool) : env(env), pool(std::move(pool)) { count++; }
   ~ProgramHandle();
+
+  static std::atomic<int64_t> count;
 
   napi_env env;
   std::shared_ptr<PoolHandle> pool;
@@ -38,13 +58,19 @@ struct ProgramHandle {
   int64_t scratchBytes() const { return program.scratch.bytes(pool->pool.threads()); }
   // Shares the pool's with its other programs. Throws OutOfMemory.
   void takeScratch();
+  int runs = 0;  // that are going on or wait
 };
 
+napi_value wrapMemory(napi_env env, std::unique_ptr<Memory> memory);
 napi_value wrapPool(napi_env env, std::shared_ptr<PoolHandle> pool);
 napi_value wrapProgram(napi_env env, std::unique_ptr<ProgramHandle> program);
-// Throw where the value is something else; name is for the message.
+// Throw where the value is something else, or was released; name is for the message.
 std::shared_ptr<PoolHandle> unwrapPool(napi_env env, napi_value value, const std::string& name);
 ProgramHandle* unwrapProgram(napi_env env, napi_value value, const std::string& name);
+
+// Gives back what memory, a pool or a program holds, at once but for a pool's threads, which end with its last program. An
+// ArrayBuffer is detached: no program that was compiled with it can run any more. Releasing twice is an error.
+void releaseHandle(napi_env env, napi_value value);
 
 // Reads and checks a program's description (see src/backends/cpu/native.ts) and binds it to the kernels of an instruction set.
 // isPlaced: every tensor has memory; else some may have none, and the program is not to be run.

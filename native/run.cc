@@ -35,6 +35,7 @@ void startNext(PoolHandle& pool) {
     if (napi_queue_async_work(run->env, run->work) == napi_ok) {
       pool.running = run;
     } else {
+      run->program->runs--;
       reject(run, "run: Node-API could not queue the work");
       release(run);
     }
@@ -50,6 +51,7 @@ void complete(napi_env env, napi_status status, void* data) {
   Run* run = (Run*)data;
   const std::shared_ptr<PoolHandle> pool = run->program->pool;
   pool->running = nullptr;
+  run->program->runs--;
   startNext(*pool);
   napi_value undefined;
   if (status != napi_ok)
@@ -73,6 +75,7 @@ void requireAttached(napi_env env, const ProgramHandle& program) {
 }  // namespace
 
 PoolHandle::~PoolHandle() {
+  count--;
   for (Run* run : waiting) release(run);
 }
 
@@ -87,6 +90,7 @@ napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program) {
   check(env, napi_create_reference(env, handle, 1, &run->handle));
   check(env, napi_create_promise(env, &run->deferred, &promise));
   program->pool->waiting.push_back(run.get());
+  program->runs++;
   run.release();
   startNext(*program->pool);
   return promise;

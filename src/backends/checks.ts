@@ -4,7 +4,8 @@ import type { DType, HostArray } from '../tensor/dtype.ts';
 import { RectiflowError, formatShape } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor, TensorType } from '../tensor/tensor.ts';
-import type { Buffers } from './backend.ts';
+import type { Buffer, Buffers } from './backend.ts';
+import type { Lifetime } from '../tensor/lifetime.ts';
 
 /** Throws unless `values` has as many elements as `type`, and is integral where it must be. */
 export function checkValues(what: string, type: TensorType, values: HostArray): void {
@@ -40,8 +41,16 @@ export function checkInputs(program: Program, inputs: Readonly<Record<string, Ho
   }
 }
 
-/** Throws unless every state tensor has a buffer of its shape and dtype. */
-export function checkBuffers(program: Program, buffers: Buffers): void {
+/**
+ * The buffers of a program's state. Throws unless every state tensor has one, of its shape and dtype, and allocated by the backend.
+ * @param isOwn tells the backend's buffers from others
+ */
+export function checkBuffers<B extends Buffer>(
+  program: Program,
+  buffers: Buffers,
+  isOwn: (buffer: Buffer) => buffer is B,
+): Map<string, B> {
+  const checked = new Map<string, B>();
   for (const { name, shape, dtype } of program.state) {
     const buffer = buffers.get(name!);
     if (buffer === undefined) {
@@ -54,7 +63,32 @@ export function checkBuffers(program: Program, buffers: Buffers): void {
           `got ${buffer.dtype} ${formatShape(buffer.shape)}`,
       );
     }
+    if (!isOwn(buffer)) {
+      throw new RectiflowError(
+        'value',
+        `program ${program.name}: the buffer for ${name} must be allocated by the backend that compiles the program, ` +
+          'got one of another backend',
+      );
+    }
+    checked.set(name!, buffer);
   }
+  return checked;
+}
+
+/** Throws where the program or a buffer of its state was disposed of. */
+export function checkLives(
+  { name }: Program,
+  life: Lifetime,
+  buffers: ReadonlyMap<string, { readonly life: Lifetime }>,
+): void {
+  life.check();
+  for (const [state, buffer] of buffers) buffer.life.check(`program ${name}: the buffer for ${state}`);
+}
+
+/** What is asked for before there is anything to read. */
+export function unreadError({ name }: Program, outputs: readonly string[]): RectiflowError {
+  const what = outputs.length === 1 ? `output ${outputs[0]} was` : `outputs ${outputs.join(', ')} were`;
+  return new RectiflowError('value', `program ${name}: ${what} read before a run`);
 }
 
 /** Throws where a value of a program is of a type that the backend has no kernels for. */

@@ -50,28 +50,32 @@ export async function describeSizes(
   batches: readonly number[] = batchSizes,
 ): Promise<string[]> {
   const { backend, notices } = await chooseBackend();
-  const { parameters, cost, memory } = modelCost(model, backend, batches);
-  const { width, depth, heads } = model;
-  const rows = memory.map(({ batchSize, state, activations, other, total }) => [
-    String(batchSize),
-    formatBytes(state),
-    formatBytes(activations),
-    formatBytes(other),
-    formatBytes(total),
-  ]);
-  return [
-    `  samples      ${describeSamples(model)}`,
-    `  transformer  ${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${describeTokens(model)}`,
-    `  parameters   ${formatInteger(parameters)}`,
-    `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
-    '',
-    `Memory of training with ${backend.describe()}:`,
-    ...formatTable([
-      ['batch', 'weights, moments, EMA', 'activations, gradients', 'checkpoints, batches', 'total'],
-      ...rows,
-    ]).map((line) => `  ${line}`),
-    ...notices.map((notice) => `note: ${notice}`),
-  ];
+  try {
+    const { parameters, cost, memory } = modelCost(model, backend, batches);
+    const { width, depth, heads } = model;
+    const rows = memory.map(({ batchSize, state, activations, other, total }) => [
+      String(batchSize),
+      formatBytes(state),
+      formatBytes(activations),
+      formatBytes(other),
+      formatBytes(total),
+    ]);
+    return [
+      `  samples      ${describeSamples(model)}`,
+      `  transformer  ${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${describeTokens(model)}`,
+      `  parameters   ${formatInteger(parameters)}`,
+      `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
+      '',
+      `Memory of training with ${backend.describe()}:`,
+      ...formatTable([
+        ['batch', 'weights, moments, EMA', 'activations, gradients', 'checkpoints, batches', 'total'],
+        ...rows,
+      ]).map((line) => `  ${line}`),
+      ...notices.map((notice) => `note: ${notice}`),
+    ];
+  } finally {
+    await backend.dispose();
+  }
 }
 
 function describeSamples(model: SizedModel): string {

@@ -1,5 +1,6 @@
 // From noise to samples: a model, its weights and a backend on one side, an integrator on the other.
-import type { Backend, Buffers, Executable } from '../backends/backend.ts';
+import type { Backend, Buffers, Disposable, Executable } from '../backends/backend.ts';
+import { Kept } from '../tensor/kept.ts';
 import { type ConditionSpec, type Model, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { concat } from '../ops/index.ts';
@@ -31,14 +32,14 @@ export interface FlowSamplerOptions {
   readonly objective?: Objective | undefined;
 }
 
-/** Makes samples with the weights that its buffers hold at the time. Compiled programs are kept for further calls. */
-export class FlowSampler {
+/** Makes samples with the weights that its buffers hold at the time. Compiled programs are kept for further calls, until it is disposed of. */
+export class FlowSampler implements Disposable {
   private readonly backend: Backend;
   private readonly model: Model;
   private readonly weights: Buffers;
   private readonly batchSize: number;
   private readonly objective: Objective;
-  private readonly compiled = new Map<string, Promise<Executable>>();
+  private readonly compiled = new Kept<Executable>('the sampler', (executable) => executable.dispose());
 
   /** @param weights a buffer for every parameter of the model, by name */
   constructor(
@@ -80,6 +81,11 @@ export class FlowSampler {
     }
     progress.end();
     return samples;
+  }
+
+  /** The weights stay as they are. */
+  dispose(): Promise<void> {
+    return this.compiled.dispose();
   }
 
   private integration(
@@ -148,13 +154,10 @@ export class FlowSampler {
   }
 
   private compile(size: number, guided: boolean): Promise<Executable> {
-    const key = `${size} ${guided}`;
-    const known = this.compiled.get(key);
-    if (known) return known;
-    const program = velocityProgram(this.model, size, guided, this.objective);
-    const executable = this.backend.compile(program, this.weights);
-    this.compiled.set(key, executable);
-    return executable;
+    return this.compiled.get(`${size} ${guided}`, () => {
+      const program = velocityProgram(this.model, size, guided, this.objective);
+      return this.backend.compile(program, this.weights);
+    });
   }
 }
 

@@ -1,5 +1,7 @@
 // A training step, ready to run: in one go, or part by part, with samples of any shape.
-import type { Backend, Buffer, Buffers, Executable } from '../backends/backend.ts';
+import type { Backend, Buffer, Buffers, Disposable, Executable } from '../backends/backend.ts';
+import { Kept } from '../tensor/kept.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
@@ -7,7 +9,7 @@ import { isTotal, partsOf } from './step.ts';
 import type { Programs, StepPrograms } from './step-programs.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
-export interface CompiledStep extends Pick<Executable, 'read'> {
+export interface CompiledStep extends Pick<Executable, 'read' | 'dispose'> {
   /** @param sampleShape of the samples; the task's by default. A shape that is new is compiled first. */
   run(inputs: StepInputs, sampleShape?: Shape): Promise<void>;
   /** The programs that make the loss and its gradients, each with its share of a step's inputs: to inspect a step that went wrong. */
@@ -29,9 +31,10 @@ export interface Reducer {
   reduce(totals: Buffers): Promise<void>;
 }
 
-export interface CompiledTraining {
+/** Disposing of it disposes of the step and of the buffers. */
+export interface CompiledTraining extends Disposable {
   readonly step: CompiledStep;
-  /** The step's whole state: weights, moments and averages, and what is accumulated. */
+  /** The step's whole state: weights, moments and averages, and what is accumulated. Disposed of with the step. */
   readonly buffers: ReadonlyMap<string, Buffer>;
 }
 
@@ -44,7 +47,6 @@ export interface StepOptions {
   readonly reducer?: Reducer | undefined;
 }
 
-/** The caller disposes of the step and of the buffers. */
 export async function compileStep(
   backend: Backend,
   programs: StepPrograms,
@@ -52,8 +54,16 @@ export async function compileStep(
 ): Promise<CompiledTraining> {
   const buffers = allocateState(backend, ...programs.of(microBatch));
   const step = new StepOfShapes(backend, programs, buffers, microBatch, reducer);
-  await Promise.all([fill(buffers), step.compile(programs.training.task.sampleShape)]);
-  return { step, buffers };
+  const dispose = async (): Promise<void> => {
+    await step.dispose();
+    await disposeAll(buffers.values());
+  };
+  const { sampleShape } = programs.training.task;
+  const made = await Promise.allSettled([fill(buffers), step.compile(sampleShape)]);
+  const failed = made.find((each) => each.status === 'rejected');
+  if (failed === undefined) return { step, buffers, dispose };
+  await dispose();
+  throw failed.reason;
 }
 
 type Compiled = readonly [whole: Executable] | readonly [part: Executable, update: Executable];
@@ -65,7 +75,7 @@ class StepOfShapes implements CompiledStep {
   readonly #buffers: Buffers;
   readonly #microBatch: number;
   readonly #reducer: Reducer | undefined;
-  readonly #compiled = new Map<string, Promise<Compiled>>();
+  readonly #compiled = new Kept<Compiled>('the training step', disposeAll);
   /** Has the outputs of the last run. */
   #last: Executable | undefined;
 
@@ -84,16 +94,20 @@ class StepOfShapes implements CompiledStep {
   }
 
   compile(sampleShape: Shape): Promise<Compiled> {
-    const key = sampleShape.join(' ');
-    const compiled =
-      this.#compiled.get(key) ?? this.#compileAll(this.#programs.of(this.#microBatch, sampleShape));
-    this.#compiled.set(key, compiled);
-    return compiled;
+    return this.#compiled.get(sampleShape.join(' '), () =>
+      this.#compileAll(this.#programs.of(this.#microBatch, sampleShape)),
+    );
   }
 
   async #compileAll([first, update]: Programs): Promise<Compiled> {
     const part = await this.#backend.compile(first, this.#buffers);
-    return update ? [part, await this.#backend.compile(update, this.#buffers)] : [part];
+    if (update === undefined) return [part];
+    try {
+      return [part, await this.#backend.compile(update, this.#buffers)];
+    } catch (error) {
+      await part.dispose();
+      throw error;
+    }
   }
 
   async run(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<void> {
@@ -108,6 +122,10 @@ class StepOfShapes implements CompiledStep {
   async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
     const last = this.#last ?? (await this.compile(this.#shape)).at(-1)!;
     return last.read(names);
+  }
+
+  dispose(): Promise<void> {
+    return this.#compiled.dispose();
   }
 
   async pieces(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<readonly Piece[]> {

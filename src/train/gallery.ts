@@ -1,6 +1,7 @@
 // The pictures that a run makes of its samples.
 import { rm } from 'node:fs/promises';
 import type { RunFolder } from '../runs/run-folder.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { PreparedTraining } from './prepare.ts';
@@ -27,6 +28,10 @@ export class Gallery {
       ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
       model: new FlowSampler(backend, model, buffers, { objective }),
     };
+  }
+
+  async dispose(): Promise<void> {
+    await disposeAll(Object.values(this.#samplers));
   }
 
   /**

@@ -1,5 +1,6 @@
 // The loss of samples that are not trained on.
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
@@ -80,12 +81,18 @@ export class HeldOut {
     const batch = heldOutBatch(config.train, split.heldOut.count);
     const program = heldOutProgram(batch, { model, objective });
     const weights = await backend.compile(program, buffers);
-    return new HeldOut(
-      options,
-      batch,
-      weights,
-      await backend.compile(program, averagedWeights(model, buffers)),
-    );
+    try {
+      const averages = await backend.compile(program, averagedWeights(model, buffers));
+      return new HeldOut(options, batch, weights, averages);
+    } catch (error) {
+      await weights.dispose();
+      throw error;
+    }
+  }
+
+  /** The state stays as it is. */
+  async dispose(): Promise<void> {
+    await disposeAll([this.#weights, this.#averages]);
   }
 
   /** With the weights as they are now. */

@@ -68,6 +68,11 @@ export class Insight {
     return new Insight(await backend.compile(insightProgram(options), buffers), options);
   }
 
+  /** The state stays as it is. */
+  dispose(): Promise<void> {
+    return this.#executable.dispose();
+  }
+
   /**
    * What the step that ran last did. AdamW turns weights w before a step into (1 - rate decay) w - rate u, with
    * u = (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon), so that the weights after it tell the change as well:

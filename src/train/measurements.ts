@@ -1,10 +1,12 @@
 // What runs beside the training step, when a step is logged.
+import type { Disposable } from '../backends/backend.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { adamwSettings } from './run-program.ts';
 
-export interface Measurements {
+export interface Measurements extends Disposable {
   readonly insight: Insight;
   /** Where samples are kept out of training. */
   readonly heldOut: HeldOut | undefined;
@@ -19,5 +21,11 @@ export async function compileMeasurements(
   const { decayed } = config.optimizer;
   const adamw = adamwSettings(config.optimizer);
   const insight = await Insight.compile(backend, buffers, { model, adamw, decayed });
-  return { insight, heldOut: split && (await HeldOut.compile({ ...training, split, onNotice })) };
+  try {
+    const heldOut = split && (await HeldOut.compile({ ...training, split, onNotice }));
+    return { insight, heldOut, dispose: () => disposeAll(heldOut ? [insight, heldOut] : [insight]) };
+  } catch (error) {
+    await insight.dispose();
+    throw error;
+  }
 }

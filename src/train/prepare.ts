@@ -1,4 +1,4 @@
-import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
+import type { Backend, Buffer, Buffers, Disposable } from '../backends/backend.ts';
 import { adviseNames } from '../data/alike.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
@@ -26,8 +26,8 @@ export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
 }
 
-/** A training step that is ready to run. */
-export interface PreparedTraining extends TrainingOptions {
+/** A training step that is ready to run. Whoever prepares it disposes of it: of its step and its buffers, the backend stays. */
+export interface PreparedTraining extends TrainingOptions, Disposable {
   /** With the micro-batch that was chosen, where it says auto. */
   readonly config: RunConfig;
   /** The samples that are trained on. */
@@ -73,7 +73,7 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
       ? restoreSnapshot(model, state, checkpoint, onNotice)
       : initializeState(backend, model, state, config.seed);
   const { microBatch } = plan;
-  const { step: executable, buffers } = await compileStep(backend, programs, { microBatch, fill });
+  const { step: executable, buffers, dispose } = await compileStep(backend, programs, { microBatch, fill });
   const objective = objectiveOf(config, options);
   return {
     ...options,
@@ -87,7 +87,21 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
     buffers,
     executable,
     plan,
+    dispose,
   };
+}
+
+/** Prepares a training for as long as `use` takes, and disposes of it. */
+export async function withTraining<T>(
+  options: TrainingOptions,
+  use: (training: PreparedTraining) => Promise<T>,
+): Promise<T> {
+  const training = await prepareTraining(options);
+  try {
+    return await use(training);
+  } finally {
+    await training.dispose();
+  }
 }
 
 /** What people are told of a training that begins. */

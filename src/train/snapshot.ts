@@ -1,6 +1,7 @@
 // Between a backend's buffers and the files of a checkpoint.
 import { join } from 'node:path';
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import {
   type Checkpoint,
   type CheckpointPart,
@@ -120,7 +121,7 @@ async function restoreAverages(
   await fill(restored, stored, join(saved.path, 'averages.safetensors'));
 }
 
-/** Loads weights onto a backend, for sampling. @param origin where they are from, for errors */
+/** Loads weights onto a backend, for sampling; the caller disposes of them. @param origin where they are from, for errors */
 export async function loadWeights(
   backend: Backend,
   model: Model,
@@ -130,8 +131,13 @@ export async function loadWeights(
   const weights = new Map(
     model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
-  await fill(weights, inMemory(stored), origin);
-  return weights;
+  try {
+    await fill(weights, inMemory(stored), origin);
+    return weights;
+  } catch (error) {
+    await disposeAll(weights.values());
+    throw error;
+  }
 }
 
 async function restorePart(saved: SavedCheckpoint, part: CheckpointPart, buffers: Buffers): Promise<void> {

@@ -6,7 +6,7 @@ import { type Program, trace } from '../program/index.ts';
 import { averageTensor, groupAverages } from './averages.ts';
 import { statePrefixes } from './step.ts';
 
-/** Zeroed memory for all that programs keep between runs; state of one name is shared. */
+/** Zeroed memory for all that programs keep between runs; state of one name is shared. The caller disposes of it. */
 export function allocateState(backend: Backend, ...programs: readonly Program[]): Map<string, Buffer> {
   const state = new Map(programs.flatMap((program) => program.state.map((tensor) => [tensor.name!, tensor])));
   return new Map([...state].map(([name, tensor]) => [name, backend.allocate(tensor)]));
@@ -34,7 +34,11 @@ export async function initializeState(
     return {};
   });
   const executable = await backend.compile(program, buffers);
-  await executable.run({ step: Int32Array.of(0) });
+  try {
+    await executable.run({ step: Int32Array.of(0) });
+  } finally {
+    await executable.dispose();
+  }
 }
 
 /** The averaged weights under the model's names; a parameter that is not trained is its own average. */

@@ -108,7 +108,8 @@ export class Trainer {
   }
 
   /**
-   * Trains to the last step, or until the signal: then the step that is running is finished and saved.
+   * Trains to the last step, or until the signal: then the step that is running is finished and saved. What the trainer has compiled
+   * is disposed of then; the training is not.
    * @throws RectiflowError when too many steps are not finite, when the last checkpoint cannot be written, and when the run's folder is
    * gone or another process has taken it
    */
@@ -178,6 +179,7 @@ export class Trainer {
     this.#loader.close();
     await this.#saver.settled();
     await this.#log.close(outcome);
+    await Promise.all([this.#gallery.dispose(), this.#measurements.dispose()]);
   }
 
   /**

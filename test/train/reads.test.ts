@@ -23,6 +23,7 @@ function observed(backend: Backend, log: string[]): Backend {
           return buffer.readInto(target);
         },
         write: (values) => buffer.write(values),
+        dispose: () => buffer.dispose(),
       };
       buffers.set(wrapped, buffer);
       return wrapped;

@@ -9,10 +9,10 @@ import { captionMeter } from '../../check/caption-survey.ts';
 import { type OwnModel, createModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
-import { prepareTraining } from '../../train/prepare.ts';
+import { withTraining } from '../../train/prepare.ts';
 import { resolveConfig, resolveData } from '../../config/resolve-config.ts';
 import type { KnownData } from '../../known/known-data.ts';
-import { type RunOptions, backendFor, withSource } from '../parts.ts';
+import { type RunOptions, withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
 import type { Check } from './check.ts';
 import { checkSource } from './data.ts';
@@ -95,43 +95,47 @@ async function diagnoseWith(
     checkKernels(config.backend.name, available instanceof RectiflowError ? available.message : undefined),
   );
   const { onNotice: _, ...quiet } = options;
-  const backend = await backendFor(config, quiet);
-  if (backend.name === 'cpu') {
-    const { isa, threads } = config.backend;
-    const isas = available as readonly Isa[];
-    tell(
-      checkInstructions(isa === 'auto' ? isas[0] : isa, isas, backend.precision),
-      checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
+  await withBackend(config, quiet, async (backend) => {
+    if (backend.name === 'cpu') {
+      const { isa, threads } = config.backend;
+      const isas = available as readonly Isa[];
+      tell(
+        checkInstructions(isa === 'auto' ? isas[0] : isa, isas, backend.precision),
+        checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
+      );
+    }
+    const { estimate, available: free } = planTraining({
+      config,
+      backend,
+      model: createModel(config.model, undefined, options),
+      source,
+      ...own,
+    });
+    const fits = checkMemory(estimate.total, free);
+    tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
+    tell(checkLearningRate(config), checkAverage(config));
+    const samples = await checkSource(source, {
+      onBadSample: config.loader.onBadSample,
+      captions: config.model.kind === 'text-dit' ? await captionMeter(config.model.text, source) : undefined,
+      signal,
+      onProgress: (done, of) => onProgress?.('reading samples', done, of),
+    });
+    const recorded = await recordFindings(source, config.model, options.known);
+    samples.push(...recorded.map(({ about, status, text }) => ({ name: about, status, text })));
+    tell(...samples);
+    if (fits.status === 'fail' || samples.some(({ name, status }) => name !== 'values' && status === 'fail'))
+      return;
+    const { check, secondsPerStep } = await withTraining(
+      { config, backend, source, model, ...own },
+      (training) =>
+        checkOverfit(training, {
+          signal,
+          onProgress: (done, of) => onProgress?.('training on one batch', done, of),
+          ...(overfitSeconds !== undefined && { seconds: overfitSeconds }),
+        }),
     );
-  }
-  const { estimate, available: free } = planTraining({
-    config,
-    backend,
-    model: createModel(config.model, undefined, options),
-    source,
-    ...own,
+    tell(check, describeTime(secondsPerStep, config));
   });
-  const fits = checkMemory(estimate.total, free);
-  tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
-  tell(checkLearningRate(config), checkAverage(config));
-  const samples = await checkSource(source, {
-    onBadSample: config.loader.onBadSample,
-    captions: config.model.kind === 'text-dit' ? await captionMeter(config.model.text, source) : undefined,
-    signal,
-    onProgress: (done, of) => onProgress?.('reading samples', done, of),
-  });
-  const recorded = await recordFindings(source, config.model, options.known);
-  samples.push(...recorded.map(({ about, status, text }) => ({ name: about, status, text })));
-  tell(...samples);
-  if (fits.status === 'fail' || samples.some(({ name, status }) => name !== 'values' && status === 'fail'))
-    return;
-  const training = await prepareTraining({ config, backend, source, model, ...own });
-  const { check, secondsPerStep } = await checkOverfit(training, {
-    signal,
-    onProgress: (done, of) => onProgress?.('training on one batch', done, of),
-    ...(overfitSeconds !== undefined && { seconds: overfitSeconds }),
-  });
-  tell(check, describeTime(secondsPerStep, config));
 }
 
 function describeTime(secondsPerStep: number, { train }: RunConfig): Check {

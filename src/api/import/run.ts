@@ -1,6 +1,5 @@
 // A run that starts with weights from elsewhere.
 import { rm } from 'node:fs/promises';
-import { chooseBackend } from '../../backends/choose.ts';
 import { fromDiffusers, isDiffusers } from '../../interop/diffusers.ts';
 import { sizesOf } from '../../interop/dit-weights.ts';
 import { describeNonFinite } from '../../tensor/finite.ts';
@@ -19,7 +18,7 @@ import { resolveConfig } from '../../config/resolve-config.ts';
 import { runNameOf } from '../../config/run-name.ts';
 import { statePrefixes } from '../../train/step.ts';
 import type { KnownData } from '../../known/known-data.ts';
-import { withSource } from '../parts.ts';
+import { withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
 import { createRun } from '../train.ts';
 import { convertWeights, describeConversion } from './convert.ts';
@@ -114,18 +113,19 @@ async function runConfig(
     ema: { ramp: false, ...config?.ema },
   };
   const resolved = resolveConfig(input, { origin: config ? 'config' : path });
-  const { backend } = await chooseBackend({ ...resolved.backend, precision: resolved.train.precision });
-  const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
-  if (precise.train.microBatch !== 'auto') return precise;
-  const plan = planTraining({
-    config: precise,
-    backend,
-    model: createModel(model),
-    source: { count: 0 },
-    objective,
-    timeSampler,
+  return withBackend(resolved, {}, async (backend) => {
+    const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
+    if (precise.train.microBatch !== 'auto') return precise;
+    const plan = planTraining({
+      config: precise,
+      backend,
+      model: createModel(model),
+      source: { count: 0 },
+      objective,
+      timeSampler,
+    });
+    return withMicroBatch(precise, plan);
   });
-  return withMicroBatch(precise, plan);
 }
 
 /** What the data to train on are other in than those that the weights know: training would refuse it, or say so. */

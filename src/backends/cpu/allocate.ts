@@ -30,25 +30,73 @@ export function showBytes(bytes: number): string {
   return `${(bytes / unit).toFixed(1)} ${name}`;
 }
 
-/** Where an offset of a program's memory plan is. */
-export type Arena = (offset: number) => Region;
+/** A program's share of the arena, until it is released. */
+export interface Arena {
+  /** Where an offset of the program's memory plan is. */
+  at(offset: number): Region;
+  release(): void;
+}
 
 /**
- * A function that gives the largest arena so far to all programs that fit into it: two programs of a backend never run at
- * once.
- * @param piece as in `planPieces`
+ * Gives the largest arena so far to all programs that fit into it: two programs of a backend never run at once. What no program holds
+ * any more is given back with the last one that does.
  */
-export function sharedArena(
-  native: Pick<Native, 'allocate'>,
-  piece: number = pieceBytes,
-): (bytes: number) => Arena {
-  const pieces: ArrayBuffer[] = [];
-  return (bytes) => {
-    for (let i = 0; i * piece < bytes; i++) {
-      const wanted = Math.min(piece, bytes - i * piece);
-      if ((pieces[i]?.byteLength ?? 0) < wanted) pieces[i] = allocate(native, wanted);
+export class SharedArena {
+  readonly #native: Pick<Native, 'allocate' | 'release'>;
+  readonly #piece: number;
+  /** The largest so far. */
+  readonly #pieces: (ArrayBuffer | undefined)[] = [];
+  /** How many programs hold a piece: one of the largest, or one that was until larger ones were wanted. */
+  readonly #holders = new Map<ArrayBuffer, number>();
+
+  /** @param piece as in `planPieces` */
+  constructor(native: Pick<Native, 'allocate' | 'release'>, piece: number = pieceBytes) {
+    this.#native = native;
+    this.#piece = piece;
+  }
+
+  /** Makes memory ready for a program whose plan is so large. */
+  reserve(bytes: number): void {
+    for (let i = 0; i * this.#piece < bytes; i++) {
+      const wanted = Math.min(this.#piece, bytes - i * this.#piece);
+      if ((this.#pieces[i]?.byteLength ?? 0) >= wanted) continue;
+      this.#drop(i);
+      this.#pieces[i] = allocate(this.#native, wanted);
     }
-    const held = [...pieces];
-    return (offset) => ({ memory: held[Math.floor(offset / piece)]!, offset: offset % piece });
-  };
+  }
+
+  lease(bytes: number): Arena {
+    this.reserve(bytes);
+    const held = this.#pieces.slice(0, Math.ceil(bytes / this.#piece)) as ArrayBuffer[];
+    for (const piece of held) this.#holders.set(piece, (this.#holders.get(piece) ?? 0) + 1);
+    return {
+      at: (offset) => ({ memory: held[Math.floor(offset / this.#piece)]!, offset: offset % this.#piece }),
+      release: () => this.#release(held),
+    };
+  }
+
+  /** Gives back what no program holds. */
+  clear(): void {
+    for (const i of this.#pieces.keys()) this.#drop(i);
+    this.#pieces.length = 0;
+  }
+
+  #release(held: readonly ArrayBuffer[]): void {
+    for (const piece of held) {
+      const others = this.#holders.get(piece)! - 1;
+      if (others > 0) {
+        this.#holders.set(piece, others);
+        continue;
+      }
+      this.#holders.delete(piece);
+      if (!this.#pieces.includes(piece)) this.#native.release(piece);
+    }
+    if (this.#holders.size === 0) this.clear();
+  }
+
+  #drop(i: number): void {
+    const piece = this.#pieces[i];
+    this.#pieces[i] = undefined;
+    if (piece !== undefined && !this.#holders.has(piece)) this.#native.release(piece);
+  }
 }

@@ -1,7 +1,11 @@
 import type { HostArray } from '../../tensor/dtype.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
 import type { Buffer } from '../backend.ts';
+import { bytesOf, formatType } from '../../program/index.ts';
 import { checkValues } from '../checks.ts';
+import { Lifetime } from '../../tensor/lifetime.ts';
+import { allocate } from './allocate.ts';
+import type { Machine } from './executable.ts';
 import { copyTensor, readTensor, writeTensor } from './memory.ts';
 
 /** Persistent memory of the CPU backend. */
@@ -9,26 +13,40 @@ export class CpuBuffer implements Buffer {
   readonly shape: TensorType['shape'];
   readonly dtype: TensorType['dtype'];
   readonly memory: ArrayBuffer;
-  private readonly exclusively: <T>(task: () => T) => Promise<T>;
+  readonly machine: Machine;
+  readonly life: Lifetime;
 
-  constructor(type: TensorType, memory: ArrayBuffer, exclusively: <T>(task: () => T) => Promise<T>) {
+  /** @throws RectiflowError where there is not so much memory */
+  constructor(type: TensorType, machine: Machine) {
+    const { native, exclusively, lives } = machine;
+    const memory = allocate(native, bytesOf(type));
     this.shape = type.shape;
     this.dtype = type.dtype;
     this.memory = memory;
-    this.exclusively = exclusively;
+    this.machine = machine;
+    const what = `the buffer of ${formatType(type)}`;
+    this.life = lives.add(new Lifetime(what, () => exclusively(() => native.release(memory))));
   }
 
   read(): Promise<HostArray> {
-    return this.exclusively(() => readTensor(this, { memory: this.memory, offset: 0 }));
+    return this.#use(() => readTensor(this, { memory: this.memory, offset: 0 }));
   }
 
-  async readInto(target: HostArray): Promise<void> {
-    checkValues('buffer', this, target);
-    await this.exclusively(() => copyTensor(this, { memory: this.memory, offset: 0 }, target));
+  readInto(target: HostArray): Promise<void> {
+    return this.#use(() => copyTensor(this, { memory: this.memory, offset: 0 }, target), target);
   }
 
-  async write(values: HostArray): Promise<void> {
-    checkValues('buffer', this, values);
-    await this.exclusively(() => writeTensor(this, { memory: this.memory, offset: 0 }, values));
+  write(values: HostArray): Promise<void> {
+    return this.#use(() => writeTensor(this, { memory: this.memory, offset: 0 }, values), values);
+  }
+
+  dispose(): Promise<void> {
+    return this.life.dispose();
+  }
+
+  async #use<T>(task: () => T, values?: HostArray): Promise<T> {
+    this.life.check();
+    if (values !== undefined) checkValues('buffer', this, values);
+    return this.machine.exclusively(task);
   }
 }

@@ -1,13 +1,14 @@
 // Binds a lowered program to native memory and kernels.
 import { type MemoryPlan, type Program, isWork, placeBeside, planMemory } from '../../program/index.ts';
 import { type HostArray, bytesPerElement } from '../../tensor/dtype.ts';
-import { RectiflowError, internalError } from '../../tensor/errors.ts';
+import { internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
-import type { Buffers, Executable, Finding } from '../backend.ts';
-import { checkInputs, checkOutputs } from '../checks.ts';
+import type { Executable, Finding } from '../backend.ts';
+import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
 import { inspectProgram } from '../inspect.ts';
+import { type Exclusively, Lifetime, type Lifetimes } from '../../tensor/lifetime.ts';
 import { allocate, memoryError, showBytes } from './allocate.ts';
-import type { Arena } from './allocate.ts';
+import type { Arena, SharedArena } from './allocate.ts';
 import type { CpuBuffer } from './buffer.ts';
 import { type Places, describeWork } from './describe.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
@@ -44,16 +45,71 @@ export interface Machine {
   readonly native: Native;
   readonly pool: Pool;
   readonly isa: Isa;
-  /** Memory for what a program makes on its way, which the backend's next run overwrites. */
-  arena(bytes: number): Arena;
-  /** Calls `task` when everything asked for before is done. */
-  exclusively<T>(task: () => T | Promise<T>): Promise<T>;
+  /** Memory for what programs make on their way, which the backend's next run overwrites. */
+  readonly arena: SharedArena;
+  readonly exclusively: Exclusively;
+  /** Of what the backend has made. */
+  readonly lives: Lifetimes;
 }
 
-export function bindProgram(program: Program, buffers: Buffers, machine: Machine): CpuExecutable {
+/** @throws RectiflowError where there is not so much memory; nothing is held then */
+export function bindProgram(
+  program: Program,
+  buffers: ReadonlyMap<string, CpuBuffer>,
+  machine: Machine,
+): CpuExecutable {
+  const held = new Held(machine);
+  try {
+    return bind(program, buffers, machine, held);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+/** What a program holds of native memory and handles. */
+class Held {
+  readonly #machine: Machine;
+  readonly #releases: (() => void)[] = [];
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  arena(bytes: number): Arena {
+    const arena = this.#machine.arena.lease(bytes);
+    this.#releases.push(() => arena.release());
+    return arena;
+  }
+
+  memory(bytes: number): ArrayBuffer {
+    const { native } = this.#machine;
+    const memory = allocate(native, bytes);
+    this.#releases.push(() => native.release(memory));
+    return memory;
+  }
+
+  compile(name: string, work: readonly Node[], places: Places): Handle {
+    const handle = compile(name, work, places, this.#machine);
+    this.#releases.push(() => this.#machine.native.release(handle));
+    return handle;
+  }
+
+  /** The last first: programs before what they work on. */
+  release(): void {
+    for (const release of this.#releases.splice(0).toReversed()) release();
+  }
+}
+
+function bind(
+  program: Program,
+  buffers: ReadonlyMap<string, CpuBuffer>,
+  machine: Machine,
+  held: Held,
+): CpuExecutable {
   const { native, exclusively } = machine;
   const plan = planMemory(program);
-  const regions = placeValues(program, plan, buffers, machine);
+  const regions = placeValues(program, plan, buffers, held);
   const work = program.nodes.filter(isWork);
   const regionOf = (tensor: Tensor): Region => {
     const { memory, start } = plan.locate(tensor);
@@ -62,20 +118,29 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
     return { ...region, offset: region.offset + start * bytesPerElement(tensor.dtype) };
   };
   const places: Places = { regionOf, isLeftOut: (tensor) => plan.leftOut.has(tensor) };
-  const compiled = (nodes: readonly Node[]): Handle => compile(program.name, nodes, places, machine);
-  const handle = compiled(work);
+  const handle = held.compile(program.name, work, places);
+  const life = machine.lives.add(
+    new Lifetime(`program ${program.name}`, () => exclusively(() => held.release())),
+  );
   let hasRun = false;
   const feed = (inputs: Readonly<Record<string, HostArray>>): void => {
     for (const tensor of program.inputs) writeTensor(tensor, regionOf(tensor), inputs[tensor.name!]!);
   };
   const runNode = async (node: Node): Promise<void> => {
-    if (isWork(node)) await native.run(compiled([node]));
+    if (!isWork(node)) return;
+    const alone = compile(program.name, [node], places, machine);
+    try {
+      await native.run(alone);
+    } finally {
+      native.release(alone);
+    }
   };
 
   return {
     program,
     plan,
     async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+      checkLives(program, life, buffers);
       checkInputs(program, inputs);
       await exclusively(() => {
         feed(inputs);
@@ -84,14 +149,16 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
       });
     },
     async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
+      life.check();
       const outputs = checkOutputs(program, names);
       return exclusively(() => {
-        if (!hasRun) throw unread(program, names);
+        if (!hasRun) throw unreadError(program, names);
         const values = outputs.map(([name, tensor]) => [name, readTensor(tensor, regionOf(tensor))]);
         return Object.fromEntries(values) as Record<N, HostArray>;
       });
     },
     async inspect(inputs): Promise<Finding | undefined> {
+      checkLives(program, life, buffers);
       checkInputs(program, inputs);
       return exclusively(() => {
         feed(inputs);
@@ -102,7 +169,11 @@ export function bindProgram(program: Program, buffers: Buffers, machine: Machine
         });
       });
     },
-    profile: () => profile(native, handle, work),
+    profile() {
+      life.check();
+      return profile(native, handle, work);
+    },
+    dispose: () => life.dispose(),
   };
 }
 
@@ -125,11 +196,6 @@ function compile(name: string, work: readonly Node[], places: Places, machine: M
   }
 }
 
-function unread({ name }: Program, outputs: readonly string[]): RectiflowError {
-  const what = outputs.length === 1 ? `output ${outputs[0]} was` : `outputs ${outputs.join(', ')} were`;
-  return new RectiflowError('value', `program ${name}: ${what} read before a run`);
-}
-
 /**
  * Memory for every value that is stored: intermediates in the arena that all programs of a backend share; inputs, constants and
  * outputs, which are read after a run, beside it; state in its buffers.
@@ -137,21 +203,21 @@ function unread({ name }: Program, outputs: readonly string[]): RectiflowError {
 function placeValues(
   program: Program,
   plan: MemoryPlan,
-  buffers: Buffers,
-  { native, arena: sharedArena }: Machine,
+  buffers: ReadonlyMap<string, CpuBuffer>,
+  held: Held,
 ): ReadonlyMap<Tensor, Region> {
   const regions = new Map<Tensor, Region>();
-  const at = sharedArena(plan.arenaBytes);
-  for (const { tensor, offset } of plan.placements) regions.set(tensor, at(offset));
+  const arena = held.arena(plan.arenaBytes);
+  for (const { tensor, offset } of plan.placements) regions.set(tensor, arena.at(offset));
 
   const { bytes, offsets } = placeBeside(program, plan);
-  const memory = allocate(native, bytes);
+  const memory = held.memory(bytes);
   for (const [tensor, offset] of offsets) regions.set(tensor, { memory, offset });
   for (const { outputs, values } of program.nodes)
     if (values) writeTensor(outputs[0]!, regions.get(outputs[0]!)!, values);
 
   for (const tensor of program.state) {
-    regions.set(tensor, { memory: (buffers.get(tensor.name!) as CpuBuffer).memory, offset: 0 });
+    regions.set(tensor, { memory: buffers.get(tensor.name!)!.memory, offset: 0 });
   }
   return regions;
 }

@@ -1,15 +1,16 @@
 // Native kernels for the CPU, compiled per instruction set and chosen at run time.
 import { isBuiltIn } from '../../ops/registry.ts';
-import { bytesOf, lower, oncePerProgram } from '../../program/index.ts';
+import { lower, oncePerProgram } from '../../program/index.ts';
 import type { Program } from '../../program/index.ts';
 import { counted } from '../../tensor/counted.ts';
 import { RectiflowError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
-import type { Backend, Buffers, Precision } from '../backend.ts';
+import type { Backend, Buffer, Buffers, Precision } from '../backend.ts';
 import { checkBuffers, checkDTypes } from '../checks.ts';
+import { Lifetime, Lifetimes, serial } from '../../tensor/lifetime.ts';
 import { precisionPass } from '../precision.ts';
-import { allocate, sharedArena } from './allocate.ts';
+import { SharedArena } from './allocate.ts';
 import { CpuBuffer } from './buffer.ts';
 import { type CpuExecutable, type Machine, bindProgram, scratchBytes } from './executable.ts';
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
@@ -58,11 +59,22 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
   const isa = chooseIsa(native, options.isa);
   const machine: Machine = {
     native,
-    pool: poolOf(native, threads),
+    pool: joinPool(native, threads),
     isa,
-    arena: sharedArena(native),
+    arena: new SharedArena(native),
     exclusively: serial(),
+    lives: new Lifetimes(),
   };
+  const { exclusively, arena, lives } = machine;
+  const life = new Lifetime('the cpu backend', async () => {
+    await lives.dispose();
+    await exclusively(() => {
+      arena.clear();
+      leavePool(native, threads);
+    });
+  });
+  const isOwn = (buffer: Buffer): buffer is CpuBuffer =>
+    buffer instanceof CpuBuffer && buffer.machine === machine;
   const kernels = new Set(native.kernels(isa));
   const lowered = oncePerProgram((program) =>
     lower(inPrecision(program), `cpu (${isa})`, (op) => isBuiltIn(op) && kernels.has(op.name)),
@@ -73,23 +85,38 @@ export function cpuBackend(options: CpuOptions = {}): CpuBackend {
     threads,
     precision,
     describe: () => describe(native, isa, threads, precision),
-    allocate: (type: TensorType) => new CpuBuffer(type, allocate(native, bytesOf(type)), machine.exclusively),
-    view: (buffer) => new Float32Array((buffer as CpuBuffer).memory, 0, sizeOf(buffer.shape)),
+    allocate(type: TensorType) {
+      life.check();
+      return new CpuBuffer(type, machine);
+    },
+    view(buffer) {
+      const { memory, life: ofBuffer } = buffer as CpuBuffer;
+      ofBuffer.check();
+      return new Float32Array(memory, 0, sizeOf(buffer.shape));
+    },
     lower: lowered,
-    scratchBytes: ({ nodes }) => scratchBytes(nodes, machine),
-    reserve: (bytes) => void machine.arena(bytes),
+    scratchBytes({ nodes }) {
+      life.check();
+      return scratchBytes(nodes, machine);
+    },
     async compile(traced, buffers) {
+      life.check();
       const program = lowered(traced);
       checkDTypes('cpu', program, ['float32', ...halves, 'int32']);
-      checkBuffers(program, buffers);
-      return bindProgram(program, buffers, machine);
+      const own = checkBuffers(program, buffers, isOwn);
+      for (const [name, buffer] of own) buffer.life.check(`program ${program.name}: the buffer for ${name}`);
+      return bindProgram(program, own, machine);
     },
-    measurePeak(seconds = 0) {
+    reserve(bytes) {
+      life.check();
+      arena.reserve(bytes);
+    },
+    async measurePeak(seconds = 0) {
+      life.check();
       const multiplied = precision === 'fp16' ? 'fp32' : precision;
-      return machine.exclusively(() =>
-        native.measurePeak(machine.pool, isa, multiplied, Math.round(1000 * seconds)),
-      );
+      return exclusively(() => native.measurePeak(machine.pool, isa, multiplied, Math.round(1000 * seconds)));
     },
+    dispose: () => life.dispose(),
   };
 }
 
@@ -110,13 +137,23 @@ function chooseIsa(native: Native, wanted: Isa | undefined): Isa {
   );
 }
 
-const pools = new Map<number, Pool>();
+const pools = new Map<number, { readonly pool: Pool; readonly backends: number }>();
 
-/** Backends with the same number of threads share them: two never compute at once. */
-function poolOf(native: Native, threads: number): Pool {
-  const pool = pools.get(threads) ?? startThreads(native, threads);
-  pools.set(threads, pool);
+/** Backends with the same number of threads share them: two never compute at once. The threads end with the last of them. */
+function joinPool(native: Native, threads: number): Pool {
+  const { pool, backends } = pools.get(threads) ?? { pool: startThreads(native, threads), backends: 0 };
+  pools.set(threads, { pool, backends: backends + 1 });
   return pool;
+}
+
+function leavePool(native: Native, threads: number): void {
+  const { pool, backends } = pools.get(threads)!;
+  if (backends > 1) {
+    pools.set(threads, { pool, backends: backends - 1 });
+    return;
+  }
+  pools.delete(threads);
+  native.release(pool);
 }
 
 function startThreads(native: Native, threads: number): Pool {
@@ -132,16 +169,6 @@ function startThreads(native: Native, threads: number): Pool {
       },
     );
   }
-}
-
-/** A function that runs tasks one after the other, in the order of the calls. */
-function serial(): Machine['exclusively'] {
-  let last: Promise<unknown> = Promise.resolve();
-  return (task) => {
-    const result = last.then(task);
-    last = result.catch(() => undefined);
-    return result;
-  };
 }
 
 function describe(native: Native, isa: Isa, threads: number, precision: Precision): string {

@@ -66,6 +66,13 @@ export interface Native {
   features(): Features;
   /** Zeroed memory, 64-byte aligned, on huge pages where it is large. */
   allocate(bytes: number): ArrayBuffer;
+  /**
+   * Gives back at once what is held by memory that was allocated here, which is detached, by a program, or by a pool, whose threads end
+   * with its last program. Throws for a program that runs or waits to.
+   */
+  release(held: ArrayBuffer | Pool | Handle): void;
+  /** What is neither released nor collected; bytes with the scratch memory of programs. */
+  held(): { readonly bytes: number; readonly pools: number; readonly programs: number };
   createPool(threads: number): Pool;
   /** The ops that an instruction set has kernels for. */
   kernels(isa: Isa): string[];
@@ -77,8 +84,6 @@ export interface Native {
   compile(pool: Pool, isa: Isa, description: Description): Handle;
   /** Bytes of scratch memory that compile would take, had it to. Takes none. */
   scratch(pool: Pool, isa: Isa, description: Description): number;
-  /** What `allocate` and `compile` took and was not given back. */
-  held(): { bytes: number };
   /** Runs all nodes off the JavaScript thread. The program and its buffers stay alive until then. */
   run(handle: Handle): Promise<void>;
   /** Time spent in each node, summed over all runs. */
