@@ -1,5 +1,5 @@
 // Sampling with guidance, ours and PyTorch's, in turns on the same machine: npm run bench:sample
-import { createModel, cpuBackend } from 'rectiflow';
+import { costOf, createModel, cpuBackend } from 'rectiflow';
 import { type VariantName, caseByName, caseNames, variants } from './cases.ts';
 import { playMatch } from './match.ts';
 import { readOptions } from './options.ts';
@@ -46,7 +46,7 @@ for (const name of options.names as (typeof caseNames)[number][]) {
   const { title, config } = caseByName(name);
   const { batchSize } = config.train;
   // Guidance evaluates every sample twice.
-  const flops = 2 * createModel(config.model).cost.forward * batchSize * steps;
+  const flops = 2 * costOf(createModel(config.model)).forward * batchSize * steps;
   const rows = names.map((variant) => {
     const milliseconds = scores.milliseconds(variant);
     const rate = flops / (milliseconds / 1000);

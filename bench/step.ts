@@ -1,5 +1,5 @@
 // A whole training step, ours and PyTorch's, in turns on the same machine: npm run bench:step
-import { cpuBackend, cpuIsas, createModel } from 'rectiflow';
+import { cpuBackend, cpuIsas, costOf, createModel } from 'rectiflow';
 import { type CaseName, type VariantName, caseByName, caseNames, variants } from './cases.ts';
 import { bestBurst } from './machine.ts';
 import { playMatch } from './match.ts';
@@ -33,7 +33,7 @@ async function measureCase(name: CaseName, given: Options, beside: Peer | undefi
   const { threads, rounds } = given;
   const setting = { name, threads, peer: beside };
   const scores = new Scores<VariantName>();
-  const flops = createModel(config.model).cost.training * config.train.batchSize;
+  const flops = costOf(createModel(config.model)).training * config.train.batchSize;
   const available = {
     threads,
     peer: beside !== undefined,

@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type RunConfig, createModel, cpuBackend, resolveConfig, svgPlot } from 'rectiflow';
+import { type RunConfig, costOf, createModel, cpuBackend, resolveConfig, svgPlot } from 'rectiflow';
 import { sustainedPeak } from './machine.ts';
 import { readOptions } from './options.ts';
 import { median } from './statistics.ts';
@@ -111,7 +111,7 @@ for (const name of options.names as SweepName[]) {
     const milliseconds = await measure(config);
     // Beside each point: the host's clock moves within minutes.
     const peak = await sustainedPeak(settings);
-    const operations = createModel(config.model).cost.training * point.batch;
+    const operations = costOf(createModel(config.model)).training * point.batch;
     const rate = operations / (milliseconds / 1000);
     measured.push([of(point), milliseconds / point.batch]);
     flops.push(operations / point.batch);

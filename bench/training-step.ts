@@ -3,7 +3,7 @@ import {
   type Buffers,
   type CpuExecutable,
   type CpuOptions,
-  type Model,
+  type VelocityModel,
   type RunConfig,
   allocateState,
   cpuBackend,
@@ -13,7 +13,7 @@ import {
 } from 'rectiflow';
 
 export interface PreparedStep {
-  readonly model: Model;
+  readonly model: VelocityModel;
   /** The step's whole state. */
   readonly buffers: Buffers;
   readonly executable: CpuExecutable;

@@ -1,11 +1,20 @@
-import { type Model, initializers, labelCondition, layers, ops, resume, sample, train } from 'rectiflow';
+import {
+  type VelocityModel,
+  initializers,
+  labelCondition,
+  layers,
+  ops,
+  resume,
+  sample,
+  train,
+} from 'rectiflow';
 
 const [pixels, classes, width, depth] = [28 * 28, 10, 128, 3];
 const blocks = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
 const weights = width * (2 * pixels + depth * width);
 
 /** A plain network: what it knows of time and label is added to its first layer. */
-const model: Model = {
+const model: VelocityModel = {
   sampleShape: [1, 28, 28],
   conditions: labelCondition(classes),
   parameters: [

@@ -101,12 +101,16 @@ export { type Cost, costPerCell, costPerImage } from './models/cost.ts';
 export {
   type ConditionSpec,
   type Conditions,
-  type Model,
+  type VelocityModel,
+  type VelocityModel as Model,
+  costOf,
   countParameters,
   labelCondition,
 } from './models/model.ts';
 export { parsePreset, presets } from './models/presets.ts';
 export { type ParameterSpec, type Parameters, declareParameters, initialValue } from './nn/parameters.ts';
+export type { FixedTable } from './nn/fixed-table.ts';
+export type { Module } from './nn/module.ts';
 export * as initializers from './nn/initializers.ts';
 export * as layers from './nn/layers.ts';
 

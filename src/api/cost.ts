@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/backend.ts';
 import type { Cost } from '../models/cost.ts';
-import { type Model, countParameters } from '../models/model.ts';
+import { type VelocityModel, costOf, countParameters } from '../models/model.ts';
 import type { ModelConfig } from '../train/settings.ts';
 import { type OwnModel, createModel } from '../train/create-model.ts';
 import { estimateMemory } from '../train/memory-estimate.ts';
@@ -19,7 +19,6 @@ export interface TrainingMemory {
 }
 
 export interface ModelCost {
-  /** Trainable ones. */
   readonly parameters: number;
   /** Floating-point operations per sample. */
   readonly cost: Cost;
@@ -39,12 +38,12 @@ export function modelCost(
 ): ModelCost {
   const model = createModel(config, undefined, own);
   const memory = batchSizes.map((batchSize) => trainingMemory(config, model, backend, batchSize));
-  return { parameters: countParameters(model), cost: model.cost, memory };
+  return { parameters: countParameters(model), cost: costOf(model), memory };
 }
 
 function trainingMemory(
   sizes: ModelConfig,
-  model: Model,
+  model: VelocityModel,
   backend: Backend,
   batchSize: number,
 ): TrainingMemory {

@@ -4,6 +4,7 @@ import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { version } from '../host/machine.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
 import type { RunConfig } from '../config/config.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { WeightsChoice } from './weights.ts';
 
 /** Flat: texts and numbers by name, so that every format has room for it. */
@@ -23,6 +24,8 @@ export interface Provenance {
 interface Asked extends SamplerSettings {
   readonly seed: number;
   readonly conditions?: unknown;
+  /** Where it is another than the model's own. */
+  readonly shape?: Shape;
 }
 
 export function provenanceOf(

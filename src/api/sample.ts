@@ -15,10 +15,10 @@ import type { Annotation } from '../data/source.ts';
 import type { Objective } from '../flow/objective.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
-import type { Model } from '../models/model.ts';
+import { type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
-import { RectiflowError, runError, valueError } from '../tensor/errors.ts';
-import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { RectiflowError, formatShape, runError, valueError } from '../tensor/errors.ts';
+import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import { captionEncoderOf, checkEncoder } from '../known/caption-encoder.ts';
 import { openConditioning } from '../text/conditioning.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
@@ -55,6 +55,8 @@ export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, Weight
    * labels, which are of all classes: as many of each as there were to train on, 2,000 in all at most.
    */
   readonly count?: number | readonly number[] | undefined;
+  /** Of images, [height, width], where it is to be another than the model was trained at; one number is a square. */
+  readonly imageSize?: number | readonly [height: number, width: number] | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
@@ -98,7 +100,8 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   checkEncoder(saved.path, data.captionEncoder, await captionEncoderOf(captions, conditioning));
   const model = createModel(config.model, conditioning.text, options);
   const { rows, counts } = wantedSamples(config, options, data);
-  checkRoom(counts, model);
+  const shape = wantedShape(model, options);
+  checkRoom(counts, shape);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
   const cut = conditioning.meter && describeCut(options.prompts ?? [], conditioning.meter);
@@ -114,14 +117,20 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
     try {
       const values = await sampler.sample({
         count: counts.reduce((sum, of) => sum + of, 0),
+        shape,
         ...settings,
         ...told,
         seed,
         ...(signal && { signal }),
         ...(onProgress && { onProgress }),
       });
-      const made = provenanceOf(config, saved, { ...settings, ...told, seed }, options);
-      return { values, shape: model.sampleShape, annotations, data, step: saved.step, made };
+      const made = provenanceOf(
+        config,
+        saved,
+        { ...settings, ...sized(model, shape), ...told, seed },
+        options,
+      );
+      return { values, shape, annotations, data, step: saved.step, made };
     } finally {
       await disposeAll([sampler, ...buffers.values()]);
     }
@@ -140,10 +149,37 @@ function coldAverageOf(
   return describeCold(updates, ema);
 }
 
+/**
+ * Of a sample: as the model is made for, or as it is asked for.
+ * @throws RectiflowError where the model cannot make images of that size, or no images
+ */
+function wantedShape(model: VelocityModel, { imageSize, onNotice }: SampleRunOptions): Shape {
+  const { sampleShape } = model;
+  if (imageSize === undefined) return sampleShape;
+  const [height, width] = typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
+  const [channels, ...trained] = sampleShape;
+  if (trained.length !== 2) {
+    const wanted = `left out: samples of this model are no images, but ${formatShape(sampleShape)}`;
+    throw valueError('sample', 'imageSize', wanted, `${height}x${width}`);
+  }
+  const shape = [channels!, height, width];
+  checkShape(model, shape, 'sample');
+  if (!sameShape(shape, sampleShape))
+    onNotice?.(
+      `the model was trained at ${trained.join('x')}: at ${height}x${width} it makes what it has never seen, which may be worse.`,
+    );
+  return shape;
+}
+
+/** What tells samples of another size from those of the model's own. */
+function sized({ sampleShape }: VelocityModel, shape: Shape): { readonly shape?: Shape } {
+  return sameShape(shape, sampleShape) ? {} : { shape };
+}
+
 /** Samples are held in memory until all are made. */
-function checkRoom(counts: readonly number[], { sampleShape }: Model): void {
+function checkRoom(counts: readonly number[], shape: Shape): void {
   const count = counts.reduce((sum, of) => sum + of, 0);
-  const [needed, available] = [4 * count * sizeOf(sampleShape), availableMemory()];
+  const [needed, available] = [4 * count * sizeOf(shape), availableMemory()];
   if (needed <= available) return;
   throw new RectiflowError(
     'memory',

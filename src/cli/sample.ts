@@ -4,7 +4,15 @@ import type { AnySamplerName } from '../flow/samplers.ts';
 import { listSome } from '../data/list-some.ts';
 import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
-import { collect, finiteNumber, numberFrom0, timeInterval, wholeNumber, numbersHelp } from './options.ts';
+import {
+  collect,
+  finiteNumber,
+  imageSides,
+  numberFrom0,
+  timeInterval,
+  wholeNumber,
+  numbersHelp,
+} from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
@@ -16,6 +24,7 @@ interface Options {
   readonly count?: number;
   readonly steps?: number;
   readonly guidance?: number;
+  readonly imageSize?: [height: number, width: number];
   readonly seed: number;
   readonly out?: string;
   readonly sampler?: AnySamplerName;
@@ -64,6 +73,11 @@ export function sampleCommand(): Command {
       '--guidance-interval <low,high>',
       "the times with guidance, where 1 is noise; others cost half as much (default: the run's)",
       timeInterval,
+    )
+    .option(
+      '--image-size <size>',
+      'of the images, as in 64 or 48x64, in multiples of a patch (default: that which the model was trained at)',
+      imageSides,
     )
     .option('--seed <number>', 'the same seed gives the same samples', wholeNumber(0), 0)
     .option(
@@ -120,6 +134,7 @@ Examples:
   rectiflow sample runs/digits --labels 3,7 --count 4
   rectiflow sample runs/emoji --prompt "red heart" --prompt "smiling face"
   rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits
+  rectiflow sample runs/birds --image-size 48x64
   rectiflow sample runs/birds --labels 'house finch,"tench, Tinca tinca"' --labels '#7'
   rectiflow sample runs/digits --sampler heun --steps 12 --guidance-interval 0.2,0.8
 

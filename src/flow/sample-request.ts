@@ -1,8 +1,8 @@
 // What is asked of a sampler, checked against the model.
-import type { ConditionSpec, Model } from '../models/model.ts';
+import { type ConditionSpec, type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
 import { valueError } from '../tensor/errors.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Integrator, Values } from './integrator.ts';
 import { type Objective, samplerOf } from './objective.ts';
 import type { AnySamplerName } from './samplers.ts';
@@ -38,6 +38,8 @@ export interface SamplerSettings {
 export interface SampleOptions extends SamplerSettings {
   /** How many samples to make. */
   readonly count: number;
+  /** Of a sample; that which the model is made for by default. */
+  readonly shape?: Shape | undefined;
   /** What the model is told of each sample. Without any, it makes samples of which nothing is told. */
   readonly conditions?: ConditionValues | undefined;
   /** Sample i starts from noise that is a function of (seed, i) alone. */
@@ -59,6 +61,7 @@ export type ConditionValues = Readonly<Record<string, ArrayLike<number>>>;
 /** Options with their defaults, checked. */
 export interface SampleRequest {
   readonly count: number;
+  readonly shape: Shape;
   readonly seed: number;
   readonly conditions: ConditionValues;
   readonly integrator: Integrator;
@@ -78,10 +81,14 @@ export interface SampleRequest {
 const MOST_STEPS = 1_000_000;
 
 /** @throws RectiflowError for options that do not fit the model, or that are of no use */
-export function resolveRequest(model: Model, objective: Objective, options: SampleOptions): SampleRequest {
+export function resolveRequest(
+  model: VelocityModel,
+  objective: Objective,
+  options: SampleOptions,
+): SampleRequest {
   const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0, clip = 0 } = options;
   const { timeShift = 1, rtol = 1e-3, atol = 1e-3, maxEvaluations = 1000 } = options;
-  const { guidance = 1, guidanceInterval = [0, 1] } = options;
+  const { guidance = 1, guidanceInterval = [0, 1], shape = model.sampleShape } = options;
   const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
   const check = (name: string, wanted: string, value: unknown, isRight: boolean): void => {
     if (!isRight) throw valueError('sample', name, wanted, value);
@@ -105,8 +112,10 @@ export function resolveRequest(model: Model, objective: Objective, options: Samp
   const wanted = '1 without conditions: there is nothing to guide towards';
   check('guidance', wanted, guidance, guidance === 1 || isTold);
   checkConditions(model, conditions, count);
+  checkShape(model, shape, 'sample');
   return {
     count,
+    shape,
     seed,
     conditions,
     integrator: samplerOf(objective, sampler),
@@ -123,7 +132,7 @@ export function resolveRequest(model: Model, objective: Objective, options: Samp
   };
 }
 
-function checkConditions(model: Model, conditions: ConditionValues, count: number): void {
+function checkConditions(model: VelocityModel, conditions: ConditionValues, count: number): void {
   for (const name of Object.keys(conditions)) {
     if (model.conditions.some((spec) => spec.name === name)) continue;
     throw valueError(

@@ -1,7 +1,7 @@
 // From noise to samples: a model, its weights and a backend on one side, an integrator on the other.
 import type { Backend, Buffers, Disposable, Executable } from '../backends/backend.ts';
 import { Kept } from '../tensor/kept.ts';
-import { type ConditionSpec, type Model, declareConditions } from '../models/model.ts';
+import { type ConditionSpec, type VelocityModel, declareConditions } from '../models/model.ts';
 import { declareParameters } from '../nn/parameters.ts';
 import { concat } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
@@ -9,7 +9,7 @@ import type { HostArray } from '../tensor/dtype.ts';
 import { RectiflowError, valueError } from '../tensor/errors.ts';
 import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { guide } from './guidance.ts';
 import type { Integration, Values, Velocity } from './integrator.ts';
 import type { Objective } from './objective.ts';
@@ -32,10 +32,10 @@ export interface FlowSamplerOptions {
   readonly objective?: Objective | undefined;
 }
 
-/** Makes samples with the weights that its buffers hold at the time. Compiled programs are kept for further calls, until it is disposed of. */
+/** Makes samples with the weights that its buffers hold at the time. Compiled programs, of each shape, are kept for further calls, until it is disposed of. */
 export class FlowSampler implements Disposable {
   private readonly backend: Backend;
-  private readonly model: Model;
+  private readonly model: VelocityModel;
   private readonly weights: Buffers;
   private readonly batchSize: number;
   private readonly objective: Objective;
@@ -44,7 +44,7 @@ export class FlowSampler implements Disposable {
   /** @param weights a buffer for every parameter of the model, by name */
   constructor(
     backend: Backend,
-    model: Model,
+    model: VelocityModel,
     weights: Buffers,
     { batchSize = mostAtOnce, objective = rectifiedFlow() }: FlowSamplerOptions = {},
   ) {
@@ -59,13 +59,13 @@ export class FlowSampler implements Disposable {
   }
 
   /**
-   * @returns [count, ...sampleShape], row-major
+   * @returns [count, ...shape of a sample], row-major
    * @throws RectiflowError for options that do not fit the model, and for weights that give numbers that are not finite
    */
   async sample(options: SampleOptions): Promise<Float32Array> {
     const request = resolveRequest(this.model, this.objective, options);
-    const { count, seed, steps, integrator } = request;
-    const elements = sizeOf(this.model.sampleShape);
+    const { count, shape, seed, steps, integrator } = request;
+    const elements = sizeOf(shape);
     const { batches, size } = batchesOf(count, this.batchSize);
     const perStep = integrator.evaluationsPerStep;
     const perBatch = perStep === undefined ? undefined : steps * perStep;
@@ -89,12 +89,12 @@ export class FlowSampler implements Disposable {
   }
 
   private integration(
-    { count, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip }: SampleRequest,
+    { count, shape, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip }: SampleRequest,
     first: number,
     size: number,
     progress: SampleProgress,
   ): Integration {
-    const elements = sizeOf(this.model.sampleShape);
+    const elements = sizeOf(shape);
     const onCovered = (share: number): void => progress.cover(share);
     return {
       steps,
@@ -111,7 +111,7 @@ export class FlowSampler implements Disposable {
 
   /** The velocity of the samples from `first` on; those beyond the last fill up the batch and are thrown away. */
   private velocity(
-    { conditions, guidance, guidanceInterval: [low, high] }: SampleRequest,
+    { shape, conditions, guidance, guidanceInterval: [low, high] }: SampleRequest,
     first: number,
     size: number,
     progress: SampleProgress,
@@ -124,7 +124,7 @@ export class FlowSampler implements Disposable {
     const both = Object.fromEntries(told.map(([name, rows]) => [name, rows]));
     const conditional = Object.fromEntries(told.map(([name, , half]) => [name, half]));
     const evaluate = async (x: Float32Array, t: Float32Array, guided: boolean): Promise<Float32Array> => {
-      const executable = await this.compile(size, guided);
+      const executable = await this.compile(shape, size, guided);
       await executable.run({
         x,
         t,
@@ -153,9 +153,9 @@ export class FlowSampler implements Disposable {
     };
   }
 
-  private compile(size: number, guided: boolean): Promise<Executable> {
-    return this.compiled.get(`${size} ${guided}`, () => {
-      const program = velocityProgram(this.model, size, guided, this.objective);
+  private compile(shape: Shape, size: number, guided: boolean): Promise<Executable> {
+    return this.compiled.get(`${shape.join(' ')} of ${size} ${guided}`, () => {
+      const program = velocityProgram(this.model, size, guided, this.objective, shape);
       return this.backend.compile(program, this.weights);
     });
   }
@@ -166,14 +166,15 @@ export class FlowSampler implements Disposable {
  * conditions [2B, ...], whose second half tells nothing, and guidance []. Output: velocity [B, ...sampleShape].
  */
 export function velocityProgram(
-  model: Model,
+  model: VelocityModel,
   batch: number,
   guided: boolean,
   objective: Objective = rectifiedFlow(),
+  sampleShape: Shape = model.sampleShape,
 ): Program {
   return trace(guided ? 'guidedVelocity' : 'velocity', (graph) => {
     const params = declareParameters(graph, model.parameters);
-    const x = graph.input('x', [batch, ...model.sampleShape]);
+    const x = graph.input('x', [batch, ...sampleShape]);
     const evaluated = guided ? concat([x, x], 0) : x; // -> [2B, ...] or [B, ...]
     const rows = evaluated.shape[0]!;
     const t = graph.input('t', [batch]);

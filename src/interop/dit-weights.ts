@@ -20,7 +20,7 @@ export interface DiTSizes {
 
 const kernel = 'x_embedder.proj.weight';
 const labels = 'y_embedder.embedding_table.weight';
-export const positions = 'pos_embed';
+const positions = 'pos_embed';
 const output = 'final_layer.linear';
 
 /** @throws RectiflowError where the weights are none of a DiT, or of one whose output is no image */

@@ -5,35 +5,55 @@
 //   C  channels                   N  tokens, (H / p) (W / p)
 //   H  height, W  width           K  classes; row K of the label table is the null label
 //   p  patch size
+import type { FixedTable } from '../nn/fixed-table.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
+import { PositionTables } from '../nn/position-table.ts';
 import { affine, silu } from '../ops/index.ts';
 import { valueError } from '../tensor/errors.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Cost, costPerImage } from './cost.ts';
 import { block, blockParameters, conditioning, conditioningParameters } from './dit-blocks.ts';
 import { type DiTConfig, type ResolvedDiTConfig, resolveDiTConfig } from './dit-config.ts';
-import { type ConditionSpec, type Conditions, type Model, labelCondition } from './model.ts';
+import { type ConditionSpec, type Conditions, type VelocityModel, labelCondition } from './model.ts';
 import {
   embedPatches,
+  imageSizeOf,
   patchEmbedderParameters,
   patchProjectionParameters,
+  patchTables,
   projectPatches,
 } from './patches.ts';
 
-export class DiT implements Model {
+export class DiT implements VelocityModel {
   readonly config: ResolvedDiTConfig;
   readonly sampleShape: readonly [number, number, number];
   readonly conditions: readonly ConditionSpec[];
   readonly parameters: readonly ParameterSpec[];
-  readonly cost: Cost;
+  readonly tables: readonly FixedTable[];
+  private readonly positions: PositionTables;
 
   /** @throws RectiflowError where the sizes do not fit together */
   constructor(config: DiTConfig) {
     this.config = resolveDiTConfig(config);
     this.sampleShape = [config.channels, ...this.config.imageSize];
     this.conditions = labelCondition(config.classes);
+    this.positions = new PositionTables(this.config.width);
+    this.tables = patchTables(this.config, this.positions);
     this.parameters = declare(this.config);
-    this.cost = costPerImage(this.config);
+  }
+
+  cost(sampleShape: Shape): Cost {
+    return costPerImage(this.madeFor(sampleShape));
+  }
+
+  checkShape(sampleShape: Shape): void {
+    resolveDiTConfig(this.madeFor(sampleShape));
+  }
+
+  /** Its config, were it made for samples of this shape. */
+  private madeFor(sampleShape: Shape): ResolvedDiTConfig {
+    return { ...this.config, imageSize: imageSizeOf('DiT', this.config, sampleShape) };
   }
 
   velocity(params: Parameters, x: Tensor, t: Tensor, { labels }: Conditions): Tensor {
@@ -43,9 +63,9 @@ export class DiT implements Model {
     const time = reverseTime ? affine(t, -1, 1) : t;
     // Every block's modulation starts with the same SiLU of the conditioning.
     const c = silu(conditioning(params, time, labels, timeScale)); // -> [B, D]
-    let h = embedPatches(params, x, patchSize); // -> [B, N, D]
+    let h = embedPatches(params, x, patchSize, this.positions); // -> [B, N, D]
     for (let i = 0; i < depth; i++) h = block(params, `blocks.${i}`, h, c, heads);
-    return projectPatches(params, h, c, patchSize, this.sampleShape); // -> [B, C, H, W]
+    return projectPatches(params, h, c, patchSize, x); // -> [B, C, H, W]
   }
 }
 

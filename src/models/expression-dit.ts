@@ -23,9 +23,9 @@ import {
   type ResolvedExpressionDiTConfig,
   resolveExpressionDiTConfig,
 } from './expression-dit-config.ts';
-import { type ConditionSpec, type Conditions, type Model, labelCondition } from './model.ts';
+import { type ConditionSpec, type Conditions, type VelocityModel, labelCondition } from './model.ts';
 
-export class ExpressionDiT implements Model {
+export class ExpressionDiT implements VelocityModel {
   readonly config: ResolvedExpressionDiTConfig;
   readonly sampleShape: readonly [number];
   readonly conditions: readonly ConditionSpec[];
@@ -74,12 +74,12 @@ function declare({
   // Glorot & Bengio 2010 for each group's matrix; as small a table as those of times and labels.
   const project = normal(Math.sqrt(2 / (p + D)));
   return [
-    { name: 'gene_embed', shape: [1, T, D], init: normal(0.02), trainable: true },
-    { name: 'x_embedder.weight', shape: [T, p, D], init: project, trainable: true },
+    { name: 'gene_embed', shape: [1, T, D], init: normal(0.02) },
+    { name: 'x_embedder.weight', shape: [T, p, D], init: project },
     ...conditioningParameters(classes, D),
     ...Array.from({ length: depth }, (_, i) => blockParameters(`blocks.${i}`, D)).flat(),
-    { name: 'final_layer.weight', shape: [T, D, p], init: zeros, trainable: true },
-    { name: 'final_layer.bias', shape: [1, T, p], init: zeros, trainable: true },
+    { name: 'final_layer.weight', shape: [T, D, p], init: zeros },
+    { name: 'final_layer.bias', shape: [1, T, p], init: zeros },
     ...finalModulationParameters(D),
   ];
 }

@@ -1,6 +1,8 @@
 import type { Cost } from './cost.ts';
-import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
-import { type Shape, sizeOf } from '../tensor/shape.ts';
+import type { Module } from '../nn/module.ts';
+import type { Parameters } from '../nn/parameters.ts';
+import { formatShape, valueError } from '../tensor/errors.ts';
+import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 
 /** Something that a model is told of each sample, beside x and t: a label, the tokens of a caption. */
@@ -19,22 +21,26 @@ export interface ConditionSpec {
 /** The conditions of a batch, by name: [B, ...shape]. */
 export type Conditions = Readonly<Record<string, Tensor>>;
 
-/** What training and sampling know of a model, whatever it is a model of. */
-export interface Model {
-  /** One sample, without the batch: [C, H, W] for images, [G] for gene expression. */
+/** A module that says a velocity: what flows train and sample, whatever it is a model of. */
+export interface VelocityModel extends Module {
+  /** One sample that it is made for, without the batch: [C, H, W] for images, [G] for gene expression. */
   readonly sampleShape: Shape;
   /** Empty for an unconditional model. */
   readonly conditions: readonly ConditionSpec[];
-  readonly parameters: readonly ParameterSpec[];
-  /** Of one sample. */
-  readonly cost: Cost;
+  /** Of one sample; where that depends on its shape, as a function of it. */
+  readonly cost: Cost | ((sampleShape: Shape) => Cost);
+  /**
+   * Refuses samples of a shape that `velocity` cannot take. A model without this takes those of its own shape alone.
+   * @throws RectiflowError that says which shapes there can be
+   */
+  checkShape?(sampleShape: Shape): void;
   /**
    * The velocity x1 - x0 expected at x, time t.
    * @param params the weights, by name
-   * @param x [B, ...sampleShape]
+   * @param x [B, ...shape of a sample]: that of this batch
    * @param t [B] in [0, 1], float32
    * @param conditions one for each that the model declares
-   * @returns [B, ...sampleShape]
+   * @returns [B, ...shape of a sample]
    */
   velocity(params: Parameters, x: Tensor, t: Tensor, conditions: Conditions): Tensor;
 }
@@ -46,13 +52,30 @@ export function labelCondition(classes: number): ConditionSpec[] {
 }
 
 /** A program's inputs for the conditions of `rows` samples. */
-export function declareConditions(graph: Graph, { conditions }: Model, rows: number): Conditions {
+export function declareConditions(graph: Graph, { conditions }: VelocityModel, rows: number): Conditions {
   return Object.fromEntries(
     conditions.map(({ name, shape, dtype }) => [name, graph.input(name, [rows, ...shape], dtype)]),
   );
 }
 
-/** Trainable parameters; fixed tables are not counted. */
-export function countParameters({ parameters }: Model): number {
-  return parameters.reduce((total, { shape, trainable }) => total + (trainable ? sizeOf(shape) : 0), 0);
+export function countParameters({ parameters }: Module): number {
+  return parameters.reduce((total, { shape }) => total + sizeOf(shape), 0);
+}
+
+/** What a sample costs. @param sampleShape that of the model by default */
+export function costOf(model: VelocityModel, sampleShape: Shape = model.sampleShape): Cost {
+  return typeof model.cost === 'function' ? model.cost(sampleShape) : model.cost;
+}
+
+/**
+ * @param where what the error begins with
+ * @throws RectiflowError where the model cannot take samples of this shape
+ */
+export function checkShape(model: VelocityModel, sampleShape: Shape, where: string): void {
+  if (sameShape(sampleShape, model.sampleShape)) return;
+  if (model.checkShape) model.checkShape(sampleShape);
+  else {
+    const wanted = `${formatShape(model.sampleShape)}: this model takes samples of no other`;
+    throw valueError(where, 'shape', wanted, formatShape(sampleShape));
+  }
 }

@@ -4,51 +4,85 @@
 //   B  images in the batch        D  width
 //   C  channels                   N  tokens, (H / p) (W / p)
 //   H  height, W  width           p  patch size
-import { fixed, xavierUniform, zeros } from '../nn/initializers.ts';
+//
+// All of it depends on the images of a batch, none on the size that a model is made for.
+import { xavierUniform, zeros } from '../nn/initializers.ts';
 import { linearLayer, linearParameters } from '../nn/layers.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
-import { positionTable } from '../nn/position-table.ts';
+import type { PositionTables } from '../nn/position-table.ts';
+import type { FixedTable } from '../nn/fixed-table.ts';
 import { add, linear, patchify, reshape, unpatchify } from '../ops/index.ts';
+import { formatShape, valueError } from '../tensor/errors.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ResolvedDiTConfig } from './dit-config.ts';
 import { finalModulation, finalModulationParameters } from './dit-blocks.ts';
 
-type PatchConfig = Pick<ResolvedDiTConfig, 'width' | 'patchSize' | 'channels' | 'imageSize'>;
+type PatchConfig = Pick<ResolvedDiTConfig, 'width' | 'patchSize' | 'channels'>;
 
-/** A convolution whose stride is its kernel's side is one linear layer on the flattened patches: x [B, C, H, W] -> [B, N, D] */
-export function embedPatches(params: Parameters, x: Tensor, patchSize: number): Tensor {
+/**
+ * A convolution whose stride is its kernel's side is one linear layer on the flattened patches, and where a patch lies is added:
+ * x [B, C, H, W] -> [B, N, D]
+ */
+export function embedPatches(
+  params: Parameters,
+  x: Tensor,
+  patchSize: number,
+  positions: PositionTables,
+): Tensor {
+  const [, , height, width] = x.shape as [number, number, number, number];
   const kernel = params('x_embedder.proj.weight'); // [D, C, p, p]
   const patches = patchify(x, patchSize); // -> [B, N, C p p]
   const weight = reshape(kernel, [kernel.shape[0]!, patches.shape[2]!]); // -> [D, C p p]
-  return add(linear(patches, weight, params('x_embedder.proj.bias')), params('pos_embed')); // -> [B, N, D]
+  const table = positions.of(height / patchSize, width / patchSize, x); // [1, N, D]
+  return add(linear(patches, weight, params('x_embedder.proj.bias')), table); // -> [B, N, D]
 }
 
 export function patchEmbedderParameters({
   width: D,
   patchSize: p,
   channels: C,
-  imageSize,
 }: PatchConfig): ParameterSpec[] {
-  const rows = imageSize[0] / p;
-  const columns = imageSize[1] / p;
-  const table = fixed(() => positionTable(rows, columns, D));
   return [
-    { name: 'pos_embed', shape: [1, rows * columns, D], init: table, trainable: false },
-    { name: 'x_embedder.proj.weight', shape: [D, C, p, p], init: xavierUniform, trainable: true },
-    { name: 'x_embedder.proj.bias', shape: [D], init: zeros, trainable: true },
+    { name: 'x_embedder.proj.weight', shape: [D, C, p, p], init: xavierUniform },
+    { name: 'x_embedder.proj.bias', shape: [D], init: zeros },
   ];
 }
 
-/** h [B, N, D], c [B, D] -> [B, C, H, W] */
+/** h [B, N, D], c [B, D] -> [B, C, H, W], as x has them */
 export function projectPatches(
   params: Parameters,
   h: Tensor,
   c: Tensor,
   patchSize: number,
-  imageShape: readonly [channels: number, height: number, width: number],
+  x: Tensor,
 ): Tensor {
+  const [, C, H, W] = x.shape as [number, number, number, number];
   const patches = linearLayer(params, 'final_layer.linear', finalModulation(params, h, c)); // -> [B, N, p p C]
-  return unpatchify(patches, patchSize, imageShape);
+  return unpatchify(patches, patchSize, [C, H, W]);
+}
+
+/** That files carry: of the size that the model is made for. */
+export function patchTables(
+  { imageSize: [height, width], patchSize }: Pick<ResolvedDiTConfig, 'imageSize' | 'patchSize'>,
+  positions: PositionTables,
+): FixedTable[] {
+  return [positions.inFiles(height / patchSize, width / patchSize)];
+}
+
+/**
+ * The size of images of which each is a sample of this shape.
+ * @throws RectiflowError where they are none of the model's channels
+ */
+export function imageSizeOf(
+  model: string,
+  { channels }: Pick<ResolvedDiTConfig, 'channels'>,
+  sampleShape: Shape,
+): readonly [height: number, width: number] {
+  const [found, height, width, ...more] = sampleShape;
+  if (found === channels && height !== undefined && width !== undefined && more.length === 0)
+    return [height, width];
+  throw valueError(model, 'shape of a sample', `[${channels}, height, width]`, formatShape(sampleShape));
 }
 
 export function patchProjectionParameters({

@@ -57,8 +57,8 @@ function tokenEncoder(config: TokenTextConfig): TextConditioning {
       lengthCondition(L, empty.length),
     ],
     parameters: [
-      { name: 'text.token_embed', shape: [vocabulary, W], init: table, trainable: true },
-      { name: 'text.pos_embed', shape: [1, L, W], init: table, trainable: true },
+      { name: 'text.token_embed', shape: [vocabulary, W], init: table },
+      { name: 'text.pos_embed', shape: [1, L, W], init: table },
       ...blocks.flatMap((name) => encoderBlockParameters(name, W)),
       ...layerNormParameters('text.norm', W),
     ],

@@ -13,28 +13,34 @@ import {
   linearLayer,
   linearParameters,
 } from '../nn/layers.ts';
+import type { FixedTable } from '../nn/fixed-table.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
+import { PositionTables } from '../nn/position-table.ts';
 import { add, silu } from '../ops/index.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Cost, costPerCaptionedImage } from './cost.ts';
 import { block, blockParameters, conditioning, conditioningParameters } from './dit-blocks.ts';
-import type { ConditionSpec, Conditions, Model } from './model.ts';
+import type { ConditionSpec, Conditions, VelocityModel } from './model.ts';
 import {
   embedPatches,
+  imageSizeOf,
   patchEmbedderParameters,
   patchProjectionParameters,
+  patchTables,
   projectPatches,
 } from './patches.ts';
 import { type ResolvedTextDiTConfig, type TextDiTConfig, resolveTextDiTConfig } from './text-dit-config.ts';
 import { type EncodedText, type TextConditioning, createTextConditioning } from './text-conditioning.ts';
 
-export class TextDiT implements Model {
+export class TextDiT implements VelocityModel {
   readonly config: ResolvedTextDiTConfig;
   readonly sampleShape: readonly [number, number, number];
   /** A caption, as its tokens or as embeddings of them; the empty caption stands for none. */
   readonly conditions: readonly ConditionSpec[];
   readonly parameters: readonly ParameterSpec[];
-  readonly cost: Cost;
+  readonly tables: readonly FixedTable[];
+  private readonly positions: PositionTables;
   private readonly text: TextConditioning;
 
   /** @throws RectiflowError where the sizes do not fit together */
@@ -43,8 +49,22 @@ export class TextDiT implements Model {
     this.sampleShape = [config.channels, ...this.config.imageSize];
     this.text = createTextConditioning(config.text);
     this.conditions = this.text.conditions;
+    this.positions = new PositionTables(this.config.width);
+    this.tables = patchTables(this.config, this.positions);
     this.parameters = declare(this.config, this.text.parameters);
-    this.cost = costPerCaptionedImage(config);
+  }
+
+  cost(sampleShape: Shape): Cost {
+    return costPerCaptionedImage(this.madeFor(sampleShape));
+  }
+
+  checkShape(sampleShape: Shape): void {
+    resolveTextDiTConfig(this.madeFor(sampleShape));
+  }
+
+  /** Its config, were it made for samples of this shape. */
+  private madeFor(sampleShape: Shape): ResolvedTextDiTConfig {
+    return { ...this.config, imageSize: imageSizeOf('TextDiT', this.config, sampleShape) };
   }
 
   velocity(params: Parameters, x: Tensor, t: Tensor, conditions: Conditions): Tensor {
@@ -52,12 +72,12 @@ export class TextDiT implements Model {
     const text = this.text.encode(params, conditions);
     const time = conditioning(params, t, undefined, timeScale); // -> [B, D]
     const c = silu(add(time, linearLayer(params, 'text_embedder', text.pooled))); // -> [B, D]
-    let h = embedPatches(params, x, patchSize); // -> [B, N, D]
+    let h = embedPatches(params, x, patchSize, this.positions); // -> [B, N, D]
     for (let i = 0; i < depth; i++) {
       const name = `blocks.${i}`;
       h = block(params, name, h, c, heads, (tokens) => attendToText(params, name, tokens, text, heads));
     }
-    return projectPatches(params, h, c, patchSize, this.sampleShape); // -> [B, C, H, W]
+    return projectPatches(params, h, c, patchSize, x); // -> [B, C, H, W]
   }
 }
 

@@ -27,8 +27,8 @@ export function linearParameters(
   init: Initializer = xavierUniform,
 ): ParameterSpec[] {
   return [
-    { name: `${name}.weight`, shape: [outputs, inputs], init, trainable: true },
-    { name: `${name}.bias`, shape: [outputs], init: zeros, trainable: true },
+    { name: `${name}.weight`, shape: [outputs, inputs], init },
+    { name: `${name}.bias`, shape: [outputs], init: zeros },
   ];
 }
 
@@ -54,7 +54,7 @@ export function timestepEmbedder(params: Parameters, name: string, t: Tensor, ti
 /** A row for each class and one, the last, for the null label. */
 export function labelEmbedderParameters(name: string, classes: number, width: number): ParameterSpec[] {
   const table = `${name}.embedding_table.weight`;
-  return [{ name: table, shape: [classes + 1, width], init: normal(embeddingDeviation), trainable: true }];
+  return [{ name: table, shape: [classes + 1, width], init: normal(embeddingDeviation) }];
 }
 
 /** labels int32 [B] in 0..classes, which the caller sees to -> [B, D] */
@@ -64,8 +64,8 @@ export function labelEmbedder(params: Parameters, name: string, labels: Tensor):
 
 export function layerNormParameters(name: string, width: number): ParameterSpec[] {
   return [
-    { name: `${name}.weight`, shape: [width], init: ones, trainable: true },
-    { name: `${name}.bias`, shape: [width], init: zeros, trainable: true },
+    { name: `${name}.weight`, shape: [width], init: ones },
+    { name: `${name}.bias`, shape: [width], init: zeros },
   ];
 }
 

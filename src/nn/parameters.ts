@@ -8,8 +8,6 @@ export interface ParameterSpec {
   readonly name: string;
   readonly shape: Shape;
   readonly init: Initializer;
-  /** False for fixed tables, which are stored with the weights but never change. */
-  readonly trainable: boolean;
 }
 
 /** The weights of a model that is being traced, by name. */

@@ -1,4 +1,4 @@
-import type { Model } from '../models/model.ts';
+import type { Module } from '../nn/module.ts';
 
 /** The part of a model that a parameter belongs to: `blocks.3` of `blocks.3.attn.qkv.weight`, `final_layer` of `final_layer.linear.bias`. */
 export function blockOf(parameter: string): string {
@@ -6,6 +6,6 @@ export function blockOf(parameter: string): string {
 }
 
 /** The parts of a model that are trained, in the order of its parameters. */
-export function blocksOf({ parameters }: Pick<Model, 'parameters'>): string[] {
-  return [...new Set(parameters.filter(({ trainable }) => trainable).map(({ name }) => blockOf(name)))];
+export function blocksOf({ parameters }: Module): string[] {
+  return [...new Set(parameters.map(({ name }) => blockOf(name)))];
 }

@@ -1,6 +1,6 @@
 import { DiT } from '../models/dit.ts';
 import { ExpressionDiT } from '../models/expression-dit.ts';
-import { type Model, labelCondition } from '../models/model.ts';
+import { type VelocityModel, labelCondition } from '../models/model.ts';
 import { TextDiT } from '../models/text-dit.ts';
 import type { TextConfig } from '../models/text-dit-config.ts';
 import { provisionalText } from './conditioning.ts';
@@ -11,7 +11,7 @@ import { checkOwn } from './own.ts';
 /** What a config calls "custom", which the program that trains, resumes or samples hands over. */
 export interface OwnModel {
   /** Needed where model.kind is custom. */
-  readonly model?: Model | undefined;
+  readonly model?: VelocityModel | undefined;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface OwnModel {
  * @param text of a model that is told captions: what they are for it; by default their bytes
  * @throws RectiflowError where its sizes do not fit together, or the config and what is handed over do not
  */
-export function createModel(config: ModelConfig, text?: TextConfig, own: OwnModel = {}): Model {
+export function createModel(config: ModelConfig, text?: TextConfig, own: OwnModel = {}): VelocityModel {
   checkOwn('model', 'model', config.kind, own.model);
   switch (config.kind) {
     case 'dit':
@@ -35,7 +35,7 @@ export function createModel(config: ModelConfig, text?: TextConfig, own: OwnMode
 }
 
 /** Labels are what samples of any source may have; more cannot be told to a model that is not known. */
-function checkConditions({ classes }: CustomModel, { conditions }: Model): void {
+function checkConditions({ classes }: CustomModel, { conditions }: VelocityModel): void {
   const [wanted] = labelCondition(classes);
   const [found, ...more] = conditions;
   if (more.length === 0 && found?.name === wanted?.name && found?.limit === wanted?.limit) return;

@@ -4,7 +4,7 @@ import { disposeAll } from '../tensor/lifetime.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
-import type { ConditionSpec, Model } from '../models/model.ts';
+import type { ConditionSpec, VelocityModel } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { philoxNormal } from '../tensor/philox.ts';
@@ -166,7 +166,7 @@ export class HeldOut {
 }
 
 /** What `rows` samples are told of which nothing is told. */
-function absentConditions({ conditions }: Model, rows: number): Record<string, HostArray> {
+function absentConditions({ conditions }: VelocityModel, rows: number): Record<string, HostArray> {
   const repeated = ({ dtype, absent }: ConditionSpec): HostArray =>
     new (dtype === 'int32' ? Int32Array : Float32Array)(Array.from({ length: rows }, () => absent).flat());
   return Object.fromEntries(conditions.map((spec) => [spec.name, repeated(spec)]));

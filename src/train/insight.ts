@@ -1,6 +1,6 @@
 // What a step did, told by the state that it left behind: a program of its own, which runs only when a step is logged.
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
-import type { Model } from '../models/model.ts';
+import type { Module } from '../nn/module.ts';
 import { add, div, globalNorm, mul, sqrt, sub } from '../ops/index.ts';
 import type { AdamWSettings, DecayedParameters } from '../optim/adamw.ts';
 import { isDecayed } from '../optim/adamw.ts';
@@ -9,7 +9,7 @@ import { statePrefixes } from './step.ts';
 import { stack } from './step-outputs.ts';
 
 export interface InsightOptions {
-  readonly model: Pick<Model, 'parameters'>;
+  readonly model: Module;
   readonly adamw: AdamWSettings;
   readonly decayed: DecayedParameters;
 }
@@ -23,7 +23,7 @@ export interface Distances {
 }
 
 /**
- * Norms of each trainable parameter, [P] each: `weights`, `averages` (their distance from the average), and `updates`, that of
+ * Norms of each parameter, [P] each: `weights`, `averages` (their distance from the average), and `updates`, that of
  * m / (sqrt(v) + epsilon) + decay * weights, which the last step was a multiple of.
  *
  * Inputs: epsilon [] and decay []. State: that of the training step, which is only read.
@@ -32,9 +32,8 @@ export function insightProgram({ model, adamw, decayed }: InsightOptions): Progr
   return trace('insight', (graph) => {
     const epsilon = graph.input('epsilon', []);
     const decay = graph.input('decay', []);
-    const trainable = model.parameters.filter((spec) => spec.trainable);
     // One parameter after the other: what is made on the way is gone before the next.
-    const norms = trainable.map(({ name, shape }) => {
+    const norms = model.parameters.map(({ name, shape }) => {
       const [weights, m, v, ema] = ['', statePrefixes.m, statePrefixes.v, statePrefixes.ema].map((prefix) =>
         graph.stateful(prefix + name, shape),
       );
@@ -90,9 +89,8 @@ export class Insight {
     const norms = await this.#executable.read(['weights', 'averages', 'updates']);
     const weights = Math.hypot(...norms.weights);
     const averages = Math.hypot(...norms.averages);
-    const trainable = model.parameters.filter((spec) => spec.trainable);
     const updates = norms.updates.map((norm, i) =>
-      isDecayed(trainable[i]!.shape, decayed) ? norm / (1 - learningRate * weightDecay) : norm,
+      isDecayed(model.parameters[i]!.shape, decayed) ? norm / (1 - learningRate * weightDecay) : norm,
     );
     return {
       updateRatio: (learningRate * size * Math.hypot(...updates)) / weights,

@@ -30,7 +30,7 @@ export function lossProgram(training: TrainingLoss, sampleShape?: Shape): Progra
   });
 }
 
-/** Like `lossProgram`, with an output grad/<name> for each trainable parameter in place of what is told of the samples. */
+/** Like `lossProgram`, with an output grad/<name> for each parameter in place of what is told of the samples. */
 export function gradientProgram(training: TrainingLoss, sampleShape?: Shape): Program {
   return trace('gradient', (graph) => {
     const { trainable, loss, gradients } = lossAndGradients(graph, training, sampleShape);
@@ -64,7 +64,7 @@ function declareLoss(
   const { minimised, ...told } = task.loss(graph, params, batch);
   return {
     ...told,
-    trainable: parameters.filter(({ trainable }) => trainable).map(({ name }) => params(name)),
+    trainable: parameters.map(({ name }) => params(name)),
     minimised: lossScale ? mul(minimised, lossScale) : minimised,
     lossScale,
   };

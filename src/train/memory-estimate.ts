@@ -2,9 +2,9 @@
 import type { Backend } from '../backends/backend.ts';
 import { type Source, isPicture } from '../data/source.ts';
 import { batchesOf, velocityProgram } from '../flow/sample.ts';
-import type { Model } from '../models/model.ts';
+import type { VelocityModel } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
@@ -48,12 +48,14 @@ const growth = 64 * 2 ** 20;
 export interface EstimateOptions extends OwnFlow {
   readonly config: TrainingConfig;
   readonly backend: Backend;
-  readonly model: Model;
+  readonly model: VelocityModel;
   readonly source: DataFacts;
   /** Of the step that the config describes, where they are needed again. */
   readonly programs?: StepPrograms | undefined;
   /** Samples that are computed at a time. */
   readonly microBatch: number;
+  /** Of the samples that are trained on; the model's by default. */
+  readonly sampleShape?: Shape | undefined;
   /** Whether checkpoints are written beside training, from a copy of the state; true by default. */
   readonly savesBeside?: boolean;
   /** Bytes that the process has before anything of the training is allocated; what it has now by default. */
@@ -62,11 +64,11 @@ export interface EstimateOptions extends OwnFlow {
 
 /** The process at its peak, with all that a run does beside its steps. */
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
-  const { config, backend, model, microBatch } = options;
+  const { config, backend, model, microBatch, sampleShape = model.sampleShape } = options;
   const { programs = new StepPrograms(stepOf(config, model, options)) } = options;
   const { savesBeside = true, held = process.memoryUsage.rss() } = options;
   const lowered = (program: Program): Program => backend.lower(program);
-  const steps = programs.of(microBatch).map(lowered);
+  const steps = programs.of(microBatch, sampleShape).map(lowered);
   const others = otherPrograms(options).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
@@ -77,9 +79,8 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     const scratch = backend.scratchBytes?.(program) ?? 0;
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
   });
-  const { sampleShape } = model;
-  const grid = isPicture(sampleShape, options.source.record)
-    ? gridBytes(config.sample, sizeOf(sampleShape))
+  const grid = isPicture(model.sampleShape, options.source.record)
+    ? gridBytes(config.sample, sizeOf(model.sampleShape))
     : 0;
   const parts: MemoryParts = {
     process: held + growth,
@@ -93,9 +94,9 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
 }
 
 /** Batches that are ready and the one that the step learns from; decoded samples, where they are kept. */
-function loaderBytes({ config, model, source }: EstimateOptions): number {
+function loaderBytes({ config, model, sampleShape, source }: EstimateOptions): number {
   const { prefetch, cacheMiB } = config.loader;
-  const elements = sizeOf(model.sampleShape);
+  const elements = sizeOf(sampleShape ?? model.sampleShape);
   const kept = source.isFixed && source.count * elements <= cacheMiB * 2 ** 20 ? source.count * elements : 0;
   return (prefetch + 1) * config.train.batchSize * 4 * elements + kept;
 }

@@ -4,7 +4,7 @@ import type { HeldOutSplit } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { describeTold, unusedAdvice } from '../data/told.ts';
 import type { Objective } from '../flow/objective.ts';
-import { type Model, countParameters } from '../models/model.ts';
+import { type VelocityModel, costOf, countParameters } from '../models/model.ts';
 import type { Conditioning } from './conditioning.ts';
 import { surveyCaptions } from '../check/caption-survey.ts';
 import type { RunConfig } from '../config/config.ts';
@@ -35,7 +35,7 @@ export interface PreparedTraining extends TrainingOptions, Disposable {
   readonly data: PreparedData;
   /** Where some are kept out of training. */
   readonly split: HeldOutSplit | undefined;
-  readonly model: Model;
+  readonly model: VelocityModel;
   readonly objective: Objective;
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
@@ -119,4 +119,13 @@ export function describeTraining({
     samples: source.count,
     told: describeTold(source),
   };
+}
+
+/** What products at the machine's peak would make of it, where the backend measures that. */
+export async function mostSamplesPerSecond({
+  backend,
+  model,
+}: PreparedTraining): Promise<number | undefined> {
+  const peak = await backend.measurePeak?.();
+  return peak === undefined ? undefined : peak / costOf(model).training;
 }

@@ -1,4 +1,4 @@
-import type { Model } from '../models/model.ts';
+import type { VelocityModel } from '../models/model.ts';
 import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
 import type { OptimizerConfig } from './settings.ts';
@@ -16,7 +16,7 @@ type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | '
  * @param own what the config calls custom
  * @throws RectiflowError where that is missing
  */
-export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): TrainingStep {
+export function stepOf(config: StepConfig, model: VelocityModel, own: OwnFlow = {}): TrainingStep {
   const { seed, flow, optimizer, ema, train } = config;
   const draw = randomDraw({
     seed,
@@ -38,7 +38,7 @@ export function stepOf(config: StepConfig, model: Model, own: OwnFlow = {}): Tra
 }
 
 /** That step as a program. Its inputs are those of `trainingStepProgram`. */
-export function runProgram(config: StepConfig, model: Model, own: OwnFlow = {}): Program {
+export function runProgram(config: StepConfig, model: VelocityModel, own: OwnFlow = {}): Program {
   return trainingStepProgram(stepOf(config, model, own));
 }
 

@@ -12,7 +12,8 @@ import {
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { describeNonFinite } from '../tensor/finite.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
-import type { Model } from '../models/model.ts';
+import { checkTable, storedTables } from '../nn/fixed-table.ts';
+import type { Module } from '../nn/module.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';
 import { averageBuffers, averageTensor, groupAverages } from './averages.ts';
@@ -23,7 +24,7 @@ const NOT_FINITE =
   'Move the checkpoint away, so that the one before it is taken, or sample with --checkpoint';
 
 /** Which buffers each file of a checkpoint holds, by the names that they have in it. */
-function partsOf(model: Model, buffers: Buffers): Readonly<Record<CheckpointPart, Buffers>> {
+function partsOf(model: Module, buffers: Buffers): Readonly<Record<CheckpointPart, Buffers>> {
   const moments = [...buffers].filter(
     ([name]) => name.startsWith(statePrefixes.m) || name.startsWith(statePrefixes.v),
   );
@@ -47,13 +48,14 @@ export class Snapshot {
   readonly #copies = new Map<Buffer, Float32Array>();
 
   /** @param view where nothing is to be copied */
-  constructor(model: Model, buffers: Buffers, view?: Backend['view']) {
+  constructor(model: Module, buffers: Buffers, view?: Backend['view']) {
     this.isCopy = view === undefined;
     this.#view = view;
     const { model: weights, ema, optimizer, averages } = partsOf(model, buffers);
+    const tables = storedTables(model);
     this.parts = {
-      model: this.#store(weights),
-      ema: this.#store(ema),
+      model: new Map([...tables, ...this.#store(weights)]),
+      ema: new Map([...tables, ...this.#store(ema)]),
       optimizer: this.#store(optimizer),
       ...(averages.size > 0 && { averages: this.#store(averages) }),
     };
@@ -88,14 +90,14 @@ export class Snapshot {
  * @throws RectiflowError naming the file and the tensors that do not fit the model
  */
 export async function restoreSnapshot(
-  model: Model,
+  model: Module,
   buffers: Buffers,
   saved: SavedCheckpoint,
   onNotice: (text: string) => void = () => {},
 ): Promise<void> {
   const parts = partsOf(model, buffers);
-  // The optimizer last: fixed tables are in both sets of weights, trained ones are told apart by their buffers.
-  for (const part of ['model', 'ema', 'optimizer'] as const) await restorePart(saved, part, parts[part]);
+  for (const part of ['model', 'ema'] as const) await restorePart(saved, part, parts[part], model);
+  await restorePart(saved, 'optimizer', parts.optimizer);
   await restoreAverages(buffers, parts.averages, saved, onNotice);
 }
 
@@ -124,7 +126,7 @@ async function restoreAverages(
 /** Loads weights onto a backend, for sampling; the caller disposes of them. @param origin where they are from, for errors */
 export async function loadWeights(
   backend: Backend,
-  model: Model,
+  model: Module,
   stored: StoredTensors,
   origin: string,
 ): Promise<Buffers> {
@@ -132,7 +134,7 @@ export async function loadWeights(
     model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
   try {
-    await fill(weights, inMemory(stored), origin);
+    await fill(weights, inMemory(stored), origin, model);
     return weights;
   } catch (error) {
     await disposeAll(weights.values());
@@ -140,8 +142,13 @@ export async function loadWeights(
   }
 }
 
-async function restorePart(saved: SavedCheckpoint, part: CheckpointPart, buffers: Buffers): Promise<void> {
-  await fill(buffers, await openCheckpointPart(saved, part), join(saved.path, `${part}.safetensors`));
+async function restorePart(
+  saved: SavedCheckpoint,
+  part: CheckpointPart,
+  buffers: Buffers,
+  model?: Module,
+): Promise<void> {
+  await fill(buffers, await openCheckpointPart(saved, part), join(saved.path, `${part}.safetensors`), model);
 }
 
 /** Tensors to fill buffers with, whose shapes are known before they are read. */
@@ -154,8 +161,17 @@ function inMemory(tensors: StoredTensors): Stored {
   return { slots: tensors, read: async (name) => tensors.get(name)! };
 }
 
-/** @param origin the file that the tensors are from, for errors */
-async function fill(buffers: Buffers, { slots, read }: Stored, origin: string): Promise<void> {
+/**
+ * @param origin the file that the tensors are from, for errors
+ * @param model whose tables may be among them; they have no buffers
+ */
+async function fill(
+  buffers: Buffers,
+  { slots, read }: Stored,
+  origin: string,
+  { tables = [] }: Pick<Module, 'tables'> = {},
+): Promise<void> {
+  const isTable = (name: string): boolean => tables.some((table) => table.name === name);
   const problems = [
     ...[...buffers].flatMap(([name, { shape }]) => {
       const tensor = slots.get(name);
@@ -163,7 +179,9 @@ async function fill(buffers: Buffers, { slots, read }: Stored, origin: string): 
       if (sameShape(tensor.shape, shape)) return [];
       return `${name} has shape ${formatShape(tensor.shape)}, the model ${formatShape(shape)}`;
     }),
-    ...[...slots.keys()].filter((name) => !buffers.has(name)).map((name) => `${name} is not of this model`),
+    ...[...slots.keys()]
+      .filter((name) => !buffers.has(name) && !isTable(name))
+      .map((name) => `${name} is not of this model`),
   ];
   if (problems.length > 0) {
     const shown =
@@ -171,6 +189,7 @@ async function fill(buffers: Buffers, { slots, read }: Stored, origin: string): 
     const advice = 'Has config.json of the run been edited? Undo it';
     throw fileError(origin, `does not fit the model: ${shown}`, advice);
   }
+  for (const table of tables) if (slots.has(table.name)) checkTable(table, await read(table.name), origin);
   for (const [name, buffer] of buffers) {
     const tensor = await read(name);
     // Moments may have overflowed, and training go on all the same.

@@ -1,5 +1,5 @@
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
-import type { Model } from '../models/model.ts';
+import type { Module } from '../nn/module.ts';
 import { initialValue } from '../nn/parameters.ts';
 import { assign } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
@@ -15,7 +15,7 @@ export function allocateState(backend: Backend, ...programs: readonly Program[])
 /** Writes a new model's weights, and the same into their averages where there are any. Moments stay as they are, zero. */
 export async function initializeState(
   backend: Backend,
-  model: Model,
+  model: Module,
   buffers: Buffers,
   seed: number,
 ): Promise<void> {
@@ -41,9 +41,7 @@ export async function initializeState(
   }
 }
 
-/** The averaged weights under the model's names; a parameter that is not trained is its own average. */
-export function averagedWeights(model: Model, buffers: Buffers): Buffers {
-  return new Map(
-    model.parameters.map(({ name }) => [name, (buffers.get(statePrefixes.ema + name) ?? buffers.get(name))!]),
-  );
+/** The averaged weights under the model's names. */
+export function averagedWeights({ parameters }: Module, buffers: Buffers): Buffers {
+  return new Map(parameters.map(({ name }) => [name, buffers.get(statePrefixes.ema + name)!]));
 }

@@ -1,4 +1,4 @@
-import type { Model } from '../models/model.ts';
+import type { Module } from '../nn/module.ts';
 import { blocksOf } from './blocks.ts';
 import type { CompiledStep } from './compiled-step.ts';
 import type { StepMetrics } from './metrics.ts';
@@ -9,7 +9,7 @@ const reported = ['loss', 'gradNorm', 'gradNorms', 'losses', 'times'] as const;
 /** Reads what the last run of a training step put out. */
 export async function readStep(
   executable: CompiledStep,
-  model: Model,
+  model: Module,
 ): Promise<Pick<StepMetrics, 'loss' | 'gradNorm' | 'lossByTime' | 'gradNormByBlock'>> {
   const { loss, gradNorm, gradNorms, losses, times } = await executable.read(reported);
   return {

@@ -55,7 +55,7 @@ export interface TrainingStep extends TrainingLoss {
  * Inputs: those of the task, [B, ...] each; step int32 [], 1 for the first, which randomness is a function of; firstSample int32 [],
  * the index in the global batch of the first sample here, where the loss asks for it; update int32 [], 1 for the first step that
  * changes weights; learningRate [] and emaWeight []; emaWeight/<average> [] for each further average; lossScale [] where there is one.
- * State: the weights by their names; for each trainable one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
+ * State: the weights by their names; for each one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
  * average, ema.<average>/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; counts int32 [], 0 where nothing was
  * changed. For the log: what the task tells of the samples, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
@@ -108,7 +108,7 @@ export function updateProgram(training: TrainingStep, part: Program): Program {
     const { task, batch, lossScaling = false } = training;
     const { parameters } = task.module;
     const params = declareParameters(graph, parameters);
-    const trainable = parameters.filter((spec) => spec.trainable).map(({ name }) => params(name));
+    const trainable = parameters.map(({ name }) => params(name));
     const gradients = trainable.map((param) => total(graph, param));
     const loss = graph.stateful(totals.loss, []);
     const lossScale = lossScaling ? graph.input('lossScale', []) : undefined;

@@ -15,7 +15,7 @@ import { type Measurements, compileMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { type OwnSinks, openLog } from './open-log.ts';
-import { type PreparedTraining, describeTraining } from './prepare.ts';
+import { type PreparedTraining, describeTraining, mostSamplesPerSecond } from './prepare.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt, stepInputs } from './step-inputs.ts';
@@ -265,9 +265,7 @@ export class Trainer {
 
   /** What the machine can do at most, once: it takes about 0.3 s. */
   async #measurePeak(): Promise<void> {
-    if (this.#log.mostSamplesPerSecond !== undefined) return;
-    const peak = await this.#training.backend.measurePeak?.();
-    if (peak !== undefined) this.#log.mostSamplesPerSecond = peak / this.#training.model.cost.training;
+    this.#log.mostSamplesPerSecond ??= await mostSamplesPerSecond(this.#training);
   }
 
   /** Passes over the data so far. */

@@ -1,11 +1,11 @@
 import { type Network, type Objective, meanLoss } from '../flow/objective.ts';
 import { rectifiedFlow } from '../flow/rectified-flow.ts';
-import type { Model } from '../models/model.ts';
+import type { VelocityModel } from '../models/model.ts';
 import type { Draw } from './draw.ts';
 import type { Task } from './task.ts';
 
 export interface VelocityTask {
-  readonly model: Model;
+  readonly model: VelocityModel;
   /** Where noise, times and dropped conditions come from. */
   readonly draw: Draw;
   /** What the model learns to say; rectified flow by default. */

@@ -46,7 +46,7 @@ let files = 0;
 
 /** Random weights of a model, through an import, as an ONNX file. */
 async function exported(classes: number, convention: 'rectiflow' | 'minrf'): Promise<Exported> {
-  const weights = await storedWeights(tinyDiT({ classes }));
+  const weights = storedWeights(tinyDiT({ classes }));
   const name = `${convention}-${classes}-${files++}`;
   const file = join(folder, `${name}.safetensors`);
   await writeSafetensors(file, weights);

@@ -35,7 +35,7 @@ beforeAll(async () => {
     { runs, source: blank, backend: referenceBackend() },
   ));
   const path = join(folder, 'sit.safetensors');
-  await writeSafetensors(path, await storedWeights(tinyDiT({ imageSize: [8, 8] })));
+  await writeSafetensors(path, storedWeights(tinyDiT({ imageSize: [8, 8] })));
   ({ run: sit } = await importRun(path, { runs, heads: 2, convention: 'sit' }));
 });
 

@@ -63,6 +63,12 @@ beforeAll(async () => {
 });
 
 describe('a run on gene expression', () => {
+  it('makes cells of its own genes alone', async () => {
+    await expect(sample(run, { backend, labels: ['B'], count: 1, imageSize: [1, 5] })).rejects.toThrow(
+      'sample: imageSize must be left out: samples of this model are no images, but [5], got 1x5',
+    );
+  });
+
   it('makes cells that are written as an .h5ad file with genes, classes and counts', async () => {
     const samples = await sample(run, { backend, labels: ['B', 'T'], count: 3 });
     const { count, view } = await writeSamples(join(folder, 'made'), samples);

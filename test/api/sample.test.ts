@@ -72,6 +72,26 @@ describe('samples of a run', () => {
     );
   });
 
+  it('may be of another size than the model was trained at, which is said', async () => {
+    const said: string[] = [];
+    const onNotice = (text: string): unknown => said.push(text);
+    const asked = { backend, steps: 3, labels: [0, 2], count: 2, onNotice } as const;
+    const { shape, values, made } = await sample(run, { ...asked, imageSize: [16, 4] });
+    expect([shape, values.length]).toEqual([[1, 16, 4], 4 * 64]);
+    expect(values.every(Number.isFinite)).toBe(true);
+    expect(said).toEqual([
+      'the model was trained at 8x12: at 16x4 it makes what it has never seen, which may be worse.',
+    ]);
+    expect((await sample(run, { ...asked, imageSize: 8 })).shape).toEqual([1, 8, 8]);
+    const own = await sample(run, { ...asked, imageSize: [8, 12] });
+    expect(own.values).toEqual(await images());
+    expect(said).toHaveLength(2);
+    expect(made!.id).not.toBe(own.made!.id);
+    await expect(sample(run, { ...asked, imageSize: [9, 12] })).rejects.toThrow(
+      /DiT: the image size must be a multiple of the patch size 4 on both sides, got 9 x 12/,
+    );
+  });
+
   it('are the same for the same options', async () => {
     const first = await images();
     expect(await images()).toEqual(first);

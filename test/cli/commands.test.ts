@@ -99,6 +99,31 @@ describe('sample', () => {
     }
   });
 
+  it('makes images of another size', async () => {
+    const { code, stderr } = await run(
+      'sample',
+      'tiny',
+      '--labels',
+      '1',
+      '--count',
+      '1',
+      '--image-size',
+      '14x21',
+      '--out',
+      'wide',
+    );
+    expect({ code, stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('trained at 28x28') as string,
+    });
+    const [folderOf] = await readdir(join(folder, 'wide'));
+    const [image] = await readdir(join(folder, 'wide', folderOf!));
+    expect(await sharp(join(folder, 'wide', folderOf!, image!)).metadata()).toMatchObject({
+      width: 21,
+      height: 14,
+    });
+  });
+
   it('never mixes samples of two calls', async () => {
     const again = await rectiflow(folder, ['sample', 'tiny', '--labels', '1', '--out', 'new']);
     expect(again).toMatchObject({

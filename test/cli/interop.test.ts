@@ -11,7 +11,7 @@ import { call, global, pickle, text, torchArchive } from '../support/torch-archi
 let folder: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
-  await writeSafetensors(join(folder, 'weights.safetensors'), await storedWeights(tinyDiT({ channels: 3 })));
+  await writeSafetensors(join(folder, 'weights.safetensors'), storedWeights(tinyDiT({ channels: 3 })));
 });
 
 const run = (...args: string[]): Promise<Finished> => rectiflow(folder, args);

@@ -27,7 +27,7 @@ function checkLosses({ losses }: GoldenRun, tolerance: number): void {
 }
 
 function checkState({ state }: GoldenRun, stored: string, prefix: string, tolerance: number): void {
-  for (const { name } of golden.model.parameters.filter(({ trainable }) => trainable)) {
+  for (const { name } of golden.model.parameters) {
     const wanted = numbers(golden.runEnd, `${stored}.${name}`);
     expect(
       relativeError(state.get(prefix + name)!, wanted),
@@ -39,7 +39,7 @@ function checkState({ state }: GoldenRun, stored: string, prefix: string, tolera
 function checkStep(outputs: ReadonlyMap<string, HostArray>): void {
   expect(relativeError(outputs.get('velocity')!, numbers(golden.step, 'velocity'))).toBeLessThan(1e-5);
   expect(relativeError(outputs.get('loss')!, numbers(golden.step, 'loss'))).toBeLessThan(1e-6);
-  for (const { name } of golden.model.parameters.filter(({ trainable }) => trainable)) {
+  for (const { name } of golden.model.parameters) {
     const error = relativeError(outputs.get(`grad/${name}`)!, numbers(golden.step, `grad.${name}`));
     expect(error, `relative error of the gradient of ${name}`).toBeLessThan(1e-4);
   }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { velocityProgram } from '../../src/flow/sample.ts';
 import { costPerImage } from '../../src/models/cost.ts';
+import { costOf } from '../../src/models/model.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import { presets } from '../../src/models/presets.ts';
 import { type Program, lower } from '../../src/program/index.ts';
@@ -56,7 +57,7 @@ it.each([
     tinyTextDiT({ text: { ...embedded, empty: { embeddings: Array(6).fill(0), pooled: Array(6).fill(0) } } }),
   ],
 ])('counts the products of a model that is told captions as %s', (_, model) => {
-  const { forward, training } = model.cost;
+  const { forward, training } = costOf(model);
   expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
   expect(countProducts(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
     5 * training,

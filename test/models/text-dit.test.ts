@@ -159,7 +159,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
         ...told({ length: 3, padding: 0, seed: 1 }),
       });
     await run();
-    const trainable = model.parameters.filter((spec) => spec.trainable);
+    const trainable = model.parameters;
     const before = new Map<string, HostArray>();
     const direction = new Map<string, Float64Array>();
     let along = 0;
@@ -224,7 +224,8 @@ describe('TextDiT', () => {
 
   it('needs a caption', () => {
     const { conditions: _, ...model } = tinyTextDiT();
-    const silent = { ...model, conditions: [], velocity: TextDiT.prototype.velocity };
+    const { cost, velocity } = TextDiT.prototype;
+    const silent = { ...model, conditions: [], cost, velocity };
     expect(() => velocityProgram(silent, 1, false)).toThrow('TextDiT: tokens must be given');
   });
 

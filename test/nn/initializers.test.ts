@@ -39,7 +39,7 @@ describe('initialisers', () => {
 });
 
 describe('initial values', () => {
-  const spec = { name: 'a.weight', shape: [8, 8], init: xavierUniform, trainable: true };
+  const spec = { name: 'a.weight', shape: [8, 8], init: xavierUniform };
 
   it('are a function of the seed and the name', async () => {
     const values = await initialValues(spec, 1);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { Model } from '../../src/models/model.ts';
+import type { VelocityModel } from '../../src/models/model.ts';
 import { globalNorm, linear, meanSquaredError, mul } from '../../src/ops/index.ts';
 import { Program, emulateFloat16, grad, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -34,7 +34,7 @@ const captions = {
 async function run(
   backend: Backend,
   what: Program,
-  of: Model = model,
+  of: VelocityModel = model,
   told: Readonly<Record<string, Int32Array>> = labels,
 ): Promise<Map<string, HostArray>> {
   const executable = await backend.compile(what, await randomWeights(backend, of));
@@ -82,7 +82,7 @@ describe('emulateFloat16', () => {
     }
   });
 
-  it.each<[string, Model, Readonly<Record<string, Int32Array>>]>([
+  it.each<[string, VelocityModel, Readonly<Record<string, Int32Array>>]>([
     ['labels', model, labels],
     ['captions', tinyTextDiT(), captions],
   ])('has the bits of a backend that stores float16, of a model of %s', async (_, of, told) => {

@@ -153,7 +153,7 @@ async function execute(
 /** State with the golden weights in place, and in the place of their averages. */
 async function loadedState(golden: Golden, backend: Backend, program: Program): Promise<Map<string, Buffer>> {
   const buffers = allocateState(backend, program);
-  for (const name of golden.weights.keys()) {
+  for (const { name } of golden.model.parameters) {
     await buffers.get(name)!.write(numbers(golden.weights, name));
     await buffers.get(statePrefixes.ema + name)?.write(numbers(golden.weights, name));
   }

@@ -1,17 +1,15 @@
+import type { VelocityModel } from '../../src/models/model.ts';
+import { storedTables } from '../../src/nn/fixed-table.ts';
 import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
-import type { Model } from '../../src/models/model.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
-import { initialValues } from './models.ts';
 import { randomValues } from './random.ts';
 
-/** Weights that are nowhere zero, with the table that the model has. */
-export async function storedWeights({ parameters }: Model, seed = 1): Promise<Map<string, StoredTensor>> {
-  const tensors = new Map<string, StoredTensor>();
-  for (const [i, spec] of parameters.entries()) {
-    const random = (): number[] =>
-      Array.from(randomValues(sizeOf(spec.shape), seed + i), (value) => 0.4 * value);
-    const data = Float32Array.from(spec.trainable ? random() : await initialValues(spec, 0));
-    tensors.set(spec.name, { dtype: 'F32', shape: spec.shape, data });
+/** Weights that are nowhere zero, with the tables that the model has. */
+export function storedWeights(model: VelocityModel, seed = 1): Map<string, StoredTensor> {
+  const tensors = new Map(storedTables(model));
+  for (const [i, { name, shape }] of model.parameters.entries()) {
+    const data = Float32Array.from(randomValues(sizeOf(shape), seed + i), (value) => 0.4 * value);
+    tensors.set(name, { dtype: 'F32', shape, data });
   }
   return tensors;
 }

@@ -15,7 +15,7 @@ import { outputsOf } from '../support/outputs.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const model = tinyDiT();
-const trainable = model.parameters.filter((spec) => spec.trainable);
+const trainable = model.parameters;
 const adamw = { beta1: 0.9, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.2 };
 const learningRate = 0.05;
 const batch = {

@@ -201,7 +201,7 @@ describe('an objective and a time sampler of the program that trains', () => {
   it('fit imported weights', async () => {
     const runs = await temporaryFolder();
     const path = join(runs, 'weights.safetensors');
-    await writeSafetensors(path, await storedWeights(tinyDiT()));
+    await writeSafetensors(path, storedWeights(tinyDiT()));
     const given = { ...config, name: 'imported', train: { microBatch: 'auto' } } as const;
     const options = { runs, heads: 2, imageSize: [8, 12], convention: 'rectiflow', config: given } as const;
     await expect(importRun(path, options)).rejects.toThrow('a custom time sampler is handed over');

@@ -8,7 +8,7 @@ import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { describeRun } from '../../src/cli/info-run.ts';
 import { DiT } from '../../src/models/dit.ts';
-import { type Model, labelCondition } from '../../src/models/model.ts';
+import { type VelocityModel, labelCondition } from '../../src/models/model.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -17,7 +17,7 @@ import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 const backend = referenceBackend();
 const source = stripes();
 /** A model that the config could describe as well, so that the two can be compared. */
-const model: Model = new DiT(tinyStripes.model);
+const model: VelocityModel = new DiT(tinyStripes.model);
 const config: ConfigInput = { ...tinyStripes, model: { kind: 'custom' } };
 
 describe('a model of the program that trains', () => {

@@ -4,7 +4,7 @@ import type { Backend, Precision } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';
-import type { Model } from '../../src/models/model.ts';
+import type { VelocityModel } from '../../src/models/model.ts';
 import { type ActivationMemory, mixedPrecision, planMemory } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
@@ -23,7 +23,7 @@ import { outputsOf } from '../support/outputs.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
 
 const batch = 3;
-const models: Readonly<Record<string, Model>> = {
+const models: Readonly<Record<string, VelocityModel>> = {
   dit: tinyDiT({ width: 24, heads: 3, depth: 3 }),
   'text-dit': tinyTextDiT(),
   'expression-dit': new ExpressionDiT({
@@ -38,7 +38,7 @@ const models: Readonly<Record<string, Model>> = {
 
 async function gradients(
   backend: Backend,
-  model: Model,
+  model: VelocityModel,
   memory: ActivationMemory,
 ): Promise<{ values: Map<string, HostArray>; ops: number }> {
   const program = gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch, memory });

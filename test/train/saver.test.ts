@@ -13,7 +13,7 @@ const names = ['w', 'ema/w', 'adamw.m/w', 'adamw.v/w'];
 const backend = referenceBackend();
 const weight = backend.allocate({ shape: [2], dtype: 'float32' });
 const buffers = new Map(names.map((name) => [name, weight]));
-const model = { parameters: [{ name: 'w', shape: [2], trainable: true }] } as never;
+const model = { parameters: [{ name: 'w', shape: [2] }] } as never;
 
 /** A saver of one weight, to a folder whose saves end when the test says so. */
 function saverOf(snapshot = new Snapshot(model, buffers)) {

@@ -2,7 +2,7 @@ import { writeDurably } from '../../host/durable.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { toFloat32 } from '../../tensor/to-float32.ts';
 import { DiT } from '../../models/dit.ts';
-import { type Model, declareConditions } from '../../models/model.ts';
+import { type VelocityModel, declareConditions } from '../../models/model.ts';
 import { declareParameters } from '../../nn/parameters.ts';
 import { toOnnx } from '../../interop/onnx/index.ts';
 import { type Program, trace } from '../../program/index.ts';
@@ -29,7 +29,7 @@ export async function writeOnnx(
   );
 }
 
-function outputOf(model: Model, batch: number, output: string): Program {
+function outputOf(model: VelocityModel, batch: number, output: string): Program {
   return trace(output, (graph) => {
     const params = declareParameters(graph, model.parameters);
     const x = graph.input('x', [batch, ...model.sampleShape]);

@@ -1,16 +1,10 @@
 // From another system's weights to those of our model.
-import {
-  type DiTSizes,
-  checkFit,
-  negated,
-  positions,
-  readWeights,
-  withoutSigma,
-} from '../../interop/dit-weights.ts';
+import { type DiTSizes, checkFit, negated, readWeights, withoutSigma } from '../../interop/dit-weights.ts';
 import type { LazyTensors } from '../../interop/weights-file.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { DiT } from '../../models/dit.ts';
-import { positionTable } from '../../nn/position-table.ts';
+import { checkTable, storedTables } from '../../nn/fixed-table.ts';
+import type { ImageModel } from '../../train/settings.ts';
 import type { DescribedModel } from './describe.ts';
 import { counted } from '../../tensor/counted.ts';
 
@@ -24,23 +18,25 @@ export async function convertWeights(
   { learnsSigma, channels }: DiTSizes,
   { model, convention }: DescribedModel,
 ): Promise<StoredTensors> {
-  const { width, depth, classes, imageSize, patchSize } = model;
+  const { width, depth, classes } = model;
   const halved = learnsSigma ? withoutSigma(given, channels) : given;
   const tensors = convention.isNegated ? negated(halved) : halved;
-  const wanted = new Map(new DiT(model).parameters.map(({ name, shape }) => [name, shape]));
-  const table = wanted.get(positions)!;
-  if (!tensors.has(positions)) wanted.delete(positions);
-  checkFit(tensors, wanted, path, `DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`);
-  const weights = await readWeights(tensors);
-  if (tensors.has(positions)) return weights;
-  const data = positionTable(imageSize[0] / patchSize, imageSize[1] / patchSize, width);
-  return new Map([...weights, [positions, { dtype: 'F32', shape: table, data }]]);
+  const dit = new DiT(model);
+  const weights = new Map(tensors);
+  for (const table of dit.tables) {
+    const found = weights.get(table.name);
+    if (found) checkTable(table, await found.read(), path);
+    weights.delete(table.name);
+  }
+  const wanted = new Map(dit.parameters.map(({ name, shape }) => [name, shape]));
+  checkFit(weights, wanted, path, `DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`);
+  return new Map([...storedTables(dit), ...(await readWeights(weights))]);
 }
 
 /** What `convertWeights` does to them, for people. */
 export function describeConversion(
   tensors: LazyTensors,
-  { learnsSigma }: DiTSizes,
+  { learnsSigma, tokens }: DiTSizes,
   { model, convention }: DescribedModel,
 ): string[] {
   const others = new Set([...tensors.values()].map(({ dtype }) => dtype).filter((dtype) => dtype !== 'F32'));
@@ -51,11 +47,20 @@ export function describeConversion(
     ...(model.reverseTime
       ? ['the model is fed 1 - t, which model.reverseTime of its config says from now on']
       : []),
-    ...(tensors.has(positions) ? [] : ['the positional table is not in the file: it is computed']),
+    ...describePositions(tokens, model),
     ...(convention.objective === 'ddpm'
       ? [
           'these weights predict noise, not a velocity: the run has flow.objective ddpm, unless --config says another to train from here',
         ]
       : []),
+  ];
+}
+
+function describePositions(tokens: number | undefined, { imageSize, patchSize }: ImageModel): string[] {
+  if (tokens === undefined) return ['the positional table is not in the file: it is computed'];
+  const own = (imageSize[0] * imageSize[1]) / patchSize ** 2;
+  if (tokens === own) return [];
+  return [
+    `the weights were trained at another image size, of ${counted(tokens, 'token')}: the positional table of the ${own} of ${imageSize.join('x')} is computed`,
   ];
 }

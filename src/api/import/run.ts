@@ -183,10 +183,10 @@ async function saveRun(
 
 /** All of them views of the same zeros. */
 function zeroMoments(model: ImageModel): StoredTensors {
-  const trainable = new DiT(model).parameters.filter((parameter) => parameter.trainable);
-  const zeros = new Float32Array(greatest(trainable.map(({ shape }) => sizeOf(shape))));
+  const { parameters } = new DiT(model);
+  const zeros = new Float32Array(greatest(parameters.map(({ shape }) => sizeOf(shape))));
   const moments = new Map<string, StoredTensor>();
-  for (const { name, shape } of trainable) {
+  for (const { name, shape } of parameters) {
     const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
     for (const prefix of [statePrefixes.m, statePrefixes.v]) moments.set(prefix + name, tensor);
   }
