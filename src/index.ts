@@ -9,17 +9,17 @@ export {
   recordReproduction,
 } from './api/repro.ts';
 export type { DataDigest } from './check/digest.ts';
-export { type WrittenSamples, writeSamples } from './report/write-samples.ts';
+export { writeSamples } from './report/write-samples.ts';
+export type { WrittenSamples } from './report/written-samples.ts';
 export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
 export { type WeightsChoice, readWeights } from './api/weights.ts';
 export { type ExpressionComparison, compareRun } from './report/compare.ts';
 export {
   type CompareObjectivesOptions,
-  type MeasuredObjective,
   type ObjectiveComparison,
-  type ObjectiveRow,
   compareObjectives,
 } from './report/compare-objectives.ts';
+export type { MeasuredObjective, ObjectiveRow } from './report/measured-objectives.ts';
 export type { WrittenComparison } from './report/write-comparison.ts';
 export type { ExportLayout } from './api/export/layouts.ts';
 export { type ExportOptions, exportRun } from './api/export/run.ts';

@@ -1,9 +1,12 @@
-// Protocol buffers (https://protobuf.dev/programming-guides/encoding), as far as an ONNX model needs them. A message is a list of
-// pieces, so that weights are written without being copied.
+// Protocol buffers (https://protobuf.dev/programming-guides/encoding), as far as ONNX models and TensorBoard's events need them. A
+// message is a list of pieces, so that weights are written without being copied.
 export type Message = readonly Uint8Array[];
 
+/** How a field is written; it stands beside its number. */
 const VARINT = 0;
+const DOUBLE = 1;
 const BYTES = 2;
+const FLOAT = 5;
 
 export function message(...fields: readonly Message[]): Message {
   return fields.flat();
@@ -11,6 +14,25 @@ export function message(...fields: readonly Message[]): Message {
 
 export function integer(field: number, value: number): Message {
   return [varint(8 * field + VARINT), varint(value)];
+}
+
+export function double(field: number, value: number): Message {
+  const data = new DataView(new ArrayBuffer(8));
+  data.setFloat64(0, value, true);
+  return [varint(8 * field + DOUBLE), new Uint8Array(data.buffer)];
+}
+
+export function float(field: number, value: number): Message {
+  const data = new DataView(new ArrayBuffer(4));
+  data.setFloat32(0, value, true);
+  return [varint(8 * field + FLOAT), new Uint8Array(data.buffer)];
+}
+
+/** A repeated double. */
+export function doubles(field: number, values: readonly number[]): Message {
+  const data = new DataView(new ArrayBuffer(8 * values.length));
+  values.forEach((value, i) => data.setFloat64(8 * i, value, true));
+  return nested(field, [new Uint8Array(data.buffer)]);
 }
 
 export function text(field: number, value: string): Message {

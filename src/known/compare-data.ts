@@ -1,7 +1,7 @@
 // What a checkpoint knows of its data, compared with the data that it meets: the one place where that is done.
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
-import { counted } from '../tensor/counted.ts';
+import { counted, grouped } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { isSameEncoder } from './caption-encoder.ts';
@@ -99,7 +99,7 @@ function compareEncoders(known: CaptionEncoder | undefined, now: CaptionEncoder 
 
 function compareSets(known: DataRecord, now: DataRecord): string[] {
   if (known.count !== undefined && known.count !== now.count)
-    return [`the set had ${counted(known.count, 'sample')}, now it has ${now.count!.toLocaleString('en')}`];
+    return [`the set had ${counted(known.count, 'sample')}, now it has ${grouped(now.count!)}`];
   if (known.fingerprint === undefined || now.fingerprint === undefined) return [];
   if (known.fingerprint === now.fingerprint) return [];
   return [

@@ -18,6 +18,12 @@ import { gridRows } from '../train/sample-grid.ts';
 import { type RunOptions, withSource } from '../api/parts.ts';
 import { type SampleRunOptions, sample } from '../api/sample.ts';
 import { resume, train } from '../api/train.ts';
+import type {
+  ComparedKind,
+  MeasuredObjective,
+  MeasuredObjectives,
+  ObjectiveRow,
+} from './measured-objectives.ts';
 import { type WrittenComparison, writeComparison } from './write-comparison.ts';
 
 export interface CompareObjectivesOptions extends RunOptions {
@@ -36,38 +42,10 @@ export interface CompareObjectivesOptions extends RunOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** DDPM, and what it is compared with: rectified flow, or the objective of a program's own. */
-export type ComparedKind = RunConfig['flow']['objective']['kind'];
 /** Pictures of a row. */
 const columns = 10;
 
-export interface ObjectiveRow {
-  readonly objective: ComparedKind;
-  readonly sampler: string;
-  /** Of the model, per sample. */
-  readonly evaluations: number;
-  /** The energy distance from samples without guidance to the data. */
-  readonly distance: number;
-  /** What the run shows, with its guidance: [N, ...shape]. */
-  readonly shown: Float32Array;
-}
-
-export interface MeasuredObjective {
-  readonly objective: ComparedKind;
-  /** The folder of its run. */
-  readonly run: string;
-  /** By step, as it was logged. Those of two objectives are errors of different things. */
-  readonly losses: readonly (readonly [step: number, loss: number])[];
-}
-
-export interface ObjectiveComparison {
-  readonly config: RunConfig;
-  readonly objectives: readonly MeasuredObjective[];
-  readonly rows: readonly ObjectiveRow[];
-  /** The energy distance between as many samples of the data and as many others: what cannot be beaten. */
-  readonly dataDistance: number;
-  /** How many samples distances were measured with. */
-  readonly count: number;
+export interface ObjectiveComparison extends MeasuredObjectives {
   readonly files: WrittenComparison;
 }
 

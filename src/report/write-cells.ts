@@ -3,7 +3,7 @@ import { toCells } from '../sources/expression/denormalize.ts';
 import { parseExpressionRecord } from '../sources/expression/record.ts';
 import { writeExpression } from '../sources/expression/write.ts';
 import type { Samples } from '../api/sample.ts';
-import type { WrittenSamples } from './write-samples.ts';
+import type { WrittenSamples } from './written-samples.ts';
 
 /**
  * Writes generated cells as folder/cells.h5ad: layers/counts are counts, where the model was trained on some, and X is normalised as

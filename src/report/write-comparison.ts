@@ -9,7 +9,7 @@ import { counted } from '../tensor/counted.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { greatest, least } from '../tensor/extremes.ts';
 import { isPicture } from '../data/source.ts';
-import type { ObjectiveComparison } from './compare-objectives.ts';
+import type { MeasuredObjectives } from './measured-objectives.ts';
 
 /** The paths of what a comparison made. */
 export interface WrittenComparison {
@@ -23,15 +23,13 @@ export interface WrittenComparison {
   readonly samples: string | undefined;
 }
 
-type Compared = Omit<ObjectiveComparison, 'files'>;
-
 /**
  * Writes what a comparison found, over an earlier one.
  * @throws RectiflowError when a file cannot be written
  */
 export async function writeComparison(
   folder: string,
-  compared: Compared,
+  compared: MeasuredObjectives,
   { shape, record, name }: SourceFacts,
 ): Promise<WrittenComparison> {
   const path = (file: string): string => join(folder, file);
@@ -53,7 +51,10 @@ export async function writeComparison(
   return files;
 }
 
-function reportOf({ config, objectives, rows, dataDistance, count }: Compared, data: string): object {
+function reportOf(
+  { config, objectives, rows, dataDistance, count }: MeasuredObjectives,
+  data: string,
+): object {
   return {
     data,
     seed: config.seed,
@@ -70,7 +71,7 @@ function reportOf({ config, objectives, rows, dataDistance, count }: Compared, d
   };
 }
 
-function plotLosses({ config, objectives }: Compared): string {
+function plotLosses({ config, objectives }: MeasuredObjectives): string {
   const isCustom = objectives.some(({ objective }) => objective === 'custom');
   return svgPlot({
     title: `Training loss, ${counted(config.train.batchSize, 'sample')} per step`,
@@ -82,7 +83,7 @@ function plotLosses({ config, objectives }: Compared): string {
   });
 }
 
-function plotDistances({ config, rows, dataDistance, count }: Compared): string {
+function plotDistances({ config, rows, dataDistance, count }: MeasuredObjectives): string {
   const samplers = new Map(rows.map(({ objective, sampler }) => [objective, sampler]));
   const lines = Array.from(samplers, ([objective, sampler]) => ({
     label: `${objective}, ${sampler}`,
@@ -106,7 +107,7 @@ function plotDistances({ config, rows, dataDistance, count }: Compared): string 
 /** From -1, black, to 1, white. */
 const range = [-1, 1] as const;
 
-async function drawSamples({ rows }: Compared, shape: ImageShape): Promise<Canvas> {
+async function drawSamples({ rows }: MeasuredObjectives, shape: ImageShape): Promise<Canvas> {
   const size = imageSize(shape);
   const titled: TitledRow[] = [];
   for (const { objective, sampler, evaluations, shown } of rows) {

@@ -12,18 +12,10 @@ import { displayScale, rowTitle } from '../train/sample-grid.ts';
 import type { Samples } from '../api/sample.ts';
 import { writeCells } from './write-cells.ts';
 import { writeTensors } from './write-tensors.ts';
+import type { WrittenSamples } from './written-samples.ts';
 
 /** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
 const gridColumns = 10;
-
-export interface WrittenSamples {
-  /** How many samples were written. */
-  readonly count: number;
-  /** The path of what to look at first: a grid of pictures, or the file that holds all samples. */
-  readonly view: string;
-  /** Classes whose folder is not called as they are, because not every system could make it, or two would be one. */
-  readonly renamed?: readonly { readonly name: string; readonly folder: string }[];
-}
 
 /**
  * Writes samples in the form that their kind of data comes in.

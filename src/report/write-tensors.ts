@@ -5,7 +5,7 @@ import type { StoredTensor } from '../tensor/stored-tensor.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { DataRecord } from '../known/data-record.ts';
 import type { Samples } from '../api/sample.ts';
-import type { WrittenSamples } from './write-samples.ts';
+import type { WrittenSamples } from './written-samples.ts';
 
 /**
  * Writes samples that are no pictures as folder/samples.safetensors: samples [N, ...], and labels [N] of a model with classes.

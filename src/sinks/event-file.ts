@@ -22,6 +22,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
+import { type Message, double, doubles, float, integer, message, nested, text } from '../formats/protobuf.ts';
 import { writeFully } from '../host/write-fully.ts';
 
 const SESSION_START = 1;
@@ -77,9 +78,9 @@ export class EventLog {
     } catch (error) {
       await log.#fail(error);
     }
-    await log.#append(0, bytes(3, 'brain.Event:2'));
+    await log.#append(0, text(3, 'brain.Event:2'));
     // Hides the event's own step as well, hence + 1. New runs write it too: some readers pass over the first that they see.
-    await log.#append(step + 1, bytes(7, integer(1, SESSION_START)));
+    await log.#append(step + 1, nested(7, integer(1, SESSION_START)));
     return log;
   }
 
@@ -91,14 +92,16 @@ export class EventLog {
 
   /** @param values by tag */
   async addHistograms(step: number, values: Readonly<Record<string, BinnedValues>>): Promise<void> {
-    const shown = Object.entries(values).map(([tag, value]) => summaryValue(tag, bytes(5, histogram(value))));
+    const shown = Object.entries(values).map(([tag, value]) =>
+      summaryValue(tag, nested(5, histogram(value))),
+    );
     await this.#append(step, summary(...shown));
   }
 
   /** For the page of texts, which are Markdown there. */
-  async addText(step: number, tag: string, text: string): Promise<void> {
-    const tensor = bytes(8, Buffer.concat([integer(1, DT_STRING), bytes(2, ''), bytes(8, text)]));
-    const metadata = bytes(9, bytes(1, bytes(1, 'text')));
+  async addText(step: number, tag: string, markdown: string): Promise<void> {
+    const tensor = nested(8, message(integer(1, DT_STRING), text(2, ''), text(8, markdown)));
+    const metadata = nested(9, nested(1, text(1, 'text')));
     await this.#append(step, summary(summaryValue(tag, metadata, tensor)));
   }
 
@@ -110,7 +113,7 @@ export class EventLog {
       const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
       const colorspace = png.readUInt8(25) === 0 ? GREY : RGB;
       const size = [integer(1, height), integer(2, width), integer(3, colorspace)];
-      const image = bytes(4, Buffer.concat([...size, bytes(4, png)]));
+      const image = nested(4, message(...size, nested(4, [png])));
       await this.#append(step, summary(summaryValue(tag, image)));
     });
   }
@@ -126,9 +129,9 @@ export class EventLog {
     await file?.close().catch(() => {});
   }
 
-  async #append(step: number, what: Buffer): Promise<void> {
+  async #append(step: number, what: Message): Promise<void> {
     await this.#guard(async (file) => {
-      const record = frame(Buffer.concat([double(1, Date.now() / 1000), integer(2, step), what]));
+      const record = frame(Buffer.concat(message(double(1, Date.now() / 1000), integer(2, step), what)));
       await writeFully(file, record);
       this.#size += record.length;
     });
@@ -154,19 +157,19 @@ export class EventLog {
   }
 }
 
-function summary(...values: Buffer[]): Buffer {
-  return bytes(5, Buffer.concat(values));
+function summary(...values: Message[]): Message {
+  return nested(5, message(...values));
 }
 
-function summaryValue(tag: string, ...what: Buffer[]): Buffer {
-  return bytes(1, Buffer.concat([bytes(1, tag), ...what]));
+function summaryValue(tag: string, ...what: Message[]): Message {
+  return nested(1, message(text(1, tag), ...what));
 }
 
 /** Bucket i ends at limit i; the first begins at the smallest value. */
-function histogram({ min, max, sum, sumSquares, counts, edges }: BinnedValues): Buffer {
+function histogram({ min, max, sum, sumSquares, counts, edges }: BinnedValues): Message {
   const count = counts.reduce((total, each) => total + each, 0);
   const totals = [min, max, count, sum, sumSquares].map((value, i) => double(i + 1, value));
-  return Buffer.concat([...totals, packed(6, edges.slice(1)), packed(7, counts)]);
+  return message(...totals, doubles(6, edges.slice(1)), doubles(7, counts));
 }
 
 /** One TFRecord. */
@@ -198,41 +201,4 @@ export function crc32c(data: Uint8Array): number {
   let crc = ~0;
   for (let i = 0; i < data.length; i++) crc = CRC_OF_BYTE[(crc ^ data[i]!) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;
-}
-
-// Fields of a protobuf message. Each begins with its number and its wire type in one varint.
-
-function integer(field: number, value: number): Buffer {
-  return Buffer.concat([varint(field * 8), varint(value)]);
-}
-
-function double(field: number, value: number): Buffer {
-  const data = Buffer.alloc(8);
-  data.writeDoubleLE(value);
-  return Buffer.concat([varint(field * 8 + 1), data]);
-}
-
-/** A repeated double. */
-function packed(field: number, values: readonly number[]): Buffer {
-  return bytes(field, Buffer.from(Float64Array.from(values).buffer));
-}
-
-/** A string, bytes or an inner message. */
-function bytes(field: number, content: string | Buffer): Buffer {
-  const data = Buffer.from(content);
-  return Buffer.concat([varint(field * 8 + 2), varint(data.length), data]);
-}
-
-function float(field: number, value: number): Buffer {
-  const data = Buffer.alloc(4);
-  data.writeFloatLE(value);
-  return Buffer.concat([varint(field * 8 + 5), data]);
-}
-
-/** Seven bits per byte, the lowest first; the eighth says that more follow. Not by bit operators: a step may pass 2^32. */
-function varint(value: number): Buffer {
-  const data: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) data.push((rest % 128) + 128);
-  return Buffer.from([...data, rest]);
 }

@@ -1,9 +1,14 @@
+/** `1,234` */
+export function grouped(count: number): string {
+  return count.toLocaleString('en');
+}
+
 /**
  * `1 sample`, `2 samples`, `1,000 classes`, `0 copies`
  * @param one what is counted, as it is called when there is one
  */
 export function counted(count: number, one: string): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? one : plural(one)}`;
+  return `${grouped(count)} ${count === 1 ? one : plural(one)}`;
 }
 
 function plural(one: string): string {

@@ -4,6 +4,7 @@ import { type Source, isPicture } from '../data/source.ts';
 import { batchesOf, velocityProgram } from '../flow/sample.ts';
 import type { VelocityModel } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
+import { grouped } from '../tensor/counted.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
@@ -130,5 +131,5 @@ function sum(values: Iterable<number>): number {
 
 /** `1,234 MiB` */
 export function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
+  return `${grouped(Math.ceil(bytes / 2 ** 20))} MiB`;
 }

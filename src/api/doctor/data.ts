@@ -5,7 +5,7 @@ import type { DataReport, Finding } from '../../check/data-report.ts';
 import { selectSamples } from '../../data/source-view.ts';
 import type { Source } from '../../data/source.ts';
 import type { Check } from './check.ts';
-import { counted } from '../../tensor/counted.ts';
+import { counted, grouped } from '../../tensor/counted.ts';
 
 /** Samples that are read; `rectiflow data check` reads all. */
 const mostSamples = 1000;
@@ -41,10 +41,6 @@ function describeValues({ least, most }: NonNullable<DataReport['values']>): str
 function findingsOfPart(report: DataReport, options: CheckOptions): readonly Finding[] {
   const { classes: _, ...withoutClasses } = report;
   return checkFindings(withoutClasses, options);
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString('en');
 }
 
 /** As many samples as `count`, equally far apart. */
