@@ -14,6 +14,37 @@ typedef float vfHalf_unaligned __attribute__((vector_size(RF_LANES * 2), may_ali
 static RF_INLINE vd splatDouble(double x) { return x - (vd){}; }
 static RF_INLINE vd loadDoubles(const float* p) { return __builtin_convertvector(*(const vfHalf_unaligned*)p, vd); }
 
+// The first n lanes as doubles, the rest zero; and the first n lanes rounded to floats.
+static RF_INLINE vd loadDoubles(const float* p, int64_t n) {
+  if (n >= kDoubles) return loadDoubles(p);
+  float lanes[kDoubles] = {};
+  for (int64_t i = 0; i < n; i++) lanes[i] = p[i];
+  return loadDoubles(lanes);
+}
+static RF_INLINE void storeDoubles(float* p, vd x, int64_t n) {
+  if (n >= kDoubles) {
+    *(vfHalf_unaligned*)p = __builtin_convertvector(x, vfHalf_unaligned);
+    return;
+  }
+  for (int64_t i = 0; i < n; i++) p[i] = (float)x[i];
+}
+
+// x itself, which the compiler may not look into: a product that is added to something is rounded first, as JavaScript does it, and
+// not joined with the sum into one instruction that rounds once.
+static RF_INLINE vd rounded(vd x) {
+#if (RF_LANES == 16 && defined(__AVX512F__)) || (RF_LANES == 8 && defined(__AVX2__)) || (RF_LANES == 4 && defined(__SSE2__))
+  asm("" : "+v"(x));
+#elif RF_LANES == 4 && defined(__aarch64__)
+  asm("" : "+w"(x));
+#else
+  asm("" : "+m"(x));
+#endif
+  return x;
+}
+
+// A float64 that a program is given as the sum of three floats.
+static RF_INLINE double fromParts(const float* parts) { return (double)parts[0] + parts[1] + parts[2]; }
+
 static RF_INLINE vd vsqrt(vd x) {
 #if RF_LANES == 16 && defined(__AVX512F__)
   return (vd)_mm512_sqrt_pd((__m512d)x);

@@ -3,11 +3,13 @@
 #include "activations.cc"
 #include "accumulate.cc"
 #include "adamw.cc"
+#include "advance.cc"
 #include "assign.cc"
 #include "attention.cc"
 #include "attention_grad.cc"
 #include "cast.cc"
 #include "condition_dropout.cc"
+#include "denoise.cc"
 #include "elementwise.cc"
 #include "gated_residual.cc"
 #include "gather.cc"
@@ -88,6 +90,8 @@ static const Kernel kKernels[] = {
     {"philoxUniform", philoxUniformKernel},
     {"philoxNormal", philoxNormalKernel},
     {"conditionDropout", conditionDropoutKernel},
+    {"advance", advanceKernel},
+    {"denoise", denoiseKernel},
     {"globalNorm", globalNormKernel, kReserves},
     {"isFinite", isFiniteKernel},
     {"assign", assignKernel},

@@ -2,12 +2,14 @@
 export * from './activations.ts';
 export * from './accumulate.ts';
 export * from './adamw.ts';
+export { advance } from './advance.ts';
 export * from './assign.ts';
 export * from './attention.ts';
 export * from './cast.ts';
 export * from './condition-dropout.ts';
 export * from './constant.ts';
 export * from './cross-attention.ts';
+export { denoise } from './denoise.ts';
 export * from './elementwise.ts';
 export * from './gated-residual.ts';
 export * from './gather.ts';

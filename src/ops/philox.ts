@@ -5,7 +5,14 @@ import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Primitive, apply1, float32 } from './op.ts';
 
-type Philox = { shape: Shape; seed: number; stream: number; firstSample: number };
+type Philox = {
+  shape: Shape;
+  seed: number;
+  stream: number;
+  firstSample: number;
+  /** 1 where all backends that have float64 give the same bits: what `philoxNormal` in src/tensor gives, rounded. */
+  exact?: number;
+};
 
 export interface PhiloxKey {
   /** Below 2^53. */
@@ -14,6 +21,11 @@ export interface PhiloxKey {
   readonly stream: number;
   /** The index in the global batch of the first sample, 0 by default; int32 [] where only a run knows it. */
   readonly firstSample?: number | Tensor;
+  /**
+   * Normal numbers to the bit as the host draws them, float64 rounded to float32, wherever there is float64. Otherwise, by default,
+   * a few in 10^8 may be the neighbouring ones, which takes less time.
+   */
+  readonly exact?: boolean;
 }
 
 function generator(name: string, numbers: typeof uniforms): Primitive<Philox> {
@@ -51,8 +63,9 @@ export function philoxNormal(step: Tensor, shape: Shape, key: PhiloxKey): Tensor
 }
 
 function draw(op: Primitive<Philox>, step: Tensor, shape: Shape, key: PhiloxKey): Tensor {
-  const { seed, stream, firstSample: first = 0 } = key;
+  const { seed, stream, firstSample: first = 0, exact = false } = key;
+  const attributes = { shape, seed, stream, ...(exact && { exact: 1 }) };
   return typeof first === 'number'
-    ? apply1(op, [step], { shape, seed, stream, firstSample: first })
-    : apply1(op, [step, first], { shape, seed, stream, firstSample: 0 });
+    ? apply1(op, [step], { ...attributes, firstSample: first })
+    : apply1(op, [step, first], { ...attributes, firstSample: 0 });
 }

@@ -1,12 +1,14 @@
 import * as activations from './activations.ts';
 import { accumulateOp } from './accumulate.ts';
 import { adamwOp } from './adamw.ts';
+import { advanceOp } from './advance.ts';
 import { assignOp } from './assign.ts';
 import { attentionGradOp, attentionOp } from './attention.ts';
 import { castOp } from './cast.ts';
 import { conditionDropoutOp } from './condition-dropout.ts';
 import { constantOp } from './constant.ts';
 import { crossAttentionGradOp, crossAttentionOp } from './cross-attention.ts';
+import { denoiseOp } from './denoise.ts';
 import * as elementwise from './elementwise.ts';
 import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
 import { gatherOp, scatterAddOp } from './gather.ts';
@@ -94,6 +96,8 @@ export type OpName =
   | 'philoxUniform'
   | 'philoxNormal'
   | 'conditionDropout'
+  | 'advance'
+  | 'denoise'
   | 'globalNorm'
   | 'isFinite'
   | 'assign'
@@ -164,6 +168,8 @@ export const ops: Readonly<Record<OpName, Op>> = {
   philoxUniform: philoxUniformOp,
   philoxNormal: philoxNormalOp,
   conditionDropout: conditionDropoutOp,
+  advance: advanceOp,
+  denoise: denoiseOp,
   globalNorm: globalNormOp,
   isFinite: isFiniteOp,
   assign: assignOp,

@@ -1,7 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { philoxNormal } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
+import { testBackends } from '../support/backends.ts';
+import { philoxNormal as drawNormal } from '../../src/tensor/philox.ts';
 import { conformance } from '../support/conformance.ts';
 
 const step = { shape: [], dtype: 'int32' as const, value: () => 41 };
@@ -18,6 +20,21 @@ const told = cases.map(({ inputs, attributes }) => ({
 
 conformance('philoxUniform', [...cases, ...told]);
 conformance('philoxNormal', [...cases, ...told]);
+
+// Both words of a pair take 2^24 values only. All of them were compared once, by their logarithms, cosines and sines.
+describe.each(testBackends())('on $label', ({ create, skip }) => {
+  it.skipIf(skip !== undefined)('exact numbers are those that the host draws, to the bit', async () => {
+    const [samples, elements, draw] = [7, 100_003, { seed: 2 ** 40 + 5, stream: 3 }];
+    const program = trace('exact', (graph) => {
+      const at = graph.input('step', [], 'int32');
+      return { z: philoxNormal(at, [samples, elements], { ...draw, firstSample: 11, exact: true }) };
+    });
+    const executable = await create().compile(program, new Map());
+    await executable.run({ step: Int32Array.of(2) });
+    const drawn = drawNormal({ ...draw, step: 2, firstSample: 11, samples, elements });
+    expect((await executable.read(['z'])).z).toEqual(Float32Array.from(drawn));
+  });
+});
 
 it('draws the same whether the first sample is known beforehand or told', async () => {
   const program = trace('draw', (graph) => {
