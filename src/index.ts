@@ -127,10 +127,14 @@ export type {
   AdaptiveSettings,
   Integration,
   Integrator,
+  Space,
+  Step,
   StochasticSettings,
+  TakeStep,
   Values,
   Velocity,
 } from './flow/integrator.ts';
+export { type FixedSteps, fixedSteps } from './flow/fixed-steps.ts';
 export { type AnySamplerName, type SamplerName, samplers } from './flow/samplers.ts';
 export { shiftTime } from './flow/time-shift.ts';
 export { type TimeDistribution, type TimeSampler, sampleTimes } from './flow/time-sampling.ts';

@@ -1,6 +1,7 @@
 // Samplers of models that predict the noise. They go down the timesteps of the diffusion, all of them or some.
 import { valueError } from '../tensor/errors.ts';
-import { type Integration, type Integrator, type Values, stepsDown } from './integrator.ts';
+import { descend, fixedSteps } from './fixed-steps.ts';
+import type { Integration, Integrator } from './integrator.ts';
 
 export type DiffusionSamplerName = 'ddim' | 'ancestral';
 
@@ -24,53 +25,28 @@ export const diffusionSamplerNames: readonly DiffusionSamplerName[] = ['ddim', '
  * @param alphaBar [T]
  */
 export function diffusionSamplers(alphaBar: Float64Array): Record<DiffusionSamplerName, Integrator> {
-  const sampler = (etaOf: (integration: Integration) => number): Integrator => ({
-    evaluationsPerStep: 1,
-    async integrate(predictNoise, x1, integration) {
-      const eta = etaOf(integration);
-      const { clip = 0 } = integration;
-      const timesteps = alphaBar.length;
-      if (integration.steps > timesteps) {
-        const wanted = `at most ${timesteps}, the timesteps of the diffusion`;
-        throw valueError('sample', 'steps', wanted, integration.steps);
+  const timesteps = alphaBar.length;
+  /** Timesteps below a time and at it: 0 only at the end. */
+  const count = (t: number): number => (t === 0 ? 0 : Math.max(1, Math.round(t * timesteps)));
+  const shareOfData = (steps: number): number => (steps === 0 ? 1 : alphaBar[steps - 1]!);
+  const sampler = (etaOf: (integration: Integration) => number): Integrator =>
+    fixedSteps(1, async (space, x, { index, t, next }, integration) => {
+      const { steps, clip = 0 } = integration;
+      if (steps > timesteps) {
+        throw valueError('sample', 'steps', `at most ${timesteps}, the timesteps of the diffusion`, steps);
       }
-      /** Timesteps below a time and at it: 0 only at the end. */
-      const count = (t: number): number => (t === 0 ? 0 : Math.max(1, Math.round(t * timesteps)));
-      const shareOfData = (steps: number): number => (steps === 0 ? 1 : alphaBar[steps - 1]!);
-      let x = x1;
-      let step = 0;
-      for (const { t, next } of stepsDown(integration)) {
-        step++;
-        const from = count(t);
-        const [a, b] = [shareOfData(from), shareOfData(count(next))];
-        const noise = await predictNoise(x, (from - 1) / timesteps);
-        const sigma = eta * Math.sqrt(((1 - b) / (1 - a)) * (1 - a / b));
-        x = stepDown(x, noise, { a, b, sigma, clip });
-        if (sigma > 0) x = addNoise(x, sigma, integration.stochastic!.noise(step));
-      }
-      return x;
-    },
-  });
+      const from = count(t);
+      const [a, b] = [shareOfData(from), shareOfData(count(next))];
+      const noise = await space.velocity(x, (from - 1) / timesteps);
+      const sigma = etaOf(integration) * Math.sqrt(((1 - b) / (1 - a)) * (1 - a / b));
+      const shares = {
+        data: Math.sqrt(a),
+        noise: Math.sqrt(1 - a),
+        nextData: Math.sqrt(b),
+        nextNoise: Math.sqrt(1 - b - sigma ** 2),
+      };
+      const denoised = await space.denoise(x, noise, shares, clip);
+      return sigma > 0 ? descend(space, denoised, await space.noise(index), -sigma) : denoised;
+    });
   return { ddim: sampler(({ eta = 0 }) => eta), ancestral: sampler(() => 1) };
-}
-
-interface StepDown {
-  readonly a: number;
-  readonly b: number;
-  readonly sigma: number;
-  readonly clip: number;
-}
-
-function stepDown(x: Values, noise: Values, { a, b, sigma, clip }: StepDown): Values {
-  const limit = clip === 0 ? Infinity : clip;
-  const toNext = Math.sqrt(1 - b - sigma ** 2);
-  return x.map((value, i) => {
-    const foreseen = (value - Math.sqrt(1 - a) * noise[i]!) / Math.sqrt(a);
-    const data = Math.min(limit, Math.max(-limit, foreseen));
-    return Math.sqrt(b) * data + (toNext * (value - Math.sqrt(a) * data)) / Math.sqrt(1 - a);
-  });
-}
-
-function addNoise(x: Values, sigma: number, z: Values): Values {
-  return x.map((value, i) => value + sigma * z[i]!);
 }

@@ -27,6 +27,8 @@ const firstStep = 0.05;
  * Fifth order with steps chosen so that the error of each, which a fourth-order method inside of it tells, stays within
  * tolerance. The samples of a batch are evaluated together, but every one has its own time, step and error: what becomes of one
  * does not depend on its neighbours. A batch takes as many rounds of six evaluations as its slowest sample.
+ *
+ * Paths are kept on the host, in float64: control looks at the numbers of every sample, so they would have to be read at every step.
  */
 export const dopri5: Integrator = {
   evaluationsPerStep: undefined,

@@ -1,5 +1,6 @@
 import { valueError } from '../tensor/errors.ts';
-import { type Integrator, descend, stepsDown } from './integrator.ts';
+import { descend, fixedSteps } from './fixed-steps.ts';
+import type { Integrator } from './integrator.ts';
 
 /**
  * Euler-Maruyama steps of an SDE that has the same distributions of x_t as the flow (Ma et al. 2024, SiT, arXiv:2401.08740,
@@ -16,28 +17,20 @@ import { type Integrator, descend, stepsDown } from './integrator.ts';
  * earlier steps, and costs more steps than the flow. The last step adds none, because nothing after it would take it away again:
  * it ends at the mean of the data given x, as an Euler step does. With w = 0 all steps are Euler's, bit for bit.
  */
-export const eulerMaruyama: Integrator = {
-  evaluationsPerStep: 1,
-  async integrate(velocity, x1, integration) {
-    const { diffusion, noise } = integration.stochastic!;
-    let x = x1;
-    let step = 0;
-    for (const { t, next, dt } of stepsDown(integration)) {
-      step++;
-      const v = await velocity(x, t);
-      const w = next > 0 ? diffusion(t) : 0;
-      if (!(w >= 0 && w < Infinity))
-        throw valueError('sample', `diffusion at t = ${t}`, 'a number from 0', w);
-      const flowed = descend(x, v, dt);
-      if (w === 0) {
-        x = flowed;
-        continue;
-      }
-      const z = noise(step);
-      const [drift, deviation] = [(dt * w) / (2 * t), Math.sqrt(w * dt)];
-      const from = x;
-      x = flowed.map((value, i) => value - drift * (from[i]! + (1 - t) * v[i]!) + deviation * z[i]!);
-    }
-    return x;
+export const eulerMaruyama: Integrator = fixedSteps(
+  1,
+  async (space, x, { index, t, next, dt }, integration) => {
+    const { diffusion } = integration.stochastic!;
+    const v = await space.velocity(x, t);
+    const w = next > 0 ? diffusion(t) : 0;
+    if (!(w >= 0 && w < Infinity)) throw valueError('sample', `diffusion at t = ${t}`, 'a number from 0', w);
+    const flowed = await descend(space, x, v, dt);
+    if (w === 0) return flowed;
+    const [drift, deviation] = [(dt * w) / (2 * t), Math.sqrt(w * dt)];
+    const towardsNoise = [
+      [1, x],
+      [1 - t, v],
+    ] as const;
+    return space.advance(flowed, drift, towardsNoise, [deviation, await space.noise(index)]);
   },
-};
+);

@@ -1,4 +1,6 @@
 // What an integrator of dx/dt = v(x, t) from noise at t = 1 down to data at t = 0 is, and what those of fixed steps share.
+import type { Weighted } from '../ops/advance.ts';
+import type { Shares } from '../ops/denoise.ts';
 import { valueError } from '../tensor/errors.ts';
 import { shiftTime } from './time-shift.ts';
 
@@ -56,9 +58,31 @@ export interface Integrator {
    * @returns x at t = 0
    */
   integrate(velocity: Velocity, x1: Values, integration: Integration): Promise<Values>;
+  /**
+   * A step, for those who can take it anywhere; see `fixedSteps`. With it samples stay on the device from noise to data, without it
+   * they go to and fro at every evaluation.
+   */
+  readonly takeStep?: TakeStep;
+}
+
+/** From x at `step.t` to where it is at `step.next`. */
+export type TakeStep = <V>(space: Space<V>, x: V, step: Step, integration: Integration) => Promise<V>;
+
+/** What steps are made of, and where: V are arrays of the host, or memory of a device. Nothing changes what it is given. */
+export interface Space<V> {
+  /** What a `Velocity` says. @param t of all samples */
+  velocity(x: V, t: number): Promise<V>;
+  /** x - scale (w1 v1 + w2 v2 + ...) + deviation z, in float64, rounded once. */
+  advance(x: V, scale: number, slopes: readonly Weighted<V>[], noise?: Weighted<V>): Promise<V>;
+  /** A step by the noise that is predicted to be in x, as the op `denoise` takes it. @param clip from 0, which is none */
+  denoise(x: V, prediction: V, shares: Shares, clip: number): Promise<V>;
+  /** Standard normal numbers, as many as x has, for a step. */
+  noise(step: number): Promise<V>;
 }
 
 export interface Step {
+  /** 1 for the first. */
+  readonly index: number;
   /** Where it begins and ends, t > next. */
   readonly t: number;
   readonly next: number;
@@ -76,11 +100,6 @@ export function* stepsDown({ steps, timeShift = 1 }: Integration): Generator<Ste
     const t = shiftTime(left / steps, timeShift);
     const next = shiftTime((left - 1) / steps, timeShift);
     // The difference is one rounding off where steps are equal.
-    yield { t, next, dt: timeShift === 1 ? 1 / steps : t - next };
+    yield { index: steps - left + 1, t, next, dt: timeShift === 1 ? 1 / steps : t - next };
   }
-}
-
-/** x - dt v */
-export function descend(x: Values, v: Values, dt: number): Values {
-  return x.map((value, i) => value - dt * v[i]!);
 }

@@ -1,21 +1,19 @@
 // From noise to samples: a model, its weights and a backend on one side, an integrator on the other.
 import type { Backend, Buffers, Disposable, Executable } from '../backends/backend.ts';
-import { Kept } from '../tensor/kept.ts';
-import { type ConditionSpec, type VelocityModel, declareConditions } from '../models/model.ts';
-import { declareParameters } from '../nn/parameters.ts';
-import { concat } from '../ops/index.ts';
-import { type Program, trace } from '../program/index.ts';
+import type { ConditionSpec, VelocityModel } from '../models/model.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { RectiflowError, valueError } from '../tensor/errors.ts';
+import { Lifetime, disposeAll, serial } from '../tensor/lifetime.ts';
 import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
-import { guide } from './guidance.ts';
+import { DeviceSpace, SampleMemory, type SamplePrograms, samplePrograms } from './device-space.ts';
 import type { Integration, Values, Velocity } from './integrator.ts';
 import type { Objective } from './objective.ts';
 import { rectifiedFlow } from './rectified-flow.ts';
 import { SampleProgress } from './sample-progress.ts';
 import { type SampleOptions, type SampleRequest, resolveRequest } from './sample-request.ts';
+import { velocityInPlace } from './velocity-program.ts';
 
 const mostAtOnce = 64;
 
@@ -39,7 +37,16 @@ export class FlowSampler implements Disposable {
   private readonly weights: Buffers;
   private readonly batchSize: number;
   private readonly objective: Objective;
-  private readonly compiled = new Kept<Executable>('the sampler', (executable) => executable.dispose());
+  private readonly compiled = samplePrograms();
+  private readonly memories = new Map<string, SampleMemory>();
+  /** Calls take turns: they share buffers. */
+  private readonly exclusively = serial();
+  private readonly life = new Lifetime('the sampler', () =>
+    this.exclusively(async () => {
+      await this.compiled.dispose();
+      await disposeAll(this.memories.values());
+    }),
+  );
 
   /** @param weights a buffer for every parameter of the model, by name */
   constructor(
@@ -59,41 +66,69 @@ export class FlowSampler implements Disposable {
   }
 
   /**
+   * Where the sampler's steps can be taken anywhere, samples stay on the device from noise to data, and each batch is read once.
    * @returns [count, ...shape of a sample], row-major
    * @throws RectiflowError for options that do not fit the model, and for weights that give numbers that are not finite
    */
   async sample(options: SampleOptions): Promise<Float32Array> {
+    this.life.check();
+    return this.exclusively(() => this.makeSamples(options));
+  }
+
+  /** When samples that were asked for are made. The weights stay as they are. */
+  dispose(): Promise<void> {
+    return this.life.dispose();
+  }
+
+  private async makeSamples(options: SampleOptions): Promise<Float32Array> {
     const request = resolveRequest(this.model, this.objective, options);
-    const { count, shape, seed, steps, integrator } = request;
+    const { count, shape, steps, integrator } = request;
     const elements = sizeOf(shape);
     const { batches, size } = batchesOf(count, this.batchSize);
     const perStep = integrator.evaluationsPerStep;
     const perBatch = perStep === undefined ? undefined : steps * perStep;
     const progress = new SampleProgress(batches, perBatch, options.onProgress);
+    const programs = samplePrograms();
     const samples = new Float32Array(count * elements);
-    for (let first = 0; first < count; first += size) {
-      const velocity = this.velocity(request, first, size, progress, options);
-      const x1 = normal(seed, streams.sampling, 0, first, size, elements);
-      const x0 = await integrator.integrate(velocity, x1, this.integration(request, first, size, progress));
-      checkFinite(x0, first, elements);
-      samples.set(x0.subarray(0, (count - first) * elements), first * elements);
-      progress.endBatch();
+    try {
+      for (let first = 0; first < count; first += size) {
+        const x0 = await this.makeBatch({ first, size, request, options, progress, programs });
+        checkFinite(x0, first, elements);
+        samples.set(x0.subarray(0, (count - first) * elements), first * elements);
+        progress.endBatch();
+      }
+    } finally {
+      await programs.dispose();
     }
     progress.end();
     return samples;
   }
 
-  /** The weights stay as they are. */
-  dispose(): Promise<void> {
-    return this.compiled.dispose();
+  private async makeBatch(batch: Batch): Promise<Values> {
+    const { first, size, request, progress, programs } = batch;
+    const { shape, seed, integrator } = request;
+    const { signal, onVisit } = batch.options;
+    const memory = this.memory([size, ...shape]);
+    const model = this.modelOf(batch, memory);
+    const integration = this.integration(batch);
+    if (integrator.takeStep === undefined) {
+      const x1 = this.noise(batch, streams.sampling, 0);
+      return integrator.integrate(hostVelocity(batch, memory, model), x1, integration);
+    }
+    const evaluate = async (t: number): Promise<void> => {
+      signal?.throwIfAborted();
+      if (onVisit) onVisit(toFloat32(await memory.x.read()), t, first);
+      await model(new Float64Array(size).fill(t), isGuided(request, t));
+      progress.evaluated();
+    };
+    const space = new DeviceSpace(memory, { evaluate, seed, first, programs });
+    await space.takeSteps(integrator.takeStep, integration);
+    return toFloat32(await memory.x.read());
   }
 
-  private integration(
-    { count, shape, seed, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip }: SampleRequest,
-    first: number,
-    size: number,
-    progress: SampleProgress,
-  ): Integration {
+  private integration(batch: Batch): Integration {
+    const { first, request, progress } = batch;
+    const { count, shape, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip } = request;
     const elements = sizeOf(shape);
     const onCovered = (share: number): void => progress.cover(share);
     return {
@@ -102,87 +137,102 @@ export class FlowSampler implements Disposable {
       eta,
       clip,
       adaptive: { rtol, atol, maxEvaluations, elements, wanted: count - first, onCovered },
-      stochastic: {
-        diffusion,
-        noise: (step) => normal(seed, streams.diffusion, step, first, size, elements),
-      },
+      stochastic: { diffusion, noise: (step) => this.noise(batch, streams.diffusion, step) },
     };
   }
 
-  /** The velocity of the samples from `first` on; those beyond the last fill up the batch and are thrown away. */
-  private velocity(
-    { shape, conditions, guidance, guidanceInterval: [low, high] }: SampleRequest,
-    first: number,
-    size: number,
-    progress: SampleProgress,
-    { signal, onVisit }: SampleOptions,
-  ): Velocity {
+  /** As it is drawn on the device, too. */
+  private noise({ first, size, request }: Batch, stream: number, step: number): Float32Array {
+    const { seed, shape } = request;
+    const elements = sizeOf(shape);
+    return Float32Array.from(
+      philoxNormal({ seed, stream, step, firstSample: first, samples: size, elements }),
+    );
+  }
+
+  /** Those beyond the last sample fill up the batch and are thrown away. */
+  private modelOf({ first, size, request: { conditions, guidance } }: Batch, memory: SampleMemory): Evaluate {
     const told = this.model.conditions.map((spec) => {
       const rows = conditionRows(spec, conditions[spec.name], first, size, 2 * size);
       return [spec.name, rows, rows.subarray(0, rows.length / 2)] as const;
     });
     const both = Object.fromEntries(told.map(([name, rows]) => [name, rows]));
     const conditional = Object.fromEntries(told.map(([name, , half]) => [name, half]));
-    const evaluate = async (x: Float32Array, t: Float32Array, guided: boolean): Promise<Float32Array> => {
-      const executable = await this.compile(shape, size, guided);
+    return async (times, guided) => {
+      const executable = await this.compile(memory, guided);
+      const t = Float32Array.from(times);
       await executable.run({
-        x,
         t,
         ...(guided ? { ...both, guidance: Float32Array.of(guidance) } : conditional),
       });
-      return toFloat32((await executable.read(['velocity'])).velocity);
-    };
-    return async (values, t) => {
-      signal?.throwIfAborted();
-      onVisit?.(values, t, first);
-      const x = toFloat32(values);
-      const times = typeof t === 'number' ? new Float64Array(size).fill(t) : t;
-      const guided = Array.from(times, (time) => guidance !== 1 && low <= time && time <= high);
-      const anyGuided = guided.includes(true);
-      const v = await evaluate(x, Float32Array.from(times), anyGuided);
-      if (anyGuided && guided.includes(false)) {
-        // Each sample gets the bits that it would get on its own.
-        const plain = await evaluate(x, Float32Array.from(times), false);
-        const elements = x.length / size;
-        guided.forEach((isGuided, i) => {
-          if (!isGuided) v.set(plain.subarray(i * elements, (i + 1) * elements), i * elements);
-        });
-      }
-      progress.evaluated();
-      return v;
     };
   }
 
-  private compile(shape: Shape, size: number, guided: boolean): Promise<Executable> {
-    return this.compiled.get(`${shape.join(' ')} of ${size} ${guided}`, () => {
-      const program = velocityProgram(this.model, size, guided, this.objective, shape);
-      return this.backend.compile(program, this.weights);
+  /** @param shape [B, ...shape of a sample] */
+  private memory(shape: Shape): SampleMemory {
+    const key = shape.join(' ');
+    const known = this.memories.get(key);
+    if (known !== undefined) return known;
+    const memory = new SampleMemory(this.backend, shape);
+    this.memories.set(key, memory);
+    return memory;
+  }
+
+  private compile(memory: SampleMemory, guided: boolean): Promise<Executable> {
+    return this.compiled.get(`${memory.shape.join(' ')} ${guided}`, () => {
+      const [size, ...shape] = memory.shape as [number, ...number[]];
+      const program = velocityInPlace(this.model, size, guided, this.objective, shape);
+      return this.backend.compile(program, new Map([...this.weights, ...memory.state]));
     });
   }
 }
 
-/**
- * The velocity of a batch, or what else the samplers of the objective go by. Inputs: x [B, ...sampleShape], t [B], the model's conditions, [B, ...] each. Guided:
- * conditions [2B, ...], whose second half tells nothing, and guidance []. Output: velocity [B, ...sampleShape].
- */
-export function velocityProgram(
-  model: VelocityModel,
-  batch: number,
-  guided: boolean,
-  objective: Objective = rectifiedFlow(),
-  sampleShape: Shape = model.sampleShape,
-): Program {
-  return trace(guided ? 'guidedVelocity' : 'velocity', (graph) => {
-    const params = declareParameters(graph, model.parameters);
-    const x = graph.input('x', [batch, ...sampleShape]);
-    const evaluated = guided ? concat([x, x], 0) : x; // -> [2B, ...] or [B, ...]
-    const rows = evaluated.shape[0]!;
-    const t = graph.input('t', [batch]);
-    const times = guided ? concat([t, t], 0) : t;
-    const predicted = model.velocity(params, evaluated, times, declareConditions(graph, model, rows));
-    const output = guided ? guide(predicted, graph.input('guidance', [])) : predicted;
-    return { velocity: objective.velocity?.(output, x, t) ?? output };
-  });
+/** Samples that are made at once. */
+interface Batch {
+  /** The index of the first of them. */
+  readonly first: number;
+  readonly size: number;
+  readonly request: SampleRequest;
+  readonly options: SampleOptions;
+  readonly progress: SampleProgress;
+  /** Those of the request's seed. */
+  readonly programs: SamplePrograms;
+}
+
+/** Sets the velocity of the memory to that at its x. @param times of all samples */
+type Evaluate = (times: Float64Array, guided: boolean) => Promise<void>;
+
+function isGuided({ guidance, guidanceInterval: [low, high] }: SampleRequest, t: number): boolean {
+  return guidance !== 1 && low <= t && t <= high;
+}
+
+/** For integrators that compute on the host: x goes to the device, and the velocity comes back. */
+function hostVelocity(batch: Batch, memory: SampleMemory, evaluate: Evaluate): Velocity {
+  const { first, size, request, progress } = batch;
+  const { signal, onVisit } = batch.options;
+  const velocityOf = async (times: Float64Array, guided: boolean): Promise<Float32Array> => {
+    await evaluate(times, guided);
+    return toFloat32(await memory.velocity.read());
+  };
+  return async (values, t) => {
+    signal?.throwIfAborted();
+    onVisit?.(values, t, first);
+    await memory.x.write(toFloat32(values));
+    const times = typeof t === 'number' ? new Float64Array(size).fill(t) : t;
+    const guided = Array.from(times, (time) => isGuided(request, time));
+    const anyGuided = guided.includes(true);
+    const v = await velocityOf(times, anyGuided);
+    if (anyGuided && guided.includes(false)) {
+      // Each sample gets the bits that it would get on its own.
+      const plain = await velocityOf(times, false);
+      const elements = v.length / size;
+      guided.forEach((isGuidedHere, i) => {
+        if (!isGuidedHere) v.set(plain.subarray(i * elements, (i + 1) * elements), i * elements);
+      });
+    }
+    progress.evaluated();
+    return v;
+  };
 }
 
 /** What `rows` rows are told: the samples from `first` to `first + size`, then nothing. */
@@ -202,17 +252,6 @@ function conditionRows(
       data[row * absent.length + i] = isTold ? values![sample * absent.length + i]! : absent[i]!;
   }
   return data;
-}
-
-function normal(
-  seed: number,
-  stream: number,
-  step: number,
-  firstSample: number,
-  samples: number,
-  elements: number,
-): Float32Array {
-  return Float32Array.from(philoxNormal({ seed, stream, step, firstSample, samples, elements }));
 }
 
 function toFloat32(values: HostArray): Float32Array {

@@ -1,7 +1,9 @@
 // What training will take, from programs that are lowered and planned but not compiled: nothing of that size is allocated.
 import type { Backend } from '../backends/backend.ts';
 import { type Source, isPicture } from '../data/source.ts';
-import { batchesOf, velocityProgram } from '../flow/sample.ts';
+import { samplerOf } from '../flow/objective.ts';
+import { batchesOf } from '../flow/sample.ts';
+import { velocityInPlace } from '../flow/velocity-program.ts';
 import type { VelocityModel } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
 import { grouped } from '../tensor/counted.ts';
@@ -81,7 +83,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
   });
   const grid = isPicture(model.sampleShape, options.source.record)
-    ? gridBytes(config.sample, sizeOf(model.sampleShape))
+    ? gridBytes(config.sample, sizeOf(model.sampleShape), evaluationsPerStep(options))
     : 0;
   const parts: MemoryParts = {
     process: held + growth,
@@ -117,10 +119,16 @@ function otherPrograms(options: EstimateOptions): Program[] {
     const isGuided = sample.guidance !== 1 && gridRows(sample).length > 0;
     const [low, high] = sample.guidanceInterval;
     const kinds = !isGuided ? [false] : low > 0 || high < 1 ? [false, true] : [true];
-    const velocities = kinds.map((guided) => velocityProgram(model, size, guided, objective));
+    const velocities = kinds.map((guided) => velocityInPlace(model, size, guided, objective));
     programs.push(...velocities, ...(sample.gridWeights === 'both' ? velocities : []));
   }
   return programs;
+}
+
+/** Of the sampler of grids; that of dopri5 goes on from the last one's velocity. */
+function evaluationsPerStep(options: EstimateOptions): number {
+  const { config } = options;
+  return samplerOf(objectiveOf(config, options), config.sample.sampler).evaluationsPerStep ?? 6;
 }
 
 function sum(values: Iterable<number>): number {

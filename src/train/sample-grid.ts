@@ -31,13 +31,16 @@ export function gridCount(sample: SampleConfig): number {
   return sample.perClass * (gridRows(sample).length || sample.perClass);
 }
 
-/** Bytes of the numbers that a grid is made of, outside programs, of so many a sample. */
-export function gridBytes(sample: SampleConfig, elements: number): number {
+/**
+ * Bytes of the numbers that a grid is made of, outside programs, of so many a sample.
+ * @param evaluationsPerStep of the sampler
+ */
+export function gridBytes(sample: SampleConfig, elements: number, evaluationsPerStep: number): number {
   const count = gridCount(sample);
   // The set before may be there still.
   const sets = 2 * count;
-  // Noise in float64 and float32; where the samples are, their velocity, and where they go.
-  const batch = 6 * batchesOf(count).size;
+  // Where samples are, their velocities, where steps look on the way and where they go; and what was read of them.
+  const batch = (4 + 2 * evaluationsPerStep) * batchesOf(count).size;
   const paths = 2 * SamplePath.columns * shownPaths(sample).length;
   return 4 * elements * (sets + batch + paths);
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend, Buffers } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { FlowSampler, velocityProgram } from '../../src/flow/sample.ts';
+import { FlowSampler } from '../../src/flow/sample.ts';
+import { velocityProgram } from '../../src/flow/velocity-program.ts';
 import { TextDiT } from '../../src/models/text-dit.ts';
 import type { TextConfig, TextDiTConfig } from '../../src/models/text-dit-config.ts';
 import { adamwDefaults } from '../../src/optim/adamw.ts';
