@@ -42,7 +42,7 @@ async function measureCase(name: CaseName, { rounds, threads }: Options): Promis
   const runFolder = await RunFolder.create(join(folder, 'run'), {});
   const snapshot = new Snapshot(model, buffers);
   const saver = new Saver({
-    folder: runFolder,
+    store: runFolder,
     snapshot,
     train: { steps: rounds, checkpointEvery: 1, keepCheckpoints: 1, keepEvery: 0 },
     observer: { onNotice: (text) => console.error(text) },

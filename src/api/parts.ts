@@ -18,7 +18,7 @@ import type { OwnModel } from '../train/create-model.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
 import type { OwnFlow } from '../train/objective.ts';
-import type { OwnSinks } from '../train/open-log.ts';
+import type { OwnSinks } from '../runner/run-folder-log.ts';
 import { openSource } from './open-source.ts';
 
 export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {

@@ -11,10 +11,10 @@ import type { ConfigInput, RunConfig } from '../config/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
-import { withTraining } from '../train/prepare.ts';
+import { withTraining } from '../runner/prepare-run.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { changesSince, configOf } from '../known/trained-with.ts';
-import { Trainer } from '../train/trainer.ts';
+import { openTrainer } from '../runner/open-trainer.ts';
 import { type RunOptions, withBackend, withKeptTokenizer, withSource } from './parts.ts';
 
 /** The loss of a step as the run logged it, and as it is now. */
@@ -94,7 +94,7 @@ export async function replay(
         };
         await withTraining(prepared, (training) =>
           inTemporaryRun(training.config, async (folder) => {
-            const trainer = await Trainer.open(training, folder, {
+            const trainer = await openTrainer(training, folder, {
               ...(options.onNotice && { onNotice: options.onNotice }),
               onStep: ({ step, loss }) => {
                 options.onProgress?.(step, last);

@@ -32,7 +32,7 @@ import { objectiveOf } from '../train/objective.ts';
 import { classesOf } from '../train/create-model.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
-import { isNullTrained } from '../known/trained-with.ts';
+import { isNullTrained, pastOf } from '../known/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { describeCut } from './cut-prompts.ts';
@@ -143,10 +143,10 @@ function coldAverageOf(
   { ema }: RunConfig,
   { weights = 'ema', emaLength }: SampleRunOptions,
 ): string | undefined {
-  const { updates, imported } = stateOf(saved);
+  const { imported } = pastOf(saved);
   // What was imported is an average, or as good as one.
   if (weights !== 'ema' || emaLength !== undefined || imported !== undefined) return undefined;
-  return describeCold(updates, ema);
+  return describeCold(stateOf(saved).updates, ema);
 }
 
 /**

@@ -7,10 +7,10 @@ import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
-import { type PreparedTraining, withTraining } from '../train/prepare.ts';
+import { type PreparedRun, withTraining } from '../runner/prepare-run.ts';
 import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
 import { changesSince } from '../known/trained-with.ts';
-import { Trainer } from '../train/trainer.ts';
+import { openTrainer } from '../runner/open-trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import { type RunOptions, keepTokenizer, withBackend, withKeptTokenizer, withSource } from './parts.ts';
 
@@ -135,11 +135,11 @@ function describeImport(
 }
 
 async function runTraining(
-  training: PreparedTraining,
+  training: PreparedRun,
   folder: RunFolder,
   options: RunOptions,
 ): Promise<TrainResult> {
-  const trainer = await Trainer.open(training, folder, options, options);
+  const trainer = await openTrainer(training, folder, options, options);
   return trainer.run(options.signal);
 }
 

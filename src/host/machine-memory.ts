@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
+import type { HostMemory } from '../train/host-memory.ts';
 
 /** Bytes that this process may have in all: what it has, and what the system and its limits leave. */
 export function availableMemory(): number {
@@ -27,3 +28,11 @@ function swap(): number {
     return 0;
   }
 }
+
+/** As training asks for it. */
+export const machineMemory: HostMemory = {
+  used: () => process.memoryUsage.rss(),
+  mostUsed: () => 1024 * process.resourceUsage().maxRSS,
+  available: availableMemory,
+  installed: installedMemory,
+};

@@ -4,7 +4,7 @@ import type { Source, SourceFacts } from '../data/source.ts';
 import type { LearntPairs } from '../tokenizers/byte-pairs.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { ModelConfig } from '../train/settings.ts';
-import { stateError } from './state-error.ts';
+import { issueError } from './state-error.ts';
 
 /**
  * What of the data has to stay with the weights: what classes are called, what values mean, and what tells the set from another.
@@ -90,7 +90,7 @@ export async function describeData(
 export function dataOf({ path, state }: Pick<SavedCheckpoint, 'path' | 'state'>): DataRecord {
   const parsed = dataRecordSchema.safeParse(state['data'] ?? {});
   if (parsed.success) return parsed.data;
-  throw stateError(path, 'state.data', parsed.error);
+  throw issueError(path, 'state.data', parsed.error);
 }
 
 /** The names of the genes that a model of cells knows, in its order. */

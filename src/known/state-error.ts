@@ -1,13 +1,12 @@
 import type { z } from 'zod';
-import { type RectiflowError, fileError } from '../tensor/errors.ts';
+import type { RectiflowError } from '../tensor/errors.ts';
+import { stateError } from '../train/trainer-state.ts';
 
-/** For a state whose checksum is right and which is none all the same: somebody, or another version, wrote it so. */
-export function stateError(
+/** Of the first thing that a schema found wrong with a member of a checkpoint's state. */
+export function issueError(
   checkpoint: string,
   member: string,
   { issues: [issue] }: z.ZodError,
 ): RectiflowError {
-  const place = [member, ...issue!.path].join('.');
-  const problem = `state.json is no state of a training: ${place}: ${issue!.message}`;
-  return fileError(checkpoint, problem, 'Move the checkpoint away: the one before it is then taken');
+  return stateError(checkpoint, [member, ...issue!.path].join('.'), issue!.message);
 }

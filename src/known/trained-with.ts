@@ -1,11 +1,10 @@
 // What the numbers of a run depend on beside its data, as checkpoints record it: so that a change does not pass in silence.
 import { z } from 'zod';
 import type { Backend } from '../backends/backend.ts';
-import type { SavedCheckpoint } from '../runs/checkpoint.ts';
+import type { StoredCheckpoint } from '../train/run-store.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
-import { stateError } from './state-error.ts';
-import { type TrainerState, stateOf } from '../train/trainer-state.ts';
+import { issueError } from './state-error.ts';
 
 /** A part of a checkpoint's state. */
 export interface TrainedWith {
@@ -27,7 +26,7 @@ function kernelsOf({ name, isa }: Backend): string {
  * The config that a checkpoint was trained with; undefined where it does not say: imported ones, and those of earlier versions.
  * @throws RectiflowError when the recorded config is none that this version can read
  */
-export function configOf(saved: SavedCheckpoint): RunConfig | undefined {
+export function configOf(saved: StoredCheckpoint): RunConfig | undefined {
   const before = recordOf(saved);
   // Resolved again: settings that are new in this version get their defaults.
   return before && resolveConfig(before.config as ConfigInput, { origin: saved.path });
@@ -35,10 +34,30 @@ export function configOf(saved: SavedCheckpoint): RunConfig | undefined {
 
 const schema = z.object({ config: z.record(z.string(), z.unknown()), kernels: z.string() }).optional();
 
-function recordOf({ path, state }: SavedCheckpoint): z.infer<typeof schema> {
+function recordOf({ path, state }: StoredCheckpoint): z.infer<typeof schema> {
   const parsed = schema.safeParse(state['trainedWith']);
   if (parsed.success) return parsed.data;
-  throw stateError(path, 'state.trainedWith', parsed.error);
+  throw issueError(path, 'state.trainedWith', parsed.error);
+}
+
+/** What checkpoints tell of the weights' past. */
+export interface Past {
+  /** Whether samples were ever trained on without label or caption. Absent where nothing tells: of weights from elsewhere. */
+  readonly nullTrained?: boolean;
+  /** Where the weights of the run's beginning are from. */
+  readonly imported?: { readonly file: string };
+}
+
+const pastSchema: z.ZodType<Past> = z.object({
+  nullTrained: z.boolean().exactOptional(),
+  imported: z.object({ file: z.string() }).exactOptional(),
+});
+
+/** @throws RectiflowError when the checkpoint's state is none */
+export function pastOf({ path, state }: Pick<StoredCheckpoint, 'path' | 'state'>): Past {
+  const parsed = pastSchema.safeParse(state);
+  if (parsed.success) return parsed.data;
+  throw issueError(path, 'state', parsed.error);
 }
 
 /**
@@ -46,18 +65,15 @@ function recordOf({ path, state }: SavedCheckpoint): z.infer<typeof schema> {
  * nothing tells: of weights from elsewhere.
  * @param config of the run
  */
-export function isNullTrained(saved: SavedCheckpoint, config: RunConfig): boolean | undefined {
-  const { nullTrained, imported } = stateOf(saved);
+export function isNullTrained(saved: StoredCheckpoint, config: RunConfig): boolean | undefined {
+  const { nullTrained, imported } = pastOf(saved);
   if (nullTrained !== undefined || imported !== undefined) return nullTrained;
   return (configOf(saved) ?? config).flow.labelDropout > 0;
 }
 
 /** What checkpoints tell of the weights' past, once they are trained with this config. */
-export function describePast(
-  checkpoint: SavedCheckpoint | undefined,
-  config: RunConfig,
-): Pick<TrainerState, 'nullTrained' | 'imported'> {
-  const { imported } = stateOf(checkpoint);
+export function describePast(checkpoint: StoredCheckpoint | undefined, config: RunConfig): Past {
+  const imported = checkpoint && pastOf(checkpoint).imported;
   const before = checkpoint ? isNullTrained(checkpoint, config) : false;
   const nullTrained = config.flow.labelDropout > 0 || before;
   return { ...(nullTrained !== undefined && { nullTrained }), ...(imported && { imported }) };
@@ -69,7 +85,7 @@ export function describePast(
  * @throws RectiflowError as `configOf` does
  */
 export function changesSince(
-  saved: SavedCheckpoint,
+  saved: StoredCheckpoint,
   config: RunConfig,
   backend: Backend,
   file: string,

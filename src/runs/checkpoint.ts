@@ -9,38 +9,12 @@ import type { FileDigest } from '../host/durable.ts';
 import { parseJsonObject } from '../formats/json.ts';
 import type { Pace } from '../tensor/pace.ts';
 import { readSafetensors, readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
-import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
-import type { TensorSlot } from '../formats/safetensors.ts';
-
-type NeededPart = 'model' | 'ema' | 'optimizer';
-export type CheckpointPart = NeededPart | 'averages';
-
-/** All that a run needs to go on as if it had not stopped. */
-export interface Checkpoint extends Readonly<Record<NeededPart, StoredTensors>> {
-  /** Averages beside the main one, where the run keeps any. */
-  readonly averages?: StoredTensors | undefined;
-  /** Optimizer steps done. */
-  readonly step: number;
-  /** Plain JSON: the sampler's position and whatever else is no tensor. */
-  readonly state: Readonly<Record<string, unknown>>;
-  /** Stored in the header of each weights file. */
-  readonly metadata?: Readonly<Record<string, string>>;
-}
+import type { StoredTensors } from '../tensor/stored-tensor.ts';
+import type { Checkpoint, CheckpointPart, OpenPart, Retention, StoredCheckpoint } from '../train/run-store.ts';
 
 /** A checkpoint on the disk whose checksums were right when it was found. */
-export interface SavedCheckpoint {
-  readonly path: string;
-  readonly step: number;
-  readonly state: Readonly<Record<string, unknown>>;
+export interface SavedCheckpoint extends StoredCheckpoint {
   readonly files: Readonly<Record<string, FileDigest>>;
-}
-
-/** Which checkpoints of a run stay when a newer one is saved. */
-export interface Retention {
-  /** As many of the newest. */
-  readonly keepCheckpoints: number;
-  /** And all whose step is a multiple of this; 0: no more than the newest. */
-  readonly keepEvery: number;
 }
 
 const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer', 'averages'];
@@ -52,6 +26,10 @@ const DAMAGED = 'The checkpoint is damaged: use an earlier one';
 /** `step-0001000` */
 export function stepName(step: number): string {
   return `step-${String(step).padStart(7, '0')}`;
+}
+
+function partFile(part: CheckpointPart): string {
+  return `${part}.safetensors`;
 }
 
 export interface SaveOptions {
@@ -85,7 +63,7 @@ export async function saveCheckpoint(
     const files: Record<string, FileDigest> = {};
     for (const part of PARTS) {
       await check?.();
-      const file = `${part}.safetensors`;
+      const file = partFile(part);
       const tensors = checkpoint[part];
       if (tensors) files[file] = await writeSafetensors(join(saving, file), tensors, metadata, pace);
     }
@@ -193,21 +171,23 @@ export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
       throw fileError(file, `has SHA-256 ${found.sha256}, ${written.sha256} was written`, DAMAGED);
     }
   }
-  return { path, step, state, files };
+  const open = async (part: CheckpointPart): Promise<OpenPart | undefined> =>
+    partFile(part) in files ? openPart(join(path, partFile(part))) : undefined;
+  return { path, step, state, files, open };
 }
 
 /**
  * What a checkpoint tells beside its tensors, which are not looked at: for those who only want to know.
  * @throws RectiflowError when state.json is missing or damaged
  */
-export async function readCheckpointState(path: string): Promise<Omit<SavedCheckpoint, 'files'>> {
+export async function readCheckpointState(path: string): Promise<Omit<StoredCheckpoint, 'open'>> {
   const { step, state } = await readState(join(path, 'state.json'));
   return { path, step, state };
 }
 
 /** Whether a checkpoint has a part. */
 export function hasCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): boolean {
-  return `${part}.safetensors` in saved.files;
+  return partFile(part) in saved.files;
 }
 
 /** One part of a checkpoint: `ema` or `model` to sample, all three to go on. */
@@ -215,22 +195,13 @@ export async function readCheckpointPart(
   saved: SavedCheckpoint,
   part: CheckpointPart,
 ): Promise<StoredTensors> {
-  return (await readSafetensors(join(saved.path, `${part}.safetensors`))).tensors;
+  return (await readSafetensors(join(saved.path, partFile(part)))).tensors;
 }
 
-/** A part of which a tensor is read when it is asked for. */
-export interface OpenPart {
-  readonly slots: ReadonlyMap<string, TensorSlot>;
-  /** @param name of one of the slots */
-  read(name: string): Promise<StoredTensor>;
-}
-
-/** For parts that are better not in memory as a whole beside what they are read for. */
-export async function openCheckpointPart(saved: SavedCheckpoint, part: CheckpointPart): Promise<OpenPart> {
-  const path = join(saved.path, `${part}.safetensors`);
-  const header = await readSafetensorsHeader(path);
+async function openPart(origin: string): Promise<OpenPart> {
+  const header = await readSafetensorsHeader(origin);
   const slots = new Map(header.slots.map((slot) => [slot.name, slot]));
-  return { slots, read: (name) => readSafetensorsTensor(path, header, slots.get(name)!) };
+  return { origin, slots, read: (name) => readSafetensorsTensor(origin, header, slots.get(name)!) };
 }
 
 const whole = z.number().int().nonnegative();

@@ -7,14 +7,18 @@ import { RectiflowError, fileError, runError, systemProblem } from '../tensor/er
 import { printable } from '../tensor/printable.ts';
 import { decodeText } from '../tensor/text.ts';
 import { latestCheckpoint, removeLeftovers, removeOldCheckpoints, saveCheckpoint, stepName } from './checkpoint.ts';
-import type { Checkpoint, Retention, SavedCheckpoint } from './checkpoint.ts';
+import type { Checkpoint, Retention, RunStore } from '../train/run-store.ts';
+import type { SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from '../host/durable.ts';
 import { parseJsonText } from '../formats/json.ts';
 import { type RunLock, type Waiting, lockRun } from './lock.ts';
 import { describeMachine, version } from '../host/machine.ts';
 import type { Machine } from '../host/machine.ts';
-import { MetricsLog, type MetricsRecord, formatRecord } from './metrics-log.ts';
+import { MetricsLog, formatRecord } from './metrics-log.ts';
 import { noRun } from './no-run.ts';
+import { dropLaterAverages, storeAverages } from './stored-averages.ts';
+import type { Buffers } from '../backends/backend.ts';
+import type { BadStep } from '../train/bad-steps.ts';
 import type { Pace } from '../tensor/pace.ts';
 
 /** The content of config.json. */
@@ -49,7 +53,7 @@ const TEMPORARY = /\.tmp-\d+$/;
  *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
  *     wandb.json, mlflow.json (the run there that this one goes on with)
  */
-export class RunFolder {
+export class RunFolder implements RunStore {
   readonly path: string;
   readonly record: RunRecord;
   readonly #lock: RunLock;
@@ -189,9 +193,26 @@ export class RunFolder {
   }
 
   /** Adds a line about such a step. What cannot be written is only missing there. */
-  async noteBadStep(record: MetricsRecord): Promise<void> {
+  async noteBadStep(step: BadStep): Promise<void> {
     await this.check();
+    const record = { ...step, finding: step.finding ?? null };
     await appendFile(this.badStepsPath, formatRecord(record)).catch(() => {});
+  }
+
+  /** Whether a checkpoint is still there. */
+  async has(path: string): Promise<boolean> {
+    return access(path).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async storeAverages(step: number, updates: number, averages: Buffers): Promise<void> {
+    await storeAverages(this.path, step, updates, averages);
+  }
+
+  async dropLaterAverages(step: number): Promise<void> {
+    await dropLaterAverages(this.path, step);
   }
 
   /** Saves a checkpoint as `saveCheckpoint` does, then drops old ones. @returns its path */

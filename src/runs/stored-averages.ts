@@ -35,20 +35,20 @@ export function averagesFolder(run: string): string {
 /**
  * Stores the power-function averages as a whole file, over what a future that the run has left may have stored.
  * @param updates optimizer steps that the averages have seen
+ * @param averages their buffers, by `averageTensor`
  * @throws RectiflowError when it cannot be written; nothing of it is left then
  */
 export async function storeAverages(
   run: string,
   step: number,
   updates: number,
-  buffers: Buffers,
+  averages: Buffers,
 ): Promise<string> {
   const path = join(averagesFolder(run), `${stepName(step)}.safetensors`);
   const temporary = `${path}.tmp-${process.pid}`;
   const tensors = new Map<string, StoredTensor>();
   const metadata: Record<string, string> = { format: 'pt', updates: String(updates) };
-  for (const [name, group] of groupAverages(buffers)) {
-    if (powerLength(name) === undefined) continue;
+  for (const [name, group] of groupAverages(averages)) {
     for (const [parameter, buffer] of group) {
       const tensor = averageTensor(name, parameter);
       const values = Float32Array.from(await buffer.read());

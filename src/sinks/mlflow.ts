@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Http, type Json, RequestError } from './http.ts';
-import type { RunOutcome, SinkStart } from './metric-sink.ts';
+import type { RunOutcome } from '../train/run-log.ts';
+import type { SinkStart } from './metric-sink.ts';
 import type { RemoteId } from './remote-id.ts';
 import type { RemoteEvent, RemoteRun } from './remote-sink.ts';
 import type { Credentials } from './secrets.ts';

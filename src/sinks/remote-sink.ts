@@ -2,7 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import { BoundedQueue } from './bounded-queue.ts';
 import type { Histogram } from './histogram.ts';
 import { RequestError } from './http.ts';
-import type { MetricSink, RunOutcome, SinkStart } from './metric-sink.ts';
+import type { MetricSink, SinkStart } from './metric-sink.ts';
+import type { RunOutcome } from '../train/run-log.ts';
 
 /** Something to be sent. */
 export type RemoteEvent = {

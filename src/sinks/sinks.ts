@@ -2,7 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import { printable } from '../tensor/printable.ts';
 import { BoundedQueue } from './bounded-queue.ts';
 import { histogramsOf } from './histogram.ts';
-import type { MetricSink, RunOutcome, SinkStart } from './metric-sink.ts';
+import type { MetricSink, SinkStart } from './metric-sink.ts';
+import type { RunOutcome } from '../train/run-log.ts';
 import { withoutPasswords } from './secrets.ts';
 
 export interface SinksOptions {

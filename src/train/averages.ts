@@ -7,6 +7,7 @@ import {
   type FurtherAverages,
   emaWeight,
   furtherAverages,
+  powerLength,
 } from '../optim/ema.ts';
 
 const prefix = 'ema.';
@@ -64,4 +65,13 @@ export function groupAverages<T>(tensors: ReadonlyMap<string, T>): Map<string, M
 /** The buffers of all averages beside the main one. */
 export function averageBuffers(buffers: Buffers): Buffers {
   return new Map([...buffers].filter(([name]) => parseAverageTensor(name) !== undefined));
+}
+
+/** Those of them that are power-function averages. */
+export function powerAverageBuffers(buffers: Buffers): Buffers {
+  const isPower = (tensor: string): boolean => {
+    const parsed = parseAverageTensor(tensor);
+    return parsed !== undefined && powerLength(parsed.name) !== undefined;
+  };
+  return new Map([...buffers].filter(([name]) => isPower(name)));
 }

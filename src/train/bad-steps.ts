@@ -1,7 +1,7 @@
-import type { RunFolder } from '../runs/run-folder.ts';
 import { counted } from '../tensor/counted.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import type { CompiledStep, StepInputs } from './compiled-step.ts';
+import type { RunStore } from './run-store.ts';
 import type { BadStepsConfig } from './settings.ts';
 import { type NameOfSample, explainNonFinite } from './monitor/non-finite.ts';
 
@@ -86,14 +86,14 @@ export function describeBadStep({ step, loss, gradNorm, finding }: BadStep, isFi
 export function divergence(
   last: BadStep,
   badSteps: BadSteps,
-  folder: Pick<RunFolder, 'path' | 'badStepsPath'>,
+  store: Pick<RunStore, 'path' | 'badStepsPath'>,
   saved: string | undefined,
 ): RectiflowError {
   const safe = saved ? `The last good checkpoint is ${saved}` : 'No checkpoint was saved yet';
   const problem =
     `training diverged: ${badSteps.describe()}. ${describeBadStep(last, true)} ` +
-    `Each is described in ${folder.badStepsPath}. ${safe}`;
+    `Each is described in ${store.badStepsPath}. ${safe}`;
   const advice =
     'Train again with a lower optimizer.learningRate, and with optimizer.clipNorm above 0 where it is 0; look at the data where they are to blame';
-  return runError(folder.path, problem, advice);
+  return runError(store.path, problem, advice);
 }

@@ -1,29 +1,36 @@
-// The pictures that a run makes of its samples.
-import { rm } from 'node:fs/promises';
-import type { RunFolder } from '../runs/run-folder.ts';
-import { disposeAll } from '../tensor/lifetime.ts';
-import { FlowSampler } from '../flow/sample.ts';
-import { RectiflowError } from '../tensor/errors.ts';
-import type { PreparedTraining } from './prepare.ts';
+// The samples that a run shows on its way.
 import { isPicture } from '../data/source.ts';
-import { type GridSamplers, writeSamplePictures } from './sample-grid.ts';
+import { FlowSampler } from '../flow/sample.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
+import type { PreparedTraining } from './prepare.ts';
+import { type GridSamplers, type SampleGrid, sampleGrid } from './sample-grid.ts';
 import { averagedWeights } from './state.ts';
-import type { StepLog } from './step-log.ts';
 
-/** What its pictures are called where they are shown. */
-export const pictureTags = { grid: 'samples', path: 'samples_path' } as const;
+/** Where the samples of a run are shown. */
+export interface SampleWriter {
+  /**
+   * @returns how people call what was shown, its path; and the paths of all of its pictures, by the tag that logs call them
+   * @throws RectiflowError of the code `file` where they cannot be written; nothing of them is left then
+   */
+  write(step: number, grid: SampleGrid): Promise<ShownSamples>;
+  /** Whether those of a step are there. */
+  has(step: number): Promise<boolean>;
+}
+
+export interface ShownSamples {
+  readonly path: string;
+  readonly pictures: Readonly<Record<string, string>>;
+}
 
 export class Gallery {
   readonly #training: PreparedTraining;
-  readonly #folder: RunFolder;
-  readonly #log: StepLog;
+  readonly #writer: SampleWriter;
   readonly #samplers: GridSamplers;
 
-  constructor(training: PreparedTraining, folder: RunFolder, log: StepLog) {
+  constructor(training: PreparedTraining, writer: SampleWriter) {
     const { backend, model, objective, buffers } = training;
     this.#training = training;
-    this.#folder = folder;
-    this.#log = log;
+    this.#writer = writer;
     this.#samplers = {
       ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
       model: new FlowSampler(backend, model, buffers, { objective }),
@@ -36,24 +43,23 @@ export class Gallery {
 
   /**
    * Samples with the weights as they are now, for grid and path.
-   * @returns the path of the grid; undefined where samples cannot be shown, or the signal came before they were made
-   * @throws RectiflowError of the code `file` where they cannot be written; nothing of them is left then
+   * @returns undefined where samples cannot be shown, or the signal came before they were made
+   * @throws RectiflowError as `SampleWriter.write` does
    */
-  async write(step: number, signal: AbortSignal | undefined): Promise<string | undefined> {
+  async write(step: number, signal: AbortSignal | undefined): Promise<ShownSamples | undefined> {
     const { config, model, conditioning, source } = this.#training;
     if (!isPicture(model.sampleShape, source.record)) return undefined;
-    const files = { grid: this.#folder.samplePath(step), path: this.#folder.stripPath(step) };
+    const told = { conditioning, classNames: source.classNames };
     try {
-      const told = { conditioning, classNames: source.classNames };
-      await writeSamplePictures(files, this.#samplers, model.sampleShape, config, told, signal);
+      const grid = await sampleGrid(this.#samplers, model.sampleShape, config, told, signal);
+      return await this.#writer.write(step, grid);
     } catch (error) {
       if (signal?.aborted) return undefined;
-      if (error instanceof RectiflowError && error.code === 'file')
-        for (const file of Object.values(files)) await rm(file, { force: true }).catch(() => {});
       throw error;
     }
-    this.#log.writeImage(step, pictureTags.grid, files.grid);
-    this.#log.writeImage(step, pictureTags.path, files.path);
-    return files.grid;
+  }
+
+  has(step: number): Promise<boolean> {
+    return this.#writer.has(step);
   }
 }

@@ -61,7 +61,7 @@ export interface EstimateOptions extends OwnFlow {
   readonly sampleShape?: Shape | undefined;
   /** Whether checkpoints are written beside training, from a copy of the state; true by default. */
   readonly savesBeside?: boolean;
-  /** Bytes that the process has before anything of the training is allocated; what it has now by default. */
+  /** Bytes that the process has before anything of the training is allocated; 0 by default. */
   readonly held?: number;
 }
 
@@ -69,7 +69,7 @@ export interface EstimateOptions extends OwnFlow {
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const { config, backend, model, microBatch, sampleShape = model.sampleShape } = options;
   const { programs = new StepPrograms(stepOf(config, model, options)) } = options;
-  const { savesBeside = true, held = process.memoryUsage.rss() } = options;
+  const { savesBeside = true, held = 0 } = options;
   const lowered = (program: Program): Program => backend.lower(program);
   const steps = programs.of(microBatch, sampleShape).map(lowered);
   const others = otherPrograms(options).map(lowered);

@@ -28,9 +28,9 @@ export interface StepMetrics {
   readonly emaDistance: number;
   /** Model FLOP utilisation, from 0 to 1: the share of the machine's peak. Absent where the peak is not known. */
   readonly mfu?: number;
-  /** Bytes of the process in memory, now and at most so far. */
-  readonly memory: number;
-  readonly peakMemory: number;
+  /** Bytes of the process in memory, now and at most so far. Absent where the machine does not tell. */
+  readonly memory?: number;
+  readonly peakMemory?: number;
   /** With `heldOut`, when it is due: see `HeldOutLosses`. */
   readonly heldOutLoss?: number;
   readonly heldOutLossEma?: number;

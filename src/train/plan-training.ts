@@ -1,7 +1,7 @@
 // How training fits into the memory, before any of it is allocated: whether the state is copied for checkpoints, and how a step's
 // samples are divided.
 import { RectiflowError } from '../tensor/errors.ts';
-import { availableMemory, installedMemory } from '../host/machine-memory.ts';
+import type { HostMemory } from './host-memory.ts';
 import type { TrainingConfig } from './settings.ts';
 import { type EstimateOptions, type MemoryEstimate, estimateMemory, mebibytes } from './memory-estimate.ts';
 
@@ -24,21 +24,19 @@ export interface TrainingPlan {
 /**
  * Resolves `train.microBatch`. auto: as few micro-batches as fit into `train.memoryMiB`, of sizes as equal as can be. The copy for
  * checkpoints is made where it fits, too, and goes before samples are divided: without it steps wait now and then, no more.
- * @param available bytes that this process may have in all
- * @param installed bytes that the machine has in all
+ * @param memory what is known of the machine's; without, it has no end
  * @throws RectiflowError where auto finds that not even one sample at a time fits, and where training takes far more than the
  * machine has and `train.memoryMiB` does not say so
  */
 export function planTraining(
-  options: Omit<EstimateOptions, 'microBatch'>,
-  available: number = availableMemory(),
-  installed: number = installedMemory(),
+  options: Omit<EstimateOptions, 'microBatch' | 'held'>,
+  memory?: HostMemory,
 ): TrainingPlan {
   const { batchSize, microBatch: wanted = batchSize, memoryMiB } = options.config.train;
-  const held = process.memoryUsage.rss();
+  const [held, available] = [memory?.used() ?? 0, memory?.available() ?? Infinity];
   const budget = memoryMiB === 'auto' ? share * available : memoryMiB * 2 ** 20;
   const planOf = (microBatch: number, savesBeside: boolean): TrainingPlan => {
-    const estimate = estimateMemory({ held, ...options, microBatch, savesBeside });
+    const estimate = estimateMemory({ ...options, held, microBatch, savesBeside });
     return { estimate, available, batchSize, microBatch, savesBeside };
   };
   const undivided = wanted === 'auto' ? batchSize : Math.min(wanted, batchSize);
@@ -47,7 +45,7 @@ export function planTraining(
   const savesBeside = options.backend.view === undefined;
   const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(batchSize / parts), savesBeside);
   const tight = savesBeside ? roomy : planOf(undivided, false);
-  if (wanted !== 'auto') checkHope(tight.estimate, memoryMiB, installed);
+  if (wanted !== 'auto') checkHope(tight.estimate, memoryMiB, memory?.installed() ?? Infinity);
   if (wanted !== 'auto' || tight.estimate.total <= budget) return tight;
   let fits = inParts(batchSize);
   if (fits.estimate.total > budget) throw nothingFits(fits.estimate, budget, memoryMiB);

@@ -2,39 +2,48 @@ import type { Backend, Buffer, Buffers, Disposable } from '../backends/backend.t
 import { adviseNames } from '../data/alike.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
-import { describeTold, unusedAdvice } from '../data/told.ts';
+import { describeTold } from '../data/told.ts';
 import type { Objective } from '../flow/objective.ts';
 import { type VelocityModel, costOf, countParameters } from '../models/model.ts';
-import type { Conditioning } from './conditioning.ts';
-import { surveyCaptions } from '../check/caption-survey.ts';
-import type { RunConfig } from '../config/config.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
-import { type OwnModel, createModel } from './create-model.ts';
+import type { Conditioning } from './conditioning.ts';
+import { type OwnModel, classesOf, createModel } from './create-model.ts';
+import type { HostMemory } from './host-memory.ts';
 import type { TrainStart } from './metrics.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
-import { classesOf } from './create-model.ts';
 import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
-import { type DataOptions, type PreparedData, prepareData } from '../known/prepare-data.ts';
 import { stepOf } from './run-program.ts';
+import type { StoredCheckpoint } from './run-store.ts';
+import type { TrainingConfig } from './settings.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
 import { StepPrograms } from './step-programs.ts';
+import type { TrainingData } from './training-data.ts';
 
-export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
+export interface AssembleOptions extends OwnFlow, OwnModel {
+  readonly config: TrainingConfig;
   readonly backend: Backend;
+  readonly data: TrainingData;
+  /** Where to go on; by default at the first step. */
+  readonly checkpoint?: StoredCheckpoint | undefined;
+  /** What is known of the machine's; without, training takes what it needs. */
+  readonly memory?: HostMemory | undefined;
+  readonly onNotice?: ((text: string) => void) | undefined;
   /** Told what training will take, before that is allocated. */
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
 }
 
 /** A training step that is ready to run. Whoever prepares it disposes of it: of its step and its buffers, the backend stays. */
-export interface PreparedTraining extends TrainingOptions, Disposable {
+export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig> extends Disposable {
   /** With the micro-batch that was chosen, where it says auto. */
-  readonly config: RunConfig;
+  readonly config: Config;
+  readonly backend: Backend;
+  readonly data: TrainingData;
   /** The samples that are trained on. */
   readonly source: Source;
-  readonly data: PreparedData;
   /** Where some are kept out of training. */
   readonly split: HeldOutSplit | undefined;
+  readonly checkpoint?: StoredCheckpoint | undefined;
   readonly model: VelocityModel;
   readonly objective: Objective;
   readonly conditioning: Conditioning;
@@ -43,26 +52,30 @@ export interface PreparedTraining extends TrainingOptions, Disposable {
   readonly executable: CompiledStep;
   /** How it fits into the memory. */
   readonly plan: TrainingPlan;
+  readonly memory?: HostMemory | undefined;
+  /** What checkpoints tell beside what training knows: plain JSON, and texts for the headers of weights. Nothing by default. */
+  readonly notes?: TrainingNotes | undefined;
+}
+
+export interface TrainingNotes {
+  readonly state?: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
- * Builds the model and its training step, and fills in the weights: new ones, or those of the checkpoint. Whatever can be
- * wrong with a run is found here, before its folder is made.
- * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config or the data
+ * Builds the model and its training step, and fills in the weights: new ones, or those of the checkpoint.
+ * @throws RectiflowError when data and model do not fit together, or the checkpoint does not fit the config
  */
-export async function prepareTraining(options: TrainingOptions): Promise<PreparedTraining> {
-  const { config: asked, backend, checkpoint, onNotice, onPlan } = options;
-  for (const advice of unusedAdvice(options.source)) onNotice?.(advice);
-  const data = await prepareData(options);
+export async function assembleTraining<Config extends TrainingConfig>(
+  options: AssembleOptions & { readonly config: Config },
+): Promise<PreparedTraining<Config>> {
+  const { config: asked, backend, data, checkpoint, memory, onNotice, onPlan } = options;
   const { source, split, conditioning } = data;
-  // A run that goes on was told so when it began.
-  if (conditioning.meter && source.captions && !checkpoint && !options.known)
-    for (const lost of await surveyCaptions(source, conditioning.meter, asked.loader)) onNotice?.(lost);
   const model = createModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
   const programs = new StepPrograms(stepOf(asked, model, options));
-  const plan = planTraining({ ...options, model, source, programs });
+  const plan = planTraining({ ...options, model, source, programs }, memory);
   onPlan?.(plan);
   for (const limit of describeLimits(plan)) onNotice?.(limit);
   for (const advice of adviseNames(source.classNames ?? [])) onNotice?.(advice);
@@ -76,32 +89,21 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const { step: executable, buffers, dispose } = await compileStep(backend, programs, { microBatch, fill });
   const objective = objectiveOf(config, options);
   return {
-    ...options,
     config,
-    source,
+    backend,
     data,
+    source,
     split,
+    checkpoint,
     model,
     objective,
     conditioning,
     buffers,
     executable,
     plan,
+    memory,
     dispose,
   };
-}
-
-/** Prepares a training for as long as `use` takes, and disposes of it. */
-export async function withTraining<T>(
-  options: TrainingOptions,
-  use: (training: PreparedTraining) => Promise<T>,
-): Promise<T> {
-  const training = await prepareTraining(options);
-  try {
-    return await use(training);
-  } finally {
-    await training.dispose();
-  }
 }
 
 /** What people are told of a training that begins. */

@@ -1,20 +1,9 @@
-import { type Canvas, drawGrid, inColour, writePng } from '../pictures/image.ts';
-import { labelGrid } from '../pictures/preview/labels.ts';
-import { drawSheet } from '../pictures/preview/sheet.ts';
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { TrainingConfig } from './settings.ts';
 import type { SampleConfig } from './settings.ts';
 import { SamplePath } from './sample-path.ts';
-
-/** Small images are enlarged until they are about this many pixels high. */
-const shownHeight = 64;
-
-/** How many times to enlarge an image so that one can see it. */
-export function displayScale([, height, width]: ImageShape): number {
-  return Math.max(1, Math.floor(shownHeight / Math.max(height, width)));
-}
 
 /** What the rows of a run's grids show: classes, captions, or nothing in particular. */
 export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'prompts'>): Annotation[] {
@@ -58,15 +47,21 @@ export interface ToldSamples {
   readonly classNames: readonly string[] | undefined;
 }
 
-/** Where the pictures go. */
-export interface SamplePictures {
-  readonly grid: string;
-  readonly path: string;
+/** Samples of a run as they are shown. */
+export interface SampleGrid {
+  readonly shape: ImageShape;
+  /** Samples in a row. */
+  readonly columns: number;
+  /** What people call the samples of each row; empty where the model is told nothing. */
+  readonly rows: readonly string[];
+  /** By the weights that made them, from the same noise: [N, C, H, W] each. */
+  readonly sets: readonly { readonly weights: 'ema' | 'model'; readonly samples: Float32Array }[];
+  /** How the first sample of each row comes out of the noise: a row of pictures each, whose columns are times. */
+  readonly path: { readonly columns: readonly string[]; readonly samples: Float32Array };
 }
 
 /** Rows of the pictures of paths from noise to data, where the model is told nothing. */
 const untoldPaths = 4;
-const gridTitles = { ema: 'EMA', model: 'weights of the step' } as const;
 
 /** The samples whose paths are shown: the first of each row. */
 function shownPaths(sample: SampleConfig): number[] {
@@ -76,32 +71,27 @@ function shownPaths(sample: SampleConfig): number[] {
 }
 
 /**
- * Writes a grid of samples: a row for each label or prompt of the config, or a square of samples of a model without; of the
+ * Makes a grid of samples: a row for each label or prompt of the config, or a square of samples of a model without; of the
  * averaged weights and those of the step side by side, from the same noise, where the config asks for both. And, from the same
  * evaluations, how the first sample of each row comes out of the noise. Noise is a function of the seed alone, so that the grids
  * of a run show the same samples becoming clearer.
  */
-export async function writeSamplePictures(
-  files: SamplePictures,
+export async function sampleGrid(
   samplers: GridSamplers,
   shape: ImageShape,
   { sample, seed }: Pick<TrainingConfig, 'sample' | 'seed'>,
   { conditioning, classNames }: ToldSamples,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<SampleGrid> {
   const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(repeated) } : { guidance: 1 };
   const path = new SamplePath(shownPaths(sample), imageSize(shape));
-  const sets = gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights];
-  const scale = displayScale(shape);
-  const size = { height: shape[1] * scale, width: shape[2] * scale };
-  const titles = rows.map((row) => rowTitle(row, classNames));
-  const grids: Canvas[] = [];
-  for (const [i, weights] of sets.entries()) {
-    const isFirst = i === 0;
-    const images = await samplers[weights].sample({
+  const sets: SampleGrid['sets'][number][] = [];
+  for (const weights of gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights]) {
+    const isFirst = sets.length === 0;
+    const samples = await samplers[weights].sample({
       count: gridCount(sample),
       ...settings,
       ...told,
@@ -109,15 +99,13 @@ export async function writeSamplePictures(
       ...(signal && { signal }),
       ...(isFirst && { onVisit: path.visit.bind(path) }),
     });
-    grids.push(
-      await labelGrid(drawGrid(images, shape, { columns: perClass, scale }), { rows: titles }, size),
-    );
-    if (!isFirst) continue;
-    const strip = drawGrid(path.rows(images), shape, { columns: SamplePath.columns, scale });
-    const labels = { rows: titles, columns: SamplePath.labels };
-    await writePng(files.path, await labelGrid(strip, labels, size), 'leave');
+    sets.push({ weights, samples });
   }
-  const named = grids.map((grid, i) => ({ picture: inColour(grid), text: gridTitles[sets[i]!] }));
-  // A run's folder that is gone by now must not come to life again as a picture.
-  await writePng(files.grid, named.length > 1 ? await drawSheet(named) : grids[0]!, 'leave');
+  return {
+    shape,
+    columns: perClass,
+    rows: rows.map((row) => rowTitle(row, classNames)),
+    sets,
+    path: { columns: SamplePath.labels, samples: path.rows(sets[0]!.samples) },
+  };
 }

@@ -1,18 +1,17 @@
 // Checkpoints that are written while training goes on.
-import type { Checkpoint, Retention } from '../runs/checkpoint.ts';
 import { describeNonFinite } from '../tensor/finite.ts';
 import { Pace } from '../tensor/pace.ts';
-import type { RunFolder } from '../runs/run-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { TrainConfig } from './settings.ts';
 import type { TrainObserver } from './metrics.ts';
+import type { Checkpoint, Retention, RunStore } from './run-store.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What a checkpoint holds beside tensors. */
 export type CheckpointNotes = Pick<Checkpoint, 'step' | 'state' | 'metadata'>;
 
 export interface SaverOptions {
-  readonly folder: Pick<RunFolder, 'save'>;
+  readonly store: Pick<RunStore, 'save'>;
   readonly snapshot: Snapshot;
   readonly train: Retention & Pick<TrainConfig, 'steps' | 'checkpointEvery'>;
   readonly observer: TrainObserver;
@@ -93,10 +92,10 @@ export class Saver {
   }
 
   async #write(notes: CheckpointNotes, pace?: Pace): Promise<void> {
-    const { folder, snapshot, train, observer, flush } = this.#options;
+    const { store, snapshot, train, observer, flush } = this.#options;
     await this.#refuseNonFinite(notes.step, pace);
     await flush();
-    const path = await folder.save({ ...snapshot.parts, ...notes }, train, pace);
+    const path = await store.save({ ...snapshot.parts, ...notes }, train, pace);
     this.#saved = { step: notes.step, path };
     observer.onCheckpoint?.(notes.step, path);
   }

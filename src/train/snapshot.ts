@@ -1,27 +1,22 @@
 // Between a backend's buffers and the files of a checkpoint.
-import { join } from 'node:path';
 import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
-import { disposeAll } from '../tensor/lifetime.ts';
-import {
-  type Checkpoint,
-  type CheckpointPart,
-  type SavedCheckpoint,
-  hasCheckpointPart,
-  openCheckpointPart,
-} from '../runs/checkpoint.ts';
-import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
-import { describeNonFinite } from '../tensor/finite.ts';
-import { toFloat32 } from '../tensor/to-float32.ts';
 import { checkTable, storedTables } from '../nn/fixed-table.ts';
 import type { Module } from '../nn/module.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
+import { describeNonFinite } from '../tensor/finite.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
 import { sameShape, sizeOf } from '../tensor/shape.ts';
+import type { StoredTensors } from '../tensor/stored-tensor.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import { averageBuffers, averageTensor, groupAverages } from './averages.ts';
+import type { Checkpoint, CheckpointPart, OpenPart, StoredCheckpoint } from './run-store.ts';
 import { averagedWeights } from './state.ts';
 import { statePrefixes } from './step.ts';
 
 const NOT_FINITE =
   'Move the checkpoint away, so that the one before it is taken, or sample with --checkpoint';
+
+const NOT_WHOLE = 'Move the checkpoint away, so that the one before it is taken';
 
 /** Which buffers each file of a checkpoint holds, by the names that they have in it. */
 function partsOf(model: Module, buffers: Buffers): Readonly<Record<CheckpointPart, Buffers>> {
@@ -92,7 +87,7 @@ export class Snapshot {
 export async function restoreSnapshot(
   model: Module,
   buffers: Buffers,
-  saved: SavedCheckpoint,
+  saved: StoredCheckpoint,
   onNotice: (text: string) => void = () => {},
 ): Promise<void> {
   const parts = partsOf(model, buffers);
@@ -104,12 +99,10 @@ export async function restoreSnapshot(
 async function restoreAverages(
   weights: Buffers,
   averages: Buffers,
-  saved: SavedCheckpoint,
+  saved: StoredCheckpoint,
   onNotice: (text: string) => void,
 ): Promise<void> {
-  const stored = hasCheckpointPart(saved, 'averages')
-    ? await openCheckpointPart(saved, 'averages')
-    : inMemory(new Map());
+  const stored = (await saved.open('averages')) ?? inMemory(saved.path, new Map());
   const known = groupAverages(stored.slots);
   const restored = new Map(averages);
   for (const [name, group] of groupAverages(averages)) {
@@ -120,7 +113,7 @@ async function restoreAverages(
       restored.delete(averageTensor(name, parameter));
     }
   }
-  await fill(restored, stored, join(saved.path, 'averages.safetensors'));
+  await fill(restored, stored);
 }
 
 /** Loads weights onto a backend, for sampling; the caller disposes of them. @param origin where they are from, for errors */
@@ -134,7 +127,7 @@ export async function loadWeights(
     model.parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
   );
   try {
-    await fill(weights, inMemory(stored), origin, model);
+    await fill(weights, inMemory(origin, stored), model);
     return weights;
   } catch (error) {
     await disposeAll(weights.values());
@@ -143,32 +136,25 @@ export async function loadWeights(
 }
 
 async function restorePart(
-  saved: SavedCheckpoint,
+  saved: StoredCheckpoint,
   part: CheckpointPart,
   buffers: Buffers,
   model?: Module,
 ): Promise<void> {
-  await fill(buffers, await openCheckpointPart(saved, part), join(saved.path, `${part}.safetensors`), model);
+  const stored = await saved.open(part);
+  if (stored === undefined) throw fileError(saved.path, `has no ${part}`, NOT_WHOLE);
+  await fill(buffers, stored, model);
 }
 
-/** Tensors to fill buffers with, whose shapes are known before they are read. */
-interface Stored {
-  readonly slots: ReadonlyMap<string, { readonly shape: readonly number[] }>;
-  read(name: string): Promise<StoredTensor>;
+/** @param origin where they are from, for errors */
+export function inMemory(origin: string, tensors: StoredTensors): OpenPart {
+  return { origin, slots: tensors, read: async (name) => tensors.get(name)! };
 }
 
-function inMemory(tensors: StoredTensors): Stored {
-  return { slots: tensors, read: async (name) => tensors.get(name)! };
-}
-
-/**
- * @param origin the file that the tensors are from, for errors
- * @param model whose tables may be among them; they have no buffers
- */
+/** @param model whose tables may be among them; they have no buffers */
 async function fill(
   buffers: Buffers,
-  { slots, read }: Stored,
-  origin: string,
+  { origin, slots, read }: OpenPart,
   { tables = [] }: Pick<Module, 'tables'> = {},
 ): Promise<void> {
   const isTable = (name: string): boolean => tables.some((table) => table.name === name);

@@ -1,18 +1,14 @@
-import { z } from 'zod';
-import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import type { LossScalerState } from '../optim/loss-scaler.ts';
-import type { DataRecord } from '../known/data-record.ts';
-import { stateError } from '../known/state-error.ts';
-import type { TrainedWith } from '../known/trained-with.ts';
+import { type RectiflowError, fileError } from '../tensor/errors.ts';
+import { shownJson } from '../tensor/shown-json.ts';
+import type { StoredCheckpoint } from './run-store.ts';
 
-/** What a checkpoint holds beside tensors. */
+/** Where a training stands, beside its tensors: what checkpoints hold of it. */
 export interface TrainerState {
   readonly position: SamplerPosition;
   /** Of training so far. */
   readonly seconds: number;
-  readonly data: DataRecord;
-  readonly trainedWith: TrainedWith;
   /** Steps that changed the weights: those that were not skipped. */
   readonly updates: number;
   /** Times that training went back to a checkpoint. */
@@ -21,36 +17,61 @@ export interface TrainerState {
   readonly recentBadSteps: readonly number[];
   /** In fp16. */
   readonly lossScaler?: LossScalerState;
-  /** Whether samples were ever trained on without label or caption. Absent where nothing tells: of weights from elsewhere. */
-  readonly nullTrained?: boolean;
-  /** Where the weights of the run's beginning are from. */
-  readonly imported?: { readonly file: string };
 }
 
-type Progress = Omit<TrainerState, 'data' | 'trainedWith'>;
-
-const whole = z.number().int().nonnegative();
-
-/** In older checkpoints every step was an update. */
-const schema = z.object({
-  position: z.object({ epoch: whole, offset: whole }),
-  seconds: z.number().nonnegative(),
-  updates: whole.exactOptional(),
-  rollBacks: whole.default(0),
-  recentBadSteps: z.array(whole).default([]),
-  lossScaler: z.object({ scale: z.number().positive(), updates: whole }).exactOptional(),
-  nullTrained: z.boolean().exactOptional(),
-  imported: z.object({ file: z.string() }).exactOptional(),
-});
+/** For a state whose checksum is right and which is none all the same: somebody, or another version, wrote it so. */
+export function stateError(checkpoint: string, place: string, problem: string): RectiflowError {
+  const advice = 'Move the checkpoint away: the one before it is then taken';
+  return fileError(checkpoint, `state.json is no state of a training: ${place}: ${problem}`, advice);
+}
 
 /**
- * Where a run goes on; at its beginning without a checkpoint.
+ * Where a run goes on; at its beginning without a checkpoint. In older checkpoints every step was an update.
  * @throws RectiflowError when the checkpoint's state is none
  */
-export function stateOf(checkpoint: SavedCheckpoint | undefined): Progress {
+export function stateOf(
+  checkpoint: Pick<StoredCheckpoint, 'path' | 'step' | 'state'> | undefined,
+): TrainerState {
   if (checkpoint === undefined)
     return { position: { epoch: 0, offset: 0 }, seconds: 0, updates: 0, rollBacks: 0, recentBadSteps: [] };
-  const parsed = schema.safeParse(checkpoint.state);
-  if (parsed.success) return { updates: checkpoint.step, ...parsed.data };
-  throw stateError(checkpoint.path, 'state', parsed.error);
+  const { path, step, state } = checkpoint;
+  const check = <T>(
+    place: string,
+    value: unknown,
+    isRight: (value: unknown) => boolean,
+    wanted: string,
+  ): T => {
+    if (isRight(value)) return value as T;
+    throw stateError(path, `state.${place}`, `wanted ${wanted}, found ${shownJson(value)}`);
+  };
+  const members = (place: string, value: unknown): Record<string, unknown> =>
+    check(place, value, (each) => typeof each === 'object' && each !== null, 'an object');
+  const count = (place: string, value: unknown): number => check(place, value, isCount, 'a whole number');
+  const { position, seconds, updates = step, rollBacks = 0, recentBadSteps = [], lossScaler } = state;
+  const { epoch, offset } = members('position', position);
+  return {
+    position: { epoch: count('position.epoch', epoch), offset: count('position.offset', offset) },
+    seconds: check('seconds', seconds, (each) => typeof each === 'number' && each >= 0, 'a number from 0'),
+    updates: count('updates', updates),
+    rollBacks: count('rollBacks', rollBacks),
+    recentBadSteps: check(
+      'recentBadSteps',
+      recentBadSteps,
+      (each) => Array.isArray(each) && each.every(isCount),
+      'whole numbers',
+    ),
+    ...(lossScaler !== undefined && { lossScaler: scalerOf(members('lossScaler', lossScaler)) }),
+  };
+
+  function scalerOf({ scale, updates: since }: Record<string, unknown>): LossScalerState {
+    const isScale = (each: unknown): boolean => typeof each === 'number' && each > 0 && each < Infinity;
+    return {
+      scale: check('lossScaler.scale', scale, isScale, 'a number above 0'),
+      updates: count('lossScaler.updates', since),
+    };
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

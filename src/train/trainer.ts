@@ -1,12 +1,10 @@
 // A run from its first step, or from a checkpoint, to its last.
-import { existsSync } from 'node:fs';
-import type { RunFolder } from '../runs/run-folder.ts';
 import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
-import type { RunOutcome } from '../sinks/metric-sink.ts';
 import { RectiflowError } from '../tensor/errors.ts';
+import { powerAverageBuffers } from './averages.ts';
 import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isDue } from './due.ts';
@@ -14,23 +12,23 @@ import { Gallery } from './gallery.ts';
 import { type Measurements, compileMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
-import { type OwnSinks, openLog } from './open-log.ts';
 import { type PreparedTraining, describeTraining, mostSamplesPerSecond } from './prepare.ts';
+import type { RunOutcome } from './run-log.ts';
+import type { RunStore } from './run-store.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt, stepInputs } from './step-inputs.ts';
-import type { StepLog } from './step-log.ts';
+import { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
-import { dropLaterAverages, storeAverages } from '../runs/stored-averages.ts';
-import { describePast, trainedWith } from '../known/trained-with.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
+import type { TrainingHost } from './training-host.ts';
 
 export class Trainer {
   readonly #training: PreparedTraining;
-  readonly #folder: RunFolder;
+  readonly #store: RunStore;
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
-  readonly #gallery: Gallery;
+  readonly #gallery: Gallery | undefined;
   readonly #measurements: Measurements;
   readonly #monitor: Monitor;
   readonly #loader: Loader;
@@ -43,12 +41,12 @@ export class Trainer {
   /** Whether the last step did. */
   #hasUpdated = false;
   #position: SamplerPosition;
-  #samples: string | undefined;
+  /** Where samples were shown last, and after which step. */
+  #shown: { readonly step: number; readonly path: string } | undefined;
 
   private constructor(
     training: PreparedTraining,
-    folder: RunFolder,
-    observer: TrainObserver,
+    { store, samples, observer = {} }: TrainingHost,
     log: StepLog,
     measurements: Measurements,
   ) {
@@ -56,10 +54,10 @@ export class Trainer {
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { batchSize, precision, lossScaling, badSteps } = config.train;
     this.#training = training;
-    this.#folder = folder;
+    this.#store = store;
     this.#observer = observer;
     this.#log = log;
-    this.#gallery = new Gallery(training, folder, log);
+    this.#gallery = samples && new Gallery(training, samples);
     this.#measurements = measurements;
     this.#monitor = new Monitor(config, source.count);
     this.#loader = new Loader(source, {
@@ -75,7 +73,7 @@ export class Trainer {
     this.#updates = updates;
     this.#position = data.position;
     this.#saver = new Saver({
-      folder,
+      store,
       snapshot: new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view),
       train: config.train,
       observer: { ...observer, onNotice: this.#notice },
@@ -84,25 +82,22 @@ export class Trainer {
     });
   }
 
-  /**
-   * @param folder is held by this process; the caller closes it
-   * @param own beside the sinks of the config
-   */
-  static async open(
-    training: PreparedTraining,
-    folder: RunFolder,
-    observer: TrainObserver = {},
-    own: OwnSinks = {},
-  ): Promise<Trainer> {
-    await dropLaterAverages(folder.path, training.checkpoint?.step ?? 0);
-    const log = await openLog(training, folder, observer, own);
+  /** @throws RectiflowError where a checkpoint's state is none, or a program cannot be compiled */
+  static async open(training: PreparedTraining, host: TrainingHost): Promise<Trainer> {
+    const { config, checkpoint, memory } = training;
+    const { log = {} } = host;
     try {
+      const { seconds } = stateOf(checkpoint);
+      const step = checkpoint?.step ?? 0;
+      const { batchSize } = config.train;
+      await host.store.dropLaterAverages(step);
+      const stepLog = new StepLog({ log, memory, batchSize, step, seconds });
       const measurements = await compileMeasurements(training, (text) => trainer.#notice(text));
-      const trainer: Trainer = new Trainer(training, folder, observer, log, measurements);
+      const trainer: Trainer = new Trainer(training, host, stepLog, measurements);
       for (const text of training.data.notices) trainer.#notice(text);
       return trainer;
     } catch (error) {
-      await log.close('failed');
+      await log.close?.('failed');
       throw error;
     }
   }
@@ -116,7 +111,7 @@ export class Trainer {
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
     const { steps, checkpointEvery, sampleEvery } = train;
-    const { path } = this.#folder;
+    const { path } = this.#store;
     this.#observer.onStart?.({ run: path, step: this.#step, ...describeTraining(this.#training) });
     let outcome: RunOutcome = 'failed';
     let isSaveDue = false;
@@ -140,12 +135,12 @@ export class Trainer {
       }
       const finished = this.#step === steps;
       await this.#saver.settled();
-      await this.#folder.mend(this.#notice);
+      await this.#store.mend(this.#notice);
       const { saved } = this.#saver;
       // What is named at the end must be there, also where somebody deleted it.
-      if (this.#step > 0 && (saved?.step !== this.#step || !existsSync(saved.path)))
+      if (this.#step > 0 && (saved?.step !== this.#step || !(await this.#store.has(saved.path))))
         await this.#saver.save(await this.#notes());
-      if (finished && !existsSync(this.#folder.samplePath(steps))) await this.#sample(signal);
+      if (finished && !(await this.#gallery?.has(steps))) await this.#sample(signal);
       const { skippedSummary } = this.#loader;
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
@@ -156,7 +151,7 @@ export class Trainer {
         seconds: this.#log.watch.seconds,
         metrics: this.#log.metrics,
         checkpoint: this.#saver.saved?.path,
-        samples: existsSync(this.#samples ?? '') ? this.#samples : undefined,
+        samples: await this.#lastSamples(),
       };
     } finally {
       await this.#close(outcome);
@@ -179,7 +174,7 @@ export class Trainer {
     this.#loader.close();
     await this.#saver.settled();
     await this.#log.close(outcome);
-    await Promise.all([this.#gallery.dispose(), this.#measurements.dispose()]);
+    await Promise.all([this.#gallery?.dispose(), this.#measurements.dispose()]);
   }
 
   /**
@@ -231,7 +226,7 @@ export class Trainer {
     const found = await examine(executable, inputs, (sample) => nameOfSample(source, indices[sample]!));
     const bad = { step: this.#step, epoch: this.#epoch(), ...found };
     const verdict = this.#badSteps.add(this.#step);
-    await this.#folder.noteBadStep({ ...bad, finding: bad.finding ?? null });
+    await this.#store.noteBadStep(bad);
     this.#notice(
       `${describeBadStep(bad, this.#badSteps.recent.length === 1)} Nothing was changed by this step.`,
     );
@@ -239,7 +234,7 @@ export class Trainer {
     await this.#saver.settled();
     const { saved } = this.#saver;
     if (verdict === 'stop' || saved === undefined)
-      throw divergence(bad, this.#badSteps, this.#folder, saved?.path);
+      throw divergence(bad, this.#badSteps, this.#store, saved?.path);
     await this.#rollBack();
     return false;
   }
@@ -248,13 +243,13 @@ export class Trainer {
   async #rollBack(): Promise<void> {
     const { model, buffers } = this.#training;
     const from = this.#step;
-    const saved = await this.#folder.latest(({ message }) => this.#notice(message));
+    const saved = await this.#store.latest(({ message }) => this.#notice(message));
     await restoreSnapshot(model, buffers, saved);
     this.#badSteps.rolledBack();
     this.#step = saved.step;
     this.#updates = stateOf(saved).updates;
     await this.#log.goBack(saved.step);
-    await dropLaterAverages(this.#folder.path, saved.step);
+    await this.#store.dropLaterAverages(saved.step);
     // At once: a run that is resumed must not meet the same data again either. A full disk is told, and ends no run.
     await this.#saver.begin(await this.#notes());
     await this.#saver.settled();
@@ -298,15 +293,12 @@ export class Trainer {
 
   /** For a save that begins now. */
   async #notes(): Promise<CheckpointNotes> {
-    await this.#folder.mend(this.#notice);
-    const { config, backend, data, checkpoint } = this.#training;
+    await this.#store.mend(this.#notice);
+    const { config, notes } = this.#training;
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
-    const state: TrainerState = {
+    const { position, seconds, ...counts }: TrainerState = {
       position: this.#position,
       seconds: this.#log.watch.seconds,
-      data: data.record,
-      trainedWith: trainedWith(config, backend),
-      ...describePast(checkpoint, config),
       updates: this.#updates,
       rollBacks: this.#badSteps.rollBacks,
       recentBadSteps: this.#badSteps.recent,
@@ -314,33 +306,41 @@ export class Trainer {
     };
     const metadata = {
       model: JSON.stringify(config.model),
-      data: JSON.stringify(data.record),
+      ...notes?.metadata,
       updates: String(this.#updates),
     };
-    return { step: this.#step, state: { ...state }, metadata };
+    return { step: this.#step, state: { position, seconds, ...notes?.state, ...counts }, metadata };
   }
 
   /** For averages of other lengths, after the run. */
   async #storeAverages(): Promise<void> {
     const { buffers } = this.#training;
-    await this.#orNotice(() => storeAverages(this.#folder.path, this.#step, this.#updates, buffers));
+    const averages = powerAverageBuffers(buffers);
+    await this.#orNotice(() => this.#store.storeAverages(this.#step, this.#updates, averages));
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const grid = await this.#orNotice(() => this.#gallery.write(this.#step, signal));
-    if (grid === undefined) return;
-    this.#samples = grid;
-    this.#observer.onSamples?.(this.#step, grid);
+    const gallery = this.#gallery;
+    const shown = gallery && (await this.#orNotice(() => gallery.write(this.#step, signal)));
+    if (shown === undefined) return;
+    for (const [tag, path] of Object.entries(shown.pictures)) this.#log.writeImage(this.#step, tag, path);
+    this.#shown = { step: this.#step, path: shown.path };
+    this.#observer.onSamples?.(this.#step, shown.path);
+  }
+
+  /** Where the last samples were shown, if they are still there. */
+  async #lastSamples(): Promise<string | undefined> {
+    return this.#shown && (await this.#gallery?.has(this.#shown.step)) ? this.#shown.path : undefined;
   }
 
   /** For what a run can do without: where it cannot be written, on a full disk, say, that is told. */
   async #orNotice<T>(write: () => Promise<T>): Promise<T | undefined> {
-    await this.#folder.mend(this.#notice);
+    await this.#store.mend(this.#notice);
     try {
       return await write();
     } catch (error) {
       if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
-      await this.#folder.check();
+      await this.#store.check();
       this.#notice(error.message);
       return undefined;
     }

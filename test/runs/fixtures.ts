@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../../src/runs/checkpoint.ts';
+import type { Checkpoint } from '../../src/train/run-store.ts';
 import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 
 function tensors(value: number): StoredTensors {

@@ -160,7 +160,7 @@ describe('run folder', () => {
         () => run.check(),
         () => run.save(checkpointAt(2), retention),
         () => run.mend(() => {}),
-        () => run.noteBadStep({ step: 2 }),
+        () => run.noteBadStep({ step: 2, loss: NaN, gradNorm: NaN, epoch: 0, finding: undefined }),
       ])
         await expect(write()).rejects.toThrow(message);
       run.note(2, 'not to be written');

@@ -10,7 +10,7 @@ import { EventLog, crc32c } from '../../src/sinks/event-file.ts';
 import { writeGrid } from '../../src/pictures/image.ts';
 import { histogramOf } from '../../src/sinks/histogram.ts';
 import type { StepMetrics } from '../../src/train/metrics.ts';
-import { scalarsOf } from '../../src/train/scalars.ts';
+import { scalarsOf } from '../../src/runner/scalars.ts';
 import type { RectiflowError } from '../../src/tensor/errors.ts';
 import { eventsOf, records } from '../support/event-file.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
-import { type CheckpointPart, latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
+import type { CheckpointPart } from '../../src/train/run-store.ts';
+import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
 import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
 import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import { Loader } from '../../src/data/loader.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
-import { prepareTraining } from '../../src/train/prepare.ts';
+import { prepareTraining } from '../../src/runner/prepare-run.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { statePrefixes } from '../../src/train/step.ts';
 import { type StepNumbers, stepInputs } from '../../src/train/step-inputs.ts';

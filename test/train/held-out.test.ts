@@ -10,7 +10,7 @@ import { velocityProgram } from '../../src/flow/velocity-program.ts';
 import { philoxNormal } from '../../src/tensor/philox.ts';
 import { streams } from '../../src/tensor/random-streams.ts';
 import type { StepMetrics } from '../../src/train/metrics.ts';
-import { prepareTraining } from '../../src/train/prepare.ts';
+import { prepareTraining } from '../../src/runner/prepare-run.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { HeldOut } from '../../src/train/held-out.ts';
 import { averagedWeights } from '../../src/train/state.ts';

@@ -6,9 +6,10 @@ import type { Buffer } from '../../src/backends/backend.ts';
 import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import type { RunConfig } from '../../src/config/config.ts';
 import { createModel } from '../../src/train/create-model.ts';
+import type { HostMemory } from '../../src/train/host-memory.ts';
 import { estimateMemory } from '../../src/train/memory-estimate.ts';
 import { type TrainingPlan, describeLimits, planTraining } from '../../src/train/plan-training.ts';
-import { prepareTraining } from '../../src/train/prepare.ts';
+import { prepareTraining } from '../../src/runner/prepare-run.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { type Program, bytesOf } from '../../src/program/index.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -18,6 +19,14 @@ const backend = cpuBackend({ threads: 1 });
 const source = stripes();
 const held = 0;
 const GiB = 2 ** 30;
+
+/** A machine with so much, of which nothing is used. */
+const machine = (available: number, installed = Infinity): HostMemory => ({
+  used: () => held,
+  mostUsed: () => held,
+  available: () => available,
+  installed: () => installed,
+});
 
 function configOf(changes: Partial<RunConfig['train']> = {}): RunConfig {
   return resolveConfig(
@@ -34,7 +43,7 @@ function configOf(changes: Partial<RunConfig['train']> = {}): RunConfig {
 
 function plan(changes: Partial<RunConfig['train']>, available = GiB): TrainingPlan {
   const config = configOf(changes);
-  return planTraining({ config, backend, model: createModel(config.model), source, held }, available);
+  return planTraining({ config, backend, model: createModel(config.model), source }, machine(available));
 }
 
 /** Bytes that training with this micro-batch takes. */
@@ -93,7 +102,7 @@ describe('what no machine like this could do', () => {
   const planOn = (installed: number, memoryMiB: number | 'auto', microBatch?: 'auto'): TrainingPlan => {
     const config = configOf({ memoryMiB, microBatch });
     const model = createModel(config.model);
-    return planTraining({ config, backend, model, source, held }, GiB, installed);
+    return planTraining({ config, backend, model, source }, machine(GiB, installed));
   };
   const taken = needed(7);
 
@@ -126,7 +135,7 @@ describe('a copy of the state, for checkpoints that are written beside training'
     const config = configOf();
     const model = createModel(config.model);
     const { view: _, ...hidden } = backend;
-    expect(planTraining({ config, backend: hidden, model, source, held }, 1).savesBeside).toBe(true);
+    expect(planTraining({ config, backend: hidden, model, source }, machine(1)).savesBeside).toBe(true);
   });
 
   it('changes nothing but the waiting: checkpoints are the same to the bit', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { Checkpoint } from '../../src/runs/checkpoint.ts';
+import type { Checkpoint } from '../../src/train/run-store.ts';
 import { Saver } from '../../src/train/saver.ts';
 import { Snapshot } from '../../src/train/snapshot.ts';
 
@@ -20,7 +20,7 @@ function saverOf(snapshot = new Snapshot(model, buffers)) {
   const told: string[] = [];
   const saves: { checkpoint: Checkpoint; succeed(): void; fail(problem: string): void }[] = [];
   const saver = new Saver({
-    folder: {
+    store: {
       save: (checkpoint) =>
         new Promise((resolve, reject) => {
           saves.push({

@@ -2,6 +2,7 @@
 import { type Isa, cpuIsas } from '../../backends/cpu/index.ts';
 import { defaultThreads } from '../../backends/cpu/threads.ts';
 import type { Source } from '../../data/source.ts';
+import { machineMemory } from '../../host/machine-memory.ts';
 import { counted } from '../../tensor/counted.ts';
 import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
@@ -9,7 +10,7 @@ import { captionMeter } from '../../check/caption-survey.ts';
 import { type OwnModel, createModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
-import { withTraining } from '../../train/prepare.ts';
+import { withTraining } from '../../runner/prepare-run.ts';
 import { resolveConfig, resolveData } from '../../config/resolve-config.ts';
 import type { KnownData } from '../../known/known-data.ts';
 import { type RunOptions, withBackend, withSource } from '../parts.ts';
@@ -104,13 +105,16 @@ async function diagnoseWith(
         checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
       );
     }
-    const { estimate, available: free } = planTraining({
-      config,
-      backend,
-      model: createModel(config.model, undefined, options),
-      source,
-      ...own,
-    });
+    const { estimate, available: free } = planTraining(
+      {
+        config,
+        backend,
+        model: createModel(config.model, undefined, options),
+        source,
+        ...own,
+      },
+      machineMemory,
+    );
     const fits = checkMemory(estimate.total, free);
     tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
     tell(checkLearningRate(config), checkAverage(config));

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { fromDiffusers, isDiffusers } from '../../interop/diffusers.ts';
 import { sizesOf } from '../../interop/dit-weights.ts';
+import { machineMemory } from '../../host/machine-memory.ts';
 import { describeNonFinite } from '../../tensor/finite.ts';
 import { type LazyTensors, type WeightsFile, openWeights } from '../../interop/weights-file.ts';
 import type { StoredTensor, StoredTensors } from '../../tensor/stored-tensor.ts';
@@ -116,14 +117,17 @@ async function runConfig(
   return withBackend(resolved, {}, async (backend) => {
     const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
     if (precise.train.microBatch !== 'auto') return precise;
-    const plan = planTraining({
-      config: precise,
-      backend,
-      model: createModel(model),
-      source: { count: 0 },
-      objective,
-      timeSampler,
-    });
+    const plan = planTraining(
+      {
+        config: precise,
+        backend,
+        model: createModel(model),
+        source: { count: 0 },
+        objective,
+        timeSampler,
+      },
+      machineMemory,
+    );
     return withMicroBatch(precise, plan);
   });
 }

@@ -5,8 +5,8 @@ import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { histogramsOf } from '../sinks/histogram.ts';
 import type { RemoteEvent } from '../sinks/remote-sink.ts';
-import { pictureTags } from './gallery.ts';
-import type { StepMetrics } from './metrics.ts';
+import { pictureTags } from './picture-files.ts';
+import type { StepMetrics } from '../train/metrics.ts';
 import { scalarsOf, spreadsOf } from './scalars.ts';
 
 /**

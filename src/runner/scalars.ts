@@ -1,5 +1,5 @@
-import type { StepMetrics } from './metrics.ts';
-import { timeBins } from './step-outputs.ts';
+import type { StepMetrics } from '../train/metrics.ts';
+import { timeBins } from '../train/step-outputs.ts';
 
 /** What of a logged step has a curve of its own, by tag; what precedes a slash is the group that it is shown in. */
 export function scalarsOf(metrics: StepMetrics): Record<string, number> {

@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { writeSamplePictures } from '../pictures/sample-pictures.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { SampleWriter } from '../train/gallery.ts';
+
+/** What the pictures of a run's samples are called where they are shown. */
+export const pictureTags = { grid: 'samples', path: 'samples_path' } as const;
+
+/** Writes the samples of a run as PNG files into its folder. */
+export function pictureFiles(folder: RunFolder): SampleWriter {
+  return {
+    async write(step, grid) {
+      const files = { grid: folder.samplePath(step), path: folder.stripPath(step) };
+      try {
+        await writeSamplePictures(files, grid);
+      } catch (error) {
+        if (error instanceof RectiflowError && error.code === 'file')
+          for (const file of Object.values(files)) await rm(file, { force: true }).catch(() => {});
+        throw error;
+      }
+      return {
+        path: files.grid,
+        pictures: { [pictureTags.grid]: files.grid, [pictureTags.path]: files.path },
+      };
+    },
+    has: async (step) => existsSync(folder.samplePath(step)),
+  };
+}
