@@ -1,10 +1,10 @@
 import { checkHeldOut } from '../data/hold-out.ts';
 import type { SourceFacts } from '../data/source.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
+import { defaultWarmup, defaults } from '../train/complete.ts';
 import type { OptimizerConfig, TrainConfig } from '../train/settings.ts';
 import type { Parsed } from './schema.ts';
 
-const defaultSteps = 10_000;
 /** Weeks, of the smallest model there can be. */
 const mostSteps = 1_000_000_000;
 
@@ -35,14 +35,14 @@ export function completeLengths(
     problems.push('optimizer: warmupSteps and warmupEpochs both say how long to warm up. Give one of them');
   }
   const total =
-    epochs === undefined ? (steps ?? defaultSteps) : inSteps(epochs, 'train.epochs', 'train.steps');
+    epochs === undefined ? (steps ?? defaults.steps) : inSteps(epochs, 'train.epochs', 'train.steps');
   if (total > mostSteps) {
     const [setting, given] = epochs === undefined ? ['steps', steps] : ['epochs', epochs];
     problems.push(describeProblem(['train', setting], `at most ${mostSteps} steps`, given));
   }
   const warmup =
     warmupEpochs === undefined
-      ? (warmupSteps ?? Math.min(100, Math.floor(total / 10)))
+      ? (warmupSteps ?? defaultWarmup(total))
       : inSteps(warmupEpochs, 'optimizer.warmupEpochs', 'optimizer.warmupSteps');
   return { train: { steps: total, ...train }, optimizer: { ...optimizer, warmupSteps: warmup } };
 }

@@ -1,17 +1,16 @@
 // From settings to a whole config: what follows from other settings and from the data, and what settings ask of each other.
 import { findClasses } from '../data/find-classes.ts';
-import { checkSource } from '../data/source.ts';
 import type { SourceFacts } from '../data/source.ts';
 import type { DataConfig } from '../sources/settings.ts';
-import { checkSchedule } from '../optim/schedule.ts';
 import { completeData, factsOf } from './complete-data.ts';
 import { completeLengths } from './complete-lengths.ts';
 import { completeModel, completeText } from './complete-model.ts';
-import { attempt, configError, describeProblem } from '../tensor/config-error.ts';
+import { attempt, configError } from '../tensor/config-error.ts';
 import type { ConfigInput, RunConfig } from './config.ts';
 import type { TextConfig } from '../train/settings.ts';
-import { classesOf, createModel } from '../train/create-model.ts';
-import { checkObjective, samplersOf } from '../train/objective.ts';
+import { checkTogether } from '../train/check-config.ts';
+import { completeSampling } from '../train/complete.ts';
+import { classesOf } from '../train/create-model.ts';
 import { type Parsed, parseSettings } from './schema.ts';
 
 export interface ResolveOptions {
@@ -84,37 +83,19 @@ function fillIn(
     'condition' in data ? data.condition : undefined,
   );
   const classes = classesOf(model);
-  const { flow, sample } = parsed;
-  const isConditional = classes > 0 || model.kind === 'text-dit';
-  const labelDropout = isConditional ? (flow.labelDropout ?? 0.1) : 0;
-  const channels = 'channels' in model ? model.channels : facts?.shape.length === 3 ? facts.shape[0]! : 0;
-  const isPicture = [1, 3].includes(channels) && facts?.record === undefined;
-  const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
-  return {
-    ...parsed,
-    data,
-    model,
-    flow: { ...flow, labelDropout },
-    sample: {
-      ...sample,
-      clip: sample.clip ?? (isPicture ? 1 : 0),
-      sampler: sample.sampler ?? samplersOf(flow.objective.kind)[0]!,
-      guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : 1,
-      labels: labelsOf(sample.labels, classes, facts, problems),
-      prompts: sample.prompts ?? examples.slice(0, 8),
-    },
-  };
+  const labels = namedLabels(parsed.sample.labels, classes, facts, problems);
+  const given = { ...parsed, sample: { ...parsed.sample, labels } };
+  return { ...parsed, data, model, ...completeSampling(given, model, facts) };
 }
 
-/** The rows of grids of a model with classes: those that are asked for, by number or name, or the first ten. */
-function labelsOf(
+/** The rows of grids that are asked for, by number or name. */
+function namedLabels(
   given: readonly (number | string)[] | undefined,
   count: number,
   facts: SourceFacts | undefined,
   problems: string[],
-): readonly number[] {
-  if (given === undefined) return Array.from({ length: Math.min(10, count) }, (_, label) => label);
-  if (given.every((label) => typeof label === 'number')) return given;
+): readonly number[] | undefined {
+  if (given === undefined || given.every((label) => typeof label === 'number')) return given;
   let labels: readonly number[] = [];
   const onNotice = (text: string): void => {
     problems.push(`sample.${text}. Write names as they are, and numbers without quotes`);
@@ -123,48 +104,4 @@ function labelsOf(
     labels = findClasses(given, { count, names: facts?.classNames }, { where: 'sample', onNotice });
   });
   return labels;
-}
-
-/** What settings ask of each other. */
-function checkTogether(config: RunConfig, facts: SourceFacts | undefined, problems: string[]): void {
-  const { model, optimizer, ema, train, flow, sample } = config;
-  // One that the program brings is checked where it is at hand.
-  if (model.kind !== 'custom')
-    attempt(problems, () => {
-      const { sampleShape: shape } = createModel(model);
-      if (facts)
-        checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
-    });
-  attempt(problems, () => {
-    const { decay: kind, learningRate: peak, warmupSteps, floor } = optimizer;
-    checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
-  });
-  checkObjective(config, problems);
-  ema.decays.forEach((decay, i) => {
-    if (![ema.decay, ...ema.decays.slice(0, i)].includes(decay)) return;
-    problems.push(describeProblem(['ema', 'decays', i], 'a decay that no other average has', decay));
-  });
-  ema.power.forEach((length, i) => {
-    if (!ema.power.slice(0, i).includes(length)) return;
-    problems.push(describeProblem(['ema', 'power', i], 'a length that no other average has', length));
-  });
-  if (ema.snapshotEvery > 0 && ema.power.length === 0) {
-    const wanted = '0 (none): there is nothing to store without ema.power, as in [0.05, 0.1]';
-    problems.push(describeProblem(['ema', 'snapshotEvery'], wanted, ema.snapshotEvery));
-  }
-  const classes = classesOf(model);
-  sample.labels.forEach((label, i) => {
-    if (label < classes) return;
-    const wanted = classes === 0 ? 'no labels: the model has no classes' : `a label below ${classes}`;
-    problems.push(describeProblem(['sample', 'labels', i], wanted, label));
-  });
-  if (sample.prompts.length > 0 && model.kind !== 'text-dit') {
-    problems.push(
-      describeProblem(['sample', 'prompts'], 'no captions: the model takes none', sample.prompts),
-    );
-  }
-  if (sample.guidance !== 1 && flow.labelDropout === 0) {
-    const wanted = '1 (none): what it is without labels is only learnt with flow.labelDropout above 0';
-    problems.push(describeProblem(['sample', 'guidance'], wanted, sample.guidance));
-  }
 }

@@ -1,0 +1,54 @@
+import { type SourceFacts, checkSource } from '../data/source.ts';
+import { checkSchedule } from '../optim/schedule.ts';
+import { attempt, describeProblem } from '../tensor/config-error.ts';
+import { classesOf, createModel } from './create-model.ts';
+import { checkObjective } from './objective.ts';
+import type { TrainingConfig } from './settings.ts';
+
+/** What settings ask of each other. */
+export function checkTogether(
+  config: TrainingConfig,
+  facts: SourceFacts | undefined,
+  problems: string[],
+): void {
+  const { model, optimizer, ema, train, flow, sample } = config;
+  // One that the program brings is checked where it is at hand.
+  if (model.kind !== 'custom')
+    attempt(problems, () => {
+      const { sampleShape: shape } = createModel(model);
+      if (facts)
+        checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
+    });
+  attempt(problems, () => {
+    const { decay: kind, learningRate: peak, warmupSteps, floor } = optimizer;
+    checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
+  });
+  checkObjective(config, problems);
+  ema.decays.forEach((decay, i) => {
+    if (![ema.decay, ...ema.decays.slice(0, i)].includes(decay)) return;
+    problems.push(describeProblem(['ema', 'decays', i], 'a decay that no other average has', decay));
+  });
+  ema.power.forEach((length, i) => {
+    if (!ema.power.slice(0, i).includes(length)) return;
+    problems.push(describeProblem(['ema', 'power', i], 'a length that no other average has', length));
+  });
+  if (ema.snapshotEvery > 0 && ema.power.length === 0) {
+    const wanted = '0 (none): there is nothing to store without ema.power, as in [0.05, 0.1]';
+    problems.push(describeProblem(['ema', 'snapshotEvery'], wanted, ema.snapshotEvery));
+  }
+  const classes = classesOf(model);
+  sample.labels.forEach((label, i) => {
+    if (label < classes) return;
+    const wanted = classes === 0 ? 'no labels: the model has no classes' : `a label below ${classes}`;
+    problems.push(describeProblem(['sample', 'labels', i], wanted, label));
+  });
+  if (sample.prompts.length > 0 && model.kind !== 'text-dit') {
+    problems.push(
+      describeProblem(['sample', 'prompts'], 'no captions: the model takes none', sample.prompts),
+    );
+  }
+  if (sample.guidance !== 1 && flow.labelDropout === 0) {
+    const wanted = '1 (none): what it is without labels is only learnt with flow.labelDropout above 0';
+    problems.push(describeProblem(['sample', 'guidance'], wanted, sample.guidance));
+  }
+}
