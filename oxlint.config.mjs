@@ -59,6 +59,23 @@ function allowed(room) {
   return [...lower, ...above.slice(0, above.indexOf(room)), ...(mayChoose ? [] : ['backends/backend.ts'])];
 }
 
+/** What hosts other than Node.js do not have. */
+const nodeGlobals = [
+  'process',
+  'Buffer',
+  'setImmediate',
+  'clearImmediate',
+  'global',
+  '__dirname',
+  '__filename',
+  'require',
+];
+
+function anywhere(where) {
+  const message = `${where} runs in browsers, too: what it needs of Node.js or a package is handed in.`;
+  return { patterns: [{ regex: '^[^.]', message }], globals: ['error', ...nodeGlobals] };
+}
+
 function imports(room) {
   const may = allowed(room);
   const group = everyRoom
@@ -67,18 +84,47 @@ function imports(room) {
   const exceptions = may.filter((each) => each.endsWith('.ts')).map((each) => `!**/${each}`);
   const message = `src/${room} may import only from: ${may.join(', ') || 'itself'}. docs/architecture.md says why.`;
   const patterns = group.length === 0 ? [] : [{ group: [...group, ...exceptions], message }];
-  if (room in core) {
-    const anywhere = `src/${room} runs in browsers, too: what it needs of Node.js or a package is handed in.`;
-    patterns.push({ regex: '^[^.]', message: anywhere });
-  }
+  if (!(room in core)) return rules([`src/${room}/**`], patterns);
+  const { patterns: packages, globals } = anywhere(`src/${room}`);
+  return rules([`src/${room}/**`], [...patterns, ...packages], globals);
+}
+
+function rules(files, patterns, globals = 'off') {
   return {
-    files: [`src/${room}/**`],
-    rules: {
-      'no-restricted-imports': ['error', { patterns }],
-      ...(room in core && { 'no-restricted-globals': ['error', 'process', 'Buffer'] }),
-    },
+    files,
+    rules: { 'no-restricted-imports': ['error', { patterns }], 'no-restricted-globals': globals },
   };
 }
+
+/** Of the room of backends, what is not the CPU's belongs to the core, and so does the list of what is public of that. */
+const coreBackends = (() => {
+  const files = ['src/backends/*.ts', 'src/backends/reference/**'];
+  const may = core.program.concat('program');
+  const message = `src/backends, but for cpu/, may import only from: ${may.join(', ')}.`;
+  const group = [...everyRoom, 'cpu']
+    .filter((other) => ![...may, 'backends'].includes(other))
+    .map((other) => `**/${other}/**`);
+  const { patterns, globals } = anywhere('src/backends, but for cpu/,');
+  return [
+    { ...rules(files, [{ group, message }, ...patterns], globals), excludeFiles: ['src/backends/choose.ts'] },
+    rules(
+      ['src/core.ts'],
+      [
+        {
+          group: [
+            './backends/cpu/**',
+            './backends/choose.ts',
+            ...everyRoom
+              .filter((room) => !(room in core) && room !== 'backends')
+              .map((room) => `./${room}/**`),
+          ],
+          message: 'src/core.ts lists what is public of the core.',
+        },
+      ],
+      globals,
+    ),
+  ];
+})();
 
 export default {
   plugins: ['typescript', 'unicorn', 'oxc', 'import', 'vitest'],
@@ -99,6 +145,7 @@ export default {
   ignorePatterns: ['dist', 'build', 'node_modules'],
   overrides: [
     ...everyRoom.map(imports),
+    ...coreBackends,
     { files: ['scripts/**', 'bench/**', 'examples/**'], rules: { 'no-console': 'off' } },
   ],
 };

@@ -29,6 +29,12 @@ await build({
   external: (id) => /^[^./]/.test(id) && id !== joined,
   output: { dir: 'dist', format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
 });
+// The core is one file without imports, which browsers and workers load as it is.
+await build({
+  input: './src/core.ts',
+  platform: 'browser',
+  output: { file: 'dist/core.js', format: 'esm', codeSplitting: false, sourcemap: true },
+});
 await chmod('dist/cli/main.js', 0o755);
 const license = join(dirname(createRequire(import.meta.url).resolve(`${joined}/package.json`)), 'LICENSE');
 await copyFile(license, `dist/chunks/LICENSE-${joined}`);

@@ -62,7 +62,8 @@ export { Monitor } from './train/monitor/monitor.ts';
 export { explainNonFinite } from './train/monitor/non-finite.ts';
 export { Trainer } from './train/trainer.ts';
 
-export { type ArrayOptions, arraySource } from './sources/arrays.ts';
+export type { ArrayOptions } from './data/arrays.ts';
+export { arraySource } from './sources/arrays.ts';
 export { type DigitsOptions, digitsSource } from './sources/digits.ts';
 export {
   type Agreement,

@@ -6,7 +6,7 @@ import type { Shape } from '../tensor/shape.ts';
 import { openTensor, readElement, readLabelTensor } from '../formats/tensor-file.ts';
 import type { TensorFile } from '../formats/tensor-file.ts';
 import { unusedLabels } from './unused-labels.ts';
-import { checkLabels } from './arrays.ts';
+import { checkLabels } from '../data/arrays.ts';
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { Fingerprint, lookedAt } from './fingerprint.ts';
 import { type FilePool, withPool } from '../host/file-pool.ts';

@@ -3,13 +3,10 @@ import { join } from 'node:path';
 import { writeDurably } from '../host/durable.ts';
 import type { FileDigest } from '../host/durable.ts';
 import { readText } from '../host/read-file.ts';
-import { dataError, fileError } from '../tensor/errors.ts';
+import { fileError } from '../tensor/errors.ts';
 
 /** Of a list of names: room for a million. */
 const MOST_BYTES = 64 << 20;
-
-/** Numbers beyond it, in a set that has fewer images, are identifiers rather than classes. */
-const MOST_UNNAMED = 10_000;
 
 /** JSON: a list of names; text: one name a line. */
 export const CLASS_NAME_FILES = ['classes.json', 'classnames.txt'] as const;
@@ -31,16 +28,6 @@ export async function readClassNames(folder: string): Promise<readonly string[] 
     return names;
   }
   return undefined;
-}
-
-/**
- * For labels without names, of which the largest says how many classes there are: a model has weights for each.
- * @throws RectiflowError where they can be no classes
- */
-export function refuseIdentifiers(name: string, classes: number, images: number): void {
-  if (classes <= Math.max(images, MOST_UNNAMED)) return;
-  const problem = `labels of ${images} images go up to ${classes - 1}`;
-  throw dataError(name, problem, 'Number the classes from 0 without gaps, or give them names');
 }
 
 /** Writes classes.json into a folder; `checkNames` refuses names that cannot be read again. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { refuseIdentifiers } from '../../src/sources/class-names.ts';
+import { refuseIdentifiers } from '../../src/data/identifiers.ts';
 
 test('labels are identifiers where they go beyond both the images and ten thousand', () => {
   const refuse = (classes: number, images: number) => () => refuseIdentifiers('set', classes, images);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { arraySource } from '../../src/sources/arrays.ts';
-import type { ArrayOptions } from '../../src/sources/arrays.ts';
+import type { ArrayOptions } from '../../src/data/arrays.ts';
 import { digitsSource } from '../../src/sources/digits.ts';
 import { checkSource } from '../../src/data/source.ts';
 

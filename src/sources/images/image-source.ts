@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type RectiflowError, dataError } from '../../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from '../../data/bad-samples.ts';
-import { refuseIdentifiers } from '../class-names.ts';
+import { refuseIdentifiers } from '../../data/identifiers.ts';
 import type { Inspectable } from '../../data/inspect.ts';
 import { listSome } from '../../data/list-some.ts';
 import type { Condition, ImageSettings } from '../settings.ts';

@@ -4,7 +4,7 @@ import { withFile } from '../../host/read-file.ts';
 import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import { decodeText } from '../../tensor/text.ts';
-import { checkLabels } from '../arrays.ts';
+import { checkLabels } from '../../data/arrays.ts';
 import { readLabelTensor, readElement } from '../../formats/tensor-file.ts';
 import type { TensorFile } from '../../formats/tensor-file.ts';
 import { writeBounded, writeBytes, writeLatents } from '../../data/values.ts';

@@ -1,0 +1,77 @@
+// `rectiflow/core`: training and sampling in any JavaScript host. Nothing here knows of files, processes or packages: where a run is
+// kept, what it tells and how its samples are shown is handed over.
+
+// A training, from settings to its last step.
+export { type TrainingInput, completeTraining } from './train/complete.ts';
+export { type TrainingData, type TrainingDataOptions, trainingData } from './train/training-data.ts';
+export {
+  type AssembleOptions,
+  type PreparedTraining,
+  type TrainingNotes,
+  assembleTraining,
+} from './train/prepare.ts';
+export { Trainer } from './train/trainer.ts';
+export type { TrainingHost } from './train/training-host.ts';
+export type { TrainingConfig } from './train/settings.ts';
+export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
+export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
+export type { TrainingPlan } from './train/plan-training.ts';
+export type { HostMemory } from './train/host-memory.ts';
+export type { RunLog, RunOutcome } from './train/run-log.ts';
+export type {
+  Checkpoint,
+  CheckpointPart,
+  OpenPart,
+  Retention,
+  RunStore,
+  StoredCheckpoint,
+} from './train/run-store.ts';
+export { type KeptAverages, type KeptCheckpoint, MemoryStore } from './train/memory-store.ts';
+export type { SampleWriter, ShownSamples } from './train/gallery.ts';
+export type { SampleGrid } from './train/sample-grid.ts';
+export { type Conditioning, conditioningOf } from './train/conditioning.ts';
+export { loadWeights } from './train/snapshot.ts';
+export { averagedWeights } from './train/state.ts';
+export type { OwnFlow } from './train/objective.ts';
+export { type OwnModel, createModel } from './train/create-model.ts';
+
+// Data: a source in memory, or one of your own.
+export { type ArrayOptions, arraySource } from './data/arrays.ts';
+export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
+export type { Annotation, Captions, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
+
+// Models.
+export { DiT } from './models/dit.ts';
+export type { DiTConfig } from './models/dit-config.ts';
+export { ExpressionDiT } from './models/expression-dit.ts';
+export type { ExpressionDiTConfig } from './models/expression-dit-config.ts';
+export { TextDiT } from './models/text-dit.ts';
+export type { TextDiTConfig } from './models/text-dit-config.ts';
+export { type ConditionSpec, type Conditions, type Model, labelCondition } from './models/model.ts';
+export { type ParameterSpec, type Parameters, declareParameters } from './nn/parameters.ts';
+export * as initializers from './nn/initializers.ts';
+export * as layers from './nn/layers.ts';
+
+// Flow: objectives and samplers.
+export { ddpm } from './flow/ddpm.ts';
+export { rectifiedFlow } from './flow/rectified-flow.ts';
+export type { Network, Objective, Pairs } from './flow/objective.ts';
+export { FlowSampler, type FlowSamplerOptions } from './flow/sample.ts';
+export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
+export type { TimeDistribution, TimeSampler } from './flow/time-sampling.ts';
+
+// Optimisation.
+export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
+export { type Average, type EmaSettings, emaWeight } from './optim/ema.ts';
+export { type Combination, type PowerProfile, combineProfiles } from './optim/post-hoc.ts';
+
+// Programs of tensors, and what runs them.
+export * as ops from './ops/index.ts';
+export { type MemoryPlan, Program, grad, lower, planMemory, trace } from './program/index.ts';
+export type { Backend, Buffer, Buffers, Executable, Finding, Precision } from './backends/backend.ts';
+export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
+export type { DType, HostArray } from './tensor/dtype.ts';
+export { type ErrorCode, RectiflowError } from './tensor/errors.ts';
+export type { Shape } from './tensor/shape.ts';
+export type { StoredTensor, StoredTensors } from './tensor/stored-tensor.ts';
+export type { Graph, Node, Tensor, TensorType } from './tensor/tensor.ts';
