@@ -18,7 +18,7 @@ export interface KeptAverages {
 /** Keeps a run in memory: what a page or a worker needs to go back after bad steps, and to go on after a stop. */
 export class MemoryStore implements RunStore {
   readonly path: string;
-  readonly badStepsPath: string = 'badSteps of its store';
+  readonly badStepsPath: string = 'MemoryStore.badSteps';
   /** Steps that changed nothing. */
   readonly badSteps: BadStep[] = [];
   /** Power-function averages, by step. */

@@ -41,9 +41,9 @@ async function inNode(): Promise<Losses> {
 }
 
 const executable = findChromium();
-const found = executable === undefined ? 'no chromium is installed: apt-get install chromium' : executable;
+const place = executable === undefined ? 'no chromium is installed: apt-get install chromium' : executable;
 
-describe.skipIf(executable === undefined)(`in a worker of a page (${found})`, () => {
+describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, () => {
   let server: Server;
   let address: string;
 
