@@ -55,7 +55,8 @@ export async function trainAnywhere(
   );
   const checkpoint = store.checkpoints.length > 0 ? await store.latest() : undefined;
   const data = await trainingData({ config, source, checkpoint });
-  const training = await assembleTraining({ config, backend: referenceBackend(), data, checkpoint });
+  const backend = referenceBackend();
+  const training = await assembleTraining({ config, backend, data, checkpoint });
   const [losses, heldOutLosses]: [number[], number[]] = [[], []];
   const observer = {
     onStep({ loss, heldOutLoss }: StepMetrics) {
@@ -65,5 +66,7 @@ export async function trainAnywhere(
   };
   const trainer = await Trainer.open(training, { store, observer });
   await trainer.run();
+  await training.dispose();
+  await backend.dispose();
   return { losses, heldOutLosses };
 }

@@ -12,7 +12,7 @@ export {
 } from './train/prepare.ts';
 export { Trainer } from './train/trainer.ts';
 export type { TrainingHost } from './train/training-host.ts';
-export type { TrainingConfig } from './train/settings.ts';
+export type { ModelConfig, TrainingConfig } from './train/settings.ts';
 export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
 export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
 export type { TrainingPlan } from './train/plan-training.ts';
@@ -47,8 +47,16 @@ export { ExpressionDiT } from './models/expression-dit.ts';
 export type { ExpressionDiTConfig } from './models/expression-dit-config.ts';
 export { TextDiT } from './models/text-dit.ts';
 export type { TextDiTConfig } from './models/text-dit-config.ts';
-export { type ConditionSpec, type Conditions, type Model, labelCondition } from './models/model.ts';
+export {
+  type ConditionSpec,
+  type Conditions,
+  type VelocityModel,
+  type VelocityModel as Model,
+  labelCondition,
+} from './models/model.ts';
 export { type ParameterSpec, type Parameters, declareParameters } from './nn/parameters.ts';
+export type { FixedTable } from './nn/fixed-table.ts';
+export type { Module } from './nn/module.ts';
 export * as initializers from './nn/initializers.ts';
 export * as layers from './nn/layers.ts';
 
@@ -68,7 +76,15 @@ export { type Combination, type PowerProfile, combineProfiles } from './optim/po
 // Programs of tensors, and what runs them.
 export * as ops from './ops/index.ts';
 export { type MemoryPlan, Program, grad, lower, planMemory, trace } from './program/index.ts';
-export type { Backend, Buffer, Buffers, Executable, Finding, Precision } from './backends/backend.ts';
+export type {
+  Backend,
+  Buffer,
+  Buffers,
+  Disposable,
+  Executable,
+  Finding,
+  Precision,
+} from './backends/backend.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { type ErrorCode, RectiflowError } from './tensor/errors.ts';

@@ -125,6 +125,22 @@ describe('a run that is kept in memory', () => {
     expect(first).not.toEqual(second);
   });
 
+  it('drops averages of steps that a training has left', async () => {
+    const store = new MemoryStore();
+    const average = referenceBackend().allocate({ shape: [2], dtype: 'float32' });
+    await average.write(Float32Array.of(1, 2));
+    for (const step of [5, 7]) await store.storeAverages(step, step, new Map([['ema.p0.1/w', average]]));
+    await average.write(Float32Array.of(3, 4));
+    await train(squares(), { steps: 1, store });
+    expect([...store.averages.keys()]).toEqual([]);
+    await store.storeAverages(5, 4, new Map([['ema.p0.1/w', average]]));
+    await store.dropLaterAverages(5);
+    expect(store.averages.get(5)).toEqual({
+      updates: 4,
+      tensors: new Map([['ema.p0.1/w', { dtype: 'F32', shape: [2], data: Float32Array.of(3, 4) }]]),
+    });
+  });
+
   it('has nothing to go on from before its first checkpoint', async () => {
     await expect(new MemoryStore('new').latest()).rejects.toThrow(/^new: there is no checkpoint yet/);
   });
