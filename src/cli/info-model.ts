@@ -1,5 +1,7 @@
 import { modelCost } from '../api/cost.ts';
 import { chooseBackend } from '../backends/choose.ts';
+import { resolveDiTConfig } from '../models/dit-config.ts';
+import { kindOf } from '../models/kinds/index.ts';
 import { parsePreset } from '../models/presets.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
@@ -34,12 +36,7 @@ export async function describeModel(
     name,
     ...(await describeSizes({
       kind: 'dit',
-      ...sizes,
-      imageSize,
-      channels,
-      classes,
-      timeScale: 1000,
-      reverseTime: false,
+      ...resolveDiTConfig({ ...sizes, imageSize, channels, classes }),
     })),
   ];
 }
@@ -53,6 +50,7 @@ export async function describeSizes(
   try {
     const { parameters, cost, memory } = modelCost(model, backend, batches);
     const { width, depth, heads } = model;
+    const { samples, tokens } = kindOf(model.kind).describe!(model);
     const rows = memory.map(({ batchSize, state, activations, other, total }) => [
       String(batchSize),
       formatBytes(state),
@@ -61,8 +59,8 @@ export async function describeSizes(
       formatBytes(total),
     ]);
     return [
-      `  samples      ${describeSamples(model)}`,
-      `  transformer  ${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${describeTokens(model)}`,
+      `  samples      ${samples}`,
+      `  transformer  ${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${tokens}`,
       `  parameters   ${formatInteger(parameters)}`,
       `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
       '',
@@ -76,29 +74,4 @@ export async function describeSizes(
   } finally {
     await backend.dispose();
   }
-}
-
-function describeSamples(model: SizedModel): string {
-  if (model.kind === 'expression-dit')
-    return `${counted(model.genes, 'gene')}, ${describeClasses(model.classes)}`;
-  const { channels, imageSize } = model;
-  const told =
-    model.kind === 'text-dit'
-      ? `captions of ${counted(model.text.length, 'token')}`
-      : describeClasses(model.classes);
-  return `${imageSize.join('x')}, ${counted(channels, 'channel')}, ${told}`;
-}
-
-function describeClasses(classes: number): string {
-  return classes === 0 ? 'no classes' : counted(classes, 'class');
-}
-
-function describeTokens(model: SizedModel): string {
-  if (model.kind === 'expression-dit') {
-    const { genes, groupSize } = model;
-    return `${counted(Math.ceil(genes / groupSize), 'token')} of ${counted(groupSize, 'gene')}`;
-  }
-  const { imageSize, patchSize } = model;
-  const tokens = (imageSize[0] / patchSize) * (imageSize[1] / patchSize);
-  return `${counted(tokens, 'token')} of ${patchSize}x${patchSize} pixels`;
 }

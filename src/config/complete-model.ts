@@ -3,32 +3,15 @@ import type { SourceFacts } from '../data/source.ts';
 import { describeSearch, describeTold } from '../data/told.ts';
 import { parsePreset } from '../models/presets.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
+import { type KindName, kindNames, kindOf } from '../models/kinds/index.ts';
+import { type AnySettings, withDefaults } from '../models/kinds/setting.ts';
+import { textSettings } from '../models/kinds/text-dit.ts';
 import type { ModelConfig, TextConfig } from '../train/settings.ts';
-import type { ParsedModel } from './schema.ts';
+import type { ParsedModel } from './model-schema.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** The settings of each kind of model, in the order in which people think of them. */
-const settingsOf: Readonly<Record<ModelConfig['kind'], readonly string[]>> = {
-  dit: [
-    'width',
-    'depth',
-    'heads',
-    'patchSize',
-    'channels',
-    'imageSize',
-    'classes',
-    'timeScale',
-    'reverseTime',
-  ],
-  'text-dit': ['width', 'depth', 'heads', 'patchSize', 'channels', 'imageSize', 'text', 'timeScale'],
-  'expression-dit': ['width', 'depth', 'heads', 'groupSize', 'genes', 'classes', 'timeScale'],
-  custom: ['classes'],
-};
 const presetSizes = ['width', 'depth', 'heads', 'patchSize'] as const;
-const fixedDefaults = { timeScale: 1000, reverseTime: false };
-/** What only the data can tell where the config does not. */
-const fromData = new Set(['channels', 'imageSize', 'classes', 'genes']);
 
 /**
  * Sizes by name, and what the data decide.
@@ -42,7 +25,8 @@ export function completeModel(
 ): ModelConfig {
   const { preset, kind = kindFor(facts), ...rest } = parsed;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  const names = settingsOf[kind];
+  const settings: AnySettings = kindOf(kind).settings;
+  const names = Object.keys(settings);
   const isForCaptions = parsed.text !== undefined && (kind === 'text-dit' || parsed.kind === undefined);
   if (facts && !facts.captions && isForCaptions) {
     problems.push(withoutCaptions(facts, condition));
@@ -60,18 +44,11 @@ export function completeModel(
   for (const name of Object.keys(given).filter((setting) => !names.includes(setting))) {
     problems.push(`model.${name}: no setting of the model ${kind}. There are ${names.join(', ')}.`);
   }
-  const text = kind === 'text-dit' ? { text: completeText(parsed.text ?? {}) } : {};
-  const complete: Settings = {
-    kind,
-    ...fixedDefaults,
-    ...dataSizes(kind, facts),
-    ...sizes,
-    ...given,
-    ...text,
-  };
+  const told = facts && kindOf(kind).fromData(facts);
+  const complete: Settings = { kind, ...withDefaults(settings, { ...told, ...sizes, ...given }) };
   if (problems.length === 0) {
     for (const name of names.filter((setting) => complete[setting] === undefined)) {
-      const wanted = fromData.has(name)
+      const wanted = settings[name]!.fromData
         ? 'a value, as this data source does not tell it'
         : `a whole number from 1${names.includes('patchSize') ? ', or model.preset' : ''}`;
       problems.push(describeProblem(['model', name], wanted, undefined));
@@ -92,9 +69,8 @@ function withoutCaptions(facts: SourceFacts, condition: Condition | undefined): 
   return `${start}.${describeSearch(facts.told?.lookedFor, facts.unused)} Add captions (rectiflow data check shows what there is), or remove model.text`;
 }
 
-function kindFor(facts: SourceFacts | undefined): ModelConfig['kind'] {
-  if (facts?.shape.length === 1) return 'expression-dit';
-  return facts?.captions ? 'text-dit' : 'dit';
+function kindFor(facts: SourceFacts | undefined): KindName {
+  return (facts && kindNames.find((name) => kindOf(name).fits?.(facts))) ?? 'dit';
 }
 
 /** A preset's patch size means nothing to a model that has no patches. */
@@ -102,16 +78,7 @@ function sizesOfPreset(preset: string, names: readonly string[]): Settings {
   return Object.fromEntries(Object.entries(parsePreset(preset)).filter(([name]) => names.includes(name)));
 }
 
-function dataSizes(kind: ModelConfig['kind'], facts: SourceFacts | undefined): Settings {
-  if (facts === undefined) return {};
-  const classes = kind === 'text-dit' ? {} : { classes: facts.classes ?? 0 };
-  if (kind === 'expression-dit') return { ...classes, genes: facts.shape[0] };
-  const [channels, ...imageSize] = facts.shape;
-  return { ...classes, channels, imageSize };
-}
-
-/** A small encoder: captions are short, and every image of a batch has one. */
-export function completeText(text: NonNullable<ParsedModel['text']> | Record<string, never>): TextConfig {
-  const defaults = { tokenizer: 'byte-pairs', vocabulary: 2048, length: 32, width: 128, depth: 2, heads: 4 };
-  return { ...defaults, ...text } as TextConfig;
+/** What there is to know of captions, beside what is given of it. */
+export function completeText(text: NonNullable<ParsedModel['text']>): TextConfig {
+  return withDefaults(textSettings, text) as unknown as TextConfig;
 }

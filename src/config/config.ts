@@ -1,14 +1,8 @@
 // The settings of a run. Recipes, config files and --set only fill this in; defaults and checks are in resolve-config.ts.
 import type { DataConfig, Side, Transform } from '../sources/settings.ts';
+import type { KindName, ModelSettings } from '../models/kinds/index.ts';
 import type { SinksConfig } from '../sinks/settings.ts';
-import type {
-  ExpressionModel,
-  ImageModel,
-  ModelConfig,
-  SampleConfig,
-  TextConfig,
-  TrainingConfig,
-} from '../train/settings.ts';
+import type { SampleConfig, TextConfig, TrainingConfig } from '../train/settings.ts';
 
 /** All settings, resolved: what config.json holds. */
 export interface RunConfig extends TrainingConfig {
@@ -66,8 +60,8 @@ export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data' | 'sample'
   readonly model?: ModelInput;
 };
 
-export type ModelInput = Partial<Omit<ImageModel, 'kind' | 'imageSize'> & Omit<ExpressionModel, 'kind'>> & {
-  readonly kind?: ModelConfig['kind'];
+export type ModelInput = Partial<Omit<ModelSettings, 'imageSize' | 'text'>> & {
+  readonly kind?: KindName;
   readonly text?: Partial<TextConfig>;
   /** `DiT-S/8`: in place of width, depth, heads and patchSize. */
   readonly preset?: string;

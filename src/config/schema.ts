@@ -6,18 +6,10 @@ import { longestPower } from '../optim/ema.ts';
 import { describeIssues } from './config-problems.ts';
 import { configError } from '../tensor/config-error.ts';
 import type { ConfigInput, RunConfig } from './config.ts';
-import type {
-  ExpressionModel,
-  FlowConfig,
-  ImageModel,
-  ModelConfig,
-  OptimizerConfig,
-  SampleConfig,
-  TextConfig,
-  TrainConfig,
-} from '../train/settings.ts';
+import type { FlowConfig, OptimizerConfig, SampleConfig, TrainConfig } from '../train/settings.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
 import { defaults } from '../train/complete.ts';
+import { type Given, type ParsedModel, modelSchema } from './model-schema.ts';
 import { samplersOf } from '../train/objective.ts';
 import { sinksSchema } from './sinks-schema.ts';
 import {
@@ -30,7 +22,6 @@ import {
   number,
   oneOf,
   settings,
-  side,
   text,
   variant,
   whole,
@@ -38,15 +29,6 @@ import {
 
 /** By number, or by name. */
 const label = z.union([whole(0), text('a whole number from 0, or the name of a class')]);
-
-type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
-
-/** What is given of a model, whatever its kind. */
-export interface ParsedModel extends Given<Omit<ImageModel, 'kind'>>, Given<Omit<ExpressionModel, 'kind'>> {
-  readonly kind?: ModelConfig['kind'] | undefined;
-  readonly preset?: string | undefined;
-  readonly text?: Given<TextConfig> | undefined;
-}
 
 /** A config as it is given, with the defaults that do not depend on other settings or on the data. */
 export interface Parsed extends Omit<
@@ -62,33 +44,6 @@ export interface Parsed extends Omit<
   readonly sample: Omit<SampleConfig, 'sampler' | 'clip' | 'guidance' | 'labels' | 'prompts'> &
     Given<Omit<SampleConfig, 'labels'>> & { readonly labels?: readonly (number | string)[] | undefined };
 }
-
-const model: z.ZodType<ParsedModel> = settings({
-  kind: oneOf('dit', 'text-dit', 'expression-dit', 'custom').optional(),
-  preset: z.string({ error: 'a size and a patch size, as in DiT-S/8' }).optional(),
-  width: whole(1).optional(),
-  depth: whole(1).optional(),
-  heads: whole(1).optional(),
-  patchSize: whole(1).optional(),
-  channels: whole(1).optional(),
-  imageSize: side
-    .transform((size): readonly [number, number] => (typeof size === 'number' ? [size, size] : size))
-    .optional(),
-  classes: whole(0).optional(),
-  genes: whole(1).optional(),
-  groupSize: whole(1).optional(),
-  text: settings({
-    embeddings: text('the path of a file made by: rectiflow data encode-text').exactOptional(),
-    tokenizer: text('byte-pairs, bytes, or the path of a tokenizer.json').optional(),
-    vocabulary: whole(514).optional(),
-    length: whole(1).optional(),
-    width: whole(1).optional(),
-    depth: whole(1).optional(),
-    heads: whole(1).optional(),
-  }).optional(),
-  timeScale: above0.optional(),
-  reverseTime: flag.optional(),
-});
 
 const scale = `a number from ${modeScales[0]} to ${modeScales[1].toFixed(3)}`;
 const placement = { stratified: flag.default(false), shift: above0.default(1) };
@@ -171,7 +126,7 @@ const schema: z.ZodType<Parsed> = settings({
     cacheMiB: whole(0).default(defaults.loader.cacheMiB),
     onBadSample: oneOf('fail', 'skip').default(defaults.loader.onBadSample),
   }).prefault({}),
-  model: model.prefault({}),
+  model: modelSchema.prefault({}),
   flow: settings({
     objective: objective.prefault(defaults.flow.objective),
     timeSampling: timeSampling.prefault(defaults.flow.timeSampling),

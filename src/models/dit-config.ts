@@ -1,28 +1,72 @@
 import { RectiflowError } from '../tensor/errors.ts';
+import { type Setting, type SettingsOf, withDefaults } from './kinds/setting.ts';
 
-/** The sizes of a Diffusion Transformer. They travel with its weights. */
-export interface DiTConfig {
-  /** Features of a token; a multiple of 4 and of `heads`. */
+/** What all Diffusion Transformers here have. */
+export interface TransformerConfig {
+  /** Features of a token; a multiple of `heads`. */
   readonly width: number;
   /** Transformer blocks. */
   readonly depth: number;
   /** Attention heads of a block. */
   readonly heads: number;
+  /** What t in [0, 1] is multiplied with before it is embedded; 1000 by default, which matches the frequencies' range. */
+  readonly timeScale?: number;
+}
+
+/** What those of images have. Their width is a multiple of 4, too. */
+export interface ImageTransformerConfig extends TransformerConfig {
   /** Side of the square of pixels that makes a token. */
   readonly patchSize: number;
   /** Channels of an image. */
   readonly channels: number;
-  /** [height, width] in pixels, multiples of `patchSize`. */
+  /** [height, width] in pixels that it is made for, multiples of `patchSize`. */
   readonly imageSize: readonly [height: number, width: number];
+}
+
+/** The sizes of a Diffusion Transformer. They travel with its weights. */
+export interface DiTConfig extends ImageTransformerConfig {
   /** 0 for a model without labels. */
   readonly classes: number;
-  /** What t in [0, 1] is multiplied with before it is embedded; 1000 by default, which matches the frequencies' range. */
-  readonly timeScale?: number;
   /** Embed timeScale (1 - t): of weights that were trained with the noise at t = 0 (SiT). False by default. */
   readonly reverseTime?: boolean;
 }
 
 export type ResolvedDiTConfig = Required<DiTConfig>;
+
+export const sizeSettings: SettingsOf<Omit<TransformerConfig, 'timeScale'>> = {
+  width: { type: 'whole', from: 1, says: 'features of a token, a multiple of heads; of images also of 4' },
+  depth: { type: 'whole', from: 1, says: 'transformer blocks' },
+  heads: { type: 'whole', from: 1, says: 'attention heads of a block' },
+};
+
+export const imageSettings: SettingsOf<Omit<ImageTransformerConfig, 'timeScale'>> = {
+  ...sizeSettings,
+  patchSize: { type: 'whole', from: 1, says: 'side of a patch, in pixels' },
+  channels: { type: 'whole', from: 1, fromData: true, says: 'channels of an image' },
+  imageSize: { type: 'size', fromData: true, says: 'height and width, multiples of patchSize' },
+};
+
+export const classesSetting: Setting = {
+  type: 'whole',
+  from: 0,
+  fromData: true,
+  says: 'classes that it is told; 0: none',
+};
+
+export const timeSettings: SettingsOf<Pick<TransformerConfig, 'timeScale'>> = {
+  timeScale: { type: 'above 0', default: 1000, says: 'the model embeds timeScale * t' },
+};
+
+export const ditSettings: SettingsOf<DiTConfig> = {
+  ...imageSettings,
+  classes: classesSetting,
+  ...timeSettings,
+  reverseTime: {
+    type: 'flag',
+    default: false,
+    says: 'embed timeScale * (1 - t): of weights that were trained with the noise at t = 0',
+  },
+};
 
 /** `DiT: depth must be a positive integer, got 0` */
 export function configError(model: string, argument: string, wanted: string, got: unknown): RectiflowError {
@@ -53,31 +97,33 @@ export function checkSizes(model: string, sizes: Readonly<Record<string, number>
  */
 export function checkTransformer(
   model: string,
-  config: Pick<ResolvedDiTConfig, 'width' | 'depth' | 'heads' | 'classes' | 'timeScale'>,
+  { width, depth, heads, timeScale }: Required<TransformerConfig>,
   sizes: Readonly<Record<string, number>>,
 ): void {
-  const { width, depth, heads, classes, timeScale } = config;
   checkSizes(model, { width, depth, heads, ...sizes });
-  if (!Number.isSafeInteger(classes) || classes < 0) {
-    throw configError(model, 'classes', 'an integer from 0 (no labels) up', classes);
-  }
-  if (classes > 0) checkSizes(model, { classes });
   if (!(timeScale > 0 && Number.isFinite(timeScale))) {
     throw configError(model, 'timeScale', 'a positive number', timeScale);
   }
   if (width % heads !== 0) throw configError(model, 'heads', `a divisor of the width ${width}`, heads);
 }
 
-/**
- * Fills in defaults and checks that the sizes fit together.
- * @throws RectiflowError that names the field, what it must be and what it is
- */
-export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
-  const resolved = { timeScale: 1000, reverseTime: false, ...config };
-  const { width, patchSize, imageSize } = resolved;
+export function checkClasses(model: string, classes: number): void {
+  if (!Number.isSafeInteger(classes) || classes < 0) {
+    throw configError(model, 'classes', 'an integer from 0 (no labels) up', classes);
+  }
+  if (classes > 0) checkSizes(model, { classes });
+}
+
+/** As `checkTransformer`, of one of images. */
+export function checkImageTransformer(config: Required<ImageTransformerConfig>): void {
+  const { width, patchSize, channels, imageSize } = config;
   const [imageHeight, imageWidth] = imageSize;
-  const sides = { 'image height': imageHeight, 'image width': imageWidth };
-  checkTransformer('DiT', resolved, { patchSize, channels: config.channels, ...sides });
+  checkTransformer('DiT', config, {
+    patchSize,
+    channels,
+    'image height': imageHeight,
+    'image width': imageWidth,
+  });
   if (width % 4 !== 0) {
     throw configError('DiT', 'width', 'a multiple of 4, for the sines and cosines of row and column', width);
   }
@@ -90,6 +136,16 @@ export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
     );
   }
   checkSizes('DiT', { tokens: (imageHeight / patchSize) * (imageWidth / patchSize) });
+}
+
+/**
+ * Fills in defaults and checks that the sizes fit together.
+ * @throws RectiflowError that names the field, what it must be and what it is
+ */
+export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
+  const resolved = withDefaults(ditSettings, { ...config }) as unknown as ResolvedDiTConfig;
+  checkImageTransformer(resolved);
+  checkClasses('DiT', resolved.classes);
   return resolved;
 }
 

@@ -1,13 +1,14 @@
 import {
-  type DiTConfig,
-  type ResolvedDiTConfig,
+  type ImageTransformerConfig,
+  checkImageTransformer,
   checkSizes,
   configError,
-  resolveDiTConfig,
+  timeSettings,
 } from './dit-config.ts';
+import { withDefaults } from './kinds/setting.ts';
 
 /** The sizes of a Diffusion Transformer that is told a caption. They travel with its weights. */
-export interface TextDiTConfig extends Omit<DiTConfig, 'classes' | 'reverseTime'> {
+export interface TextDiTConfig extends ImageTransformerConfig {
   readonly text: TextConfig;
 }
 
@@ -48,18 +49,19 @@ export interface EmptyCaption {
   readonly pooled: ArrayLike<number>;
 }
 
-export type ResolvedTextDiTConfig = Omit<ResolvedDiTConfig, 'classes' | 'reverseTime'> &
-  Pick<TextDiTConfig, 'text'>;
+export type ResolvedTextDiTConfig = Required<TextDiTConfig>;
 
 /**
  * Fills in defaults and checks that the sizes fit together.
  * @throws RectiflowError that names the field, what it must be and what it is
  */
-export function resolveTextDiTConfig({ text, ...config }: TextDiTConfig): ResolvedTextDiTConfig {
-  const { classes: _c, reverseTime: _r, ...image } = resolveDiTConfig({ ...config, classes: 0 });
+export function resolveTextDiTConfig(config: TextDiTConfig): ResolvedTextDiTConfig {
+  const resolved = withDefaults(timeSettings, { ...config }) as unknown as ResolvedTextDiTConfig;
+  const { text } = resolved;
+  checkImageTransformer(resolved);
   if (text.kind === 'tokens') checkTokens(text);
   else checkEmbeddings(text);
-  return { ...image, text };
+  return resolved;
 }
 
 function checkTokens({ vocabulary, length, width, depth, heads, empty }: TokenTextConfig): void {

@@ -3,11 +3,18 @@ import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import type { LossWeighting } from '../flow/loss-weighting.ts';
 import type { NoiseSchedule } from '../flow/noise-schedule.ts';
 import type { AnySamplerName } from '../flow/samplers.ts';
+import type { ModelConfig } from '../models/kinds/index.ts';
 import type { TimeDistribution, TimeSampler } from '../flow/time-sampling.ts';
 import type { DecayedParameters } from '../optim/adamw.ts';
 import type { LossScaling } from '../optim/loss-scaler.ts';
 import type { LearningRateSchedule } from '../optim/schedule.ts';
 import type { ActivationMemory } from '../program/index.ts';
+
+export type { CustomModel } from '../models/kinds/custom.ts';
+export type { ImageModel } from '../models/kinds/dit.ts';
+export type { ExpressionModel } from '../models/kinds/expression-dit.ts';
+export type { ModelConfig } from '../models/kinds/index.ts';
+export type { TextModel, TextSettings as TextConfig } from '../models/kinds/text-dit.ts';
 
 /** All that training asks, resolved. */
 export interface TrainingConfig {
@@ -33,77 +40,6 @@ export interface LoaderConfig {
   readonly cacheMiB: number;
   /** fail: a sample that cannot be read ends the run; skip: it is named and counted, up to a twentieth of them. */
   readonly onBadSample: BadSamplePolicy;
-}
-
-/** By what the data are: images, with classes or without; images with captions; gene expression. Or what a program brings. */
-export type ModelConfig = ImageModel | TextModel | ExpressionModel | CustomModel;
-
-interface Sizes {
-  /** Features of a token. */
-  readonly width: number;
-  /** Transformer blocks. */
-  readonly depth: number;
-  /** Attention heads of a block. */
-  readonly heads: number;
-  /** The model embeds timeScale * t. */
-  readonly timeScale: number;
-}
-
-interface ImageSizes extends Sizes {
-  /** Side of a patch, in pixels. */
-  readonly patchSize: number;
-  /** By default those of the data, like imageSize and classes. */
-  readonly channels: number;
-  readonly imageSize: readonly [height: number, width: number];
-}
-
-export interface ImageModel extends ImageSizes {
-  readonly kind: 'dit';
-  /** 0: without labels. */
-  readonly classes: number;
-  /** The model embeds timeScale * (1 - t): of imported weights that were trained with the noise at t = 0. */
-  readonly reverseTime: boolean;
-}
-
-export interface TextModel extends ImageSizes {
-  readonly kind: 'text-dit';
-  readonly text: TextConfig;
-}
-
-export interface ExpressionModel extends Sizes {
-  readonly kind: 'expression-dit';
-  /** By default those of the data, like classes. */
-  readonly genes: number;
-  /** Genes of a token. */
-  readonly groupSize: number;
-  /** 0: without labels. */
-  readonly classes: number;
-}
-
-/** A `Model` of the program that trains. */
-export interface CustomModel {
-  readonly kind: 'custom';
-  /** That it is told labels of, as `labelCondition` declares them; by default those of the data. 0: it is told nothing. */
-  readonly classes: number;
-}
-
-/**
- * How captions become what the model sees: tokens, and a small transformer that is trained with it; or embeddings of a text
- * encoder that is not, in which case the other settings mean nothing but length.
- */
-export interface TextConfig {
-  /** A file made by `rectiflow data encode-text`. */
-  readonly embeddings?: string;
-  /** byte-pairs: learnt from the captions when a run begins; bytes; or the path of a tokenizer.json (CLIP's, say). */
-  readonly tokenizer: string;
-  /** Of byte-pairs: tokens that there are. */
-  readonly vocabulary: number;
-  /** Tokens of a caption; what is longer is cut. */
-  readonly length: number;
-  /** Of the text encoder. */
-  readonly width: number;
-  readonly depth: number;
-  readonly heads: number;
 }
 
 export interface FlowConfig {

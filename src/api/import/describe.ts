@@ -26,9 +26,13 @@ export function describeModel(
   const facts = findFacts(beside, sizes);
   const { width, depth, patchSize, channels, classes } = sizes;
   const convention = findConvention(path, facts, options);
-  const time = options.convention ? convention : { ...convention, ...facts };
-  const model: ImageModel = {
-    kind: 'dit',
+  const { timeScale } = options;
+  const model = resolveDiTConfig({
+    ...convention.settings,
+    ...facts.settings,
+    // What is asked for goes before what stands beside the weights, which themselves never err.
+    ...(options.convention && convention.settings),
+    ...(timeScale !== undefined && { timeScale }),
     width,
     depth,
     heads: findHeads(path, width, facts, options),
@@ -36,16 +40,12 @@ export function describeModel(
     channels,
     imageSize: findImageSize(path, sizes, facts, options),
     classes,
-    timeScale: options.timeScale ?? time.timeScale,
-    reverseTime: time.reverseTime,
-  };
-  // Throws where the sizes do not fit together.
-  resolveDiTConfig(model);
-  return { model, convention };
+  });
+  return { model: { kind: 'dit', ...model }, convention };
 }
 
 function findHeads(path: string, width: number, facts: FoundFacts, options: ImportOptions): number {
-  const heads = options.heads ?? facts.heads;
+  const heads = options.heads ?? facts.settings.heads;
   if (heads !== undefined) return heads;
   const usual = [64, 72].filter((size) => width % size === 0).map((size) => width / size);
   const hint = usual.length > 0 ? `; ${usual.join(' or ')} would be usual` : '';
@@ -68,7 +68,7 @@ function findImageSize(
   facts: FoundFacts,
   options: ImportOptions,
 ): readonly [height: number, width: number] {
-  const given = options.imageSize ?? facts.imageSize;
+  const given = options.imageSize ?? facts.settings.imageSize;
   if (given !== undefined) return given;
   const side = Math.sqrt(tokens ?? NaN) * patchSize;
   if (Number.isInteger(side)) return [side, side];

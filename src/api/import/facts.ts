@@ -1,15 +1,14 @@
 // What stands beside weights: our own metadata, the arguments of a training, the config.json of diffusers.
 import type { DiTSizes } from '../../interop/dit-weights.ts';
+import { type ResolvedDiTConfig, ditSettings } from '../../models/dit-config.ts';
+import { readSettings } from '../../models/kinds/setting.ts';
 import { presets } from '../../models/presets.ts';
 import { type ConventionName, conventions } from './conventions.ts';
 
 /** Only what has the form that it should have. */
 export interface FoundFacts {
-  readonly heads?: number;
-  readonly imageSize?: readonly [height: number, width: number];
   readonly convention?: ConventionName;
-  readonly timeScale?: number;
-  readonly reverseTime?: boolean;
+  readonly settings: Partial<ResolvedDiTConfig>;
 }
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -18,7 +17,7 @@ export function findFacts(facts: Facts, sizes: DiTSizes): FoundFacts {
   if (facts['_class_name'] === 'DiTTransformer2DModel' && facts['model'] === undefined)
     return diffusersFacts(facts);
   const text = facts['model'];
-  if (typeof text !== 'string') return {};
+  if (typeof text !== 'string') return { settings: {} };
   return text.startsWith('{') ? ownFacts(text, facts['convention']) : namedFacts(text, sizes);
 }
 
@@ -28,16 +27,11 @@ function ownFacts(json: string, convention: unknown): FoundFacts {
   try {
     model = JSON.parse(json) as Facts;
   } catch {
-    return {};
+    return { settings: {} };
   }
-  const { heads, imageSize, timeScale, reverseTime } = model;
-  const [height, width] = Array.isArray(imageSize) ? (imageSize as unknown[]) : [];
   return {
     convention: typeof convention === 'string' && isConvention(convention) ? convention : 'rectiflow',
-    ...(isSize(heads) && { heads }),
-    ...(isSize(height) && isSize(width) && { imageSize: [height, width] }),
-    ...(typeof timeScale === 'number' && { timeScale }),
-    ...(typeof reverseTime === 'boolean' && { reverseTime }),
+    settings: readSettings(ditSettings, model),
   };
 }
 
@@ -47,15 +41,14 @@ function namedFacts(name: string, { width, depth }: DiTSizes): FoundFacts {
   const preset = Object.hasOwn(presets, size) ? presets[size as keyof typeof presets] : undefined;
   return {
     ...(kind && { convention: kind === 'SiT' ? 'sit' : 'ddpm' }),
-    ...(preset?.width === width && preset.depth === depth && { heads: preset.heads }),
+    settings: preset?.width === width && preset.depth === depth ? { heads: preset.heads } : {},
   };
 }
 
 function diffusersFacts({ num_attention_heads: heads, sample_size: side }: Facts): FoundFacts {
   return {
     convention: 'ddpm',
-    ...(isSize(heads) && { heads }),
-    ...(isSize(side) && { imageSize: [side, side] }),
+    settings: readSettings(ditSettings, { heads, imageSize: [side, side] }),
   };
 }
 
@@ -66,8 +59,4 @@ export function findNullLabel({ nullLabel }: Facts): boolean | undefined {
 
 function isConvention(name: string): name is ConventionName {
   return Object.hasOwn(conventions, name);
-}
-
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
 }

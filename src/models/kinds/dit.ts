@@ -1,0 +1,45 @@
+import { counted } from '../../tensor/counted.ts';
+import { DiT } from '../dit.ts';
+import { type ResolvedDiTConfig, ditSettings } from '../dit-config.ts';
+import type { Kind } from './kind.ts';
+
+/** Images, with classes or without. */
+export interface ImageModel extends ResolvedDiTConfig {
+  readonly kind: 'dit';
+}
+
+export const dit: Kind<ImageModel> = {
+  settings: ditSettings,
+  fits: ({ shape, captions }) => shape.length !== 1 && !captions,
+  fromData: ({ classes = 0, ...facts }) => ({ ...imageFromData(facts), classes }),
+  create: (config) => new DiT(config),
+  describe: (config) => ({
+    samples: `${describeImages(config)}, ${describeClasses(config.classes)}`,
+    tokens: describePatches(config),
+  }),
+};
+
+type Images = Pick<ResolvedDiTConfig, 'channels' | 'imageSize' | 'patchSize'>;
+
+export function imageFromData({
+  shape,
+}: {
+  readonly shape: readonly number[];
+}): Pick<Images, 'channels' | 'imageSize'> {
+  const [channels, ...imageSize] = shape as [number, number, number];
+  return { channels, imageSize };
+}
+
+/** `32x32, 3 channels` */
+export function describeImages({ imageSize, channels }: Images): string {
+  return `${imageSize.join('x')}, ${counted(channels, 'channel')}`;
+}
+
+export function describeClasses(classes: number): string {
+  return classes === 0 ? 'no classes' : counted(classes, 'class');
+}
+
+export function describePatches({ imageSize: [height, width], patchSize }: Images): string {
+  const tokens = (height / patchSize) * (width / patchSize);
+  return `${counted(tokens, 'token')} of ${patchSize}x${patchSize} pixels`;
+}
