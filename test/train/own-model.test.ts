@@ -7,6 +7,7 @@ import { sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { describeRun } from '../../src/cli/info-run.ts';
+import { resolveDiTConfig } from '../../src/models/dit-config.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { type VelocityModel, labelCondition } from '../../src/models/model.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
@@ -83,13 +84,7 @@ describe('a model of the program that trains', () => {
     expect(rows).toEqual((await compareObjectives(tinyStripes, { ...compared, runs: runs[1] })).rows);
 
     const cost = modelCost({ kind: 'custom', classes: 3 }, backend, [1, 4], { model });
-    expect(cost).toEqual(
-      modelCost(
-        { kind: 'dit', timeScale: 1000, reverseTime: false, ...tinyStripes.model, imageSize: [8, 12] },
-        backend,
-        [1, 4],
-      ),
-    );
+    expect(cost).toEqual(modelCost({ kind: 'dit', ...resolveDiTConfig(tinyStripes.model) }, backend, [1, 4]));
   });
 
   it('is told what the data have', async () => {
