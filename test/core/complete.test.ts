@@ -53,7 +53,8 @@ it('captions are told by a tokenizer that is learnt from them, or was when the t
   const { conditioning } = await trainingData({ config, source: captioned });
   const { learnt } = conditioning;
   expect(learnt?.pairs.length).toBeGreaterThan(0);
-  const again = await trainingData({ config, source: captioned, learnt });
+  const others: Source = { ...captioned, caption: (index) => `another ${index}` };
+  const again = await trainingData({ config, source: others, learnt });
   const told = [{ caption: 'stripe 3' }];
   expect(again.conditioning.encode(told)).toEqual(conditioning.encode(told));
 });

@@ -170,4 +170,11 @@ describe('what a training is handed', () => {
     ]);
     expect(grid!.path.samples).toHaveLength(2 * grid!.path.columns.length * 16);
   });
+
+  it('shows nothing of samples that are no pictures', async () => {
+    const shown: SampleGrid[] = [];
+    const latents: Source = { ...squares(), record: { kind: 'latents' } };
+    const { result } = await train(latents, { steps: 10, store: new MemoryStore() }, { shown });
+    expect({ shown, samples: result.samples }).toEqual({ shown: [], samples: undefined });
+  });
 });
