@@ -2,9 +2,9 @@
 //
 //   g = grad gradScale;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
 //   param = param (1 - lr decay) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
-//   ema = ema + emaWeight (param - ema)
+//   average = average + weight (param - average), in adamwAverage
 //
-// param, grad, m, v, ema have one shape; gradScale, learningRate lr, step t (int32, from 1), emaWeight and counts (int32) are
+// param, grad, m, v, average have one shape; gradScale, learningRate lr, step t (int32, from 1), counts (int32) and weight are
 // scalars. Where counts is 0 nothing is changed, whatever the others are: the step is skipped. Bound by memory: five arrays are read
 // and four written, once. What depends on the step alone is worked out in float64 beforehand.
 #include "spans.h"
@@ -13,15 +13,15 @@ namespace rectiflow {
 namespace RF_NS {
 
 struct AdamWCoefficients {
-  float gradScale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, shrink, stepSize, inverseCorrection, epsilon, emaWeight;
+  float gradScale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, shrink, stepSize, inverseCorrection, epsilon;
 };
 
 static AdamWCoefficients adamwCoefficients(const Call& call) {
-  const double step = *(const int32_t*)call.inputs[7].data;
-  const double rate = *(const float*)call.inputs[6].data;
+  const double step = *(const int32_t*)call.inputs[6].data;
+  const double rate = *(const float*)call.inputs[5].data;
   const double beta1 = call.number("beta1", 0.9), beta2 = call.number("beta2", 0.999);
   AdamWCoefficients c;
-  c.gradScale = *(const float*)call.inputs[5].data;
+  c.gradScale = *(const float*)call.inputs[4].data;
   c.beta1 = (float)beta1;
   c.oneMinusBeta1 = (float)(1 - beta1);
   c.beta2 = (float)beta2;
@@ -30,18 +30,20 @@ static AdamWCoefficients adamwCoefficients(const Call& call) {
   c.stepSize = (float)(rate / (1 - __builtin_pow(beta1, step)));
   c.inverseCorrection = (float)(1 / __builtin_sqrt(1 - __builtin_pow(beta2, step)));
   c.epsilon = (float)call.number("epsilon", 1e-8);
-  c.emaWeight = *(const float*)call.inputs[8].data;
   return c;
 }
 
+template <bool kHasAverage>
 static void adamwKernel(const Call& call) {
   const Tensor* in = call.inputs;
-  const int32_t counts = *(const int32_t*)in[9].data;
+  const int32_t counts = *(const int32_t*)in[7].data;
   if (!counts) return;
   const AdamWCoefficients c = adamwCoefficients(call);
-  float *param = (float*)in[0].data, *m = (float*)in[2].data, *v = (float*)in[3].data, *ema = (float*)in[4].data;
+  float *param = (float*)in[0].data, *m = (float*)in[2].data, *v = (float*)in[3].data;
+  float* average = kHasAverage ? (float*)in[8].data : nullptr;
+  const float weight = kHasAverage ? *(const float*)in[9].data : 0;
   const float* grad = (const float*)in[1].data;
-  constexpr int64_t kArrays = 5;
+  constexpr int64_t kArrays = kHasAverage ? 5 : 4;
   parallelSpans(call.pool, in[0].size, kArrays, [&](int64_t begin, int64_t end) {
     forVectors<2>(end - begin, [&](int64_t j, int64_t lanes) RF_ALWAYS_INLINE {
       const int64_t i = begin + j;
@@ -50,11 +52,13 @@ static void adamwKernel(const Call& call) {
       const vf newV = loadPartial(v + i, lanes) * c.beta2 + g * g * c.oneMinusBeta2;
       const vf direction = newM / (vsqrt(newV) * c.inverseCorrection + c.epsilon);
       const vf newParam = loadPartial(param + i, lanes) * c.shrink - direction * c.stepSize;
-      const vf oldEma = loadPartial(ema + i, lanes);
       storePartial(m + i, newM, lanes);
       storePartial(v + i, newV, lanes);
       storePartial(param + i, newParam, lanes);
-      storePartial(ema + i, oldEma + (newParam - oldEma) * c.emaWeight, lanes);
+      if constexpr (kHasAverage) {
+        const vf old = loadPartial(average + i, lanes);
+        storePartial(average + i, old + (newParam - old) * weight, lanes);
+      }
     });
   });
 }

@@ -97,7 +97,8 @@ static const Kernel kKernels[] = {
     {"assign", assignKernel},
     {"accumulate", accumulateKernel},
     {"lerpAssign", lerpAssignKernel},
-    {"adamw", adamwKernel},
+    {"adamw", adamwKernel<false>},
+    {"adamwAverage", adamwKernel<true>},
     {},
 };
 

@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Dense, type Primitive, apply, checkScalar, checkShape } from './op.ts';
+import { lerpAssign, lerpAssignOp } from './lerp-assign.ts';
+import { type Dense, type Fused, type Primitive, apply, checkScalar, checkShape } from './op.ts';
 
 export type AdamWSettings = { beta1: number; beta2: number; epsilon: number; weightDecay: number };
 
@@ -10,49 +11,37 @@ export interface AdamWArguments {
   /** First and second moments. */
   readonly m: Tensor;
   readonly v: Tensor;
-  readonly ema: Tensor;
   /** [], what the gradient is multiplied with: clipping. */
   readonly gradScale: Tensor;
   /** [] */
   readonly learningRate: Tensor;
   /** int32 [], 1 for the first step. */
   readonly step: Tensor;
-  /** [], how much of the new weights the average takes up: 1 - decay, so that float32 keeps the digits of a small one. */
-  readonly emaWeight: Tensor;
   /** int32 [], 0 leaves everything as it is, whatever the gradient. */
   readonly counts: Tensor;
 }
 
-/**
- * AdamW with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, with the decay scaled by the learning rate as
- * PyTorch does) and the exponential moving average of the new weights, in one pass over memory.
- */
+/** AdamW with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, with the decay scaled by the learning rate as PyTorch does). */
 export const adamwOp: Primitive<AdamWSettings> = {
   kind: 'primitive',
   name: 'adamw',
   hides: () => [{ numbers: 'all', why: 'a step that does not count changes nothing' }],
-  mutates: [0, 2, 3, 4],
-  infer([param, ...others]) {
-    const names = ['grad', 'm', 'v', 'ema'];
-    names.forEach((name, i) =>
-      checkShape('adamw', name, "the parameter's shape", param!.shape, others[i]!.shape),
-    );
-    const scalars = {
-      gradScale: 'float32',
-      learningRate: 'float32',
-      step: 'int32',
-      emaWeight: 'float32',
-      counts: 'int32',
-    } as const;
-    Object.entries(scalars).forEach(([name, dtype], i) =>
-      checkScalar('adamw', name, dtype, others[names.length + i]!),
-    );
+  mutates: [0, 2, 3],
+  infer([param, grad, m, v, ...scalars]) {
+    const arrays = { grad, m, v };
+    for (const [name, array] of Object.entries(arrays))
+      checkShape('adamw', name, "the parameter's shape", param!.shape, array!.shape);
+    const [gradScale, learningRate, step, counts] = scalars;
+    checkScalar('adamw', 'gradScale', 'float32', gradScale!);
+    checkScalar('adamw', 'learningRate', 'float32', learningRate!);
+    checkScalar('adamw', 'step', 'int32', step!);
+    checkScalar('adamw', 'counts', 'int32', counts!);
     return [];
   },
   evaluate(inputs, _outputs, settings) {
-    const [param, grad, m, v, ema, gradScale, learningRate, step, emaWeight, counts] = inputs.map(
-      ({ data }) => data,
-    ) as [...Dense['data'][]];
+    const [param, grad, m, v, gradScale, learningRate, step, counts] = inputs.map(({ data }) => data) as [
+      ...Dense['data'][],
+    ];
     if (counts![0] === 0) return;
     const { beta1, beta2, epsilon, weightDecay } = settings;
     const rate = learningRate![0]!;
@@ -64,13 +53,43 @@ export const adamwOp: Primitive<AdamWSettings> = {
       v![i] = beta2 * v![i]! + (1 - beta2) * g * g;
       const direction = m![i]! / (Math.sqrt(v![i]!) / correction + epsilon);
       param![i] = param![i]! * (1 - rate * weightDecay) - stepSize * direction;
-      ema![i]! += emaWeight![0]! * (param![i]! - ema![i]!);
     }
   },
 };
 
-/** Updates param, m, v and ema in place. */
+/** Updates param, m and v in place. */
 export function adamw(given: AdamWArguments, settings: AdamWSettings): void {
-  const { param, grad, m, v, ema, gradScale, learningRate, step, emaWeight, counts } = given;
-  apply(adamwOp, [param, grad, m, v, ema, gradScale, learningRate, step, emaWeight, counts], settings);
+  const { param, grad, m, v, gradScale, learningRate, step, counts } = given;
+  apply(adamwOp, [param, grad, m, v, gradScale, learningRate, step, counts], settings);
 }
+
+/** `adamw`, and an average that takes up the new weights, in one pass over memory. Inputs: those of adamw, average, weight []. */
+export const adamwAverageOp: Fused<AdamWSettings> = {
+  kind: 'fused',
+  name: 'adamwAverage',
+  hides: () => [{ numbers: 'all', why: 'a step that does not count changes nothing' }],
+  mutates: [0, 2, 3, 8],
+  infer([...inputs], settings) {
+    const [average, weight] = inputs.splice(8);
+    adamwOp.infer(inputs, settings);
+    lerpAssignOp.infer([average!, inputs[0]!, weight!, inputs[7]!], {});
+    return [];
+  },
+  decompose([...inputs], settings) {
+    const [average, weight] = inputs.splice(8);
+    apply(adamwOp, inputs, settings);
+    lerpAssign(average!, inputs[0]!, weight!, inputs[7]!);
+    return [];
+  },
+  fusions: () => [
+    {
+      producer: adamwOp,
+      consumer: lerpAssignOp,
+      join(update, { inputs: [average, value, weight, counts] }) {
+        if (value !== update.inputs[0] || counts !== update.inputs[7]) return undefined;
+        const attributes = update.attributes as AdamWSettings;
+        return { inputs: [...update.inputs, average!, weight!], outputs: [], attributes };
+      },
+    },
+  ],
+};

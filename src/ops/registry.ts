@@ -1,6 +1,6 @@
 import * as activations from './activations.ts';
 import { accumulateOp } from './accumulate.ts';
-import { adamwOp } from './adamw.ts';
+import { adamwAverageOp, adamwOp } from './adamw.ts';
 import { advanceOp } from './advance.ts';
 import { assignOp } from './assign.ts';
 import { attentionGradOp, attentionOp } from './attention.ts';
@@ -103,7 +103,8 @@ export type OpName =
   | 'assign'
   | 'accumulate'
   | 'lerpAssign'
-  | 'adamw';
+  | 'adamw'
+  | 'adamwAverage';
 
 /** Every op of this package, by name. The conformance suite has an entry for each, or it does not compile. */
 export const ops: Readonly<Record<OpName, Op>> = {
@@ -176,6 +177,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   accumulate: accumulateOp,
   lerpAssign: lerpAssignOp,
   adamw: adamwOp,
+  adamwAverage: adamwAverageOp,
 };
 
 /** Whether an op is the one of this package that has its name: kernels are written for it, and for no other of that name. */

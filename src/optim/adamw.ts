@@ -1,19 +1,41 @@
-import { type AdamWArguments, type AdamWSettings, adamw } from '../ops/index.ts';
+import { type AdamWSettings, adamw as recordUpdate, add, div, mul, sqrt } from '../ops/index.ts';
 import type { Shape } from '../tensor/shape.ts';
+import type { Optimizer, ParameterGroup } from './optimizer.ts';
 
 export type { AdamWSettings };
 
-/** What one step of the optimizer reads and changes for one parameter. */
-export type Moments = Pick<AdamWArguments, 'param' | 'grad' | 'm' | 'v' | 'ema'>;
-
-/** The scalars of a step, the same for all parameters. */
-export type StepScalars = Pick<
-  AdamWArguments,
-  'gradScale' | 'learningRate' | 'step' | 'emaWeight' | 'counts'
->;
-
 /** The public release's settings, of Kingma & Ba 2015, without weight decay. */
 export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/** AdamW (Loshchilov & Hutter 2019). */
+export function adamw(settings: AdamWSettings = adamwDefaults): Optimizer {
+  const { beta1, beta2, epsilon, weightDecay } = settings;
+  const correction = (update: number): number => Math.sqrt(1 - beta2 ** update);
+  const size = (update: number): number => correction(update) / (1 - beta1 ** update);
+  return {
+    name: 'adamw',
+    slots: [
+      { name: 'm', label: 'first moment' },
+      { name: 'v', label: 'second moment' },
+    ],
+    update({ param, grad, slots }, { update: step, ...scalars }) {
+      recordUpdate({ param, grad, m: slots['m']!, v: slots['v']!, step, ...scalars }, settings);
+    },
+    // Weights w become (1 - rate decay) w - rate u, with u = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), so that the weights
+    // after it tell the change as well: -rate (u + decay w) / (1 - rate decay).
+    retrace: {
+      scalars: (update) => ({
+        epsilon: epsilon * correction(update),
+        ...(weightDecay > 0 && { decay: weightDecay / size(update) }),
+      }),
+      direction(param, { m, v }, scalars) {
+        const direction = div(m!, add(sqrt(v!), scalars['epsilon']!));
+        return scalars['decay'] ? add(direction, mul(param, scalars['decay'])) : direction;
+      },
+      multiple: (update, rate) => (rate * size(update)) / (1 - rate * weightDecay),
+    },
+  };
+}
 
 /**
  * Which parameters weight decay makes smaller: all of them, as in the public release, or those of two axes and more (matrices,
@@ -21,20 +43,11 @@ export const adamwDefaults: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon:
  */
 export type DecayedParameters = 'all' | 'matrices';
 
-export function isDecayed(shape: Shape, decayed: DecayedParameters): boolean {
-  return decayed === 'all' || shape.length >= 2;
-}
-
-/** Appends the update of every parameter, its moments and its average to the trace. */
-export function updateParameters(
-  parameters: readonly Moments[],
-  scalars: StepScalars,
-  settings: AdamWSettings,
-  decayed: DecayedParameters = 'all',
-): void {
-  const undecayed = { ...settings, weightDecay: 0 };
-  for (const parameter of parameters) {
-    const { shape } = parameter.param;
-    adamw({ ...parameter, ...scalars }, isDecayed(shape, decayed) ? settings : undecayed);
-  }
+/** AdamW for all parameters, with weight decay for some. */
+export function adamwGroups(settings: AdamWSettings, decayed: DecayedParameters = 'all'): ParameterGroup[] {
+  const isDecayed = (shape: Shape): boolean => decayed === 'all' || shape.length >= 2;
+  return [
+    { optimizer: adamw(settings), has: ({ shape }) => isDecayed(shape) },
+    { optimizer: adamw({ ...settings, weightDecay: 0 }), has: () => true },
+  ];
 }

@@ -12,9 +12,9 @@ import {
 
 const prefix = 'ema.';
 
-/** What an average's tensors are called, in the step's state and in files. */
-export function averageTensor(name: string, parameter: string): string {
-  return `${prefix}${name}/${parameter}`;
+/** What an average's tensors are called, in the step's state and in files. @param name of one beside the main one */
+export function averageTensor(name: string | undefined, parameter: string): string {
+  return name === undefined ? `ema/${parameter}` : `${prefix}${name}/${parameter}`;
 }
 
 /** The average and the parameter that a tensor's name tells; undefined for what is no further average. */

@@ -5,7 +5,7 @@ import { disposeAll } from '../tensor/lifetime.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
-import { isTotal, partsOf } from './step.ts';
+import { isTotal, partsOf, stateLabels } from './step.ts';
 import type { Programs, StepPrograms } from './step-programs.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
@@ -14,6 +14,8 @@ export interface CompiledStep extends Pick<Executable, 'read' | 'dispose'> {
   run(inputs: StepInputs, sampleShape?: Shape): Promise<void>;
   /** The programs that make the loss and its gradients, each with its share of a step's inputs: to inspect a step that went wrong. */
   pieces(inputs: StepInputs, sampleShape?: Shape): Promise<readonly Piece[]>;
+  /** What the step's state is that is no weight, in words. */
+  readonly labels: ReadonlyMap<string, string>;
 }
 
 export interface Piece {
@@ -91,6 +93,10 @@ class StepOfShapes implements CompiledStep {
     this.#buffers = buffers;
     this.#microBatch = Math.min(microBatch, programs.training.batch);
     this.#reducer = reducer;
+  }
+
+  get labels(): ReadonlyMap<string, string> {
+    return stateLabels(this.#programs.training);
   }
 
   compile(sampleShape: Shape): Promise<Compiled> {

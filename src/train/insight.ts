@@ -1,18 +1,12 @@
 // What a step did, told by the state that it left behind: a program of its own, which runs only when a step is logged.
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
 import type { Module } from '../nn/module.ts';
-import { add, div, globalNorm, mul, sqrt, sub } from '../ops/index.ts';
-import type { AdamWSettings, DecayedParameters } from '../optim/adamw.ts';
-import { isDecayed } from '../optim/adamw.ts';
+import { globalNorm, sub } from '../ops/index.ts';
+import { type ParameterGroup, optimizerOf, slotTensor } from '../optim/optimizer.ts';
 import { type Program, trace } from '../program/index.ts';
-import { statePrefixes } from './step.ts';
+import type { Graph, Tensor } from '../tensor/tensor.ts';
+import { averageTensor } from './averages.ts';
 import { stack } from './step-outputs.ts';
-
-export interface InsightOptions {
-  readonly model: Module;
-  readonly adamw: AdamWSettings;
-  readonly decayed: DecayedParameters;
-}
 
 /** How far apart the sets of weights of a run are, each in proportion to the norm of the weights. */
 export interface Distances {
@@ -22,27 +16,36 @@ export interface Distances {
   readonly emaDistance: number;
 }
 
+/** Of a number that one of the optimizers is told. */
+const scalarInput = (group: number, name: string): string => `${group}/${name}`;
+
 /**
- * Norms of each parameter, [P] each: `weights`, `averages` (their distance from the average), and `updates`, that of
- * m / (sqrt(v) + epsilon) + decay * weights, which the last step was a multiple of.
+ * Norms of each parameter, [P] each: `weights`, `averages` (their distance from the average), and `updates`, that of what
+ * the last step was a multiple of (`Retrace.direction`).
  *
- * Inputs: epsilon [] and decay []. State: that of the training step, which is only read.
+ * Inputs: <group>/<name> [], the scalars of each optimizer. State: that of the training step, which is only read.
  */
-export function insightProgram({ model, adamw, decayed }: InsightOptions): Program {
+export function insightProgram(module: Module, groups: readonly ParameterGroup[]): Program {
   return trace('insight', (graph) => {
-    const epsilon = graph.input('epsilon', []);
-    const decay = graph.input('decay', []);
+    const scalars = groups.map(({ optimizer }, group) =>
+      declareScalars(graph, optimizer.retrace.scalars(1), group),
+    );
     // One parameter after the other: what is made on the way is gone before the next.
-    const norms = model.parameters.map(({ name, shape }) => {
-      const [weights, m, v, ema] = ['', statePrefixes.m, statePrefixes.v, statePrefixes.ema].map((prefix) =>
-        graph.stateful(prefix + name, shape),
+    const norms = module.parameters.map((spec) => {
+      const optimizer = optimizerOf(groups, spec);
+      const group = groups.findIndex((each) => each.optimizer === optimizer);
+      const kept = (name: string): Tensor => graph.stateful(name, spec.shape);
+      const weights = kept(spec.name);
+      const slots = optimizer.slots.map(
+        (slot) => [slot.name, kept(slotTensor(optimizer, slot, spec.name))] as const,
       );
-      const direction = div(m!, add(sqrt(v!), epsilon));
-      const decays = adamw.weightDecay > 0 && isDecayed(shape, decayed);
+      const average = kept(averageTensor(undefined, spec.name));
       return {
-        weights: globalNorm([weights!]),
-        averages: globalNorm([sub(ema!, weights!)]),
-        updates: globalNorm([decays ? add(direction, mul(weights!, decay)) : direction]),
+        weights: globalNorm([weights]),
+        averages: globalNorm([sub(average, weights)]),
+        updates: globalNorm([
+          optimizer.retrace.direction(weights, Object.fromEntries(slots), scalars[group]!),
+        ]),
       };
     });
     return {
@@ -53,18 +56,35 @@ export function insightProgram({ model, adamw, decayed }: InsightOptions): Progr
   });
 }
 
+function declareScalars(
+  graph: Graph,
+  scalars: Readonly<Record<string, number>>,
+  group: number,
+): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.keys(scalars).map((name) => [name, graph.input(scalarInput(group, name), [])]),
+  );
+}
+
 export class Insight {
-  readonly #options: InsightOptions;
+  readonly #module: Module;
+  readonly #groups: readonly ParameterGroup[];
   readonly #executable: Executable;
 
-  private constructor(executable: Executable, options: InsightOptions) {
-    this.#options = options;
+  private constructor(executable: Executable, module: Module, groups: readonly ParameterGroup[]) {
     this.#executable = executable;
+    this.#module = module;
+    this.#groups = groups;
   }
 
   /** @param buffers the training step's state */
-  static async compile(backend: Backend, buffers: Buffers, options: InsightOptions): Promise<Insight> {
-    return new Insight(await backend.compile(insightProgram(options), buffers), options);
+  static async compile(
+    backend: Backend,
+    buffers: Buffers,
+    module: Module,
+    groups: readonly ParameterGroup[],
+  ): Promise<Insight> {
+    return new Insight(await backend.compile(insightProgram(module, groups), buffers), module, groups);
   }
 
   /** The state stays as it is. */
@@ -72,29 +92,21 @@ export class Insight {
     return this.#executable.dispose();
   }
 
-  /**
-   * What the step that ran last did. AdamW turns weights w before a step into (1 - rate decay) w - rate u, with
-   * u = (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon), so that the weights after it tell the change as well:
-   * -rate (u + decay w) / (1 - rate decay).
-   */
-  async measure(step: number, learningRate: number): Promise<Distances> {
-    const { model, adamw, decayed } = this.#options;
-    const { beta1, beta2, epsilon, weightDecay } = adamw;
-    const correction = Math.sqrt(1 - beta2 ** step);
-    const size = correction / (1 - beta1 ** step);
-    await this.#executable.run({
-      epsilon: Float32Array.of(epsilon * correction),
-      decay: Float32Array.of(weightDecay / size),
-    });
+  /** What the step that ran last did. */
+  async measure(update: number, learningRate: number): Promise<Distances> {
+    const scalars = this.#groups.flatMap(({ optimizer }, group) =>
+      Object.entries(optimizer.retrace.scalars(update)).map(
+        ([name, value]) => [scalarInput(group, name), Float32Array.of(value)] as const,
+      ),
+    );
+    await this.#executable.run(Object.fromEntries(scalars));
     const norms = await this.#executable.read(['weights', 'averages', 'updates']);
     const weights = Math.hypot(...norms.weights);
     const averages = Math.hypot(...norms.averages);
-    const updates = norms.updates.map((norm, i) =>
-      isDecayed(model.parameters[i]!.shape, decayed) ? norm / (1 - learningRate * weightDecay) : norm,
-    );
-    return {
-      updateRatio: (learningRate * size * Math.hypot(...updates)) / weights,
-      emaDistance: averages / weights,
-    };
+    const updates = this.#module.parameters.map((spec, i) => {
+      const { retrace } = optimizerOf(this.#groups, spec);
+      return norms.updates[i]! * retrace.multiple(update, learningRate);
+    });
+    return { updateRatio: Math.hypot(...updates) / weights, emaDistance: averages / weights };
   }
 }

@@ -4,7 +4,7 @@ import { disposeAll } from '../tensor/lifetime.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
 import type { PreparedTraining } from './prepare.ts';
-import { adamwSettings } from './run-program.ts';
+import { optimizersOf } from './run-program.ts';
 
 export interface Measurements extends Disposable {
   readonly insight: Insight;
@@ -18,9 +18,7 @@ export async function compileMeasurements(
   onNotice: (text: string) => void,
 ): Promise<Measurements> {
   const { config, backend, buffers, model, split } = training;
-  const { decayed } = config.optimizer;
-  const adamw = adamwSettings(config.optimizer);
-  const insight = await Insight.compile(backend, buffers, { model, adamw, decayed });
+  const insight = await Insight.compile(backend, buffers, model, optimizersOf(config.optimizer));
   try {
     const heldOut = split && (await HeldOut.compile({ ...training, split, onNotice }));
     return { insight, heldOut, dispose: () => disposeAll(heldOut ? [insight, heldOut] : [insight]) };

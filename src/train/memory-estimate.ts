@@ -12,7 +12,7 @@ import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
-import { adamwSettings, stepOf } from './run-program.ts';
+import { optimizersOf, stepOf } from './run-program.ts';
 import { gridBytes, gridCount, gridRows } from './sample-grid.ts';
 import { isTotal } from './step.ts';
 import { StepPrograms } from './step-programs.ts';
@@ -109,7 +109,7 @@ function otherPrograms(options: EstimateOptions): Program[] {
   const { config, model, source } = options;
   const { heldOut, optimizer, sample, train } = config;
   const objective = objectiveOf(config, options);
-  const programs = [insightProgram({ model, adamw: adamwSettings(optimizer), decayed: optimizer.decayed })];
+  const programs = [insightProgram(model, optimizersOf(optimizer))];
   if (heldOut.count > 0) {
     const loss = heldOutProgram(heldOutBatch(train, heldOut.count), { model, objective });
     programs.push(loss, loss);

@@ -3,7 +3,8 @@ import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
 import type { OptimizerConfig } from './settings.ts';
 import type { TrainingConfig } from './settings.ts';
-import type { AdamWSettings } from '../optim/adamw.ts';
+import { adamwGroups } from '../optim/adamw.ts';
+import type { ParameterGroup } from '../optim/optimizer.ts';
 import { randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
@@ -30,8 +31,7 @@ export function stepOf(config: StepConfig, model: VelocityModel, own: OwnFlow = 
     batch: train.batchSize,
     memory: train.memory,
     lossScaling: train.precision === 'fp16',
-    decayed: optimizer.decayed,
-    adamw: adamwSettings(optimizer),
+    optimizers: optimizersOf(optimizer),
     averages: furtherAverages(ema).map(({ name }) => name),
     maxGradNorm: optimizer.clipNorm === 0 ? undefined : optimizer.clipNorm,
   };
@@ -42,6 +42,7 @@ export function runProgram(config: StepConfig, model: VelocityModel, own: OwnFlo
   return trainingStepProgram(stepOf(config, model, own));
 }
 
-export function adamwSettings({ betas, epsilon, weightDecay }: OptimizerConfig): AdamWSettings {
-  return { beta1: betas[0], beta2: betas[1], epsilon, weightDecay };
+/** What changes which parameters. */
+export function optimizersOf({ betas, epsilon, weightDecay, decayed }: OptimizerConfig): ParameterGroup[] {
+  return adamwGroups({ beta1: betas[0], beta2: betas[1], epsilon, weightDecay }, decayed);
 }

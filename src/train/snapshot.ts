@@ -11,7 +11,7 @@ import { toFloat32 } from '../tensor/to-float32.ts';
 import { averageBuffers, averageTensor, groupAverages } from './averages.ts';
 import type { Checkpoint, CheckpointPart, OpenPart, StoredCheckpoint } from './run-store.ts';
 import { averagedWeights } from './state.ts';
-import { statePrefixes } from './step.ts';
+import { isTotal } from './step.ts';
 
 const NOT_FINITE =
   'Move the checkpoint away, so that the one before it is taken, or sample with --checkpoint';
@@ -20,15 +20,12 @@ const NOT_WHOLE = 'Move the checkpoint away, so that the one before it is taken'
 
 /** Which buffers each file of a checkpoint holds, by the names that they have in it. */
 function partsOf(model: Module, buffers: Buffers): Readonly<Record<CheckpointPart, Buffers>> {
-  const moments = [...buffers].filter(
-    ([name]) => name.startsWith(statePrefixes.m) || name.startsWith(statePrefixes.v),
-  );
-  return {
-    model: new Map(model.parameters.map(({ name }) => [name, buffers.get(name)!])),
-    ema: averagedWeights(model, buffers),
-    optimizer: new Map(moments),
-    averages: averageBuffers(buffers),
-  };
+  const weights = new Map(model.parameters.map(({ name }) => [name, buffers.get(name)!]));
+  const ema = averagedWeights(model, buffers);
+  const averages = averageBuffers(buffers);
+  const others = new Set([...weights.values(), ...ema.values(), ...averages.values()]);
+  const slots = [...buffers].filter(([name, buffer]) => !others.has(buffer) && !isTotal(name));
+  return { model: weights, ema, optimizer: new Map(slots), averages };
 }
 
 /**
@@ -143,7 +140,8 @@ async function restorePart(
 ): Promise<void> {
   const stored = await saved.open(part);
   if (stored === undefined) throw fileError(saved.path, `has no ${part}`, NOT_WHOLE);
-  await fill(buffers, stored, model);
+  // What an optimizer keeps may have overflowed, and training go on all the same.
+  await fill(buffers, stored, { tables: model?.tables, mayBeInfinite: part === 'optimizer' });
 }
 
 /** @param origin where they are from, for errors */
@@ -151,11 +149,16 @@ export function inMemory(origin: string, tensors: StoredTensors): OpenPart {
   return { origin, slots: tensors, read: async (name) => tensors.get(name)! };
 }
 
-/** @param model whose tables may be among them; they have no buffers */
+interface FillOptions extends Pick<Module, 'tables'> {
+  /** Whether numbers may be none. */
+  readonly mayBeInfinite?: boolean;
+}
+
+/** @param options with the tables that may be among the tensors; they have no buffers */
 async function fill(
   buffers: Buffers,
   { origin, slots, read }: OpenPart,
-  { tables = [] }: Pick<Module, 'tables'> = {},
+  { tables = [], mayBeInfinite = false }: FillOptions = {},
 ): Promise<void> {
   const isTable = (name: string): boolean => tables.some((table) => table.name === name);
   const problems = [
@@ -178,9 +181,7 @@ async function fill(
   for (const table of tables) if (slots.has(table.name)) checkTable(table, await read(table.name), origin);
   for (const [name, buffer] of buffers) {
     const tensor = await read(name);
-    // Moments may have overflowed, and training go on all the same.
-    const isMoment = name.startsWith(statePrefixes.m) || name.startsWith(statePrefixes.v);
-    const odd = isMoment ? undefined : await describeNonFinite(new Map([[name, tensor]]));
+    const odd = mayBeInfinite ? undefined : await describeNonFinite(new Map([[name, tensor]]));
     if (odd !== undefined) throw fileError(origin, odd, NOT_FINITE);
     await buffer.write(toFloat32(tensor));
   }

@@ -4,7 +4,6 @@ import { initialValue } from '../nn/parameters.ts';
 import { assign } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
 import { averageTensor, groupAverages } from './averages.ts';
-import { statePrefixes } from './step.ts';
 
 /** Zeroed memory for all that programs keep between runs; state of one name is shared. The caller disposes of it. */
 export function allocateState(backend: Backend, ...programs: readonly Program[]): Map<string, Buffer> {
@@ -26,7 +25,7 @@ export async function initializeState(
       const value = initialValue(spec, step, seed);
       for (const name of [
         spec.name,
-        statePrefixes.ema + spec.name,
+        averageTensor(undefined, spec.name),
         ...averages.map((average) => averageTensor(average, spec.name)),
       ])
         if (buffers.has(name)) assign(graph.stateful(name, spec.shape), value);
@@ -43,5 +42,5 @@ export async function initializeState(
 
 /** The averaged weights under the model's names. */
 export function averagedWeights({ parameters }: Module, buffers: Buffers): Buffers {
-  return new Map(parameters.map(({ name }) => [name, buffers.get(statePrefixes.ema + name)!]));
+  return new Map(parameters.map(({ name }) => [name, buffers.get(averageTensor(undefined, name))!]));
 }

@@ -13,17 +13,14 @@ import {
   slice,
   square,
 } from '../ops/index.ts';
-import { type AdamWSettings, type DecayedParameters, updateParameters } from '../optim/adamw.ts';
 import { clipScale } from '../optim/clipping.ts';
+import { type ParameterGroup, optimizerOf, slotTensor } from '../optim/optimizer.ts';
 import { type Program, changeEarly, trace } from '../program/index.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
 import { blockNorms } from './step-outputs.ts';
-
-/** Prefixes of the optimizer's state; the weights themselves have the model's own names. */
-export const statePrefixes = { m: 'adamw.m/', v: 'adamw.v/', ema: 'ema/' } as const;
 
 /** Where sums over a step's parts are kept, and what their samples tell; it means nothing between steps. */
 export const totals = {
@@ -38,12 +35,11 @@ export function isTotal(name: string): boolean {
 }
 
 export interface TrainingStep extends TrainingLoss {
-  readonly adamw: AdamWSettings;
-  /** All by default. */
-  readonly decayed?: DecayedParameters | undefined;
+  /** What changes which parameters. */
+  readonly optimizers: readonly ParameterGroup[];
   /** Gradients are scaled down to this global norm; not at all where it is undefined. */
   readonly maxGradNorm?: number | undefined;
-  /** Names of averages beside the one that `adamw` keeps; none by default. */
+  /** Names of averages beside the main one; none by default. */
   readonly averages?: readonly string[] | undefined;
   /** Samples of the step in all processes, whose mean is learnt from; those here, `batch`, by default. */
   readonly globalBatch?: number | undefined;
@@ -55,8 +51,8 @@ export interface TrainingStep extends TrainingLoss {
  * Inputs: those of the task, [B, ...] each; step int32 [], 1 for the first, which randomness is a function of; firstSample int32 [],
  * the index in the global batch of the first sample here, where the loss asks for it; update int32 [], 1 for the first step that
  * changes weights; learningRate [] and emaWeight []; emaWeight/<average> [] for each further average; lossScale [] where there is one.
- * State: the weights by their names; for each one also adamw.m/<name>, adamw.v/<name>, ema/<name> and, for each further
- * average, ema.<average>/<name>.
+ * State: the weights by their names; for each one also the slots of its optimizer (`slotTensor`), ema/<name> and, for each
+ * further average, ema.<average>/<name>.
  * Outputs: loss [], without weights; gradNorm [], before clipping, of what is minimised; counts int32 [], 0 where nothing was
  * changed. For the log: what the task tells of the samples, [B] each, and gradNorms [blocks], in the order of `blocksOf`.
  */
@@ -136,7 +132,7 @@ type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & { readonly gra
 function update(
   graph: Graph,
   { trainable, loss, gradients, lossScale }: Gradients,
-  { adamw, decayed, maxGradNorm, averages = [] }: TrainingStep,
+  { optimizers, maxGradNorm, averages = [] }: TrainingStep,
 ): Readonly<Record<string, Tensor>> {
   const number = graph.input('update', [], 'int32');
   const learningRate = graph.input('learningRate', []);
@@ -149,17 +145,39 @@ function update(
     maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
   // Second moments are squares, which must be finite too.
   const counts = isFinite([loss, square(mul(gradNorm, clipped))]);
-  const parameters = trainable.map((param, i) => {
-    const beside = (prefix: string): Tensor => graph.stateful(`${prefix}${param.name}`, param.shape);
-    const { m, v, ema } = statePrefixes;
-    return { param, grad: gradients[i]!, m: beside(m), v: beside(v), ema: beside(ema) };
+  const scalars = { gradScale: unscaled(clipped), learningRate, update: number, counts };
+  trainable.forEach((param, i) => {
+    const { name = '', shape } = param;
+    const optimizer = optimizerOf(optimizers, { name, shape });
+    const slots = optimizer.slots.map(
+      (slot) => [slot.name, graph.stateful(slotTensor(optimizer, slot, name), shape)] as const,
+    );
+    optimizer.update({ param, grad: gradients[i]!, slots: Object.fromEntries(slots) }, scalars);
+    // Right behind it, so that both can be one pass over memory.
+    lerpAssign(graph.stateful(averageTensor(undefined, name), shape), param, emaWeight, counts);
   });
-  const scalars = { gradScale: unscaled(clipped), learningRate, step: number, emaWeight, counts };
-  updateParameters(parameters, scalars, adamw, decayed);
   for (const name of averages) {
     const weight = graph.input(averageWeightInput(name), []);
     for (const param of trainable)
       lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight, counts);
   }
   return { loss, gradNorm, counts, gradNorms: unscaled(norms) };
+}
+
+/** What the state of a step is, in words, by its names; the weights themselves have the module's own. */
+export function stateLabels({
+  task,
+  optimizers,
+}: Pick<TrainingStep, 'task' | 'optimizers'>): ReadonlyMap<string, string> {
+  return new Map(
+    task.module.parameters.flatMap((spec) => {
+      const optimizer = optimizerOf(optimizers, spec);
+      return [
+        ...optimizer.slots.map(
+          (slot) => [slotTensor(optimizer, slot, spec.name), `${slot.label} of ${spec.name}`] as const,
+        ),
+        [averageTensor(undefined, spec.name), `average of ${spec.name}`] as const,
+      ];
+    }),
+  );
 }

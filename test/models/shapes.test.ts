@@ -4,7 +4,7 @@ import type { Backend, Buffers } from '../../src/backends/backend.ts';
 import { FlowSampler } from '../../src/flow/sample.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import { type VelocityModel, checkShape, costOf, labelCondition } from '../../src/models/model.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type CompiledTraining, compileStep } from '../../src/train/compiled-step.ts';
 import { randomDraw } from '../../src/train/draw.ts';
@@ -121,7 +121,7 @@ describe('a training step at another image size', () => {
     const conditions = labelCondition(3);
     const draw = randomDraw({ seed: 3, times, labelDropout: 0.3, conditions, globalBatch: batch });
     const task = velocityTask({ model, draw });
-    return new StepPrograms({ task, batch, adamw: adamwDefaults, maxGradNorm: 0.5 });
+    return new StepPrograms({ task, batch, optimizers: adamwGroups(adamwDefaults), maxGradNorm: 0.5 });
   };
   const compiled = (
     backend: Backend,

@@ -5,7 +5,7 @@ import { FlowSampler } from '../../src/flow/sample.ts';
 import { velocityProgram } from '../../src/flow/velocity-program.ts';
 import { TextDiT } from '../../src/models/text-dit.ts';
 import type { TextConfig, TextDiTConfig } from '../../src/models/text-dit-config.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { givenDraw, randomDraw } from '../../src/train/draw.ts';
@@ -117,7 +117,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
     const program = trainingStepProgram({
       task: velocityTask({ model, draw }),
       batch: 2,
-      adamw: adamwDefaults,
+      optimizers: adamwGroups(adamwDefaults),
     });
     const buffers = allocateState(backend, program);
     await initializeState(backend, model, buffers, 5);

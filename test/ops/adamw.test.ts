@@ -20,11 +20,9 @@ const cases = [[1], [31], [32], [7, 33], [100, 257]].flatMap((shape) =>
       { shape },
       { shape },
       { shape, value: (u: number) => 0.5 + 0.5 * u },
-      { shape },
       scalar(0.7),
       scalar(1e-2),
       whole(3),
-      scalar(0.01),
       whole(counts),
     ],
     attributes: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay },
@@ -33,17 +31,18 @@ const cases = [[1], [31], [32], [7, 33], [100, 257]].flatMap((shape) =>
 
 conformance('adamw', cases);
 
-const state = ['param', 'm', 'v', 'ema'] as const;
+conformance(
+  'adamwAverage',
+  cases.map(({ inputs, attributes }) => ({ inputs: [...inputs, inputs[0]!, scalar(0.01)], attributes })),
+);
+
+const state = ['param', 'm', 'v'] as const;
 
 function updateProgram(change: (given: Parameters<typeof adamw>[0]) => object = () => ({})): Program {
   return trace('update', (graph) => {
-    const [param, m, v, ema] = state.map((name) => graph.stateful(name, [2])) as [
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
-    const given = { param, m, v, ema, grad: graph.input('grad', [2]), ...updateScalars(graph) };
+    const [param, m, v] = state.map((name) => graph.stateful(name, [2])) as [Tensor, Tensor, Tensor];
+    const { update: step, ...scalars } = updateScalars(graph);
+    const given = { param, m, v, grad: graph.input('grad', [2]), step, ...scalars };
     const settings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1 };
     adamw({ ...given, ...change(given) }, settings);
     return {};
@@ -67,8 +66,7 @@ for (const { label, create, skip } of testBackends()) {
           grad: Float32Array.of(NaN, Infinity),
           gradScale: bad,
           learningRate: bad,
-          emaWeight: bad,
-          step: Int32Array.of(1),
+          update: Int32Array.of(1),
           counts: Int32Array.of(counts),
         });
       await run(0);
@@ -81,8 +79,8 @@ for (const { label, create, skip } of testBackends()) {
 }
 
 it.each<[string, Shape, 'float32' | 'int32', string]>([
-  ['ema', [5], 'float32', "adamw: ema must be the parameter's shape = [2], got [5]"],
-  ['emaWeight', [2], 'float32', 'adamw: emaWeight must be a scalar = [], got [2]'],
+  ['v', [5], 'float32', "adamw: v must be the parameter's shape = [2], got [5]"],
+  ['gradScale', [2], 'float32', 'adamw: gradScale must be a scalar = [], got [2]'],
   ['step', [], 'float32', 'adamw: step must be int32, got float32'],
   ['counts', [1], 'int32', 'adamw: counts must be a scalar = [], got [1]'],
   ['counts', [], 'float32', 'adamw: counts must be int32, got float32'],

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { type DecayedParameters, adamwDefaults, updateParameters } from '../../src/optim/adamw.ts';
+import { type DecayedParameters, adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
+import { optimizerOf } from '../../src/optim/optimizer.ts';
 import { trace } from '../../src/program/index.ts';
 import { updateScalars } from '../support/update.ts';
 
@@ -11,15 +12,13 @@ it.each<[DecayedParameters | undefined, number, number]>([
 ])('weight decay of %s makes a matrix of ones %d and a bias %d', async (decayed, matrix, bias) => {
   const backend = referenceBackend();
   const program = trace('update', (graph) => {
-    const parameters = [[2, 3], [3]].map((shape, i) => ({
-      param: graph.stateful(`param${i}`, shape),
-      grad: graph.input(`grad${i}`, shape),
-      m: graph.stateful(`m${i}`, shape),
-      v: graph.stateful(`v${i}`, shape),
-      ema: graph.stateful(`ema${i}`, shape),
-    }));
-    const settings = { ...adamwDefaults, weightDecay: 0.5 };
-    updateParameters(parameters, updateScalars(graph), settings, decayed);
+    const groups = adamwGroups({ ...adamwDefaults, weightDecay: 0.5 }, decayed);
+    const scalars = updateScalars(graph);
+    for (const [i, shape] of [[2, 3], [3]].entries()) {
+      const slots = { m: graph.stateful(`m${i}`, shape), v: graph.stateful(`v${i}`, shape) };
+      const [param, grad] = [graph.stateful(`param${i}`, shape), graph.input(`grad${i}`, shape)];
+      optimizerOf(groups, { name: `param${i}`, shape }).update({ param, grad, slots }, scalars);
+    }
     return {};
   });
   const state = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
@@ -31,8 +30,7 @@ it.each<[DecayedParameters | undefined, number, number]>([
     grad1: new Float32Array(3),
     gradScale: Float32Array.of(1),
     learningRate: Float32Array.of(0.1),
-    emaWeight: Float32Array.of(1),
-    step: Int32Array.of(1),
+    update: Int32Array.of(1),
     counts: Int32Array.of(1),
   });
   expect((await state.get('param0')!.read())[5]).toBeCloseTo(matrix, 6);

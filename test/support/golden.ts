@@ -15,7 +15,8 @@ import { givenDraw } from '../../src/train/draw.ts';
 import { allocateState } from '../../src/train/state.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
-import { statePrefixes, trainingStepProgram } from '../../src/train/step.ts';
+import { adamwGroups } from '../../src/optim/adamw.ts';
+import { trainingStepProgram } from '../../src/train/step.ts';
 import { outputsOf } from './outputs.ts';
 
 interface GoldenConfig {
@@ -102,7 +103,12 @@ export async function goldenRun(golden: Golden, backend: Backend): Promise<Golde
   const program = trainingStepProgram({
     task: velocityTask({ model, draw: givenDraw }),
     batch: config.batch,
-    adamw: { beta1, beta2, epsilon: config.adamw.eps, weightDecay: config.adamw.weightDecay },
+    optimizers: adamwGroups({
+      beta1,
+      beta2,
+      epsilon: config.adamw.eps,
+      weightDecay: config.adamw.weightDecay,
+    }),
     maxGradNorm: config.gradClip,
   });
   const buffers = await loadedState(golden, backend, program);
@@ -155,7 +161,7 @@ async function loadedState(golden: Golden, backend: Backend, program: Program): 
   const buffers = allocateState(backend, program);
   for (const { name } of golden.model.parameters) {
     await buffers.get(name)!.write(numbers(golden.weights, name));
-    await buffers.get(statePrefixes.ema + name)?.write(numbers(golden.weights, name));
+    await buffers.get(`ema/${name}`)?.write(numbers(golden.weights, name));
   }
   return buffers;
 }

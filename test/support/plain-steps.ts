@@ -10,7 +10,6 @@ import { Loader } from '../../src/data/loader.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { prepareTraining } from '../../src/runner/prepare-run.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import { statePrefixes } from '../../src/train/step.ts';
 import { type StepNumbers, stepInputs } from '../../src/train/step-inputs.ts';
 import { stripes } from './tiny-run.ts';
 
@@ -62,7 +61,7 @@ export async function checkSaved(run: string, wanted: StateDigests): Promise<voi
     [...(await readCheckpointPart(saved, part))].filter(([name]) => name !== 'pos_embed');
   for (const part of ['model', 'optimizer', 'averages'] as const)
     for (const [name, { data }] of await read(part)) compare(name, data);
-  for (const [name, { data }] of await read('ema')) compare(statePrefixes.ema + name, data);
+  for (const [name, { data }] of await read('ema')) compare(`ema/${name}`, data);
 }
 
 function digest({ buffer, byteOffset, byteLength }: ArrayBufferView): string {

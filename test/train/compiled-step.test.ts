@@ -7,7 +7,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { Objective } from '../../src/flow/objective.ts';
 import { rectifiedFlow } from '../../src/flow/rectified-flow.ts';
 import { labelCondition } from '../../src/models/model.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type CompiledTraining, compileStep } from '../../src/train/compiled-step.ts';
 import { randomDraw } from '../../src/train/draw.ts';
@@ -29,7 +29,7 @@ function training(batch: number, changes: Partial<TrainingStep> = {}, objective?
   return {
     task: velocityTask({ model, draw, objective }),
     batch,
-    adamw: adamwDefaults,
+    optimizers: adamwGroups(adamwDefaults),
     maxGradNorm: 0.5,
     ...changes,
   };

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Shape } from '../../src/tensor/shape.ts';
-import { updateParameters } from '../../src/optim/adamw.ts';
+import { lerpAssign } from '../../src/ops/index.ts';
+import { optimizerOf } from '../../src/optim/optimizer.ts';
 import { trace } from '../../src/program/index.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import { adamwSettings } from '../../src/train/run-program.ts';
+import { optimizersOf } from '../../src/train/run-program.ts';
 import { stepInputs } from '../../src/train/step-inputs.ts';
 import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
@@ -22,8 +23,10 @@ describe.each([0.99, 0.99999, 0.999999])('an average of decay %d', (decay) => {
         const config = resolveConfig({ ...tinyStripes, ema: { decay, ramp: false } });
         const program = trace('update', (graph) => {
           const [param, m, v, ema] = ['param', 'm', 'v', 'ema'].map((name) => graph.stateful(name, shape));
-          const moments = { param: param!, m: m!, v: v!, ema: ema!, grad: graph.input('grad', shape) };
-          updateParameters([moments], updateScalars(graph), adamwSettings(config.optimizer));
+          const scalars = updateScalars(graph);
+          const updated = { param: param!, grad: graph.input('grad', shape), slots: { m: m!, v: v! } };
+          optimizerOf(optimizersOf(config.optimizer), { name: 'param', shape }).update(updated, scalars);
+          lerpAssign(ema!, param!, graph.input('emaWeight', []), scalars.counts);
           return {};
         });
         const buffers = new Map(program.state.map((tensor) => [tensor.name!, backend.allocate(tensor)]));
@@ -32,13 +35,12 @@ describe.each([0.99, 0.99999, 0.999999])('an average of decay %d', (decay) => {
         const executable = await backend.compile(program, buffers);
         const wanted = new Float64Array(shape[0]!);
         for (let step = 1; step <= steps; step++) {
-          const { update, ...scalars } = stepInputs(config, { step, update: step });
+          const scalars = stepInputs(config, { step, update: step });
           const own = program.inputs.flatMap(({ name }) =>
             scalars[name!] ? [[name!, scalars[name!]!]] : [],
           );
           await executable.run({
             ...Object.fromEntries(own),
-            step: update!,
             grad: new Float32Array(shape[0]!).fill(Math.sin(step)),
             gradScale: Float32Array.of(1),
             counts: Int32Array.of(1),

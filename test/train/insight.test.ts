@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Buffers } from '../../src/backends/backend.ts';
+import { adamwGroups } from '../../src/optim/adamw.ts';
 import { bytesOf } from '../../src/program/index.ts';
 import { blockOf, blocksOf } from '../../src/train/blocks.ts';
 import { givenDraw } from '../../src/train/draw.ts';
@@ -51,13 +52,12 @@ describe.each(['all', 'matrices'] as const)('with weight decay of %s', (decayed)
         const program = trainingStepProgram({
           task: velocityTask({ model, draw: givenDraw }),
           batch: 4,
-          adamw,
-          decayed,
+          optimizers: adamwGroups(adamw, decayed),
         });
         const buffers = allocateState(backend, program);
         await initializeState(backend, model, buffers, 1);
         const executable = await backend.compile(program, buffers);
-        const insight = await Insight.compile(backend, buffers, { model, adamw, decayed });
+        const insight = await Insight.compile(backend, buffers, model, adamwGroups(adamw, decayed));
         for (const step of [1, 2, 3]) {
           const before = await all(buffers);
           await executable.run(stepInputs(step));
@@ -76,7 +76,7 @@ it('needs little memory: what is made for a parameter is gone before the next', 
   for (const { create, skip } of testBackends()) {
     if (skip !== undefined) continue;
     const backend = create();
-    const program = insightProgram({ model, adamw, decayed: 'all' });
+    const program = insightProgram(model, adamwGroups(adamw));
     const executable = await backend.compile(program, allocateState(backend, program));
     const largest = Math.max(...trainable.map(({ shape }) => bytesOf({ shape, dtype: 'float32' })));
     const scalars = 64 * 3 * trainable.length + 3 * 4 * trainable.length;
@@ -93,7 +93,7 @@ describe('what a step puts out', () => {
         const program = trainingStepProgram({
           task: velocityTask({ model, draw: givenDraw }),
           batch: 4,
-          adamw,
+          optimizers: adamwGroups(adamw),
         });
         const buffers = allocateState(backend, program);
         await initializeState(backend, model, buffers, 1);

@@ -17,7 +17,7 @@ import {
   sub,
   sum,
 } from '../../src/ops/index.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -105,7 +105,7 @@ function inputs(step: number): Record<string, HostArray> {
 }
 
 function compiled(backend: Backend, task: Task, microBatch: number): Promise<CompiledTraining> {
-  const programs = new StepPrograms({ task, batch, adamw: adamwDefaults, maxGradNorm: 1 });
+  const programs = new StepPrograms({ task, batch, optimizers: adamwGroups(adamwDefaults), maxGradNorm: 1 });
   const fill = (buffers: Buffers): Promise<void> => initializeState(backend, task.module, buffers, 1);
   return compileStep(backend, programs, { microBatch, fill });
 }

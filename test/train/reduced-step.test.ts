@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend, Buffers } from '../../src/backends/backend.ts';
 import { labelCondition } from '../../src/models/model.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type CompiledTraining, type Reducer, compileStep } from '../../src/train/compiled-step.ts';
 import { randomDraw } from '../../src/train/draw.ts';
@@ -28,7 +28,10 @@ const draw = randomDraw({
 
 function programs(batch: number, isReduced: boolean): StepPrograms {
   const task = velocityTask({ model, draw });
-  return new StepPrograms({ task, batch, globalBatch, adamw: adamwDefaults, maxGradNorm: 0.5 }, isReduced);
+  return new StepPrograms(
+    { task, batch, globalBatch, optimizers: adamwGroups(adamwDefaults), maxGradNorm: 0.5 },
+    isReduced,
+  );
 }
 
 /** Of the samples from `first` on. */

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { allocateState, initializeState } from '../../src/train/state.ts';
-import { statePrefixes, trainingStepProgram } from '../../src/train/step.ts';
+import { trainingStepProgram } from '../../src/train/step.ts';
 import { givenDraw } from '../../src/train/draw.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import { testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { initialValues, tinyDiT } from '../support/models.ts';
@@ -12,7 +12,7 @@ const model = tinyDiT();
 const program = trainingStepProgram({
   task: velocityTask({ model, draw: givenDraw }),
   batch: 2,
-  adamw: adamwDefaults,
+  optimizers: adamwGroups(adamwDefaults),
 });
 
 for (const { label, create, skip } of testBackends()) {
@@ -26,8 +26,8 @@ for (const { label, create, skip } of testBackends()) {
         const values = await buffers.get(spec.name)!.read();
         const error = relativeError(values, await initialValues(spec, 5));
         expect({ name: spec.name, isClose: error < 1e-6 }).toEqual({ name: spec.name, isClose: true });
-        expect(await buffers.get(statePrefixes.ema + spec.name)!.read()).toEqual(values);
-        for (const prefix of [statePrefixes.m, statePrefixes.v])
+        expect(await buffers.get(`ema/${spec.name}`)!.read()).toEqual(values);
+        for (const prefix of ['adamw.m/', 'adamw.v/'])
           expect((await buffers.get(prefix + spec.name)!.read()).every((value) => value === 0)).toBe(true);
       }
     },

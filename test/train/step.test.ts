@@ -4,7 +4,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { labelCondition } from '../../src/models/model.ts';
 import type { Objective } from '../../src/flow/objective.ts';
 import { rectifiedFlow } from '../../src/flow/rectified-flow.ts';
-import { adamwDefaults } from '../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type RandomDraw, givenDraw, randomDraw } from '../../src/train/draw.ts';
@@ -37,7 +37,7 @@ async function newStep({
 }> {
   const backend = referenceBackend();
   const task = velocityTask({ model, draw: random });
-  const program = trainingStepProgram({ task, batch: 4, adamw: adamwDefaults, ...changes });
+  const program = trainingStepProgram({ task, batch: 4, optimizers: adamwGroups(adamwDefaults), ...changes });
   const buffers = allocateState(backend, program);
   await initializeState(backend, model, buffers, 1);
   return { executable: await backend.compile(program, buffers), buffers };

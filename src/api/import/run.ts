@@ -17,7 +17,8 @@ import { createModel } from '../../train/create-model.ts';
 import { planTraining, withMicroBatch } from '../../train/plan-training.ts';
 import { resolveConfig } from '../../config/resolve-config.ts';
 import { runNameOf } from '../../config/run-name.ts';
-import { statePrefixes } from '../../train/step.ts';
+import { type ParameterGroup, optimizerOf, slotTensor } from '../../optim/optimizer.ts';
+import { optimizersOf } from '../../train/run-program.ts';
 import type { KnownData } from '../../known/known-data.ts';
 import { withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
@@ -173,7 +174,7 @@ async function saveRun(
   const known = { data, ...(nullTrained !== undefined && { nullTrained }) };
   const state = { position: { epoch: 0, offset: 0 }, seconds: 0, ...known, imported: { file: path } };
   const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
-  const optimizer = zeroMoments(config.model as ImageModel);
+  const optimizer = zeroSlots(config.model as ImageModel, optimizersOf(config.optimizer));
   try {
     await folder.save({ ...weights, optimizer, step: 0, state, metadata }, config.train);
   } catch (error) {
@@ -186,13 +187,14 @@ async function saveRun(
 }
 
 /** All of them views of the same zeros. */
-function zeroMoments(model: ImageModel): StoredTensors {
+function zeroSlots(model: ImageModel, groups: readonly ParameterGroup[]): StoredTensors {
   const { parameters } = new DiT(model);
   const zeros = new Float32Array(greatest(parameters.map(({ shape }) => sizeOf(shape))));
-  const moments = new Map<string, StoredTensor>();
+  const slots = new Map<string, StoredTensor>();
   for (const { name, shape } of parameters) {
     const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
-    for (const prefix of [statePrefixes.m, statePrefixes.v]) moments.set(prefix + name, tensor);
+    const optimizer = optimizerOf(groups, { name, shape });
+    for (const slot of optimizer.slots) slots.set(slotTensor(optimizer, slot, name), tensor);
   }
-  return moments;
+  return slots;
 }

@@ -4,7 +4,6 @@ import { type Program, formatType } from '../../program/index.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { CompiledStep, StepInputs } from '../compiled-step.ts';
-import { statePrefixes } from '../step.ts';
 
 /** @param sample its place in the batch */
 export type NameOfSample = (sample: number) => string;
@@ -22,20 +21,25 @@ export async function explainNonFinite(
 ): Promise<string | undefined> {
   for (const piece of await step.pieces(inputs)) {
     const finding = await piece.executable.inspect(piece.inputs);
-    if (finding) return describeFinding(piece.executable.program, finding, piece.firstSample, nameOf);
+    if (finding)
+      return describeFinding(piece.executable.program, finding, { ...piece, nameOf, labels: step.labels });
   }
   return undefined;
 }
 
-/**
- * @param program of the executable that has inspected it: its first input is x0 [B, ...], one of its outputs is `losses`
- * @param firstSample the index of the first of its samples
- */
+export interface FindingContext {
+  /** The index of the first of the program's samples; 0 by default. */
+  readonly firstSample?: number;
+  readonly nameOf?: NameOfSample | undefined;
+  /** What state is that is no weight, in words. */
+  readonly labels?: ReadonlyMap<string, string>;
+}
+
+/** @param program of the executable that has inspected it: its first input is x0 [B, ...], one of its outputs is `losses` */
 export function describeFinding(
   program: Program,
   finding: Finding,
-  firstSample = 0,
-  nameOf?: NameOfSample,
+  { firstSample = 0, nameOf, labels = new Map() }: FindingContext = {},
 ): string {
   const { tensor, node, largestInput } = finding;
   const what = describeNumbers(finding);
@@ -45,7 +49,7 @@ export function describeFinding(
     return `${subject} ${what}${samples}.`;
   }
   if (node === undefined) {
-    return `${describeState(tensor.name!)} held ${what} before the step already.`;
+    return `The ${labels.get(tensor.name!) ?? `weight ${tensor.name}`} held ${what} before the step already.`;
   }
   const pass = isForward(program, node) ? 'forward' : 'backward';
   return (
@@ -88,17 +92,6 @@ function describeSamples(
 }
 
 const mostSamples = 8;
-
-function describeState(name: string): string {
-  for (const [prefix, kind] of [
-    [statePrefixes.m, 'The first moment'],
-    [statePrefixes.v, 'The second moment'],
-    [statePrefixes.ema, 'The average'],
-  ] as const) {
-    if (name.startsWith(prefix)) return `${kind} of ${name.slice(prefix.length)}`;
-  }
-  return `The weight ${name}`;
-}
 
 /** The weights that a node reads; else those of the nearest node that its values come from. */
 function describeLayer(program: Program, node: Node): string {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Buffer } from '../../../src/backends/backend.ts';
 import { labelCondition } from '../../../src/models/model.ts';
-import { adamwDefaults } from '../../../src/optim/adamw.ts';
+import { adamwDefaults, adamwGroups } from '../../../src/optim/adamw.ts';
 import { affine, assign, reciprocal } from '../../../src/ops/index.ts';
 import { trace } from '../../../src/program/index.ts';
 import type { HostArray } from '../../../src/tensor/dtype.ts';
@@ -42,7 +42,7 @@ describe.each(testBackends().filter(({ label }) => /reference|portable|avx2$/.te
         conditions: labelCondition(3),
       });
       const task = velocityTask({ model, draw });
-      const programs = new StepPrograms({ task, batch, adamw: adamwDefaults });
+      const programs = new StepPrograms({ task, batch, optimizers: adamwGroups(adamwDefaults) });
       const { step, buffers } = await compileStep(backend, programs, {
         microBatch: batch,
         fill: (state) => initializeState(backend, model, state, 1),
