@@ -5,7 +5,7 @@ import { disposeAll } from '../tensor/lifetime.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
-import { isTotal, partsOf, stateLabels } from './step.ts';
+import { isReduced, isTotal, partsOf, stateLabels } from './step.ts';
 import type { Programs, StepPrograms } from './step-programs.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
@@ -29,7 +29,7 @@ export type StepInputs = Readonly<Record<string, HostArray>>;
 
 /** Adds up what the processes of a run have each made of their samples: the sums that an update reads. */
 export interface Reducer {
-  /** @param totals of this process, by their names; afterwards those of all processes */
+  /** @param totals of this process, its share of the loss and of each gradient, by their names; afterwards those of all processes */
   reduce(totals: Buffers): Promise<void>;
 }
 
@@ -121,7 +121,7 @@ class StepOfShapes implements CompiledStep {
     this.#last = update ?? first;
     if (update === undefined) return first.run(pick(inputs, first));
     for (const part of this.#parts()) await first.run(this.#inputsOf(inputs, first, sampleShape, part));
-    await this.#reducer?.reduce(this.#totals());
+    await this.#reducer?.reduce(this.#state(isReduced));
     await update.run(pick(inputs, update));
   }
 
@@ -138,7 +138,8 @@ class StepOfShapes implements CompiledStep {
     const [executable, update] = await this.compile(sampleShape);
     if (update === undefined) return [{ executable, inputs: pick(inputs, executable), firstSample: 0 }];
     // What was accumulated is no cause of anything.
-    for (const buffer of this.#totals().values()) await buffer.write(new Float32Array(sizeOf(buffer.shape)));
+    for (const buffer of this.#state(isTotal).values())
+      if (buffer.dtype === 'float32') await buffer.write(new Float32Array(sizeOf(buffer.shape)));
     return this.#parts().map((part) => ({
       executable,
       inputs: this.#inputsOf(inputs, executable, sampleShape, part),
@@ -150,8 +151,8 @@ class StepOfShapes implements CompiledStep {
     return this.#programs.training.task.sampleShape;
   }
 
-  #totals(): Buffers {
-    return new Map([...this.#buffers].filter(([name]) => isTotal(name)));
+  #state(has: (name: string) => boolean): Buffers {
+    return new Map([...this.#buffers].filter(([name]) => has(name)));
   }
 
   #parts(): number[] {

@@ -20,6 +20,7 @@ import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
+import { countsAfterLast } from './running-ahead.ts';
 import { blockNorms } from './step-outputs.ts';
 
 /** Where sums over a step's parts are kept, and what their samples tell; it means nothing between steps. */
@@ -29,9 +30,14 @@ export const totals = {
   ofSamples: 'total/samples/',
 } as const;
 
-/** Whether state of that name is such a sum. */
+/** Whether state of that name is such a sum, or else means nothing between steps. */
 export function isTotal(name: string): boolean {
   return name.startsWith('total/');
+}
+
+/** Whether it is one that processes add up: the loss and the gradients. */
+export function isReduced(name: string): boolean {
+  return name === totals.loss || name.startsWith(totals.gradient);
 }
 
 export interface TrainingStep extends TrainingLoss {
@@ -43,6 +49,8 @@ export interface TrainingStep extends TrainingLoss {
   readonly averages?: readonly string[] | undefined;
   /** Samples of the step in all processes, whose mean is learnt from; those here, `batch`, by default. */
   readonly globalBatch?: number | undefined;
+  /** Whether it may be handed to the device before it is known whether the last one counted: then there is one more input, `settled`. */
+  readonly runsAhead?: boolean | undefined;
 }
 
 /**
@@ -132,7 +140,7 @@ type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & { readonly gra
 function update(
   graph: Graph,
   { trainable, loss, gradients, lossScale }: Gradients,
-  { optimizers, maxGradNorm, averages = [] }: TrainingStep,
+  { optimizers, maxGradNorm, averages = [], runsAhead = false }: TrainingStep,
 ): Readonly<Record<string, Tensor>> {
   const number = graph.input('update', [], 'int32');
   const learningRate = graph.input('learningRate', []);
@@ -144,7 +152,8 @@ function update(
   const clipped =
     maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
   // Second moments are squares, which must be finite too.
-  const counts = isFinite([loss, square(mul(gradNorm, clipped))]);
+  const finite = isFinite([loss, square(mul(gradNorm, clipped))]);
+  const counts = runsAhead ? countsAfterLast(graph, finite) : finite;
   const scalars = { gradScale: unscaled(clipped), learningRate, update: number, counts };
   trainable.forEach((param, i) => {
     const { name = '', shape } = param;
