@@ -60,6 +60,11 @@ export interface Backend extends Disposable {
   readonly precision: Precision;
   /** The instruction set, where there are several; results are equal to the bit only with the same one. */
   readonly isa?: string;
+  /**
+   * Whether `run` settles when the run has been handed over, not when it is done: then the next can be handed over at once. What is asked
+   * for is done in turn, so that a read is of the run that was asked for before it.
+   */
+  readonly runsAhead?: boolean;
   /** One line for people: the machine, threads, instruction set. */
   describe(): string;
   /** Zeroed memory. */

@@ -1,9 +1,7 @@
 import { counted } from '../tensor/counted.ts';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
-import type { CompiledStep, StepInputs } from './compiled-step.ts';
 import type { RunStore } from './run-store.ts';
 import type { BadStepsConfig } from './settings.ts';
-import { type NameOfSample, explainNonFinite } from './monitor/non-finite.ts';
 
 /** What is known of a step whose loss or gradient was not finite; it changed nothing. A line of bad-steps.jsonl. */
 export interface BadStep {
@@ -60,17 +58,6 @@ export class BadSteps {
     this.#rollBacks++;
     this.#recent = [];
   }
-}
-
-/** What the step that ran last was like, and by what. @param inputs that it ran with @param nameOf calls a sample of them */
-export async function examine(
-  executable: CompiledStep,
-  inputs: StepInputs,
-  nameOf: NameOfSample,
-): Promise<Pick<BadStep, 'loss' | 'gradNorm' | 'finding'>> {
-  const outputs = await executable.read(['loss', 'gradNorm']);
-  const [[loss = NaN], [gradNorm = NaN]] = [outputs.loss, outputs.gradNorm];
-  return { loss, gradNorm, finding: await explainNonFinite(executable, inputs, nameOf) };
 }
 
 /** What to tell of a bad step. @param isFirst among those of the window: what was found is told of that alone */

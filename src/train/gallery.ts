@@ -26,6 +26,7 @@ export class Gallery {
   readonly #training: PreparedTraining;
   readonly #writer: SampleWriter;
   readonly #samplers: GridSamplers;
+  #last: { readonly step: number; readonly path: string } | undefined;
 
   constructor(training: PreparedTraining, writer: SampleWriter) {
     const { backend, model, objective, buffers } = training;
@@ -52,7 +53,9 @@ export class Gallery {
     const told = { conditioning, classNames: source.classNames };
     try {
       const grid = await sampleGrid(this.#samplers, model.sampleShape, config, told, signal);
-      return await this.#writer.write(step, grid);
+      const shown = await this.#writer.write(step, grid);
+      this.#last = { step, path: shown.path };
+      return shown;
     } catch (error) {
       if (signal?.aborted) return undefined;
       throw error;
@@ -61,5 +64,10 @@ export class Gallery {
 
   has(step: number): Promise<boolean> {
     return this.#writer.has(step);
+  }
+
+  /** Where the last samples were shown, if they are still there. */
+  async lastPath(): Promise<string | undefined> {
+    return this.#last && (await this.has(this.#last.step)) ? this.#last.path : undefined;
   }
 }

@@ -50,6 +50,8 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
   readonly executable: CompiledStep;
+  /** Whether a step may be handed to the backend before it is known whether the last one counted. */
+  readonly runsAhead: boolean;
   /** How it fits into the memory. */
   readonly plan: TrainingPlan;
   readonly memory?: HostMemory | undefined;
@@ -74,7 +76,9 @@ export async function assembleTraining<Config extends TrainingConfig>(
   const model = createModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
-  const programs = new StepPrograms(stepOf(asked, model, options));
+  // In fp16 the scale of the loss follows from whether the last step overflowed.
+  const runsAhead = backend.runsAhead === true && asked.train.precision !== 'fp16';
+  const programs = new StepPrograms({ ...stepOf(asked, model, options), runsAhead });
   const plan = planTraining({ ...options, model, source, programs }, memory);
   onPlan?.(plan);
   for (const limit of describeLimits(plan)) onNotice?.(limit);
@@ -100,6 +104,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
     conditioning,
     buffers,
     executable,
+    runsAhead,
     plan,
     memory,
     dispose,

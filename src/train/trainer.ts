@@ -1,25 +1,26 @@
 // A run from its first step, or from a checkpoint, to its last.
-import { Loader } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
-import { RectiflowError } from '../tensor/errors.ts';
 import { powerAverageBuffers } from './averages.ts';
-import { BadSteps, describeBadStep, divergence, examine } from './bad-steps.ts';
+import { type BadStep, BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
-import { isDue } from './due.ts';
-import { Gallery } from './gallery.ts';
+import { isAnythingDue, isDue } from './due.ts';
+import { writeOrTell } from './dispensable.ts';
+import { Gallery, type ShownSamples } from './gallery.ts';
 import { type Measurements, compileMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
+import { explainNonFinite } from './monitor/non-finite.ts';
 import { type PreparedTraining, describeTraining, mostSamplesPerSecond } from './prepare.ts';
 import type { RunOutcome } from './run-log.ts';
 import type { RunStore } from './run-store.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
-import { learningRateAt, stepInputs } from './step-inputs.ts';
+import { learningRateAt } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
+import { type Submitted, Submitter } from './submitter.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 import type { TrainingHost } from './training-host.ts';
 
@@ -31,7 +32,7 @@ export class Trainer {
   readonly #gallery: Gallery | undefined;
   readonly #measurements: Measurements;
   readonly #monitor: Monitor;
-  readonly #loader: Loader;
+  readonly #submitter: Submitter;
   readonly #saver: Saver;
   readonly #badSteps: BadSteps;
   readonly #scaler: LossScaler | undefined;
@@ -41,8 +42,8 @@ export class Trainer {
   /** Whether the last step did. */
   #hasUpdated = false;
   #position: SamplerPosition;
-  /** Where samples were shown last, and after which step. */
-  #shown: { readonly step: number; readonly path: string } | undefined;
+  /** The last one that was handed over, where it is not known yet whether it counts. */
+  #unsettled: Submitted | undefined;
 
   private constructor(
     training: PreparedTraining,
@@ -52,7 +53,7 @@ export class Trainer {
   ) {
     const { config, backend, source, data, checkpoint, model, buffers, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
-    const { batchSize, precision, lossScaling, badSteps } = config.train;
+    const { precision, lossScaling, badSteps } = config.train;
     this.#training = training;
     this.#store = store;
     this.#observer = observer;
@@ -60,12 +61,11 @@ export class Trainer {
     this.#gallery = samples && new Gallery(training, samples);
     this.#measurements = measurements;
     this.#monitor = new Monitor(config, source.count);
-    this.#loader = new Loader(source, {
-      ...config.loader,
-      batchSize,
-      seed: config.seed,
-      position: data.position,
-      onBad: ({ message }, skipped) => this.#notice(`skipped (${skipped} so far): ${message}`),
+    this.#submitter = new Submitter({
+      training,
+      waiting: log.waiting,
+      onBatch: ({ values }) => this.#monitor.see(values, isPicture(model.sampleShape, source.record)),
+      onNotice: this.#notice,
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
@@ -120,10 +120,12 @@ export class Trainer {
       while (this.#step < steps) {
         if (signal?.aborted) break;
         // Not before the first step, for whose line the user waits.
-        if (this.#step > first) await this.#measurePeak();
+        if (this.#step > first) await this.#log.measurePeak(() => mostSamplesPerSecond(this.#training));
         const before = this.#step;
-        const isGood = await this.#advance(signal);
+        const isGood = await this.#advance(signal, isSaveDue ? this.#step : steps);
         if (isGood === undefined) break;
+        // Nothing is due after the step before.
+        if (this.#unsettled) continue;
         // Going back saves by itself.
         isSaveDue = this.#step > before && (isSaveDue || isDue(this.#step, checkpointEvery));
         // After a bad step the weights may be what made it bad: no checkpoint to go back to.
@@ -133,6 +135,7 @@ export class Trainer {
         isSaveDue = false;
         if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
       }
+      await this.#settleLast();
       const finished = this.#step === steps;
       await this.#saver.settled();
       await this.#store.mend(this.#notice);
@@ -141,7 +144,7 @@ export class Trainer {
       if (this.#step > 0 && (saved?.step !== this.#step || !(await this.#store.has(saved.path))))
         await this.#saver.save(await this.#notes());
       if (finished && !(await this.#gallery?.has(steps))) await this.#sample(signal);
-      const { skippedSummary } = this.#loader;
+      const { skippedSummary } = this.#submitter;
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
       return {
@@ -151,7 +154,7 @@ export class Trainer {
         seconds: this.#log.watch.seconds,
         metrics: this.#log.metrics,
         checkpoint: this.#saver.saved?.path,
-        samples: await this.#lastSamples(),
+        samples: await this.#gallery?.lastPath(),
       };
     } finally {
       await this.#close(outcome);
@@ -163,7 +166,7 @@ export class Trainer {
     try {
       while (this.#step < last) {
         signal?.throwIfAborted();
-        await this.#advance(signal);
+        await this.#advance(signal, last);
       }
     } finally {
       await this.#close('stopped');
@@ -171,45 +174,67 @@ export class Trainer {
   }
 
   async #close(outcome: RunOutcome): Promise<void> {
-    this.#loader.close();
+    this.#submitter.close();
     await this.#saver.settled();
     await this.#log.close(outcome);
     await Promise.all([this.#gallery?.dispose(), this.#measurements.dispose()]);
   }
 
   /**
-   * One optimizer step, while the loader reads the batch after it.
-   * @returns false where it was bad and changed nothing; undefined where the signal came before its batch
+   * Hands one optimizer step over, while the loader reads the batch after it, and waits until it is known whether it counts; where the
+   * backend runs ahead and nothing is due after the step, whether the one before counts.
+   * @param last after which no further step may be handed over before that is known
+   * @returns false where one was bad and changed nothing; undefined where the signal came before its batch
    */
-  async #advance(signal: AbortSignal | undefined): Promise<boolean | undefined> {
-    const { config, executable, conditioning, model, source } = this.#training;
-    const [step, update] = [this.#step + 1, this.#updates + 1];
+  async #advance(signal: AbortSignal | undefined, last: number): Promise<boolean | undefined> {
     this.#log.watch.start();
-    this.#log.waiting.start();
-    const batch = await this.#loader.next(signal);
-    this.#log.waiting.stop();
-    if (batch === undefined) {
-      this.#log.watch.stop();
-      return undefined;
-    }
-    const { values, indices, annotations, position } = batch;
-    this.#monitor.see(values, isPicture(model.sampleShape, source.record));
-    const inputs = {
-      x0: values,
-      ...conditioning.encode(annotations),
-      ...stepInputs(config, { step, update, lossScale: this.#scaler?.scale }),
-    };
-    await executable.run(inputs);
-    // One number, of a run that has been waited for anyway: whether this step counts must be known before the next.
-    const [counts] = (await executable.read(['counts'])).counts;
+    const before = this.#unsettled;
+    const { step, update } = before ?? { step: this.#step, update: this.#updates };
+    const numbers = { step: step + 1, update: update + 1, lossScale: this.#scaler?.scale };
+    const submitted = await this.#submitter.submit(numbers, before === undefined, signal);
+    this.#unsettled = undefined;
+    const isLate = submitted !== undefined && this.#mayRunAhead(submitted, last);
+    const waited = before ?? (isLate ? undefined : submitted);
+    await waited?.told;
     this.#log.watch.stop();
+    if (before && !(await this.#settle(before))) {
+      // It did not count either, and is done again as if it had never been.
+      await submitted?.told;
+      this.#submitter.giveBack(submitted?.batch);
+      return false;
+    }
+    if (submitted === undefined) return undefined;
+    if (!isLate) return this.#settle(submitted);
+    this.#unsettled = submitted;
+    return true;
+  }
+
+  /** Where training ends or waits. */
+  async #settleLast(): Promise<void> {
+    const last = this.#unsettled;
+    this.#unsettled = undefined;
+    if (last) await this.#settle(last);
+  }
+
+  /** Whether the next step may be handed over before it is known whether this one counts. */
+  #mayRunAhead({ step, update }: Submitted, last: number): boolean {
+    const { config, runsAhead } = this.#training;
+    const isDueAfter = isAnythingDue(step, config) || this.#isHeldOutDue(step);
+    return runsAhead && step < last && update > 1 && !isDueAfter;
+  }
+
+  /** @returns whether it counts, or that it does not is of no concern */
+  async #settle({ step, update, batch, inputs, told }: Submitted): Promise<boolean> {
+    const { counts, loss, gradNorm } = await told;
     this.#step = step;
-    this.#position = position;
-    this.#hasUpdated = counts === 1;
-    if (!this.#hasUpdated) return this.#skip(inputs, indices);
+    this.#position = batch.position;
+    this.#hasUpdated = counts[0] === 1;
+    if (!this.#hasUpdated)
+      return this.#skip(inputs, batch.indices, { loss: loss[0]!, gradNorm: gradNorm[0]! });
     this.#updates = update;
     this.#scaler?.grow();
-    if (update === 1 || isDue(step, config.train.logEvery) || this.#isHeldOutDue()) await this.#logStep();
+    const { logEvery } = this.#training.config.train;
+    if (update === 1 || isDue(step, logEvery) || this.#isHeldOutDue(step)) await this.#logStep();
     return true;
   }
 
@@ -218,13 +243,18 @@ export class Trainer {
    * checkpoint.
    * @returns whether it is of no concern
    */
-  async #skip(inputs: StepInputs, indices: Uint32Array): Promise<boolean> {
+  async #skip(
+    inputs: StepInputs,
+    indices: Uint32Array,
+    told: Pick<BadStep, 'loss' | 'gradNorm'>,
+  ): Promise<boolean> {
     const { executable, source } = this.#training;
-    const [loss = NaN] = (await executable.read(['loss'])).loss;
     // An overflow of the gradients in float16 is how the loss scale finds its size.
-    if (Number.isFinite(loss) && this.#scaler?.backOff()) return true;
-    const found = await examine(executable, inputs, (sample) => nameOfSample(source, indices[sample]!));
-    const bad = { step: this.#step, epoch: this.#epoch(), ...found };
+    if (Number.isFinite(told.loss) && this.#scaler?.backOff()) return true;
+    const finding = await explainNonFinite(executable, inputs, (sample) =>
+      nameOfSample(source, indices[sample]!),
+    );
+    const bad = { step: this.#step, epoch: this.#epoch(), ...told, finding };
     const verdict = this.#badSteps.add(this.#step);
     await this.#store.noteBadStep(bad);
     this.#notice(
@@ -258,20 +288,15 @@ export class Trainer {
     );
   }
 
-  /** What the machine can do at most, once: it takes about 0.3 s. */
-  async #measurePeak(): Promise<void> {
-    this.#log.mostSamplesPerSecond ??= await mostSamplesPerSecond(this.#training);
-  }
-
   /** Passes over the data so far. */
   #epoch(): number {
     return this.#position.epoch + this.#position.offset / this.#training.source.count;
   }
 
-  #isHeldOutDue(): boolean {
+  #isHeldOutDue(step = this.#step): boolean {
     const { config, split } = this.#training;
     const { train, heldOut } = config;
-    return this.#step === train.steps || (split !== undefined && isDue(this.#step, heldOut.every));
+    return step === train.steps || (split !== undefined && isDue(step, heldOut.every));
   }
 
   /** Numbers of a step are read from the backend here alone, but for whether it counts. */
@@ -314,36 +339,17 @@ export class Trainer {
 
   /** For averages of other lengths, after the run. */
   async #storeAverages(): Promise<void> {
-    const { buffers } = this.#training;
-    const averages = powerAverageBuffers(buffers);
-    await this.#orNotice(() => this.#store.storeAverages(this.#step, this.#updates, averages));
+    const averages = powerAverageBuffers(this.#training.buffers);
+    const write = (): Promise<void> => this.#store.storeAverages(this.#step, this.#updates, averages);
+    await writeOrTell(this.#store, this.#notice, write);
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const gallery = this.#gallery;
-    const shown = gallery && (await this.#orNotice(() => gallery.write(this.#step, signal)));
+    const write = async (): Promise<ShownSamples | undefined> => this.#gallery?.write(this.#step, signal);
+    const shown = await writeOrTell(this.#store, this.#notice, write);
     if (shown === undefined) return;
     for (const [tag, path] of Object.entries(shown.pictures)) this.#log.writeImage(this.#step, tag, path);
-    this.#shown = { step: this.#step, path: shown.path };
     this.#observer.onSamples?.(this.#step, shown.path);
-  }
-
-  /** Where the last samples were shown, if they are still there. */
-  async #lastSamples(): Promise<string | undefined> {
-    return this.#shown && (await this.#gallery?.has(this.#shown.step)) ? this.#shown.path : undefined;
-  }
-
-  /** For what a run can do without: where it cannot be written, on a full disk, say, that is told. */
-  async #orNotice<T>(write: () => Promise<T>): Promise<T | undefined> {
-    await this.#store.mend(this.#notice);
-    try {
-      return await write();
-    } catch (error) {
-      if (!(error instanceof RectiflowError) || error.code !== 'file') throw error;
-      await this.#store.check();
-      this.#notice(error.message);
-      return undefined;
-    }
   }
 
   /** Tells the user, the sinks and the run's folder. */

@@ -1,0 +1,93 @@
+// From a batch of the loader to a step that the backend has been handed.
+import { type Batch, Loader } from '../data/loader.ts';
+import type { HostArray } from '../tensor/dtype.ts';
+import type { StepInputs } from './compiled-step.ts';
+import type { PreparedTraining } from './prepare.ts';
+import { settledInput } from './running-ahead.ts';
+import { type StepNumbers, stepInputs } from './step-inputs.ts';
+
+/** A step that was handed to the backend. */
+export interface Submitted extends StepNumbers {
+  readonly batch: Batch;
+  readonly inputs: StepInputs;
+  readonly told: Promise<Record<'counts' | 'loss' | 'gradNorm', HostArray>>;
+}
+
+export interface SubmitterOptions {
+  readonly training: PreparedTraining;
+  /** Measures how long steps wait for data. */
+  readonly waiting: { start(): void; stop(): void };
+  /** Sees each batch once. */
+  readonly onBatch: (batch: Batch) => void;
+  /** Told of samples that are skipped. */
+  readonly onNotice: (text: string) => void;
+}
+
+export class Submitter {
+  readonly #options: SubmitterOptions;
+  readonly #loader: Loader;
+  #returned: Batch | undefined;
+
+  constructor(options: SubmitterOptions) {
+    const { config, source, data } = options.training;
+    this.#options = options;
+    this.#loader = new Loader(source, {
+      ...config.loader,
+      batchSize: config.train.batchSize,
+      seed: config.seed,
+      position: data.position,
+      onBad: ({ message }, skipped) => options.onNotice(`skipped (${skipped} so far): ${message}`),
+    });
+  }
+
+  /**
+   * @param isSettled whether it is known of all steps before that they count, or do not
+   * @returns undefined where the signal came before its batch
+   */
+  async submit(
+    numbers: StepNumbers,
+    isSettled: boolean,
+    signal?: AbortSignal,
+  ): Promise<Submitted | undefined> {
+    const { config, executable, conditioning } = this.#options.training;
+    const batch = await this.#next(signal);
+    if (batch === undefined) return undefined;
+    const inputs = {
+      x0: batch.values,
+      ...conditioning.encode(batch.annotations),
+      ...stepInputs(config, numbers),
+      [settledInput]: Float32Array.of(isSettled ? 1 : 0),
+    };
+    await executable.run(inputs);
+    const told = executable.read(['counts', 'loss', 'gradNorm']);
+    // It is awaited later, and what fails until then is no stray error.
+    told.catch(() => {});
+    return { ...numbers, batch, inputs, told };
+  }
+
+  /** A batch that was learnt from in vain, because the step before did not count: it is the next one. */
+  giveBack(batch: Batch | undefined): void {
+    this.#returned = batch;
+  }
+
+  /** What was skipped so far, in words; undefined where nothing was. */
+  get skippedSummary(): string | undefined {
+    return this.#loader.skippedSummary;
+  }
+
+  close(): void {
+    this.#loader.close();
+  }
+
+  async #next(signal?: AbortSignal): Promise<Batch | undefined> {
+    const returned = this.#returned;
+    this.#returned = undefined;
+    if (returned) return returned;
+    const { waiting, onBatch } = this.#options;
+    waiting.start();
+    const batch = await this.#loader.next(signal);
+    waiting.stop();
+    if (batch) onBatch(batch);
+    return batch;
+  }
+}
