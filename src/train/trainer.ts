@@ -5,7 +5,7 @@ import { LossScaler } from '../optim/loss-scaler.ts';
 import { powerAverageBuffers } from './averages.ts';
 import { type BadStep, BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
-import { isAnythingDue, isDue } from './due.ts';
+import { isAnythingDue, isDue, isHeldOutDue } from './due.ts';
 import { writeOrTell } from './dispensable.ts';
 import { Gallery, type ShownSamples } from './gallery.ts';
 import { type Measurements, compileMeasurements } from './measurements.ts';
@@ -219,8 +219,7 @@ export class Trainer {
   /** Whether the next step may be handed over before it is known whether this one counts. */
   #mayRunAhead({ step, update }: Submitted, last: number): boolean {
     const { config, runsAhead } = this.#training;
-    const isDueAfter = isAnythingDue(step, config) || this.#isHeldOutDue(step);
-    return runsAhead && step < last && update > 1 && !isDueAfter;
+    return runsAhead && step < last && update > 1 && !isAnythingDue(step, config);
   }
 
   /** @returns whether it counts, or that it does not is of no concern */
@@ -234,7 +233,8 @@ export class Trainer {
     this.#updates = update;
     this.#scaler?.grow();
     const { logEvery } = this.#training.config.train;
-    if (update === 1 || isDue(step, logEvery) || this.#isHeldOutDue(step)) await this.#logStep();
+    if (update === 1 || isDue(step, logEvery) || isHeldOutDue(step, this.#training.config))
+      await this.#logStep();
     return true;
   }
 
@@ -293,12 +293,6 @@ export class Trainer {
     return this.#position.epoch + this.#position.offset / this.#training.source.count;
   }
 
-  #isHeldOutDue(step = this.#step): boolean {
-    const { config, split } = this.#training;
-    const { train, heldOut } = config;
-    return step === train.steps || (split !== undefined && isDue(step, heldOut.every));
-  }
-
   /** Numbers of a step are read from the backend here alone, but for whether it counts. */
   async #logStep(): Promise<void> {
     const { config, executable, model } = this.#training;
@@ -310,7 +304,7 @@ export class Trainer {
       skipped: this.#step - this.#updates,
       ...(await readStep(executable, model)),
       ...(await this.#measurements.insight.measure(this.#updates, rate)),
-      ...(this.#isHeldOutDue() && (await this.#measurements.heldOut?.evaluate())),
+      ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
     });
     this.#observer.onStep?.(metrics);
     for (const text of this.#monitor.read(metrics)) this.#notice(text);
