@@ -1,5 +1,5 @@
 import { dataError, valueError } from '../tensor/errors.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { othersTurn } from '../tensor/turn.ts';
 import type { BadSampleOptions } from './bad-samples.ts';
 import { keepSamples } from './kept-samples.ts';
@@ -10,8 +10,12 @@ import type { SamplerPosition } from './sampler.ts';
 import type { Annotation, Source } from './source.ts';
 
 export interface Batch {
-  /** [B, ...shape of a sample]; images are in [-1, 1]. */
+  /** [B, ...shape]; images are in [-1, 1]. */
   readonly values: Float32Array;
+  /** Of one of its samples. */
+  readonly shape: Shape;
+  /** The index in the global batch of the first sample here: what is drawn for a sample is a function of its index. */
+  readonly firstSample: number;
   /** [B], of the samples in the source; another one stands in for one that is skipped. */
   readonly indices: Uint32Array;
   /** [B] */
@@ -133,7 +137,8 @@ export class Loader implements AsyncIterable<Batch> {
 
   async #prepare(): Promise<Batch> {
     const { batchSize, seed, rank = 0 } = this.#options;
-    const size = sizeOf(this.#source.shape);
+    const { shape } = this.#source;
+    const size = sizeOf(shape);
     const { indices, epochs, position } = this.#sampler.next();
     const values = new Float32Array(batchSize * size);
     const reads = Array.from({ length: batchSize }, (_, i) => {
@@ -143,6 +148,8 @@ export class Loader implements AsyncIterable<Batch> {
     });
     return {
       values,
+      shape,
+      firstSample: rank * batchSize,
       indices: indices.slice(rank * batchSize, (rank + 1) * batchSize),
       annotations: await Promise.all(reads),
       position,

@@ -9,15 +9,20 @@ export interface StepNumbers {
   readonly step: number;
   /** 1 for the first step that changes weights: schedules, averages and bias correction are functions of it. */
   readonly update: number;
+  /** The index in the global batch of the first sample of this process; 0 by default. */
+  readonly firstSample?: number | undefined;
   /** In fp16. */
   readonly lossScale?: number | undefined;
 }
 
 /** The inputs of a run's step beside its samples. */
-export function stepInputs(config: TrainingConfig, { step, update, lossScale }: StepNumbers): StepInputs {
+export function stepInputs(
+  config: TrainingConfig,
+  { step, update, firstSample = 0, lossScale }: StepNumbers,
+): StepInputs {
   return {
     step: Int32Array.of(step),
-    firstSample: Int32Array.of(0),
+    firstSample: Int32Array.of(firstSample),
     update: Int32Array.of(update),
     learningRate: Float32Array.of(learningRateAt(update, config)),
     ...averageWeights(config.ema, update),

@@ -55,10 +55,10 @@ export class Submitter {
     const inputs = {
       x0: batch.values,
       ...conditioning.encode(batch.annotations),
-      ...stepInputs(config, numbers),
+      ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }),
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };
-    await executable.run(inputs);
+    await executable.run(inputs, batch.shape);
     const told = executable.read(['counts', 'loss', 'gradNorm']);
     // It is awaited later, and what fails until then is no stray error.
     told.catch(() => {});

@@ -1,4 +1,5 @@
 // A run from its first step, or from a checkpoint, to its last.
+import type { Batch } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
@@ -228,8 +229,7 @@ export class Trainer {
     this.#step = step;
     this.#position = batch.position;
     this.#hasUpdated = counts[0] === 1;
-    if (!this.#hasUpdated)
-      return this.#skip(inputs, batch.indices, { loss: loss[0]!, gradNorm: gradNorm[0]! });
+    if (!this.#hasUpdated) return this.#skip(inputs, batch, { loss: loss[0]!, gradNorm: gradNorm[0]! });
     this.#updates = update;
     this.#scaler?.grow();
     const { logEvery } = this.#training.config.train;
@@ -245,15 +245,14 @@ export class Trainer {
    */
   async #skip(
     inputs: StepInputs,
-    indices: Uint32Array,
+    { indices, shape }: Batch,
     told: Pick<BadStep, 'loss' | 'gradNorm'>,
   ): Promise<boolean> {
     const { executable, source } = this.#training;
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(told.loss) && this.#scaler?.backOff()) return true;
-    const finding = await explainNonFinite(executable, inputs, (sample) =>
-      nameOfSample(source, indices[sample]!),
-    );
+    const nameOf = (sample: number): string => nameOfSample(source, indices[sample]!);
+    const finding = await explainNonFinite(executable, inputs, nameOf, shape);
     const bad = { step: this.#step, epoch: this.#epoch(), ...told, finding };
     const verdict = this.#badSteps.add(this.#step);
     await this.#store.noteBadStep(bad);

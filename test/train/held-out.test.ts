@@ -28,6 +28,7 @@ describe('held-out samples', () => {
     // Weights of a few steps: those of a new model say nothing, whatever they are told.
     for (let step = 1; step <= 3; step++) {
       await executable.run({
+        firstSample: Int32Array.of(0),
         x0: new Float32Array(5 * 96).fill(step / 4),
         labels: Int32Array.of(0, 1, 2, 0, 1),
         step: Int32Array.of(step),

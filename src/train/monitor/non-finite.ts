@@ -1,7 +1,7 @@
 // In plain words: where the numbers of a step were first NaN or infinite.
 import type { Finding } from '../../backends/backend.ts';
 import { type Program, formatType } from '../../program/index.ts';
-import { sizeOf } from '../../tensor/shape.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { CompiledStep, StepInputs } from '../compiled-step.ts';
 
@@ -12,14 +12,16 @@ export type NameOfSample = (sample: number) => string;
  * Runs a step again under inspection, which changes no state, and tells what was first NaN or infinite: an input, a weight, or
  * what an op made, in which layer, in which pass, for which samples.
  * @param nameOf calls a sample by more than its place in the batch
+ * @param sampleShape of the samples; the task's by default
  * @returns sentences; undefined where all is finite
  */
 export async function explainNonFinite(
   step: CompiledStep,
   inputs: StepInputs,
   nameOf?: NameOfSample,
+  sampleShape?: Shape,
 ): Promise<string | undefined> {
-  for (const piece of await step.pieces(inputs)) {
+  for (const piece of await step.pieces(inputs, sampleShape)) {
     const finding = await piece.executable.inspect(piece.inputs);
     if (finding)
       return describeFinding(piece.executable.program, finding, { ...piece, nameOf, labels: step.labels });
