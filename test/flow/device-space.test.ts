@@ -8,6 +8,8 @@ import { rectifiedFlow } from '../../src/flow/rectified-flow.ts';
 import { FlowSampler } from '../../src/flow/sample.ts';
 import type { SampleOptions } from '../../src/flow/sample-request.ts';
 import { type AnySamplerName, samplers } from '../../src/flow/samplers.ts';
+import { streams } from '../../src/tensor/random-streams.ts';
+import type { Attributes } from '../../src/tensor/tensor.ts';
 import { testBackends } from '../support/backends.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 
@@ -79,6 +81,7 @@ describe.each(testBackends())('samples that stay on $label', ({ create, skip }) 
 function counting() {
   const inner = referenceBackend();
   const counts = { reads: 0, writes: 0, allocated: 0, disposed: 0, inputs: 0 };
+  const noises: Attributes[] = [];
   const counted = (buffer: Buffer): Buffer => {
     const { read, write, dispose } = buffer;
     return Object.assign(buffer, {
@@ -92,6 +95,7 @@ function counting() {
     allocate: (type) => (counts.allocated++, counted(inner.allocate(type))),
     async compile(program, buffers): Promise<Executable> {
       const executable = await inner.compile(program, buffers);
+      for (const { op, attributes } of program.nodes) if (op.name === 'philoxNormal') noises.push(attributes);
       return {
         ...executable,
         run: (inputs) => {
@@ -102,15 +106,16 @@ function counting() {
       };
     },
   };
-  return { backend, counts };
+  return { backend, counts, noises };
 }
 
 describe('on a device', () => {
   let backend: Backend;
   let counts: ReturnType<typeof counting>['counts'];
+  let noises: readonly Attributes[];
   let sampler: FlowSampler;
   beforeAll(async () => {
-    ({ backend, counts } = counting());
+    ({ backend, counts, noises } = counting());
     const weights = await randomWeights(backend, model);
     sampler = new FlowSampler(backend, model, weights, { batchSize: 2, objective: flow });
   });
@@ -124,6 +129,14 @@ describe('on a device', () => {
       expect(counts.inputs).toBeLessThan(2 * 8 * 12);
     },
   );
+
+  it('noise is to the bit what the host draws', async () => {
+    await sampler.sample({ ...five, sampler: 'euler-maruyama' });
+    expect(noises.map(({ stream, exact }) => [stream, exact]).slice(-2)).toEqual([
+      [streams.sampling, 1],
+      [streams.diffusion, 1],
+    ]);
+  });
 
   it('x is read at every evaluation for those who ask, and is where it was on the way', async () => {
     Object.assign(counts, { reads: 0, writes: 0 });

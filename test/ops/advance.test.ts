@@ -31,7 +31,12 @@ describe.each(testBackends())('on $label', ({ create, skip }) => {
   const [x, v, ahead, z] = [1, 2, 3, 4].map((seed) => Float32Array.from(randomValues(count, seed)));
 
   /** What a step by these numbers comes to. */
-  async function made(numbers: number[], slopes: Float32Array[], noise?: Float32Array): Promise<unknown> {
+  async function made(
+    numbers: number[],
+    slopes: Float32Array[],
+    noise?: Float32Array,
+    from = x!,
+  ): Promise<unknown> {
     const program = trace('advance', (graph) => {
       const input = (name: string): ReturnType<typeof graph.input> => graph.input(name, shape);
       const coefficients = graph.input('coefficients', [numbers.length, 3]);
@@ -40,7 +45,7 @@ describe.each(testBackends())('on $label', ({ create, skip }) => {
     });
     const executable = await create().compile(program, new Map());
     await executable.run({
-      x: x!,
+      x: from,
       coefficients: toFloat32Parts(numbers),
       ...Object.fromEntries(slopes.map((values, i) => [`v${i}`, values])),
       ...(noise && { z: noise }),
@@ -51,6 +56,20 @@ describe.each(testBackends())('on $label', ({ create, skip }) => {
   it.skipIf(skip !== undefined)('is to the bit what the host makes of it in float64', async () => {
     for (const dt of [1 / 3, 1 / 50, 0.1 + 2 ** -50])
       expect(await made([dt, 1], [v!])).toEqual(x!.map((value, i) => value - dt * v![i]!));
+    // Where most of x is taken away, a product that is not rounded before leaves another rest.
+    const [third, tenth] = [1 / 3, 0.1];
+    const near = v!.map((value) => third * value);
+    expect(await made([third, 1], [v!], undefined, near)).toEqual(
+      near.map((value, i) => value - third * v![i]!),
+    );
+    const sums = v!.map((value, i) => value + tenth * ahead![i]!);
+    expect(await made([1, 1, tenth], [v!, ahead!], undefined, sums)).toEqual(
+      sums.map((value, i) => value - (v![i]! + tenth * ahead![i]!)),
+    );
+    const noisy = v!.map((value, i) => value - tenth * z![i]!);
+    expect(await made([1, 1, tenth], [v!], z, noisy)).toEqual(
+      noisy.map((value, i) => value - v![i]! + tenth * z![i]!),
+    );
     const [scale, weights] = [1 / 60, [1, 2, 2, 1]];
     const slopes = [v!, ahead!, z!, v!];
     expect(await made([scale, ...weights], slopes)).toEqual(

@@ -34,6 +34,25 @@ describe.each(testBackends())('on $label', ({ create, skip }) => {
     const drawn = drawNormal({ ...draw, step: 2, firstSample: 11, samples, elements });
     expect((await executable.read(['z'])).z).toEqual(Float32Array.from(drawn));
   });
+
+  // Those of 10^8 numbers where the faster ones are one float beside.
+  it.skipIf(skip !== undefined).each([
+    [43, 4, 78_544],
+    [57, 4, 11_268],
+    [63, 4, 72_424],
+    [68, 6, 22_764],
+  ])('and are so at step %d, sample %d, element %d', async (at, sample, element) => {
+    const elements = element + 1;
+    const [key, firstSample] = [{ seed: 1_234_567, stream: 3 }, sample];
+    const program = trace('exact', (graph) => {
+      const drawnAt = graph.input('step', [], 'int32');
+      return { z: philoxNormal(drawnAt, [1, elements], { ...key, firstSample, exact: true }) };
+    });
+    const executable = await create().compile(program, new Map());
+    await executable.run({ step: Int32Array.of(at) });
+    const drawn = drawNormal({ ...key, step: at, firstSample, samples: 1, elements });
+    expect((await executable.read(['z'])).z[element]).toBe(Math.fround(drawn[element]!));
+  });
 });
 
 it('draws the same whether the first sample is known beforehand or told', async () => {
