@@ -23,13 +23,15 @@ await build({
   input: {
     index: './src/index.ts',
     'cli/main': './src/cli/main.ts',
+    // The core as Node.js gets it: of the same modules as the library, so that what one makes is known to the other.
+    'node/core': './src/core.ts',
     ...Object.fromEntries(workers.map((name) => [`workers/${name}`, `./src/text/workers/${name}.ts`])),
   },
   platform: 'node',
   external: (id) => /^[^./]/.test(id) && id !== joined,
   output: { dir: 'dist', format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
 });
-// The core is one file without imports, which browsers and workers load as it is.
+// The core once more, as one file without imports, which browsers and workers load as it is.
 await build({
   input: './src/core.ts',
   platform: 'browser',

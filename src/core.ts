@@ -68,7 +68,22 @@ export { FlowSampler, type FlowSamplerOptions } from './flow/sample.ts';
 export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
 export type { TimeDistribution, TimeSampler } from './flow/time-sampling.ts';
 
+// A step of anything that has parameters: a task of your own, optimizers by group.
+export type { LossBatch, SampleInput, Task, TaskLoss } from './train/task.ts';
+export { type VelocityTask, velocityTask } from './train/velocity-task.ts';
+export {
+  type CompiledStep,
+  type CompiledTraining,
+  type Reducer,
+  compileStep,
+} from './train/compiled-step.ts';
+export { StepPrograms } from './train/step-programs.ts';
+export type { TrainingStep } from './train/step.ts';
+export { initializeState } from './train/state.ts';
+
 // Optimisation.
+export { type AdamWSettings, adamw, adamwDefaults, adamwGroups } from './optim/adamw.ts';
+export type { Optimizer, ParameterGroup, Retrace, Slot } from './optim/optimizer.ts';
 export { type LearningRateSchedule, learningRate } from './optim/schedule.ts';
 export { type Average, type EmaSettings, emaWeight } from './optim/ema.ts';
 export { type Combination, type PowerProfile, combineProfiles } from './optim/post-hoc.ts';

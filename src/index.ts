@@ -118,9 +118,9 @@ export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export { runProgram } from './train/run-program.ts';
 export { type CheckpointNotes, type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
 export { Snapshot } from './train/snapshot.ts';
-export { allocateState, initializeState } from './train/state.ts';
+export { allocateState } from './train/state.ts';
 export type { TrainingLoss } from './train/loss.ts';
-export { type TrainingStep, trainingStepProgram } from './train/step.ts';
+export { trainingStepProgram } from './train/step.ts';
 
 // Backends, and files of tensors.
 export { type BackendChoice, type ChosenBackend, chooseBackend } from './backends/choose.ts';
