@@ -11,7 +11,8 @@ export interface ImageModel extends ResolvedDiTConfig {
 export const dit: Kind<ImageModel> = {
   settings: ditSettings,
   fits: ({ shape, captions }) => shape.length !== 1 && !captions,
-  fromData: ({ classes = 0, ...facts }) => ({ ...imageFromData(facts), classes }),
+  // A source may be a class: what it has by its prototype is lost in a rest of it.
+  fromData: (facts) => ({ ...imageFromData(facts), classes: facts.classes ?? 0 }),
   create: (config) => new DiT(config),
   describe: (config) => ({
     samples: `${describeImages(config)}, ${describeClasses(config.classes)}`,
