@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, Buffer, Executable } from '../../src/backends/backend.ts';
+import type { Backend, Buffer, Buffers, Executable } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { ddpm } from '../../src/flow/ddpm.ts';
 import type { Integrator } from '../../src/flow/integrator.ts';
@@ -113,10 +113,11 @@ describe('on a device', () => {
   let backend: Backend;
   let counts: ReturnType<typeof counting>['counts'];
   let noises: readonly Attributes[];
+  let weights: Buffers;
   let sampler: FlowSampler;
   beforeAll(async () => {
     ({ backend, counts, noises } = counting());
-    const weights = await randomWeights(backend, model);
+    weights = await randomWeights(backend, model);
     sampler = new FlowSampler(backend, model, weights, { batchSize: 2, objective: flow });
   });
 
@@ -145,7 +146,7 @@ describe('on a device', () => {
     const made = await sampler.sample({ ...five, sampler: 'heun', onVisit });
     expect(counts).toMatchObject({ reads: 3 + 3 * 8, writes: 0 });
     const wanted: number[][] = [];
-    const host = new FlowSampler(backend, model, await randomWeights(backend, model), {
+    const host = new FlowSampler(backend, model, weights, {
       batchSize: 2,
       objective: onHost(flow),
     });
@@ -163,6 +164,19 @@ describe('on a device', () => {
     const before = counts.allocated;
     await sampler.sample({ ...five, sampler: 'rk4', steps: 7, count: 4, conditions: {}, seed: 9 });
     expect(counts.allocated).toBe(before);
+  });
+
+  it('samples of another shape have buffers of their own', async () => {
+    const [own, host] = [flow, onHost(flow)].map(
+      (objective) => new FlowSampler(backend, model, weights, { batchSize: 2, objective }),
+    ) as [FlowSampler, FlowSampler];
+    const options: SampleOptions = { ...five, sampler: 'heun' };
+    const wanted = await own.sample(options);
+    const larger = await own.sample({ ...options, shape: [2, 12, 8] });
+    expect(larger).toEqual(await host.sample({ ...options, shape: [2, 12, 8] }));
+    expect(larger).not.toEqual(wanted);
+    expect(await own.sample(options)).toEqual(wanted);
+    await Promise.all([own.dispose(), host.dispose()]);
   });
 
   it('calls at once do not mix', async () => {
@@ -187,9 +201,9 @@ describe('on a device', () => {
 
   it('what samples were made in is given back when the sampler is disposed of, after what is under way', async () => {
     const { backend: own, counts: ofOwn } = counting();
-    const weights = await randomWeights(own, model);
+    const itsWeights = await randomWeights(own, model);
     const parameters = ofOwn.allocated;
-    const made = new FlowSampler(own, model, weights, { batchSize: 2, objective: flow });
+    const made = new FlowSampler(own, model, itsWeights, { batchSize: 2, objective: flow });
     const last = made.sample({ ...five, sampler: 'rk4' });
     await made.dispose();
     await made.dispose();
