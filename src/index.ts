@@ -46,8 +46,8 @@ export type { RunOptions } from './api/parts.ts';
 
 // Runs: their settings, their folders, where their numbers go.
 export type { ConfigInput, RunConfig } from './config/config.ts';
-export { loadConfig, recipeConfig } from './config/load-config.ts';
-export { type ResolveOptions, resolveConfig } from './config/resolve-config.ts';
+export { type LoadedConfig, loadConfig, recipeConfig } from './config/load-config.ts';
+export { ParsedConfig, type ResolveOptions, resolveConfig } from './config/resolve-config.ts';
 export type { Histogram } from './sinks/histogram.ts';
 export type { MetricSink, SinkStart } from './sinks/metric-sink.ts';
 export type { SinksConfig } from './sinks/settings.ts';

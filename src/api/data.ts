@@ -12,7 +12,7 @@ import { openTokenizer } from '../text/tokenizers/open.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../config/config.ts';
 import { captionMeter } from '../check/caption-survey.ts';
-import { resolveConfig, resolveData, resolveReading, resolveText } from '../config/resolve-config.ts';
+import { ParsedConfig } from '../config/resolve-config.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type RunOptions, withSource } from './parts.ts';
 import { recordFindings } from './record-findings.ts';
@@ -34,16 +34,19 @@ export interface CheckDataOptions extends DataOptions {
  * @throws RectiflowError when the config is wrong, or the data as a whole cannot be read; what is wrong with single samples is
  * in the report
  */
-export async function checkData(input: ConfigInput, options: CheckDataOptions = {}): Promise<DataReport> {
-  const { origin } = options;
-  const { onBadSample } = resolveReading(input, origin).loader;
-  const text = resolveText(input, origin);
+export async function checkData(
+  input: ConfigInput | ParsedConfig,
+  options: CheckDataOptions = {},
+): Promise<DataReport> {
+  const parsed = ParsedConfig.of(input, options.origin);
+  const { onBadSample } = parsed.reading.loader;
+  const { text } = parsed;
   // What is wrong with single samples is found when they are read.
-  return withSource(resolveData(input, origin), { ...options, onBadSample: 'skip' }, async (source) => {
+  return withSource(parsed.data, { ...options, onBadSample: 'skip' }, async (source) => {
     const captions = text && (await captionMeter(text, source));
     const report = await checkSamples(source, { ...options, onBadSample, captions });
     if (options.known === undefined) return report;
-    const { model } = resolveConfig(input, { ...(origin && { origin }), facts: source });
+    const { model } = parsed.resolve(source);
     const findings = [...(await recordFindings(source, model, options.known)), ...report.findings];
     return { ...report, findings, advice: findings.map(({ text: sentence }) => sentence) };
   });
@@ -61,14 +64,15 @@ export interface PreviewDataOptions extends DataOptions {
  * @throws RectiflowError when the config is wrong, samples are no pictures, or one cannot be read
  */
 export async function previewData(
-  input: ConfigInput,
+  input: ConfigInput | ParsedConfig,
   path: string,
   options: PreviewDataOptions = {},
 ): Promise<Preview> {
-  const { origin, count, epoch, signal, onNotice } = options;
-  const { seed, loader } = resolveReading(input, origin);
+  const { count, epoch, signal, onNotice } = options;
+  const parsed = ParsedConfig.of(input, options.origin);
+  const { seed, loader } = parsed.reading;
   const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
-  return withSource(resolveData(input, origin), { ...options, ...loader }, (source) =>
+  return withSource(parsed.data, { ...options, ...loader }, (source) =>
     writePreview(path, source, { ...loader, seed, count, epoch, signal, onBad }),
   );
 }
@@ -81,13 +85,14 @@ export interface PackDataOptions
  * @throws RectiflowError where the folder is there already, a sample cannot be read, or does not fit the form
  */
 export async function packData(
-  input: ConfigInput,
+  input: ConfigInput | ParsedConfig,
   folder: string,
   options: PackDataOptions,
 ): Promise<Manifest> {
-  const { origin, onNotice } = options;
-  const data = resolveData(input, origin);
-  const { seed, loader } = resolveReading(input, origin);
+  const { onNotice } = options;
+  const parsed = ParsedConfig.of(input, options.origin);
+  const { data } = parsed;
+  const { seed, loader } = parsed.reading;
   const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
   const random = 'transforms' in data ? data.transforms.filter(({ kind }) => randomKinds.has(kind)) : [];
   if (random.length > 0) {
@@ -120,19 +125,20 @@ export interface EncodeTextOptions extends DataOptions {
  * @throws RectiflowError when that package is not installed, the encoder or its tokenizer cannot be used, or samples have no captions
  */
 export async function encodeText(
-  input: ConfigInput,
+  input: ConfigInput | ParsedConfig,
   path: string,
   options: EncodeTextOptions,
 ): Promise<number> {
-  const { origin, model, length = 77, prompts = [], onNotice, onProgress, signal } = options;
-  const { loader } = resolveReading(input, origin);
-  const data = resolveData(input, origin);
+  const { model, length = 77, prompts = [], onNotice, onProgress, signal } = options;
+  const parsed = ParsedConfig.of(input, options.origin);
+  const { data } = parsed;
+  const { loader } = parsed.reading;
   const runtime = loadOnnxRuntime();
   const encoder = await openCaptionEncoder(model, await openTokenizer(options.tokenizer, length), runtime);
   return withSource(data, { ...options, ...loader }, (source) => {
     const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
     const reader = new SampleReader(source, { ...loader, onBad });
-    const asked = [...(input.sample?.prompts ?? []), ...prompts];
+    const asked = [...parsed.prompts, ...prompts];
     const { precision } = options;
     return encodeCaptions(path, {
       captions: withMore(captionsOf(source, reader), asked),

@@ -8,7 +8,7 @@ import { dataOfRun } from '../known/data-of-run.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type PreparedRun, withTraining } from '../runner/prepare-run.ts';
-import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
+import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
 import { changesSince } from '../known/trained-with.ts';
 import { openTrainer } from '../runner/open-trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
@@ -27,11 +27,15 @@ export interface TrainOptions extends RunOptions {
  * Trains a new run in a folder of its own: `runs/<name>`, or `runs/<name>-2`, ... where that is taken.
  * @throws RectiflowError when the config is wrong, the data are not there, or the loss is no longer a number
  */
-export async function train(input: ConfigInput, options: TrainOptions = {}): Promise<TrainResult> {
-  const { origin = 'config', runs = 'runs' } = options;
-  const { onBadSample } = resolveReading(input, origin).loader;
-  return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
-    const config = resolveConfig(input, { origin, facts: source });
+export async function train(
+  input: ConfigInput | ParsedConfig,
+  options: TrainOptions = {},
+): Promise<TrainResult> {
+  const { runs = 'runs' } = options;
+  const parsed = ParsedConfig.of(input, options.origin);
+  const { onBadSample } = parsed.reading.loader;
+  return withSource(parsed.data, { ...options, onBadSample }, async (source) => {
+    const config = parsed.resolve(source);
     checkCredentials(config.sinks, { sendKeysTo: options.sendKeysTo });
     return withBackend(config, options, async (backend) => {
       // `auto` must mean the same when the run is resumed, on another machine too.

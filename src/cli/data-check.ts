@@ -34,9 +34,8 @@ Examples:
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfRecord } = await import('../known/known-data.ts');
         const { checkData } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set, onNotice);
-        const report = await checkData(config, {
-          origin,
+        const { parsed } = await loadConfig(target, set, onNotice);
+        const report = await checkData(parsed, {
           known: await dataOfRecord(target),
           signal,
           onNotice,

@@ -50,10 +50,9 @@ Example:
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { encodeText } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set, onNotice);
-        const count = await encodeText(config, to, {
+        const { parsed } = await loadConfig(target, set, onNotice);
+        const count = await encodeText(parsed, to, {
           ...options,
-          origin,
           prompts,
           signal,
           onNotice,

@@ -46,9 +46,8 @@ Examples:
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { packData } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set, onNotice);
-        const manifest = await packData(config, to, {
-          origin,
+        const { parsed } = await loadConfig(target, set, onNotice);
+        const manifest = await packData(parsed, to, {
           form,
           samplesPerShard,
           shardMiB: shardMib,

@@ -39,8 +39,8 @@ Examples:
       await runTask(async ({ signal, onNotice }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { previewData } = await import('../api/data.ts');
-        const { config, origin } = await loadConfig(target, set, onNotice);
-        const preview = await previewData(config, out, { origin, count, epoch, signal, onNotice });
+        const { parsed } = await loadConfig(target, set, onNotice);
+        const preview = await previewData(parsed, out, { count, epoch, signal, onNotice });
         const { count: drawn, latentChannels } = preview;
         print(`${counted(drawn, 'sample')}, the first of epoch ${epoch}`);
         if (latentChannels !== undefined) {

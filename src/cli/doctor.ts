@@ -30,9 +30,8 @@ Examples:
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfRecord } = await import('../known/known-data.ts');
         const { diagnose } = await import('../api/doctor/diagnose.ts');
-        const { config, origin } = await loadConfig(target, set);
-        const checks = await diagnose(config, {
-          origin,
+        const { parsed } = await loadConfig(target, set);
+        const checks = await diagnose(parsed, {
           known: await dataOfRecord(target),
           signal,
           onNotice,

@@ -83,9 +83,9 @@ ${exitCodesHelp}`,
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfReproduction } = await import('../known/known-data.ts');
         const { train } = await import('../api/train.ts');
-        const { config, origin } = await loadConfig(target, overrides);
+        const { parsed } = await loadConfig(target, overrides);
         const known = await dataOfReproduction(target);
-        await showRun((options) => train(config, { ...options, origin, known, acceptData, sendKeysTo }));
+        await showRun((options) => train(parsed, { ...options, known, acceptData, sendKeysTo }));
       },
     );
 }

@@ -9,10 +9,17 @@ import { decodeText } from '../tensor/text.ts';
 import { type BareData, bareData, describeBareData } from './bare-data.ts';
 import type { ConfigInput } from './config.ts';
 import { parseYaml } from './parse-yaml.ts';
-import { resolveData } from './resolve-config.ts';
+import { ParsedConfig } from './resolve-config.ts';
 import { runNameOf } from './run-name.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
+
+export interface LoadedConfig {
+  readonly config: ConfigInput;
+  readonly origin: string;
+  /** What functions that take a config take as well: it is not parsed again. */
+  readonly parsed: ParsedConfig;
+}
 
 /**
  * The config that a command line asks for, and how errors call it. What depends on the data is not filled in yet.
@@ -26,7 +33,7 @@ export async function loadConfig(
   target: string,
   overrides: readonly string[] = [],
   onBareData?: (text: string) => void,
-): Promise<{ config: ConfigInput; origin: string }> {
+): Promise<LoadedConfig> {
   const isRecipe = Object.hasOwn(recipes, target);
   const bare = isRecipe ? undefined : await bareData(target);
   if (bare && onBareData === undefined) throw noConfig(target, bare);
@@ -46,8 +53,10 @@ export async function loadConfig(
   ];
   const origin = isFile ? target : `recipe ${target}`;
   const config: ConfigInput = layers.reduce(merge);
-  resolveData(config, origin);
-  return { config, origin };
+  const parsed = ParsedConfig.of(config, origin);
+  // Whatever is wrong with them is told before anything is made.
+  void parsed.data;
+  return { config, origin, parsed };
 }
 
 function noConfig(target: string, data: BareData): RectiflowError {

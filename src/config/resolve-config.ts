@@ -21,53 +21,80 @@ export interface ResolveOptions {
 }
 
 /**
- * Fills in defaults and what follows from other settings and from the data, and checks everything. Resolving what is
- * resolved changes nothing.
+ * A config whose settings all exist, each of a form that it can have: what was given, parsed once. What follows from other settings and
+ * from the data is filled in by `resolve`.
+ */
+export class ParsedConfig {
+  readonly #parsed: Parsed;
+  readonly #origin: string;
+
+  private constructor(parsed: Parsed, origin: string) {
+    this.#parsed = parsed;
+    this.#origin = origin;
+  }
+
+  /**
+   * @param origin how errors call the config: a file, a recipe
+   * @throws RectiflowError that lists every setting that there is not, or that is of a form that it cannot be
+   */
+  static of(input: ConfigInput | ParsedConfig, origin = 'config'): ParsedConfig {
+    return input instanceof ParsedConfig ? input : new ParsedConfig(parseSettings(input, origin), origin);
+  }
+
+  /**
+   * The settings of the data alone, to open them before the rest can be resolved.
+   * @throws RectiflowError where they do not fit together
+   */
+  get data(): DataConfig {
+    const problems: string[] = [];
+    const data = completeData(this.#parsed.data, problems);
+    if (problems.length > 0) throw configError(this.#origin, problems);
+    return data;
+  }
+
+  /** What the order and the reading of the data depend on, beside the data themselves. */
+  get reading(): Pick<RunConfig, 'seed' | 'loader'> {
+    const { seed, loader } = this.#parsed;
+    return { seed, loader };
+  }
+
+  /** The settings of the text that a model of captions is told; undefined where the config asks for one that is told none. */
+  get text(): TextConfig | undefined {
+    const { kind = 'text-dit', text = {} } = this.#parsed.model;
+    return kind === 'text-dit' ? completeText(text) : undefined;
+  }
+
+  /** The captions that the config wants samples of. */
+  get prompts(): readonly string[] {
+    return this.#parsed.sample.prompts ?? [];
+  }
+
+  /**
+   * Fills in defaults and what follows from other settings and from the data, and checks everything.
+   * @param facts what the data tell of themselves; needed where the config does not say what the model is made for
+   * @throws RectiflowError that lists every setting that is wrong, with what was wanted and what was found
+   */
+  resolve(facts?: SourceFacts): RunConfig {
+    const problems: string[] = [];
+    const data = completeData(this.#parsed.data, problems);
+    const known = facts ?? factsOf(data);
+    const lengths = completeLengths(this.#parsed, facts, problems);
+    const config = fillIn({ ...this.#parsed, ...lengths }, data, known, problems);
+    if (problems.length === 0) checkTogether(config, known, problems);
+    if (problems.length > 0) throw configError(this.#origin, problems);
+    return config;
+  }
+}
+
+/**
+ * A whole config of what is given: `ParsedConfig.resolve`. Resolving what is resolved changes nothing.
  * @throws RectiflowError that lists every setting that is wrong, with what was wanted and what was found
  */
 export function resolveConfig(
-  input: ConfigInput,
-  { origin = 'config', facts }: ResolveOptions = {},
+  input: ConfigInput | ParsedConfig,
+  { origin, facts }: ResolveOptions = {},
 ): RunConfig {
-  const parsed = parseSettings(input, origin);
-  const problems: string[] = [];
-  const data = completeData(parsed.data, problems);
-  const known = facts ?? factsOf(data);
-  const lengths = completeLengths(parsed, facts, problems);
-  const config = fillIn({ ...parsed, ...lengths }, data, known, problems);
-  if (problems.length === 0) checkTogether(config, known, problems);
-  if (problems.length > 0) throw configError(origin, problems);
-  return config;
-}
-
-/**
- * The settings of the data alone, to open them before the rest can be resolved.
- * @throws RectiflowError when any setting of the config is one that there is not, or of a kind that it cannot be
- */
-export function resolveData(input: ConfigInput, origin = 'config'): DataConfig {
-  const problems: string[] = [];
-  const data = completeData(parseSettings(input, origin).data, problems);
-  if (problems.length > 0) throw configError(origin, problems);
-  return data;
-}
-
-/**
- * What the order and the reading of the data depend on, beside the data themselves: these need no data, and no model.
- * @throws RectiflowError as `resolveData` does
- */
-export function resolveReading(input: ConfigInput, origin = 'config'): Pick<RunConfig, 'seed' | 'loader'> {
-  const { seed, loader } = parseSettings(input, origin);
-  return { seed, loader };
-}
-
-/**
- * The settings of the text that a model of captions is told: these need no data, and no more of a model.
- * @returns undefined where the config asks for a model that is told no captions
- * @throws RectiflowError as `resolveData` does
- */
-export function resolveText(input: ConfigInput, origin = 'config'): TextConfig | undefined {
-  const { kind = 'text-dit', text = {} } = parseSettings(input, origin).model;
-  return kind === 'text-dit' ? completeText(text) : undefined;
+  return ParsedConfig.of(input, origin).resolve(facts);
 }
 
 function fillIn(

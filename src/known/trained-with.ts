@@ -27,10 +27,17 @@ function kernelsOf({ name, isa }: Backend): string {
  * @throws RectiflowError when the recorded config is none that this version can read
  */
 export function configOf(saved: StoredCheckpoint): RunConfig | undefined {
+  const known = resolved.get(saved.state);
+  if (known) return known;
   const before = recordOf(saved);
   // Resolved again: settings that are new in this version get their defaults.
-  return before && resolveConfig(before.config as ConfigInput, { origin: saved.path });
+  const config = before && resolveConfig(before.config as ConfigInput, { origin: saved.path });
+  if (config) resolved.set(saved.state, config);
+  return config;
 }
+
+/** Those that were asked for already, by the states of their checkpoints. */
+const resolved = new WeakMap<StoredCheckpoint['state'], RunConfig>();
 
 const schema = z.object({ config: z.record(z.string(), z.unknown()), kernels: z.string() }).optional();
 

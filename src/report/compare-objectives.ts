@@ -11,7 +11,7 @@ import { samplers } from '../flow/samplers.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
-import { resolveConfig, resolveData, resolveReading } from '../config/resolve-config.ts';
+import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { gridRows } from '../train/sample-grid.ts';
@@ -62,12 +62,12 @@ export async function compareObjectives(
   options: CompareObjectivesOptions = {},
 ): Promise<ObjectiveComparison> {
   const { origin = 'config', runs = 'runs', evaluations = [5, 10, 25, 50], signal, onProgress } = options;
-  const { onBadSample } = resolveReading(input, origin).loader;
-  return withSource(resolveData(input, origin), { ...options, onBadSample }, async (source) => {
-    const variants = variantsOf(input, options);
-    const [config, diffusion] = variants.map((variant) =>
-      resolveConfig(variant.input, { origin, facts: source }),
-    );
+  // What is wrong with the config is said of it as it is given.
+  const given = ParsedConfig.of(input, origin);
+  const { onBadSample } = given.reading.loader;
+  return withSource(given.data, { ...options, onBadSample }, async (source) => {
+    const variants = variantsOf(input, { ...options, origin });
+    const [config, diffusion] = variants.map(({ parsed }) => parsed.resolve(source));
     checkEvaluations(evaluations, diffusion!);
     for (const variant of variants) await trainOrGoOn(variant, source, { ...options, runs, origin });
 
@@ -105,7 +105,7 @@ export async function compareObjectives(
 /** One of the two trainings. */
 interface Variant {
   readonly kind: ComparedKind;
-  readonly input: ConfigInput;
+  readonly parsed: ParsedConfig;
   /** Of its run. */
   readonly folder: string;
   /** One evaluation per step, of first order, adds no noise. */
@@ -122,7 +122,7 @@ function variantsOf(input: ConfigInput, options: CompareObjectivesOptions): read
     const hasEuler = kind !== 'ddpm' && 'euler' in (own.objective?.samplers ?? samplers);
     return {
       kind,
-      input: config,
+      parsed: ParsedConfig.of(config, options.origin),
       folder: join(runs, config.name),
       sampler: hasEuler ? 'euler' : 'ddim',
       own: { ...own, model },
@@ -159,7 +159,7 @@ function checkEvaluations(evaluations: readonly number[], { flow: { objective } 
 }
 
 async function trainOrGoOn(
-  { input, folder, own }: Variant,
+  { parsed, folder, own }: Variant,
   source: Source,
   options: CompareObjectivesOptions & { origin: string },
 ): Promise<void> {
@@ -167,14 +167,14 @@ async function trainOrGoOn(
   if (isThere) {
     const { config: recorded } = await readRun(folder);
     const found = resolveConfig(recorded as ConfigInput, { origin: join(folder, 'config.json') });
-    const wanted = resolveConfig(input, { origin: options.origin, facts: source });
+    const wanted = parsed.resolve(source);
     if (!isDeepStrictEqual(settingsOf(found), settingsOf(wanted))) {
       const advice = 'Give the comparison another name, or remove that folder';
       throw runError(folder, 'holds a run with other settings than those to compare', advice);
     }
   }
   const training = { ...options, ...own, source };
-  const { finished } = isThere ? await resume(folder, training) : await train(input, training);
+  const { finished } = isThere ? await resume(folder, training) : await train(parsed, training);
   if (!finished) options.signal?.throwIfAborted();
 }
 

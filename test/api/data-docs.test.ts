@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { SourceFacts } from '../../src/data/source.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
-import { resolveConfig, resolveData } from '../../src/config/resolve-config.ts';
+import { resolveConfig, ParsedConfig } from '../../src/config/resolve-config.ts';
 
 const pages = await Promise.all(
   ['data.md', 'gene-expression.md'].map(async (page) => {
@@ -36,7 +36,7 @@ describe('the examples of docs/', () => {
   });
 
   it.each(examples)('$page: $block', ({ config }) => {
-    expect(resolveData(config).source).toBe(config.data?.source);
+    expect(ParsedConfig.of(config).data.source).toBe(config.data?.source);
     const model = config.model ?? {
       preset: 'DiT-S/4',
       ...(factsFor(config).shape.length === 1 && { groupSize: 8 }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SourceFacts } from '../../src/data/source.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
-import { resolveConfig, resolveData } from '../../src/config/resolve-config.ts';
+import { resolveConfig, ParsedConfig } from '../../src/config/resolve-config.ts';
 
 const sizes = { width: 32, depth: 1, heads: 2 };
 const folder: ConfigInput = {
@@ -13,7 +13,7 @@ const cells: SourceFacts = { name: 'cells', count: 9, shape: [70], classes: 3 };
 
 describe('settings of data', () => {
   it('fill in what is left out', () => {
-    expect(resolveData(folder)).toEqual({
+    expect(ParsedConfig.of(folder).data).toEqual({
       source: 'folder',
       path: 'photos',
       condition: 'auto',
@@ -32,7 +32,7 @@ describe('settings of data', () => {
         transforms: [{ kind: 'random-resized-crop', size: [8, 12] }, { kind: 'horizontal-flip' }],
       },
     };
-    expect(resolveData(crop)).toMatchObject({
+    expect(ParsedConfig.of(crop).data).toMatchObject({
       transforms: [
         { kind: 'random-resized-crop', size: [8, 12], scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
         { kind: 'horizontal-flip', probability: 0.5 },
@@ -41,7 +41,7 @@ describe('settings of data', () => {
   });
 
   it('a size of another shape is stretched to, not cropped', () => {
-    const { transforms } = resolveData({ data: { source: 'emoji', size: [8, 12] } }) as {
+    const { transforms } = ParsedConfig.of({ data: { source: 'emoji', size: [8, 12] } }).data as {
       transforms: unknown;
     };
     expect(transforms).toEqual([{ kind: 'resize', size: [8, 12] }]);
@@ -84,7 +84,7 @@ describe('settings of data', () => {
     [{ source: 'expression', path: 'a', holdOut: 1 }, /holdOut: wanted a number from 0, below 1, found 1/],
     [{ source: 'folders', path: 'a' }, /data\.source: wanted one of digits, .*Did you mean "folder"/],
   ])('%j is refused', (data, message) => {
-    expect(() => resolveData({ data } as ConfigInput)).toThrow(message);
+    expect(() => ParsedConfig.of({ data } as ConfigInput).data).toThrow(message);
   });
 });
 

@@ -11,7 +11,7 @@ import { type OwnModel, createModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { withTraining } from '../../runner/prepare-run.ts';
-import { resolveConfig, resolveData } from '../../config/resolve-config.ts';
+import { ParsedConfig } from '../../config/resolve-config.ts';
 import type { KnownData } from '../../known/known-data.ts';
 import { type RunOptions, withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
@@ -50,7 +50,10 @@ export interface DiagnoseOptions
  * @returns all checks that could be made: what fails early keeps later ones from being made
  * @throws RectiflowError where the config is wrong; the signal's reason where that stopped it
  */
-export async function diagnose(input: ConfigInput, options: DiagnoseOptions = {}): Promise<Check[]> {
+export async function diagnose(
+  input: ConfigInput | ParsedConfig,
+  options: DiagnoseOptions = {},
+): Promise<Check[]> {
   const checks: Check[] = [];
   const tell = (...found: Check[]): void => {
     for (const check of found) {
@@ -58,12 +61,13 @@ export async function diagnose(input: ConfigInput, options: DiagnoseOptions = {}
       options.onCheck?.(check);
     }
   };
-  const data = resolveData(input, options.origin);
+  const parsed = ParsedConfig.of(input, options.origin);
+  const { data } = parsed;
   tell(checkNode(process.version));
   try {
     // What is wrong with single samples is found when they are read.
     await withSource(data, { ...options, onBadSample: 'skip' }, (source) =>
-      diagnoseWith(source, input, options, tell),
+      diagnoseWith(source, parsed, options, tell),
     );
   } catch (error) {
     // A set that cannot be opened is a finding like any other; a config that is wrong has no meaning to check.
@@ -83,14 +87,14 @@ const failing: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 async function diagnoseWith(
   source: Source,
-  input: ConfigInput,
+  parsed: ParsedConfig,
   options: DiagnoseOptions,
   tell: (...found: Check[]) => void,
 ): Promise<void> {
-  const { origin = 'config', runs = 'runs', signal, onProgress, overfitSeconds } = options;
+  const { runs = 'runs', signal, onProgress, overfitSeconds } = options;
   const { objective, timeSampler, model } = options;
   const own = { objective, timeSampler };
-  const config = resolveConfig(input, { origin, facts: source });
+  const config = parsed.resolve(source);
   const available = availableIsas();
   tell(
     checkKernels(config.backend.name, available instanceof RectiflowError ? available.message : undefined),
