@@ -5,6 +5,7 @@ import { DiT } from '../../src/models/dit.ts';
 import type { DiTConfig } from '../../src/models/dit-config.ts';
 import { countParameters } from '../../src/models/model.ts';
 import { presets } from '../../src/models/presets.ts';
+import { positionTable } from '../../src/nn/position-table.ts';
 import { declareParameters } from '../../src/nn/parameters.ts';
 import { trace } from '../../src/program/index.ts';
 import { allocateState, initializeState } from '../../src/train/state.ts';
@@ -51,6 +52,18 @@ describe('DiT parameters', () => {
     expect(model.parameters.map(({ name }) => name)).not.toContain('pos_embed');
     const wanted = numbers(weights, 'pos_embed');
     table!.values().forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 6));
+  });
+
+  it.each([
+    [8, 12],
+    [12, 8],
+    [4, 16],
+  ])('say nothing of places, which are those of images of %i x %i', (height, width) => {
+    const { nodes } = velocityProgram(tinyDiT(), 1, false, undefined, [2, height, width]);
+    const tables = nodes.filter(({ values }) => values !== undefined && values.length > 1);
+    expect(tables.map(({ values }) => values)).toEqual([
+      Float64Array.from(positionTable(height / 4, width / 4, 16)),
+    ]);
   });
 
   it('start at zero where the release has zeros, and only there', async () => {
