@@ -23,8 +23,11 @@ function partsOf(model: Module, buffers: Buffers): Readonly<Record<CheckpointPar
   const weights = new Map(model.parameters.map(({ name }) => [name, buffers.get(name)!]));
   const ema = averagedWeights(model, buffers);
   const averages = averageBuffers(buffers);
-  const others = new Set([...weights.values(), ...ema.values(), ...averages.values()]);
-  const slots = [...buffers].filter(([name, buffer]) => !others.has(buffer) && !isTotal(name));
+  const others = new Set([
+    ...[...weights.keys()].flatMap((name) => [name, averageTensor(undefined, name)]),
+    ...averages.keys(),
+  ]);
+  const slots = [...buffers].filter(([name]) => !others.has(name) && !isTotal(name));
   return { model: weights, ema, optimizer: new Map(slots), averages };
 }
 

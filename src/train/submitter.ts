@@ -10,8 +10,12 @@ import { type StepNumbers, stepInputs } from './step-inputs.ts';
 export interface Submitted extends StepNumbers {
   readonly batch: Batch;
   readonly inputs: StepInputs;
-  readonly told: Promise<Record<'counts' | 'loss' | 'gradNorm', HostArray>>;
+  /** Its flag; the others too where they cannot be read later, because the next step has been handed over by then. */
+  readonly told: Promise<{ readonly counts: HostArray } & Partial<Told>>;
 }
+
+/** What is asked of a step that did not count. */
+export type Told = Readonly<Record<'loss' | 'gradNorm', HostArray>>;
 
 export interface SubmitterOptions {
   readonly training: PreparedTraining;
@@ -49,7 +53,7 @@ export class Submitter {
     isSettled: boolean,
     signal?: AbortSignal,
   ): Promise<Submitted | undefined> {
-    const { config, executable, conditioning } = this.#options.training;
+    const { config, executable, conditioning, runsAhead } = this.#options.training;
     const batch = await this.#next(signal);
     if (batch === undefined) return undefined;
     const inputs = {
@@ -59,7 +63,7 @@ export class Submitter {
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };
     await executable.run(inputs, batch.shape);
-    const told = executable.read(['counts', 'loss', 'gradNorm']);
+    const told = runsAhead ? executable.read(['counts', 'loss', 'gradNorm']) : executable.read(['counts']);
     // It is awaited later, and what fails until then is no stray error.
     told.catch(() => {});
     return { ...numbers, batch, inputs, told };

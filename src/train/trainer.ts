@@ -4,7 +4,7 @@ import type { SamplerPosition } from '../data/sampler.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import { powerAverageBuffers } from './averages.ts';
-import { type BadStep, BadSteps, describeBadStep, divergence } from './bad-steps.ts';
+import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isAnythingDue, isDue, isHeldOutDue } from './due.ts';
 import { writeOrTell } from './dispensable.ts';
@@ -21,7 +21,7 @@ import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
 import { readStep } from './step-report.ts';
-import { type Submitted, Submitter } from './submitter.ts';
+import { type Submitted, Submitter, type Told } from './submitter.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 import type { TrainingHost } from './training-host.ts';
 
@@ -225,11 +225,11 @@ export class Trainer {
 
   /** @returns whether it counts, or that it does not is of no concern */
   async #settle({ step, update, batch, inputs, told }: Submitted): Promise<boolean> {
-    const { counts, loss, gradNorm } = await told;
+    const { counts, ...others } = await told;
     this.#step = step;
     this.#position = batch.position;
     this.#hasUpdated = counts[0] === 1;
-    if (!this.#hasUpdated) return this.#skip(inputs, batch, { loss: loss[0]!, gradNorm: gradNorm[0]! });
+    if (!this.#hasUpdated) return this.#skip(inputs, batch, others);
     this.#updates = update;
     this.#scaler?.grow();
     const { logEvery } = this.#training.config.train;
@@ -243,17 +243,14 @@ export class Trainer {
    * checkpoint.
    * @returns whether it is of no concern
    */
-  async #skip(
-    inputs: StepInputs,
-    { indices, shape }: Batch,
-    told: Pick<BadStep, 'loss' | 'gradNorm'>,
-  ): Promise<boolean> {
+  async #skip(inputs: StepInputs, { indices, shape }: Batch, told: Partial<Told>): Promise<boolean> {
     const { executable, source } = this.#training;
+    const { loss, gradNorm } = { ...(await executable.read(['loss', 'gradNorm'])), ...told };
     // An overflow of the gradients in float16 is how the loss scale finds its size.
-    if (Number.isFinite(told.loss) && this.#scaler?.backOff()) return true;
+    if (Number.isFinite(loss[0]) && this.#scaler?.backOff()) return true;
     const nameOf = (sample: number): string => nameOfSample(source, indices[sample]!);
     const finding = await explainNonFinite(executable, inputs, nameOf, shape);
-    const bad = { step: this.#step, epoch: this.#epoch(), ...told, finding };
+    const bad = { step: this.#step, epoch: this.#epoch(), loss: loss[0]!, gradNorm: gradNorm[0]!, finding };
     const verdict = this.#badSteps.add(this.#step);
     await this.#store.noteBadStep(bad);
     this.#notice(

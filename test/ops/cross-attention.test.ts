@@ -25,7 +25,7 @@ const singleKey = { N: 31, M: 1, H: 2, d: 5, lengths: [0, 1] } as const;
 
 /** Where every key exists, nothing but a share of 0 hides a number. */
 const allKeys = [
-  { N: 31, M: 33, H: 2, d: 20, lengths: [33, 33] },
+  { N: 33, M: 31, H: 2, d: 20, lengths: [31, 31] },
   { N: 65, M: 2, H: 2, d: 48, lengths: [2] },
   { N: 3, M: 130, H: 1, d: 72, lengths: [130, 130] },
 ] as const;
