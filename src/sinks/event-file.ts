@@ -22,6 +22,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
+import type { Histogram } from './histogram.ts';
 import { type Message, double, doubles, float, integer, message, nested, text } from '../formats/protobuf.ts';
 import { writeFully } from '../host/write-fully.ts';
 
@@ -29,17 +30,6 @@ const SESSION_START = 1;
 const GREY = 1;
 const RGB = 3;
 const DT_STRING = 7;
-
-/** How values are spread over bins. */
-interface BinnedValues {
-  readonly min: number;
-  readonly max: number;
-  readonly sum: number;
-  readonly sumSquares: number;
-  readonly counts: readonly number[];
-  /** Ascending, one more than there are bins. */
-  readonly edges: readonly number[];
-}
 
 /** Keeps the names apart where one process trains twice within a second. */
 let opened = 0;
@@ -91,7 +81,7 @@ export class EventLog {
   }
 
   /** @param values by tag */
-  async addHistograms(step: number, values: Readonly<Record<string, BinnedValues>>): Promise<void> {
+  async addHistograms(step: number, values: Readonly<Record<string, Histogram>>): Promise<void> {
     const shown = Object.entries(values).map(([tag, value]) =>
       summaryValue(tag, nested(5, histogram(value))),
     );
@@ -166,7 +156,7 @@ function summaryValue(tag: string, ...what: Message[]): Message {
 }
 
 /** Bucket i ends at limit i; the first begins at the smallest value. */
-function histogram({ min, max, sum, sumSquares, counts, edges }: BinnedValues): Message {
+function histogram({ min, max, sum, sumSquares, counts, edges }: Histogram): Message {
   const count = counts.reduce((total, each) => total + each, 0);
   const totals = [min, max, count, sum, sumSquares].map((value, i) => double(i + 1, value));
   return message(...totals, doubles(6, edges.slice(1)), doubles(7, counts));
