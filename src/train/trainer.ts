@@ -195,7 +195,8 @@ export class Trainer {
     const submitted = await this.#submitter.submit(numbers, before === undefined, signal);
     this.#unsettled = undefined;
     const isLate = submitted !== undefined && this.#mayRunAhead(submitted, last);
-    const waited = before ?? (isLate ? undefined : submitted);
+    // Of steps that are done in turn, the later one tells that both are done.
+    const waited = isLate ? before : (submitted ?? before);
     await waited?.told;
     this.#log.watch.stop();
     if (before && !(await this.#settle(before))) {
