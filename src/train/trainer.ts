@@ -201,7 +201,6 @@ export class Trainer {
     this.#log.watch.stop();
     if (before && !(await this.#settle(before))) {
       // It did not count either, and is done again as if it had never been.
-      await submitted?.told;
       this.#submitter.giveBack(submitted?.batch);
       return false;
     }

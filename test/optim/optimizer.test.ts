@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Backend, Buffers } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { labelCondition } from '../../src/models/model.ts';
-import { add, affine, assign, cast, mul } from '../../src/ops/index.ts';
+import { add, affine, assign, cast, lerpAssign, mul } from '../../src/ops/index.ts';
 import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import { type Optimizer, type ParameterGroup, optimizerOf } from '../../src/optim/optimizer.ts';
+import { fuse, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { type CompiledTraining, compileStep } from '../../src/train/compiled-step.ts';
 import { randomDraw } from '../../src/train/draw.ts';
@@ -16,6 +17,7 @@ import { velocityTask } from '../../src/train/velocity-task.ts';
 import { testBackends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
+import { updateScalars } from '../support/update.ts';
 
 const model = tinyDiT({ depth: 1 });
 const batch = 4;
@@ -125,3 +127,19 @@ for (const { label, create, skip } of testBackends()) {
     expect(count('lerpAssign')).toBe(isFused ? trained : 2 * trained);
   });
 }
+
+it('an average that follows another flag than the update is not joined with it', () => {
+  const program = trace('apart', (graph) => {
+    const [param, m, v, average] = ['w', 'm', 'v', 'average'].map((name) => graph.stateful(name, [4]));
+    const scalars = updateScalars(graph);
+    const slots = { m: m!, v: v! };
+    adamwGroups(adamwDefaults)[0]!.optimizer.update(
+      { param: param!, grad: graph.input('grad', [4]), slots },
+      scalars,
+    );
+    lerpAssign(average!, param!, graph.input('weight', []), graph.input('other', [], 'int32'));
+    return {};
+  });
+  const joined = fuse(program, () => true);
+  expect(joined.nodes.map(({ op }) => op.name)).toEqual(['adamw', 'lerpAssign']);
+});

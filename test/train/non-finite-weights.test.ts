@@ -1,5 +1,5 @@
 // Weights that are no numbers are never an intact checkpoint, and no use is made of those that are there.
-import { cp, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportRun, importRun, resume, sample, train } from '../../src/index.ts';
@@ -38,15 +38,19 @@ describe('a run whose weights overflow', () => {
   });
 });
 
-/** A run whose last checkpoint has a weight that is no number, and the checksums that belong to it. */
-async function poisoned(): Promise<string> {
+/** A run whose last checkpoint has a number that is none, and the checksums that belong to it. */
+async function poisoned(
+  names = ['model.safetensors', 'ema.safetensors'],
+  tensor = 'x_embedder.proj.weight',
+  step = 4,
+): Promise<string> {
   const run = join(await temporaryFolder(), 'stripes');
   await cp(good, run, { recursive: true });
-  const checkpoint = join(run, 'checkpoints', 'step-0000004');
+  const checkpoint = join(run, 'checkpoints', `step-000000${step}`);
   const files: Record<string, unknown> = {};
-  for (const name of ['model.safetensors', 'ema.safetensors']) {
+  for (const name of names) {
     const { tensors, metadata } = await readSafetensors(join(checkpoint, name));
-    (tensors.get('x_embedder.proj.weight')!.data as Float32Array)[3] = NaN;
+    (tensors.get(tensor)!.data as Float32Array)[3] = Infinity;
     await cp(join(checkpoint, name), join(checkpoint, `${name}.old`));
     await writeFile(join(checkpoint, name), '');
     const spare = join(await temporaryFolder(), name);
@@ -67,6 +71,14 @@ describe('a checkpoint whose weights are no numbers', () => {
     await expect(resume(run, { source, backend })).rejects.toThrow(odd);
     await expect(exportRun(run, { to: join(run, 'out.safetensors') })).rejects.toThrow(odd);
     expect(await sample(run, { backend, count: 1, checkpoint: 2 })).toMatchObject({ step: 2 });
+  });
+
+  it('goes on where only what the optimizer keeps has overflowed', async () => {
+    const run = await poisoned(['optimizer.safetensors'], 'adamw.v/x_embedder.proj.weight', 2);
+    await rm(join(run, 'checkpoints', 'step-0000004'), { recursive: true });
+    const steps: number[] = [];
+    await resume(run, { source, backend, onStart: ({ step }) => steps.push(step) });
+    expect(steps).toEqual([2]);
   });
 
   it('is not imported', async () => {
