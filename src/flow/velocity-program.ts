@@ -13,23 +13,9 @@ import { rectifiedFlow } from './rectified-flow.ts';
 export const stateNames = { x: 'sampling.x', velocity: 'sampling.velocity' } as const;
 
 /**
- * Inputs: x [B, ...sampleShape], t [B], the model's conditions, [B, ...] each. Guided: conditions [2B, ...], whose second half tells
- * nothing, and guidance []. Output: velocity [B, ...sampleShape].
+ * The velocity of a batch, between state: x [B, ...sampleShape] is what the program finds there, and velocity what it leaves. Inputs:
+ * t [B]; the model's conditions, [B, ...] each. Guided: conditions [2B, ...], whose second half tells nothing, and guidance [].
  */
-export function velocityProgram(
-  model: VelocityModel,
-  batch: number,
-  guided: boolean,
-  objective: Objective = rectifiedFlow(),
-  sampleShape: Shape = model.sampleShape,
-): Program {
-  return trace(programName(guided), (graph) => {
-    const velocity = velocityOf(graph, model, guided, objective);
-    return { velocity: velocity(graph.input('x', [batch, ...sampleShape])) };
-  });
-}
-
-/** `velocityProgram` between state: x is what the program finds there, and velocity what it leaves. Nothing is put out. */
 export function velocityInPlace(
   model: VelocityModel,
   batch: number,
@@ -37,7 +23,7 @@ export function velocityInPlace(
   objective: Objective = rectifiedFlow(),
   sampleShape: Shape = model.sampleShape,
 ): Program {
-  return trace(programName(guided), (graph) => {
+  return trace(guided ? 'guidedVelocity' : 'velocity', (graph) => {
     const velocity = velocityOf(graph, model, guided, objective);
     const shape = [batch, ...sampleShape];
     assign(graph.stateful(stateNames.velocity, shape), velocity(graph.stateful(stateNames.x, shape)));
@@ -45,9 +31,8 @@ export function velocityInPlace(
   });
 }
 
-const programName = (guided: boolean): string => (guided ? 'guidedVelocity' : 'velocity');
-
-function velocityOf(
+/** @returns what records the velocity at x [B, ...], of x's shape, and declares the inputs of `velocityInPlace` */
+export function velocityOf(
   graph: Graph,
   model: VelocityModel,
   guided: boolean,

@@ -7,7 +7,7 @@ import { exportRun, importRun } from '../../src/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { toOnnx } from '../../src/interop/onnx/index.ts';
 import { type Program, trace } from '../../src/program/index.ts';

@@ -10,7 +10,7 @@ import { toDiffusers } from '../../src/interop/diffusers.ts';
 import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import type { StoredTensor, StoredTensors } from '../../src/tensor/stored-tensor.ts';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import { DiT } from '../../src/models/dit.ts';
 import type { ImageModel } from '../../src/train/settings.ts';
 import { temporaryFolder } from '../support/cli.ts';

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Buffer } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { FlowSampler } from '../../src/flow/sample.ts';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import type { SampleOptions } from '../../src/flow/sample-request.ts';
 import { type SamplerName, samplers } from '../../src/flow/samplers.ts';
 import type { DiT } from '../../src/models/dit.ts';

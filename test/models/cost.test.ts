@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import { costPerImage } from '../../src/models/cost.ts';
 import { costOf } from '../../src/models/model.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';

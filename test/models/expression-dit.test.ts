@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import { ExpressionDiT } from '../../src/models/expression-dit.ts';
 import type { ExpressionDiTConfig } from '../../src/models/expression-dit-config.ts';
 import { countParameters } from '../../src/models/model.ts';

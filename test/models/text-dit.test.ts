@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Backend, Buffers } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { FlowSampler } from '../../src/flow/sample.ts';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import { TextDiT } from '../../src/models/text-dit.ts';
 import type { TextConfig, TextDiTConfig } from '../../src/models/text-dit-config.ts';
 import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';

@@ -6,7 +6,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { holdOut } from '../../src/data/hold-out.ts';
 import type { Source } from '../../src/data/source.ts';
-import { velocityProgram } from '../../src/flow/velocity-program.ts';
+import { velocityProgram } from '../support/velocity-program.ts';
 import { philoxNormal } from '../../src/tensor/philox.ts';
 import { streams } from '../../src/tensor/random-streams.ts';
 import type { StepMetrics } from '../../src/train/metrics.ts';
