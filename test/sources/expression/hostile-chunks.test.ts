@@ -148,6 +148,21 @@ describe('a tree of chunks', () => {
         ];
       },
     ],
+    [
+      'that is a chain of a hundred thousand nodes, all on one level',
+      () => {
+        const size = 24 + KEY + 8;
+        return Array.from({ length: 100_000 }, (_, i) => treeNode(1, [{ child: HEADER + (i + 1) * size }]));
+      },
+    ],
+    [
+      'with two chunks of their own in one place',
+      () => {
+        const child = HEADER + 24 + 2 * (KEY + 8);
+        return [treeNode(0, [{ child }, { child: child + PACKED.length }]), PACKED, PACKED];
+      },
+    ],
+    ['with a node beyond what any file holds', () => [treeNode(1, [{ child: 2 ** 60 }])]],
     ['with a chunk between two places', () => [treeNode(0, [{ child: HEADER, origin: [1, 0] }])]],
     ['with a chunk outside of the values', () => [treeNode(0, [{ child: HEADER, origin: [0, 2] }])]],
   ])('%s is refused', async (_, pieces) => {
