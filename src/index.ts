@@ -29,6 +29,7 @@ export { type ExportOptions, exportRun } from './api/export/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
 export type { ImportOptions } from './api/import/options.ts';
 export { type ImportedRun, importRun } from './api/import/run.ts';
+export { type Beginning, type BeginningWeights, beginFromWeights } from './api/begin-from-weights.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
 export {
   type DataOptions,

@@ -143,9 +143,10 @@ function coldAverageOf(
   { ema }: RunConfig,
   { weights = 'ema', emaLength }: SampleRunOptions,
 ): string | undefined {
-  const { imported } = pastOf(saved);
-  // What was imported is an average, or as good as one.
-  if (weights !== 'ema' || emaLength !== undefined || imported !== undefined) return undefined;
+  const { imported, begunFrom } = pastOf(saved);
+  // What was imported, or taken from another run, is an average, or as good as one.
+  const isAverage = imported !== undefined || begunFrom !== undefined;
+  if (weights !== 'ema' || emaLength !== undefined || isAverage) return undefined;
   return describeCold(stateOf(saved).updates, ema);
 }
 

@@ -2,16 +2,17 @@ import { join } from 'node:path';
 import { type SavedCheckpoint, listCheckpoints } from '../runs/checkpoint.ts';
 import { RunFolder, isEdited } from '../runs/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
-import { RectiflowError, runError } from '../tensor/errors.ts';
+import { runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type PreparedRun, withTraining } from '../runner/prepare-run.ts';
 import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
-import { changesSince } from '../known/trained-with.ts';
+import { changesSince, pastOf } from '../known/trained-with.ts';
 import { openTrainer } from '../runner/open-trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
+import { createRun } from './create-run.ts';
 import { type RunOptions, keepTokenizer, withBackend, withKeptTokenizer, withSource } from './parts.ts';
 
 export interface TrainOptions extends RunOptions {
@@ -88,7 +89,7 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
       options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
     if (isNew && isEdited(folder.record))
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
-    if (checkpoint?.step === 0) describeImport(run, config, checkpoint, options);
+    if (checkpoint?.step === 0) describeBeginning(run, config, checkpoint, options);
     const { onBadSample } = config.loader;
     return await withSource(dataOfRun(config), { ...options, onBadSample, known: checkpoint }, (source) =>
       withBackend(config, options, async (backend) => {
@@ -117,13 +118,19 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
   }
 }
 
-/** A run of imported weights has a checkpoint before its first step. */
-function describeImport(
+/** A run of weights from elsewhere has a checkpoint before its first step. */
+function describeBeginning(
   run: string,
   { data }: RunConfig,
   checkpoint: SavedCheckpoint,
   { source, onNotice }: RunOptions,
 ): void {
+  const { begunFrom } = pastOf(checkpoint);
+  if (begunFrom) {
+    const { run: from, step, by } = begunFrom;
+    onNotice?.(`${run}: training begins with the weights that ${by} made of ${from}, step ${step}.`);
+    return;
+  }
   if (data.source === 'custom' && source === undefined) {
     const advice = 'Import the weights again with --config, a recipe or a file that names data';
     throw runError(run, 'was imported without data to train on', advice);
@@ -145,17 +152,4 @@ async function runTraining(
 ): Promise<TrainResult> {
   const trainer = await openTrainer(training, folder, options, options);
   return trainer.run(options.signal);
-}
-
-/** The first of name, name-2, name-3, ... that is free. The folder's name becomes the run's. */
-export async function createRun(runs: string, config: RunConfig): Promise<RunFolder> {
-  for (let number = 1; ; number++) {
-    const name = number === 1 ? config.name : `${config.name}-${number}`;
-    try {
-      return await RunFolder.create(join(runs, name), { ...config, name });
-    } catch (error) {
-      // Taken, perhaps by a process that began in this very moment.
-      if (!(error instanceof RectiflowError) || error.code !== 'run') throw error;
-    }
-  }
 }

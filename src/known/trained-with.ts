@@ -51,13 +51,32 @@ function recordOf({ path, state }: StoredCheckpoint): z.infer<typeof schema> {
 export interface Past {
   /** Whether samples were ever trained on without label or caption. Absent where nothing tells: of weights from elsewhere. */
   readonly nullTrained?: boolean;
-  /** Where the weights of the run's beginning are from. */
+  /** Where the weights of the run's beginning are from: a file, or another run. */
   readonly imported?: { readonly file: string };
+  readonly begunFrom?: BegunFrom;
+}
+
+/** The weights of another run that a run began with. */
+export interface BegunFrom {
+  readonly run: string;
+  readonly step: number;
+  /** Of their file, as the checkpoint of that run has it: which weights they were, wherever that run is now. */
+  readonly sha256: string;
+  /** What was made of them: the command. */
+  readonly by: 'grow' | 'reflow';
 }
 
 const pastSchema: z.ZodType<Past> = z.object({
   nullTrained: z.boolean().exactOptional(),
   imported: z.object({ file: z.string() }).exactOptional(),
+  begunFrom: z
+    .object({
+      run: z.string(),
+      step: z.number().int().nonnegative(),
+      sha256: z.string(),
+      by: z.enum(['grow', 'reflow']),
+    })
+    .exactOptional(),
 });
 
 /** @throws RectiflowError when the checkpoint's state is none */
@@ -80,10 +99,14 @@ export function isNullTrained(saved: StoredCheckpoint, config: RunConfig): boole
 
 /** What checkpoints tell of the weights' past, once they are trained with this config. */
 export function describePast(checkpoint: StoredCheckpoint | undefined, config: RunConfig): Past {
-  const imported = checkpoint && pastOf(checkpoint).imported;
+  const { imported, begunFrom } = checkpoint ? pastOf(checkpoint) : {};
   const before = checkpoint ? isNullTrained(checkpoint, config) : false;
   const nullTrained = config.flow.labelDropout > 0 || before;
-  return { ...(nullTrained !== undefined && { nullTrained }), ...(imported && { imported }) };
+  return {
+    ...(nullTrained !== undefined && { nullTrained }),
+    ...(imported && { imported }),
+    ...(begunFrom && { begunFrom }),
+  };
 }
 
 /**

@@ -1,28 +1,19 @@
 // A run that starts with weights from elsewhere.
-import { rm } from 'node:fs/promises';
 import { fromDiffusers, isDiffusers } from '../../interop/diffusers.ts';
 import { sizesOf } from '../../interop/dit-weights.ts';
-import { machineMemory } from '../../host/machine-memory.ts';
 import { describeNonFinite } from '../../tensor/finite.ts';
 import { type LazyTensors, type WeightsFile, openWeights } from '../../interop/weights-file.ts';
-import type { StoredTensor, StoredTensors } from '../../tensor/stored-tensor.ts';
 import { DiT } from '../../models/dit.ts';
 import { RectiflowError, fileError } from '../../tensor/errors.ts';
-import { greatest } from '../../tensor/extremes.ts';
-import { sizeOf } from '../../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import type { ImageModel } from '../../train/settings.ts';
 import type { DataRecord } from '../../known/data-record.ts';
-import { createModel } from '../../train/create-model.ts';
-import { planTraining, withMicroBatch } from '../../train/plan-training.ts';
 import { resolveConfig } from '../../config/resolve-config.ts';
 import { runNameOf } from '../../config/run-name.ts';
-import { type ParameterGroup, optimizerOf, slotTensor } from '../../optim/optimizer.ts';
-import { optimizersOf } from '../../train/run-program.ts';
 import type { KnownData } from '../../known/known-data.ts';
-import { withBackend, withSource } from '../parts.ts';
+import { beginFromWeights, settled } from '../begin-from-weights.ts';
+import { withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
-import { createRun } from '../train.ts';
 import { convertWeights, describeConversion } from './convert.ts';
 import { type DescribedModel, describeModel } from './describe.ts';
 import { findNullLabel } from './facts.ts';
@@ -60,7 +51,11 @@ export async function importRun(path: string, options: ImportOptions = {}): Prom
   }
   const config = await runConfig(path, described, told, options);
   await compareWithData(config, { path, step: 0, state: told }, options);
-  const run = await saveRun(config, path, { model, ema }, told, options);
+  const { data, nullTrained } = told;
+  const past = { ...(nullTrained !== undefined && { nullTrained }), imported: { file: path } };
+  const weights = { model, ema };
+  const begun = { config, model: new DiT(described.model), weights, data, past };
+  const run = await beginFromWeights(begun, options);
   return { run, model: described.model };
 }
 
@@ -115,22 +110,7 @@ async function runConfig(
     ema: { ramp: false, ...config?.ema },
   };
   const resolved = resolveConfig(input, { origin: config ? 'config' : path });
-  return withBackend(resolved, {}, async (backend) => {
-    const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
-    if (precise.train.microBatch !== 'auto') return precise;
-    const plan = planTraining(
-      {
-        config: precise,
-        backend,
-        model: createModel(model),
-        source: { count: 0 },
-        objective,
-        timeSampler,
-      },
-      machineMemory,
-    );
-    return withMicroBatch(precise, plan);
-  });
+  return settled(resolved, { objective, timeSampler });
 }
 
 /** What the data to train on are other in than those that the weights know: training would refuse it, or say so. */
@@ -156,45 +136,3 @@ type WhatFileTells = {
   readonly data: DataRecord;
   readonly nullTrained: boolean | undefined;
 };
-
-interface Weights {
-  readonly model: StoredTensors;
-  readonly ema: StoredTensors;
-}
-
-/** The first checkpoint, of step 0, from which the first step begins. */
-async function saveRun(
-  config: RunConfig,
-  path: string,
-  weights: Weights,
-  { data, nullTrained }: WhatFileTells,
-  { runs = 'runs' }: ImportOptions,
-): Promise<string> {
-  const folder = await createRun(runs, config);
-  const known = { data, ...(nullTrained !== undefined && { nullTrained }) };
-  const state = { position: { epoch: 0, offset: 0 }, seconds: 0, ...known, imported: { file: path } };
-  const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
-  const optimizer = zeroSlots(config.model as ImageModel, optimizersOf(config.optimizer));
-  try {
-    await folder.save({ ...weights, optimizer, step: 0, state, metadata }, config.train);
-  } catch (error) {
-    await rm(folder.path, { recursive: true, force: true });
-    throw error;
-  } finally {
-    await folder.close();
-  }
-  return folder.path;
-}
-
-/** All of them views of the same zeros. */
-function zeroSlots(model: ImageModel, groups: readonly ParameterGroup[]): StoredTensors {
-  const { parameters } = new DiT(model);
-  const zeros = new Float32Array(greatest(parameters.map(({ shape }) => sizeOf(shape))));
-  const slots = new Map<string, StoredTensor>();
-  for (const { name, shape } of parameters) {
-    const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
-    const optimizer = optimizerOf(groups, { name, shape });
-    for (const slot of optimizer.slots) slots.set(slotTensor(optimizer, slot, name), tensor);
-  }
-  return slots;
-}

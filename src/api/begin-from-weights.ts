@@ -1,0 +1,105 @@
+// A run that begins with weights which another training made. It has a checkpoint before its first step, of step 0: it can be sampled
+// from at once, and `resume` trains it.
+import { rm } from 'node:fs/promises';
+import type { RunConfig } from '../config/config.ts';
+import { machineMemory } from '../host/machine-memory.ts';
+import type { DataRecord } from '../known/data-record.ts';
+import type { Past } from '../known/trained-with.ts';
+import type { Module } from '../nn/module.ts';
+import { type ParameterGroup, optimizerOf, slotTensor } from '../optim/optimizer.ts';
+import { greatest } from '../tensor/extremes.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { type OwnModel, createModel } from '../train/create-model.ts';
+import type { OwnFlow } from '../train/objective.ts';
+import { planTraining, withMicroBatch } from '../train/plan-training.ts';
+import { optimizersOf } from '../train/run-program.ts';
+import type { ModelConfig } from '../train/settings.ts';
+import { type RunOptions, keepTokenizer, withBackend } from './parts.ts';
+import { createRun } from './create-run.ts';
+
+/** What a run begins with: tensors under the names of the model's parameters. */
+export interface BeginningWeights {
+  readonly model: StoredTensors;
+  /** The main average; the weights themselves where there is none. */
+  readonly ema: StoredTensors;
+  /** Averages beside it, by `averageTensor`; what the config asks for beyond these begins with the weights. */
+  readonly averages?: StoredTensors | undefined;
+  /** The optimizer's slots, by `slotTensor`; zeros where there are none. */
+  readonly optimizer?: StoredTensors | undefined;
+}
+
+export interface Beginning {
+  /** Resolved, as `settled` makes it. */
+  readonly config: RunConfig;
+  /** What has the weights as its parameters. */
+  readonly model: Pick<Module, 'parameters'>;
+  readonly weights: BeginningWeights;
+  /** What the weights know of the data that they were trained on. */
+  readonly data: DataRecord;
+  /** Where they are from. */
+  readonly past: Past;
+  /** What the state of the checkpoint holds beside that. */
+  readonly state?: Readonly<Record<string, unknown>> | undefined;
+  /** The model's settings with its tokenizer where it is found now; by default those of the config. */
+  readonly captions?: ModelConfig | undefined;
+}
+
+/**
+ * Makes the folder of the run, `runs/<name>`, or `runs/<name>-2`, ... where that is taken, with its checkpoint of step 0.
+ * @returns the folder
+ * @throws RectiflowError when it cannot be written; nothing of it is left then
+ */
+export async function beginFromWeights(
+  { config, model, weights, data, past, state, captions }: Beginning,
+  { runs = 'runs' }: { readonly runs?: string | undefined } = {},
+): Promise<string> {
+  const folder = await createRun(runs, config);
+  const start = { position: { epoch: 0, offset: 0 }, seconds: 0, data };
+  const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
+  const { optimizer = zeroSlots(model, optimizersOf(config.optimizer)), ...others } = weights;
+  const checkpoint = { ...others, optimizer, step: 0, state: { ...start, ...past, ...state }, metadata };
+  try {
+    await keepTokenizer(captions ?? config.model, folder.path);
+    await folder.save(checkpoint, config.train);
+  } catch (error) {
+    await rm(folder.path, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await folder.close();
+  }
+  return folder.path;
+}
+
+/**
+ * A resolved config with what `auto` stands for on this machine, so that it means the same when the run is resumed. Whoever brings
+ * averages sets ema.ramp to false: a ramp would forget them.
+ */
+export async function settled(
+  resolved: RunConfig,
+  options: OwnFlow & OwnModel & Pick<RunOptions, 'backend' | 'onNotice'> = {},
+): Promise<RunConfig> {
+  return withBackend(resolved, options, async (backend) => {
+    const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
+    if (precise.train.microBatch !== 'auto') return precise;
+    const model = createModel(precise.model, undefined, options);
+    const { objective, timeSampler } = options;
+    const asked = { config: precise, backend, model, source: { count: 0 }, objective, timeSampler };
+    return withMicroBatch(precise, planTraining(asked, machineMemory));
+  });
+}
+
+/** All of them views of the same zeros. */
+function zeroSlots(
+  { parameters }: Pick<Module, 'parameters'>,
+  groups: readonly ParameterGroup[],
+): StoredTensors {
+  const zeros = new Float32Array(greatest(parameters.map(({ shape }) => sizeOf(shape))));
+  const slots = new Map<string, StoredTensor>();
+  for (const { name, shape } of parameters) {
+    const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
+    const optimizer = optimizerOf(groups, { name, shape });
+    for (const slot of optimizer.slots) slots.set(slotTensor(optimizer, slot, name), tensor);
+  }
+  return slots;
+}
