@@ -54,6 +54,15 @@ export {
   type VelocityModel as Model,
   labelCondition,
 } from './models/model.ts';
+export {
+  type Autoencoder,
+  type AutoencoderCost,
+  type LatentScaling,
+  type Posterior,
+  drawLatents,
+  posteriorDivergence,
+} from './models/autoencoders/autoencoder.ts';
+export type { AutoencoderConfig, KLConfig, TinyConfig } from './models/autoencoders/config.ts';
 export { type ParameterSpec, type Parameters, declareParameters } from './nn/parameters.ts';
 export type { FixedTable } from './nn/fixed-table.ts';
 export type { Module } from './nn/module.ts';
