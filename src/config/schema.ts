@@ -156,6 +156,7 @@ const schema: z.ZodType<Parsed> = settings({
     steps: whole(1).optional(),
     epochs: above0.optional(),
     batchSize: whole(1, 2 ** 20).default(defaults.train.batchSize),
+    batchBy: oneOf('samples', 'tokens').optional(),
     microBatch: wholeOrAuto.optional(),
     memoryMiB: wholeOrAuto.default(defaults.train.memoryMiB),
     badSteps: settings({

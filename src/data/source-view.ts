@@ -10,6 +10,7 @@ const names = Object.keys({
   name: true,
   count: true,
   shape: true,
+  sizes: true,
   classes: true,
   classNames: true,
   captions: true,
@@ -46,10 +47,11 @@ export function membersOf(source: Members): Members {
 export function selectSamples(source: Source, count: number, place: (index: number) => number): Source {
   // What tells the whole set says nothing of a part.
   const { fingerprint: _, ...members } = membersOf(source);
-  const { caption, inspect } = members;
+  const { caption, inspect, sizes } = members;
   return {
     ...members,
     count,
+    ...(sizes?.of && { sizes: { ...sizes, of: (index: number) => sizes.of!(place(index)) } }),
     read: (index, out, offset, key) => source.read(place(index), out, offset, key),
     describe: (index) => members.describe?.(place(index)) ?? `sample ${place(index)}`,
     ...(caption && { caption: (index: number) => caption(place(index)) }),

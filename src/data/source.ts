@@ -1,6 +1,7 @@
 import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
-import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
+import { type SampleSizes, hasShape, shapesOf } from './sample-sizes.ts';
 import type { Told, Unused } from './told.ts';
 
 /** [C, H, W]. */
@@ -10,6 +11,8 @@ export type ImageShape = readonly [channels: number, height: number, width: numb
 export interface ReadKey {
   readonly seed: number;
   readonly epoch: number;
+  /** One of `sizes`; the source's `shape` by default. */
+  readonly shape?: Shape;
 }
 
 /** A caption of a sample, or several, of which one is drawn in each epoch. */
@@ -32,6 +35,8 @@ export interface SourceFacts {
   readonly count: number;
   /** Of every sample: [C, H, W] for images, whose values lie in [-1, 1]; [G] for gene expression. */
   readonly shape: Shape;
+  /** Where samples are read at several shapes: `shape` is one of them, at which they are read where nothing else is said. */
+  readonly sizes?: SampleSizes;
   /** Labels are whole numbers in [0, classes). Absent where the samples have none. */
   readonly classes?: number;
   readonly classNames?: readonly string[];
@@ -57,7 +62,7 @@ export interface SourceFacts {
 /** A set of samples that can be read in any order: all that training needs to know about data. */
 export interface Source extends SourceFacts {
   /**
-   * Writes sample `index`'s values to out[offset .. offset + size of shape). Several reads may be under way at once.
+   * Writes sample `index`'s values to out[offset .. offset + size of the key's shape). Several reads may be under way at once.
    * @throws RectiflowError naming the file, where this one sample cannot be read: the run's policy decides what happens then
    */
   read(index: number, out: Float32Array, offset: number, key: ReadKey): Annotation | Promise<Annotation>;
@@ -92,13 +97,14 @@ export interface SampleSpec {
  */
 export function checkSource(source: SourceFacts, model: SampleSpec): void {
   const { name, count, shape, classes } = source;
+  const found = shapesOf(source).map(formatShape).join(', ');
   if (count === 0) throw dataError(name, 'holds no samples', 'Check where it is read from');
-  if (!sameShape(shape, model.shape)) {
+  if (!hasShape(source, model.shape)) {
     const [what, settings] =
       shape.length === 1
         ? ['cells are [G]', 'model.genes']
         : ['images are [C, H, W]', 'model.channels and model.imageSize'];
-    const problem = `${what} = ${formatShape(shape)}, the model is made for ${formatShape(model.shape)}`;
+    const problem = `${what} = ${found}, the model is made for ${formatShape(model.shape)}`;
     throw dataError(name, problem, `Set ${settings} to the size of the data`);
   }
   if (model.captions && !source.captions) {

@@ -54,14 +54,15 @@ export async function compileStep(
   programs: StepPrograms,
   { microBatch, fill, reducer }: StepOptions,
 ): Promise<CompiledTraining> {
-  const buffers = allocateState(backend, ...programs.of(microBatch));
+  const { shapes } = programs;
+  const buffers = allocateState(backend, ...shapes.flatMap((shape) => programs.of(microBatch, shape)));
   const step = new StepOfShapes(backend, programs, buffers, microBatch, reducer);
   const dispose = async (): Promise<void> => {
     await step.dispose();
     await disposeAll(buffers.values());
   };
-  const { sampleShape } = programs.training.task;
-  const made = await Promise.allSettled([fill(buffers), step.compile(sampleShape)]);
+  // No step waits for the programs of its shape.
+  const made = await Promise.allSettled([fill(buffers), ...shapes.map((shape) => step.compile(shape))]);
   const failed = made.find((each) => each.status === 'rejected');
   if (failed === undefined) return { step, buffers, dispose };
   await dispose();
@@ -91,7 +92,7 @@ class StepOfShapes implements CompiledStep {
     this.#backend = backend;
     this.#programs = programs;
     this.#buffers = buffers;
-    this.#microBatch = Math.min(microBatch, programs.training.batch);
+    this.#microBatch = microBatch;
     this.#reducer = reducer;
   }
 
@@ -120,7 +121,8 @@ class StepOfShapes implements CompiledStep {
     const [first, update] = await this.compile(sampleShape);
     this.#last = update ?? first;
     if (update === undefined) return first.run(pick(inputs, first));
-    for (const part of this.#parts()) await first.run(this.#inputsOf(inputs, first, sampleShape, part));
+    for (const part of this.#parts(sampleShape))
+      await first.run(this.#inputsOf(inputs, first, sampleShape, part));
     await this.#reducer?.reduce(this.#state(isReduced));
     await update.run(pick(inputs, update));
   }
@@ -140,10 +142,11 @@ class StepOfShapes implements CompiledStep {
     // What was accumulated is no cause of anything.
     for (const buffer of this.#state(isTotal).values())
       if (buffer.dtype === 'float32') await buffer.write(new Float32Array(sizeOf(buffer.shape)));
-    return this.#parts().map((part) => ({
+    const size = this.#programs.microBatchOf(this.#microBatch, sampleShape);
+    return this.#parts(sampleShape).map((part) => ({
       executable,
       inputs: this.#inputsOf(inputs, executable, sampleShape, part),
-      firstSample: part * this.#microBatch,
+      firstSample: part * size,
     }));
   }
 
@@ -155,14 +158,15 @@ class StepOfShapes implements CompiledStep {
     return new Map([...this.#buffers].filter(([name]) => has(name)));
   }
 
-  #parts(): number[] {
-    return Array.from({ length: partsOf(this.#programs.training, this.#microBatch) }, (_, part) => part);
+  #parts(sampleShape: Shape): number[] {
+    const size = this.#programs.microBatchOf(this.#microBatch, sampleShape);
+    return Array.from({ length: partsOf(this.#programs.stepOf(sampleShape), size) }, (_, part) => part);
   }
 
   /** What is missing in the last part is filled up and counts nothing. */
   #inputsOf(inputs: StepInputs, executable: Executable, sampleShape: Shape, part: number): StepInputs {
-    const { batch, globalBatch = batch, task } = this.#programs.training;
-    const size = this.#microBatch;
+    const { batch, globalBatch = batch, task } = this.#programs.stepOf(sampleShape);
+    const size = this.#programs.microBatchOf(this.#microBatch, sampleShape);
     const first = part * size;
     const ofSamples = task.inputs(sampleShape).map(({ name }): [string, HostArray] => {
       const values = inputs[name]!;
@@ -179,7 +183,7 @@ class StepOfShapes implements CompiledStep {
       firstSample: Int32Array.of(begin + first),
       sampleWeights: Float32Array.from({ length: size }, (_, i) => (first + i < batch ? 1 / globalBatch : 0)),
       restart: Float32Array.of(part === 0 ? 1 : 0),
-      part: Float32Array.from(this.#parts(), (each) => (each === part ? 1 : 0)),
+      part: Float32Array.from(this.#parts(sampleShape), (each) => (each === part ? 1 : 0)),
     };
     return pick({ ...inputs, ...own }, executable);
   }

@@ -12,10 +12,11 @@ import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
-import { optimizersOf, stepOf } from './run-program.ts';
+import { optimizersOf } from './run-program.ts';
 import { gridBytes, gridCount, gridRows } from './sample-grid.ts';
 import { isTotal } from './step.ts';
-import { StepPrograms } from './step-programs.ts';
+import type { StepPrograms } from './step-programs.ts';
+import { batchSizeOf, stepPrograms } from './step-shapes.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {
@@ -43,7 +44,7 @@ export interface MemoryEstimate extends MemoryParts {
 }
 
 /** What is known of the data that a run learns from. */
-export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record'>;
+export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record' | 'sizes'>;
 
 /** Arrays that wait to be collected, threads, what is loaded later: measured, by bench/memory.ts. */
 const growth = 64 * 2 ** 20;
@@ -57,7 +58,7 @@ export interface EstimateOptions extends OwnFlow {
   readonly programs?: StepPrograms | undefined;
   /** Samples that are computed at a time. */
   readonly microBatch: number;
-  /** Of the samples that are trained on; the model's by default. */
+  /** Of the samples that are trained on, where it is one; those of the source by default, else the model's. */
   readonly sampleShape?: Shape | undefined;
   /** Whether checkpoints are written beside training, from a copy of the state; true by default. */
   readonly savesBeside?: boolean;
@@ -67,11 +68,12 @@ export interface EstimateOptions extends OwnFlow {
 
 /** The process at its peak, with all that a run does beside its steps. */
 export function estimateMemory(options: EstimateOptions): MemoryEstimate {
-  const { config, backend, model, microBatch, sampleShape = model.sampleShape } = options;
-  const { programs = new StepPrograms(stepOf(config, model, options)) } = options;
+  const { config, backend, model, microBatch, sampleShape, source } = options;
+  const { programs = stepPrograms(config, model, source.sizes, options) } = options;
+  const shapes = sampleShape ? [sampleShape] : programs.shapes;
   const { savesBeside = true, held = 0 } = options;
   const lowered = (program: Program): Program => backend.lower(program);
-  const steps = programs.of(microBatch, sampleShape).map(lowered);
+  const steps = shapes.flatMap((shape) => programs.of(microBatch, shape)).map(lowered);
   const others = otherPrograms(options).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
@@ -82,7 +84,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     const scratch = backend.scratchBytes?.(program) ?? 0;
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
   });
-  const grid = isPicture(model.sampleShape, options.source.record)
+  const grid = isPicture(model.sampleShape, source.record)
     ? gridBytes(config.sample, sizeOf(model.sampleShape), evaluationsPerStep(options))
     : 0;
   const parts: MemoryParts = {
@@ -91,17 +93,23 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     activations: Math.max(...plans.map(({ arena }) => arena)),
     scratch: Math.max(...plans.map(({ scratch }) => scratch)),
     snapshot: savesBeside ? checkpoint : 0,
-    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options) + grid,
+    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options, shapes) + grid,
   };
   return { ...parts, total: sum(Object.values(parts)), checkpoint };
 }
 
-/** Batches that are ready and the one that the step learns from; decoded samples, where they are kept. */
-function loaderBytes({ config, model, sampleShape, source }: EstimateOptions): number {
+/** Batches that are ready and the one that the step learns from, all of the shape of most values; decoded samples, where they are kept. */
+function loaderBytes({ config, model, source }: EstimateOptions, shapes: readonly Shape[]): number {
   const { prefetch, cacheMiB } = config.loader;
-  const elements = sizeOf(sampleShape ?? model.sampleShape);
-  const kept = source.isFixed && source.count * elements <= cacheMiB * 2 ** 20 ? source.count * elements : 0;
-  return (prefetch + 1) * config.train.batchSize * 4 * elements + kept;
+  const { isFixed, count, sizes } = source;
+  const elements = shapes.map(sizeOf);
+  const batches = shapes.map(
+    (shape, i) => batchSizeOf(shape, model.sampleShape, config.train) * elements[i]!,
+  );
+  // Each sample is kept at all shapes that it is read at.
+  const all = count * (sizes?.of ? Math.max(...elements) : sum(elements));
+  const kept = isFixed && all <= cacheMiB * 2 ** 20 ? all : 0;
+  return (prefetch + 1) * 4 * Math.max(...batches) + kept;
 }
 
 /** What a run does beside its steps: on logged steps, for held-out losses, for grids. */

@@ -12,12 +12,11 @@ import type { HostMemory } from './host-memory.ts';
 import type { TrainStart } from './metrics.ts';
 import { type OwnFlow, objectiveOf } from './objective.ts';
 import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
-import { stepOf } from './run-program.ts';
 import type { StoredCheckpoint } from './run-store.ts';
 import type { TrainingConfig } from './settings.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
-import { StepPrograms } from './step-programs.ts';
+import { stepPrograms } from './step-shapes.ts';
 import type { TrainingData } from './training-data.ts';
 
 export interface AssembleOptions extends OwnFlow, OwnModel {
@@ -78,7 +77,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
   // In fp16 the scale of the loss follows from whether the last step overflowed.
   const runsAhead = backend.runsAhead === true && asked.train.precision !== 'fp16';
-  const programs = new StepPrograms({ ...stepOf(asked, model, options), runsAhead });
+  const programs = stepPrograms(asked, model, source.sizes, { ...options, runsAhead });
   const plan = planTraining({ ...options, model, source, programs }, memory);
   onPlan?.(plan);
   for (const limit of describeLimits(plan)) onNotice?.(limit);

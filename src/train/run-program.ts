@@ -10,7 +10,8 @@ import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
 import { velocityTask } from './velocity-task.ts';
 
-type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
+/** What a step is made of. */
+export type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
 
 /**
  * The training step that a config describes, of all its samples at once.

@@ -98,6 +98,11 @@ export interface TrainConfig {
   /** Samples of an optimizer step. */
   readonly batchSize: number;
   /**
+   * Of data at several sizes, how many samples of another size than the model's own make a step: as many (samples, the default), or as
+   * many as have about as many tokens.
+   */
+  readonly batchBy?: 'samples' | 'tokens' | undefined;
+  /**
    * Samples that are computed at a time; the gradients of a step are accumulated over as many as it takes. By default all of a step.
    * auto: as many as fit into the memory, chosen and recorded when the run begins.
    */

@@ -94,7 +94,9 @@ export function partProgram(training: TrainingLoss, microBatch: number, sampleSh
     accumulate(graph.stateful(totals.loss, []), made.loss, restart);
     for (const [name, values] of Object.entries(made.ofSamples)) {
       const placed = mul(part, reshape(values, [1, microBatch]));
-      accumulate(graph.stateful(totals.ofSamples + name, [parts, microBatch]), placed, restart);
+      // Steps of other shapes, over the same state, may be of as many parts of another size.
+      const kept = `${totals.ofSamples}${parts}x${microBatch}/${name}`;
+      accumulate(graph.stateful(kept, [parts, microBatch]), placed, restart);
     }
     made.trainable.forEach((param, i) => accumulate(total(graph, param), made.gradients[i]!, restart));
     return { losses: made.ofSamples.losses };
@@ -121,7 +123,7 @@ export function updateProgram(training: TrainingStep, part: Program): Program {
       .map(({ name, shape }): [string, Tensor] => {
         const inParts = graph.stateful(name!, shape);
         const values = slice(reshape(inParts, [sizeOf(shape)]), 0, 0, batch);
-        return [name!.slice(totals.ofSamples.length), values];
+        return [name!.slice(name!.lastIndexOf('/') + 1), values];
       });
     return {
       ...Object.fromEntries(ofSamples),

@@ -30,7 +30,7 @@ function programs(batch: number, isReduced: boolean): StepPrograms {
   const task = velocityTask({ model, draw });
   return new StepPrograms(
     { task, batch, globalBatch, optimizers: adamwGroups(adamwDefaults), maxGradNorm: 0.5 },
-    isReduced,
+    { isReduced },
   );
 }
 

@@ -1,0 +1,25 @@
+// Sets whose samples are read at several shapes.
+import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { SourceFacts } from './source.ts';
+
+/** Where samples are read at several shapes: all at each, one of which is drawn for every step; or each at its own. */
+export interface SampleSizes {
+  /** Each once; one of them is the source's `shape`. */
+  readonly shapes: readonly Shape[];
+  /** Of a set whose samples each have a shape of their own: its place in `shapes`. */
+  readonly of?: (index: number) => number;
+}
+
+/** The shapes that samples of a set are read at. */
+export function shapesOf({ shape, sizes }: Pick<SourceFacts, 'shape' | 'sizes'>): readonly Shape[] {
+  return sizes?.shapes ?? [shape];
+}
+
+/** How files and people call a shape among others: `48x64`, height by width. */
+export function nameOfShape(shape: Shape): string {
+  return (shape.length === 3 ? shape.slice(1) : shape).join('x');
+}
+
+export function hasShape(facts: Pick<SourceFacts, 'shape' | 'sizes'>, shape: Shape): boolean {
+  return shapesOf(facts).some((each) => sameShape(each, shape));
+}

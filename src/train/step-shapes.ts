@@ -1,0 +1,62 @@
+// The shapes of samples that a run learns from, and how many of each make a step.
+import { type SampleSizes, shapesOf } from '../data/sample-sizes.ts';
+import type { VelocityModel } from '../models/model.ts';
+import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
+import type { OwnFlow } from './objective.ts';
+import { type StepConfig, stepOf } from './run-program.ts';
+import type { TrainConfig } from './settings.ts';
+import { type StepOfShape, StepPrograms } from './step-programs.ts';
+
+export interface StepShape {
+  readonly sampleShape: Shape;
+  /** Samples of this shape that a step learns from. */
+  readonly batchSize: number;
+}
+
+/**
+ * How many samples of a shape a step learns from: as many of every shape, or as many as have about the tokens of a batch of the
+ * model's own shape.
+ * @param base the model's own shape, of which a step learns from `train.batchSize` samples
+ */
+export function batchSizeOf(
+  shape: Shape,
+  base: Shape,
+  { batchSize, batchBy = 'samples' }: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+): number {
+  if (batchBy === 'samples') return batchSize;
+  return Math.max(1, Math.round((batchSize * sizeOf(base)) / sizeOf(shape)));
+}
+
+/** Of a set's samples, the model's own shape first. */
+export function stepShapes(
+  { sampleShape: base }: Pick<VelocityModel, 'sampleShape'>,
+  sizes: SampleSizes | undefined,
+  train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+): StepShape[] {
+  const others = shapesOf({ shape: base, ...(sizes && { sizes }) }).filter(
+    (shape) => !sameShape(shape, base),
+  );
+  return [base, ...others].map((sampleShape) => ({
+    sampleShape,
+    batchSize: batchSizeOf(sampleShape, base, train),
+  }));
+}
+
+/**
+ * The programs of the steps that a config describes, for each shape that samples are read at.
+ * @throws RectiflowError where what the config calls custom is missing
+ */
+export function stepPrograms(
+  config: StepConfig,
+  model: VelocityModel,
+  sizes: SampleSizes | undefined,
+  { runsAhead, ...own }: OwnFlow & { readonly runsAhead?: boolean | undefined } = {},
+): StepPrograms {
+  const [base, ...others] = stepShapes(model, sizes, config.train).map(
+    ({ sampleShape, batchSize }): StepOfShape => {
+      const train = { ...config.train, batchSize };
+      return { sampleShape, training: { ...stepOf({ ...config, train }, model, own), runsAhead } };
+    },
+  );
+  return new StepPrograms(base!.training, { others });
+}
