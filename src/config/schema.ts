@@ -1,7 +1,7 @@
 // The schema of a config: names, defaults and what each setting may be.
 import { z } from 'zod';
 import type { AnySamplerName } from '../flow/samplers.ts';
-import { modeScales } from '../flow/time-sampling.ts';
+import { MOST_TIMES, modeScales, uShapes } from '../flow/time-sampling.ts';
 import { longestPower } from '../optim/ema.ts';
 import { describeIssues } from './config-problems.ts';
 import { configError } from '../tensor/config-error.ts';
@@ -37,7 +37,7 @@ export interface Parsed extends Omit<
 > {
   readonly data: ParsedData;
   readonly model: ParsedModel;
-  readonly flow: Omit<FlowConfig, 'labelDropout'> & Given<FlowConfig>;
+  readonly flow: Omit<FlowConfig, 'labelDropout' | 'coupling'> & Given<FlowConfig>;
   readonly optimizer: Omit<OptimizerConfig, 'warmupSteps'> &
     Given<OptimizerConfig & { warmupEpochs: number }>;
   readonly train: Omit<TrainConfig, 'steps'> & Given<TrainConfig & { epochs: number }>;
@@ -46,6 +46,7 @@ export interface Parsed extends Omit<
 }
 
 const scale = `a number from ${modeScales[0]} to ${modeScales[1].toFixed(3)}`;
+const shape = `a number from ${uShapes[0]} to ${uShapes[1]}`;
 const placement = { stratified: flag.default(false), shift: above0.default(1) };
 
 const timeSampling = z.discriminatedUnion(
@@ -64,9 +65,17 @@ const timeSampling = z.discriminatedUnion(
       ...placement,
     }),
     settings({ kind: z.literal('cosmap'), ...placement }),
+    settings({
+      kind: z.literal('u-shaped'),
+      a: number(shape, (value) => value >= uShapes[0] && value <= uShapes[1]).default(4),
+      ...placement,
+    }),
+    settings({ kind: z.literal('steps'), steps: whole(1, MOST_TIMES).default(1), ...placement }),
     settings({ kind: z.literal('custom'), ...placement }),
   ],
-  { error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap', 'custom') },
+  {
+    error: variant('kind', 'uniform', 'logit-normal', 'mode', 'cosmap', 'u-shaped', 'steps', 'custom'),
+  },
 );
 
 const objective = z.discriminatedUnion(
@@ -131,6 +140,7 @@ const schema: z.ZodType<Parsed> = settings({
     objective: objective.prefault(defaults.flow.objective),
     timeSampling: timeSampling.prefault(defaults.flow.timeSampling),
     lossWeighting: lossWeighting.prefault(defaults.flow.lossWeighting),
+    coupling: oneOf('independent', 'pairs').optional(),
     labelDropout: fraction.optional(),
   }).prefault({}),
   optimizer: settings({

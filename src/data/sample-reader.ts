@@ -1,4 +1,6 @@
+import { counted } from '../tensor/counted.ts';
 import { dataError } from '../tensor/errors.ts';
+import { sizeOf } from '../tensor/shape.ts';
 import { type BadSampleOptions, BadSamples } from './bad-samples.ts';
 import {
   type Annotation,
@@ -89,7 +91,21 @@ export function checkAnnotation(source: Source, index: number, annotation: Annot
     throw dataError(nameOfSample(source, index), problem, 'Correct the label, or the number of classes');
   }
   if (captions || caption !== undefined) checkCaptions(source, index, caption!);
+  if (source.paired) checkNoise(source, index, annotation.noise);
   return annotation;
+}
+
+function checkNoise(source: Source, index: number, noise: Float32Array | undefined): void {
+  const size = sizeOf(source.shape);
+  const isWhole = noise?.length === size && noise.every(Number.isFinite);
+  if (isWhole) return;
+  const found =
+    noise === undefined
+      ? 'has no noise that it was made of'
+      : noise.length === size
+        ? 'has noise with numbers that are not finite'
+        : `has noise of ${counted(noise.length, 'number')}, its values are ${size}`;
+  throw dataError(nameOfSample(source, index), found, 'Make the pairs again');
 }
 
 function checkCaptions(source: Source, index: number, captions: Captions): Captions {

@@ -15,6 +15,7 @@ const names = Object.keys({
   classNames: true,
   captions: true,
   severalCaptions: true,
+  paired: true,
   record: true,
   told: true,
   unused: true,

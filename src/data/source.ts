@@ -26,6 +26,8 @@ export interface Annotation {
   /** In [0, classes). */
   readonly label?: number;
   readonly caption?: string;
+  /** The noise that the sample was made of, of its shape: the other end of its path. */
+  readonly noise?: Float32Array;
 }
 
 /** What can be told of a set of samples without reading them: what a model has to be made for. */
@@ -44,6 +46,8 @@ export interface SourceFacts {
   readonly captions?: boolean;
   /** Whether samples may have several, of which one is drawn in each epoch. */
   readonly severalCaptions?: boolean;
+  /** Whether every sample comes with the noise that it was made of. */
+  readonly paired?: boolean;
   /**
    * What samples of a trained model cannot be used without: the names of the genes and how they were normalised, the scale
    * of latents. Plain JSON; stored with the weights.

@@ -8,11 +8,16 @@ import {
   constant,
   cos,
   div,
+  less,
+  log,
+  maximum,
   minimum,
+  mul,
   philoxNormal,
   philoxUniform,
   sigmoid,
   sin,
+  sqrt,
   square,
   sub,
 } from '../ops/index.ts';
@@ -32,6 +37,11 @@ export interface TimeSampler {
  * - `mode` (eq. 20) does too but leaves some density at both ends; with a negative scale it looks more often at the ends. Scale
  *   0 is uniform; it reaches from -1 to 2 / (pi - 2), about 1.75.
  * - `cosmap` (eq. 21) has the noise levels of the cosine schedule (Nichol & Dhariwal 2021): density 2 / (pi - 2 pi t + 2 pi t^2).
+ * - `u-shaped` (Lee, Lin & Fanti 2024, arXiv:2405.20320, section 4.1, for reflow) looks more often at both ends: density in proportion
+ *   to e^(a t) + e^(a (1 - t)), which is the same from data to noise as from noise to data. The paper takes a = 4; towards a = 0 it
+ *   is uniform.
+ * - `steps` looks where a sampler of so many equal Euler steps does, at 1, (k - 1) / k, ..., 1 / k, each as often (Liu et al. 2022,
+ *   arXiv:2209.03003, section 2.1, distillation): 1 step is t = 1 alone.
  * - `custom` is whatever a program brings.
  */
 export type TimeDistribution = (
@@ -39,6 +49,8 @@ export type TimeDistribution = (
   | { readonly kind: 'logit-normal'; readonly mean: number; readonly std: number }
   | { readonly kind: 'mode'; readonly scale: number }
   | { readonly kind: 'cosmap' }
+  | { readonly kind: 'u-shaped'; readonly a: number }
+  | { readonly kind: 'steps'; readonly steps: number }
   | ({ readonly kind: 'custom' } & TimeSampler)
 ) & {
   /**
@@ -52,6 +64,11 @@ export type TimeDistribution = (
 
 /** The scales of `mode` between which its times grow with the numbers they are made of. */
 export const modeScales: readonly [least: number, most: number] = [-1, 2 / (Math.PI - 2)];
+
+/** Of `u-shaped`: below, float32 no longer tells it from uniform; above, hardly a time is drawn that is not at an end. */
+export const uShapes: readonly [least: number, most: number] = [0.1, 50];
+/** Of `steps`. */
+export const MOST_TIMES = 1000;
 
 /** The largest float32 below 1. */
 const below1 = 1 - 2 ** -24;
@@ -95,6 +112,10 @@ function drawTimes(
     }
     case 'mode':
       return modeTimes(uniform(), distribution.scale);
+    case 'u-shaped':
+      return uShapedTimes(uniform(), distribution.a);
+    case 'steps':
+      return stepTimes(uniform(), distribution.steps);
     case 'custom':
       return distribution.fromUniform(uniform());
     case 'cosmap': {
@@ -109,6 +130,26 @@ function drawTimes(
 function modeTimes(u: Tensor, scale: number): Tensor {
   const bend = sub(u, square(sin(affine(u, Math.PI / 2, 0))));
   return add(u, affine(bend, scale, 0));
+}
+
+/** The inverse of the share of times up to t, 1/2 + sinh(a (t - 1/2)) / (2 sinh(a / 2)). */
+function uShapedTimes(u: Tensor, a: number): Tensor {
+  const end = Math.sinh(a / 2);
+  const y = affine(u, 2 * end, -end);
+  // arsinh of the size: of negative numbers the sum would cancel.
+  const size = maximum(y, affine(y, -1, 0));
+  const angle = log(add(size, sqrt(affine(square(size), 1, 1))));
+  const zero = constant(y, [], Float64Array.of(0));
+  const sign = affine(less(y, zero), -2, 1);
+  const t = affine(mul(sign, angle), 1 / a, 0.5);
+  return maximum(minimum(t, constant(t, [], Float64Array.of(1))), zero);
+}
+
+/** (floor(k u) + 1) / k */
+function stepTimes(u: Tensor, steps: number): Tensor {
+  const last = constant(u, [], Float64Array.of(steps - 1));
+  const step = cast(minimum(affine(u, steps, 0), last), 'int32');
+  return affine(cast(step, 'float32'), 1 / steps, 1 / steps);
 }
 
 /** (i + u) / B of the i-th sample of B: uniform in the i-th of B equal parts of (0, 1). */

@@ -2,7 +2,7 @@ import { type SourceFacts, checkSource } from '../data/source.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
 import { classesOf, createModel } from './create-model.ts';
-import { checkObjective } from './objective.ts';
+import { checkCoupling, checkObjective } from './objective.ts';
 import type { TrainingConfig } from './settings.ts';
 
 /** What settings ask of each other. */
@@ -24,6 +24,7 @@ export function checkTogether(
     checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
   });
   checkObjective(config, problems);
+  checkCoupling(config, facts, problems);
   ema.decays.forEach((decay, i) => {
     if (![ema.decay, ...ema.decays.slice(0, i)].includes(decay)) return;
     problems.push(describeProblem(['ema', 'decays', i], 'a decay that no other average has', decay));

@@ -69,7 +69,7 @@ export function completeSampling(
     flow,
     sample,
   }: {
-    readonly flow: Omit<FlowConfig, 'labelDropout'> & Given<FlowConfig>;
+    readonly flow: Omit<FlowConfig, 'labelDropout' | 'coupling'> & Given<FlowConfig>;
     readonly sample: Omit<SampleConfig, Completed> & Given<SampleConfig>;
   },
   model: ModelConfig,
@@ -77,12 +77,15 @@ export function completeSampling(
 ): Pick<TrainingConfig, 'flow' | 'sample'> {
   const classes = classesOf(model);
   const isConditional = classes > 0 || model.kind === 'text-dit';
-  const labelDropout = isConditional ? (flow.labelDropout ?? defaults.labelDropout) : 0;
+  const coupling = flow.coupling ?? (facts?.paired ? 'pairs' : 'independent');
+  // Pairs were made with what they are told: none of them tells what samples without it are.
+  const usual = coupling === 'pairs' ? 0 : defaults.labelDropout;
+  const labelDropout = isConditional ? (flow.labelDropout ?? usual) : 0;
   const channels = 'channels' in model ? model.channels : facts?.shape.length === 3 ? facts.shape[0]! : 0;
   const isPicture = [1, 3].includes(channels) && facts?.record === undefined;
   const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
   return {
-    flow: { ...flow, labelDropout },
+    flow: { ...flow, coupling, labelDropout },
     sample: {
       ...sample,
       clip: sample.clip ?? (isPicture ? 1 : 0),

@@ -8,6 +8,8 @@ import type { LossBatch } from './task.ts';
 /** What a step knows before it draws: x0 [B, ...], the model's conditions [B, ...], and which samples of which step they are. */
 export interface Undrawn extends Pick<LossBatch, 'step' | 'firstSample'> {
   readonly x0: Tensor;
+  /** Noise that the samples were made of: that which they are mixed with, where they have any. */
+  readonly x1?: Tensor | undefined;
   readonly conditions: Conditions;
 }
 
@@ -33,7 +35,7 @@ export function randomDraw({
   conditions: specs,
   globalBatch,
 }: RandomDraw): Draw {
-  return ({ x0, conditions, step, firstSample: first }) => {
+  return ({ x0, x1, conditions, step, firstSample: first }) => {
     const batch = x0.shape[0]!;
     const firstSample = first();
     const key = (stream: number): PhiloxKey => ({ seed, stream, firstSample });
@@ -47,7 +49,7 @@ export function randomDraw({
       return Object.fromEntries(specs.map(drop));
     };
     return {
-      x1: philoxNormal(step, x0.shape, key(streams.noise)),
+      x1: x1 ?? philoxNormal(step, x0.shape, key(streams.noise)),
       t: sampleTimes(times, step, batch, key(streams.time), globalBatch),
       conditions: specs.length > 0 && probability > 0 ? dropAll() : conditions,
     };

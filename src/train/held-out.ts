@@ -11,6 +11,7 @@ import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
+import { coupledNoise } from './coupled-noise.ts';
 import type { TrainingConfig } from './settings.ts';
 import type { TrainConfig } from './settings.ts';
 import { givenDraw } from './draw.ts';
@@ -141,6 +142,7 @@ export class HeldOut {
       x0,
       x1: Float32Array.from(philoxNormal(noise)),
       t: Float32Array.from({ length: this.#batch }, (_, i) => Math.min(1, (first + i + 0.5) / count)),
+      ...coupledNoise(config.flow, annotations),
       ...conditioning.encode(annotations),
       step: Int32Array.of(0),
     };

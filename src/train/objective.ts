@@ -1,4 +1,5 @@
 // From the flow settings of a config to what is trained.
+import type { SourceFacts } from '../data/source.ts';
 import { ddpm } from '../flow/ddpm.ts';
 import { diffusionSamplerNames } from '../flow/diffusion-samplers.ts';
 import { type Objective, samplerOf } from '../flow/objective.ts';
@@ -72,5 +73,23 @@ export function checkObjective({ flow, sample }: TrainingConfig, problems: strin
   if (objective.kind === 'ddpm' && sample.steps > objective.timesteps) {
     const wanted = `at most flow.objective.timesteps, ${objective.timesteps}`;
     problems.push(describeProblem(['sample', 'steps'], wanted, sample.steps));
+  }
+}
+
+/** What the coupling asks of the data and of the objective. */
+export function checkCoupling(
+  { flow: { coupling, objective } }: TrainingConfig,
+  facts: SourceFacts | undefined,
+  problems: string[],
+): void {
+  if (coupling === 'independent') return;
+  if (objective.kind !== 'rectified-flow') {
+    const wanted = `rectified-flow: pairs are the ends of its paths, which ${objective.kind} does not go along`;
+    problems.push(describeProblem(['flow', 'objective', 'kind'], wanted, objective.kind));
+  }
+  if (facts && !facts.paired) {
+    const wanted =
+      'independent: the data do not tell what noise their samples were made of, as data.source: pairs does';
+    problems.push(describeProblem(['flow', 'coupling'], wanted, coupling));
   }
 }

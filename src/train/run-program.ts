@@ -28,7 +28,7 @@ export function stepOf(config: StepConfig, model: VelocityModel, own: OwnFlow = 
     globalBatch: train.batchSize,
   });
   return {
-    task: velocityTask({ model, draw, objective: objectiveOf(config, own) }),
+    task: velocityTask({ model, draw, objective: objectiveOf(config, own), coupling: flow.coupling }),
     batch: train.batchSize,
     memory: train.memory,
     lossScaling: train.precision === 'fp16',

@@ -48,6 +48,11 @@ export interface FlowConfig {
   readonly timeSampling: Settings<TimeDistribution>;
   /** Of rectified flow: how much samples count by their times. The loss that is logged is without. */
   readonly lossWeighting: LossWeighting;
+  /**
+   * Which noise a sample is mixed with (Liu et al. 2022, section 2.1): independent, drawn anew for it in each step; pairs, that which it
+   * was made of, which the data tell.
+   */
+  readonly coupling: 'independent' | 'pairs';
   /** The share of samples that are trained without their label or caption. Guidance needs it; 0 for an unconditional model. */
   readonly labelDropout: number;
 }

@@ -2,6 +2,7 @@
 import { type Batch, Loader } from '../data/loader.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { StepInputs } from './compiled-step.ts';
+import { coupledNoise } from './coupled-noise.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { settledInput } from './running-ahead.ts';
 import { type StepNumbers, stepInputs } from './step-inputs.ts';
@@ -58,6 +59,7 @@ export class Submitter {
     if (batch === undefined) return undefined;
     const inputs = {
       x0: batch.values,
+      ...coupledNoise(config.flow, batch.annotations),
       ...conditioning.encode(batch.annotations),
       ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }),
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),

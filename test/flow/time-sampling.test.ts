@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { normalQuantile } from '../../src/flow/normal-quantile.ts';
-import { type TimeDistribution, modeScales, sampleTimes } from '../../src/flow/time-sampling.ts';
+import { type TimeDistribution, modeScales, sampleTimes, uShapes } from '../../src/flow/time-sampling.ts';
 import { shiftTime } from '../../src/flow/time-shift.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -57,6 +57,11 @@ function shifted(density: Density, shift: number): Density {
   return (t) => (density(shiftTime(t, 1 / shift)) * shift) / (shift - (shift - 1) * t) ** 2;
 }
 
+const uShape =
+  (a: number): Density =>
+  (t) =>
+    (Math.exp(a * t) + Math.exp(a * (1 - t))) / ((2 * (Math.exp(a) - 1)) / a);
+
 const bins = 20;
 
 /** The probability of each of equal parts of (0, 1), by the midpoint rule. */
@@ -80,6 +85,8 @@ const kinds: [TimeDistribution, Density][] = [
   [{ kind: 'mode', scale: 1.29 }, mode(1.29)],
   [{ kind: 'mode', scale: -0.8 }, mode(-0.8)],
   [{ kind: 'cosmap' }, cosmap],
+  [{ kind: 'u-shaped', a: 4 }, uShape(4)],
+  [{ kind: 'u-shaped', a: 0.5 }, uShape(0.5)],
 ];
 
 describe.each(kinds)('times of %j', (distribution, density) => {
@@ -147,6 +154,33 @@ describe('times', () => {
     const logits = moments(t.map((value) => Math.log(value / (1 - value))));
     expect(Math.abs(logits.mean + 0.5)).toBeLessThan(0.06);
     expect(Math.abs(logits.std - 1.5)).toBeLessThan(0.05);
+  });
+
+  it.each(uShapes)('of the u-shape %d, the last that there is, are in [0, 1] and have its CDF', async (a) => {
+    const t = [...(await draw({ kind: 'u-shaped', a, stratified: true }))];
+    expect(Math.min(...t)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...t)).toBeLessThanOrEqual(1);
+    // The integral of the density, scaled so that nothing overflows.
+    const share = (time: number): number =>
+      (Math.exp(a * (time - 1)) - Math.exp(-a) + 1 - Math.exp(-a * time)) / (2 * (1 - Math.exp(-a)));
+    t.forEach((time, i) => expect(Math.abs(share(time) - (i + 0.5) / count)).toBeLessThan(1e-3));
+  });
+
+  it.each([1, 2, 3, 1000])('of %d steps are those that Euler looks at, each as often', async (steps) => {
+    const t = [...(await draw({ kind: 'steps', steps, stratified: true }))];
+    const seen = new Map<number, number>();
+    for (const time of t) seen.set(Math.round(time * steps), (seen.get(Math.round(time * steps)) ?? 0) + 1);
+    expect([...seen.keys()].toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: steps }, (_, i) => i + 1),
+    );
+    for (const many of seen.values()) expect(Math.abs(many - count / steps)).toBeLessThan(2);
+    expect(Math.max(...t)).toBe(1);
+    if (steps === 1) expect(t.every((time) => time === 1)).toBe(true);
+  });
+
+  it.each(backends)('of steps are the same on $label', async ({ create }) => {
+    const times: TimeDistribution = { kind: 'steps', steps: 3 };
+    expect(await draw(times, { backend: create() })).toEqual(await draw(times));
   });
 
   it('repeat for the same step', async () => {

@@ -1,4 +1,5 @@
 import { Loader } from '../../data/loader.ts';
+import { coupledNoise } from '../../train/coupled-noise.ts';
 import { explainNonFinite } from '../../train/monitor/non-finite.ts';
 import { median } from '../../train/monitor/statistics.ts';
 import type { PreparedTraining } from '../../train/prepare.ts';
@@ -40,7 +41,11 @@ export async function checkOverfit(
   });
   const { values, annotations } = await loader.next();
   loader.close();
-  const batch = { x0: values, ...conditioning.encode(annotations) };
+  const batch = {
+    x0: values,
+    ...coupledNoise(config.flow, annotations),
+    ...conditioning.encode(annotations),
+  };
   const peak = Math.max(rate, config.optimizer.learningRate);
   const losses: number[] = [];
   let steps = mostSteps;
