@@ -1,7 +1,8 @@
 // Activations and their derivatives. GELU is the tanh form (Hendrycks & Gimpel 2016, eq. 2), as the DiT release has it.
 import type { Tensor } from '../tensor/tensor.ts';
 import { cast } from './cast.ts';
-import { add, affine, mul, sigmoid, square, tanh } from './elementwise.ts';
+import { constant } from './constant.ts';
+import { add, affine, less, maximum, mul, sigmoid, square, tanh } from './elementwise.ts';
 import { type Fused, type Hiding, apply1, checkShape, float32 } from './op.ts';
 
 type None = Record<string, never>;
@@ -58,6 +59,18 @@ export const siluDerivativeOp: Fused<None> = elementwise('siluDerivative', (x) =
   return mul(s, affine(mul(x, affine(s, -1, 1)), 1, 1));
 });
 
+/** max(x, 0); its gradient, 0 at 0, is known of the result. */
+export const reluOp: Fused<None> = {
+  kind: 'fused',
+  name: 'relu',
+  infer: ([x]) => [float32(x!.shape)],
+  hides: () => limits([0]),
+  decompose: ([x]) => [maximum(x!, zero(x!))],
+  vjp: ({ outputs: [y], grads: [g] }) => [mul(g!, less(zero(y!), y!))],
+};
+
+const zero = (like: Tensor): Tensor => constant(like, [], Float64Array.of(0));
+
 /** What a linear layer applies to its result; the numbers are the attribute's values. */
 export const activations = { none: 0, gelu: 1, silu: 2 } as const;
 export type Activation = keyof typeof activations;
@@ -110,4 +123,9 @@ export function silu(x: Tensor): Tensor {
 
 export function siluDerivative(x: Tensor): Tensor {
   return apply1(siluDerivativeOp, [x], {});
+}
+
+/** max(x, 0) */
+export function relu(x: Tensor): Tensor {
+  return apply1(reluOp, [x], {});
 }

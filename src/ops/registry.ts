@@ -7,12 +7,14 @@ import { attentionGradOp, attentionOp } from './attention.ts';
 import { castOp } from './cast.ts';
 import { conditionDropoutOp } from './condition-dropout.ts';
 import { constantOp } from './constant.ts';
+import { conv2dGradInputOp, conv2dGradParamsOp, conv2dOp } from './conv2d.ts';
 import { crossAttentionGradOp, crossAttentionOp } from './cross-attention.ts';
 import { denoiseOp } from './denoise.ts';
 import * as elementwise from './elementwise.ts';
 import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
 import { gatherOp, scatterAddOp } from './gather.ts';
 import { globalNormOp } from './global-norm.ts';
+import { groupNormGradOp, groupNormOp } from './group-norm.ts';
 import { isFiniteOp } from './is-finite.ts';
 import { layerNormModulateGradOp, layerNormModulateOp } from './layer-norm-modulate.ts';
 import { layerNormOp, rmsNormOp } from './layer-norm.ts';
@@ -25,6 +27,7 @@ import { meanSquaredErrorOp } from './mean-squared-error.ts';
 import type { Op } from './op.ts';
 import { patchifyOp, unpatchifyOp } from './patchify.ts';
 import { philoxNormalOp, philoxUniformOp } from './philox.ts';
+import { absOp, clampOp } from './piecewise.ts';
 import { maxOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
 import { roundToFloat16Op } from './round-to-float16.ts';
@@ -33,6 +36,7 @@ import { softmaxOp } from './softmax.ts';
 import { broadcastToOp, sumOp } from './sum.ts';
 import { timestepEmbeddingOp } from './timestep-embedding.ts';
 import { transposeOp } from './transpose.ts';
+import { upsampleNearestGradOp, upsampleNearestOp } from './upsample-nearest.ts';
 
 export type OpName =
   | 'add'
@@ -53,6 +57,8 @@ export type OpName =
   | 'sin'
   | 'cos'
   | 'affine'
+  | 'abs'
+  | 'clamp'
   | 'cast'
   | 'roundToFloat16'
   | 'sum'
@@ -73,18 +79,26 @@ export type OpName =
   | 'geluDerivative'
   | 'silu'
   | 'siluDerivative'
+  | 'relu'
   | 'activationGrad'
   | 'softmax'
   | 'linear'
   | 'linearGradInput'
   | 'linearGradParams'
   | 'linearGatedResidual'
+  | 'conv2d'
+  | 'conv2dGradInput'
+  | 'conv2dGradParams'
+  | 'upsampleNearest'
+  | 'upsampleNearestGrad'
   | 'attention'
   | 'attentionGrad'
   | 'crossAttention'
   | 'crossAttentionGrad'
   | 'layerNorm'
   | 'rmsNorm'
+  | 'groupNorm'
+  | 'groupNormGrad'
   | 'layerNormModulate'
   | 'layerNormModulateGrad'
   | 'gatedResidual'
@@ -126,6 +140,8 @@ export const ops: Readonly<Record<OpName, Op>> = {
   sin: elementwise.sinOp,
   cos: elementwise.cosOp,
   affine: elementwise.affineOp,
+  abs: absOp,
+  clamp: clampOp,
   cast: castOp,
   roundToFloat16: roundToFloat16Op,
   sum: sumOp,
@@ -146,18 +162,26 @@ export const ops: Readonly<Record<OpName, Op>> = {
   geluDerivative: activations.geluDerivativeOp,
   silu: activations.siluOp,
   siluDerivative: activations.siluDerivativeOp,
+  relu: activations.reluOp,
   activationGrad: activations.activationGradOp,
   softmax: softmaxOp,
   linear: linearOp,
   linearGradInput: linearGradInputOp,
   linearGradParams: linearGradParamsOp,
   linearGatedResidual: linearGatedResidualOp,
+  conv2d: conv2dOp,
+  conv2dGradInput: conv2dGradInputOp,
+  conv2dGradParams: conv2dGradParamsOp,
+  upsampleNearest: upsampleNearestOp,
+  upsampleNearestGrad: upsampleNearestGradOp,
   attention: attentionOp,
   attentionGrad: attentionGradOp,
   crossAttention: crossAttentionOp,
   crossAttentionGrad: crossAttentionGradOp,
   layerNorm: layerNormOp,
   rmsNorm: rmsNormOp,
+  groupNorm: groupNormOp,
+  groupNormGrad: groupNormGradOp,
   layerNormModulate: layerNormModulateOp,
   layerNormModulateGrad: layerNormModulateGradOp,
   gatedResidual: gatedResidualOp,
