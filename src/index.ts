@@ -52,7 +52,7 @@ export { ParsedConfig, type ResolveOptions, resolveConfig } from './config/resol
 export type { Histogram } from './sinks/histogram.ts';
 export type { MetricSink, SinkStart } from './sinks/metric-sink.ts';
 export type { SinksConfig } from './sinks/settings.ts';
-export { type Recipe, recipes } from './recipes/index.ts';
+export { type ExpectedData, type Recipe, recipes } from './recipes/index.ts';
 export { type RunRecord, RunFolder, readRun } from './runs/run-folder.ts';
 export { type MetricsRecord, readMetrics } from './runs/metrics-log.ts';
 export { planTraining } from './train/plan-training.ts';

@@ -30,9 +30,10 @@ Examples:
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfRecord } = await import('../known/known-data.ts');
         const { diagnose } = await import('../api/doctor/diagnose.ts');
-        const { parsed } = await loadConfig(target, set);
+        const { parsed, absent } = await loadConfig(target, set, undefined, true);
         const checks = await diagnose(parsed, {
           known: await dataOfRecord(target),
+          absent,
           signal,
           onNotice,
           onProgress: (what, done, total) =>

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRegular } from '../host/regular-file.ts';
-import { recipes } from '../recipes/index.ts';
+import { type ExpectedData, recipes } from '../recipes/index.ts';
+import { configError } from '../tensor/config-error.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
 import { decodeText } from '../tensor/text.ts';
@@ -19,7 +20,12 @@ export interface LoadedConfig {
   readonly origin: string;
   /** What functions that take a config take as well: it is not parsed again. */
   readonly parsed: ParsedConfig;
+  /** What the recipe's data would be, where the config does not say where they lie; its `data.path` leads nowhere then. */
+  readonly absent?: ExpectedData | undefined;
 }
+
+/** How a config calls data that nobody has named yet. */
+const unnamedPath = 'data.path';
 
 /**
  * The config that a command line asks for, and how errors call it. What depends on the data is not filled in yet.
@@ -27,12 +33,14 @@ export interface LoadedConfig {
  * record of a run
  * @param overrides `a.b=value` with a value in YAML, such as `train.steps=100` or `optimizer.betas=[0.9, 0.95]`
  * @param onBareData makes a folder of images, or a file of data, stand for the least config that names it; it hears of that
+ * @param mayLackData whether a recipe will do whose data the config does not name; `absent` tells what they are then
  * @throws RectiflowError when the file, an override or a setting is wrong, all settings that can be seen to be wrong in one error
  */
 export async function loadConfig(
   target: string,
   overrides: readonly string[] = [],
   onBareData?: (text: string) => void,
+  mayLackData = false,
 ): Promise<LoadedConfig> {
   const isRecipe = Object.hasOwn(recipes, target);
   const bare = isRecipe ? undefined : await bareData(target);
@@ -52,11 +60,29 @@ export async function loadConfig(
     ...(await Promise.all(overrides.map(parseOverride))),
   ];
   const origin = isFile ? target : `recipe ${target}`;
-  const config: ConfigInput = layers.reduce(merge);
+  const merged: ConfigInput = layers.reduce(merge);
+  const absent = absentData(isFile ? recipe : target, merged);
+  if (absent && !mayLackData) throw configError(origin, [withoutData(absent)]);
+  const config = absent
+    ? (merge(merged as Settings, { data: { path: unnamedPath } }) as ConfigInput)
+    : merged;
   const parsed = ParsedConfig.of(config, origin);
   // Whatever is wrong with them is told before anything is made.
   void parsed.data;
-  return { config, origin, parsed };
+  return { config, origin, parsed, absent };
+}
+
+/** The data that a recipe is for, where the config leaves open where they lie. */
+function absentData(recipe: unknown, { data }: ConfigInput): ExpectedData | undefined {
+  if (typeof recipe !== 'string' || !Object.hasOwn(recipes, recipe)) return undefined;
+  const { expects, config } = recipes[recipe]!;
+  const isItsOwn = isSettings(data) && data.source === config.data?.source;
+  return isItsOwn && !('path' in data) ? expects : undefined;
+}
+
+/** What to set where a recipe's data are not named. */
+export function withoutData({ layout }: ExpectedData): string {
+  return `data.path: wanted ${layout}, found nothing. Give it, as in --set data.path=/data/imagenet/train`;
 }
 
 function noConfig(target: string, data: BareData): RectiflowError {

@@ -11,8 +11,11 @@ import { type OwnModel, createModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { withTraining } from '../../runner/prepare-run.ts';
+import { withoutData } from '../../config/load-config.ts';
 import { ParsedConfig } from '../../config/resolve-config.ts';
+import type { ExpectedData } from '../../recipes/index.ts';
 import type { KnownData } from '../../known/known-data.ts';
+import { assumedSource } from '../assumed-source.ts';
 import { type RunOptions, withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
 import type { Check } from './check.ts';
@@ -37,6 +40,8 @@ export interface DiagnoseOptions
   readonly runs?: string;
   /** Of a run that the config is of: what it knows of the data is compared with them. */
   readonly known?: KnownData | undefined;
+  /** What the data would be, where the config does not name them: that fails, and all else is checked with these. */
+  readonly absent?: ExpectedData | undefined;
   /** Told of each check as soon as it is done. */
   readonly onCheck?: (check: Check) => void;
   /** Hears how far the check that is under way has come. */
@@ -63,10 +68,13 @@ export async function diagnose(
   };
   const parsed = ParsedConfig.of(input, options.origin);
   const { data } = parsed;
+  const { absent } = options;
+  const given = options.source ?? (absent && (await assumedSource(data, absent)));
   tell(checkNode(process.version));
+  if (absent) tell({ name: 'data', status: 'fail', text: withoutData(absent) });
   try {
     // What is wrong with single samples is found when they are read.
-    await withSource(data, { ...options, onBadSample: 'skip' }, (source) =>
+    await withSource(data, { ...options, source: given, onBadSample: 'skip' }, (source) =>
       diagnoseWith(source, parsed, options, tell),
     );
   } catch (error) {
@@ -122,6 +130,7 @@ async function diagnoseWith(
     const fits = checkMemory(estimate.total, free);
     tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
     tell(checkLearningRate(config), checkAverage(config));
+    if (options.absent) return;
     const samples = await checkSource(source, {
       onBadSample: config.loader.onBadSample,
       captions: config.model.kind === 'text-dit' ? await captionMeter(config.model.text, source) : undefined,
