@@ -1,8 +1,8 @@
 import type { Backend } from '../backends/backend.ts';
 import type { Cost } from '../models/cost.ts';
-import { type VelocityModel, costOf, countParameters } from '../models/model.ts';
+import { type SampleModel, costOf, countParameters } from '../models/model.ts';
 import type { ModelConfig } from '../train/settings.ts';
-import { type OwnModel, createModel } from '../train/create-model.ts';
+import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import { estimateMemory } from '../train/memory-estimate.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 
@@ -36,14 +36,14 @@ export function modelCost(
   batchSizes: readonly number[],
   own: OwnModel = {},
 ): ModelCost {
-  const model = createModel(config, undefined, own);
+  const model = createSampleModel(config, undefined, own);
   const memory = batchSizes.map((batchSize) => trainingMemory(config, model, backend, batchSize));
   return { parameters: countParameters(model), cost: costOf(model), memory };
 }
 
 function trainingMemory(
   sizes: ModelConfig,
-  model: VelocityModel,
+  model: SampleModel,
   backend: Backend,
   batchSize: number,
 ): TrainingMemory {

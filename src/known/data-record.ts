@@ -3,6 +3,7 @@ import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { Source, SourceFacts } from '../data/source.ts';
 import type { LearntPairs } from '../tokenizers/byte-pairs.ts';
 import type { Shape } from '../tensor/shape.ts';
+import { classesOf } from '../train/create-model.ts';
 import type { ModelConfig } from '../train/settings.ts';
 import { issueError } from './state-error.ts';
 
@@ -62,7 +63,7 @@ export const dataRecordSchema: z.ZodType<DataRecord> = z.object({
 /** What a model is told of a sample. */
 export function toldTo(model: ModelConfig): NonNullable<DataRecord['told']> {
   if (model.kind === 'text-dit') return 'caption';
-  return model.classes > 0 ? 'class' : 'nothing';
+  return classesOf(model) > 0 ? 'class' : 'nothing';
 }
 
 /** What a source says of itself that is recorded. */

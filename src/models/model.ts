@@ -21,19 +21,23 @@ export interface ConditionSpec {
 /** The conditions of a batch, by name: [B, ...shape]. */
 export type Conditions = Readonly<Record<string, Tensor>>;
 
-/** A module that says a velocity: what flows train and sample, whatever it is a model of. */
-export interface VelocityModel extends Module {
+/** A module that learns from samples, whatever it makes of them: what a config names, and a run trains. */
+export interface SampleModel extends Module {
   /** One sample that it is made for, without the batch: [C, H, W] for images, [G] for gene expression. */
   readonly sampleShape: Shape;
-  /** Empty for an unconditional model. */
-  readonly conditions: readonly ConditionSpec[];
   /** Of one sample; where that depends on its shape, as a function of it. */
   readonly cost: Cost | ((sampleShape: Shape) => Cost);
   /**
-   * Refuses samples of a shape that `velocity` cannot take. A model without this takes those of its own shape alone.
+   * Refuses samples of a shape that it cannot take. A model without this takes those of its own shape alone.
    * @throws RectiflowError that says which shapes there can be
    */
   checkShape?(sampleShape: Shape): void;
+}
+
+/** One that says a velocity: what flows train and sample, whatever it is a model of. */
+export interface VelocityModel extends SampleModel {
+  /** Empty for an unconditional model. */
+  readonly conditions: readonly ConditionSpec[];
   /**
    * The velocity x1 - x0 expected at x, time t.
    * @param params the weights, by name
@@ -43,6 +47,10 @@ export interface VelocityModel extends Module {
    * @returns [B, ...shape of a sample]
    */
   velocity(params: Parameters, x: Tensor, t: Tensor, conditions: Conditions): Tensor;
+}
+
+export function isVelocity(model: SampleModel): model is VelocityModel {
+  return 'velocity' in model;
 }
 
 /** The label of a model with classes, [] int32 from 0 to classes - 1; `classes` itself is the null label. */
@@ -63,7 +71,7 @@ export function countParameters({ parameters }: Module): number {
 }
 
 /** What a sample costs. @param sampleShape that of the model by default */
-export function costOf(model: VelocityModel, sampleShape: Shape = model.sampleShape): Cost {
+export function costOf(model: SampleModel, sampleShape: Shape = model.sampleShape): Cost {
   return typeof model.cost === 'function' ? model.cost(sampleShape) : model.cost;
 }
 
@@ -71,7 +79,7 @@ export function costOf(model: VelocityModel, sampleShape: Shape = model.sampleSh
  * @param where what the error begins with
  * @throws RectiflowError where the model cannot take samples of this shape
  */
-export function checkShape(model: VelocityModel, sampleShape: Shape, where: string): void {
+export function checkShape(model: SampleModel, sampleShape: Shape, where: string): void {
   if (sameShape(sampleShape, model.sampleShape)) return;
   if (model.checkShape) model.checkShape(sampleShape);
   else {

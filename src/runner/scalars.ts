@@ -9,7 +9,9 @@ export function scalarsOf(metrics: StepMetrics): Record<string, number> {
     'train/grad_norm': metrics.gradNorm,
     'train/update_ratio': metrics.updateRatio,
     'train/ema_distance': metrics.emaDistance,
-    ...Object.fromEntries(metrics.lossByTime.map((loss, bin) => [`loss_by_time/${nameTimes(bin)}`, loss])),
+    ...Object.fromEntries(
+      (metrics.lossByTime ?? []).map((loss, bin) => [`loss_by_time/${nameTimes(bin)}`, loss]),
+    ),
     'held_out/loss': metrics.heldOutLoss,
     'held_out/loss_ema': metrics.heldOutLossEma,
     'held_out/loss_unconditional': metrics.heldOutLossUnconditional,

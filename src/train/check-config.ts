@@ -1,7 +1,7 @@
 import { type SourceFacts, checkSource } from '../data/source.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
-import { classesOf, createModel } from './create-model.ts';
+import { classesOf, createSampleModel } from './create-model.ts';
 import { checkCoupling, checkObjective } from './objective.ts';
 import type { TrainingConfig } from './settings.ts';
 
@@ -15,7 +15,7 @@ export function checkTogether(
   // One that the program brings is checked where it is at hand.
   if (model.kind !== 'custom')
     attempt(problems, () => {
-      const { sampleShape: shape } = createModel(model);
+      const { sampleShape: shape } = createSampleModel(model);
       if (facts)
         checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
     });

@@ -38,7 +38,7 @@ export function conditioningOf(config: ModelConfig, learnt?: LearntPairs): Condi
     const told = tokenized(config.text, builtInTokenizer(tokenizer, length, learnt));
     return learnt ? { ...told, learnt } : told;
   }
-  if (config.classes === 0) return { encode: () => ({}) };
+  if (!('classes' in config) || config.classes === 0) return { encode: () => ({}) };
   return { encode: (annotations) => ({ labels: Int32Array.from(annotations, ({ label }) => label!) }) };
 }
 

@@ -1,10 +1,8 @@
 // The samples that a run shows on its way.
 import { isPicture } from '../data/source.ts';
-import { FlowSampler } from '../flow/sample.ts';
-import { disposeAll } from '../tensor/lifetime.ts';
 import type { PreparedTraining } from './prepare.ts';
-import { type GridSamplers, type SampleGrid, sampleGrid } from './sample-grid.ts';
-import { averagedWeights } from './state.ts';
+import type { GridMaker } from './run-task.ts';
+import type { SampleGrid } from './sample-grid.ts';
 
 /** Where the samples of a run are shown. */
 export interface SampleWriter {
@@ -25,21 +23,17 @@ export interface ShownSamples {
 export class Gallery {
   readonly #training: PreparedTraining;
   readonly #writer: SampleWriter;
-  readonly #samplers: GridSamplers;
+  readonly #grids: GridMaker;
   #last: { readonly step: number; readonly path: string } | undefined;
 
   constructor(training: PreparedTraining, writer: SampleWriter) {
-    const { backend, model, objective, buffers } = training;
     this.#training = training;
     this.#writer = writer;
-    this.#samplers = {
-      ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
-      model: new FlowSampler(backend, model, buffers, { objective }),
-    };
+    this.#grids = training.task.grid.open(training);
   }
 
   async dispose(): Promise<void> {
-    await disposeAll(Object.values(this.#samplers));
+    await this.#grids.dispose();
   }
 
   /**
@@ -48,12 +42,10 @@ export class Gallery {
    * @throws RectiflowError as `SampleWriter.write` does
    */
   async write(step: number, signal: AbortSignal | undefined): Promise<ShownSamples | undefined> {
-    const { config, model, conditioning, source } = this.#training;
+    const { model, source } = this.#training;
     if (!isPicture(model.sampleShape, source.record)) return undefined;
-    const told = { conditioning, classNames: source.classNames };
     try {
-      const grid = await sampleGrid(this.#samplers, model.sampleShape, config, told, signal);
-      const shown = await this.#writer.write(step, grid);
+      const shown = await this.#writer.write(step, await this.#grids.make(signal));
       this.#last = { step, path: shown.path };
       return shown;
     } catch (error) {

@@ -4,22 +4,18 @@ import { disposeAll } from '../tensor/lifetime.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
-import type { ConditionSpec, VelocityModel } from '../models/model.ts';
+import type { SampleModel } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
-import { philoxNormal } from '../tensor/philox.ts';
-import { streams } from '../tensor/random-streams.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
-import { coupledNoise } from './coupled-noise.ts';
 import type { TrainingConfig } from './settings.ts';
 import type { TrainConfig } from './settings.ts';
-import { givenDraw } from './draw.ts';
 import { averagedWeights } from './state.ts';
 import { lossProgram } from './loss.ts';
-import { type VelocityTask, velocityTask } from './velocity-task.ts';
+import type { HeldOutTask, RunTask } from './run-task.ts';
 
-/** Means over the same samples, each always with the same noise and time. Times are spread evenly over [0, 1]. */
+/** Means over the same samples, with which the same is drawn each time. */
 export interface HeldOutLosses {
   readonly heldOutLoss: number;
   /** With the averaged weights. */
@@ -30,8 +26,10 @@ export interface HeldOutLosses {
   readonly trainedLoss: number;
 }
 
-export interface HeldOutOptions extends Pick<VelocityTask, 'model' | 'objective'> {
-  readonly config: Pick<TrainingConfig, 'seed' | 'flow' | 'loader' | 'train'>;
+export interface HeldOutOptions {
+  readonly config: Pick<TrainingConfig, 'seed' | 'loader' | 'train'>;
+  readonly model: SampleModel;
+  readonly task: Pick<RunTask, 'heldOut'>;
   readonly backend: Backend;
   /** The training step's state. */
   readonly buffers: Buffers;
@@ -48,8 +46,8 @@ export function heldOutBatch({ batchSize }: Pick<TrainConfig, 'batchSize'>, coun
   return Math.min(mostAtOnce, batchSize, count);
 }
 
-export function heldOutProgram(batch: number, task: Pick<VelocityTask, 'model' | 'objective'>): Program {
-  return lossProgram({ batch, task: velocityTask({ ...task, draw: givenDraw }) });
+export function heldOutProgram(batch: number, { task }: HeldOutTask): Program {
+  return lossProgram({ batch, task });
 }
 
 export class HeldOut {
@@ -78,9 +76,9 @@ export class HeldOut {
   }
 
   static async compile(options: HeldOutOptions): Promise<HeldOut> {
-    const { config, backend, buffers, model, objective, split } = options;
+    const { config, backend, buffers, model, task, split } = options;
     const batch = heldOutBatch(config.train, split.heldOut.count);
-    const program = heldOutProgram(batch, { model, objective });
+    const program = heldOutProgram(batch, task.heldOut);
     const weights = await backend.compile(program, buffers);
     try {
       const averages = await backend.compile(program, averagedWeights(model, buffers));
@@ -98,30 +96,28 @@ export class HeldOut {
 
   /** With the weights as they are now. */
   async evaluate(): Promise<HeldOutLosses> {
-    const { model, config, split } = this.#options;
+    const { task, split } = this.#options;
     const { count } = split.heldOut;
-    const isUnconditional = model.conditions.length > 0 && config.flow.labelDropout > 0;
-    const untold = absentConditions(model, this.#batch);
+    const untold = task.heldOut.untold?.(this.#batch);
     const sums = { heldOut: 0, ema: 0, unconditional: 0, seen: 0 };
     for (let first = 0; first < count; first += this.#batch) {
       const heldOut = await this.#read('heldOut', first);
       sums.heldOut += await this.#lossOf(this.#weights, heldOut, first);
       sums.ema += await this.#lossOf(this.#averages, heldOut, first);
-      if (isUnconditional)
-        sums.unconditional += await this.#lossOf(this.#weights, { ...heldOut, ...untold }, first);
+      if (untold) sums.unconditional += await this.#lossOf(this.#weights, { ...heldOut, ...untold }, first);
       sums.seen += await this.#lossOf(this.#weights, await this.#read('seen', first), first);
     }
     return {
       heldOutLoss: sums.heldOut / count,
       heldOutLossEma: sums.ema / count,
-      ...(isUnconditional && { heldOutLossUnconditional: sums.unconditional / count }),
+      ...(untold && { heldOutLossUnconditional: sums.unconditional / count }),
       trainedLoss: sums.seen / count,
     };
   }
 
   /** The program's inputs for the samples from `first` on; the last batch is filled up with what does not count. */
   async #read(which: 'heldOut' | 'seen', first: number): Promise<Record<string, HostArray>> {
-    const { model, config, conditioning, split } = this.#options;
+    const { model, task, config, conditioning, split } = this.#options;
     const { seed } = config;
     const { count } = split.heldOut;
     const elements = sizeOf(model.sampleShape);
@@ -130,19 +126,9 @@ export class HeldOut {
     for (let i = 0; i < this.#rows(first); i++)
       annotations.push(await this.#readers[which].read(first + i, x0, i * elements, { seed, epoch: 0 }));
     while (annotations.length < this.#batch) annotations.push(annotations[0]!);
-    const noise = {
-      seed,
-      stream: streams.heldOutNoise,
-      step: 0,
-      firstSample: first,
-      samples: this.#batch,
-      elements,
-    };
     return {
       x0,
-      x1: Float32Array.from(philoxNormal(noise)),
-      t: Float32Array.from({ length: this.#batch }, (_, i) => Math.min(1, (first + i + 0.5) / count)),
-      ...coupledNoise(config.flow, annotations),
+      ...task.heldOut.given({ first, count, rows: this.#batch, annotations }),
       ...conditioning.encode(annotations),
       step: Int32Array.of(0),
     };
@@ -165,11 +151,4 @@ export class HeldOut {
     for (let i = 0; i < this.#rows(first); i++) sum += losses[i]!;
     return sum;
   }
-}
-
-/** What `rows` samples are told of which nothing is told. */
-function absentConditions({ conditions }: VelocityModel, rows: number): Record<string, HostArray> {
-  const repeated = ({ dtype, absent }: ConditionSpec): HostArray =>
-    new (dtype === 'int32' ? Int32Array : Float32Array)(Array.from({ length: rows }, () => absent).flat());
-  return Object.fromEntries(conditions.map((spec) => [spec.name, repeated(spec)]));
 }

@@ -1,19 +1,16 @@
 // What training will take, from programs that are lowered and planned but not compiled: nothing of that size is allocated.
 import type { Backend } from '../backends/backend.ts';
 import { type Source, isPicture } from '../data/source.ts';
-import { samplerOf } from '../flow/objective.ts';
-import { batchesOf } from '../flow/sample.ts';
-import { velocityInPlace } from '../flow/velocity-program.ts';
-import type { VelocityModel } from '../models/model.ts';
+import type { SampleModel } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
 import { grouped } from '../tensor/counted.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
-import { type OwnFlow, objectiveOf } from './objective.ts';
-import { optimizersOf } from './run-program.ts';
-import { gridBytes, gridCount, gridRows } from './sample-grid.ts';
+import type { OwnFlow } from './objective.ts';
+import { optimizersOf, runTaskOf } from './run-program.ts';
+import type { RunTask } from './run-task.ts';
 import { isTotal } from './step.ts';
 import type { StepPrograms } from './step-programs.ts';
 import { batchSizeOf, stepPrograms } from './step-shapes.ts';
@@ -52,7 +49,7 @@ const growth = 64 * 2 ** 20;
 export interface EstimateOptions extends OwnFlow {
   readonly config: TrainingConfig;
   readonly backend: Backend;
-  readonly model: VelocityModel;
+  readonly model: SampleModel;
   readonly source: DataFacts;
   /** Of the step that the config describes, where they are needed again. */
   readonly programs?: StepPrograms | undefined;
@@ -74,7 +71,8 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const { savesBeside = true, held = 0 } = options;
   const lowered = (program: Program): Program => backend.lower(program);
   const steps = shapes.flatMap((shape) => programs.of(microBatch, shape)).map(lowered);
-  const others = otherPrograms(options).map(lowered);
+  const task = runTaskOf(config, model, options);
+  const others = otherPrograms(options, task).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
   );
@@ -84,9 +82,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     const scratch = backend.scratchBytes?.(program) ?? 0;
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
   });
-  const grid = isPicture(model.sampleShape, source.record)
-    ? gridBytes(config.sample, sizeOf(model.sampleShape), evaluationsPerStep(options))
-    : 0;
+  const grid = isPicture(model.sampleShape, source.record) ? task.grid.bytes() : 0;
   const parts: MemoryParts = {
     process: held + growth,
     state: sum(state.values()),
@@ -113,30 +109,15 @@ function loaderBytes({ config, model, source }: EstimateOptions, shapes: readonl
 }
 
 /** What a run does beside its steps: on logged steps, for held-out losses, for grids. */
-function otherPrograms(options: EstimateOptions): Program[] {
-  const { config, model, source } = options;
-  const { heldOut, optimizer, sample, train } = config;
-  const objective = objectiveOf(config, options);
+function otherPrograms({ config, model, source }: EstimateOptions, task: RunTask): Program[] {
+  const { heldOut, optimizer, train } = config;
   const programs = [insightProgram(model, optimizersOf(optimizer))];
   if (heldOut.count > 0) {
-    const loss = heldOutProgram(heldOutBatch(train, heldOut.count), { model, objective });
+    const loss = heldOutProgram(heldOutBatch(train, heldOut.count), task.heldOut);
     programs.push(loss, loss);
   }
-  if (isPicture(model.sampleShape, source.record)) {
-    const { size } = batchesOf(gridCount(sample));
-    const isGuided = sample.guidance !== 1 && gridRows(sample).length > 0;
-    const [low, high] = sample.guidanceInterval;
-    const kinds = !isGuided ? [false] : low > 0 || high < 1 ? [false, true] : [true];
-    const velocities = kinds.map((guided) => velocityInPlace(model, size, guided, objective));
-    programs.push(...velocities, ...(sample.gridWeights === 'both' ? velocities : []));
-  }
+  if (isPicture(model.sampleShape, source.record)) programs.push(...task.grid.programs());
   return programs;
-}
-
-/** Of the sampler of grids; that of dopri5 goes on from the last one's velocity. */
-function evaluationsPerStep(options: EstimateOptions): number {
-  const { config } = options;
-  return samplerOf(objectiveOf(config, options), config.sample.sampler).evaluationsPerStep ?? 6;
 }
 
 function sum(values: Iterable<number>): number {

@@ -18,8 +18,8 @@ export interface StepMetrics {
   readonly skipped: number;
   /** Passes over the data so far: 1.5 is the middle of the second. */
   readonly epoch: number;
-  /** Of this step's samples, by quarters of the time from 0 (data) to 1 (noise); null where no sample fell into one. */
-  readonly lossByTime: readonly (number | null)[];
+  /** Of a velocity's step, by quarters of its samples' times from 0 (data) to 1 (noise); null where no sample fell into one. */
+  readonly lossByTime?: readonly (number | null)[];
   /** Before clipping, by `blocks.0`, `final_layer`, ... */
   readonly gradNormByBlock: Readonly<Record<string, number>>;
   /** The norm of what the step changed, in proportion to that of the weights; about 1e-3 is usual. */

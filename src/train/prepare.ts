@@ -3,16 +3,17 @@ import { adviseNames } from '../data/alike.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { describeTold } from '../data/told.ts';
-import type { Objective } from '../flow/objective.ts';
-import { type VelocityModel, costOf, countParameters } from '../models/model.ts';
+import { type SampleModel, costOf, countParameters } from '../models/model.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import type { Conditioning } from './conditioning.ts';
-import { type OwnModel, classesOf, createModel } from './create-model.ts';
+import { type OwnModel, classesOf, createSampleModel } from './create-model.ts';
 import type { HostMemory } from './host-memory.ts';
 import type { TrainStart } from './metrics.ts';
-import { type OwnFlow, objectiveOf } from './objective.ts';
+import type { OwnFlow } from './objective.ts';
 import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
+import { runTaskOf } from './run-program.ts';
 import type { StoredCheckpoint } from './run-store.ts';
+import type { RunTask } from './run-task.ts';
 import type { TrainingConfig } from './settings.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { initializeState } from './state.ts';
@@ -43,8 +44,9 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   /** Where some are kept out of training. */
   readonly split: HeldOutSplit | undefined;
   readonly checkpoint?: StoredCheckpoint | undefined;
-  readonly model: VelocityModel;
-  readonly objective: Objective;
+  readonly model: SampleModel;
+  /** What it learns, and what the run does beside that. */
+  readonly task: RunTask;
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
@@ -72,7 +74,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
 ): Promise<PreparedTraining<Config>> {
   const { config: asked, backend, data, checkpoint, memory, onNotice, onPlan } = options;
   const { source, split, conditioning } = data;
-  const model = createModel(asked.model, conditioning.text, options);
+  const model = createSampleModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
   // In fp16 the scale of the loss follows from whether the last step overflowed.
@@ -90,7 +92,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
       : initializeState(backend, model, state, config.seed);
   const { microBatch } = plan;
   const { step: executable, buffers, dispose } = await compileStep(backend, programs, { microBatch, fill });
-  const objective = objectiveOf(config, options);
+  const task = runTaskOf(config, model, options);
   return {
     config,
     backend,
@@ -99,7 +101,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
     split,
     checkpoint,
     model,
-    objective,
+    task,
     conditioning,
     buffers,
     executable,

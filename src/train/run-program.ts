@@ -1,34 +1,38 @@
-import type { VelocityModel } from '../models/model.ts';
+import { type SampleModel, isVelocity } from '../models/model.ts';
 import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
+import { internalError } from '../tensor/errors.ts';
 import type { OptimizerConfig } from './settings.ts';
 import type { TrainingConfig } from './settings.ts';
 import { adamwGroups } from '../optim/adamw.ts';
 import type { ParameterGroup } from '../optim/optimizer.ts';
-import { randomDraw } from './draw.ts';
-import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
+import type { OwnFlow } from './objective.ts';
+import type { RunTask } from './run-task.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
-import { velocityTask } from './velocity-task.ts';
+import { velocityRun } from './velocity-run.ts';
 
+type RunTaskConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample'>;
 /** What a step is made of. */
-export type StepConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'optimizer' | 'ema' | 'train' | 'sample'>;
+export type StepConfig = RunTaskConfig & Pick<TrainingConfig, 'optimizer' | 'ema'>;
 
 /**
- * The training step that a config describes, of all its samples at once.
+ * What a run of a model does: the one place that asks what it learns.
  * @param own what the config calls custom
  * @throws RectiflowError where that is missing
  */
-export function stepOf(config: StepConfig, model: VelocityModel, own: OwnFlow = {}): TrainingStep {
-  const { seed, flow, optimizer, ema, train } = config;
-  const draw = randomDraw({
-    seed,
-    times: timesOf(flow, own),
-    labelDropout: flow.labelDropout,
-    conditions: model.conditions,
-    globalBatch: train.batchSize,
-  });
+export function runTaskOf(config: RunTaskConfig, model: SampleModel, own: OwnFlow = {}): RunTask {
+  if (isVelocity(model)) return velocityRun(config, model, own);
+  throw internalError('a model that says no velocity has no task');
+}
+
+/**
+ * The training step that a config describes, of all its samples at once.
+ * @throws RectiflowError as `runTaskOf` does
+ */
+export function stepOf(config: StepConfig, model: SampleModel, own: OwnFlow = {}): TrainingStep {
+  const { optimizer, ema, train } = config;
   return {
-    task: velocityTask({ model, draw, objective: objectiveOf(config, own), coupling: flow.coupling }),
+    task: runTaskOf(config, model, own).step,
     batch: train.batchSize,
     memory: train.memory,
     lossScaling: train.precision === 'fp16',
@@ -39,7 +43,7 @@ export function stepOf(config: StepConfig, model: VelocityModel, own: OwnFlow = 
 }
 
 /** That step as a program. Its inputs are those of `trainingStepProgram`. */
-export function runProgram(config: StepConfig, model: VelocityModel, own: OwnFlow = {}): Program {
+export function runProgram(config: StepConfig, model: SampleModel, own: OwnFlow = {}): Program {
   return trainingStepProgram(stepOf(config, model, own));
 }
 

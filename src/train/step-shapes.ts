@@ -1,6 +1,6 @@
 // The shapes of samples that a run learns from, and how many of each make a step.
 import { type SampleSizes, shapesOf } from '../data/sample-sizes.ts';
-import type { VelocityModel } from '../models/model.ts';
+import type { SampleModel } from '../models/model.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { OwnFlow } from './objective.ts';
 import { type StepConfig, stepOf } from './run-program.ts';
@@ -29,7 +29,7 @@ export function batchSizeOf(
 
 /** Of a set's samples, the model's own shape first. */
 export function stepShapes(
-  { sampleShape: base }: Pick<VelocityModel, 'sampleShape'>,
+  { sampleShape: base }: Pick<SampleModel, 'sampleShape'>,
   sizes: SampleSizes | undefined,
   train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
 ): StepShape[] {
@@ -48,7 +48,7 @@ export function stepShapes(
  */
 export function stepPrograms(
   config: StepConfig,
-  model: VelocityModel,
+  model: SampleModel,
   sizes: SampleSizes | undefined,
   { runsAhead, ...own }: OwnFlow & { readonly runsAhead?: boolean | undefined } = {},
 ): StepPrograms {

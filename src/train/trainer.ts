@@ -291,14 +291,14 @@ export class Trainer {
 
   /** Numbers of a step are read from the backend here alone, but for whether it counts. */
   async #logStep(): Promise<void> {
-    const { config, executable, model } = this.#training;
+    const { config, executable, model, task } = this.#training;
     const rate = learningRateAt(this.#updates, config);
     const metrics = await this.#log.write({
       step: this.#step,
       learningRate: rate,
       epoch: this.#epoch(),
       skipped: this.#step - this.#updates,
-      ...(await readStep(executable, model)),
+      ...(await readStep(executable, model, task.told)),
       ...(await this.#measurements.insight.measure(this.#updates, rate)),
       ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
     });

@@ -84,7 +84,7 @@ it('a model of genes, or one of a program that says no more, takes its own sampl
   await expect(sampler.sample({ count: 1, steps: 1, seed: 1, shape: [9] })).rejects.toThrow(
     'sample: shape must be [7]: this model takes samples of no other, got [9]',
   );
-  expect(costOf({ ...cells, cost: { forward: 1, training: 3 }, velocity: (_, x) => x }, [9])).toEqual({
+  expect(costOf({ ...cells, cost: { forward: 1, training: 3 } }, [9])).toEqual({
     forward: 1,
     training: 3,
   });

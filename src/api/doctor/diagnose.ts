@@ -7,7 +7,7 @@ import { counted } from '../../tensor/counted.ts';
 import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import { captionMeter } from '../../check/caption-survey.ts';
-import { type OwnModel, createModel } from '../../train/create-model.ts';
+import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { withTraining } from '../../runner/prepare-run.ts';
@@ -121,7 +121,7 @@ async function diagnoseWith(
       {
         config,
         backend,
-        model: createModel(config.model, undefined, options),
+        model: createSampleModel(config.model, undefined, options),
         source,
         ...own,
       },

@@ -1,5 +1,5 @@
 import type { Shape } from '../../tensor/shape.ts';
-import type { VelocityModel } from '../model.ts';
+import type { SampleModel, VelocityModel } from '../model.ts';
 import type { TextConfig } from '../text-dit-config.ts';
 import type { SettingsOf } from './setting.ts';
 
@@ -28,7 +28,7 @@ export interface Kind<Config> {
   /** The settings that the data tell. */
   fromData(facts: SampleFacts): Partial<Config>;
   /** @throws RectiflowError where the settings do not fit together */
-  create(config: Config, ingredients: Ingredients): VelocityModel;
+  create(config: Config, ingredients: Ingredients): SampleModel;
   /** For people: what a sample is, and what a token is; none where settings do not tell. */
   describe?(config: Config): { readonly samples: string; readonly tokens: string };
 }

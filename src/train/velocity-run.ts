@@ -1,0 +1,132 @@
+// What a run of a velocity does: it learns an objective, and shows samples that come out of noise.
+import type { ImageShape } from '../data/source.ts';
+import { type Objective, samplerOf } from '../flow/objective.ts';
+import { FlowSampler, batchesOf } from '../flow/sample.ts';
+import { velocityInPlace } from '../flow/velocity-program.ts';
+import type { TimeDistribution } from '../flow/time-sampling.ts';
+import type { ConditionSpec, VelocityModel } from '../models/model.ts';
+import type { Program } from '../program/index.ts';
+import type { HostArray } from '../tensor/dtype.ts';
+import { disposeAll } from '../tensor/lifetime.ts';
+import { philoxNormal } from '../tensor/philox.ts';
+import { streams } from '../tensor/random-streams.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import { coupledNoise } from './coupled-noise.ts';
+import { givenDraw, randomDraw } from './draw.ts';
+import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
+import type { GridMaker, GridRun, GridTask, HeldOutSamples, HeldOutTask, RunTask } from './run-task.ts';
+import { type GridSamplers, gridBytes, gridCount, gridRows, sampleGrid } from './sample-grid.ts';
+import type { TrainingConfig } from './settings.ts';
+import { averagedWeights } from './state.ts';
+import { lossByTime } from './step-outputs.ts';
+import type { Task } from './task.ts';
+import { velocityTask } from './velocity-task.ts';
+
+/** What of a config a run of a velocity depends on. */
+export type VelocityRunConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample'>;
+
+/**
+ * @param own what the config calls custom
+ * @throws RectiflowError where that is missing
+ */
+export function velocityRun(config: VelocityRunConfig, model: VelocityModel, own: OwnFlow = {}): RunTask {
+  const times = timesOf(config.flow, own);
+  const objective = objectiveOf(config, own);
+  return {
+    step: stepTask(config, model, objective, times),
+    told: {
+      names: ['losses', 'times'],
+      metrics: (values) => ({ lossByTime: lossByTime(values['losses']!, values['times']!) }),
+    },
+    heldOut: heldOutTask(config, model, objective),
+    grid: gridTask(config, model, objective),
+  };
+}
+
+function stepTask(
+  { seed, flow, train }: VelocityRunConfig,
+  model: VelocityModel,
+  objective: Objective,
+  times: TimeDistribution,
+): Task {
+  const draw = randomDraw({
+    seed,
+    times,
+    labelDropout: flow.labelDropout,
+    conditions: model.conditions,
+    globalBatch: train.batchSize,
+  });
+  return velocityTask({ model, draw, objective, coupling: flow.coupling });
+}
+
+/** Each sample always with the same noise and time. Times are spread evenly over [0, 1]. */
+function heldOutTask(
+  { seed, flow }: VelocityRunConfig,
+  model: VelocityModel,
+  objective: Objective,
+): HeldOutTask {
+  const isUnconditional = model.conditions.length > 0 && flow.labelDropout > 0;
+  return {
+    task: velocityTask({ model, objective, draw: givenDraw }),
+    given({ first, count, rows, annotations }: HeldOutSamples) {
+      const noise = {
+        seed,
+        stream: streams.heldOutNoise,
+        step: 0,
+        firstSample: first,
+        samples: rows,
+        elements: sizeOf(model.sampleShape),
+      };
+      return {
+        x1: Float32Array.from(philoxNormal(noise)),
+        t: Float32Array.from({ length: rows }, (_, i) => Math.min(1, (first + i + 0.5) / count)),
+        ...coupledNoise(flow, annotations),
+      };
+    },
+    untold: isUnconditional ? (rows) => absentConditions(model, rows) : undefined,
+  };
+}
+
+/** What `rows` samples are told of which nothing is told. */
+function absentConditions({ conditions }: VelocityModel, rows: number): Record<string, HostArray> {
+  const repeated = ({ dtype, absent }: ConditionSpec): HostArray =>
+    new (dtype === 'int32' ? Int32Array : Float32Array)(Array.from({ length: rows }, () => absent).flat());
+  return Object.fromEntries(conditions.map((spec) => [spec.name, repeated(spec)]));
+}
+
+function gridTask(config: VelocityRunConfig, model: VelocityModel, objective: Objective): GridTask {
+  const { sample } = config;
+  return {
+    programs(): readonly Program[] {
+      const { size } = batchesOf(gridCount(sample));
+      const isGuided = sample.guidance !== 1 && gridRows(sample).length > 0;
+      const [low, high] = sample.guidanceInterval;
+      const kinds = !isGuided ? [false] : low > 0 || high < 1 ? [false, true] : [true];
+      const velocities = kinds.map((guided) => velocityInPlace(model, size, guided, objective));
+      return [...velocities, ...(sample.gridWeights === 'both' ? velocities : [])];
+    },
+    bytes() {
+      // The sampler dopri5 goes on from the last step's velocity.
+      const evaluationsPerStep = samplerOf(objective, sample.sampler).evaluationsPerStep ?? 6;
+      return gridBytes(sample, sizeOf(model.sampleShape), evaluationsPerStep);
+    },
+    open: (run) => openGrid(config, model, objective, run),
+  };
+}
+
+function openGrid(
+  config: VelocityRunConfig,
+  model: VelocityModel,
+  objective: Objective,
+  { backend, buffers, conditioning, source }: GridRun,
+): GridMaker {
+  const samplers: GridSamplers = {
+    ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
+    model: new FlowSampler(backend, model, buffers, { objective }),
+  };
+  const told = { conditioning, classNames: source.classNames };
+  return {
+    make: (signal) => sampleGrid(samplers, model.sampleShape as ImageShape, config, told, signal),
+    dispose: () => disposeAll(Object.values(samplers)),
+  };
+}
