@@ -9,7 +9,7 @@ import { fileError, runError, systemProblem } from '../tensor/errors.ts';
 import type { RunConfig } from '../config/config.ts';
 import { dataOf } from '../known/data-record.ts';
 import { averagesFolder } from '../runs/stored-averages.ts';
-import { findCheckpoint } from './sample.ts';
+import { findCheckpoint } from './run-sampler.ts';
 import { averageOf } from './weights.ts';
 
 export interface AverageOptions {

@@ -1,47 +1,31 @@
-import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
-import { disposeAll } from '../tensor/lifetime.ts';
-import {
-  type SavedCheckpoint,
-  latestCheckpoint,
-  listCheckpoints,
-  stepName,
-  verifyCheckpoint,
-} from '../runs/checkpoint.ts';
-import { checkpointFolder, readRun } from '../runs/run-folder.ts';
+import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { classComposition } from '../sources/expression/record.ts';
 import { findClasses } from '../data/find-classes.ts';
 import type { Annotation } from '../data/source.ts';
-import type { Objective } from '../flow/objective.ts';
-import { FlowSampler } from '../flow/sample.ts';
 import type { SamplerSettings } from '../flow/sample-request.ts';
 import { type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
-import { RectiflowError, formatShape, runError, valueError } from '../tensor/errors.ts';
+import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
-import { captionEncoderOf, checkEncoder } from '../known/caption-encoder.ts';
-import { openConditioning } from '../text/conditioning.ts';
-import type { ConfigInput, RunConfig } from '../config/config.ts';
+import type { RunConfig } from '../config/config.ts';
 import type { SampleConfig } from '../train/settings.ts';
-import { type OwnModel, createModel } from '../train/create-model.ts';
-import { type DataRecord, dataOf } from '../known/data-record.ts';
+import type { DataRecord } from '../known/data-record.ts';
 import { availableMemory } from '../host/machine-memory.ts';
 import { mebibytes } from '../train/memory-estimate.ts';
 import { describeCold } from '../train/monitor/cold-average.ts';
-import { objectiveOf } from '../train/objective.ts';
 import { classesOf } from '../train/create-model.ts';
-import { resolveConfig } from '../config/resolve-config.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { isNullTrained, pastOf } from '../known/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
-import { loadWeights } from '../train/snapshot.ts';
 import { describeCut } from './cut-prompts.ts';
-import { withBackend, withKeptTokenizer } from './parts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
-import { type WeightsChoice, readWeights } from './weights.ts';
+import { type RunModelChoice, openRunModel, withRunSampler } from './run-sampler.ts';
+import type { WeightsChoice } from './weights.ts';
 
 /** What is left out is as the run's config says. */
-export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, WeightsChoice, OwnModel {
+export interface SampleRunOptions
+  extends Omit<SamplerSettings, 'steps'>, WeightsChoice, Omit<RunModelChoice, 'onNotice'> {
   readonly steps?: number | undefined;
   /**
    * The classes to sample; all rows of the run's grids by default. Not for a model without classes. A number is a label; a text is
@@ -59,11 +43,7 @@ export interface SampleRunOptions extends Omit<SamplerSettings, 'steps'>, Weight
   readonly imageSize?: number | readonly [height: number, width: number] | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
-  /** The step of a checkpoint; the last that is intact by default. */
-  readonly checkpoint?: number | undefined;
   readonly backend?: Backend | undefined;
-  /** Needed where the run's flow.objective is custom. */
-  readonly objective?: Objective | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -89,16 +69,9 @@ export interface Samples {
  * @throws RectiflowError when there is no such run or checkpoint, it is damaged, or an option does not fit the model
  */
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
-  const { config: recorded } = await readRun(run);
-  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const { seed = 0, signal, onProgress } = options;
-  const objective = objectiveOf(config, { objective: options.objective });
-  const saved = await findCheckpoint(run, options);
-  const data = dataOf(saved);
-  const captions = await withKeptTokenizer(config.model, run);
-  const conditioning = await openConditioning(captions, data.tokenizer);
-  checkEncoder(saved.path, data.captionEncoder, await captionEncoderOf(captions, conditioning));
-  const model = createModel(config.model, conditioning.text, options);
+  const opened = await openRunModel(run, options);
+  const { config, saved, data, conditioning, model } = opened;
   const { rows, counts } = wantedSamples(config, options, data);
   const shape = wantedShape(model, options);
   checkRoom(counts, shape);
@@ -106,34 +79,22 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
   const cut = conditioning.meter && describeCut(options.prompts ?? [], conditioning.meter);
   if (cut !== undefined) options.onNotice?.(cut);
-  return withBackend(config, options, async (backend) => {
-    const weights = await readWeights(run, saved, options);
+  return withRunSampler(opened, options, async (sampler) => {
     const cold = coldAverageOf(saved, config, options);
     if (cold !== undefined) options.onNotice?.(cold);
-    const buffers = await loadWeights(backend, model, weights, saved.path);
-    const sampler = new FlowSampler(backend, model, buffers, { objective });
     const guidance = usableGuidance(options, config, rows.length > 0, isNullTrained(saved, config));
     const settings = { ...samplerSettings(options, config.sample), guidance };
-    try {
-      const values = await sampler.sample({
-        count: counts.reduce((sum, of) => sum + of, 0),
-        shape,
-        ...settings,
-        ...told,
-        seed,
-        ...(signal && { signal }),
-        ...(onProgress && { onProgress }),
-      });
-      const made = provenanceOf(
-        config,
-        saved,
-        { ...settings, ...sized(model, shape), ...told, seed },
-        options,
-      );
-      return { values, shape, annotations, data, step: saved.step, made };
-    } finally {
-      await disposeAll([sampler, ...buffers.values()]);
-    }
+    const values = await sampler.sample({
+      count: counts.reduce((sum, of) => sum + of, 0),
+      shape,
+      ...settings,
+      ...told,
+      seed,
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+    });
+    const made = provenanceOf(config, saved, { ...settings, ...sized(model, shape), ...told, seed }, options);
+    return { values, shape, annotations, data, step: saved.step, made };
   });
 }
 
@@ -275,18 +236,4 @@ function wantedRows(config: RunConfig, options: SampleRunOptions, data: DataReco
     labels: labels ? findClasses(labels, known, { where: 'sample', onNotice }) : config.sample.labels,
     prompts: prompts ?? config.sample.prompts,
   });
-}
-
-/** The checkpoint that is asked for, or the last. */
-export async function findCheckpoint(
-  run: string,
-  options: Pick<SampleRunOptions, 'checkpoint' | 'onNotice'>,
-): Promise<SavedCheckpoint> {
-  const { checkpoint, onNotice } = options;
-  const folder = checkpointFolder(run);
-  if (checkpoint === undefined) return latestCheckpoint(folder, (damage) => onNotice?.(damage.message));
-  const steps = await listCheckpoints(folder);
-  if (steps.includes(checkpoint)) return verifyCheckpoint(join(folder, stepName(checkpoint)));
-  const known = steps.length === 0 ? 'There is none yet' : `There is one of step ${steps.join(', ')}`;
-  throw runError(run, `there is no checkpoint of step ${checkpoint}`, known);
 }

@@ -30,6 +30,14 @@ export interface Annotation {
   readonly noise?: Float32Array;
 }
 
+/** The model that made samples of noise. */
+export interface PairedBy {
+  /** A digest of its weights. */
+  readonly weights: string;
+  /** How people call it: a run and a step. */
+  readonly model: string;
+}
+
 /** What can be told of a set of samples without reading them: what a model has to be made for. */
 export interface SourceFacts {
   /** How errors call it. */
@@ -46,8 +54,8 @@ export interface SourceFacts {
   readonly captions?: boolean;
   /** Whether samples may have several, of which one is drawn in each epoch. */
   readonly severalCaptions?: boolean;
-  /** Whether every sample comes with the noise that it was made of. */
-  readonly paired?: boolean;
+  /** Where every sample comes with the noise that it was made of: by which model. */
+  readonly paired?: PairedBy;
   /**
    * What samples of a trained model cannot be used without: the names of the genes and how they were normalised, the scale
    * of latents. Plain JSON; stored with the weights.

@@ -42,8 +42,10 @@ export interface SampleOptions extends SamplerSettings {
   readonly shape?: Shape | undefined;
   /** What the model is told of each sample. Without any, it makes samples of which nothing is told. */
   readonly conditions?: ConditionValues | undefined;
-  /** Sample i starts from noise that is a function of (seed, i) alone. */
+  /** Sample i starts from noise that is a function of (seed, firstSample + i) alone. */
   readonly seed: number;
+  /** Where samples are counted from; 0 by default. What is made in parts is then made as one. */
+  readonly firstSample?: number | undefined;
   /**
    * Told after every evaluation of the velocity of a batch. For `dopri5` the total is an estimate by the share of the way that
    * is done, until the last call, whose numbers are equal.
@@ -63,6 +65,7 @@ export interface SampleRequest {
   readonly count: number;
   readonly shape: Shape;
   readonly seed: number;
+  readonly firstSample: number;
   readonly conditions: ConditionValues;
   readonly integrator: Integrator;
   readonly steps: number;
@@ -79,6 +82,8 @@ export interface SampleRequest {
 
 /** What is integrated in float32 gains nothing from more, and would not end. */
 const MOST_STEPS = 1_000_000;
+/** Their index is an int32 of the programs that draw their noise. */
+const MOST_SAMPLES = 2 ** 31 - 1;
 
 /** @throws RectiflowError for options that do not fit the model, or that are of no use */
 export function resolveRequest(
@@ -88,12 +93,15 @@ export function resolveRequest(
 ): SampleRequest {
   const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0, clip = 0 } = options;
   const { timeShift = 1, rtol = 1e-3, atol = 1e-3, maxEvaluations = 1000 } = options;
-  const { guidance = 1, guidanceInterval = [0, 1], shape = model.sampleShape } = options;
+  const { guidance = 1, guidanceInterval = [0, 1], shape = model.sampleShape, firstSample = 0 } = options;
   const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
   const check = (name: string, wanted: string, value: unknown, isRight: boolean): void => {
     if (!isRight) throw valueError('sample', name, wanted, value);
   };
   check('count', 'a positive integer', count, Number.isSafeInteger(count) && count > 0);
+  const isPlace =
+    Number.isSafeInteger(firstSample) && firstSample >= 0 && firstSample + count <= MOST_SAMPLES;
+  check('firstSample', 'a whole number from 0, with the last sample below 2^31', firstSample, isPlace);
   check('steps', `at most ${MOST_STEPS}`, steps, !(steps > MOST_STEPS));
   check('timeShift', 'a number above 0', timeShift, isAbove0(timeShift));
   check('rtol', 'a number above 0', rtol, isAbove0(rtol));
@@ -117,6 +125,7 @@ export function resolveRequest(
     count,
     shape,
     seed,
+    firstSample,
     conditions,
     integrator: samplerOf(objective, sampler),
     steps,

@@ -106,7 +106,7 @@ export class FlowSampler implements Disposable {
 
   private async makeBatch(batch: Batch): Promise<Values> {
     const { first, size, request, progress, programs } = batch;
-    const { shape, seed, integrator } = request;
+    const { shape, seed, firstSample, integrator } = request;
     const { signal, onVisit } = batch.options;
     const memory = this.memory([size, ...shape]);
     const model = this.modelOf(batch, memory);
@@ -121,7 +121,7 @@ export class FlowSampler implements Disposable {
       await model(new Float64Array(size).fill(t), isGuided(request, t));
       progress.evaluated();
     };
-    const space = new DeviceSpace(memory, { evaluate, seed, first, programs });
+    const space = new DeviceSpace(memory, { evaluate, seed, first: firstSample + first, programs });
     await space.takeSteps(integrator.takeStep, integration);
     return toFloat32(await memory.x.read());
   }
@@ -143,10 +143,10 @@ export class FlowSampler implements Disposable {
 
   /** As it is drawn on the device, too. */
   private noise({ first, size, request }: Batch, stream: number, step: number): Float32Array {
-    const { seed, shape } = request;
+    const { seed, shape, firstSample } = request;
     const elements = sizeOf(shape);
     return Float32Array.from(
-      philoxNormal({ seed, stream, step, firstSample: first, samples: size, elements }),
+      philoxNormal({ seed, stream, step, firstSample: firstSample + first, samples: size, elements }),
     );
   }
 

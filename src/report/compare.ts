@@ -14,7 +14,8 @@ import type { ConfigInput } from '../config/config.ts';
 import { compareData } from '../known/compare-data.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { withSource } from '../api/parts.ts';
-import { type SampleRunOptions, findCheckpoint, sample } from '../api/sample.ts';
+import { findCheckpoint } from '../api/run-sampler.ts';
+import { type SampleRunOptions, sample } from '../api/sample.ts';
 
 export interface CompareRunOptions extends Omit<
   SampleRunOptions,

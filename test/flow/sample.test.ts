@@ -106,11 +106,14 @@ describe('samples', () => {
     { sampler: 'dopri5' },
     { sampler: 'dopri5', rtol: 0.03, atol: 0.03, guidance: 2, guidanceInterval: [0.3, 0.7] },
     { sampler: 'euler-maruyama', steps: 4 },
-  ])('do not by %j either', async (options) => {
+    { sampler: 'heun', guidance: 2 },
+  ])('do not by %j either, nor on where they are counted from', async (options) => {
     const labels = [0, 1, 2, 1, 0];
     const whole = await sample({ ...told(labels), ...options });
     for (const batchSize of [1, 2, 3])
       expect(await sample({ ...told(labels), ...options }, batchSize)).toEqual(whole);
+    const last = { ...told(labels.slice(3)), ...options, firstSample: 3 };
+    expect(await sample(last)).toEqual(whole.slice(3 * elements));
   });
 
   it('differ by seed, label and sampler', async () => {
@@ -213,6 +216,8 @@ describe('sampling refuses', () => {
       { sampler: 'dopri5', rtol: 1e-12, atol: 1e-12, maxEvaluations: 100 },
       'after 97 evaluations of the velocity, with rtol 1e-12 and atol 1e-12. Choose larger ones',
     ],
+    ['a place before the first', { firstSample: -1 }, 'firstSample must be a whole number from 0, with the'],
+    ['a place beyond the last', { firstSample: 2 ** 31 - 3 }, 'last sample below 2^31, got 2147483645'],
     ['no steps', { steps: 0 }, 'sample: steps must be a positive integer, got 0'],
   ];
 

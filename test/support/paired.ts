@@ -7,7 +7,7 @@ export function pairedStripes(distance: (index: number) => number): Source {
   return {
     ...source,
     name: 'paired stripes',
-    paired: true,
+    paired: { weights: 'those of a test', model: 'a test' },
     async read(index, out, offset, key) {
       const annotation = await source.read(index, out, offset, key);
       const noise = out.slice(offset, offset + 96).map((value) => value + distance(index));

@@ -15,7 +15,9 @@ import { checkpointBytes, stripes, tinyStripes } from '../support/tiny-run.ts';
 
 const backend = referenceBackend();
 const { model } = resolveConfig(tinyStripes);
-const facts: SourceFacts = { name: 'pairs', count: 17, shape: [1, 8, 12], classes: 3, paired: true };
+const by = { weights: 'those of a test', model: 'a test' };
+const unpaired: SourceFacts = { name: 'pairs', count: 17, shape: [1, 8, 12], classes: 3 };
+const facts: SourceFacts = { ...unpaired, paired: by };
 
 describe('pairs of noise and data that cannot be learnt from', () => {
   it.each([
@@ -38,7 +40,7 @@ describe('pairs of noise and data that cannot be learnt from', () => {
 
   it('data without noise are refused where pairs are asked for', () => {
     const flow = { coupling: 'pairs' } as const;
-    expect(() => resolveConfig({ ...tinyStripes, flow }, { facts: { ...facts, paired: false } })).toThrow(
+    expect(() => resolveConfig({ ...tinyStripes, flow }, { facts: unpaired })).toThrow(
       /flow\.coupling: wanted independent: the data do not tell what noise their samples were made of.* found "pairs"/,
     );
   });

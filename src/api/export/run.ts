@@ -14,7 +14,7 @@ import type { ImageModel } from '../../train/settings.ts';
 import { dataOf } from '../../known/data-record.ts';
 import { resolveConfig } from '../../config/resolve-config.ts';
 import { isNullTrained } from '../../known/trained-with.ts';
-import { findCheckpoint } from '../sample.ts';
+import { findCheckpoint } from '../run-sampler.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
 import { diffusersConfig } from './diffusers-config.ts';
 import type { ExportLayout } from './layouts.ts';
