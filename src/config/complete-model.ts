@@ -47,7 +47,9 @@ export function completeModel(
   const told = facts && kindOf(kind).fromData(facts);
   const complete: Settings = { kind, ...withDefaults(settings, { ...told, ...sizes, ...given }) };
   if (problems.length === 0) {
-    for (const name of names.filter((setting) => complete[setting] === undefined)) {
+    for (const name of names.filter(
+      (setting) => complete[setting] === undefined && !settings[setting]!.optional,
+    )) {
       const wanted = settings[name]!.fromData
         ? 'a value, as this data source does not tell it'
         : `a whole number from 1${names.includes('patchSize') ? ', or model.preset' : ''}`;

@@ -24,6 +24,8 @@ function schemaOf(setting: Setting): z.ZodType {
       return flag;
     case 'size':
       return side.transform((size) => (typeof size === 'number' ? [size, size] : size));
+    case 'choice':
+      return oneOf(...setting.names);
     case 'text':
       return text(setting.wanted);
     case 'settings':

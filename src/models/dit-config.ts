@@ -1,4 +1,5 @@
 import { RectiflowError } from '../tensor/errors.ts';
+import { type Positions, positionKinds } from '../nn/position-table.ts';
 import { type Setting, type SettingsOf, withDefaults } from './kinds/setting.ts';
 
 /** What all Diffusion Transformers here have. */
@@ -13,8 +14,16 @@ export interface TransformerConfig {
   readonly timeScale?: number;
 }
 
+/** Where the tokens of images lie, as `Positions` says. */
+export interface PositionSettings {
+  /** grid, the default: by whole numbers, in grids of any size. */
+  readonly positions?: Positions['kind'] | undefined;
+  /** Of stretched and centred: [rows, columns] of tokens whose places others cover. */
+  readonly positionGrid?: readonly [rows: number, columns: number] | undefined;
+}
+
 /** What those of images have. Their width is a multiple of 4, too. */
-export interface ImageTransformerConfig extends TransformerConfig {
+export interface ImageTransformerConfig extends TransformerConfig, PositionSettings {
   /** Side of the square of pixels that makes a token. */
   readonly patchSize: number;
   /** Channels of an image. */
@@ -31,7 +40,11 @@ export interface DiTConfig extends ImageTransformerConfig {
   readonly reverseTime?: boolean;
 }
 
-export type ResolvedDiTConfig = Required<DiTConfig>;
+/** With defaults; where tokens lie is left out where it is as in the public release. */
+export type Resolved<Config extends PositionSettings> = Required<Omit<Config, keyof PositionSettings>> &
+  PositionSettings;
+
+export type ResolvedDiTConfig = Resolved<DiTConfig>;
 
 export const sizeSettings: SettingsOf<Omit<TransformerConfig, 'timeScale'>> = {
   width: { type: 'whole', from: 1, says: 'features of a token, a multiple of heads; of images also of 4' },
@@ -39,11 +52,25 @@ export const sizeSettings: SettingsOf<Omit<TransformerConfig, 'timeScale'>> = {
   heads: { type: 'whole', from: 1, says: 'attention heads of a block' },
 };
 
-export const imageSettings: SettingsOf<Omit<ImageTransformerConfig, 'timeScale'>> = {
+export const imageSettings: SettingsOf<Omit<ImageTransformerConfig, 'timeScale' | keyof PositionSettings>> = {
   ...sizeSettings,
   patchSize: { type: 'whole', from: 1, says: 'side of a patch, in pixels' },
   channels: { type: 'whole', from: 1, fromData: true, says: 'channels of an image' },
   imageSize: { type: 'size', fromData: true, says: 'height and width, multiples of patchSize' },
+};
+
+export const positionSettings: SettingsOf<PositionSettings> = {
+  positions: {
+    type: 'choice',
+    names: positionKinds,
+    optional: true,
+    says: 'where tokens lie: grid (left out: by whole numbers), stretched or centred (over positionGrid, in grids of any size)',
+  },
+  positionGrid: {
+    type: 'size',
+    optional: true,
+    says: 'rows and columns of tokens that are stretched; those of imageSize, or of the first stage, where left out',
+  },
 };
 
 export const classesSetting: Setting = {
@@ -66,6 +93,7 @@ export const ditSettings: SettingsOf<DiTConfig> = {
     default: false,
     says: 'embed timeScale * (1 - t): of weights that were trained with the noise at t = 0',
   },
+  ...positionSettings,
 };
 
 /** `DiT: depth must be a positive integer, got 0` */
@@ -115,8 +143,8 @@ export function checkClasses(model: string, classes: number): void {
 }
 
 /** As `checkTransformer`, of one of images. */
-export function checkImageTransformer(config: Required<ImageTransformerConfig>): void {
-  const { width, patchSize, channels, imageSize } = config;
+export function checkImageTransformer(config: Resolved<ImageTransformerConfig>): void {
+  const { width, patchSize, channels, imageSize, positions = 'grid', positionGrid } = config;
   const [imageHeight, imageWidth] = imageSize;
   checkTransformer('DiT', config, {
     patchSize,
@@ -136,6 +164,15 @@ export function checkImageTransformer(config: Required<ImageTransformerConfig>):
     );
   }
   checkSizes('DiT', { tokens: (imageHeight / patchSize) * (imageWidth / patchSize) });
+  if (positions !== 'grid' && positionGrid === undefined)
+    throw configError('DiT', 'positionGrid', `given where positions are ${positions}`, positionGrid);
+  if (positions === 'grid' && positionGrid !== undefined)
+    throw configError('DiT', 'positionGrid', 'left out: positions are not stretched', positionGrid.join('x'));
+}
+
+/** Where its tokens lie. */
+export function positionsOf({ positions = 'grid', positionGrid }: PositionSettings): Positions {
+  return { kind: positions, base: positionGrid };
 }
 
 /**

@@ -14,7 +14,7 @@ import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Cost, costPerImage } from './cost.ts';
 import { block, blockParameters, conditioning, conditioningParameters } from './dit-blocks.ts';
-import { type DiTConfig, type ResolvedDiTConfig, resolveDiTConfig } from './dit-config.ts';
+import { type DiTConfig, type ResolvedDiTConfig, positionsOf, resolveDiTConfig } from './dit-config.ts';
 import { type ConditionSpec, type Conditions, type VelocityModel, labelCondition } from './model.ts';
 import {
   embedPatches,
@@ -38,7 +38,7 @@ export class DiT implements VelocityModel {
     this.config = resolveDiTConfig(config);
     this.sampleShape = [config.channels, ...this.config.imageSize];
     this.conditions = labelCondition(config.classes);
-    this.positions = new PositionTables(this.config.width);
+    this.positions = new PositionTables(this.config.width, positionsOf(this.config));
     this.tables = patchTables(this.config, this.positions);
     this.parameters = declare(this.config);
   }

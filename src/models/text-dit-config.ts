@@ -1,5 +1,6 @@
 import {
   type ImageTransformerConfig,
+  type Resolved,
   checkImageTransformer,
   checkSizes,
   configError,
@@ -49,7 +50,7 @@ export interface EmptyCaption {
   readonly pooled: ArrayLike<number>;
 }
 
-export type ResolvedTextDiTConfig = Required<TextDiTConfig>;
+export type ResolvedTextDiTConfig = Resolved<TextDiTConfig>;
 
 /**
  * Fills in defaults and checks that the sizes fit together.

@@ -20,6 +20,7 @@ import { add, silu } from '../ops/index.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Cost, costPerCaptionedImage } from './cost.ts';
+import { positionsOf } from './dit-config.ts';
 import { block, blockParameters, conditioning, conditioningParameters } from './dit-blocks.ts';
 import type { ConditionSpec, Conditions, VelocityModel } from './model.ts';
 import {
@@ -49,7 +50,7 @@ export class TextDiT implements VelocityModel {
     this.sampleShape = [config.channels, ...this.config.imageSize];
     this.text = createTextConditioning(config.text);
     this.conditions = this.text.conditions;
-    this.positions = new PositionTables(this.config.width);
+    this.positions = new PositionTables(this.config.width, positionsOf(this.config));
     this.tables = patchTables(this.config, this.positions);
     this.parameters = declare(this.config, this.text.parameters);
   }

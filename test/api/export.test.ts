@@ -22,6 +22,7 @@ let folder: string;
 let trained: string;
 let sit: string;
 let diffusion: string;
+let stretched: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
   const runs = join(folder, 'runs');
@@ -32,6 +33,11 @@ beforeAll(async () => {
   ));
   ({ run: diffusion } = await train(
     { ...tinyStripes, model: { ...model, imageSize: [8, 8] }, flow: { objective: { kind: 'ddpm' } } },
+    { runs, source: blank, backend: referenceBackend() },
+  ));
+  const positions = { positions: 'stretched', positionGrid: [1, 1] } as const;
+  ({ run: stretched } = await train(
+    { ...tinyStripes, model: { ...model, imageSize: [8, 8], ...positions } },
     { runs, source: blank, backend: referenceBackend() },
   ));
   const path = join(folder, 'sit.safetensors');
@@ -61,6 +67,7 @@ describe('what was exported is imported again, bit for bit, without being told a
     ['a trained run', 'public', () => trained],
     ["SiT's weights", 'public', () => sit],
     ["SiT's weights", 'diffusers', () => sit],
+    ['a run with stretched positions', 'public', () => stretched],
     ['a run of DDPM', 'public', () => diffusion],
     ['a run of DDPM', 'diffusers', () => diffusion],
   ] as const)('%s, %s', async (_, layout, run) => {
@@ -132,6 +139,9 @@ describe('what cannot be exported', () => {
   it('is refused before anything is written', async () => {
     await expect(exported(trained, { layout: 'diffusers' })).rejects.toThrow(
       /images of 8 x 12, which are no square\. Export it with --layout public/,
+    );
+    await expect(exported(stretched, { layout: 'diffusers' })).rejects.toThrow(
+      /positions that are stretched: it computes those of whole numbers/,
     );
     await expect(exported(trained, { checkpoint: 99 })).rejects.toThrow(/no checkpoint of step 99/);
     await expect(exported(join(folder, 'nothing'))).rejects.toThrow(/is no run/);

@@ -36,6 +36,7 @@ const examples: Readonly<Record<Exclude<Setting['type'], 'settings'>, readonly [
   'above 0': [2.5, 0],
   flag: [true, 'yes'],
   size: [[8, 8], [8]],
+  choice: ['stretched', 'sideways'],
   text: ['a', ''],
 };
 
@@ -55,13 +56,21 @@ function table(settings: AnySettings): string {
 describe.each(kindNames)('models of the kind %s', (kind) => {
   it('have all their settings in what is recorded, in one order, and nothing else', () => {
     expect(Object.keys(resolved(kind))).toEqual(['kind', ...Object.keys(settingsOf(kind))]);
+    // As files record it, what may be left out is absent.
+    const recorded = Object.entries(settingsOf(kind)).filter(([, { optional }]) => !optional);
+    expect(Object.keys(JSON.parse(JSON.stringify(resolved(kind))))).toEqual([
+      'kind',
+      ...recorded.map(([name]) => name),
+    ]);
     expect(resolveConfig({ data: { source: 'custom' }, model: resolved(kind) }).model).toEqual(
       resolved(kind),
     );
   });
 
   it('have the defaults that are described, and are asked for what has none', () => {
-    const simple = Object.entries(settingsOf(kind)).filter(([, { type }]) => type !== 'settings');
+    const simple = Object.entries(settingsOf(kind)).filter(
+      ([, { type, optional }]) => type !== 'settings' && !optional,
+    );
     const withDefault = Object.entries(defaultsOf(Object.fromEntries(simple)));
     expect(resolved(kind)).toMatchObject(Object.fromEntries(withDefault));
     const needed = simple

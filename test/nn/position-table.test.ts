@@ -18,3 +18,22 @@ it('encodes the column in the first half and the row in the second, sines before
 it('refuses a width of no quarters', () => {
   expect(() => positionTable(2, 2, 6)).toThrow('positionTable: width must be a multiple of 4, got 6');
 });
+
+it('positions that are stretched cover those of the base, each side by itself', () => {
+  const stretched = positionTable(4, 6, 8, { kind: 'stretched', base: [2, 3] });
+  const plain = positionTable(2, 3, 8);
+  const token = (table: Float32Array, place: number): number[] => [
+    ...table.subarray(place * 8, (place + 1) * 8),
+  ];
+  expect(token(stretched, 0)).toEqual(token(plain, 0));
+  // Row 2, column 4 lies where row 1, column 2 did.
+  expect(token(stretched, 2 * 6 + 4)).toEqual(token(plain, 1 * 3 + 2));
+  expect(stretched[1 * 8]).toBe(Math.fround(Math.sin(0.5)));
+  const centred = positionTable(4, 6, 8, { kind: 'centred', base: [2, 3] });
+  expect(centred[0]).toBe(Math.fround(Math.sin(-0.25)));
+});
+
+it('positions of the base itself are the whole numbers', () => {
+  for (const kind of ['stretched', 'centred'] as const)
+    expect(positionTable(2, 3, 8, { kind, base: [2, 3] })).toEqual(positionTable(2, 3, 8));
+});

@@ -6,16 +6,18 @@ import type { ImageModel } from '../../train/settings.ts';
  * @throws RectiflowError for a model that it has no form for
  */
 export function diffusersConfig(
-  { width, depth, heads, patchSize, channels, imageSize, classes }: ImageModel,
+  { width, depth, heads, patchSize, channels, imageSize, classes, positions = 'grid' }: ImageModel,
   classNames?: readonly string[],
 ): Record<string, unknown> {
   const [height, side] = imageSize;
   const problem =
     classes === 0
       ? 'has no classes'
-      : height === side
-        ? undefined
-        : `has images of ${height} x ${side}, which are no square`;
+      : height !== side
+        ? `has images of ${height} x ${side}, which are no square`
+        : positions !== 'grid'
+          ? `has positions that are ${positions}: it computes those of whole numbers by itself`
+          : undefined;
   if (problem !== undefined) {
     const advice = 'Export it with --layout public.';
     throw new RectiflowError(

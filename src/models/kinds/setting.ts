@@ -4,6 +4,8 @@
 /** What people read of a setting. */
 interface Told {
   readonly says: string;
+  /** Whether it may be left out, and is absent then, so that what is recorded of a model without is as it was before there was such a setting. */
+  readonly optional?: true;
   /** Whether the data tell it, where the config does not. */
   readonly fromData?: true;
 }
@@ -19,6 +21,7 @@ export type Setting = Told &
     | (With<boolean> & { readonly type: 'flag' })
     /** [height, width]; in configs one number is a square. */
     | (With<readonly [number, number]> & { readonly type: 'size' })
+    | (With<string> & { readonly type: 'choice'; readonly names: readonly string[] })
     /** `wanted` is what errors ask for. */
     | (With<string> & { readonly type: 'text'; readonly wanted: string })
     | { readonly type: 'settings'; readonly settings: Readonly<Record<string, Setting>> }
@@ -71,6 +74,8 @@ function fits(setting: Setting, value: unknown): boolean {
         value.length === 2 &&
         value.every((side) => Number.isSafeInteger(side) && side > 0)
       );
+    case 'choice':
+      return typeof value === 'string' && setting.names.includes(value);
     case 'text':
       return typeof value === 'string' && value !== '';
     case 'settings':

@@ -1,13 +1,19 @@
 import { counted } from '../../tensor/counted.ts';
 import { internalError } from '../../tensor/errors.ts';
-import { type ImageTransformerConfig, imageSettings, timeSettings } from '../dit-config.ts';
+import {
+  type ImageTransformerConfig,
+  type Resolved,
+  imageSettings,
+  positionSettings,
+  timeSettings,
+} from '../dit-config.ts';
 import { TextDiT } from '../text-dit.ts';
 import { describeImages, describePatches, imageFromData } from './dit.ts';
 import type { Kind } from './kind.ts';
 import type { SettingsOf } from './setting.ts';
 
 /** Images with captions. */
-export interface TextModel extends Required<ImageTransformerConfig> {
+export interface TextModel extends Resolved<ImageTransformerConfig> {
   readonly kind: 'text-dit';
   readonly text: TextSettings;
 }
@@ -56,6 +62,7 @@ export const textDiT: Kind<TextModel> = {
     ...imageSettings,
     text: { type: 'settings', settings: textSettings, says: 'how captions are read' },
     ...timeSettings,
+    ...positionSettings,
   },
   fits: ({ shape, captions = false }) => shape.length !== 1 && captions,
   fromData: imageFromData,
