@@ -63,6 +63,13 @@ export {
   posteriorDivergence,
 } from './models/autoencoders/autoencoder.ts';
 export type { AutoencoderConfig, KLConfig, TinyConfig } from './models/autoencoders/config.ts';
+export { createAutoencoder } from './models/autoencoders/create.ts';
+export {
+  type CodecOptions,
+  type DecodedLatents,
+  type EncodedPictures,
+  LatentCodec,
+} from './latents/codec.ts';
 export { type ParameterSpec, type Parameters, declareParameters } from './nn/parameters.ts';
 export type { FixedTable } from './nn/fixed-table.ts';
 export type { Module } from './nn/module.ts';

@@ -93,6 +93,17 @@ export type { Manifest } from './sources/pack/manifest.ts';
 export type { DataConfig, ImageSettings } from './sources/settings.ts';
 export type { Told, Unused } from './data/told.ts';
 
+// Autoencoders of files.
+export {
+  OpenAutoencoder,
+  type OpenAutoencoderOptions,
+  type ReadAutoencoder,
+  type ReadAutoencoderOptions,
+  openAutoencoder,
+  readAutoencoder,
+  writeAutoencoder,
+} from './api/autoencoder.ts';
+
 // Models, flow, and a step without a trainer.
 export type { Cost } from './models/cost.ts';
 export { costOf, countParameters } from './models/model.ts';

@@ -1,6 +1,5 @@
 // What the weights of a DiT say of its sizes, and what makes them weights of a velocity. Names are those of the public release.
-import { RectiflowError, fileError, formatShape } from '../tensor/errors.ts';
-import { type Shape, sameShape } from '../tensor/shape.ts';
+import { fileError } from '../tensor/errors.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import type { LazyTensor, LazyTensors } from './weights-file.ts';
@@ -93,47 +92,4 @@ function mapOutput(tensors: LazyTensors, change: (tensor: LazyTensor) => LazyTen
   return new Map(
     [...tensors].map(([name, tensor]) => [name, name.startsWith(`${output}.`) ? change(tensor) : tensor]),
   );
-}
-
-/**
- * Compares weights with what a model needs.
- * @throws RectiflowError that lists all that is missing, all that is too much, and all of another shape
- */
-export function checkFit(
-  tensors: LazyTensors,
-  wanted: ReadonlyMap<string, Shape>,
-  path: string,
-  model: string,
-): void {
-  const list = (title: string, lines: string[]): string[] =>
-    lines.length === 0 ? [] : [`  ${title}:`, ...lines.map((line) => `    ${line}`)];
-  const misshapen = [...wanted].flatMap(([name, shape]) => {
-    const found = tensors.get(name)?.shape;
-    if (found === undefined || sameShape(found, shape)) return [];
-    return `${name} ${formatShape(found)}, wanted ${formatShape(shape)}`;
-  });
-  const problems = [
-    ...list(
-      'missing',
-      [...wanted.keys()].filter((name) => !tensors.has(name)),
-    ),
-    ...list(
-      'unexpected',
-      [...tensors.keys()].filter((name) => !wanted.has(name)),
-    ),
-    ...list('of another shape', misshapen),
-  ];
-  if (problems.length === 0) return;
-  const advice = 'Only the DiT of the public release is read, without changes of its own.';
-  throw new RectiflowError('file', [`${path}: does not fit a ${model}:`, ...problems, advice]);
-}
-
-/** Reads all values, as float32. */
-export async function readWeights(tensors: LazyTensors): Promise<StoredTensors> {
-  const weights = new Map<string, StoredTensor>();
-  for (const [name, tensor] of tensors) {
-    const stored = await tensor.read();
-    weights.set(name, { dtype: 'F32', shape: stored.shape, data: toFloat32(stored) });
-  }
-  return weights;
 }

@@ -8,7 +8,8 @@ import { PickleObject, type PickleValue, TorchTensor } from '../formats/pytorch/
 import { TorchFile } from '../formats/pytorch/torch-file.ts';
 import { readFully, withFile } from '../host/read-file.ts';
 import { readSafetensorsHeader, readSafetensorsTensor } from '../formats/safetensors-file.ts';
-import type { SafetensorsDtype, StoredTensor } from '../tensor/stored-tensor.ts';
+import type { SafetensorsDtype, StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
 import { bytesIn } from '../formats/safetensors.ts';
 
 /** A tensor whose values are read when they are asked for. */
@@ -153,4 +154,14 @@ function withoutPrefixes(tensors: LazyTensors, path: string): LazyTensors {
     plain.set(short, tensor);
   }
   return plain;
+}
+
+/** Reads all values, as float32. */
+export async function readWeights(tensors: LazyTensors): Promise<StoredTensors> {
+  const weights = new Map<string, StoredTensor>();
+  for (const [name, tensor] of tensors) {
+    const stored = await tensor.read();
+    weights.set(name, { dtype: 'F32', shape: stored.shape, data: toFloat32(stored) });
+  }
+  return weights;
 }

@@ -35,6 +35,16 @@ export const xavierUniform: Initializer = (shape, { step, ...key }) => {
   return reshape(affine(philoxUniform(step, [1, elements], key), 2 * bound, -bound), shape);
 };
 
+/**
+ * Uniform in +-1 / sqrt(in), where in is the product of all extents but the first: what PyTorch's convolutions begin with, and so the
+ * autoencoders that are trained with it.
+ */
+export const uniformOfInputs: Initializer = (shape, { step, ...key }) => {
+  const elements = sizeOf(shape);
+  const bound = 1 / Math.sqrt(elements / shape[0]!);
+  return reshape(affine(philoxUniform(step, [1, elements], key), 2 * bound, -bound), shape);
+};
+
 /** Values that are computed, not drawn. */
 export function fixed(values: () => ArrayLike<number>): Initializer {
   return (shape, { step }) => constant(step, shape, Float64Array.from(values()));

@@ -1,6 +1,7 @@
 // From another system's weights to those of our model.
-import { type DiTSizes, checkFit, negated, readWeights, withoutSigma } from '../../interop/dit-weights.ts';
-import type { LazyTensors } from '../../interop/weights-file.ts';
+import { checkFit } from '../../interop/check-fit.ts';
+import { type DiTSizes, negated, withoutSigma } from '../../interop/dit-weights.ts';
+import { type LazyTensors, readWeights } from '../../interop/weights-file.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { DiT } from '../../models/dit.ts';
 import { checkTable, storedTables } from '../../nn/fixed-table.ts';
@@ -29,7 +30,9 @@ export async function convertWeights(
     weights.delete(table.name);
   }
   const wanted = new Map(dit.parameters.map(({ name, shape }) => [name, shape]));
-  checkFit(weights, wanted, path, `DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`);
+  const described = `DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`;
+  const advice = 'Only the DiT of the public release is read, without changes of its own.';
+  checkFit(weights, wanted, path, described, advice);
   return new Map([...storedTables(dit), ...(await readWeights(weights))]);
 }
 

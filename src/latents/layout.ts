@@ -1,0 +1,91 @@
+// How pictures are gone through within a bound on memory: many at once, one by one, or each in tiles.
+import type { Backend } from '../backends/backend.ts';
+import { placeBeside, planMemory } from '../program/index.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { Direction } from './direction.ts';
+import { type Tiling, leastTile, tile } from './tiles.ts';
+
+export interface Layout {
+  /** Pictures of a run, or, of tiles, one. */
+  readonly atOnce: number;
+  readonly rows: Tiling;
+  readonly columns: Tiling;
+  /** Whether tiles fade into each other, because none of them sees all that it should. */
+  readonly isBlended: boolean;
+  /** Bytes that one whole picture would take. */
+  readonly wholeBytes: number;
+}
+
+/** Of tiles that cannot be exact: what they see of each other, in latent pixels. */
+const blendedOverlap = 16;
+
+/** Bytes that a run takes: what is made on the way, what goes in and comes out, and what kernels need. */
+export function bytesOf(
+  backend: Backend,
+  direction: Direction,
+  count: number,
+  rows: number,
+  columns: number,
+): number {
+  const program = backend.lower(direction.program(count, rows, columns));
+  const plan = planMemory(program);
+  return plan.arenaBytes + placeBeside(program, plan).bytes + (backend.scratchBytes?.(program) ?? 0);
+}
+
+/**
+ * What fits is never tiled. Tiles are exact where a pixel sees no further than their overlap allows for.
+ * @param count of the pictures, of `height` by `width` latent pixels
+ * @param memory bytes that a run may take
+ * @throws RectiflowError where the smallest tile takes more
+ */
+export function layOut(
+  backend: Backend,
+  direction: Direction,
+  [count, height, width]: readonly [count: number, height: number, width: number],
+  memory: number,
+): Layout {
+  const bytes = (of: number, rows: number, columns: number): number =>
+    bytesOf(backend, direction, of, rows, columns);
+  const wholeBytes = bytes(1, height, width);
+  const isBlended = direction.reach === undefined;
+  if (wholeBytes <= memory) {
+    let atOnce = Math.min(count, Math.floor(memory / wholeBytes));
+    while (atOnce > 1 && bytes(atOnce, height, width) > memory) atOnce--;
+    return { atOnce, rows: tile(height, 1, 0), columns: tile(width, 1, 0), isBlended, wholeBytes };
+  }
+  const overlap = direction.reach === undefined ? blendedOverlap : 2 * direction.reach;
+  let [rows, columns] = [tile(height, 1, overlap), tile(width, 1, overlap)];
+  let needed = wholeBytes;
+  while (needed > memory) {
+    const [shorter, narrower] = [smaller(height, rows, overlap), smaller(width, columns, overlap)];
+    if (shorter && (rows.size >= columns.size || !narrower)) rows = shorter;
+    else if (narrower) columns = narrower;
+    else throw tooSmall(direction, memory, needed, [rows.size, columns.size]);
+    needed = bytes(1, rows.size, columns.size);
+  }
+  return { atOnce: 1, rows, columns, isBlended, wholeBytes };
+}
+
+/** With one tile more; undefined where they would be too small to overlap in pairs. */
+function smaller(side: number, { starts }: Tiling, overlap: number): Tiling | undefined {
+  const tiling = tile(side, starts.length + 1, overlap);
+  return tiling.size < leastTile(overlap) || tiling.size >= side ? undefined : tiling;
+}
+
+function tooSmall(
+  { name, input }: Direction,
+  memory: number,
+  needed: number,
+  [rows, columns]: readonly [number, number],
+): RectiflowError {
+  const size = `${rows * input.scale}x${columns * input.scale}`;
+  return new RectiflowError(
+    'memory',
+    `${name}: the smallest tile, ${size}, takes ${mebibytes(needed)}, more than the memory that is given, ${mebibytes(memory)}. Give at least ${mebibytes(needed)}.`,
+  );
+}
+
+/** `2,048 MiB` */
+export function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
+}
