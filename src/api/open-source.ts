@@ -32,6 +32,8 @@ export async function openSource(
       return (await import('../sources/idx-source.ts')).openIdx(data, onBadSample);
     case 'array':
       return (await import('../sources/array-source.ts')).openArray(data, onBadSample);
+    case 'latents':
+      return (await import('./latents/open.ts')).openLatentData(data, onBadSample, record);
     case 'expression':
       return (await import('../sources/expression/source.ts')).openExpression(data, {
         genes: genesOf(record),

@@ -45,6 +45,11 @@ function range(wanted: string): z.ZodType<readonly [number, number]> {
     .refine(([least, most]) => least <= most, { error: wanted });
 }
 
+/** One for all channels, or one for each. */
+function perChannel(one: z.ZodType<number>): z.ZodType<number | readonly number[]> {
+  return z.union([one, z.array(one).min(1)], { error: 'a number, or a list with one for each channel' });
+}
+
 const transform = z.discriminatedUnion(
   'kind',
   [
@@ -120,6 +125,26 @@ const sources = [
     latents: flag.default(false),
     scale: above0.default(1),
     shift: number('a number', Number.isFinite).default(0),
+  }),
+  settings({
+    source: z.literal('latents'),
+    path,
+    condition,
+    draw: flag.default(true),
+    flip: z
+      .union([z.literal('auto'), fraction], { error: 'a share from 0 to 1, or auto' })
+      .default('auto'),
+    scaling: z
+      .union(
+        [
+          oneOf('auto', 'autoencoder', 'statistics'),
+          settings({ scale: perChannel(above0), shift: perChannel(number('a number', Number.isFinite)).default(0) }),
+        ],
+        { error: 'auto, autoencoder, statistics, or numbers, as in { scale: 0.18215, shift: 0 }' },
+      )
+      .default('auto'),
+    autoencoder: path.exactOptional(),
+    size: side.exactOptional(),
   }),
   settings({
     source: z.literal('expression'),

@@ -1,4 +1,5 @@
 import { dataError } from '../tensor/errors.ts';
+import { type LatentScale, ofChannel } from './latents.ts';
 
 /** Room for the rounding of an affine map onto [-1, 1], not for another range. */
 const BOUND = 1.001;
@@ -34,19 +35,25 @@ export function writeBounded(values: Float32Array, out: Float32Array, offset: nu
 
 /**
  * (value - shift) * scale.
+ * @param values [C, ...], where scale and shift have a number for each channel
  * @throws RectiflowError naming the sample and the value, where one is not finite
  */
 export function writeLatents(
   values: Float32Array,
-  { scale, shift }: { readonly scale: number; readonly shift: number },
+  scaling: LatentScale,
   out: Float32Array,
   offset: number,
   sample: string,
 ): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = (values[i]! - shift) * scale;
-    if (!Number.isFinite(value))
-      throw dataError(sample, `holds the value ${values[i]}`, 'Values must be finite');
-    out[offset + i] = value;
+  const channels = [scaling.scale, scaling.shift].find((each) => typeof each === 'object')?.length ?? 1;
+  const plane = values.length / channels;
+  for (let channel = 0; channel < channels; channel++) {
+    const [scale, shift] = [ofChannel(scaling.scale, channel), ofChannel(scaling.shift, channel)];
+    for (let i = channel * plane; i < (channel + 1) * plane; i++) {
+      const value = (values[i]! - shift) * scale;
+      if (!Number.isFinite(value))
+        throw dataError(sample, `holds the value ${values[i]}`, 'Values must be finite');
+      out[offset + i] = value;
+    }
   }
 }

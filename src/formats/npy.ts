@@ -2,10 +2,9 @@
 //   6 bytes  \x93NUMPY | 2 bytes  version | 2 bytes (version 1) or 4 (2 and 3)  n, little endian
 //   n bytes  a Python dict as text: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 //   the rest the values, row-major
-import type { FileHandle } from 'node:fs/promises';
 import { readFully, withFile } from '../host/read-file.ts';
-import { bytesIn } from './safetensors.ts';
-import type { SafetensorsDtype } from '../tensor/stored-tensor.ts';
+import { allocateSlot, bytesIn, bytesOf } from './safetensors.ts';
+import type { SafetensorsDtype, StoredTensor } from '../tensor/stored-tensor.ts';
 import { fileError, formatShape } from '../tensor/errors.ts';
 
 /** Of numpy's names for types those that are read here; one byte has no byte order. */
@@ -26,6 +25,7 @@ const DTYPES: Readonly<Record<string, SafetensorsDtype>> = {
 const MAGIC = '\u0093NUMPY';
 /** Longer headers describe structured types, which are refused anyway. */
 const MOST_HEADER = 1 << 16;
+const MOST_PREFIX = 12;
 const REPLACE = 'Write it again with numpy.save';
 
 export interface NpyHeader {
@@ -41,13 +41,28 @@ export interface NpyHeader {
  * pickles: nothing of them is read)
  */
 export async function readNpyHeader(path: string): Promise<NpyHeader> {
-  return withFile(path, (file) => readHeader(file, path));
+  return withFile(path, async (file) => {
+    const { size } = await file.stat();
+    const start = new Uint8Array(Math.min(MOST_PREFIX + MOST_HEADER, size));
+    await readFully(file, start, 0, path);
+    return parseNpyHeader(start, size, path);
+  });
 }
 
-async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
-  const { size } = await file.stat();
-  const start = new Uint8Array(Math.min(12, size));
-  await readFully(file, start, 0, path);
+/**
+ * The array of a .npy file that is in memory.
+ * @param origin how errors call it
+ * @throws RectiflowError as `readNpyHeader` does
+ */
+export function decodeNpy(bytes: Uint8Array, origin: string): StoredTensor {
+  const { dtype, shape, dataStart } = parseNpyHeader(bytes, bytes.length, origin);
+  const data = allocateSlot({ name: origin, dtype, shape, begin: 0, end: bytesIn(dtype, shape) });
+  bytesOf(data).set(bytes.subarray(dataStart));
+  return { dtype, shape, data };
+}
+
+/** @param start of the file: all of it, or more than a header has */
+function parseNpyHeader(start: Uint8Array, size: number, path: string): NpyHeader {
   if (Buffer.from(start.subarray(0, 6)).toString('latin1') !== MAGIC || start.length < 8) {
     throw fileError(path, 'is no .npy file: it does not start with \\x93NUMPY', 'Check the path');
   }
@@ -55,14 +70,13 @@ async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
   if (version < 1 || version > 3) throw fileError(path, `has version ${version}, known are 1 to 3`, REPLACE);
   const prefix = version === 1 ? 10 : 12;
   if (size < prefix) throw fileError(path, 'is truncated: it ends inside its header', REPLACE);
-  const view = new DataView(start.buffer);
+  const view = new DataView(start.buffer, start.byteOffset);
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > MOST_HEADER)
     throw fileError(path, `has a header of ${length} bytes, more than ${MOST_HEADER}`, REPLACE);
   const dataStart = prefix + length;
   if (dataStart > size) throw fileError(path, 'is truncated: it ends inside its header', REPLACE);
-  const text = new Uint8Array(length);
-  await readFully(file, text, prefix, path);
+  const text = start.subarray(prefix, dataStart);
   const { dtype, shape } = parseDescription(
     Buffer.from(text).toString(version === 3 ? 'utf8' : 'latin1'),
     path,

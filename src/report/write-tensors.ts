@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../formats/safetensors-file.ts';
 import type { StoredTensor } from '../tensor/stored-tensor.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { latentRecordOf, toLatents } from '../data/latents.ts';
 import type { DataRecord } from '../known/data-record.ts';
 import type { Samples } from '../api/sample.ts';
 import type { WrittenSamples } from './written-samples.ts';
@@ -19,7 +20,7 @@ export async function writeTensors(
   const view = join(folder, 'samples.safetensors');
   const count = values.length / sizeOf(shape);
   const tensors = new Map<string, StoredTensor>([
-    ['samples', { dtype: 'F32', shape: [count, ...shape], data: unscale(values, data.record) }],
+    ['samples', { dtype: 'F32', shape: [count, ...shape], data: unscale(values, shape, data.record) }],
   ]);
   if (annotations[0]?.label !== undefined) {
     const labels = Int32Array.from(annotations, ({ label }) => label!);
@@ -30,8 +31,7 @@ export async function writeTensors(
   return { count, view };
 }
 
-function unscale(values: Float32Array, record: DataRecord['record']): Float32Array {
-  if (record?.['kind'] !== 'latents') return values;
-  const { scale, shift } = record as { scale: number; shift: number };
-  return values.map((value) => value / scale + shift);
+function unscale(values: Float32Array, shape: Shape, record: DataRecord['record']): Float32Array {
+  const latents = latentRecordOf(record);
+  return latents ? toLatents(values, latents, shape) : values;
 }

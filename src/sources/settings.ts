@@ -1,4 +1,5 @@
 // What a config says of data: one form for each kind of source.
+import type { LatentScale } from '../data/latents.ts';
 
 export type DataConfig =
   | DigitsData
@@ -9,6 +10,7 @@ export type DataConfig =
   | ParquetData
   | IdxData
   | ArrayData
+  | LatentsData
   | ExpressionData
   | CustomData;
 
@@ -104,6 +106,27 @@ export interface ArrayData {
   readonly latents: boolean;
   readonly scale: number;
   readonly shift: number;
+}
+
+/** Latents of images: what `rectiflow data encode` made, or a set of kohya's sd-scripts, LightningDiT, EDM2 or REPA. */
+export interface LatentsData {
+  readonly source: 'latents';
+  /** The folder; of EDM2 a zip archive, too. */
+  readonly path: string;
+  readonly condition: Condition;
+  /** Draw anew in each epoch what the autoencoder says of an image; false: take the mean. */
+  readonly draw: boolean;
+  /** How often an image is mirrored. auto: as the images were to be, or half of them in a set of others that has mirrored latents. */
+  readonly flip: number | 'auto';
+  /**
+   * The model sees (latent - shift) * scale: as the autoencoder says, so that each channel has the mean 0 and the deviation 1
+   * (statistics), or by these numbers. auto: as the set says, or its autoencoder.
+   */
+  readonly scaling: 'auto' | 'autoencoder' | 'statistics' | LatentScale;
+  /** Of a set of others: the autoencoder that it is from, which makes pictures of samples. */
+  readonly autoencoder?: string;
+  /** Of latents of several sizes: those to take. */
+  readonly size?: Side;
 }
 
 /** Gene expression: cells x genes of an .h5ad file. */

@@ -27,4 +27,6 @@ export const streams = {
   captions: 10,
   /** Cells that generated ones are held against. */
   comparison: 11,
+  /** Latents of what an autoencoder says of an image; the epoch takes the step's place. */
+  posterior: 12,
 } as const;

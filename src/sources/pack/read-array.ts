@@ -1,9 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withFile } from '../../host/read-file.ts';
-import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts';
+import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
-import { decodeText } from '../../tensor/text.ts';
 import { checkLabels } from '../../data/arrays.ts';
 import { readLabelTensor, readElement } from '../../formats/tensor-file.ts';
 import type { TensorFile } from '../../formats/tensor-file.ts';
@@ -13,10 +11,10 @@ import { drawCaption } from '../../data/draw-caption.ts';
 import { type FilePool, withPool } from '../../host/file-pool.ts';
 import type { ArrayData } from '../settings.ts';
 import type { Annotation, Captions, Source } from '../../data/source.ts';
+import { CaptionLines } from './caption-lines.ts';
 import { CAPTIONS, LABELS, SAMPLES, readManifest } from './manifest.ts';
 
 const AGAIN = 'Pack the data again';
-const PIECE_BYTES = 1 << 20;
 
 /**
  * Opens an array folder made by `rectiflow data pack`: samples read back bit for bit. Captions stay in their file; in memory
@@ -59,9 +57,8 @@ async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: 
   await checkSize(samples.path, count * sizeOf(shape) * (dtype === 'uint8' ? 1 : 4));
   const labels = classes === undefined ? undefined : await readLabels(join(path, LABELS), count, pool);
   if (labels !== undefined) checkLabels(labels, count, { name: path, ...named });
-  const starts = captions ? await lineStarts(join(path, CAPTIONS), count) : undefined;
-  const captionsAt = (index: number): Promise<Captions> =>
-    readCaptions(join(path, CAPTIONS), starts!, index, pool);
+  const lines = captions ? await CaptionLines.open(join(path, CAPTIONS), count, AGAIN) : undefined;
+  const captionsAt = (index: number): Promise<Captions> => lines!.read(index, pool);
   const describe = (index: number): string => `${path}: sample ${index}`;
   return {
     name: path,
@@ -70,14 +67,14 @@ async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: 
     captions,
     ...named,
     ...(record === undefined ? {} : { record }),
-    ...(starts && { severalCaptions: true, caption: captionsAt }),
+    ...(lines && { severalCaptions: true, caption: captionsAt }),
     async read(index, out, offset, key) {
       const { data } = await readElement(samples, index, pool);
       if (data instanceof Uint8Array) writeBytes(data, out, offset);
       else if (bounded) writeBounded(data as Float32Array, out, offset, describe(index));
       else writeLatents(data as Float32Array, { scale: 1, shift: 0 }, out, offset, describe(index));
       const annotation: Annotation = labels === undefined ? {} : { label: labels[index]! };
-      if (starts === undefined) return annotation;
+      if (lines === undefined) return annotation;
       return { ...annotation, caption: drawCaption(await captionsAt(index), key, index) };
     },
     describe,
@@ -97,45 +94,4 @@ async function checkSize(path: string, wanted: number): Promise<void> {
 async function readLabels(path: string, count: number, pool: FilePool): Promise<Int32Array> {
   await checkSize(path, 4 * count);
   return readLabelTensor({ path, name: path, dtype: 'I32', shape: [count], start: 0 }, pool);
-}
-
-/** Where each line starts, and the last ends. */
-async function lineStarts(path: string, count: number): Promise<Float64Array> {
-  const starts = new Float64Array(count + 1);
-  let lines = 0;
-  await withFile(path, async (file) => {
-    const piece = new Uint8Array(PIECE_BYTES);
-    for (let position = 0; ;) {
-      const { bytesRead } = await file.read(piece, 0, piece.length, position);
-      if (bytesRead === 0) return;
-      for (let at = piece.indexOf(0x0a); at !== -1 && at < bytesRead; at = piece.indexOf(0x0a, at + 1)) {
-        if (++lines <= count) starts[lines] = position + at + 1;
-      }
-      position += bytesRead;
-    }
-  });
-  if (lines !== count) throw fileError(path, `has ${lines} lines for ${count} samples`, AGAIN);
-  return starts;
-}
-
-async function readCaptions(
-  path: string,
-  starts: Float64Array,
-  index: number,
-  pool: FilePool,
-): Promise<Captions> {
-  const line = await pool.read(path, starts[index]!, starts[index + 1]! - starts[index]!);
-  try {
-    const captions: unknown = JSON.parse(decodeText(line, path));
-    if (typeof captions === 'string') return captions;
-    if (isTexts(captions)) return captions;
-  } catch (cause) {
-    if (cause instanceof RectiflowError) throw cause;
-    throw fileError(path, `line ${index + 1} is no JSON (${(cause as Error).message})`, AGAIN, cause);
-  }
-  throw fileError(path, `line ${index + 1} is no text`, AGAIN);
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string');
 }
