@@ -33,7 +33,7 @@ export async function openSource(
     case 'array':
       return (await import('../sources/array-source.ts')).openArray(data, onBadSample);
     case 'latents':
-      return (await import('./latents/open.ts')).openLatentData(data, onBadSample, record);
+      return (await import('../sources/latents/open.ts')).openLatents(data, onBadSample, { known: record });
     case 'expression':
       return (await import('../sources/expression/source.ts')).openExpression(data, {
         genes: genesOf(record),

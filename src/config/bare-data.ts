@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { IMAGE_ENDINGS } from '../sources/images/formats.ts';
+import { ENCODING, LATENTS } from '../sources/latents/manifest.ts';
 import { MANIFEST } from '../sources/pack/manifest.ts';
 import { fileError } from '../tensor/errors.ts';
 
@@ -31,6 +32,7 @@ async function bareFolder(path: string): Promise<BareData | undefined> {
   if (has(...IMAGE_ENDINGS.map((ending) => `.${ending}`))) return images;
   if (has('.tar')) return { source: 'shards', path: join(path, '*.tar'), size: SIZE };
   if (names.includes(MANIFEST)) return { source: 'array', path };
+  if ([LATENTS, ENCODING].some((name) => names.includes(name))) return { source: 'latents', path };
   if (has('.parquet')) return { source: 'parquet', path: join(path, '*.parquet'), size: SIZE };
   return images;
 }

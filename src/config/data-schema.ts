@@ -131,14 +131,15 @@ const sources = [
     path,
     condition,
     draw: flag.default(true),
-    flip: z
-      .union([z.literal('auto'), fraction], { error: 'a share from 0 to 1, or auto' })
-      .default('auto'),
+    flip: z.union([z.literal('auto'), fraction], { error: 'a share from 0 to 1, or auto' }).default('auto'),
     scaling: z
       .union(
         [
           oneOf('auto', 'autoencoder', 'statistics'),
-          settings({ scale: perChannel(above0), shift: perChannel(number('a number', Number.isFinite)).default(0) }),
+          settings({
+            scale: perChannel(above0),
+            shift: perChannel(number('a number', Number.isFinite)).default(0),
+          }),
         ],
         { error: 'auto, autoencoder, statistics, or numbers, as in { scale: 0.18215, shift: 0 }' },
       )

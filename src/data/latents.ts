@@ -59,7 +59,9 @@ export function checkLatentScale({ scale, shift }: LatentScale, channels: number
       const problem = `${setting} has ${values.length} numbers, the latents have ${channels} channels`;
       throw dataError(name, problem, 'Give one number for all channels, or one for each');
     }
-    const odd = [values].flat().find((value) => !Number.isFinite(value) || (setting === 'scale' && value <= 0));
+    const odd = [values]
+      .flat()
+      .find((value) => !Number.isFinite(value) || (setting === 'scale' && value <= 0));
     if (odd === undefined) continue;
     const wanted = setting === 'scale' ? 'numbers above 0' : 'finite numbers';
     throw dataError(name, `${setting} holds ${odd}, wanted ${wanted}`, `Correct the ${setting}`);

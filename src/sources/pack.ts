@@ -1,11 +1,12 @@
 import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { digestFile, syncDirectory, writeDurably } from '../host/durable.ts';
+import { syncDirectory, writeDurably } from '../host/durable.ts';
 import { dataError, fileError, systemProblem, valueError } from '../tensor/errors.ts';
 import { type BadSampleOptions, BadSamples } from '../data/bad-samples.ts';
 import { MANIFEST, readManifest } from './pack/manifest.ts';
 import type { Manifest } from './pack/manifest.ts';
 import { writeArray } from './pack/write-array.ts';
+import { verifyFiles } from './pack/verify-files.ts';
 import { writeShards } from './pack/write-shards.ts';
 import type { Source } from '../data/source.ts';
 
@@ -101,25 +102,8 @@ export async function verifyPack(
   onProgress?: (doneBytes: number, totalBytes: number) => void,
 ): Promise<Manifest> {
   const manifest = await readManifest(folder);
-  const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
-  let done = 0;
-  for (const { name, bytes, sha256 } of manifest.files) {
-    const path = join(folder, name);
-    const found = await digestFile(path).catch((error: unknown) => {
-      throw fileError(path, systemProblem(error), 'Pack the data again', error);
-    });
-    if (found.bytes !== bytes)
-      throw fileError(path, `has ${found.bytes} bytes, ${bytes} were packed`, 'Pack the data again');
-    if (found.sha256 !== sha256) {
-      throw fileError(
-        path,
-        `has changed: SHA-256 must be ${sha256}, found ${found.sha256}`,
-        'Pack the data again',
-      );
-    }
-    done += bytes;
-    onProgress?.(done, total);
-  }
+  const files = manifest.files.map((file) => ({ ...file, path: join(folder, file.name) }));
+  await verifyFiles(files, 'Pack the data again', onProgress);
   return manifest;
 }
 

@@ -9,7 +9,7 @@ let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'bare-data-'));
   const files =
-    'photos/a.png photos/old.tar shards/0.tar shards/classes.json packed/pack.json rows/0.parquet run/config.json ' +
+    'photos/a.png photos/old.tar shards/0.tar shards/classes.json packed/pack.json encoded/latents.json encoded/000000.safetensors begun/encoding.json rows/0.parquet run/config.json ' +
     'run/checkpoints/x set/config.json set/a.png classes/checkpoints/a.png cells.h5ad images.npy x.safetensors 0.parquet 0.tar images-idx3-ubyte mine.yaml notes.txt photo.PNG';
   for (const file of files.split(' ')) {
     await mkdir(dirname(join(root, file)), { recursive: true });
@@ -23,6 +23,8 @@ test.each([
   ['photos/', '{ source: folder, path: photos, size: 64 }'],
   ['shards', '{ source: shards, path: "shards/*.tar", size: 64 }'],
   ['packed', '{ source: array, path: packed }'],
+  ['encoded', '{ source: latents, path: encoded }'],
+  ['begun', '{ source: latents, path: begun }'],
   ['rows', '{ source: parquet, path: "rows/*.parquet", size: 64 }'],
   ['set', '{ source: folder, path: set, size: 64 }'],
   ['classes', '{ source: folder, path: classes, size: 64 }'],

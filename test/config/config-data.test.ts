@@ -40,6 +40,16 @@ describe('settings of data', () => {
     });
   });
 
+  it('of latents have a scale for all channels, or one for each', () => {
+    const latents = { source: 'latents', path: 'a' } as const;
+    const complete = { ...latents, condition: 'auto', draw: true, flip: 'auto', scaling: 'auto' };
+    expect(ParsedConfig.of({ data: latents }).data).toEqual(complete);
+    const scaling = { scale: [1, 2] };
+    expect(ParsedConfig.of({ data: { ...latents, scaling } }).data).toMatchObject({
+      scaling: { scale: [1, 2], shift: 0 },
+    });
+  });
+
   it('a size of another shape is stretched to, not cropped', () => {
     const { transforms } = ParsedConfig.of({ data: { source: 'emoji', size: [8, 12] } }).data as {
       transforms: unknown;
@@ -55,6 +65,13 @@ describe('settings of data', () => {
       /data\.size: wanted the size of the images, as in 32, or data\.transforms/,
     ],
     [{ source: 'folder', path: 'a', size: 0 }, /data\.size: wanted a whole number from 1, found 0/],
+    [{ source: 'latents' }, /data\.path: wanted a path, found nothing/],
+    [{ source: 'latents', path: 'a', flip: 2 }, /data\.flip: wanted a number from 0 to 1, found 2/],
+    [
+      { source: 'latents', path: 'a', scaling: 'x' },
+      /data\.scaling: wanted auto, autoencoder, statistics, or numbers/,
+    ],
+    [{ source: 'latents', path: 'a', scaling: { scale: 0 } }, /data\.scaling/],
     [{ source: 'folder', path: 'a', size: 8, transforms: [] }, /data: size and transforms both say/],
     [
       { source: 'folder', path: 'a', size: 8, channels: 4 },

@@ -67,13 +67,11 @@ export async function readZipDirectory(archive: OpenFile): Promise<ReadonlyMap<s
   let at = 0;
   for (let i = 0; i < count; i++) {
     const { entry, end } = parseMember(directory, at, archive);
-    if (entries.has(entry.name))
-      throw damaged(archive, `has two members named "${entry.name}"`);
+    if (entries.has(entry.name)) throw damaged(archive, `has two members named "${entry.name}"`);
     entries.set(entry.name, entry);
     at = end;
   }
-  if (at !== bytes)
-    throw damaged(archive, `has ${bytes - at} bytes behind the members of its directory`);
+  if (at !== bytes) throw damaged(archive, `has ${bytes - at} bytes behind the members of its directory`);
   checkPlaces([...entries.values()], start, archive);
   return entries;
 }
@@ -135,8 +133,7 @@ async function readEnd64(archive: OpenFile, position: number): Promise<Directory
   if (!(position + END64_BYTES <= archive.bytes))
     throw damaged(archive, `claims a zip64 record at byte ${position}, behind its end`);
   const record = view(await readAt(archive, position, END64_BYTES));
-  if (record.getUint32(0, true) !== END64)
-    throw damaged(archive, `has no zip64 record at byte ${position}`);
+  if (record.getUint32(0, true) !== END64) throw damaged(archive, `has no zip64 record at byte ${position}`);
   return { count: wide(record, 32), bytes: wide(record, 40), start: wide(record, 48), end: position };
 }
 
@@ -158,7 +155,12 @@ function parseMember(directory: Uint8Array, at: number, archive: OpenFile): { en
   if (method !== 0 && method !== 8)
     throw damaged(archive, `member "${name}" is compressed by method ${method}, wanted 0 or 8 (deflate)`);
   const stated = [24, 20, 42].map((offset) => fields.getUint32(at + offset, true));
-  const [bytes, storedBytes, position] = widened(stated, directory.subarray(nameEnd, extraEnd), name, archive);
+  const [bytes, storedBytes, position] = widened(
+    stated,
+    directory.subarray(nameEnd, extraEnd),
+    name,
+    archive,
+  );
   const crc = fields.getUint32(at + 16, true);
   return {
     entry: {
@@ -192,11 +194,7 @@ function widened(stated: number[], extra: Uint8Array, name: string, archive: Ope
 }
 
 /** Members that share bytes are how small files inflate to huge ones. */
-function checkPlaces(
-  entries: ZipEntry[],
-  directoryStart: number,
-  archive: OpenFile,
-): void {
+function checkPlaces(entries: ZipEntry[], directoryStart: number, archive: OpenFile): void {
   const { bytes: fileBytes } = archive;
   let end = 0;
   let last = '';

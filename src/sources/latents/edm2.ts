@@ -85,7 +85,11 @@ async function readLabels(members: Members, files: readonly string[]): Promise<I
   for (const entry of listed as unknown[]) {
     const [name, label] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (typeof name !== 'string' || !Number.isInteger(label))
-      throw fileError(path, `has the label ${JSON.stringify(entry)}, wanted a name and a whole number`, advice);
+      throw fileError(
+        path,
+        `has the label ${JSON.stringify(entry)}, wanted a name and a whole number`,
+        advice,
+      );
     byName.set(name, label as number);
   }
   const known = new Set(files);

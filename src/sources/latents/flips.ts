@@ -21,7 +21,11 @@ export function splitFlips(transforms: readonly Transform[], name: string): Spli
   if (random.length > 0) {
     const kinds = random.map(({ kind }) => kind).join(', ');
     const problem = `data.transforms has ${kinds}, which is another in every epoch, and an image is encoded once`;
-    throw dataError(name, problem, 'Set data.transforms to a resize and a center-crop, or data.size to the size');
+    throw dataError(
+      name,
+      problem,
+      'Set data.transforms to a resize and a center-crop, or data.size to the size',
+    );
   }
   const flips = transforms.filter((transform) => transform.kind === 'horizontal-flip');
   // Mirrored twice is not mirrored.

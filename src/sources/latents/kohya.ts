@@ -77,8 +77,7 @@ export async function openKohya(
       const digest = new Fingerprint().texts(items.map(({ file, ending }) => `${file}${ending}`));
       for (const index of lookedAt(items.length, 4 * items[0]!.shape.reduce((a, b) => a * b), mostRead))
         digest.bytes(await members.read(items[index]!.file));
-      if (captions.files)
-        for (const file of captions.files) digest.texts([await readCaption(members, file)]);
+      if (captions.files) for (const file of captions.files) digest.texts([await readCaption(members, file)]);
       return digest.end();
     },
     told: { caption: 'text files beside the latents' },
@@ -111,7 +110,11 @@ async function itemsOf(path: string, file: string): Promise<Item[]> {
   for (const ending of endings) {
     const { shape } = decodeNpy(await arrays.read(`latents${ending}.npy`), `${path}: latents${ending}`);
     if (shape.length !== 3 || shape.includes(0))
-      throw fileError(path, `latents${ending} has shape ${formatShape(shape)}, wanted [C, H, W]`, 'Cache it anew');
+      throw fileError(
+        path,
+        `latents${ending} has shape ${formatShape(shape)}, wanted [C, H, W]`,
+        'Cache it anew',
+      );
     const isMirrored = names.includes(`latents_flipped${ending}`);
     items.push({ file, ending, shape: shape as unknown as ImageShape, isMirrored });
   }
@@ -139,7 +142,11 @@ function ofSize(
   }
   const items = found.filter(({ shape }) => shape.slice(1).join('x') === wanted);
   if (items.length === 0)
-    throw dataError(path, `holds no latents of ${wanted}; there are ${listed}`, 'Set data.size to one of these');
+    throw dataError(
+      path,
+      `holds no latents of ${wanted}; there are ${listed}`,
+      'Set data.size to one of these',
+    );
   const odd = items.find(({ shape }) => !sameShape(shape, items[0]!.shape));
   if (odd === undefined) return items;
   const problem = `${odd.file} has latents ${formatShape(odd.shape)}, ${items[0]!.file} has ${formatShape(items[0]!.shape)}`;

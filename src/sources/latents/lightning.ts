@@ -53,7 +53,8 @@ export async function openLightning(
   const labels = isLabelled ? await readLabels(tensors, places.count, pool) : undefined;
   const classNames = labels && (await readClassNames(folder));
   const classes =
-    labels && checkLabels(labels, places.count, { name: folder, onBadSample, ...(classNames && { classNames }) });
+    labels &&
+    checkLabels(labels, places.count, { name: folder, onBadSample, ...(classNames && { classNames }) });
   const describe = (index: number): string => {
     const { part, at } = places.find(index);
     return `${join(folder, shards[part]!)}: sample ${at}`;
@@ -98,7 +99,8 @@ async function openShard(path: string, others: Set<string>): Promise<Tensors> {
     else others.add(name);
   }
   const { latents, latents_flip: flipped, labels } = tensors;
-  if (latents === undefined) throw fileError(path, 'has no tensor "latents", as the other shards have', AGAIN);
+  if (latents === undefined)
+    throw fileError(path, 'has no tensor "latents", as the other shards have', AGAIN);
   if (latents.shape.length !== 4 || latents.shape.includes(0))
     throw fileError(latents.name, `has shape ${formatShape(latents.shape)}, wanted [N, C, H, W]`, AGAIN);
   if (flipped && !sameShape(flipped.shape, latents.shape)) {
@@ -158,5 +160,9 @@ async function readStatistics(path: string, channels: number): Promise<ChannelSt
   };
   const [mean, deviation] = [await numbers('mean'), await numbers('std')];
   if (deviation.every((value) => value > 0)) return { mean, deviation };
-  throw fileError(path, 'has a deviation that is not above 0', 'Remove it, and set data.scaling to statistics');
+  throw fileError(
+    path,
+    'has a deviation that is not above 0',
+    'Remove it, and set data.scaling to statistics',
+  );
 }

@@ -48,7 +48,11 @@ export interface EncodingSettings {
   readonly classes?: number;
   readonly classNames?: readonly string[];
   readonly captions: 'none' | 'one' | 'several';
-  readonly autoencoder: { readonly kind: string; readonly fingerprint: string; readonly scaling: LatentScale };
+  readonly autoencoder: {
+    readonly kind: string;
+    readonly fingerprint: string;
+    readonly scaling: LatentScale;
+  };
 }
 
 export interface LatentsManifest {

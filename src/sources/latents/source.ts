@@ -40,7 +40,11 @@ export async function latentSource(items: LatentItems, options: LatentSourceOpti
   const flip = data.flip === 'auto' ? (items.flip ?? (isMirrored ? 0.5 : 0)) : data.flip;
   if (flip > 0 && !isMirrored) {
     const problem = `data.flip is ${flip}, and the mirrored images were not encoded`;
-    throw dataError(name, problem, 'Encode them with a horizontal-flip among data.transforms, or set data.flip to 0');
+    throw dataError(
+      name,
+      problem,
+      'Encode them with a horizontal-flip among data.transforms, or set data.flip to 0',
+    );
   }
   const condition = chooseCondition(items, data.condition);
   const draws = data.draw && hasDeviations;
@@ -121,8 +125,8 @@ async function chooseScaling(
     return standardized(items.statistics ?? (await measure(items)));
   }
   if (autoencoder) return autoencoder.scaling;
-  const stated = standardized(await measure(items));
-  const measured = `the latents have the means ${describePerChannel(stated.shift)}`;
+  const { mean, deviation } = await measure(items);
+  const measured = `their channels have the means ${describePerChannel(mean)} and the deviations ${describePerChannel(deviation)}`;
   throw dataError(
     items.name,
     `nothing tells the scale and shift that a model sees these latents in; ${measured}`,
@@ -169,6 +173,19 @@ export class ChannelSums {
     this.#count += plane;
   }
 
+  static from({ count, mean, squares }: ReturnType<ChannelSums['state']>): ChannelSums {
+    const sums = new ChannelSums(mean.length);
+    sums.#count = count;
+    mean.forEach((sum, channel) => (sums.#mean[channel] = sum));
+    squares.forEach((sum, channel) => (sums.#squares[channel] = sum));
+    return sums;
+  }
+
+  /** Plain JSON, to go on with. */
+  state(): { readonly count: number; readonly mean: readonly number[]; readonly squares: readonly number[] } {
+    return { count: this.#count, mean: [...this.#mean], squares: [...this.#squares] };
+  }
+
   statistics(): ChannelStatistics {
     const mean = this.#mean.map((sum) => sum / this.#count);
     const deviation = this.#squares.map((sum, channel) =>
@@ -184,7 +201,11 @@ function chooseCondition(items: LatentItems, condition: Condition): Exclude<Cond
   const isThere = condition === 'caption' ? caption : condition === 'class' ? labels : true;
   if (isThere) return condition;
   const what = condition === 'caption' ? 'captions' : 'labels';
-  throw dataError(name, `the latents have no ${what}`, 'Set data.condition to auto, or encode images that have some');
+  throw dataError(
+    name,
+    `the latents have no ${what}`,
+    'Set data.condition to auto, or encode images that have some',
+  );
 }
 
 const mostExamples = 16;
