@@ -9,6 +9,7 @@
 #include "attention_grad.cc"
 #include "cast.cc"
 #include "condition_dropout.cc"
+#include "conv2d.cc"
 #include "denoise.cc"
 #include "elementwise.cc"
 #include "gated_residual.cc"
@@ -79,6 +80,8 @@ static const Kernel kKernels[] = {
     {"linearGradInput", linearGradInputKernel, kReserves},
     {"linearGradParams", linearGradParamsKernel, kReserves},
     {"linearGatedResidual", linearGatedResidualKernel, kReserves},
+    {"conv2d", conv2dKernel, kReserves},
+    {"conv2dGradInput", conv2dGradInputKernel, kReserves},
     {"attention", attentionKernel, kReserves},
     {"attentionGrad", attentionGradKernel, kReserves},
     {"crossAttention", crossAttentionKernel, kReserves},
