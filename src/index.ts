@@ -41,6 +41,8 @@ export {
   packData,
   previewData,
 } from './api/data.ts';
+export { type EncodeDataOptions, encodeData } from './api/encode.ts';
+export { verifyData } from './api/verify.ts';
 export type { Check } from './api/doctor/check.ts';
 export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export type { RunOptions } from './api/parts.ts';
@@ -85,6 +87,7 @@ export { type ExpressionFile, writeExpression } from './sources/expression/write
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './pictures/image.ts';
 export type { CaptionReport, TokenReport } from './check/caption-census.ts';
 export type { DataReport, Duplicates, Finding as DataFinding } from './check/data-report.ts';
+export type { LatentsManifest } from './sources/latents/manifest.ts';
 export { type GotData, getData } from './sources/get-data.ts';
 export type { Preview } from './pictures/preview.ts';
 export { type Plot, type Series, svgPlot } from './pictures/plot.ts';

@@ -40,7 +40,7 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
  * about the choice.
  */
 export async function withBackend<T>(
-  config: Pick<RunConfig, 'backend' | 'train'>,
+  config: Pick<RunConfig, 'backend'> & { readonly train: Pick<RunConfig['train'], 'precision'> },
   options: Pick<RunOptions, 'backend' | 'onNotice'>,
   use: (backend: Backend) => Promise<T>,
 ): Promise<T> {

@@ -7,19 +7,21 @@ import { counted } from '../tensor/counted.ts';
 
 export function dataVerifyCommand(): Command {
   return new Command('verify')
-    .summary('compare packed data with their checksums')
-    .description('Reads every file of a folder made by `rectiflow data pack` and compares its checksum.')
+    .summary('compare packed or encoded data with their checksums')
+    .description(
+      'Reads every file of a folder made by `rectiflow data pack` or `data encode` and compares its checksum.',
+    )
     .argument('<folder>', 'the folder, such as packed')
     .action(async (folder: string) => {
       await runTask(async ({ signal, show, clear }) => {
-        const { verifyPack } = await import('../sources/pack.ts');
-        const { count, files } = await verifyPack(folder, (done, total) => {
+        const { verifyData } = await import('../api/verify.ts');
+        const { count, files } = await verifyData(folder, (done, total) => {
           signal.throwIfAborted();
           show(`reading ${formatBytes(done)} of ${formatBytes(total)}`);
         });
         clear();
-        const total = `${counted(count, 'sample')} in ${counted(files.length, 'file')}`;
-        print(`${shortPath(folder)}: ${total}, as they were packed`);
+        const total = `${counted(count, 'sample')} in ${counted(files, 'file')}`;
+        print(`${shortPath(folder)}: ${total}, as they were written`);
       });
     });
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { dataCheckCommand } from './data-check.ts';
+import { dataEncodeCommand } from './data-encode.ts';
 import { dataEncodeTextCommand } from './data-encode-text.ts';
 import { dataGetCommand } from './data-get.ts';
 import { dataPackCommand } from './data-pack.ts';
@@ -8,8 +9,10 @@ import { dataVerifyCommand } from './data-verify.ts';
 
 export function dataCommand(): Command {
   const group = new Command('data')
-    .summary('fetch, check, show and pack data')
-    .description('What to do with data before a training: fetch them, check them, look at them, pack them.')
+    .summary('fetch, check, show, pack and encode data')
+    .description(
+      'What to do with data before a training: fetch them, check them, look at them, pack them, encode them.',
+    )
     .addHelpText(
       'after',
       `
@@ -25,6 +28,7 @@ Examples:
     dataPreviewCommand(),
     dataPackCommand(),
     dataVerifyCommand(),
+    dataEncodeCommand(),
     dataEncodeTextCommand(),
   ];
   for (const command of commands) group.addCommand(command);

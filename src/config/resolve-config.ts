@@ -58,6 +58,11 @@ export class ParsedConfig {
     return { seed, loader };
   }
 
+  /** What computes. */
+  get backend(): RunConfig['backend'] {
+    return this.#parsed.backend;
+  }
+
   /** The settings of the text that a model of captions is told; undefined where the config asks for one that is told none. */
   get text(): TextConfig | undefined {
     const { kind = 'text-dit', text = {} } = this.#parsed.model;

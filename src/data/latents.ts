@@ -85,3 +85,18 @@ export function toLatents(
     return value / ofChannel(scale, channel) + ofChannel(shift, channel);
   });
 }
+
+/** The deviation of all values that a model sees, by the means and deviations of the channels, whose planes are of one size. */
+export function seenDeviation(
+  { scale, shift }: LatentScale,
+  { mean, deviation }: { readonly mean: readonly number[]; readonly deviation: readonly number[] },
+): number {
+  const means = mean.map((value, channel) => (value - ofChannel(shift, channel)) * ofChannel(scale, channel));
+  const average = means.reduce((sum, value) => sum + value, 0) / means.length;
+  const squares = deviation.map(
+    (value, channel) => (value * ofChannel(scale, channel)) ** 2 + means[channel]! ** 2,
+  );
+  return Math.sqrt(
+    Math.max(0, squares.reduce((sum, value) => sum + value, 0) / squares.length - average ** 2),
+  );
+}

@@ -1,6 +1,7 @@
 // What the values of data mean, against what a checkpoint's meant: genes, normalisation and scale, the scale of latents.
 import { type ExpressionRecord, parseExpressionRecord } from '../sources/expression/record.ts';
 import { repeatedNames } from '../data/alike.ts';
+import { type LatentRecord, describePerChannel, latentRecordOf } from '../data/latents.ts';
 import { listSome } from '../data/list-some.ts';
 import { membersOf } from '../data/source-view.ts';
 import type { Source } from '../data/source.ts';
@@ -28,6 +29,8 @@ export function compareValues(source: Source, { record: known, told }: DataRecor
       parseExpressionRecord(known, 'the checkpoint'),
     );
   }
+  const [latents, before] = [latentRecordOf(now), latentRecordOf(known)];
+  if (latents && before) return compareLatents(source, latents, before);
   const names = [...new Set([...Object.keys(known ?? {}), ...Object.keys(now ?? {})])];
   const changes = changesOf(known ?? {}, now ?? {}, names);
   if (changes.length === 0) return unchanged(source);
@@ -36,6 +39,31 @@ export function compareValues(source: Source, { record: known, told }: DataRecor
       ? `values have another meaning: ${listSome(changes)}`
       : `values are ${kindOf(now)}, where the checkpoint has ${kindOf(known)}`;
   return { source, differences: [{ text, ifAccepted: 'takes them as they are now' }] };
+}
+
+/** Two autoencoders say the same of no image; two scales show a model the same latents as others. */
+function compareLatents(source: Source, now: LatentRecord, known: LatentRecord): Comparison {
+  const differences: Difference[] = [];
+  const [own, wanted] = [now.autoencoder, known.autoencoder].map((fingerprint) => fingerprint?.slice(0, 12));
+  if (own !== undefined && wanted !== undefined && now.autoencoder !== known.autoencoder)
+    differences.push({
+      text: `they are latents of another autoencoder (${own}) than the checkpoint's (${wanted})`,
+      ifAccepted: 'takes them as they are, which mean other pictures than those that the model knows',
+    });
+  const changes = (['scale', 'shift'] as const)
+    .filter((name) => JSON.stringify(known[name]) !== JSON.stringify(now[name]))
+    .map((name) => `${name} ${describePerChannel(known[name])} -> ${describePerChannel(now[name])}`);
+  if (changes.length > 0)
+    differences.push({
+      text: `values have another meaning: ${changes.join(', ')}`,
+      ifAccepted: 'takes them as they are now',
+    });
+  if (own !== undefined || wanted === undefined) return { source, differences };
+  differences.push({
+    text: `nothing tells that they are of the autoencoder that the checkpoint's were of (${wanted})`,
+  });
+  const record = { ...now, autoencoder: known.autoencoder };
+  return { source: { ...membersOf(source), record }, differences };
 }
 
 function kindOf(record: ValuesRecord): string {

@@ -128,7 +128,10 @@ describe('data pack', () => {
     );
     expect(after).toEqual(before);
     const verified = await data('verify', to);
-    expect(verified).toMatchObject({ code: 0, stdout: `${to}: 6 samples in 2 files, as they were packed\n` });
+    expect(verified).toMatchObject({
+      code: 0,
+      stdout: `${to}: 6 samples in 2 files, as they were written\n`,
+    });
   });
 
   it('says what is drawn once and for all', async () => {
