@@ -2,7 +2,7 @@
 import type { Backend, Buffers } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { fingerprintAutoencoder } from '../interop/autoencoders/fingerprint.ts';
-import type { Told } from '../interop/autoencoders/infer.ts';
+import type { Told } from '../interop/autoencoders/diffusers-config.ts';
 import { openAutoencoderFiles } from '../interop/autoencoders/open.ts';
 import { writeAutoencoderFiles } from '../interop/autoencoders/write.ts';
 import { readWeights } from '../interop/weights-file.ts';

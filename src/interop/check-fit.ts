@@ -7,7 +7,7 @@ const mostShown = 20;
 
 /**
  * Compares weights with what a model needs.
- * @param model what it is, for the error: `DiT of width 16`
+ * @param model what it is, for the error: `a DiT of width 16`
  * @param advice the error's last line
  * @throws RectiflowError that lists all that is missing, all that is too much, and all of another shape, with the number of those that
  * are too many to be shown
@@ -32,7 +32,7 @@ export function checkFit(
     ...list('of another shape', misshapen),
   ];
   if (problems.length === 0) return;
-  throw new RectiflowError('file', [`${path}: does not fit a ${model}:`, ...problems, advice]);
+  throw new RectiflowError('file', [`${path}: does not fit ${model}:`, ...problems, advice]);
 }
 
 function list(title: string, lines: readonly string[]): string[] {

@@ -141,7 +141,7 @@ export class LatentCodec implements Disposable {
     const size =
       input.scale === 1 ? `latents of ${height}x${width}` : `pictures of ${inPixels([height!, width!])}`;
     this.#onNotice(
-      `${size} take ${mebibytes(wholeBytes)} at once, more than ${mebibytes(this.#memory)}: each is ${done} in ${tiles} tiles of ${inPixels([rows.size, columns.size])} pixels, which fade into each other. Norms see a tile and not the picture, so that colours can differ a little. With more memory it is exact.`,
+      `${size} take ${mebibytes(wholeBytes)} at once, more than ${mebibytes(this.#memory, Math.floor)}: each is ${done} in ${tiles} tiles of ${inPixels([rows.size, columns.size])} pixels, which fade into each other. Norms see a tile and not the picture, so that colours can differ a little. With more memory it is exact.`,
     );
   }
 

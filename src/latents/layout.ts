@@ -1,6 +1,7 @@
 // How pictures are gone through within a bound on memory: many at once, one by one, or each in tiles.
 import type { Backend } from '../backends/backend.ts';
 import { placeBeside, planMemory } from '../program/index.ts';
+import { grouped } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { Direction } from './direction.ts';
 import { type Tiling, leastTile, tile } from './tiles.ts';
@@ -66,10 +67,11 @@ export function layOut(
   return { atOnce: 1, rows, columns, isBlended, wholeBytes };
 }
 
-/** With one tile more; undefined where they would be too small to overlap in pairs. */
+/** With one tile more; undefined where they would be no smaller, or too small to overlap in pairs. */
 function smaller(side: number, { starts }: Tiling, overlap: number): Tiling | undefined {
-  const tiling = tile(side, starts.length + 1, overlap);
-  return tiling.size < leastTile(overlap) || tiling.size >= side ? undefined : tiling;
+  const count = starts.length + 1;
+  const tiling = tile(side, count, overlap);
+  return tiling.size >= side || (count > 2 && tiling.size < leastTile(overlap)) ? undefined : tiling;
 }
 
 function tooSmall(
@@ -81,11 +83,11 @@ function tooSmall(
   const size = `${rows * input.scale}x${columns * input.scale}`;
   return new RectiflowError(
     'memory',
-    `${name}: the smallest tile, ${size}, takes ${mebibytes(needed)}, more than the memory that is given, ${mebibytes(memory)}. Give at least ${mebibytes(needed)}.`,
+    `${name}: the smallest tile, ${size}, takes ${mebibytes(needed)}, more than the memory that is given, ${mebibytes(memory, Math.floor)}. Give at least ${mebibytes(needed)}.`,
   );
 }
 
-/** `2,048 MiB` */
-export function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
+/** `2,048 MiB`. @param round of what is needed up, of what there is down */
+export function mebibytes(bytes: number, round: (count: number) => number = Math.ceil): string {
+  return `${grouped(round(bytes / 2 ** 20))} MiB`;
 }

@@ -16,7 +16,7 @@ export function tile(side: number, count: number, overlap: number): Tiling {
   return { size, starts };
 }
 
-/** So that never more than two tiles of a side meet. */
+/** Of three tiles or more: so that never more than two of a side meet. */
 export function leastTile(overlap: number): number {
   return 2 * overlap + 2;
 }

@@ -2,9 +2,9 @@ import type { Backend, Buffer } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { DiT } from '../../src/models/dit.ts';
 import type { DiTConfig } from '../../src/models/dit-config.ts';
-import type { VelocityModel } from '../../src/models/model.ts';
 import { TextDiT } from '../../src/models/text-dit.ts';
 import type { TextDiTConfig } from '../../src/models/text-dit-config.ts';
+import type { Module } from '../../src/nn/module.ts';
 import { type ParameterSpec, initialValue } from '../../src/nn/parameters.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -43,11 +43,7 @@ export async function initialValues(spec: ParameterSpec, seed: number): Promise<
 }
 
 /** Weights that are nowhere zero, so that every parameter matters. */
-export async function randomWeights(
-  backend: Backend,
-  model: VelocityModel,
-  seed = 1,
-): Promise<Map<string, Buffer>> {
+export async function randomWeights(backend: Backend, model: Module, seed = 1): Promise<Map<string, Buffer>> {
   const weights = new Map<string, Buffer>();
   for (const [i, { name, shape }] of model.parameters.entries()) {
     const buffer = backend.allocate({ shape, dtype: 'float32' });

@@ -30,7 +30,7 @@ export async function convertWeights(
     weights.delete(table.name);
   }
   const wanted = new Map(dit.parameters.map(({ name, shape }) => [name, shape]));
-  const described = `DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`;
+  const described = `a DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`;
   const advice = 'Only the DiT of the public release is read, without changes of its own.';
   checkFit(weights, wanted, path, described, advice);
   return new Map([...storedTables(dit), ...(await readWeights(weights))]);

@@ -12,6 +12,13 @@ import type { LatentScaling } from '../../models/autoencoders/autoencoder.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 
+/** What files do not tell, as whoever reads them knows it. */
+export interface Told {
+  readonly scaling?: LatentScaling | undefined;
+  /** Of kind kl, where there is no config.json. */
+  readonly normGroups?: number | undefined;
+}
+
 export interface ReadConfig {
   readonly config: AutoencoderConfig;
   /** What the file does not say and was assumed, in whole sentences. */
@@ -29,18 +36,19 @@ export function isAutoencoderConfig({ _class_name: name }: Facts): boolean {
 
 /**
  * @param origin the file, for errors
+ * @param told what goes before what the file says
  * @throws RectiflowError where it is the config of another class, or of a network that is none of ours; it names every setting
  */
-export function fromDiffusersConfig(facts: Facts, origin: string): ReadConfig {
+export function fromDiffusersConfig(facts: Facts, origin: string, { scaling }: Told = {}): ReadConfig {
   const { _class_name: name } = facts;
-  if (name === classNames.kl) return readKL(new Settings(facts, origin));
+  if (name === classNames.kl) return readKL(new Settings(facts, origin), scaling !== undefined);
   if (name === classNames.tiny) return readTiny(new Settings(facts, origin));
   const problem = `is the config of ${name === undefined ? 'no class (_class_name is missing)' : shownJson(name)}`;
   const known = Object.values(classNames).join(' and ');
   throw fileError(origin, problem, `${known} are read: give an autoencoder of one of these classes`);
 }
 
-function readKL(settings: Settings): ReadConfig {
+function readKL(settings: Settings, isScalingTold: boolean): ReadConfig {
   settings.mustBe('act_fn', 'silu');
   settings.mustAllBe('down_block_types', 'DownEncoderBlock2D');
   settings.mustAllBe('up_block_types', 'UpDecoderBlock2D');
@@ -55,9 +63,10 @@ function readKL(settings: Settings): ReadConfig {
     midAttention: settings.flag('mid_block_add_attention', true),
     scaling: settings.scaling(defaultScale),
   } as const;
-  const assumed = settings.lacks('scaling_factor')
-    ? [`${settings.origin} names no scaling_factor: ${defaultScale} is assumed, as diffusers does.`]
-    : [];
+  const assumed =
+    settings.lacks('scaling_factor') && !isScalingTold
+      ? [`${settings.origin} names no scaling_factor: ${defaultScale} is assumed, as diffusers does.`]
+      : [];
   return { config: settings.checked(config), assumptions: assumed };
 }
 

@@ -3,14 +3,7 @@ import type { LatentScaling } from '../../models/autoencoders/autoencoder.ts';
 import type { AutoencoderConfig, KLConfig, TinyConfig } from '../../models/autoencoders/config.ts';
 import { type RectiflowError, fileError } from '../../tensor/errors.ts';
 import type { LazyTensors } from '../weights-file.ts';
-import type { ReadConfig } from './diffusers-config.ts';
-
-/** What weights do not tell, as whoever reads them knows it. */
-export interface Told {
-  readonly scaling?: LatentScaling | undefined;
-  /** Of kind kl. */
-  readonly normGroups?: number | undefined;
-}
+import type { ReadConfig, Told } from './diffusers-config.ts';
 
 /** Of all autoencoders of this kind that are known. */
 const usualGroups = 32;

@@ -9,8 +9,8 @@ import { fileError, systemProblem } from '../../tensor/errors.ts';
 import { counted } from '../../tensor/counted.ts';
 import { checkFit } from '../check-fit.ts';
 import { type LazyTensors, openWeights } from '../weights-file.ts';
-import { type ReadConfig, fromDiffusersConfig, isAutoencoderConfig } from './diffusers-config.ts';
-import { type Told, inferConfig, kinds } from './infer.ts';
+import { type ReadConfig, type Told, fromDiffusersConfig, isAutoencoderConfig } from './diffusers-config.ts';
+import { inferConfig, kinds } from './infer.ts';
 import { type WithinWeights, autoencoderWithin, fromNumbers, toDiffusersNames } from './names.ts';
 import { openShards } from './shards.ts';
 
@@ -35,9 +35,16 @@ const again = 'Get the folder again, or put the weights that belong to it beside
 export async function openAutoencoderFiles(path: string, told: Told = {}): Promise<FoundAutoencoder> {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw fileError(path, 'no such file or folder', 'Check the path');
-  if (!found.isDirectory()) return pairOf.test(basename(path)) ? openPair(path, told) : openFile(path, told);
+  const opened = await openForm(path, found.isDirectory(), told);
+  const { scaling } = told;
+  // What is told goes before what the files say.
+  return scaling === undefined ? opened : { ...opened, config: { ...opened.config, scaling } };
+}
+
+async function openForm(path: string, isFolder: boolean, told: Told): Promise<FoundAutoencoder> {
+  if (!isFolder) return pairOf.test(basename(path)) ? openPair(path, told) : openFile(path, told);
   const folder = existsSync(join(path, 'vae', 'config.json')) ? join(path, 'vae') : path;
-  if (existsSync(join(folder, 'config.json'))) return openFolder(folder);
+  if (existsSync(join(folder, 'config.json'))) return openFolder(folder, told);
   return openPair(pairIn(folder), told);
 }
 
@@ -60,9 +67,9 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
 }
 
 /** config.json, and beside it weights of any naming. */
-async function openFolder(folder: string): Promise<FoundAutoencoder> {
+async function openFolder(folder: string, told: Told): Promise<FoundAutoencoder> {
   const origin = join(folder, 'config.json');
-  const read = fromDiffusersConfig(await readJson(origin), origin);
+  const read = fromDiffusersConfig(await readJson(origin), origin, told);
   const index = join(folder, indexName);
   const tensors = existsSync(index) ? await openShards(index) : (await withinFile(weightsIn(folder))).tensors;
   const form = existsSync(index) ? 'a folder of diffusers, in shards' : 'a folder of diffusers';
@@ -138,8 +145,8 @@ function checked(found: FoundAutoencoder, path: string): FoundAutoencoder {
   const wanted = new Map(parameters.map(({ name, shape }) => [name, shape]));
   const described =
     config.kind === 'kl'
-      ? `AutoencoderKL of ${config.blockOutChannels.join(', ')} channels and ${counted(config.layersPerBlock ?? 2, 'layer')} a block`
-      : `AutoencoderTiny of ${config.encoderWidth} channels and factor ${factorOf(config)}`;
+      ? `an AutoencoderKL of ${config.blockOutChannels.join(', ')} channels and ${counted(config.layersPerBlock ?? 2, 'layer')} a block`
+      : `an AutoencoderTiny of ${config.encoderWidth} channels and factor ${factorOf(config)}`;
   checkFit(
     tensors,
     wanted,
