@@ -14,6 +14,7 @@ export {
 export type { DataDigest } from './check/digest.ts';
 export { writeSamples } from './report/write-samples.ts';
 export type { WrittenSamples } from './report/written-samples.ts';
+export { type MadePairs, type MakePairsOptions, makePairs } from './api/reflow/make-pairs.ts';
 export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
 export { type WeightsChoice, readWeights } from './api/weights.ts';
 export { type ExpressionComparison, compareRun } from './report/compare.ts';
@@ -91,6 +92,8 @@ export type { LatentsManifest } from './sources/latents/manifest.ts';
 export { type GotData, getData } from './sources/get-data.ts';
 export type { Preview } from './pictures/preview.ts';
 export { type Plot, type Series, svgPlot } from './pictures/plot.ts';
+export type { PairsManifest } from './sources/pairs/manifest.ts';
+export { verifyPairs } from './sources/pairs/verify.ts';
 export { type PackOptions, packSource, verifyPack } from './sources/pack.ts';
 export type { Manifest } from './sources/pack/manifest.ts';
 export type { DataConfig, ImageSettings } from './sources/settings.ts';

@@ -39,6 +39,8 @@ export async function openSource(
         genes: genesOf(record),
         onBadSample,
       });
+    case 'pairs':
+      return (await import('../sources/pairs.ts')).openPairs(data);
     case 'custom':
       throw configError('config', [
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',

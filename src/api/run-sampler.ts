@@ -1,5 +1,6 @@
 // The model of a run as a checkpoint has it, and what makes samples with its weights.
 import { join } from 'node:path';
+import type { Backend } from '../backends/backend.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import type { Objective } from '../flow/objective.ts';
@@ -67,14 +68,14 @@ export async function openRunModel(run: string, options: RunModelChoice): Promis
 export async function withRunSampler<T>(
   { run, config, saved, model, objective }: RunModel,
   options: WeightsChoice & Pick<RunOptions, 'backend' | 'onNotice'>,
-  use: (sampler: FlowSampler) => Promise<T>,
+  use: (sampler: FlowSampler, backend: Backend) => Promise<T>,
 ): Promise<T> {
   return withBackend(config, options, async (backend) => {
     const weights = await readWeights(run, saved, options);
     const buffers = await loadWeights(backend, model, weights, saved.path);
     const sampler = new FlowSampler(backend, model, buffers, { objective });
     try {
-      return await use(sampler);
+      return await use(sampler, backend);
     } finally {
       await disposeAll([sampler, ...buffers.values()]);
     }

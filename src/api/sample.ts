@@ -3,13 +3,11 @@ import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { classComposition } from '../sources/expression/record.ts';
 import { findClasses } from '../data/find-classes.ts';
 import type { Annotation } from '../data/source.ts';
-import type { SamplerSettings } from '../flow/sample-request.ts';
 import { type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { RunConfig } from '../config/config.ts';
-import type { SampleConfig } from '../train/settings.ts';
 import type { DataRecord } from '../known/data-record.ts';
 import { availableMemory } from '../host/machine-memory.ts';
 import { mebibytes } from '../train/memory-estimate.ts';
@@ -21,12 +19,11 @@ import { stateOf } from '../train/trainer-state.ts';
 import { describeCut } from './cut-prompts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
 import { type RunModelChoice, openRunModel, withRunSampler } from './run-sampler.ts';
+import { type AskedSampling, samplerSettings, usableGuidance } from './sampler-settings.ts';
 import type { WeightsChoice } from './weights.ts';
 
 /** What is left out is as the run's config says. */
-export interface SampleRunOptions
-  extends Omit<SamplerSettings, 'steps'>, WeightsChoice, Omit<RunModelChoice, 'onNotice'> {
-  readonly steps?: number | undefined;
+export interface SampleRunOptions extends AskedSampling, WeightsChoice, Omit<RunModelChoice, 'onNotice'> {
   /**
    * The classes to sample; all rows of the run's grids by default. Not for a model without classes. A number is a label; a text is
    * read as `rectiflow sample --labels` reads it, a name before all else: '2' is the class that is called 2.
@@ -148,52 +145,6 @@ function checkRoom(counts: readonly number[], shape: Shape): void {
     `sample: ${count} samples take ${mebibytes(needed)} of memory, and ${mebibytes(available)} are free. ` +
       'Make fewer at a time, with another seed each.',
   );
-}
-
-/** How to go from noise to data, but for guidance: as it is asked for, else as the run does. */
-function samplerSettings(asked: SampleRunOptions, own: SampleConfig): Omit<SamplerSettings, 'guidance'> {
-  return {
-    sampler: asked.sampler ?? own.sampler,
-    steps: asked.steps ?? own.steps,
-    timeShift: asked.timeShift ?? own.timeShift,
-    rtol: asked.rtol ?? own.rtol,
-    atol: asked.atol ?? own.atol,
-    maxEvaluations: asked.maxEvaluations,
-    diffusion: asked.diffusion ?? own.diffusion,
-    eta: asked.eta ?? own.eta,
-    clip: asked.clip ?? own.clip,
-    guidanceInterval: asked.guidanceInterval ?? own.guidanceInterval,
-  };
-}
-
-const untoldReason = 'samples are told nothing that could be guided towards';
-const unlearntReason =
-  'trained with flow.labelDropout 0, the model has not learnt what guidance leads away from, samples without label or caption. ' +
-  'Train with flow.labelDropout above 0, as in 0.1';
-
-/**
- * Guidance leads away from what the model says without label or caption.
- * @param isLearnt whether the model has ever learnt that; undefined where nothing tells
- * @throws RectiflowError where guidance is asked for that makes no sense; what the config says is left out with a notice
- */
-function usableGuidance(
-  { guidance: asked, onNotice }: SampleRunOptions,
-  { sample: own }: RunConfig,
-  isTold: boolean,
-  isLearnt: boolean | undefined,
-): number {
-  const guidance = asked ?? own.guidance;
-  if (guidance === 1 || (isTold && isLearnt)) return guidance;
-  if (isTold && isLearnt === undefined) {
-    onNotice?.(
-      `guidance ${guidance} takes it that these weights were trained without labels, too, which nothing tells: guidance 1 needs no such training`,
-    );
-    return guidance;
-  }
-  const reason = isTold ? unlearntReason : untoldReason;
-  if (asked !== undefined) throw valueError('sample', 'guidance', `1 (none): ${reason}`, asked);
-  onNotice?.(`samples are made with guidance 1, not ${guidance}: ${reason}.`);
-  return 1;
 }
 
 /** What the rows of samples are told, and how many there are of each; without rows one number, of all. */

@@ -7,9 +7,9 @@ import { counted } from '../tensor/counted.ts';
 
 export function dataVerifyCommand(): Command {
   return new Command('verify')
-    .summary('compare packed or encoded data with their checksums')
+    .summary('compare packed or encoded data, or pairs, with their checksums')
     .description(
-      'Reads every file of a folder made by `rectiflow data pack` or `data encode` and compares its checksum.',
+      'Reads every file of a folder made by `rectiflow data pack`, `data encode` or `reflow` and compares its checksum.',
     )
     .argument('<folder>', 'the folder, such as packed')
     .action(async (folder: string) => {

@@ -4,6 +4,7 @@ import { dirname, extname, join } from 'node:path';
 import { IMAGE_ENDINGS } from '../sources/images/formats.ts';
 import { ENCODING, LATENTS } from '../sources/latents/manifest.ts';
 import { MANIFEST } from '../sources/pack/manifest.ts';
+import { PAIRS_MANIFEST } from '../sources/pairs/manifest.ts';
 import { fileError } from '../tensor/errors.ts';
 
 export type BareData = Readonly<{ source: string } & Record<string, string | number>>;
@@ -31,6 +32,7 @@ async function bareFolder(path: string): Promise<BareData | undefined> {
   const images: BareData = { source: 'folder', path, size: SIZE };
   if (has(...IMAGE_ENDINGS.map((ending) => `.${ending}`))) return images;
   if (has('.tar')) return { source: 'shards', path: join(path, '*.tar'), size: SIZE };
+  if (names.includes(PAIRS_MANIFEST)) return { source: 'pairs', path };
   if (names.includes(MANIFEST)) return { source: 'array', path };
   if ([LATENTS, ENCODING].some((name) => names.includes(name))) return { source: 'latents', path };
   if (has('.parquet')) return { source: 'parquet', path: join(path, '*.parquet'), size: SIZE };

@@ -164,6 +164,7 @@ const sources = [
     holdOut: number('a number from 0, below 1', (value) => value >= 0 && value < 1).default(0),
     split: oneOf('train', 'held-out').default('train'),
   }),
+  settings({ source: z.literal('pairs'), path }),
   settings({ source: z.literal('custom') }),
 ] as const;
 

@@ -1,6 +1,6 @@
 // What a checkpoint knows of its data, compared with the data that it meets: the one place where that is done.
 import type { SamplerPosition } from '../data/sampler.ts';
-import type { Source, SourceFacts } from '../data/source.ts';
+import type { PairedBy, Source, SourceFacts } from '../data/source.ts';
 import { counted, grouped } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { sameShape } from '../tensor/shape.ts';
@@ -58,6 +58,7 @@ export async function compareData(given: Source, options: CompareOptions): Promi
     ...classes.differences,
     ...values.differences,
     ...compareEncoders(known.captionEncoder, options.captionEncoder),
+    ...comparePairs(known.paired, given.paired),
   ];
   const before = known.accepted ?? [];
   const isKnown = (difference: Difference): boolean =>
@@ -95,6 +96,17 @@ function compareEncoders(known: CaptionEncoder | undefined, now: CaptionEncoder 
   if (isSameEncoder(known, now)) return [];
   const text = 'captions become other tokens or embeddings than those that the model knows';
   return [{ text, ifAccepted: 'takes them as they are now' }];
+}
+
+/** Noise goes to other samples in pairs of another model. */
+function comparePairs(known: PairedBy | undefined, now: PairedBy | undefined): Difference[] {
+  if (known === undefined || known.weights === now?.weights) return [];
+  const learnt = `${known.model}, whose pairs were learnt from`;
+  const text =
+    now === undefined
+      ? `they are no pairs, as those made by ${learnt}`
+      : `the pairs were made by ${now.model}, with other weights than those of ${learnt}`;
+  return [{ text, ifAccepted: 'learns from these from now on' }];
 }
 
 function compareSets(known: DataRecord, now: DataRecord): string[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
-import type { Source, SourceFacts } from '../data/source.ts';
+import type { PairedBy, Source, SourceFacts } from '../data/source.ts';
 import type { LearntPairs } from '../tokenizers/byte-pairs.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { classesOf } from '../train/create-model.ts';
@@ -28,6 +28,8 @@ export interface DataRecord {
   readonly count?: number;
   /** Samples that `heldOut` keeps out of training. */
   readonly heldOut?: number;
+  /** `SourceFacts.paired`: the model whose noise and samples they are. */
+  readonly paired?: PairedBy;
   /** `Source.fingerprint` */
   readonly fingerprint?: string;
   /** Where the user took data that are not those of the checkpoint: what differed, and what was made of it. */
@@ -56,6 +58,7 @@ export const dataRecordSchema: z.ZodType<DataRecord> = z.object({
   shape: z.array(whole).exactOptional(),
   count: whole.exactOptional(),
   heldOut: whole.exactOptional(),
+  paired: z.object({ weights: z.string(), model: z.string() }).exactOptional(),
   fingerprint: z.string().exactOptional(),
   accepted: z.array(z.object({ step: whole, text: z.string() })).exactOptional(),
 });
@@ -71,7 +74,7 @@ export async function describeData(
   source: Source,
   told: NonNullable<DataRecord['told']>,
 ): Promise<DataRecord> {
-  const { classes, classNames, record, shape, count }: SourceFacts = source;
+  const { classes, classNames, record, shape, count, paired }: SourceFacts = source;
   const fingerprint = await source.fingerprint?.();
   return {
     ...(classes !== undefined && { classes }),
@@ -80,6 +83,7 @@ export async function describeData(
     told,
     shape,
     count,
+    ...(paired && { paired }),
     ...(fingerprint !== undefined && { fingerprint }),
   };
 }

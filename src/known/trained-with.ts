@@ -14,11 +14,11 @@ export interface TrainedWith {
 }
 
 export function trainedWith(config: RunConfig, backend: Backend): TrainedWith {
-  return { config, kernels: kernelsOf(backend) };
+  return { config, kernels: describeKernels(backend) };
 }
 
 /** How people call the kernels that a backend runs. */
-function kernelsOf({ name, isa }: Backend): string {
+export function describeKernels({ name, isa }: Backend): string {
   return isa === undefined ? name : `${name} ${isa}`;
 }
 
@@ -124,7 +124,7 @@ export function changesSince(
   if (recorded === undefined) return [];
   const { path } = saved;
   const { kernels: before } = recordOf(saved)!;
-  const kernels = kernelsOf(backend);
+  const kernels = describeKernels(backend);
   const changes = differences(recorded, config, '').join(', ');
   return [
     ...(changes === '' ? [] : [`${file} differs from what ${path} was trained with: ${changes}.`]),

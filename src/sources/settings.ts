@@ -12,6 +12,7 @@ export type DataConfig =
   | ArrayData
   | LatentsData
   | ExpressionData
+  | PairsData
   | CustomData;
 
 /**
@@ -155,6 +156,13 @@ export interface ExpressionData {
   readonly holdOut: number;
   /** Which cells it has: those to train on, or those kept out. */
   readonly split: 'train' | 'held-out';
+}
+
+/** Noise and what a model made of it, by `rectiflow reflow`. */
+export interface PairsData {
+  readonly source: 'pairs';
+  /** The folder. */
+  readonly path: string;
 }
 
 /** A source that the program hands over: a run that only code can start and resume. */

@@ -29,4 +29,6 @@ export const streams = {
   comparison: 11,
   /** Latents of what an autoencoder says of an image; the epoch takes the step's place. */
   posterior: 12,
+  /** Which sample's label or caption a pair is made for; the epoch takes the step's place. */
+  pairs: 15,
 } as const;
