@@ -46,6 +46,9 @@ export { type EncodeDataOptions, encodeData } from './api/encode.ts';
 export { verifyData } from './api/verify.ts';
 export type { Check } from './api/doctor/check.ts';
 export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
+export { type PlanOptions, plan } from './api/plan/plan.ts';
+export type { RunPlan } from './api/plan/result.ts';
+export { type Machine, machines } from './api/plan/machines.ts';
 export type { RunOptions } from './api/parts.ts';
 
 // Runs: their settings, their folders, where their numbers go.

@@ -3,7 +3,10 @@ import { printable } from '../tensor/printable.ts';
 
 const thousands = ['', 'thousand', 'million', 'billion'] as const;
 const bytePrefixes = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
-const flopPrefixes = ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP'] as const;
+const flopPrefixes = ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP', 'EFLOP', 'ZFLOP'] as const;
+
+/** In seconds. */
+const year = 365.25 * 86_400;
 
 /** `8,424,000` */
 export function formatInteger(value: number): string {
@@ -33,7 +36,7 @@ export function formatValue(value: number): string {
   return size >= 100 ? formatInteger(value) : value.toPrecision(3);
 }
 
-/** `0.3s`, `42s`, `4m 07s`, `2h 05m`, `3d 04h` */
+/** `0.3s`, `42s`, `4m 07s`, `2h 05m`, `3d 04h`, `12 years` */
 export function formatDuration(seconds: number): string {
   if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)}s`;
   const total = Math.round(seconds);
@@ -41,6 +44,7 @@ export function formatDuration(seconds: number): string {
   if (total < 60) return `${total}s`;
   if (total < 3600) return `${Math.floor(total / 60)}m ${two(total % 60)}s`;
   if (total < 86_400) return `${Math.floor(total / 3600)}h ${two((total % 3600) / 60)}m`;
+  if (total >= 2 * year) return `${formatInteger(total / year)} years`;
   return `${Math.floor(total / 86_400)}d ${two((total % 86_400) / 3600)}h`;
 }
 

@@ -10,6 +10,7 @@ import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
 import { numbersHelp } from './options.ts';
 import { commanderOutput } from './print.ts';
+import { planCommand } from './plan.ts';
 import { replayCommand } from './replay.ts';
 import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
@@ -42,6 +43,7 @@ for (const command of [
   resumeCommand(),
   sampleCommand(),
   doctorCommand(),
+  planCommand(),
   averageCommand(),
   compareCommand(),
   infoCommand(),

@@ -18,7 +18,7 @@ it('writes numbers as people read them', () => {
   expect([0, 999, 8_424_000].map(formatInteger)).toEqual(['0', '999', '8,424,000']);
   expect([999, 8_424_000, 675_221_952].map(formatCount)).toEqual(['999', '8.42 million', '675 million']);
   expect([12, 1536, 1.21 * 2 ** 30].map(formatBytes)).toEqual(['12 bytes', '1.50 KiB', '1.21 GiB']);
-  expect([1.05e12, 3e20].map(formatFlops)).toEqual(['1.05 TFLOP', '300000 PFLOP']);
+  expect([1.05e12, 3e20, 2.64e24].map(formatFlops)).toEqual(['1.05 TFLOP', '300 EFLOP', '2640 ZFLOP']);
   const values = [0, 0.002, 0.31234, 14.26, 812.3, 12_465.4, 1e7, NaN];
   expect(values.map(formatValue)).toEqual([
     '0.00',
@@ -30,8 +30,16 @@ it('writes numbers as people read them', () => {
     '1.0e+7',
     'NaN',
   ]);
-  const seconds = [0.26, 9.9, 42, 247, 7500, 270_000];
-  expect(seconds.map(formatDuration)).toEqual(['0.3s', '9.9s', '42s', '4m 07s', '2h 05m', '3d 03h']);
+  const seconds = [0.26, 9.9, 42, 247, 7500, 270_000, 3.2e8];
+  expect(seconds.map(formatDuration)).toEqual([
+    '0.3s',
+    '9.9s',
+    '42s',
+    '4m 07s',
+    '2h 05m',
+    '3d 03h',
+    '10 years',
+  ]);
 });
 
 it('aligns tables', () => {

@@ -1,0 +1,144 @@
+// How long it takes what a run does beside its steps: pictures of samples, held-out losses, checkpoints.
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { writeDurably } from '../../host/durable.ts';
+import { writeSamplePictures } from '../../pictures/sample-pictures.ts';
+import type { PreparedRun } from '../../runner/prepare-run.ts';
+import { type SampleWriter, Gallery } from '../../train/gallery.ts';
+import { compileMeasurements } from '../../train/measurements.ts';
+import { Snapshot } from '../../train/snapshot.ts';
+
+/** In seconds, where nothing else is said. */
+export interface BesideTimes {
+  /** Pictures of one grid, from noise to files. */
+  readonly grid: number;
+  /** Programs that make samples are compiled once. */
+  readonly firstGrid: number;
+  /** One evaluation of the held-out loss. */
+  readonly heldOut: number;
+  /** What training stops for at a checkpoint, and what is done beside it. */
+  readonly checkpoint: number;
+  /** Bytes of the pictures of one grid; 0 where samples cannot be shown. */
+  readonly pictures: number;
+}
+
+export interface BesideOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Where the run's folder would be. */
+  readonly runs: string;
+  /** Bytes of a checkpoint. */
+  readonly checkpoint: number;
+  /** Told what cannot be measured, and what is taken in its place. */
+  readonly onAssumed: (text: string) => void;
+}
+
+export async function timeBeside(training: PreparedRun, options: BesideOptions): Promise<BesideTimes> {
+  const grid = await timeGrid(training, options.signal);
+  options.signal?.throwIfAborted();
+  const heldOut = await timeHeldOut(training);
+  options.signal?.throwIfAborted();
+  const checkpoint = await timeCheckpoint(training, options);
+  return { ...grid, heldOut, checkpoint };
+}
+
+/** Steps of a sampler that are timed: their number is what the time of a grid grows with. */
+const timedSteps = 4;
+
+async function timeGrid(
+  training: PreparedRun,
+  signal: AbortSignal | undefined,
+): Promise<Pick<BesideTimes, 'grid' | 'firstGrid' | 'pictures'>> {
+  const { sample } = training.config;
+  const steps = Math.min(timedSteps, sample.steps);
+  const few: PreparedRun = { ...training, config: { ...training.config, sample: { ...sample, steps } } };
+  const folder = await mkdtemp(join(tmpdir(), 'rectiflow-plan-'));
+  let [writing, pictures] = [0, 0];
+  const writer: SampleWriter = {
+    async write(_, grid) {
+      const began = performance.now();
+      const files = { grid: join(folder, 'grid.png'), path: join(folder, 'path.png') };
+      await writeSamplePictures(files, grid);
+      writing = performance.now() - began;
+      pictures = (await stat(files.grid)).size + (await stat(files.path)).size;
+      return { path: files.grid, pictures: {} };
+    },
+    has: async () => false,
+  };
+  const gallery = new Gallery(few, writer);
+  try {
+    const timed = async (): Promise<{ sampling: number; writing: number }> => {
+      const began = performance.now();
+      await gallery.write(0, signal);
+      signal?.throwIfAborted();
+      return { sampling: (performance.now() - began - writing) / 1000, writing: writing / 1000 };
+    };
+    const first = await timed();
+    if (pictures === 0) return { grid: 0, firstGrid: 0, pictures: 0 };
+    const second = await timed();
+    // The steps of dopri5 are as many as it needs, whatever the setting.
+    const times = sample.sampler === 'dopri5' ? 1 : sample.steps / steps;
+    return {
+      grid: second.sampling * times + second.writing,
+      firstGrid: Math.max(0, first.sampling - second.sampling) + Math.max(0, first.writing - second.writing),
+      pictures,
+    };
+  } finally {
+    await gallery.dispose();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function timeHeldOut(training: PreparedRun): Promise<number> {
+  if (training.config.heldOut.count === 0) return 0;
+  const measurements = await compileMeasurements(training, () => {});
+  try {
+    const began = performance.now();
+    await measurements.heldOut?.evaluate();
+    return (performance.now() - began) / 1000;
+  } finally {
+    await measurements.dispose();
+  }
+}
+
+/** Bytes that are written to see how fast the disk takes them. */
+const mostWritten = 64 * 2 ** 20;
+/** Where nothing can be written: a slow disk's. */
+const assumedBytesPerSecond = 200e6;
+
+async function timeCheckpoint(
+  { model, buffers, plan, backend }: PreparedRun,
+  { runs, checkpoint, onAssumed }: BesideOptions,
+): Promise<number> {
+  const snapshot = new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view);
+  const began = performance.now();
+  await snapshot.take();
+  const copying = (performance.now() - began) / 1000;
+  const bytes = Math.min(mostWritten, checkpoint);
+  const rate = await writingRate(await existing(runs), bytes).catch(() => undefined);
+  if (rate === undefined)
+    onAssumed(
+      `nothing can be written where ${runs} would be: the disk is taken to write ${assumedBytesPerSecond / 1e6} MB/s`,
+    );
+  return copying + checkpoint / (rate ?? assumedBytesPerSecond);
+}
+
+/** Bytes per second that a folder takes, hashed on the way as checkpoints are. */
+async function writingRate(folder: string, bytes: number): Promise<number> {
+  const path = join(folder, `.rectiflow-plan-${process.pid}`);
+  const values = new Uint8Array(bytes);
+  const began = performance.now();
+  try {
+    await writeDurably(path, [values]);
+  } finally {
+    await rm(path, { force: true });
+  }
+  return bytes / ((performance.now() - began) / 1000);
+}
+
+/** The nearest folder that is there already. */
+async function existing(folder: string): Promise<string> {
+  const path = resolve(folder);
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() || dirname(path) === path ? path : existing(dirname(path));
+}

@@ -1,0 +1,192 @@
+// What a run will take, before it: time, memory, disk and operations, on this machine and on others.
+import type { Backend } from '../../backends/backend.ts';
+import type { ConfigInput, RunConfig } from '../../config/config.ts';
+import { ParsedConfig } from '../../config/resolve-config.ts';
+import { type Source, isPicture } from '../../data/source.ts';
+import { costOf, countParameters } from '../../models/model.ts';
+import type { ExpectedData } from '../../recipes/index.ts';
+import { grouped } from '../../tensor/counted.ts';
+import { valueError } from '../../tensor/errors.ts';
+import { type OwnModel, createModel } from '../../train/create-model.ts';
+import type { OwnFlow } from '../../train/objective.ts';
+import { assumedSource, describeAssumed } from '../assumed-source.ts';
+import { freeDisk } from '../doctor/machine.ts';
+import { type RunOptions, withBackend, withSource } from '../parts.ts';
+import { diskOf } from './disk.ts';
+import { kernelTime, planMachines } from './elsewhere.ts';
+import { flopsOf } from './flops.ts';
+import { type HereTimes, timeHere } from './here.ts';
+import { type Machine, assumedUtilisation, machineOf, thisLink, thisMachine } from './machines.ts';
+import { planMemory } from './memory.ts';
+import type { RunPlan } from './result.ts';
+import { planRanks, planSizes } from './tables.ts';
+import { type Workload, workloadOf } from './workload.ts';
+
+export interface PlanOptions
+  extends OwnFlow, OwnModel, Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+  /** How errors call the config: a file, a recipe. */
+  readonly origin?: string;
+  /** Where the run's folder would be made; `runs` by default. */
+  readonly runs?: string;
+  /** What the data would be, where the config does not name them. */
+  readonly absent?: ExpectedData | undefined;
+  /** The machine that the tables of sizes and of ranks are for: one of `machines`, or `this`, the default. */
+  readonly machine?: string | undefined;
+  /** The share of their peak that other machines are taken to reach, above 0, at most 1; 0.4 by default. */
+  readonly utilisation?: number | undefined;
+  /** About how long steps are timed; 15 by default, 0 for not at all. */
+  readonly seconds?: number | undefined;
+  /** Hears how far what is under way has come. */
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/**
+ * Times a few steps, and says what a run will take. No folder of a run is made.
+ * @throws RectiflowError where the config is wrong, the data are not there, or no machine has that name; the signal's reason where
+ * that stopped it
+ */
+export async function plan(input: ConfigInput | ParsedConfig, options: PlanOptions = {}): Promise<RunPlan> {
+  const { machine: named = thisMachine, utilisation = assumedUtilisation, seconds = 15 } = options;
+  const machine = named === thisMachine ? undefined : machineOf(named);
+  if (!(utilisation > 0 && utilisation <= 1))
+    throw valueError('plan', 'utilisation', 'a number above 0, at most 1', utilisation);
+  if (!(seconds >= 0 && seconds < Infinity)) throw valueError('plan', 'seconds', 'a number from 0', seconds);
+  const parsed = ParsedConfig.of(input, options.origin);
+  const began = performance.now();
+  const given = options.source ?? (options.absent && (await assumedSource(parsed.data, options.absent)));
+  const { onBadSample } = parsed.reading.loader;
+  return withSource(parsed.data, { ...options, source: given, onBadSample }, (source) => {
+    const config = parsed.resolve(source);
+    return withBackend(config, options, (backend) =>
+      planWith({ config, source, backend, machine, utilisation, seconds, began, options }),
+    );
+  });
+}
+
+interface Parts {
+  readonly config: RunConfig;
+  readonly source: Source;
+  readonly backend: Backend;
+  readonly machine: Machine | undefined;
+  readonly utilisation: number;
+  readonly seconds: number;
+  /** When the data began to be opened. */
+  readonly began: number;
+  readonly options: PlanOptions;
+}
+
+async function planWith(parts: Parts): Promise<RunPlan> {
+  const { source, backend, machine, utilisation, seconds, options } = parts;
+  const { runs = 'runs', absent, signal, onNotice, onProgress } = options;
+  const own = { objective: options.objective, timeSampler: options.timeSampler, model: options.model };
+  const config = { ...parts.config, train: { ...parts.config.train, precision: backend.precision } };
+  const { train } = config;
+  const opening = (performance.now() - parts.began) / 1000;
+  const model = createModel(config.model, undefined, own);
+  const cost = costOf(model);
+  const parameters = countParameters(model);
+  const work = workloadOf(config, isPicture(model.sampleShape, source.record));
+  const flops = flopsOf(config, cost, work, own);
+  const memory = planMemory({ ...own, config, backend, model, source });
+  const assumptions = assumptionsOf(absent, utilisation);
+  const peak = await measurePeak(backend);
+  const here = await timeHere({
+    config,
+    backend,
+    source,
+    own,
+    memory,
+    flops,
+    peak,
+    seconds,
+    runs,
+    opening,
+    signal,
+    onNotice,
+    onProgress,
+    onAssumed: (text) => assumptions.push(text),
+  });
+  signal?.throwIfAborted();
+  const speed = flops.step / here.step;
+  const elsewhere = await planMachines({ ...parts, backendName: backend.name, own, cost, work });
+  const chosen = elsewhere.find(({ name }) => name === machine?.name);
+  const basis = { speed: chosen ? chosen.peak * utilisation : speed, ...(machine ?? thisLink) };
+  const sizes = planSizes({ config, backend, source, own, microBatch: memory.microBatch, ...basis });
+  const step = chosen?.step ?? here.step;
+  const ranks = planRanks({
+    batchSize: train.batchSize,
+    steps: train.steps,
+    step,
+    parameters,
+    link: basis.link,
+  });
+  return {
+    name: config.name,
+    data: {
+      name: source.name,
+      samples: source.count,
+      epochs: (train.steps * train.batchSize) / source.count,
+      loading: here.loading,
+      needed: train.batchSize / here.step,
+      waiting: here.waiting,
+    },
+    model: { parameters },
+    training: {
+      ...work,
+      batchSize: train.batchSize,
+      microBatch: memory.microBatch,
+      precision: backend.precision,
+      recompute: train.memory === 'recompute',
+    },
+    backend: backend.describe(),
+    flops,
+    memory,
+    disk: diskOf(config, work, {
+      checkpoint: memory.estimate.checkpoint,
+      pictures: here.pictures,
+      line: here.line,
+      parameters,
+      free: await freeDisk(runs),
+    }),
+    time: { ...here, ...totalsOf(here, work), speed, utilisation: peak && speed / peak.flops },
+    machines: elsewhere,
+    utilisation,
+    basis: { machine: machine?.name ?? thisMachine, speed: basis.speed, link: basis.linkName },
+    sizes,
+    ranks,
+    assumptions,
+  };
+}
+
+async function measurePeak(backend: Backend): Promise<{ flops: number; seconds: number } | undefined> {
+  const began = performance.now();
+  const flops = await backend.measurePeak?.();
+  return flops === undefined ? undefined : { flops, seconds: (performance.now() - began) / 1000 };
+}
+
+function totalsOf(here: HereTimes, work: Workload): Pick<RunPlan['time'], 'steps' | 'beside' | 'total'> {
+  const steps = here.step * work.steps;
+  const beside =
+    here.logging * work.logged +
+    here.heldOut * work.heldOut +
+    here.grid * work.grids +
+    here.checkpoint * work.checkpoints;
+  return { steps, beside, total: here.start + steps + beside };
+}
+
+/** What is not measured whatever is asked for. */
+function assumptionsOf(absent: ExpectedData | undefined, utilisation: number): string[] {
+  const share = `${Math.round(100 * utilisation)} % of the dense products that their makers state`;
+  const ofData = absent
+    ? [
+        `the data were not there: ${absent.name} with ${grouped(absent.count)} images in ${grouped(absent.classes)} classes was assumed, and ${describeAssumed}`,
+      ]
+    : [];
+  return [
+    ...ofData,
+    `other machines are taken to reach ${share}, to begin kernels ${1e6 * kernelTime} µs apart at least, and to read data as fast as that asks for`,
+    'memory of other machines is that of the same programs in the precision named, with 1 GiB for the driver and a twentieth left free',
+    'tables of sizes and ranks take each operation, and each sample, to be as fast as those of the run',
+    'ranks add up float32 gradients in a ring after each step, hidden behind nothing',
+  ];
+}

@@ -1,0 +1,61 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { RunPlan } from '../../src/api/plan/result.ts';
+import { type Finished, rectiflow, temporaryFolder } from '../support/cli.ts';
+import { tinyDigits } from '../support/tiny-run.ts';
+
+let folder: string;
+const run = (...args: string[]): Promise<Finished> => rectiflow(folder, args);
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await writeFile(join(folder, 'tiny.json'), JSON.stringify(tinyDigits));
+});
+
+describe('plan', () => {
+  it('prints tables, the totals and the command that trains, and makes nothing', async () => {
+    const { code, stdout, stderr } = await run(
+      'plan',
+      'tiny.json',
+      '--seconds',
+      '0.3',
+      '--set',
+      'train.steps=90',
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^tiny\n {2}data {6}digits \(test\), 10,000 samples, seen 0\.0720 times\n/);
+    expect(stdout).toMatch(
+      /^Time on this machine: \d+ steps of this very run, with their data, were timed\.$/m,
+    );
+    expect(stdout).toMatch(/^ {2}H100 +989 TFLOP\/s +bf16 /m);
+    expect(stdout).toMatch(/^ {2}256\/8 +1,024 /m);
+    expect(stdout).toMatch(/^ {2}8 +4 +.* ms .*%/m);
+    expect(stdout).toMatch(
+      /\ntiny in all, on this machine: [\d.]+s, .* of memory, .* of disk, [\d.]+ GFLOP\.\n/,
+    );
+    expect(stdout).toMatch(/\nTrain it: {2}npx rectiflow train tiny\.json --set train\.steps=90\n$/);
+    expect(await readdir(folder)).toEqual(['tiny.json']);
+  });
+
+  it('prints all of it as JSON, and nothing else', async () => {
+    const { stdout } = await run('plan', 'tiny.json', '--seconds', '0', '--json', '--machine', 'RTX-4090');
+    const plan = JSON.parse(stdout) as RunPlan;
+    expect(plan).toMatchObject({ name: 'tiny', basis: { machine: 'RTX-4090' }, time: { by: 'peak' } });
+    expect(plan.machines.length).toBeGreaterThan(4);
+  });
+
+  it.each([
+    ['plan nowhere.yaml', /^error: nowhere\.yaml: no such file or folder\./],
+    ['plan digit', /there is no recipe "digit"\. Did you mean "digits"\?/],
+    ['plan tiny.json --machine A10', /machine must be one of this, .*, got "A10"\. Did you mean "A100"\?/],
+    ['plan tiny.json --utilisation 40', /utilisation must be a number above 0, at most 1, got 40/],
+    ['plan tiny.json --seconds x', /It must be a number, as in 2/],
+    ['plan tiny.json --set train.step=1', /train\.step: no such setting\. Did you mean "steps"/],
+  ])('%s ends with an error', async (command, message) => {
+    const { code, stdout, stderr } = await run(...command.split(' '));
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+});
