@@ -112,6 +112,7 @@ export {
   readAutoencoder,
   writeAutoencoder,
 } from './api/autoencoder.ts';
+export { type AutoencoderNeeds, autoencoderNeeds } from './api/autoencoder-needs.ts';
 
 // Models, flow, and a step without a trainer.
 export type { Cost } from './models/cost.ts';

@@ -155,7 +155,7 @@ describe('what a file does not tell', () => {
     const path = newPath('.safetensors');
     await writeSafetensors(path, toLDM(tensors, 2));
     await expect(readAutoencoder(path)).rejects.toThrow(
-      /has 16, 32 channels, which are no multiples of 32, .* names "norm_num_groups" \(docs\/latents\.md/,
+      /has 16, 32 channels, which are no multiples of 32, .*Give --norm-groups, .* names "norm_num_groups" \(docs\/latents\.md/,
     );
   });
 
@@ -169,7 +169,7 @@ describe('what a file does not tell', () => {
     const path = newPath('.safetensors');
     await writeSafetensors(path, changed);
     await expect(readAutoencoder(path, { normGroups: 8 })).rejects.toThrow(
-      /scale and shift of its 16 channels, .*SD3: 1\.5305 and 0\.0609.*names "scaling_factor" and "shift_factor"/,
+      /scale and shift of its 16 channels, .*SD3: 1\.5305 and 0\.0609.*Give --scale and --shift, .*names "scaling_factor" and "shift_factor"/,
     );
   });
 });

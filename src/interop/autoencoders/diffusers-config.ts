@@ -15,6 +15,8 @@ type Facts = Readonly<Record<string, unknown>>;
 /** What files do not tell, as whoever reads them knows it. */
 export interface Told {
   readonly scaling?: LatentScaling | undefined;
+  /** Whether to refuse what does not tell its scaling, which is 1 and 0 then; true by default. */
+  readonly isScalingNeeded?: boolean | undefined;
   /** Of kind kl, where there is no config.json. */
   readonly normGroups?: number | undefined;
 }

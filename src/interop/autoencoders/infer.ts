@@ -35,7 +35,7 @@ function inferKL(
   const fits = blockOutChannels.every((width) => width % usualGroups === 0);
   if (normGroups === undefined && !fits) {
     const problem = `has ${blockOutChannels.join(', ')} channels, which are no multiples of ${usualGroups}, and nothing tells in how many groups they are normalised`;
-    throw fileError(path, problem, withConfig('"norm_num_groups"'));
+    throw fileError(path, problem, tellBy('--norm-groups', '"norm_num_groups"'));
   }
   const sizes: KLConfig = {
     kind: 'kl',
@@ -55,15 +55,17 @@ function inferKL(
 function scalingOf(
   latentChannels: number,
   path: string,
-  { scaling }: Told,
+  { scaling, isScalingNeeded = true }: Told,
 ): { scaling: LatentScaling; assumed: readonly string[] } {
   if (scaling !== undefined) return { scaling, assumed: [] };
-  if (latentChannels !== 4) {
-    const problem = `comes without a config, and nothing tells the scale and shift of its ${latentChannels} channels, which differ between models of the same shapes (SD3: 1.5305 and 0.0609, Flux: 0.3611 and 0.1159)`;
-    throw fileError(path, problem, withConfig('"scaling_factor" and "shift_factor"'));
+  if (latentChannels === 4) {
+    const text = `${path} comes without a config: the scale ${stableDiffusion} of Stable Diffusion 1 and 2 is assumed; if it is of SDXL, it is 0.13025.`;
+    return { scaling: { scale: stableDiffusion, shift: 0 }, assumed: [text] };
   }
-  const text = `${path} comes without a config: the scale ${stableDiffusion} of Stable Diffusion 1 and 2 is assumed; if it is of SDXL, it is 0.13025.`;
-  return { scaling: { scale: stableDiffusion, shift: 0 }, assumed: [text] };
+  const problem = `comes without a config, and nothing tells the scale and shift of its ${latentChannels} channels, which differ between models of the same shapes (SD3: 1.5305 and 0.0609, Flux: 0.3611 and 0.1159)`;
+  if (isScalingNeeded)
+    throw fileError(path, problem, tellBy('--scale and --shift', '"scaling_factor" and "shift_factor"'));
+  return { scaling: { scale: 1, shift: 0 }, assumed: [`${path} ${problem}.`] };
 }
 
 /** Latents of the TAESD family are as the diffusion model sees them. */
@@ -134,8 +136,9 @@ function notKnown(path: string, tensors: LazyTensors, missing?: string): Rectifl
 export const kinds =
   "Give an AutoencoderKL (Stable Diffusion, SD3, Flux) or one of the TAESD family: a folder of diffusers, LDM's file, or TAESD's pair of files";
 
-function withConfig(names: string): string {
-  return `Put the file into a folder with a config.json as diffusers has it, which names ${names} (docs/latents.md shows one)`;
+/** @param options of commands @param names in a config.json */
+function tellBy(options: string, names: string): string {
+  return `Give ${options}, or put the file into a folder with a config.json as diffusers has it, which names ${names} (docs/latents.md shows one)`;
 }
 
 /** How many whole numbers from `start` on there are. */

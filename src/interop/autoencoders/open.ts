@@ -48,7 +48,7 @@ async function openForm(path: string, isFolder: boolean, told: Told): Promise<Fo
   return openPair(pairIn(folder), told);
 }
 
-/** Whether a path is meant to be an autoencoder, of whatever class: cheap, and without reading weights. */
+/** Whether a path is meant to be an autoencoder, of whatever class: cheap, without reading weights; false of what cannot be read. */
 export async function looksLikeAutoencoder(path: string): Promise<boolean> {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return false;
@@ -56,7 +56,7 @@ export async function looksLikeAutoencoder(path: string): Promise<boolean> {
   if (existsSync(join(path, 'vae', 'config.json'))) return true;
   const config = join(path, 'config.json');
   if (!existsSync(config)) return readdirSync(path).some((name) => pairOf.test(name));
-  return isAutoencoderConfig(await readJson(config));
+  return readJson(config).then(isAutoencoderConfig, () => false);
 }
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
