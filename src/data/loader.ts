@@ -5,8 +5,8 @@ import type { BadSampleOptions } from './bad-samples.ts';
 import { keepSamples } from './kept-samples.ts';
 import { Limit } from './limit.ts';
 import { SampleReader } from './sample-reader.ts';
-import { Sampler } from './sampler.ts';
-import type { SamplerPosition } from './sampler.ts';
+import { orderOf } from './orders.ts';
+import type { Order, SamplerPosition } from './sampler.ts';
 import type { Annotation, Source } from './source.ts';
 
 export interface Batch {
@@ -27,6 +27,8 @@ export interface Batch {
 export interface LoaderOptions extends BadSampleOptions {
   /** Samples of a batch here; with `ranks` machines a step learns from so many times as many. */
   readonly batchSize: number;
+  /** Of a source that is read at several shapes, as many samples of a shape as a batch here has; `batchSize` by default. */
+  readonly batchSizeOf?: ((shape: Shape) => number) | undefined;
   readonly seed: number;
   /** Where to go on; by default the start of the first epoch. */
   readonly position?: SamplerPosition;
@@ -48,7 +50,7 @@ export interface LoaderOptions extends BadSampleOptions {
 export class Loader implements AsyncIterable<Batch> {
   readonly #source: Source;
   readonly #reader: SampleReader;
-  readonly #sampler: Sampler;
+  readonly #order: Order;
   readonly #options: LoaderOptions;
   readonly #limit: Limit;
   readonly #ready: Promise<Batch>[] = [];
@@ -75,10 +77,10 @@ export class Loader implements AsyncIterable<Batch> {
     this.#source = source;
     const kept = keepSamples(source, cacheMiB * 2 ** 20);
     this.#reader = new SampleReader(kept, options);
-    const global = batchSize * ranks;
-    this.#sampler = new Sampler({
-      count: source.count,
-      batchSize: global,
+    const { batchSizeOf = () => batchSize } = options;
+    this.#order = orderOf(source, {
+      batchSize: batchSize * ranks,
+      batchSizeOf: (shape) => batchSizeOf(shape) * ranks,
       seed,
       ...(position && { position }),
     });
@@ -136,14 +138,15 @@ export class Loader implements AsyncIterable<Batch> {
   }
 
   async #prepare(): Promise<Batch> {
-    const { batchSize, seed, rank = 0 } = this.#options;
-    const { shape } = this.#source;
+    const { seed, rank = 0, ranks = 1 } = this.#options;
+    const sampled = this.#order.next();
+    const { indices, epochs, position, shape = this.#source.shape } = sampled;
+    const batchSize = indices.length / ranks;
     const size = sizeOf(shape);
-    const { indices, epochs, position } = this.#sampler.next();
     const values = new Float32Array(batchSize * size);
     const reads = Array.from({ length: batchSize }, (_, i) => {
       const at = rank * batchSize + i;
-      const key = { seed, epoch: epochs[at]! };
+      const key = { seed, epoch: epochs[at]!, ...(sampled.shape && { shape }) };
       return this.#limit.run(() => this.#reader.read(indices[at]!, values, i * size, key));
     });
     return {

@@ -74,11 +74,21 @@ export class SampleReader {
     }
   }
 
-  /** `index`, or the first behind it that is not known to be bad. There is one: a twentieth of a set may be bad at most. */
+  /**
+   * `index`, or the first behind it that is not known to be bad, of the same shape where there is one. There is another: a twentieth
+   * of a set may be bad at most.
+   */
   #nextGood(index: number): number {
-    let good = index;
-    while (this.#bad.has(good)) good = (good + 1) % this.#source.count;
-    return good;
+    if (!this.#bad.has(index)) return index;
+    const { count, sizes } = this.#source;
+    let other: number | undefined;
+    for (let step = 1; step < count; step++) {
+      const good = (index + step) % count;
+      if (this.#bad.has(good)) continue;
+      if (!sizes?.of || sizes.of(good) === sizes.of(index)) return good;
+      other ??= good;
+    }
+    return other ?? index;
   }
 }
 

@@ -1,10 +1,10 @@
 // Sets whose samples are read at several shapes.
-import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { SourceFacts } from './source.ts';
 
 /** Where samples are read at several shapes: all at each, one of which is drawn for every step; or each at its own. */
 export interface SampleSizes {
-  /** Each once; one of them is the source's `shape`. */
+  /** Each once; the source's `shape` is the one that models are made for. */
   readonly shapes: readonly Shape[];
   /** Of a set whose samples each have a shape of their own: its place in `shapes`. */
   readonly of?: (index: number) => number;
@@ -18,8 +18,4 @@ export function shapesOf({ shape, sizes }: Pick<SourceFacts, 'shape' | 'sizes'>)
 /** How files and people call a shape among others: `48x64`, height by width. */
 export function nameOfShape(shape: Shape): string {
   return (shape.length === 3 ? shape.slice(1) : shape).join('x');
-}
-
-export function hasShape(facts: Pick<SourceFacts, 'shape' | 'sizes'>, shape: Shape): boolean {
-  return shapesOf(facts).some((each) => sameShape(each, shape));
 }

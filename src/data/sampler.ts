@@ -1,11 +1,14 @@
 import { valueError } from '../tensor/errors.ts';
 import { philox4x32 } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
+import type { Shape } from '../tensor/shape.ts';
 
 /** How far training has read: `offset` samples of epoch `epoch` (from 0) are done. Plain data, stored in checkpoints. */
 export interface SamplerPosition {
   readonly epoch: number;
   readonly offset: number;
+  /** Batches so far, of a set that is read at several sizes: which one is next is a function of it. */
+  readonly batches?: number;
 }
 
 export interface SamplerOptions {
@@ -50,10 +53,17 @@ export interface SampledBatch {
   readonly indices: Uint32Array;
   readonly epochs: Uint32Array;
   readonly position: SamplerPosition;
+  /** Of its samples, where a set has several. */
+  readonly shape?: Shape;
+}
+
+/** Batches of sample indices without end. */
+export interface Order {
+  next(): SampledBatch;
 }
 
 /** Batches of sample indices without end. A batch that meets the end of an epoch goes on in the next: none is short. */
-export class Sampler {
+export class Sampler implements Order {
   readonly #count: number;
   readonly #batchSize: number;
   readonly #seed: number;
@@ -63,16 +73,8 @@ export class Sampler {
 
   /** @throws RectiflowError when a number is no positive integer, or the position lies outside of the set */
   constructor({ count, batchSize, seed, position = { epoch: 0, offset: 0 } }: SamplerOptions) {
-    for (const [name, value] of Object.entries({ count, batchSize })) {
-      if (!Number.isSafeInteger(value) || value < 1) {
-        throw valueError('sampler', name, 'a whole number above 0', value);
-      }
-    }
+    checkSampler({ count, batchSize }, position);
     const { epoch, offset } = position;
-    if (!Number.isInteger(epoch) || epoch < 0 || !Number.isInteger(offset) || offset < 0 || offset >= count) {
-      const wanted = `an epoch from 0 and an offset below ${count}, the number of samples (has the data set changed?)`;
-      throw valueError('sampler', 'position', wanted, JSON.stringify(position));
-    }
     this.#count = count;
     this.#batchSize = batchSize;
     this.#seed = seed;
@@ -81,9 +83,10 @@ export class Sampler {
     this.#order = epochOrder(count, seed, epoch);
   }
 
-  next(): SampledBatch {
-    const indices = new Uint32Array(this.#batchSize);
-    const epochs = new Uint32Array(this.#batchSize);
+  /** @param batchSize of this batch, where they differ */
+  next(batchSize: number = this.#batchSize): SampledBatch {
+    const indices = new Uint32Array(batchSize);
+    const epochs = new Uint32Array(batchSize);
     for (let filled = 0; filled < indices.length;) {
       const part = this.#order.subarray(this.#offset, this.#offset + indices.length - filled);
       indices.set(part, filled);
@@ -98,4 +101,21 @@ export class Sampler {
     }
     return { indices, epochs, position: { epoch: this.#epoch, offset: this.#offset } };
   }
+}
+
+/** @throws RectiflowError when a number is no positive integer, or the position lies outside of the set */
+export function checkSampler(
+  { count, batchSize }: Pick<SamplerOptions, 'count' | 'batchSize'>,
+  position: SamplerPosition,
+): void {
+  for (const [name, value] of Object.entries({ count, batchSize })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw valueError('sampler', name, 'a whole number above 0', value);
+    }
+  }
+  const { epoch, offset } = position;
+  const isInside = [epoch, offset].every((each) => Number.isInteger(each) && each >= 0) && offset < count;
+  if (isInside) return;
+  const wanted = `an epoch from 0 and an offset below ${count}, the number of samples (has the data set changed?)`;
+  throw valueError('sampler', 'position', wanted, JSON.stringify(position));
 }

@@ -1,7 +1,7 @@
 import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
-import type { Shape } from '../tensor/shape.ts';
-import { type SampleSizes, hasShape, shapesOf } from './sample-sizes.ts';
+import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { SampleSizes } from './sample-sizes.ts';
 import type { Told, Unused } from './told.ts';
 
 /** [C, H, W]. */
@@ -109,14 +109,13 @@ export interface SampleSpec {
  */
 export function checkSource(source: SourceFacts, model: SampleSpec): void {
   const { name, count, shape, classes } = source;
-  const found = shapesOf(source).map(formatShape).join(', ');
   if (count === 0) throw dataError(name, 'holds no samples', 'Check where it is read from');
-  if (!hasShape(source, model.shape)) {
+  if (!sameShape(shape, model.shape)) {
     const [what, settings] =
       shape.length === 1
         ? ['cells are [G]', 'model.genes']
         : ['images are [C, H, W]', 'model.channels and model.imageSize'];
-    const problem = `${what} = ${found}, the model is made for ${formatShape(model.shape)}`;
+    const problem = `${what} = ${formatShape(shape)}, the model is made for ${formatShape(model.shape)}`;
     throw dataError(name, problem, `Set ${settings} to the size of the data`);
   }
   if (model.captions && !source.captions) {

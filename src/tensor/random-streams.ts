@@ -29,6 +29,10 @@ export const streams = {
   comparison: 11,
   /** Latents of what an autoencoder says of an image; the epoch takes the step's place. */
   posterior: 12,
+  /** At which of its sizes a set is read; the number of the batch takes the step's place. */
+  sizes: 13,
+  /** The order of an epoch's batches where each is of one bucket; the epoch takes the step's place. */
+  buckets: 14,
   /** Which sample's label or caption a pair is made for; the epoch takes the step's place. */
   pairs: 15,
 } as const;

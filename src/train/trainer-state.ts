@@ -48,9 +48,13 @@ export function stateOf(
     check(place, value, (each) => typeof each === 'object' && each !== null, 'an object');
   const count = (place: string, value: unknown): number => check(place, value, isCount, 'a whole number');
   const { position, seconds, updates = step, rollBacks = 0, recentBadSteps = [], lossScaler } = state;
-  const { epoch, offset } = members('position', position);
+  const { epoch, offset, batches } = members('position', position);
   return {
-    position: { epoch: count('position.epoch', epoch), offset: count('position.offset', offset) },
+    position: {
+      epoch: count('position.epoch', epoch),
+      offset: count('position.offset', offset),
+      ...(batches !== undefined && { batches: count('position.batches', batches) }),
+    },
     seconds: check('seconds', seconds, (each) => typeof each === 'number' && each >= 0, 'a number from 0'),
     updates: count('updates', updates),
     rollBacks: count('rollBacks', rollBacks),
