@@ -9,6 +9,8 @@ import { type Preview, writePreview } from '../pictures/preview.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import { loadOnnxRuntime, openCaptionEncoder } from '../text/text-encoder.ts';
 import { openTokenizer } from '../text/tokenizers/open.ts';
+import type { DataConfig } from '../sources/settings.ts';
+import { configError } from '../tensor/config-error.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../config/config.ts';
 import { captionMeter } from '../check/caption-survey.ts';
@@ -94,6 +96,7 @@ export async function packData(
   const { data } = parsed;
   const { seed, loader } = parsed.reading;
   const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
+  refuseSeveralSizes(data);
   const random = 'transforms' in data ? data.transforms.filter(({ kind }) => randomKinds.has(kind)) : [];
   if (random.length > 0) {
     const kinds = random.map(({ kind }) => kind).join(', ');
@@ -102,6 +105,16 @@ export async function packData(
   return withSource(data, { ...options, ...loader }, (source) =>
     packSource(source, folder, { ...options, onBadSample: loader.onBadSample, seed, onBad }),
   );
+}
+
+/** @throws RectiflowError where images are read at several sizes: a pack has those of one */
+function refuseSeveralSizes(data: DataConfig): void {
+  const name = (['sizes', 'buckets'] as const).find((each) => each in data);
+  if (name === undefined) return;
+  const problem = `data.${name}: what is packed has one size`;
+  throw configError('data pack', [
+    `${problem}. Give data.size in its place, or train on the images as they are`,
+  ]);
 }
 
 const randomKinds: ReadonlySet<string> = new Set(['random-crop', 'random-resized-crop', 'horizontal-flip']);

@@ -2,6 +2,7 @@ import { checkHeldOut } from '../data/hold-out.ts';
 import type { SourceFacts } from '../data/source.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
 import { defaultWarmup, defaults } from '../train/complete.ts';
+import { stepsOfEpochs } from '../train/step-shapes.ts';
 import type { OptimizerConfig, TrainConfig } from '../train/settings.ts';
 import type { Parsed } from './schema.ts';
 
@@ -24,7 +25,7 @@ export function completeLengths(
 ): { train: TrainConfig; optimizer: OptimizerConfig } {
   if (facts && heldOut.count > 0) attempt(problems, () => checkHeldOut(facts, heldOut.count));
   const inSteps = (length: number, setting: string, other: string): number => {
-    if (facts) return Math.ceil((length * (facts.count - heldOut.count)) / train.batchSize);
+    if (facts) return stepsOfEpochs(length, facts, heldOut.count, train);
     problems.push(`${setting}: the number of samples is not known here. Give ${other}`);
     return 1;
   };

@@ -12,6 +12,7 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unkno
     const isAboutSinks = path[0] === 'sinks';
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => {
+        if (path[0] === 'data' && ofSeveralSizes.has(key)) return `${[...path, key].join('.')}: ${oneSize}`;
         if (isAboutSinks && secretName.test(key)) return `${[...path, key].join('.')}: ${noSecrets}`;
         const hint = didYouMean(key, message.split(', ')) || ` There are ${message}.`;
         return `${[...path, key].join('.')}: no such setting.${hint}`;
@@ -28,6 +29,10 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unkno
     return describeProblem(path, message, found) + (guess && `.${guess}`);
   });
 }
+
+const ofSeveralSizes: ReadonlySet<string> = new Set(['sizes', 'buckets']);
+const oneSize =
+  'this kind of data comes in one size. Image files in a folder, shards or Parquet files, and emoji, can be read at several';
 
 const secretName = /key|token|password|secret|user|auth/i;
 const noSecrets =

@@ -5,6 +5,8 @@ import {
   above0,
   flag,
   fraction,
+  list,
+  mostPixels,
   number,
   oneOf,
   settings,
@@ -54,6 +56,7 @@ const transform = z.discriminatedUnion(
   'kind',
   [
     settings({ kind: z.literal('resize'), size: side }),
+    settings({ kind: z.literal('resize-to-cover'), size: side }),
     settings({ kind: z.literal('center-crop'), size: side }),
     settings({ kind: z.literal('random-crop'), size: side }),
     settings({
@@ -67,9 +70,20 @@ const transform = z.discriminatedUnion(
     settings({ kind: z.literal('horizontal-flip'), probability: fraction.default(0.5) }),
   ],
   {
-    error: variant('kind', 'resize', 'center-crop', 'random-crop', 'random-resized-crop', 'horizontal-flip'),
+    error: variant(
+      'kind',
+      'resize',
+      'resize-to-cover',
+      'center-crop',
+      'random-crop',
+      'random-resized-crop',
+      'horizontal-flip',
+    ),
   },
 );
+
+/** Each is programs of its own. */
+const MOST_SIZES = 64;
 
 const imageSettings = {
   channels: z.literal([1, 3], { error: '1 (grey) or 3 (RGB)' }).default(3),
@@ -79,6 +93,16 @@ const imageSettings = {
     .default('#ffffff'),
   size: side.exactOptional(),
   transforms: z.array(transform, { error: 'a list of transforms' }).exactOptional(),
+  sizes: list(side, MOST_SIZES, 'sizes, as in [32, 48, 64]')
+    .min(1, { error: 'sizes, as in [32, 48, 64]' })
+    .exactOptional(),
+  buckets: settings({
+    area: whole(1, mostPixels),
+    step: whole(1).default(64),
+    maxAspect: number('a number from 1', (value) => value >= 1).default(2),
+    upscale: flag.default(false),
+  }).exactOptional(),
+  crop: oneOf('center', 'random').exactOptional(),
   maxPixels: whole(1).default(100_000_000),
 };
 

@@ -34,7 +34,7 @@ export function text(wanted: string): z.ZodString {
 }
 
 /** Of a model's images: 4096 x 4096. */
-const mostPixels = 2 ** 24;
+export const mostPixels: number = 2 ** 24;
 /** @param items what they are, with an example */
 export function list<Item extends z.ZodType>(item: Item, most: number, items: string): z.ZodArray<Item> {
   const wanted = `a list of ${items}`;

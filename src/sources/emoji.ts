@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRegular } from '../host/regular-file.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
-import { exampleCaptions, type ImageItems, imageSource } from './images/image-source.ts';
+import { exampleCaptions, type ImageItems, openImageSource } from './images/image-source.ts';
 import type { PackageFile } from './packages/npm-tarball.ts';
 import { type DataPackage, requirePackage } from './packages/package-cache.ts';
 import type { EmojiData } from './settings.ts';
@@ -57,7 +57,7 @@ export async function emojiSource(data: Omit<EmojiData, 'source'>): Promise<Sour
     key: (index) => emoji[index]!.image,
     describe: (index) => `emoji ${captions[index]} (${emoji[index]!.image})`,
   };
-  return imageSource({
+  return openImageSource({
     name: 'emoji',
     items,
     classNames,

@@ -4,7 +4,7 @@ import { annotationColumns, findColumn, mayTell, unusedColumns } from './annotat
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { type FilePool, withPool } from '../host/file-pool.ts';
 import { expandPaths } from '../formats/glob.ts';
-import { imageSource } from './images/image-source.ts';
+import { openImageSource } from './images/image-source.ts';
 import { NO_LABEL, readCaptioned, readLabels, rowError, rowName, toCaption } from './parquet/columns.ts';
 import { ParquetFile } from './parquet/file.ts';
 import { MANY_PAGES, RowReader } from './parquet/rows.ts';
@@ -63,7 +63,7 @@ async function openFiles(data: ParquetData, onBadSample: BadSamplePolicy, pool: 
     const [part, row] = parts.locate(index);
     return [files[part]!, row];
   };
-  return imageSource({
+  return openImageSource({
     name: typeof path === 'string' ? path : files[0]!.path,
     settings: data,
     condition,

@@ -170,19 +170,39 @@ export interface CustomData {
   readonly source: 'custom';
 }
 
-/** How image files become arrays of one size. */
+/** How image files become arrays of one size, or of several. */
 export interface ImageSettings {
   /** 1: grey, 3: RGB. */
   readonly channels: 1 | 3;
   /** What shows through where an image is transparent: #rrggbb. */
   readonly background: string;
-  /** In their order; the last step, to [-1, 1], needs no mention. */
+  /** In their order; the last step, to [-1, 1], needs no mention. With sizes or buckets: what is done to an image of that size. */
   readonly transforms: readonly Transform[];
+  /** Every image is read at each of these, one of which is drawn for each step. */
+  readonly sizes?: readonly Side[];
+  /** Every image is read at the size whose proportions are nearest to its own. */
+  readonly buckets?: BucketSettings;
+  /** With sizes or buckets: which part is taken of an image whose proportions are others; center by default. */
+  readonly crop?: CropKind;
   /** Larger images are refused before they are decoded. */
   readonly maxPixels: number;
 }
 
-export type Transform = Resize | CenterCrop | RandomCrop | RandomResizedCrop | HorizontalFlip;
+export type CropKind = 'center' | 'random';
+
+/** Sizes of about one area: sides are multiples of a step. */
+export interface BucketSettings {
+  /** Pixels that an image has at most. */
+  readonly area: number;
+  /** Of heights and widths; a multiple of the model's patch. */
+  readonly step: number;
+  /** The longer side by the shorter one, at most. */
+  readonly maxAspect: number;
+  /** Whether images may be enlarged: without, one that is smaller than every bucket cannot be used. */
+  readonly upscale: boolean;
+}
+
+export type Transform = Resize | ResizeToCover | CenterCrop | RandomCrop | RandomResizedCrop | HorizontalFlip;
 
 /** One number is a square. */
 export type Side = number | readonly [height: number, width: number];
@@ -190,6 +210,12 @@ export type Side = number | readonly [height: number, width: number];
 /** Antialiased. A number is the length of the shorter side, the other keeps the proportions; two are height and width. */
 export interface Resize {
   readonly kind: 'resize';
+  readonly size: Side;
+}
+
+/** Antialiased, with its proportions, to the smallest size that a crop of this one fits into. */
+export interface ResizeToCover {
+  readonly kind: 'resize-to-cover';
   readonly size: Side;
 }
 

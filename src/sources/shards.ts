@@ -8,7 +8,7 @@ import { readClassNames } from './class-names.ts';
 import { FilePool } from '../host/file-pool.ts';
 import { expandPaths } from '../formats/glob.ts';
 import { captionExtensions } from './caption-extensions.ts';
-import { imageSource } from './images/image-source.ts';
+import { openImageSource } from './images/image-source.ts';
 import { Parts } from './parts.ts';
 import type { Condition, ShardsData } from './settings.ts';
 import { captionsOf, memberError } from './shard-annotations.ts';
@@ -61,7 +61,7 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
     const [shard, i] = sample(index);
     return `${shard.path}: ${shard.keys[i]}`;
   };
-  return imageSource({
+  return openImageSource({
     name: typeof path === 'string' ? path : paths[0]!,
     settings: data,
     condition,
@@ -108,6 +108,10 @@ export async function openShards(data: ShardsData, onBadSample: BadSamplePolicy 
         return shard.imageSizes[i]!;
       },
       excerpt(index, bytes) {
+        const [shard, i] = sample(index);
+        return pool.read(shard.path, shard.imageOffsets[i]!, Math.min(bytes, shard.imageSizes[i]!));
+      },
+      head(index, bytes) {
         const [shard, i] = sample(index);
         return pool.read(shard.path, shard.imageOffsets[i]!, Math.min(bytes, shard.imageSizes[i]!));
       },

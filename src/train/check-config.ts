@@ -1,9 +1,12 @@
+import { nameOfShape } from '../data/sample-sizes.ts';
 import { type SourceFacts, checkSource } from '../data/source.ts';
+import { checkShape } from '../models/model.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
 import { classesOf, createSampleModel } from './create-model.ts';
 import { checkCoupling, checkObjective } from './objective.ts';
-import type { TrainingConfig } from './settings.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { ModelConfig, TrainingConfig } from './settings.ts';
 
 /** What settings ask of each other. */
 export function checkTogether(
@@ -19,6 +22,7 @@ export function checkTogether(
       if (facts)
         checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
     });
+  if (model.kind !== 'custom' && problems.length === 0) checkSizes(model, facts, problems);
   attempt(problems, () => {
     const { decay: kind, learningRate: peak, warmupSteps, floor } = optimizer;
     checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
@@ -52,4 +56,29 @@ export function checkTogether(
     const wanted = '1 (none): what it is without labels is only learnt with flow.labelDropout above 0';
     problems.push(describeProblem(['sample', 'guidance'], wanted, sample.guidance));
   }
+}
+
+/** Sizes at which the samples are read, and which the model cannot take. */
+function checkSizes(config: ModelConfig, facts: SourceFacts | undefined, problems: string[]): void {
+  const { shapes = [], of } = facts?.sizes ?? {};
+  const model = createSampleModel(config);
+  for (const shape of shapes) {
+    const found: string[] = [];
+    attempt(found, () => checkShape(model, shape, 'data'));
+    if (found.length === 0) continue;
+    const setting = of ? 'data.buckets.step' : 'data.sizes';
+    const sides = 'patchSize' in config ? nearestSizes(shape, config.patchSize) : '';
+    problems.push(`${setting}: the model cannot take ${nameOfShape(shape)}: ${found[0]}${sides}`);
+    // All buckets are multiples of one step.
+    if (of) return;
+  }
+}
+
+/** The sizes that patches divide, below and above. */
+function nearestSizes(shape: Shape, patchSize: number): string {
+  const sides = (round: (patches: number) => number): string =>
+    nameOfShape(
+      shape.map((side, axis) => (axis === 0 ? side : Math.max(1, round(side / patchSize)) * patchSize)),
+    );
+  return `. The nearest sizes that patches of ${patchSize} divide are ${sides(Math.floor)} and ${sides(Math.ceil)}`;
 }

@@ -1,5 +1,6 @@
 // The shapes of samples that a run learns from, and how many of each make a step.
 import { type SampleSizes, shapesOf } from '../data/sample-sizes.ts';
+import type { SourceFacts } from '../data/source.ts';
 import type { SampleModel } from '../models/model.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { OwnFlow } from './objective.ts';
@@ -40,6 +41,35 @@ export function stepShapes(
     sampleShape,
     batchSize: batchSizeOf(sampleShape, base, train),
   }));
+}
+
+/**
+ * Steps in which every sample is seen so many times, on average where the size of a step is drawn. Of buckets, each of which ends an
+ * epoch with a whole batch, one epoch is a whole number of them where no samples are held out.
+ * @param heldOut samples that are not trained on, of any bucket
+ */
+export function stepsOfEpochs(
+  epochs: number,
+  { count, shape: base, sizes }: Pick<SourceFacts, 'count' | 'shape' | 'sizes'>,
+  heldOut: number,
+  train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+): number {
+  const shapes = shapesOf({ shape: base, ...(sizes && { sizes }) });
+  const batches = shapes.map((shape) => batchSizeOf(shape, base, train));
+  if (sizes?.of === undefined) return Math.ceil((epochs * (count - heldOut) * batches.length) / sum(batches));
+  const steps = samplesByShape(count, sizes).map((samples, i) => Math.ceil(samples / batches[i]!));
+  return Math.ceil((epochs * sum(steps) * (count - heldOut)) / count);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, each) => total + each, 0);
+}
+
+/** Of a set whose samples each have a shape of their own. */
+export function samplesByShape(count: number, { shapes, of }: SampleSizes): number[] {
+  const counts = shapes.map(() => 0);
+  for (let index = 0; index < count; index++) counts[of!(index)]!++;
+  return counts;
 }
 
 /**

@@ -6,6 +6,7 @@ import { coupledNoise } from './coupled-noise.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { settledInput } from './running-ahead.ts';
 import { type StepNumbers, stepInputs } from './step-inputs.ts';
+import { batchSizeOf } from './step-shapes.ts';
 
 /** A step that was handed to the backend. */
 export interface Submitted extends StepNumbers {
@@ -34,11 +35,12 @@ export class Submitter {
   #returned: Batch | undefined;
 
   constructor(options: SubmitterOptions) {
-    const { config, source, data } = options.training;
+    const { config, source, data, model } = options.training;
     this.#options = options;
     this.#loader = new Loader(source, {
       ...config.loader,
       batchSize: config.train.batchSize,
+      batchSizeOf: (shape) => batchSizeOf(shape, model.sampleShape, config.train),
       seed: config.seed,
       position: data.position,
       onBad: ({ message }, skipped) => options.onNotice(`skipped (${skipped} so far): ${message}`),

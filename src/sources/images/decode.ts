@@ -1,6 +1,7 @@
 import type { Sharp } from 'sharp';
 import type { ImageSettings } from '../settings.ts';
 import type { ReadKey } from '../../data/source.ts';
+import { transformsAt } from './image-sizes.ts';
 import { colourspaceOf, openImage, orDamaged } from './open-image.ts';
 import { loadSharp } from '../../pictures/sharp.ts';
 import { type Size, type Step, planTransforms } from './transforms.ts';
@@ -24,7 +25,8 @@ export interface EncodedImage {
  */
 export async function decodeImage(image: EncodedImage, out: Float32Array, offset: number): Promise<void> {
   const { bytes, origin, settings, key, index } = image;
-  const { transforms, channels, maxPixels } = settings;
+  const { channels, maxPixels } = settings;
+  const transforms = transformsAt(settings, key.shape);
   const { size, pixels: upright } = await openImage(bytes, origin, maxPixels);
   const plan = planTransforms({ transforms, size, key, index, origin, maxPixels });
   const pixels = await orDamaged(origin, async () =>

@@ -11,7 +11,7 @@ import { listFolder } from './folder-files.ts';
 import { NO_LABEL } from './folder-labels.ts';
 import { unusedFiles } from './folder-unused.ts';
 import { MOST_IMAGE_BYTES } from './formats.ts';
-import { exampleCaptions, type ImageItems, imageSource } from './image-source.ts';
+import { exampleCaptions, type ImageItems, openImageSource } from './image-source.ts';
 
 /** Where captions are looked for. */
 const LOOKED_FOR = 'metadata.jsonl, .csv or .parquet with a column text, and name.txt beside name.png';
@@ -33,13 +33,14 @@ export async function openFolder(data: FolderData, onBadSample: BadSamplePolicy 
     describe: (index) => join(path, images[index]!),
     key: (index) => images[index]!,
     excerpt: (index, bytes) => readStart(join(path, images[index]!), bytes),
+    head: (index, bytes) => readStart(join(path, images[index]!), bytes),
     size: async (index) => (await stat(join(path, images[index]!))).size,
     ...captions?.items,
     ...(labels && {
       label: (index) => (labels.labels[index] === NO_LABEL ? undefined : labels.labels[index]),
     }),
   };
-  return imageSource({
+  return openImageSource({
     name: path,
     items,
     settings: data,

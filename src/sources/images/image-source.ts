@@ -11,7 +11,9 @@ import { type Unused, describeSearch, unusedOf } from '../../data/told.ts';
 import { decodeImage } from './decode.ts';
 import { fingerprintItems } from './items-fingerprint.ts';
 import { openImage } from './open-image.ts';
-import { isFixed, outputShape } from './transforms.ts';
+import { surveyBuckets } from './bucket-survey.ts';
+import { imageShapes, transformsAt } from './image-sizes.ts';
+import { isFixed } from './transforms.ts';
 
 /** Encoded images wherever they are kept. A set may have millions: what is here answers without holding them. */
 export interface ImageItems {
@@ -35,6 +37,8 @@ export interface ImageItems {
   size?(index: number): number | Promise<number>;
   /** Some stored bytes, about so many at most, that are others where the image is another one; cheaper than all of `bytes`. */
   excerpt?(index: number, bytes: number): Uint8Array | Promise<Uint8Array>;
+  /** The first bytes of the encoded file, so many or all that it has, where they can be had without the rest. */
+  head?(index: number, bytes: number): Uint8Array | Promise<Uint8Array>;
   /** How people call an item: the path of its file, say. */
   describe(index: number): string;
   /** What is wrong with one's label or caption, where that is known before it is read: reading it throws that. */
@@ -76,12 +80,29 @@ export async function exampleCaptions(items: ImageItems): Promise<string[]> {
 }
 
 /**
+ * As `imageSource`; where the settings ask for buckets, each image is assigned to one first, by the header of its file.
+ * @throws RectiflowError as `imageSource` does, and where images fit no bucket
+ */
+export async function openImageSource(options: ImageSourceOptions): Promise<Source & Inspectable> {
+  const { items, settings, onBadSample = 'fail' } = options;
+  const { buckets } = settings;
+  if (buckets === undefined) return imageSource(options);
+  const { of, faults } = await surveyBuckets(items, { ...settings, buckets }, onBadSample);
+  const fault = (index: number): RectiflowError | undefined => items.fault?.(index) ?? faults.get(index);
+  return imageSource({ ...options, items: { ...items, ...(faults.size > 0 && { fault }) } }, of);
+}
+
+/**
  * A source of images that are decoded when they are read, several at once, off the JavaScript thread.
+ * @param bucketOf the place of an image's bucket, where the settings ask for buckets
  * @throws RectiflowError where the transforms leave the size open, or labels or captions that the condition needs are missing
  */
-export function imageSource(options: ImageSourceOptions): Source & Inspectable {
+export function imageSource(
+  options: ImageSourceOptions,
+  bucketOf?: (index: number) => number,
+): Source & Inspectable {
   const { name, items, classNames, settings, told = {}, remarks, examples } = options;
-  const shape = outputShape(settings);
+  const { shape, shapes } = imageShapes(settings);
   checkFaults(options);
   const condition = chooseCondition(options);
   const classes = condition === 'class' ? countClasses(options) : undefined;
@@ -104,6 +125,7 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     name,
     count: items.count,
     shape,
+    ...(shapes && { sizes: { shapes, ...(bucketOf && { of: bucketOf }) } }),
     ...(classes === undefined ? {} : { classes }),
     ...(classes === undefined || classNames === undefined ? {} : { classNames }),
     ...(condition === 'caption' ? { captions: true, ...(examples && { examples }) } : {}),
@@ -114,7 +136,7 @@ export function imageSource(options: ImageSourceOptions): Source & Inspectable {
     unused: [...(options.unused ?? []), ...untold(options, condition)],
     ...(remarks && { remarks }),
     ...(hasSeveral && { severalCaptions: true }),
-    isFixed: isFixed(settings) && !hasSeveral,
+    isFixed: isFixed({ transforms: transformsAt(settings) }) && !hasSeveral,
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
       await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);

@@ -55,6 +55,27 @@ export async function openImage(bytes: Uint8Array, origin: string, maxPixels: nu
   throw fileError(origin, problem, 'Make it smaller, remove it, or raise data.maxPixels');
 }
 
+/**
+ * The size of an image, upright, by the first bytes of its file.
+ * @returns undefined where they are too few to tell, or tell nothing: then the whole file says what it is
+ */
+export async function readHeader(head: Uint8Array): Promise<Size | undefined> {
+  const format = formatOfBytes(head);
+  // Others may say behind their pixels how they are turned.
+  if (format !== 'jpeg' && format !== 'png') return undefined;
+  const sharp = await loadSharp();
+  try {
+    const header = await sharp(head, { failOn: 'none', limitInputPixels: false }).metadata();
+    const orientation = header.orientation === undefined ? orientationOf(format, { bytes: head }, header) : 1;
+    const { height, width } = header.autoOrient;
+    return orientation !== undefined && orientation > 4
+      ? { height: width, width: height }
+      : { height, width };
+  } catch {
+    return undefined;
+  }
+}
+
 /** A BMP, which the decoder does not know. */
 function openBmp(bytes: Uint8Array, origin: string): OpenedImage {
   const header = readBmpHeader(bytes, origin);

@@ -38,6 +38,10 @@ export function outputShape({
     checkTransform(transform, `transforms[${position}]`);
     if (transform.kind === 'horizontal-flip') return;
     const { kind } = transform;
+    if (kind === 'resize-to-cover') {
+      size &&= resizeToCover(size, toSize(transform.size));
+      return;
+    }
     if (kind === 'resize' && typeof transform.size === 'number') {
       size &&= resizeShorter(size, transform.size);
       return;
@@ -116,6 +120,7 @@ export function planTransforms({ transforms, size, key, index, origin, maxPixels
       return;
     }
     const to = toSize(transform.size);
+    if (transform.kind === 'resize-to-cover') return resize(resizeToCover(current, to));
     if (transform.kind === 'resize') {
       return resize(typeof transform.size === 'number' ? resizeShorter(current, transform.size) : to);
     }
@@ -138,7 +143,7 @@ export function planTransforms({ transforms, size, key, index, origin, maxPixels
 
 /** Uniform numbers of one transform of one sample. */
 function drawNumbers({ kind }: Transform, position: number, key: ReadKey, index: number): Float64Array {
-  if (kind === 'resize' || kind === 'center-crop') return new Float64Array(0);
+  if (kind === 'resize' || kind === 'resize-to-cover' || kind === 'center-crop') return new Float64Array(0);
   const perTransform = TRIES * NUMBERS;
   return philoxUniform({
     seed: key.seed,
@@ -219,18 +224,28 @@ function resizeShorter({ height, width }: Size, shorter: number): Size {
   };
 }
 
-function toSize(side: Side): Size {
+/** The smallest size of these proportions that `to` fits into. */
+function resizeToCover({ height, width }: Size, to: Size): Size {
+  const factor = Math.max(to.height / height, to.width / width);
+  return {
+    height: Math.max(to.height, Math.round(height * factor)),
+    width: Math.max(to.width, Math.round(width * factor)),
+  };
+}
+
+export function toSize(side: Side): Size {
   return typeof side === 'number' ? { height: side, width: side } : { height: side[0], width: side[1] };
 }
 
-function fits(part: Size, whole: Size): boolean {
+export function fits(part: Size, whole: Size): boolean {
   return part.height <= whole.height && part.width <= whole.width;
 }
 
-function sameSize(a: Size, b: Size): boolean {
+export function sameSize(a: Size, b: Size): boolean {
   return a.height === b.height && a.width === b.width;
 }
 
-function formatSize({ height, width }: Size): string {
+/** `48x64`, height by width. */
+export function formatSize({ height, width }: Size): string {
   return `${height}x${width}`;
 }
