@@ -6,6 +6,8 @@ import type { Annotation } from '../data/source.ts';
 import { type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
+import { listSome } from '../data/list-some.ts';
+import { nameOfShape } from '../data/sample-sizes.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { RunConfig } from '../config/config.ts';
 import type { DataRecord } from '../known/data-record.ts';
@@ -70,7 +72,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const opened = await openRunModel(run, options);
   const { config, saved, data, conditioning, model } = opened;
   const { rows, counts } = wantedSamples(config, options, data);
-  const shape = wantedShape(model, options);
+  const shape = wantedShape(model, data, options);
   checkRoom(counts, shape);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
@@ -112,20 +114,25 @@ function coldAverageOf(
  * Of a sample: as the model is made for, or as it is asked for.
  * @throws RectiflowError where the model cannot make images of that size, or no images
  */
-function wantedShape(model: VelocityModel, { imageSize, onNotice }: SampleRunOptions): Shape {
+function wantedShape(
+  model: VelocityModel,
+  { shapes }: DataRecord,
+  { imageSize, onNotice }: SampleRunOptions,
+): Shape {
   const { sampleShape } = model;
   if (imageSize === undefined) return sampleShape;
   const [height, width] = typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
-  const [channels, ...trained] = sampleShape;
-  if (trained.length !== 2) {
+  const [channels] = sampleShape;
+  if (sampleShape.length !== 3) {
     const wanted = `left out: samples of this model are no images, but ${formatShape(sampleShape)}`;
     throw valueError('sample', 'imageSize', wanted, `${height}x${width}`);
   }
   const shape = [channels!, height, width];
   checkShape(model, shape, 'sample');
-  if (!sameShape(shape, sampleShape))
+  const known = shapes ?? [sampleShape];
+  if (!known.some((each) => sameShape(shape, each)))
     onNotice?.(
-      `the model was trained at ${trained.join('x')}: at ${height}x${width} it makes what it has never seen, which may be worse.`,
+      `the model was trained at ${listSome(known.map(nameOfShape))}: at ${height}x${width} it makes what it has never seen, which may be worse.`,
     );
   return shape;
 }

@@ -26,6 +26,7 @@ export function describeOutcome(metrics: Known): NamedLine[] {
 export function describeNumbers(last: Known, evaluated: Known | undefined): NamedLine[] {
   return known([
     ['loss by t', describeLossByTime(last)],
+    ['loss by size', describeSizes(last.lossBySize)],
     ['step', describeStep(last)],
     ['held out', evaluated && `${describeHeldOut(evaluated)}, at step ${formatInteger(evaluated.step!)}`],
     ['speed', describeSpeed(last)],
@@ -34,6 +35,12 @@ export function describeNumbers(last: Known, evaluated: Known | undefined): Name
 
 function known(lines: readonly (readonly [string, string | undefined])[]): NamedLine[] {
   return lines.filter((line): line is NamedLine => Boolean(line[1]));
+}
+
+/** `32x32 0.131, 64x64 0.118` */
+function describeSizes(losses: Readonly<Record<string, number>> | undefined): string | undefined {
+  const shown = Object.entries(losses ?? {}).map(([size, loss]) => `${size} ${formatValue(loss)}`);
+  return shown.join(', ') || undefined;
 }
 
 /** From data to noise. */
@@ -63,6 +70,7 @@ function describeHeldOut(metrics: Known): string | undefined {
       ? []
       : [`without conditions ${formatValue(heldOutLossUnconditional)}`]),
     `on samples of the training ${formatValue(trainedLoss)}`,
+    ...(metrics.heldOutLossBySize ? [`by size ${describeSizes(metrics.heldOutLossBySize)}`] : []),
   ];
   return parts.join(', ');
 }

@@ -59,7 +59,8 @@ export class Progress {
   }
 
   /** The most important first: a narrow terminal drops the last. */
-  #describe({ step, loss, learningRate, gradNorm, samplesPerSecond, dataWait }: StepMetrics): string[] {
+  #describe(metrics: StepMetrics): string[] {
+    const { step, learningRate, gradNorm, samplesPerSecond, dataWait } = metrics;
     const first = (this.#first ??= { step, at: this.#now() });
     const isFirst = step === first.step;
     const perStep = (this.#now() - first.at) / 1000 / (step - first.step);
@@ -67,7 +68,7 @@ export class Progress {
     const left = hasEstimate ? [`${formatDuration(perStep * (this.#steps - step))} left`] : [];
     const waits = dataWait > notableWait && !isFirst;
     return [
-      `loss ${formatValue(loss)}`,
+      describeLoss(metrics),
       ...left,
       `${formatValue(samplesPerSecond)} samples/s`,
       ...(waits ? [`waiting for data ${Math.round(100 * dataWait)} %`] : []),
@@ -80,6 +81,17 @@ export class Progress {
     const filled = Math.floor((barWidth * step) / this.#steps);
     return '█'.repeat(filled) + '░'.repeat(barWidth - filled);
   }
+}
+
+/** Sizes of which each has a number of its own in the line. */
+const mostSizes = 4;
+
+/** `loss 0.123`, and of data at several sizes of which samples that is: `loss 32x32 0.131, 64x64 0.118` */
+function describeLoss({ loss, size, lossBySize = {} }: StepMetrics): string {
+  if (size === undefined) return `loss ${formatValue(loss)}`;
+  const sizes = Object.entries(lossBySize);
+  if (sizes.length > mostSizes) return `loss ${formatValue(loss)} at ${size}`;
+  return `loss ${sizes.map(([name, mean]) => `${name} ${formatValue(mean)}`).join(', ')}`;
 }
 
 /** As many of the parts as a line holds. */

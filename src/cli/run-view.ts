@@ -1,7 +1,7 @@
 // What `train` and `resume` show.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TrainObserver, TrainResult } from '../train/metrics.ts';
+import type { TrainObserver, TrainResult, TrainStart } from '../train/metrics.ts';
 import { averagesFolder } from '../runs/stored-averages.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
@@ -42,10 +42,11 @@ export async function showRun(
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
       onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
-      onStart: ({ run, step, steps, parameters, backend, data, samples, told }) => {
+      onStart: ({ run, step, steps, parameters, backend, data, samples, sizes, told }) => {
         folder = run;
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${counted(samples, 'sample')}`);
+        if (sizes) say(`sizes    ${describeSizes(sizes)}`);
         say(`told     ${told}`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
@@ -84,6 +85,19 @@ export function describePlan({ estimate, available, batchSize, microBatch }: Tra
     `${counted(batchSize, 'sample')} a step`,
     ...(microBatch < batchSize ? [`, ${divided}`] : []),
   ].join('');
+}
+
+/** `64x64, 32 samples a step; 32x32, 128` */
+function describeSizes(sizes: NonNullable<TrainStart['sizes']>): string {
+  const isSame = sizes.every(({ batchSize }) => batchSize === sizes[0]!.batchSize);
+  if (isSame)
+    return `${sizes.map(({ name }) => name).join(', ')}; ${counted(sizes[0]!.batchSize, 'sample')} a step`;
+  return sizes
+    .map(
+      ({ name, batchSize }, i) =>
+        `${name}, ${i === 0 ? `${counted(batchSize, 'sample')} a step` : batchSize}`,
+    )
+    .join('; ');
 }
 
 function describeEnd({ run, step, finished, seconds, metrics, checkpoint, samples }: TrainResult): string[] {

@@ -132,14 +132,15 @@ export interface ResumedPosition {
  * @param isSplit whether others are kept out of training
  */
 export function resumePosition(
-  { epoch, offset }: SamplerPosition,
+  given: SamplerPosition,
   known: DataRecord,
   now: DataRecord,
   { trained, isSplit }: { readonly trained: SourceFacts; readonly isSplit: boolean },
 ): ResumedPosition {
+  const { epoch, offset } = given;
   const before = known.count === undefined ? undefined : known.count - (known.heldOut ?? 0);
   const isOther = before === undefined ? offset >= trained.count : before !== trained.count;
-  if (!isOther) return { position: { epoch, offset }, notices: [] };
+  if (!isOther) return { position: given, notices: [] };
   const isOtherSplit = isSplit && known.count !== undefined && known.count !== now.count;
   const notices = [
     ...(offset === 0
@@ -154,7 +155,7 @@ export function resumePosition(
       : []),
   ];
   return {
-    position: offset === 0 ? { epoch, offset } : { epoch: epoch + 1, offset: 0 },
+    position: offset === 0 ? given : { ...given, epoch: epoch + 1, offset: 0 },
     notices: notices.map((text) => sentence(trained, text)),
   };
 }

@@ -24,6 +24,8 @@ export interface DataRecord {
   readonly told?: 'class' | 'caption' | 'nothing';
   /** Of one sample. */
   readonly shape?: Shape;
+  /** All that samples were read at, where there are several. */
+  readonly shapes?: readonly Shape[];
   /** Samples of the set, those held out among them. */
   readonly count?: number;
   /** Samples that `heldOut` keeps out of training. */
@@ -56,6 +58,7 @@ export const dataRecordSchema: z.ZodType<DataRecord> = z.object({
   captionEncoder: z.union([z.string(), z.array(z.number())]).exactOptional(),
   told: z.enum(['class', 'caption', 'nothing']).exactOptional(),
   shape: z.array(whole).exactOptional(),
+  shapes: z.array(z.array(whole)).exactOptional(),
   count: whole.exactOptional(),
   heldOut: whole.exactOptional(),
   paired: z.object({ weights: z.string(), model: z.string() }).exactOptional(),
@@ -74,7 +77,7 @@ export async function describeData(
   source: Source,
   told: NonNullable<DataRecord['told']>,
 ): Promise<DataRecord> {
-  const { classes, classNames, record, shape, count, paired }: SourceFacts = source;
+  const { classes, classNames, record, shape, sizes, count, paired }: SourceFacts = source;
   const fingerprint = await source.fingerprint?.();
   return {
     ...(classes !== undefined && { classes }),
@@ -82,6 +85,7 @@ export async function describeData(
     ...(record && { record }),
     told,
     shape,
+    ...(sizes && { shapes: sizes.shapes }),
     count,
     ...(paired && { paired }),
     ...(fingerprint !== undefined && { fingerprint }),

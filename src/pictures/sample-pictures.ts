@@ -1,9 +1,10 @@
 // The samples of a run as pictures.
-import type { ImageShape } from '../data/source.ts';
-import type { SampleGrid } from '../train/sample-grid.ts';
-import { drawGrid, inColour, writePng } from './image.ts';
+import { nameOfShape } from '../data/sample-sizes.ts';
+import { type ImageShape, imageSize } from '../data/source.ts';
+import type { SampleGrid, SamplesOfSize } from '../train/sample-grid.ts';
+import { type Canvas, drawGrid, inColour, writePng } from './image.ts';
 import { labelGrid } from './preview/labels.ts';
-import { drawSheet } from './preview/sheet.ts';
+import { drawSheet, stackPictures } from './preview/sheet.ts';
 
 /** Small images are enlarged until they are about this many pixels high. */
 const shownHeight = 64;
@@ -19,6 +20,8 @@ const titles = { ema: 'EMA', model: 'weights of the step' } as const;
 export interface SamplePictures {
   readonly grid: string;
   readonly path: string;
+  /** Of data at several sizes. */
+  readonly sizes?: string;
 }
 
 /** @throws RectiflowError of the code `file` where they cannot be written */
@@ -29,6 +32,7 @@ export async function writeSamplePictures(files: SamplePictures, grid: SampleGri
   const strip = drawGrid(path.samples, shape, { columns: path.columns.length, scale });
   // A run's folder that is gone by now must not come to life again as a picture.
   await writePng(files.path, await labelGrid(strip, { rows, columns: path.columns }, size), 'leave');
+  if (files.sizes !== undefined) await writePng(files.sizes, await drawSizes(grid.sizes!, scale), 'leave');
   const named = [];
   for (const { weights, samples } of sets) {
     const picture = await labelGrid(drawGrid(samples, shape, { columns, scale }), { rows }, size);
@@ -37,4 +41,14 @@ export async function writeSamplePictures(files: SamplePictures, grid: SampleGri
   const [only] = named;
   const sheet = named.map(({ picture, text }) => ({ picture: inColour(picture), text }));
   await writePng(files.grid, sheet.length > 1 ? await drawSheet(sheet) : only!.picture, 'leave');
+}
+
+/** A row of samples for each size, all enlarged alike. */
+async function drawSizes(sizes: readonly SamplesOfSize[], scale: number): Promise<Canvas> {
+  const rows = sizes.map(({ shape, samples }) => {
+    const [, height, width] = shape;
+    const row = drawGrid(samples, shape, { columns: samples.length / imageSize(shape), scale });
+    return labelGrid(row, { rows: [nameOfShape(shape)] }, { height: height * scale, width: width * scale });
+  });
+  return stackPictures(await Promise.all(rows));
 }

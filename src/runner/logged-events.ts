@@ -28,11 +28,11 @@ export async function loggedEvents(folder: RunFolder, last: number): Promise<Rem
   });
   const files = await readdir(folder.samples).catch(() => []);
   const pictures = files.flatMap((name): RemoteEvent[] => {
-    const [, digits, isPath] = /^step-(\d+)(-path)?\.png$/.exec(name) ?? [];
+    const [, digits, what = 'grid'] = /^step-(\d+)(?:-(path|sizes))?\.png$/.exec(name) ?? [];
     const step = Number(digits ?? Infinity);
     if (step > last) return [];
     const time = numbers.findLast((event) => event.step <= step)?.time ?? Math.round(began);
-    const tag = isPath ? pictureTags.path : pictureTags.grid;
+    const tag = pictureTags[what as keyof typeof pictureTags];
     return [{ kind: 'image', step, time, tag, path: join(folder.samples, name) }];
   });
   return [...numbers, ...pictures].toSorted((one, other) => one.step - other.step);

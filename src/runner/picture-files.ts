@@ -6,13 +6,17 @@ import { RectiflowError } from '../tensor/errors.ts';
 import type { SampleWriter } from '../train/gallery.ts';
 
 /** What the pictures of a run's samples are called where they are shown. */
-export const pictureTags = { grid: 'samples', path: 'samples_path' } as const;
+export const pictureTags = { grid: 'samples', path: 'samples_path', sizes: 'samples_sizes' } as const;
 
 /** Writes the samples of a run as PNG files into its folder. */
 export function pictureFiles(folder: RunFolder): SampleWriter {
   return {
     async write(step, grid) {
-      const files = { grid: folder.samplePath(step), path: folder.stripPath(step) };
+      const files = {
+        grid: folder.samplePath(step),
+        path: folder.stripPath(step),
+        ...(grid.sizes && { sizes: folder.sizesPath(step) }),
+      };
       try {
         await writeSamplePictures(files, grid);
       } catch (error) {
@@ -22,7 +26,11 @@ export function pictureFiles(folder: RunFolder): SampleWriter {
       }
       return {
         path: files.grid,
-        pictures: { [pictureTags.grid]: files.grid, [pictureTags.path]: files.path },
+        pictures: {
+          [pictureTags.grid]: files.grid,
+          [pictureTags.path]: files.path,
+          ...(files.sizes !== undefined && { [pictureTags.sizes]: files.sizes }),
+        },
       };
     },
     has: async (step) => existsSync(folder.samplePath(step)),

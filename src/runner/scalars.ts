@@ -12,10 +12,12 @@ export function scalarsOf(metrics: StepMetrics): Record<string, number> {
     ...Object.fromEntries(
       (metrics.lossByTime ?? []).map((loss, bin) => [`loss_by_time/${nameTimes(bin)}`, loss]),
     ),
+    ...tagged('loss_by_size', metrics.lossBySize),
     'held_out/loss': metrics.heldOutLoss,
     'held_out/loss_ema': metrics.heldOutLossEma,
     'held_out/loss_unconditional': metrics.heldOutLossUnconditional,
     'held_out/trained_loss': metrics.trainedLoss,
+    ...tagged('held_out_by_size', metrics.heldOutLossBySize),
     'train/samples_per_second': metrics.samplesPerSecond,
     'train/data_wait': metrics.dataWait,
     'machine/mfu': metrics.mfu,
@@ -24,6 +26,10 @@ export function scalarsOf(metrics: StepMetrics): Record<string, number> {
   };
   const isKnown = (tag: [string, number | null | undefined]): tag is [string, number] => tag[1] != null;
   return Object.fromEntries(Object.entries(tags).filter(isKnown));
+}
+
+function tagged(group: string, values: Readonly<Record<string, number>> = {}): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${group}/${name}`, value]));
 }
 
 /** What of it has a histogram, by tag: the values whose spread is shown. */

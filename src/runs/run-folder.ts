@@ -141,6 +141,11 @@ export class RunFolder implements RunStore {
     return join(this.samples, `${stepName(step)}-path.png`);
   }
 
+  /** Where the picture of a step's samples of each size belongs. */
+  sizesPath(step: number): string {
+    return join(this.samples, `${stepName(step)}-sizes.png`);
+  }
+
   get metricsPath(): string {
     return join(this.path, 'metrics.jsonl');
   }

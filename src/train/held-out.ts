@@ -2,12 +2,13 @@
 import type { Backend, Buffers, Executable } from '../backends/backend.ts';
 import { disposeAll } from '../tensor/lifetime.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
+import { nameOfShape, shapesOf } from '../data/sample-sizes.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { Annotation, Source } from '../data/source.ts';
 import type { SampleModel } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { TrainingConfig } from './settings.ts';
 import type { TrainConfig } from './settings.ts';
@@ -24,6 +25,8 @@ export interface HeldOutLosses {
   readonly heldOutLossUnconditional?: number;
   /** Of as many samples that are trained on, with the same noise and times: the lower it is, the more is learnt by heart. */
   readonly trainedLoss: number;
+  /** Of data at several sizes: of the samples that are read at each; `heldOutLoss` is the mean over all. */
+  readonly heldOutLossBySize?: Readonly<Record<string, number>>;
 }
 
 export interface HeldOutOptions {
@@ -46,23 +49,30 @@ export function heldOutBatch({ batchSize }: Pick<TrainConfig, 'batchSize'>, coun
   return Math.min(mostAtOnce, batchSize, count);
 }
 
-export function heldOutProgram(batch: number, { task }: HeldOutTask): Program {
-  return lossProgram({ batch, task });
+export function heldOutProgram(batch: number, { task }: HeldOutTask, sampleShape?: Shape): Program {
+  return lossProgram({ batch, task }, sampleShape);
+}
+
+type Which = 'heldOut' | 'seen';
+
+/** What samples of one shape are measured with, and which they are, by their places in their sets. */
+interface PartOfShape extends Record<Which, readonly number[]> {
+  readonly shape: Shape;
+  readonly weights: Executable;
+  readonly averages: Executable;
 }
 
 export class HeldOut {
   readonly #options: HeldOutOptions;
   readonly #batch: number;
-  readonly #weights: Executable;
-  readonly #averages: Executable;
-  readonly #readers: Readonly<Record<'heldOut' | 'seen', SampleReader>>;
+  readonly #parts: readonly PartOfShape[];
+  readonly #readers: Readonly<Record<Which, SampleReader>>;
 
-  private constructor(options: HeldOutOptions, batch: number, weights: Executable, averages: Executable) {
+  private constructor(options: HeldOutOptions, batch: number, parts: readonly PartOfShape[]) {
     const { config, split, onNotice } = options;
     this.#options = options;
     this.#batch = batch;
-    this.#weights = weights;
-    this.#averages = averages;
+    this.#parts = parts;
     const reader = (source: Source, what: string): SampleReader =>
       new SampleReader(source, {
         ...config.loader,
@@ -78,77 +88,110 @@ export class HeldOut {
   static async compile(options: HeldOutOptions): Promise<HeldOut> {
     const { config, backend, buffers, model, task, split } = options;
     const batch = heldOutBatch(config.train, split.heldOut.count);
-    const program = heldOutProgram(batch, task.heldOut);
-    const weights = await backend.compile(program, buffers);
+    const parts: PartOfShape[] = [];
+    const made: Executable[] = [];
     try {
-      const averages = await backend.compile(program, averagedWeights(model, buffers));
-      return new HeldOut(options, batch, weights, averages);
+      for (const [place, shape] of shapesOf(split.heldOut).entries()) {
+        const samples = { heldOut: placesOf(split.heldOut, place), seen: placesOf(split.seen, place) };
+        if (samples.heldOut.length + samples.seen.length === 0) continue;
+        const program = heldOutProgram(batch, task.heldOut, shape);
+        const weights = await backend.compile(program, buffers);
+        made.push(weights);
+        const averages = await backend.compile(program, averagedWeights(model, buffers));
+        made.push(averages);
+        parts.push({ shape, weights, averages, ...samples });
+      }
+      return new HeldOut(options, batch, parts);
     } catch (error) {
-      await weights.dispose();
+      await disposeAll(made);
       throw error;
     }
   }
 
   /** The state stays as it is. */
   async dispose(): Promise<void> {
-    await disposeAll([this.#weights, this.#averages]);
+    await disposeAll(this.#parts.flatMap(({ weights, averages }) => [weights, averages]));
   }
 
   /** With the weights as they are now. */
   async evaluate(): Promise<HeldOutLosses> {
     const { task, split } = this.#options;
-    const { count } = split.heldOut;
     const untold = task.heldOut.untold?.(this.#batch);
     const sums = { heldOut: 0, ema: 0, unconditional: 0, seen: 0 };
-    for (let first = 0; first < count; first += this.#batch) {
-      const heldOut = await this.#read('heldOut', first);
-      sums.heldOut += await this.#lossOf(this.#weights, heldOut, first);
-      sums.ema += await this.#lossOf(this.#averages, heldOut, first);
-      if (untold) sums.unconditional += await this.#lossOf(this.#weights, { ...heldOut, ...untold }, first);
-      sums.seen += await this.#lossOf(this.#weights, await this.#read('seen', first), first);
+    const bySize: Record<string, number> = {};
+    let [count, seen] = [0, 0];
+    for (const part of this.#parts) {
+      const { shape, weights, averages } = part;
+      let ofSize = 0;
+      for (let first = 0; first < part.heldOut.length; first += this.#batch) {
+        const rows = Math.min(this.#batch, part.heldOut.length - first);
+        const inputs = await this.#read('heldOut', part, first);
+        const loss = await lossOf(weights, inputs, rows);
+        sums.heldOut += loss;
+        ofSize += loss;
+        sums.ema += await lossOf(averages, inputs, rows);
+        if (untold) sums.unconditional += await lossOf(weights, { ...inputs, ...untold }, rows);
+      }
+      for (let first = 0; first < part.seen.length; first += this.#batch) {
+        const rows = Math.min(this.#batch, part.seen.length - first);
+        sums.seen += await lossOf(weights, await this.#read('seen', part, first), rows);
+      }
+      if (part.heldOut.length > 0) bySize[nameOfShape(shape)] = ofSize / part.heldOut.length;
+      count += part.heldOut.length;
+      seen += part.seen.length;
     }
     return {
       heldOutLoss: sums.heldOut / count,
       heldOutLossEma: sums.ema / count,
       ...(untold && { heldOutLossUnconditional: sums.unconditional / count }),
-      trainedLoss: sums.seen / count,
+      trainedLoss: sums.seen / seen,
+      ...(split.heldOut.sizes && { heldOutLossBySize: bySize }),
     };
   }
 
   /** The program's inputs for the samples from `first` on; the last batch is filled up with what does not count. */
-  async #read(which: 'heldOut' | 'seen', first: number): Promise<Record<string, HostArray>> {
-    const { model, task, config, conditioning, split } = this.#options;
-    const { seed } = config;
-    const { count } = split.heldOut;
-    const elements = sizeOf(model.sampleShape);
+  async #read(which: Which, part: PartOfShape, first: number): Promise<Record<string, HostArray>> {
+    const { task, config, conditioning, split } = this.#options;
+    const { shape } = part;
+    const places = part[which].slice(first, first + this.#batch);
+    const elements = sizeOf(shape);
     const x0 = new Float32Array(this.#batch * elements);
+    const key = { seed: config.seed, epoch: 0, ...(split[which].sizes && { shape }) };
     const annotations: Annotation[] = [];
-    for (let i = 0; i < this.#rows(first); i++)
-      annotations.push(await this.#readers[which].read(first + i, x0, i * elements, { seed, epoch: 0 }));
+    for (const [i, place] of places.entries())
+      annotations.push(await this.#readers[which].read(place, x0, i * elements, key));
     while (annotations.length < this.#batch) annotations.push(annotations[0]!);
+    const samples = {
+      first,
+      count: part[which].length,
+      rows: this.#batch,
+      sampleShape: shape,
+      annotations,
+    };
     return {
       x0,
-      ...task.heldOut.given({ first, count, rows: this.#batch, annotations }),
+      ...task.heldOut.given(samples),
       ...conditioning.encode(annotations),
       step: Int32Array.of(0),
     };
   }
+}
 
-  /** Samples that count in the batch from `first` on. */
-  #rows(first: number): number {
-    return Math.min(this.#batch, this.#options.split.heldOut.count - first);
-  }
+/** The places of the samples of a set that are read at one of its shapes. */
+function placesOf({ count, sizes }: Source, shape: number): number[] {
+  const all = Array.from({ length: count }, (_, place) => place);
+  return sizes?.of ? all.filter((place) => sizes.of!(place) === shape) : all;
+}
 
-  /** The sum over the samples from `first` on. */
-  async #lossOf(
-    executable: Executable,
-    inputs: Readonly<Record<string, HostArray>>,
-    first: number,
-  ): Promise<number> {
-    await executable.run(inputs);
-    const { losses } = await executable.read(['losses']);
-    let sum = 0;
-    for (let i = 0; i < this.#rows(first); i++) sum += losses[i]!;
-    return sum;
-  }
+/** The sum over the first rows. */
+async function lossOf(
+  executable: Executable,
+  inputs: Readonly<Record<string, HostArray>>,
+  rows: number,
+): Promise<number> {
+  await executable.run(inputs);
+  const { losses } = await executable.read(['losses']);
+  let sum = 0;
+  for (let i = 0; i < rows; i++) sum += losses[i]!;
+  return sum;
 }

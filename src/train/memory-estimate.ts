@@ -72,7 +72,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const lowered = (program: Program): Program => backend.lower(program);
   const steps = shapes.flatMap((shape) => programs.of(microBatch, shape)).map(lowered);
   const task = runTaskOf(config, model, options);
-  const others = otherPrograms(options, task).map(lowered);
+  const others = otherPrograms(options, task, shapes).map(lowered);
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
   );
@@ -109,14 +109,19 @@ function loaderBytes({ config, model, source }: EstimateOptions, shapes: readonl
 }
 
 /** What a run does beside its steps: on logged steps, for held-out losses, for grids. */
-function otherPrograms({ config, model, source }: EstimateOptions, task: RunTask): Program[] {
+function otherPrograms(
+  { config, model, source }: EstimateOptions,
+  task: RunTask,
+  shapes: readonly Shape[],
+): Program[] {
   const { heldOut, optimizer, train } = config;
   const programs = [insightProgram(model, optimizersOf(optimizer))];
   if (heldOut.count > 0) {
-    const loss = heldOutProgram(heldOutBatch(train, heldOut.count), task.heldOut);
-    programs.push(loss, loss);
+    const batch = heldOutBatch(train, heldOut.count);
+    const losses = shapes.map((shape) => heldOutProgram(batch, task.heldOut, shape));
+    programs.push(...losses, ...losses);
   }
-  if (isPicture(model.sampleShape, source.record)) programs.push(...task.grid.programs());
+  if (isPicture(model.sampleShape, source.record)) programs.push(...task.grid.programs(shapes));
   return programs;
 }
 

@@ -18,6 +18,10 @@ export interface StepMetrics {
   readonly skipped: number;
   /** Passes over the data so far: 1.5 is the middle of the second. */
   readonly epoch: number;
+  /** Of data at several sizes: that of this step's samples, height by width. */
+  readonly size?: string;
+  /** The mean loss of the steps since the logged step before, by the size of their samples; sizes that none had are absent. */
+  readonly lossBySize?: Readonly<Record<string, number>>;
   /** Of a velocity's step, by quarters of its samples' times from 0 (data) to 1 (noise); null where no sample fell into one. */
   readonly lossByTime?: readonly (number | null)[];
   /** Before clipping, by `blocks.0`, `final_layer`, ... */
@@ -36,6 +40,7 @@ export interface StepMetrics {
   readonly heldOutLossEma?: number;
   readonly heldOutLossUnconditional?: number;
   readonly trainedLoss?: number;
+  readonly heldOutLossBySize?: Readonly<Record<string, number>>;
 }
 
 /** Told what happens, as it happens. None of these may throw. */
@@ -65,6 +70,8 @@ export interface TrainStart {
   /** The data set's name and how many samples it has. */
   readonly data: string;
   readonly samples: number;
+  /** Of data at several sizes: each, height by width, and how many samples of it make a step. */
+  readonly sizes?: readonly { readonly name: string; readonly batchSize: number }[];
   /** What the model is told of them: `labels (12 classes, by folder)`. */
   readonly told: string;
 }

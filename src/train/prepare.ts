@@ -1,6 +1,7 @@
 import type { Backend, Buffer, Buffers, Disposable } from '../backends/backend.ts';
 import { adviseNames } from '../data/alike.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
+import { nameOfShape } from '../data/sample-sizes.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { describeTold } from '../data/told.ts';
 import { type SampleModel, costOf, countParameters } from '../models/model.ts';
@@ -16,8 +17,10 @@ import type { StoredCheckpoint } from './run-store.ts';
 import type { RunTask } from './run-task.ts';
 import type { TrainingConfig } from './settings.ts';
 import { restoreSnapshot } from './snapshot.ts';
+import { type Shape, sameShape } from '../tensor/shape.ts';
 import { initializeState } from './state.ts';
-import { stepPrograms } from './step-shapes.ts';
+import type { StepWork } from './step-log.ts';
+import { stepPrograms, stepShapes } from './step-shapes.ts';
 import type { TrainingData } from './training-data.ts';
 
 export interface AssembleOptions extends OwnFlow, OwnModel {
@@ -125,8 +128,19 @@ export function describeTraining({
     backend: backend.describe(),
     data: source.name,
     samples: source.count,
+    ...(source.sizes && {
+      sizes: stepShapes(model, source.sizes, config.train).map(({ sampleShape, batchSize }) => {
+        return { name: nameOfShape(sampleShape), batchSize };
+      }),
+    }),
     told: describeTold(source),
   };
+}
+
+/** How many samples a step has, and what they cost. */
+export function workOf({ model }: Pick<PreparedTraining, 'model'>, samples: number, shape: Shape): StepWork {
+  if (sameShape(shape, model.sampleShape)) return { samples, work: samples };
+  return { samples, work: (samples * costOf(model, shape).training) / costOf(model).training };
 }
 
 /** What products at the machine's peak would make of it, where the backend measures that. */

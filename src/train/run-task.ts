@@ -3,6 +3,7 @@ import type { Backend, Buffers, Disposable } from '../backends/backend.ts';
 import type { Annotation, Source } from '../data/source.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { SampleGrid } from './sample-grid.ts';
@@ -42,14 +43,16 @@ export interface HeldOutSamples {
   readonly count: number;
   /** How many. */
   readonly rows: number;
+  /** Of each of them. */
+  readonly sampleShape: Shape;
   /** What is known of each of them. */
   readonly annotations: readonly Annotation[];
 }
 
 /** How pictures of samples are made, for people to see how far a run has come. */
 export interface GridTask {
-  /** The programs that make them, to plan their memory. */
-  programs(): readonly Program[];
+  /** The programs that make them, to plan their memory. @param shapes of the samples that are trained on */
+  programs(shapes: readonly Shape[]): readonly Program[];
   /** Of the numbers that a grid is made of, outside programs. */
   bytes(): number;
   open(run: GridRun): GridMaker;

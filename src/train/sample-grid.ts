@@ -58,6 +58,13 @@ export interface SampleGrid {
   readonly sets: readonly { readonly weights: 'ema' | 'model'; readonly samples: Float32Array }[];
   /** How the first sample of each row comes out of the noise: a row of pictures each, whose columns are times. */
   readonly path: { readonly columns: readonly string[]; readonly samples: Float32Array };
+  /** Of a run on data at several sizes: some samples of each, [N, C, H, W], as many as a row has. */
+  readonly sizes?: readonly SamplesOfSize[];
+}
+
+export interface SamplesOfSize {
+  readonly shape: ImageShape;
+  readonly samples: Float32Array;
 }
 
 /** Rows of the pictures of paths from noise to data, where the model is told nothing. */
@@ -108,4 +115,33 @@ export async function sampleGrid(
     sets,
     path: { columns: SamplePath.labels, samples: path.rows(sets[0]!.samples) },
   };
+}
+
+/**
+ * Makes a row of samples of each shape, from the noise of the grid's first ones: of one row of the grid after the other, with the
+ * averaged weights where the grid shows them.
+ */
+export async function sampleSizes(
+  samplers: GridSamplers,
+  shapes: readonly ImageShape[],
+  { sample, seed }: Pick<TrainingConfig, 'sample' | 'seed'>,
+  { conditioning }: ToldSamples,
+  signal?: AbortSignal,
+): Promise<SamplesOfSize[]> {
+  const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
+  const rows = gridRows(sample);
+  const told = Array.from({ length: perClass }, (___, i) => rows[i % rows.length]!);
+  const made: SamplesOfSize[] = [];
+  for (const shape of shapes) {
+    const samples = await samplers[gridWeights === 'model' ? 'model' : 'ema'].sample({
+      count: perClass,
+      shape,
+      ...settings,
+      ...(rows.length > 0 ? { conditions: conditioning.encode(told) } : { guidance: 1 }),
+      seed,
+      ...(signal && { signal }),
+    });
+    made.push({ shape, samples });
+  }
+  return made;
 }

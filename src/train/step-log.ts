@@ -8,11 +8,17 @@ export type LoggedStep = Omit<
   'samplesPerSecond' | 'seconds' | 'dataWait' | 'mfu' | 'memory' | 'peakMemory'
 >;
 
+/** Of a step. */
+export interface StepWork {
+  readonly samples: number;
+  /** What they cost, in samples of the model's own shape. */
+  readonly work: number;
+}
+
 export interface StepLogOptions {
   /** Is closed with it. */
   readonly log: RunLog;
   readonly memory: HostMemory | undefined;
-  readonly batchSize: number;
   /** The step that it goes on after. */
   readonly step: number;
   /** Of training until then. */
@@ -31,6 +37,8 @@ export class StepLog {
   #step: number;
   #seconds: number;
   #waited = 0;
+  /** Of the steps since the one logged last. */
+  #done: StepWork = { samples: 0, work: 0 };
   #metrics: StepMetrics | undefined;
 
   constructor(options: StepLogOptions) {
@@ -50,30 +58,38 @@ export class StepLog {
     return this.#metrics;
   }
 
+  /** Counts a step that was done, to be told with the next one that is logged. */
+  count({ samples, work }: StepWork): void {
+    this.#done = { samples: this.#done.samples + samples, work: this.#done.work + work };
+  }
+
   /** Drops what was logged after `step`, to go on from there. The time that it took still counts. */
   async goBack(step: number): Promise<void> {
     await this.#options.log.goBack?.(step);
     this.#step = step;
+    this.#done = { samples: 0, work: 0 };
   }
 
   /** Throws as `RunLog.append` does. */
   async write(logged: LoggedStep): Promise<StepMetrics> {
-    const { batchSize, log, memory } = this.#options;
+    const { log, memory } = this.#options;
     const { seconds } = this.watch;
-    const samples = (logged.step - this.#step) * batchSize;
+    const { samples, work } = this.#done;
     const elapsed = seconds - this.#seconds;
     const samplesPerSecond = samples / elapsed;
+    const most = this.#mostSamplesPerSecond;
     const metrics: StepMetrics = {
       ...logged,
       samplesPerSecond,
       seconds,
       dataWait: (this.waiting.seconds - this.#waited) / elapsed,
-      ...(this.#mostSamplesPerSecond && { mfu: samplesPerSecond / this.#mostSamplesPerSecond }),
+      ...(most && { mfu: work / elapsed / most }),
       ...(memory && { memory: memory.used(), peakMemory: memory.mostUsed() }),
     };
     await log.append?.(metrics);
     this.#step = logged.step;
     this.#seconds = seconds;
+    this.#done = { samples: 0, work: 0 };
     this.#waited = this.waiting.seconds;
     this.#metrics = metrics;
     return metrics;

@@ -12,7 +12,10 @@ import { batchSizeOf } from './step-shapes.ts';
 export interface Submitted extends StepNumbers {
   readonly batch: Batch;
   readonly inputs: StepInputs;
-  /** Its flag; the others too where they cannot be read later, because the next step has been handed over by then. */
+  /**
+   * Its flag; the others too where they cannot be read later, because the next step has been handed over by then; and its loss where
+   * samples have several shapes, whose losses are told apart.
+   */
   readonly told: Promise<{ readonly counts: HostArray } & Partial<Told>>;
 }
 
@@ -56,7 +59,7 @@ export class Submitter {
     isSettled: boolean,
     signal?: AbortSignal,
   ): Promise<Submitted | undefined> {
-    const { config, executable, conditioning, runsAhead } = this.#options.training;
+    const { config, executable, conditioning, runsAhead, source } = this.#options.training;
     const batch = await this.#next(signal);
     if (batch === undefined) return undefined;
     const inputs = {
@@ -67,7 +70,9 @@ export class Submitter {
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };
     await executable.run(inputs, batch.shape);
-    const told = runsAhead ? executable.read(['counts', 'loss', 'gradNorm']) : executable.read(['counts']);
+    const told = runsAhead
+      ? executable.read(['counts', 'loss', 'gradNorm'])
+      : executable.read(source.sizes ? ['counts', 'loss'] : ['counts']);
     // It is awaited later, and what fails until then is no stray error.
     told.catch(() => {});
     return { ...numbers, batch, inputs, told };

@@ -1,8 +1,10 @@
 // A run from its first step, or from a checkpoint, to its last.
 import type { Batch } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
+import { nameOfShape } from '../data/sample-sizes.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
+import type { Shape } from '../tensor/shape.ts';
 import { powerAverageBuffers } from './averages.ts';
 import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
@@ -13,7 +15,8 @@ import { type Measurements, compileMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { explainNonFinite } from './monitor/non-finite.ts';
-import { type PreparedTraining, describeTraining, mostSamplesPerSecond } from './prepare.ts';
+import { LossBySize } from './loss-by-size.ts';
+import { type PreparedTraining, describeTraining, mostSamplesPerSecond, workOf } from './prepare.ts';
 import type { RunOutcome } from './run-log.ts';
 import type { RunStore } from './run-store.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
@@ -37,12 +40,16 @@ export class Trainer {
   readonly #saver: Saver;
   readonly #badSteps: BadSteps;
   readonly #scaler: LossScaler | undefined;
+  /** Where samples have several shapes. */
+  readonly #losses: LossBySize | undefined;
   #step: number;
   /** Steps that changed the weights. */
   #updates: number;
   /** Whether the last step did. */
   #hasUpdated = false;
   #position: SamplerPosition;
+  /** Of the samples of the last step that changed the weights. */
+  #shape: Shape | undefined;
   /** The last one that was handed over, where it is not known yet whether it counts. */
   #unsettled: Submitted | undefined;
 
@@ -70,6 +77,7 @@ export class Trainer {
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
+    this.#losses = source.sizes && new LossBySize();
     this.#step = checkpoint?.step ?? 0;
     this.#updates = updates;
     this.#position = data.position;
@@ -85,14 +93,13 @@ export class Trainer {
 
   /** @throws RectiflowError where a checkpoint's state is none, or a program cannot be compiled */
   static async open(training: PreparedTraining, host: TrainingHost): Promise<Trainer> {
-    const { config, checkpoint, memory } = training;
+    const { checkpoint, memory } = training;
     const { log = {} } = host;
     try {
       const { seconds } = stateOf(checkpoint);
       const step = checkpoint?.step ?? 0;
-      const { batchSize } = config.train;
       await host.store.dropLaterAverages(step);
-      const stepLog = new StepLog({ log, memory, batchSize, step, seconds });
+      const stepLog = new StepLog({ log, memory, step, seconds });
       const measurements = await compileMeasurements(training, (text) => trainer.#notice(text));
       const trainer: Trainer = new Trainer(training, host, stepLog, measurements);
       for (const text of training.data.notices) trainer.#notice(text);
@@ -228,10 +235,13 @@ export class Trainer {
     const { counts, ...others } = await told;
     this.#step = step;
     this.#position = batch.position;
+    this.#log.count(workOf(this.#training, batch.indices.length, batch.shape));
     this.#hasUpdated = counts[0] === 1;
     if (!this.#hasUpdated) return this.#skip(inputs, batch, others);
     this.#updates = update;
     this.#scaler?.grow();
+    this.#shape = batch.shape;
+    this.#losses?.add(batch.shape, others.loss![0]!);
     const { logEvery } = this.#training.config.train;
     if (update === 1 || isDue(step, logEvery) || isHeldOutDue(step, this.#training.config))
       await this.#logStep();
@@ -275,6 +285,7 @@ export class Trainer {
     this.#step = saved.step;
     this.#updates = stateOf(saved).updates;
     await this.#log.goBack(saved.step);
+    this.#losses?.take();
     await this.#store.dropLaterAverages(saved.step);
     // At once: a run that is resumed must not meet the same data again either. A full disk is told, and ends no run.
     await this.#saver.begin(await this.#notes());
@@ -298,6 +309,7 @@ export class Trainer {
       learningRate: rate,
       epoch: this.#epoch(),
       skipped: this.#step - this.#updates,
+      ...(this.#losses && { size: nameOfShape(this.#shape!), lossBySize: this.#losses.take() }),
       ...(await readStep(executable, model, task.told)),
       ...(await this.#measurements.insight.measure(this.#updates, rate)),
       ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),

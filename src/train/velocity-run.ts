@@ -10,12 +10,12 @@ import type { HostArray } from '../tensor/dtype.ts';
 import { disposeAll } from '../tensor/lifetime.ts';
 import { philoxNormal } from '../tensor/philox.ts';
 import { streams } from '../tensor/random-streams.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { sameShape, sizeOf } from '../tensor/shape.ts';
 import { coupledNoise } from './coupled-noise.ts';
 import { givenDraw, randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import type { GridMaker, GridRun, GridTask, HeldOutSamples, HeldOutTask, RunTask } from './run-task.ts';
-import { type GridSamplers, gridBytes, gridCount, gridRows, sampleGrid } from './sample-grid.ts';
+import { type GridSamplers, gridBytes, gridCount, gridRows, sampleGrid, sampleSizes } from './sample-grid.ts';
 import type { TrainingConfig } from './settings.ts';
 import { averagedWeights } from './state.ts';
 import { lossByTime } from './step-outputs.ts';
@@ -68,14 +68,14 @@ function heldOutTask(
   const isUnconditional = model.conditions.length > 0 && flow.labelDropout > 0;
   return {
     task: velocityTask({ model, objective, draw: givenDraw }),
-    given({ first, count, rows, annotations }: HeldOutSamples) {
+    given({ first, count, rows, sampleShape, annotations }: HeldOutSamples) {
       const noise = {
         seed,
         stream: streams.heldOutNoise,
         step: 0,
         firstSample: first,
         samples: rows,
-        elements: sizeOf(model.sampleShape),
+        elements: sizeOf(sampleShape),
       };
       return {
         x1: Float32Array.from(philoxNormal(noise)),
@@ -97,13 +97,18 @@ function absentConditions({ conditions }: VelocityModel, rows: number): Record<s
 function gridTask(config: VelocityRunConfig, model: VelocityModel, objective: Objective): GridTask {
   const { sample } = config;
   return {
-    programs(): readonly Program[] {
+    programs(shapes): readonly Program[] {
       const { size } = batchesOf(gridCount(sample));
+      const others = shapes.filter((shape) => !sameShape(shape, model.sampleShape));
+      const { size: ofOthers } = batchesOf(sample.perClass);
       const isGuided = sample.guidance !== 1 && gridRows(sample).length > 0;
       const [low, high] = sample.guidanceInterval;
       const kinds = !isGuided ? [false] : low > 0 || high < 1 ? [false, true] : [true];
       const velocities = kinds.map((guided) => velocityInPlace(model, size, guided, objective));
-      return [...velocities, ...(sample.gridWeights === 'both' ? velocities : [])];
+      const elsewhere = others.flatMap((shape) =>
+        kinds.map((guided) => velocityInPlace(model, ofOthers, guided, objective, shape)),
+      );
+      return [...velocities, ...(sample.gridWeights === 'both' ? velocities : []), ...elsewhere];
     },
     bytes() {
       // The sampler dopri5 goes on from the last step's velocity.
@@ -125,8 +130,14 @@ function openGrid(
     model: new FlowSampler(backend, model, buffers, { objective }),
   };
   const told = { conditioning, classNames: source.classNames };
+  const sizes = (source.sizes?.shapes ?? []) as readonly ImageShape[];
   return {
-    make: (signal) => sampleGrid(samplers, model.sampleShape as ImageShape, config, told, signal),
+    async make(signal) {
+      const grid = await sampleGrid(samplers, model.sampleShape as ImageShape, config, told, signal);
+      return sizes.length === 0
+        ? grid
+        : { ...grid, sizes: await sampleSizes(samplers, sizes, config, told, signal) };
+    },
     dispose: () => disposeAll(Object.values(samplers)),
   };
 }

@@ -48,6 +48,20 @@ export async function drawSheet(samples: readonly Captioned[]): Promise<Canvas> 
   return sheet;
 }
 
+/** Pictures in colour, one below the other. */
+export function stackPictures(pictures: readonly Canvas[]): Canvas {
+  const width = Math.max(...pictures.map((picture) => picture.width));
+  const height = pictures.reduce((sum, picture) => sum + picture.height, 0);
+  const pixels = new Uint8Array(3 * width * height).fill(BACKGROUND);
+  const sheet = { width, height, channels: 3, pixels } as const;
+  let top = 0;
+  for (const picture of pictures) {
+    paste(sheet, picture, 0, top);
+    top += picture.height;
+  }
+  return sheet;
+}
+
 export function paste(sheet: Canvas, { width, height, pixels }: Canvas, left: number, top: number): void {
   for (let y = 0; y < height; y++) {
     const row = pixels.subarray(3 * y * width, 3 * (y + 1) * width);

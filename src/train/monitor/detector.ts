@@ -9,6 +9,8 @@ export interface Reading extends Pick<
   StepMetrics,
   'step' | 'loss' | 'learningRate' | 'gradNorm' | 'seconds' | 'dataWait' | 'epoch'
 > {
+  /** Of its samples, of data at several sizes, whose losses differ. */
+  readonly size?: string | undefined;
   /** On samples that are not trained on, with their labels or captions. */
   readonly heldOutLoss?: number | undefined;
   /** Of samples that are trained on, with the same noise and times. */
@@ -30,6 +32,12 @@ export interface Facts {
   readonly samples: number;
   /** Of the first batch that this process has learnt from. */
   readonly values: ValueRange | undefined;
+}
+
+/** Those whose loss can be compared with the last one's: of samples of one size. */
+export function ofOneSize(readings: readonly Reading[]): readonly Reading[] {
+  const { size } = readings.at(-1)!;
+  return size === undefined ? readings : readings.filter((reading) => reading.size === size);
 }
 
 export interface WatchedConfig {

@@ -1,4 +1,4 @@
-import type { Detector } from './detector.ts';
+import { type Detector, ofOneSize } from './detector.ts';
 import { brief, median } from './statistics.ts';
 
 /** Logged steps in a row, so that a single bad batch is left to the detector of spikes. */
@@ -11,7 +11,8 @@ const growth = 100;
 const beyondStart = 10;
 
 /** Gradients, or the loss itself, that grow beyond all bounds. */
-export const exploding: Detector = (readings, { config }) => {
+export const exploding: Detector = (all, { config }) => {
+  const readings = ofOneSize(all);
   if (readings.length <= inRow) return undefined;
   const recent = readings.slice(-inRow);
   const last = recent.at(-1)!;

@@ -1,5 +1,5 @@
 import { greatest } from '../../tensor/extremes.ts';
-import type { Detector, Facts, Reading } from './detector.ts';
+import { type Detector, type Facts, type Reading, ofOneSize } from './detector.ts';
 import { brief, mean, median } from './statistics.ts';
 
 /** Steps after the warm-up by which any model that learns has left the loss of predicting nothing. */
@@ -19,7 +19,8 @@ const mostUpdate = 0.05;
 export const highRate = 0.01;
 
 /** The loss stays where it began. Only a run that this process began can be judged: later a loss may well be level. */
-export const notFalling: Detector = (readings, facts) => {
+export const notFalling: Detector = (all, facts) => {
+  const readings = ofOneSize(all);
   const [first] = readings;
   const last = readings.at(-1)!;
   const isEarly = last.step < facts.config.optimizer.warmupSteps + patience || readings.length < known;

@@ -1,4 +1,4 @@
-import type { Detector } from './detector.ts';
+import { type Detector, ofOneSize } from './detector.ts';
 import { brief, median, robustDeviation } from './statistics.ts';
 
 const window = 50;
@@ -9,7 +9,8 @@ const deviations = 10;
 const above = 1.5;
 
 /** A loss far above those before it. */
-export const spikes: Detector = (readings) => {
+export const spikes: Detector = (all) => {
+  const readings = ofOneSize(all);
   const before = readings.slice(-window - 1, -1).map(({ loss }) => loss);
   if (before.length < known) return undefined;
   const { loss, step } = readings.at(-1)!;

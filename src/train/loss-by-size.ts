@@ -1,0 +1,20 @@
+import { nameOfShape } from '../data/sample-sizes.ts';
+import type { Shape } from '../tensor/shape.ts';
+
+/** The losses of steps whose samples have several shapes, by shape, until they are logged. */
+export class LossBySize {
+  readonly #sums = new Map<string, { sum: number; steps: number }>();
+
+  add(shape: Shape, loss: number): void {
+    const name = nameOfShape(shape);
+    const { sum, steps } = this.#sums.get(name) ?? { sum: 0, steps: 0 };
+    this.#sums.set(name, { sum: sum + loss, steps: steps + 1 });
+  }
+
+  /** Means over the steps since the last time, by the names of their shapes, in one order; begins anew. */
+  take(): Record<string, number> {
+    const means = [...this.#sums].toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+    this.#sums.clear();
+    return Object.fromEntries(means.map(([name, { sum, steps }]) => [name, sum / steps]));
+  }
+}
