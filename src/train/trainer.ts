@@ -1,10 +1,8 @@
 // A run from its first step, or from a checkpoint, to its last.
 import type { Batch } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
-import { nameOfShape } from '../data/sample-sizes.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
-import type { Shape } from '../tensor/shape.ts';
 import { powerAverageBuffers } from './averages.ts';
 import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import type { StepInputs } from './compiled-step.ts';
@@ -48,8 +46,6 @@ export class Trainer {
   /** Whether the last step did. */
   #hasUpdated = false;
   #position: SamplerPosition;
-  /** Of the samples of the last step that changed the weights. */
-  #shape: Shape | undefined;
   /** The last one that was handed over, where it is not known yet whether it counts. */
   #unsettled: Submitted | undefined;
 
@@ -240,7 +236,6 @@ export class Trainer {
     if (!this.#hasUpdated) return this.#skip(inputs, batch, others);
     this.#updates = update;
     this.#scaler?.grow();
-    this.#shape = batch.shape;
     this.#losses?.add(batch.shape, others.loss![0]!);
     const { logEvery } = this.#training.config.train;
     if (update === 1 || isDue(step, logEvery) || isHeldOutDue(step, this.#training.config))
@@ -309,7 +304,7 @@ export class Trainer {
       learningRate: rate,
       epoch: this.#epoch(),
       skipped: this.#step - this.#updates,
-      ...(this.#losses && { size: nameOfShape(this.#shape!), lossBySize: this.#losses.take() }),
+      ...this.#losses?.take(),
       ...(await readStep(executable, model, task.told)),
       ...(await this.#measurements.insight.measure(this.#updates, rate)),
       ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
