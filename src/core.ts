@@ -33,7 +33,7 @@ export { type Conditioning, conditioningOf } from './train/conditioning.ts';
 export { loadWeights } from './train/snapshot.ts';
 export { averagedWeights } from './train/state.ts';
 export type { OwnFlow } from './train/objective.ts';
-export { type OwnModel, createModel } from './train/create-model.ts';
+export { type OwnModel, createModel, createSampleModel } from './train/create-model.ts';
 
 // Data: a source in memory, or one of your own.
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
@@ -50,6 +50,7 @@ export type { TextDiTConfig } from './models/text-dit-config.ts';
 export {
   type ConditionSpec,
   type Conditions,
+  type SampleModel,
   type VelocityModel,
   type VelocityModel as Model,
   labelCondition,
@@ -64,6 +65,7 @@ export {
 } from './models/autoencoders/autoencoder.ts';
 export type { AutoencoderConfig, KLConfig, TinyConfig } from './models/autoencoders/config.ts';
 export { createAutoencoder } from './models/autoencoders/create.ts';
+export { AutoencoderModel } from './models/autoencoder-model.ts';
 export {
   type CodecOptions,
   type DecodedLatents,
@@ -87,6 +89,7 @@ export type { TimeDistribution, TimeSampler } from './flow/time-sampling.ts';
 // A step of anything that has parameters: a task of your own, optimizers by group.
 export type { LossBatch, SampleInput, Task, TaskLoss } from './train/task.ts';
 export { type VelocityTask, velocityTask } from './train/velocity-task.ts';
+export { type AutoencoderTask, autoencoderTask } from './train/autoencoder-task.ts';
 export {
   type CompiledStep,
   type CompiledTraining,

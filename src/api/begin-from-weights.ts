@@ -10,7 +10,7 @@ import { type ParameterGroup, optimizerOf, slotTensor } from '../optim/optimizer
 import { greatest } from '../tensor/extremes.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
-import { type OwnModel, createModel } from '../train/create-model.ts';
+import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { planTraining, withMicroBatch } from '../train/plan-training.ts';
 import { optimizersOf } from '../train/run-program.ts';
@@ -82,7 +82,7 @@ export async function settled(
   return withBackend(resolved, options, async (backend) => {
     const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
     if (precise.train.microBatch !== 'auto') return precise;
-    const model = createModel(precise.model, undefined, options);
+    const model = createSampleModel(precise.model, undefined, options);
     const { objective, timeSampler } = options;
     const asked = { config: precise, backend, model, source: { count: 0 }, objective, timeSampler };
     return withMicroBatch(precise, planTraining(asked, machineMemory));

@@ -20,7 +20,8 @@ import { runError } from '../tensor/errors.ts';
 import { disposeAll } from '../tensor/lifetime.ts';
 import { openConditioning } from '../text/conditioning.ts';
 import type { Conditioning } from '../train/conditioning.ts';
-import { type OwnModel, createModel } from '../train/create-model.ts';
+import { isVelocity } from '../models/model.ts';
+import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import { objectiveOf } from '../train/objective.ts';
 import { loadWeights } from '../train/snapshot.ts';
 import { type RunOptions, withBackend, withKeptTokenizer } from './parts.ts';
@@ -60,8 +61,16 @@ export async function openRunModel(run: string, options: RunModelChoice): Promis
   const captions = await withKeptTokenizer(config.model, run);
   const conditioning = await openConditioning(captions, data.tokenizer);
   checkEncoder(saved.path, data.captionEncoder, await captionEncoderOf(captions, conditioning));
-  const model = createModel(config.model, conditioning.text, options);
+  const model = createSampleModel(config.model, conditioning.text, options);
+  if (!isVelocity(model)) throw makesNothing(run, config);
   return { run, config, saved, data, objective, conditioning, model };
+}
+
+/** Of a model that samplers know nothing of. */
+function makesNothing(run: string, { model }: RunConfig): Error {
+  const problem = `its model is an ${model.kind}, which makes nothing out of noise`;
+  const advice = `Encode pictures with it: rectiflow data encode <config> --autoencoder ${run} --out latents`;
+  return runError(run, problem, `${advice}. Then train a model on the latents`);
 }
 
 /** Makes samples with weights of the checkpoint for as long as `use` takes. */

@@ -3,7 +3,6 @@ import { chooseBackend } from '../backends/choose.ts';
 import { resolveDiTConfig } from '../models/dit-config.ts';
 import { kindOf } from '../models/kinds/index.ts';
 import { parsePreset } from '../models/presets.ts';
-import { counted } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { CustomModel, ModelConfig } from '../train/settings.ts';
 import { formatBytes, formatFlops, formatInteger, formatTable } from './format.ts';
@@ -49,8 +48,8 @@ export async function describeSizes(
   const { backend, notices } = await chooseBackend();
   try {
     const { parameters, cost, memory } = modelCost(model, backend, batches);
-    const { width, depth, heads } = model;
-    const { samples, tokens } = kindOf(model.kind).describe!(model);
+    const { samples, network } = kindOf(model.kind).describe!(model);
+    const [name, text] = network;
     const rows = memory.map(({ batchSize, state, activations, other, total }) => [
       String(batchSize),
       formatBytes(state),
@@ -60,7 +59,7 @@ export async function describeSizes(
     ]);
     return [
       `  samples      ${samples}`,
-      `  transformer  ${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${tokens}`,
+      `  ${name.padEnd(11)}  ${text}`,
       `  parameters   ${formatInteger(parameters)}`,
       `  per sample   ${formatFlops(cost.forward)} forward, ${formatFlops(cost.training)} in a training step`,
       '',

@@ -14,6 +14,7 @@ const notableWait = 0.005;
 /** Lines of the end of a run. */
 export function describeOutcome(metrics: Known): NamedLine[] {
   return known([
+    ['loss', describeLossParts(metrics)],
     ['held out', describeHeldOut(metrics)],
     ['speed', describeSpeed(metrics)],
   ]);
@@ -27,6 +28,7 @@ export function describeNumbers(last: Known, evaluated: Known | undefined): Name
   return known([
     ['loss by t', describeLossByTime(last)],
     ['loss by size', describeSizes(last.lossBySize)],
+    ['loss', describeLossParts(last)],
     ['step', describeStep(last)],
     ['held out', evaluated && `${describeHeldOut(evaluated)}, at step ${formatInteger(evaluated.step!)}`],
     ['speed', describeSpeed(last)],
@@ -49,6 +51,16 @@ function describeLossByTime({ lossByTime }: Known): string | undefined {
   return shown && `${shown.join(', ')}, from data to noise`;
 }
 
+/** Of an autoencoder. */
+function describeLossParts({ lossParts }: Known): string | undefined {
+  return lossParts && namedParts(lossParts).join(', ');
+}
+
+/** `reconstruction 0.0512`, `KL 2.31` */
+export function namedParts({ reconstruction, kl }: Required<Known>['lossParts']): string[] {
+  return [`reconstruction ${formatValue(reconstruction)}`, `KL ${formatValue(kl)}`];
+}
+
 function describeStep({ gradNorm, updateRatio, emaDistance }: Known): string | undefined {
   if (gradNorm === undefined || updateRatio === undefined || emaDistance === undefined) return undefined;
   const parts = [
@@ -61,6 +73,7 @@ function describeStep({ gradNorm, updateRatio, emaDistance }: Known): string | u
 
 function describeHeldOut(metrics: Known): string | undefined {
   const { heldOutLoss, heldOutLossEma, heldOutLossUnconditional, trainedLoss } = metrics;
+  const { heldOutPsnr, heldOutL1 } = metrics;
   if (heldOutLoss === undefined || heldOutLossEma === undefined || trainedLoss === undefined)
     return undefined;
   const parts = [
@@ -71,6 +84,8 @@ function describeHeldOut(metrics: Known): string | undefined {
       : [`without conditions ${formatValue(heldOutLossUnconditional)}`]),
     `on samples of the training ${formatValue(trainedLoss)}`,
     ...(metrics.heldOutLossBySize ? [`by size ${describeSizes(metrics.heldOutLossBySize)}`] : []),
+    ...(heldOutPsnr === undefined ? [] : [`PSNR ${heldOutPsnr.toFixed(1)} dB`]),
+    ...(heldOutL1 === undefined ? [] : [`mean absolute error ${formatValue(heldOutL1)}`]),
   ];
   return parts.join(', ');
 }

@@ -1,5 +1,6 @@
 import type { StepMetrics } from '../train/metrics.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
+import { namedParts } from './metrics-view.ts';
 import { type Output, redraw, writeLines } from './print.ts';
 
 export interface ProgressOptions {
@@ -60,7 +61,7 @@ export class Progress {
 
   /** The most important first: a narrow terminal drops the last. */
   #describe(metrics: StepMetrics): string[] {
-    const { step, learningRate, gradNorm, samplesPerSecond, dataWait } = metrics;
+    const { step, lossParts, learningRate, gradNorm, samplesPerSecond, dataWait } = metrics;
     const first = (this.#first ??= { step, at: this.#now() });
     const isFirst = step === first.step;
     const perStep = (this.#now() - first.at) / 1000 / (step - first.step);
@@ -73,6 +74,7 @@ export class Progress {
       `${formatValue(samplesPerSecond)} samples/s`,
       ...(waits ? [`waiting for data ${Math.round(100 * dataWait)} %`] : []),
       `learning rate ${formatValue(learningRate)}`,
+      ...(lossParts ? namedParts(lossParts) : []),
       `gradient norm ${formatValue(gradNorm)}`,
     ];
   }

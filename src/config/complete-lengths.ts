@@ -1,7 +1,7 @@
 import { checkHeldOut } from '../data/hold-out.ts';
 import type { SourceFacts } from '../data/source.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
-import { defaultWarmup, defaults } from '../train/complete.ts';
+import { defaultWarmup, defaults } from '../train/defaults.ts';
 import { stepsOfEpochs } from '../train/step-shapes.ts';
 import type { OptimizerConfig, TrainConfig } from '../train/settings.ts';
 import type { Parsed } from './schema.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type KindName, type ModelSettings, kindNames, kindOf } from '../models/kinds/index.ts';
 import type { AnySettings, Setting } from '../models/kinds/setting.ts';
 import type { TextConfig } from '../train/settings.ts';
-import { above0, flag, oneOf, settings, side, text, whole } from './schema-parts.ts';
+import { above0, flag, from0, list, oneOf, settings, side, text, whole } from './schema-parts.ts';
 
 export type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 
@@ -14,12 +14,21 @@ export interface ParsedModel extends Given<Omit<ModelSettings, 'text'>> {
   readonly text?: Given<TextConfig> | undefined;
 }
 
+/** Of numbers of one setting. */
+const mostListed = 64;
+
 function schemaOf(setting: Setting): z.ZodType {
   switch (setting.type) {
     case 'whole':
       return whole(setting.from);
     case 'above 0':
       return above0;
+    case 'from 0':
+      return from0;
+    case 'wholes':
+      return list(whole(setting.from), mostListed, 'whole numbers, as in [32, 64]').min(1, {
+        error: 'a list of at least one',
+      });
     case 'flag':
       return flag;
     case 'size':

@@ -8,7 +8,7 @@ import { configError } from '../tensor/config-error.ts';
 import type { ConfigInput, RunConfig } from './config.ts';
 import type { FlowConfig, OptimizerConfig, SampleConfig, TrainConfig } from '../train/settings.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
-import { defaults } from '../train/complete.ts';
+import { defaults } from '../train/defaults.ts';
 import { type Given, type ParsedModel, modelSchema } from './model-schema.ts';
 import { samplersOf } from '../train/objective.ts';
 import { sinksSchema } from './sinks-schema.ts';

@@ -54,6 +54,12 @@ export function describeTold({ captions, classes, told }: SourceFacts): string {
   return `labels (${counted(classes, 'class')}${by})`;
 }
 
+/** Of a model that learns pictures alone: `nothing: it learns pictures alone, and not their captions (by .txt)` */
+export function describeUntold(facts: SourceFacts): string {
+  const isAny = facts.captions || facts.classes !== undefined;
+  return `nothing: it learns pictures alone${isAny ? `, and not their ${describeTold(facts)}` : ''}`;
+}
+
 /** `3 .caption files: 0.caption, 1.caption, 2.caption` */
 export function describeUnused({ what, count, examples }: Unused): string {
   return `${counted(count, what)}: ${listSome(examples, count)}`;

@@ -19,6 +19,7 @@ const titles = { ema: 'EMA', model: 'weights of the step' } as const;
 /** Where the pictures go. */
 export interface SamplePictures {
   readonly grid: string;
+  /** Not written where nothing comes out of noise. */
   readonly path: string;
   /** Of data at several sizes. */
   readonly sizes?: string;
@@ -29,9 +30,11 @@ export async function writeSamplePictures(files: SamplePictures, grid: SampleGri
   const { shape, columns, rows, sets, path } = grid;
   const scale = displayScale(shape);
   const size = { height: shape[1] * scale, width: shape[2] * scale };
-  const strip = drawGrid(path.samples, shape, { columns: path.columns.length, scale });
   // A run's folder that is gone by now must not come to life again as a picture.
-  await writePng(files.path, await labelGrid(strip, { rows, columns: path.columns }, size), 'leave');
+  if (path.columns.length > 0) {
+    const strip = drawGrid(path.samples, shape, { columns: path.columns.length, scale });
+    await writePng(files.path, await labelGrid(strip, { rows, columns: path.columns }, size), 'leave');
+  }
   if (files.sizes !== undefined) await writePng(files.sizes, await drawSizes(grid.sizes!, scale), 'leave');
   const named = [];
   for (const { weights, samples } of sets) {

@@ -12,7 +12,7 @@ import { runError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
-import type { OwnModel } from '../train/create-model.ts';
+import { type OwnModel, classesOf } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { type RunOptions, withSource } from '../api/parts.ts';
@@ -215,7 +215,9 @@ function asOf(
   rows: readonly Annotation[],
 ): Pick<SampleRunOptions, 'labels' | 'prompts' | 'count'> {
   if (model.kind === 'text-dit') return { prompts: rows.map(({ caption }) => caption!), count: 1 };
-  return model.classes > 0 ? { labels: rows.map(({ label }) => label!), count: 1 } : { count: rows.length };
+  return classesOf(model) > 0
+    ? { labels: rows.map(({ label }) => label!), count: 1 }
+    : { count: rows.length };
 }
 
 /** Rows of the run's grids, as often as there is room; where it has none, the first of the data. */

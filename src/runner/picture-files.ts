@@ -28,7 +28,7 @@ export function pictureFiles(folder: RunFolder): SampleWriter {
         path: files.grid,
         pictures: {
           [pictureTags.grid]: files.grid,
-          [pictureTags.path]: files.path,
+          ...(grid.path.columns.length > 0 && { [pictureTags.path]: files.path }),
           ...(files.sizes !== undefined && { [pictureTags.sizes]: files.sizes }),
         },
       };

@@ -27,7 +27,7 @@ export const streams = {
   captions: 10,
   /** Cells that generated ones are held against. */
   comparison: 11,
-  /** Latents of what an autoencoder says of an image; the epoch takes the step's place. */
+  /** Latents of what an autoencoder says of an image; the epoch takes the step's place, but where the autoencoder is trained. */
   posterior: 12,
   /** At which of its sizes a set is read; the number of the batch takes the step's place. */
   sizes: 13,

@@ -1,12 +1,13 @@
 import { nameOfShape } from '../data/sample-sizes.ts';
 import { type SourceFacts, checkSource } from '../data/source.ts';
-import { checkShape } from '../models/model.ts';
+import { checkShape, isVelocity } from '../models/model.ts';
 import { checkSchedule } from '../optim/schedule.ts';
 import { attempt, describeProblem } from '../tensor/config-error.ts';
 import { classesOf, createSampleModel } from './create-model.ts';
 import { checkCoupling, checkObjective } from './objective.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { ModelConfig, TrainingConfig } from './settings.ts';
+import { unusedSettings } from './unused-settings.ts';
 
 /** What settings ask of each other. */
 export function checkTogether(
@@ -18,7 +19,9 @@ export function checkTogether(
   // One that the program brings is checked where it is at hand.
   if (model.kind !== 'custom')
     attempt(problems, () => {
-      const { sampleShape: shape } = createSampleModel(model);
+      const made = createSampleModel(model);
+      const { sampleShape: shape } = made;
+      if (!isVelocity(made)) problems.push(...unusedSettings(config));
       if (facts)
         checkSource(facts, { shape, classes: classesOf(model), captions: model.kind === 'text-dit' });
     });

@@ -1,64 +1,11 @@
-// What settings are where nobody says it, and what of them follows from the model and the data.
+// What of settings follows from the model and the data, and whole configs of what is given.
 import type { SourceFacts } from '../data/source.ts';
 import { configError } from '../tensor/config-error.ts';
 import { checkTogether } from './check-config.ts';
 import { classesOf } from './create-model.ts';
+import { defaultWarmup, defaults } from './defaults.ts';
 import { samplersOf } from './objective.ts';
 import type { FlowConfig, ModelConfig, SampleConfig, TrainingConfig } from './settings.ts';
-
-/** Of settings that depend on no other. */
-export const defaults = {
-  steps: 10_000,
-  labelDropout: 0.1,
-  seed: 0,
-  loader: { workers: 4, prefetch: 2, cacheMiB: 256, onBadSample: 'fail' },
-  flow: {
-    objective: { kind: 'rectified-flow' },
-    timeSampling: { kind: 'uniform', stratified: false, shift: 1 },
-    lossWeighting: { kind: 'none' },
-  },
-  optimizer: {
-    learningRate: 1e-4,
-    betas: [0.9, 0.999] as [number, number],
-    epsilon: 1e-8,
-    weightDecay: 0,
-    decayed: 'all',
-    decay: 'cosine',
-    floor: 0,
-    clipNorm: 1,
-  },
-  ema: { decay: 0.9999, ramp: true, decays: [] as number[], power: [] as number[], snapshotEvery: 0 },
-  train: {
-    batchSize: 64,
-    memoryMiB: 'auto',
-    badSteps: { rollBackAfter: 5, window: 100, stopAfter: 3 },
-    lossScaling: { initial: 65536, growth: 2, backOff: 0.5, growthInterval: 2000 },
-    logEvery: 10,
-    sampleEvery: 1000,
-    checkpointEvery: 1000,
-    keepCheckpoints: 3,
-    keepEvery: 0,
-    precision: 'auto',
-    memory: 'keep',
-  },
-  heldOut: { count: 0, every: 500 },
-  sample: {
-    steps: 50,
-    timeShift: 1,
-    rtol: 1e-3,
-    atol: 1e-3,
-    diffusion: 1,
-    eta: 0,
-    guidanceInterval: [0, 1] as [number, number],
-    perClass: 8,
-    gridWeights: 'both',
-  },
-} as const;
-
-/** Steps in which the learning rate rises. */
-export function defaultWarmup(steps: number): number {
-  return Math.min(100, Math.floor(steps / 10));
-}
 
 type Given<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 type Completed = 'sampler' | 'clip' | 'guidance' | 'labels' | 'prompts';
@@ -83,6 +30,8 @@ export function completeSampling(
   const labelDropout = isConditional ? (flow.labelDropout ?? usual) : 0;
   const channels = 'channels' in model ? model.channels : facts?.shape.length === 3 ? facts.shape[0]! : 0;
   const isPicture = [1, 3].includes(channels) && facts?.record === undefined;
+  // An autoencoder has no use for it, which is said where it is given.
+  const unguided = model.kind === 'autoencoder' ? (sample.guidance ?? 1) : 1;
   const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
   return {
     flow: { ...flow, coupling, labelDropout },
@@ -90,7 +39,7 @@ export function completeSampling(
       ...sample,
       clip: sample.clip ?? (isPicture ? 1 : 0),
       sampler: sample.sampler ?? samplersOf(flow.objective.kind)[0]!,
-      guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : 1,
+      guidance: isConditional ? (sample.guidance ?? (labelDropout > 0 ? 2 : 1)) : unguided,
       labels: sample.labels ?? Array.from({ length: Math.min(10, classes) }, (_, label) => label),
       prompts: sample.prompts ?? examples.slice(0, 8),
     },

@@ -27,6 +27,9 @@ export interface HeldOutLosses {
   readonly trainedLoss: number;
   /** Of data at several sizes: of the samples that are read at each; `heldOutLoss` is the mean over all. */
   readonly heldOutLossBySize?: Readonly<Record<string, number>>;
+  /** Of what an autoencoder with averaged weights makes of them. */
+  readonly heldOutL1?: number;
+  readonly heldOutPsnr?: number;
 }
 
 export interface HeldOutOptions {
@@ -116,7 +119,11 @@ export class HeldOut {
   /** With the weights as they are now. */
   async evaluate(): Promise<HeldOutLosses> {
     const { task, split } = this.#options;
-    const untold = task.heldOut.untold?.(this.#batch);
+    const { untold: tellNothing, quality } = task.heldOut;
+    const untold = tellNothing?.(this.#batch);
+    const measured: Readonly<Record<string, number[]>> = Object.fromEntries(
+      (quality?.names ?? []).map((name) => [name, []]),
+    );
     const sums = { heldOut: 0, ema: 0, unconditional: 0, seen: 0 };
     const bySize: Record<string, number> = {};
     let [count, seen] = [0, 0];
@@ -129,7 +136,7 @@ export class HeldOut {
         const loss = await lossOf(weights, inputs, rows);
         sums.heldOut += loss;
         ofSize += loss;
-        sums.ema += await lossOf(averages, inputs, rows);
+        sums.ema += await lossOf(averages, inputs, rows, measured);
         if (untold) sums.unconditional += await lossOf(weights, { ...inputs, ...untold }, rows);
       }
       for (let first = 0; first < part.seen.length; first += this.#batch) {
@@ -146,6 +153,7 @@ export class HeldOut {
       ...(untold && { heldOutLossUnconditional: sums.unconditional / count }),
       trainedLoss: sums.seen / seen,
       ...(split.heldOut.sizes && { heldOutLossBySize: bySize }),
+      ...quality?.metrics(measured),
     };
   }
 
@@ -183,15 +191,17 @@ function placesOf({ count, sizes }: Source, shape: number): number[] {
   return sizes?.of ? all.filter((place) => sizes.of!(place) === shape) : all;
 }
 
-/** The sum over the first rows. */
+/** The sum over the first rows. @param measured gets what else is told of them, by name */
 async function lossOf(
   executable: Executable,
   inputs: Readonly<Record<string, HostArray>>,
   rows: number,
+  measured: Readonly<Record<string, number[]>> = {},
 ): Promise<number> {
   await executable.run(inputs);
-  const { losses } = await executable.read(['losses']);
+  const { losses, ...others } = await executable.read(['losses', ...Object.keys(measured)]);
+  for (const [name, values] of Object.entries(measured)) values.push(...others[name]!.subarray(0, rows));
   let sum = 0;
-  for (let i = 0; i < rows; i++) sum += losses[i]!;
+  for (let i = 0; i < rows; i++) sum += losses![i]!;
   return sum;
 }

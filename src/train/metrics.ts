@@ -24,6 +24,8 @@ export interface StepMetrics {
   readonly lossBySize?: Readonly<Record<string, number>>;
   /** Of a velocity's step, by quarters of its samples' times from 0 (data) to 1 (noise); null where no sample fell into one. */
   readonly lossByTime?: readonly (number | null)[];
+  /** What the loss of an autoencoder's step is made of: the mean absolute error, and the KL without its weight. */
+  readonly lossParts?: Readonly<Record<'reconstruction' | 'kl', number>>;
   /** Before clipping, by `blocks.0`, `final_layer`, ... */
   readonly gradNormByBlock: Readonly<Record<string, number>>;
   /** The norm of what the step changed, in proportion to that of the weights; about 1e-3 is usual. */
@@ -41,6 +43,9 @@ export interface StepMetrics {
   readonly heldOutLossUnconditional?: number;
   readonly trainedLoss?: number;
   readonly heldOutLossBySize?: Readonly<Record<string, number>>;
+  /** Of held-out pictures and what an autoencoder with averaged weights makes of them: mean absolute error, and PSNR in decibels. */
+  readonly heldOutL1?: number;
+  readonly heldOutPsnr?: number;
 }
 
 /** Told what happens, as it happens. None of these may throw. */

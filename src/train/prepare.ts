@@ -3,7 +3,6 @@ import { adviseNames } from '../data/alike.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import { nameOfShape } from '../data/sample-sizes.ts';
 import { type Source, checkSource } from '../data/source.ts';
-import { describeTold } from '../data/told.ts';
 import { type SampleModel, costOf, countParameters } from '../models/model.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import type { Conditioning } from './conditioning.ts';
@@ -121,6 +120,7 @@ export function describeTraining({
   backend,
   source,
   model,
+  task,
 }: PreparedTraining): Omit<TrainStart, 'run' | 'step'> {
   return {
     steps: config.train.steps,
@@ -133,7 +133,7 @@ export function describeTraining({
         return { name: nameOfShape(sampleShape), batchSize };
       }),
     }),
-    told: describeTold(source),
+    told: task.describeTold(source),
   };
 }
 

@@ -1,3 +1,4 @@
+import { isAutoencoder } from '../models/autoencoder-model.ts';
 import { type SampleModel, isVelocity } from '../models/model.ts';
 import { furtherAverages } from '../optim/ema.ts';
 import type { Program } from '../program/index.ts';
@@ -6,12 +7,13 @@ import type { OptimizerConfig } from './settings.ts';
 import type { TrainingConfig } from './settings.ts';
 import { adamwGroups } from '../optim/adamw.ts';
 import type { ParameterGroup } from '../optim/optimizer.ts';
+import { autoencoderRun } from './autoencoder-run.ts';
 import type { OwnFlow } from './objective.ts';
 import type { RunTask } from './run-task.ts';
 import { type TrainingStep, trainingStepProgram } from './step.ts';
 import { velocityRun } from './velocity-run.ts';
 
-type RunTaskConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample'>;
+type RunTaskConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample' | 'loader'>;
 /** What a step is made of. */
 export type StepConfig = RunTaskConfig & Pick<TrainingConfig, 'optimizer' | 'ema'>;
 
@@ -22,7 +24,8 @@ export type StepConfig = RunTaskConfig & Pick<TrainingConfig, 'optimizer' | 'ema
  */
 export function runTaskOf(config: RunTaskConfig, model: SampleModel, own: OwnFlow = {}): RunTask {
   if (isVelocity(model)) return velocityRun(config, model, own);
-  throw internalError('a model that says no velocity has no task');
+  if (isAutoencoder(model)) return autoencoderRun(config, model);
+  throw internalError('a model that is neither a velocity nor an autoencoder has no task');
 }
 
 /**

@@ -1,6 +1,7 @@
 // What a run does that depends on what its model learns.
 import type { Backend, Buffers, Disposable } from '../backends/backend.ts';
-import type { Annotation, Source } from '../data/source.ts';
+import type { HeldOutSplit } from '../data/hold-out.ts';
+import type { Annotation, Source, SourceFacts } from '../data/source.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -9,7 +10,7 @@ import type { StepMetrics } from './metrics.ts';
 import type { SampleGrid } from './sample-grid.ts';
 import type { Task } from './task.ts';
 
-/** All that a run asks of what it learns; of a velocity it is `velocityRun`. The first input of its tasks is x0, the samples. */
+/** All that a run asks of what it learns: `velocityRun`, `autoencoderRun`. The first input of its tasks is x0, the samples. */
 export interface RunTask {
   /** What a step learns. */
   readonly step: Task;
@@ -17,6 +18,8 @@ export interface RunTask {
   readonly told: ToldOfSamples;
   readonly heldOut: HeldOutTask;
   readonly grid: GridTask;
+  /** What the model is told of the samples of a set, for people. */
+  describeTold(facts: SourceFacts): string;
 }
 
 /** Numbers of samples, as metrics. */
@@ -24,7 +27,7 @@ export interface ToldOfSamples {
   /** Which are read, of `TaskLoss.ofSamples`. */
   readonly names: readonly string[];
   /** @param values of all samples, by those names */
-  metrics(values: Readonly<Record<string, HostArray>>): Partial<StepMetrics>;
+  metrics(values: Readonly<Record<string, ArrayLike<number>>>): Partial<StepMetrics>;
 }
 
 /** How samples are measured that are not trained on. */
@@ -35,6 +38,8 @@ export interface HeldOutTask {
   given(samples: HeldOutSamples): Record<string, HostArray>;
   /** What so many samples are told of which nothing is told; absent where the model does not learn to do without. */
   readonly untold?: ((rows: number) => Record<string, HostArray>) | undefined;
+  /** What beside their losses is told of them, with the averaged weights; nothing by default. */
+  readonly quality?: ToldOfSamples | undefined;
 }
 
 export interface HeldOutSamples {
@@ -66,6 +71,7 @@ export interface GridRun {
   readonly conditioning: Conditioning;
   /** The samples that are trained on. */
   readonly source: Source;
+  readonly split: HeldOutSplit | undefined;
 }
 
 /** Disposing of it leaves the state as it is. */

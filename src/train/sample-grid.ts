@@ -56,7 +56,7 @@ export interface SampleGrid {
   readonly rows: readonly string[];
   /** By the weights that made them, from the same noise: [N, C, H, W] each. */
   readonly sets: readonly { readonly weights: 'ema' | 'model'; readonly samples: Float32Array }[];
-  /** How the first sample of each row comes out of the noise: a row of pictures each, whose columns are times. */
+  /** How the first sample of each row comes out of the noise: a row of pictures each, whose columns are times. None where nothing does. */
   readonly path: { readonly columns: readonly string[]; readonly samples: Float32Array };
   /** Of a run on data at several sizes: some samples of each, [N, C, H, W], as many as a row has. */
   readonly sizes?: readonly SamplesOfSize[];

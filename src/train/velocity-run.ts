@@ -1,5 +1,6 @@
 // What a run of a velocity does: it learns an objective, and shows samples that come out of noise.
 import type { ImageShape } from '../data/source.ts';
+import { describeTold } from '../data/told.ts';
 import { type Objective, samplerOf } from '../flow/objective.ts';
 import { FlowSampler, batchesOf } from '../flow/sample.ts';
 import { velocityInPlace } from '../flow/velocity-program.ts';
@@ -40,6 +41,7 @@ export function velocityRun(config: VelocityRunConfig, model: VelocityModel, own
     },
     heldOut: heldOutTask(config, model, objective),
     grid: gridTask(config, model, objective),
+    describeTold,
   };
 }
 

@@ -7,9 +7,11 @@ import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { exitCodesHelp } from '../../src/cli/interrupt.ts';
+import type { Source } from '../../src/data/source.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -59,13 +61,20 @@ describe('docs/training.md', () => {
 
   it('explains every field of metrics.jsonl', async () => {
     const explained = rows(section('What is logged')).flatMap(([cell]) => names(cell!));
-    const { run } = await train(
-      { ...tinyStripes, heldOut: { count: 5, every: 4 } },
-      { runs: await temporaryFolder(), source: stripes(), backend: referenceBackend() },
-    );
-    const { records } = await readMetrics(join(run, 'metrics.jsonl'));
+    const options = { runs: await temporaryFolder(), backend: referenceBackend() };
+    const heldOut = { count: 5, every: 4 };
+    const fieldsOf = async (config: ConfigInput, source: Source): Promise<string[]> => {
+      const { run } = await train({ ...config, heldOut }, { ...options, source });
+      const { records } = await readMetrics(join(run, 'metrics.jsonl'));
+      return Object.keys(records.at(-1)!);
+    };
+    const [velocity, autoencoder] = [
+      await fieldsOf(tinyStripes, stripes()),
+      await fieldsOf(tinyAutoencoder, pictures()),
+    ];
     // The reference interpreter has no peak.
-    expect(explained.toSorted()).toEqual([...Object.keys(records.at(-1)!), 'mfu'].toSorted());
+    const logged = new Set([...velocity, ...autoencoder, 'mfu']);
+    expect(explained.toSorted()).toEqual([...logged].toSorted());
   });
 
   it('quotes what the monitor says', async () => {

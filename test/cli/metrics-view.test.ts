@@ -44,3 +44,20 @@ it('runs of older versions have less to tell', () => {
   ]);
   expect(describeNumbers({}, undefined)).toEqual([]);
 });
+
+it('of an autoencoder there are the parts of its loss, and how far pictures are from theirs', () => {
+  const { lossByTime: _, ...others } = last;
+  const learnt = { ...others, lossParts: { reconstruction: 0.0512, kl: 2.31 } };
+  const measured = { ...evaluated, heldOutPsnr: 24.06, heldOutL1: 0.0498 };
+  const heldOut =
+    'loss 0.213, with EMA weights 0.209, on samples of the training 0.208, PSNR 24.1 dB, mean absolute error 0.0498';
+  expect(describeNumbers(learnt, measured).slice(0, 3)).toEqual([
+    ['loss', 'reconstruction 0.0512, KL 2.31'],
+    ['step', 'gradient norm 0.250, changes 1.2e-3 of the weights, EMA 0.0300 away from them'],
+    ['held out', `${heldOut}, at step 1,500`],
+  ]);
+  expect(describeOutcome({ ...learnt, ...measured }).slice(0, 2)).toEqual([
+    ['loss', 'reconstruction 0.0512, KL 2.31'],
+    ['held out', heldOut],
+  ]);
+});

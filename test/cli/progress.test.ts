@@ -117,3 +117,10 @@ describe('progress in a file', () => {
     );
   });
 });
+
+it('progress of an autoencoder tells what its loss is made of', () => {
+  const screen = new Screen(false);
+  const { lossByTime: _, ...of } = metrics(1);
+  progressOn(screen).update({ ...of, lossParts: { reconstruction: 0.25, kl: 3 } });
+  expect(screen.lines[0]).toMatch(/learning rate 2.0e-3 {2}reconstruction 0.250 {2}KL 3.00 {2}gradient norm/);
+});

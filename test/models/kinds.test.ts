@@ -22,6 +22,7 @@ const given: Readonly<Record<KindName, ConfigInput['model'] & {}>> = {
   dit: { ...sizes, patchSize: 4, channels: 1, imageSize: 8, classes: 3 },
   'text-dit': { ...sizes, patchSize: 4, channels: 1, imageSize: [8, 4] },
   'expression-dit': { ...sizes, genes: 10, groupSize: 5, classes: 0 },
+  autoencoder: { channels: 1, imageSize: 8 },
   custom: { classes: 2 },
 };
 
@@ -34,6 +35,8 @@ const resolved = (kind: KindName, model: object = {}): Record<string, unknown> =
 const examples: Readonly<Record<Exclude<Setting['type'], 'settings'>, readonly [unknown, unknown]>> = {
   whole: [1024, 0.5],
   'above 0': [2.5, 0],
+  'from 0': [0, -1],
+  wholes: [[8], [8, 0.5]],
   flag: [true, 'yes'],
   size: [[8, 8], [8]],
   choice: ['stretched', 'sideways'],
@@ -43,6 +46,7 @@ const examples: Readonly<Record<Exclude<Setting['type'], 'settings'>, readonly [
 function shown(setting: Setting): string {
   if (setting.type === 'settings') return 'see below';
   const { default: value, fromData } = setting;
+  if (Array.isArray(value)) return `[${value.join(', ')}]`;
   return value === undefined ? (fromData ? 'that of the data' : '') : String(value);
 }
 

@@ -136,6 +136,9 @@ describe('what a step puts out', () => {
       'final_layer',
     ]);
     expect(blockOf('text_encoder.blocks.11.mlp.fc1.weight')).toBe('text_encoder.blocks.11');
+    expect(blockOf('decoder.up_blocks.1.upsamplers.0.conv.bias')).toBe('decoder.up_blocks.1');
+    expect(blockOf('encoder.mid_block.resnets.0.norm1.weight')).toBe('encoder.mid_block');
+    expect(blockOf('encoder.conv_in.weight')).toBe('encoder');
   });
 
   it('has no loss where no sample has been', () => {

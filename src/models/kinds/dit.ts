@@ -16,9 +16,17 @@ export const dit: Kind<ImageModel> = {
   create: (config) => new DiT(config),
   describe: (config) => ({
     samples: `${describeImages(config)}, ${describeClasses(config.classes)}`,
-    tokens: describePatches(config),
+    network: describeTransformer(config, describePatches(config)),
   }),
 };
+
+/** @param tokens how many there are, and of what */
+export function describeTransformer(
+  { width, depth, heads }: Pick<ResolvedDiTConfig, 'width' | 'depth' | 'heads'>,
+  tokens: string,
+): readonly [name: string, text: string] {
+  return ['transformer', `${width} wide, ${depth} deep, ${counted(heads, 'head')}, ${tokens}`];
+}
 
 type Images = Pick<ResolvedDiTConfig, 'channels' | 'imageSize' | 'patchSize'>;
 
@@ -32,7 +40,7 @@ export function imageFromData({
 }
 
 /** `32x32, 3 channels` */
-export function describeImages({ imageSize, channels }: Images): string {
+export function describeImages({ imageSize, channels }: Omit<Images, 'patchSize'>): string {
   return `${imageSize.join('x')}, ${counted(channels, 'channel')}`;
 }
 

@@ -1,7 +1,7 @@
 import { counted } from '../../tensor/counted.ts';
 import { ExpressionDiT } from '../expression-dit.ts';
 import { type ResolvedExpressionDiTConfig, expressionSettings } from '../expression-dit-config.ts';
-import { describeClasses } from './dit.ts';
+import { describeClasses, describeTransformer } from './dit.ts';
 import type { Kind } from './kind.ts';
 
 /** Gene expression. */
@@ -14,8 +14,12 @@ export const expressionDiT: Kind<ExpressionModel> = {
   fits: ({ shape }) => shape.length === 1,
   fromData: ({ shape, classes = 0 }) => ({ classes, genes: shape[0]! }),
   create: (config) => new ExpressionDiT(config),
-  describe: ({ genes, groupSize, classes }) => ({
-    samples: `${counted(genes, 'gene')}, ${describeClasses(classes)}`,
-    tokens: `${counted(Math.ceil(genes / groupSize), 'token')} of ${counted(groupSize, 'gene')}`,
-  }),
+  describe(config) {
+    const { genes, groupSize, classes } = config;
+    const tokens = `${counted(Math.ceil(genes / groupSize), 'token')} of ${counted(groupSize, 'gene')}`;
+    return {
+      samples: `${counted(genes, 'gene')}, ${describeClasses(classes)}`,
+      network: describeTransformer(config, tokens),
+    };
+  },
 };

@@ -1,4 +1,5 @@
 // The kinds of models that a config can name.
+import { type AutoencoderSettings, autoencoder } from './autoencoder.ts';
 import { type CustomModel, custom } from './custom.ts';
 import { type ImageModel, dit } from './dit.ts';
 import { type ExpressionModel, expressionDiT } from './expression-dit.ts';
@@ -10,18 +11,23 @@ interface Kinds {
   readonly dit: ImageModel;
   readonly 'text-dit': TextModel;
   readonly 'expression-dit': ExpressionModel;
+  readonly autoencoder: AutoencoderSettings;
   readonly custom: CustomModel;
 }
 
 export type KindName = keyof Kinds;
 
-/** By what the data are: images, with classes or without; images with captions; gene expression. Or what a program brings. */
+/**
+ * By what the data are: images, with classes or without; images with captions; gene expression. Or an autoencoder of images, or what a
+ * program brings.
+ */
 export type ModelConfig = Kinds[KindName];
 
 export const kinds: { readonly [Name in KindName]: Kind<Kinds[Name]> } = {
   dit,
   'text-dit': textDiT,
   'expression-dit': expressionDiT,
+  autoencoder,
   custom,
 };
 

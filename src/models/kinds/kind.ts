@@ -29,6 +29,9 @@ export interface Kind<Config> {
   fromData(facts: SampleFacts): Partial<Config>;
   /** @throws RectiflowError where the settings do not fit together */
   create(config: Config, ingredients: Ingredients): SampleModel;
-  /** For people: what a sample is, and what a token is; none where settings do not tell. */
-  describe?(config: Config): { readonly samples: string; readonly tokens: string };
+  /** For people: what a sample is, and what it is of a network; none where settings do not tell. */
+  describe?(config: Config): {
+    readonly samples: string;
+    readonly network: readonly [name: string, text: string];
+  };
 }

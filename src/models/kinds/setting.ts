@@ -18,6 +18,9 @@ export type Setting = Told &
   (
     | (With<number> & { readonly type: 'whole'; readonly from: number })
     | (With<number> & { readonly type: 'above 0' })
+    | (With<number> & { readonly type: 'from 0' })
+    /** A list of at least one. */
+    | (With<readonly number[]> & { readonly type: 'wholes'; readonly from: number })
     | (With<boolean> & { readonly type: 'flag' })
     /** [height, width]; in configs one number is a square. */
     | (With<readonly [number, number]> & { readonly type: 'size' })
@@ -60,12 +63,20 @@ export function readSettings<Config>(settings: SettingsOf<Config>, found: Given)
   return Object.fromEntries(known.map(([name]) => [name, found[name]])) as Partial<Config>;
 }
 
+function isWhole(value: unknown, from: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= from;
+}
+
 function fits(setting: Setting, value: unknown): boolean {
   switch (setting.type) {
     case 'whole':
-      return Number.isSafeInteger(value) && (value as number) >= setting.from;
+      return isWhole(value, setting.from);
     case 'above 0':
       return typeof value === 'number' && value > 0 && value < Infinity;
+    case 'from 0':
+      return typeof value === 'number' && value >= 0 && value < Infinity;
+    case 'wholes':
+      return Array.isArray(value) && value.length > 0 && value.every((each) => isWhole(each, setting.from));
     case 'flag':
       return typeof value === 'boolean';
     case 'size':

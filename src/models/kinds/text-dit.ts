@@ -8,7 +8,7 @@ import {
   timeSettings,
 } from '../dit-config.ts';
 import { TextDiT } from '../text-dit.ts';
-import { describeImages, describePatches, imageFromData } from './dit.ts';
+import { describeImages, describePatches, describeTransformer, imageFromData } from './dit.ts';
 import type { Kind } from './kind.ts';
 import type { SettingsOf } from './setting.ts';
 
@@ -72,6 +72,6 @@ export const textDiT: Kind<TextModel> = {
   },
   describe: (config) => ({
     samples: `${describeImages(config)}, captions of ${counted(config.text.length, 'token')}`,
-    tokens: describePatches(config),
+    network: describeTransformer(config, describePatches(config)),
   }),
 };
