@@ -6,8 +6,10 @@ import { describeNonFinite } from '../tensor/finite.ts';
 import { readRun } from '../runs/run-folder.ts';
 import { writeSafetensors } from '../formats/safetensors-file.ts';
 import { fileError, runError, systemProblem } from '../tensor/errors.ts';
-import type { RunConfig } from '../config/config.ts';
+import type { ConfigInput } from '../config/config.ts';
+import { resolveConfig } from '../config/resolve-config.ts';
 import { dataOf } from '../known/data-record.ts';
+import { configAt } from '../known/stage-of.ts';
 import { averagesFolder } from '../runs/stored-averages.ts';
 import { findCheckpoint } from './run-sampler.ts';
 import { averageOf } from './weights.ts';
@@ -37,8 +39,9 @@ export interface WrittenAverage {
  */
 export async function averageRun(run: string, options: AverageOptions): Promise<WrittenAverage> {
   const { length, onNotice } = options;
-  const { model } = (await readRun(run)).config as RunConfig;
+  const recorded = (await readRun(run)).config as ConfigInput;
   const saved = await findCheckpoint(run, options);
+  const { model } = configAt(resolveConfig(recorded, { origin: join(run, 'config.json') }), saved);
   const path =
     options.to ?? join(averagesFolder(run), `length-${length}-${stepName(saved.step)}.safetensors`);
   if (existsSync(path)) throw fileError(path, 'is there already', 'Give another name, or remove it');

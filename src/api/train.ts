@@ -4,16 +4,16 @@ import { RunFolder, isEdited } from '../runs/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import { runError } from '../tensor/errors.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
-import { dataOfRun } from '../known/data-of-run.ts';
 import { dataOf } from '../known/data-record.ts';
 import type { KnownData } from '../known/known-data.ts';
-import { type PreparedRun, withTraining } from '../runner/prepare-run.ts';
+import { configAt } from '../known/stage-of.ts';
+import { planStages } from '../runner/stages.ts';
 import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
 import { changesSince, pastOf } from '../known/trained-with.ts';
-import { openTrainer } from '../runner/open-trainer.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import { createRun } from './create-run.ts';
-import { type RunOptions, keepTokenizer, withBackend, withKeptTokenizer, withSource } from './parts.ts';
+import { type RunOptions, keepTokenizer, withBackend, withSource } from './parts.ts';
+import { trainStages } from './train-stages.ts';
 
 export interface TrainOptions extends RunOptions {
   /** Where the run's folder is made; `runs` by default. */
@@ -41,31 +41,24 @@ export async function train(
     return withBackend(config, options, async (backend) => {
       // `auto` must mean the same when the run is resumed, on another machine too.
       const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-      const { known, acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
-      const prepared = {
-        known,
-        acceptData,
-        config: precise,
-        backend,
-        source,
-        objective,
-        timeSampler,
-        model,
-        onNotice,
-        onPlan,
+      const planned = planStages(precise, { ...options, backend, source });
+      const opened = { config: planned, source };
+      let folder: RunFolder | undefined;
+      const start = async (first: RunConfig): Promise<RunFolder> => {
+        if (folder) return folder;
+        folder = await createRun(runs, planned.stages.length > 0 ? planned : first);
+        await keepTokenizer(planned.model, folder.path);
+        return folder;
       };
-      return withTraining(prepared, async (training) => {
-        const folder = await createRun(runs, training.config);
-        try {
-          await keepTokenizer(precise.model, folder.path);
-          return await runTraining(training, folder, options);
-        } catch (error) {
-          await folder.discardUnused().catch(() => {});
-          throw error;
-        } finally {
-          await folder.close();
-        }
-      });
+      try {
+        const run = { config: planned, backend, options, known: options.known, opened, folder: start };
+        return await trainStages(run);
+      } catch (error) {
+        await folder?.discardUnused().catch(() => {});
+        throw error;
+      } finally {
+        await folder?.close();
+      }
     });
   });
 }
@@ -90,29 +83,12 @@ export async function resume(run: string, options: RunOptions = {}): Promise<Tra
     if (isNew && isEdited(folder.record))
       options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeBeginning(run, config, checkpoint, options);
-    const { onBadSample } = config.loader;
-    return await withSource(dataOfRun(config), { ...options, onBadSample, known: checkpoint }, (source) =>
-      withBackend(config, options, async (backend) => {
-        if (checkpoint)
-          for (const change of changesSince(checkpoint, config, backend, file)) options.onNotice?.(change);
-        const captions = await withKeptTokenizer(config.model, run);
-        const { acceptData, objective, timeSampler, model, onNotice, onPlan } = options;
-        const prepared = {
-          acceptData,
-          config,
-          backend,
-          source,
-          checkpoint,
-          captions,
-          objective,
-          timeSampler,
-          model,
-          onNotice,
-          onPlan,
-        };
-        return withTraining(prepared, (training) => runTraining(training, folder, options));
-      }),
-    );
+    return await withBackend(config, options, async (backend) => {
+      if (checkpoint)
+        for (const change of changesSince(checkpoint, configAt(config, checkpoint), backend, file))
+          options.onNotice?.(change);
+      return trainStages({ config, backend, options, checkpoint, folder: async () => folder });
+    });
   } finally {
     await folder.close();
   }
@@ -143,13 +119,4 @@ function describeBeginning(
     onNotice?.(
       `${run}: nothing tells what data the weights were trained on: classes and values are taken as those of the data now.`,
     );
-}
-
-async function runTraining(
-  training: PreparedRun,
-  folder: RunFolder,
-  options: RunOptions,
-): Promise<TrainResult> {
-  const trainer = await openTrainer(training, folder, options, options);
-  return trainer.run(options.signal);
 }

@@ -1,5 +1,6 @@
 // The settings of a run. Recipes, config files and --set only fill this in; defaults and checks are in resolve-config.ts.
 import type { DataConfig, Side, Transform } from '../sources/settings.ts';
+import type { KernelResize } from '../models/grow-patches.ts';
 import type { KindName, ModelSettings } from '../models/kinds/index.ts';
 import type { SinksConfig } from '../sinks/settings.ts';
 import type { SampleConfig, TextConfig, TrainingConfig } from '../train/settings.ts';
@@ -11,6 +12,33 @@ export interface RunConfig extends TrainingConfig {
   readonly data: DataConfig;
   readonly sinks: SinksConfig;
   readonly backend: BackendConfig;
+  /** Parts of the run's steps, each at a size of its own, one after the other. None: all steps are at one size. */
+  readonly stages: readonly StageConfig[];
+  /** How the model of a stage becomes that of the next one. */
+  readonly growth: GrowthConfig;
+}
+
+/** What a stage has of its own; all else is as in the rest of the config. */
+export interface StageConfig {
+  /** [height, width] of the images, to which the data are resized. None is smaller than the one before. */
+  readonly imageSize: readonly [height: number, width: number];
+  /** Side of a patch, in pixels. */
+  readonly patchSize: number;
+  readonly steps: number;
+  /** Samples of an optimizer step, and how many of them are computed at a time. */
+  readonly batchSize: number;
+  readonly microBatch?: number | 'auto' | undefined;
+  /** The peak of the schedule, which goes on over all stages. */
+  readonly learningRate: number;
+  /** Over which the learning rate rises, from the first step of the stage. */
+  readonly warmupSteps: number;
+}
+
+export interface GrowthConfig {
+  /** How kernels that read patches are resized: so that a resized patch makes the same token, or as pictures are. */
+  readonly kernels: KernelResize;
+  /** kept: the optimizer's moments are resized as gradients are; new: they begin with zero. */
+  readonly moments: 'kept' | 'new';
 }
 
 export interface BackendConfig {
@@ -51,7 +79,8 @@ interface Epochs {
 }
 
 /** What a recipe, a config file or a program has to say; everything else has a default or follows from the data. */
-export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data' | 'sample'> & Epochs> & {
+export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data' | 'sample' | 'stages'> & Epochs> & {
+  readonly stages?: readonly StageInput[];
   readonly sample?: Unresolved<Omit<SampleConfig, 'labels'>> & {
     /** Numbers are labels; texts are names of classes. */
     readonly labels?: readonly (number | string)[];
@@ -59,6 +88,9 @@ export type ConfigInput = Unresolved<Omit<RunConfig, 'model' | 'data' | 'sample'
   readonly data?: DataInput;
   readonly model?: ModelInput;
 };
+
+/** What is left out is as in the rest of the config; the last stage needs no steps where train.steps has those of all. */
+export type StageInput = Partial<Omit<StageConfig, 'imageSize'>> & { readonly imageSize?: Side };
 
 export type ModelInput = Partial<Omit<ModelSettings, 'imageSize' | 'text'>> & {
   readonly kind?: KindName;

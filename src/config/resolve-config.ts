@@ -7,11 +7,13 @@ import { completeLengths } from './complete-lengths.ts';
 import { completeModel, completeText } from './complete-model.ts';
 import { attempt, configError } from '../tensor/config-error.ts';
 import type { ConfigInput, RunConfig } from './config.ts';
-import type { TextConfig } from '../train/settings.ts';
+import type { ModelConfig, TextConfig } from '../train/settings.ts';
 import { checkTogether } from '../train/check-config.ts';
 import { completeSampling } from '../train/complete.ts';
 import { classesOf } from '../train/create-model.ts';
 import { type Parsed, parseSettings } from './schema.ts';
+import { completeStageSteps, completeStages, hasPatches } from './stages.ts';
+import type { ParsedStage } from './stages-schema.ts';
 
 export interface ResolveOptions {
   /** How the error calls the config: a file, a recipe. */
@@ -83,9 +85,11 @@ export class ParsedConfig {
     const problems: string[] = [];
     const data = completeData(this.#parsed.data, problems);
     const known = facts ?? factsOf(data);
-    const lengths = completeLengths(this.#parsed, facts, problems);
-    const config = fillIn({ ...this.#parsed, ...lengths }, data, known, problems);
-    if (problems.length === 0) checkTogether(config, known, problems);
+    const parsed = completeStageSteps(this.#parsed, problems);
+    const lengths = completeLengths(parsed, facts, problems);
+    const filled = fillIn({ ...parsed, ...lengths }, data, known, problems);
+    if (problems.length === 0) checkTogether(filled, known, problems);
+    const config = problems.length === 0 ? completeStages(parsed.stages, filled, known, problems) : filled;
     if (problems.length > 0) throw configError(this.#origin, problems);
     return config;
   }
@@ -108,16 +112,21 @@ function fillIn(
   facts: SourceFacts | undefined,
   problems: string[],
 ): RunConfig {
-  const model = completeModel(
-    parsed.model,
-    facts,
-    problems,
-    'condition' in data ? data.condition : undefined,
-  );
+  const condition = 'condition' in data ? data.condition : undefined;
+  const model = withPositions(completeModel(parsed.model, facts, problems, condition), parsed.stages[0]);
   const classes = classesOf(model);
   const labels = namedLabels(parsed.sample.labels, classes, facts, problems);
   const given = { ...parsed, sample: { ...parsed.sample, labels } };
-  return { ...parsed, data, model, ...completeSampling(given, model, facts) };
+  return { ...parsed, data, model, ...completeSampling(given, model, facts), stages: [] };
+}
+
+/** Positions that are stretched are those of the grid that the model begins with, where nothing else is said. */
+function withPositions(model: ModelConfig, first: ParsedStage | undefined): ModelConfig {
+  if (!hasPatches(model) || (model.positions ?? 'grid') === 'grid' || model.positionGrid) return model;
+  const { imageSize = model.imageSize, patchSize = model.patchSize } = first ?? {};
+  if (imageSize === undefined || patchSize === undefined) return model;
+  const [rows, columns] = imageSize.map((side) => Math.max(1, Math.floor(side / patchSize)));
+  return { ...model, positionGrid: [rows!, columns!] };
 }
 
 /** The rows of grids that are asked for, by number or name. */

@@ -20,6 +20,11 @@ export const fraction: z.ZodNumber = number('a number from 0 to 1', (value) => v
 export const below1: z.ZodNumber = number('a number from 0, below 1', (value) => value >= 0 && value < 1);
 export const flag: z.ZodBoolean = z.boolean({ error: 'true or false' });
 
+export const wholeOrAuto: z.ZodType<number | 'auto'> = z.custom<number | 'auto'>(
+  (value) => value === 'auto' || whole(1).safeParse(value).success,
+  { error: 'a whole number from 1, or auto' },
+);
+
 export function oneOf<const Name extends string>(...names: Name[]): z.ZodEnum<z.core.util.ToEnum<Name>> {
   return z.enum(names, { error: `one of ${names.join(', ')}` });
 }

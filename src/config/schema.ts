@@ -12,6 +12,7 @@ import { defaults } from '../train/defaults.ts';
 import { type Given, type ParsedModel, modelSchema } from './model-schema.ts';
 import { samplersOf } from '../train/objective.ts';
 import { sinksSchema } from './sinks-schema.ts';
+import { type ParsedStage, growthSchema, stagesSchema } from './stages-schema.ts';
 import {
   above0,
   below1,
@@ -25,6 +26,7 @@ import {
   text,
   variant,
   whole,
+  wholeOrAuto,
 } from './schema-parts.ts';
 
 /** By number, or by name. */
@@ -33,8 +35,9 @@ const label = z.union([whole(0), text('a whole number from 0, or the name of a c
 /** A config as it is given, with the defaults that do not depend on other settings or on the data. */
 export interface Parsed extends Omit<
   RunConfig,
-  'data' | 'model' | 'flow' | 'optimizer' | 'train' | 'sample'
+  'data' | 'model' | 'flow' | 'optimizer' | 'train' | 'sample' | 'stages'
 > {
+  readonly stages: readonly ParsedStage[];
   readonly data: ParsedData;
   readonly model: ParsedModel;
   readonly flow: Omit<FlowConfig, 'labelDropout' | 'coupling'> & Given<FlowConfig>;
@@ -100,11 +103,6 @@ const lossWeighting = z.discriminatedUnion(
     settings({ kind: z.literal('sigmoid'), bias: z.number({ error: 'a number' }).default(2) }),
   ],
   { error: variant('kind', 'none', 'min-snr', 'sigmoid') },
-);
-
-const wholeOrAuto = z.custom<number | 'auto'>(
-  (value) => value === 'auto' || whole(1).safeParse(value).success,
-  { error: 'a whole number from 1, or auto' },
 );
 
 /** Each is a copy of the weights. */
@@ -213,6 +211,8 @@ const schema: z.ZodType<Parsed> = settings({
     perClass: whole(1, 1024).default(defaults.sample.perClass),
     gridWeights: oneOf('both', 'ema', 'model').default(defaults.sample.gridWeights),
   }).prefault({}),
+  stages: stagesSchema,
+  growth: growthSchema.prefault({}),
   sinks: sinksSchema.prefault({}),
   backend: settings({
     name: oneOf('auto', 'cpu', 'reference').default('auto'),

@@ -15,8 +15,8 @@ export function adamw(settings: AdamWSettings = adamwDefaults): Optimizer {
   return {
     name: 'adamw',
     slots: [
-      { name: 'm', label: 'first moment' },
-      { name: 'v', label: 'second moment' },
+      { name: 'm', label: 'first moment', of: 'gradients' },
+      { name: 'v', label: 'second moment', of: 'squares' },
     ],
     update({ param, grad, slots }, { update: step, ...scalars }) {
       recordUpdate({ param, grad, m: slots['m']!, v: slots['v']!, step, ...scalars }, settings);

@@ -9,6 +9,10 @@ export interface Slot {
   readonly name: string;
   /** In words, for messages: "first moment". */
   readonly label: string;
+  /**
+   * What it is a mean of: gradients, or their squares. A model that grows takes such slots along; others begin with zero.
+   */
+  readonly of?: 'gradients' | 'squares' | undefined;
 }
 
 /** A parameter [...], what its gradient is, and the optimizer's slots by name, all of its shape. */

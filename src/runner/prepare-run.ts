@@ -8,10 +8,13 @@ import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
 import { type PreparedTraining, assembleTraining } from '../train/prepare.ts';
+import type { StageSpan } from '../train/stage-span.ts';
 import { type DataOptions, prepareData } from './prepare-data.ts';
 
 export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
   readonly backend: Backend;
+  /** Of a run of stages: the one that is trained. */
+  readonly span?: StageSpan | undefined;
   /** Told what training will take, before that is allocated. */
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
 }
@@ -35,8 +38,9 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   const past = describePast(checkpoint, asked);
   const training = await assembleTraining({ ...options, data, memory: machineMemory });
   const { config } = training;
+  const stage = options.span && { stage: options.span.index };
   const notes = {
-    state: { data: record, trainedWith: trainedWith(config, backend), ...past },
+    state: { data: record, trainedWith: trainedWith(config, backend), ...stage, ...past },
     metadata: { data: JSON.stringify(record) },
   };
   return { ...training, notes };

@@ -60,7 +60,7 @@ interface RunFolderLogOptions {
 }
 
 /** Writes to metrics.jsonl and notices.log, and tells the run's sinks. */
-class RunFolderLog implements RunLog {
+export class RunFolderLog implements RunLog {
   readonly #options: RunFolderLogOptions;
   #file: MetricsLog;
   #step: number;

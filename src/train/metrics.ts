@@ -22,6 +22,8 @@ export interface StepMetrics {
   readonly size?: string;
   /** The mean loss of the steps since the logged step before, by the size of their samples; sizes that none had are absent. */
   readonly lossBySize?: Readonly<Record<string, number>>;
+  /** Of a run of stages: in which it was, 1 for the first. */
+  readonly stage?: number;
   /** Of a velocity's step, by quarters of its samples' times from 0 (data) to 1 (noise); null where no sample fell into one. */
   readonly lossByTime?: readonly (number | null)[];
   /** What the loss of an autoencoder's step is made of: the mean absolute error, and the KL without its weight. */
@@ -68,6 +70,11 @@ export interface TrainStart {
   /** Steps done before; 0 for a new run. */
   readonly step: number;
   readonly steps: number;
+  /** Of a run of stages: the one that begins or goes on, in words. */
+  readonly stage?: string | undefined;
+  /** The last step at that speed, and how many such steps those after it are worth; by default `steps` and 0. */
+  readonly until?: number | undefined;
+  readonly later?: number | undefined;
   /** Trainable ones. */
   readonly parameters: number;
   /** `Backend.describe()` */

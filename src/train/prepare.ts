@@ -17,9 +17,12 @@ import type { RunTask } from './run-task.ts';
 import type { TrainingConfig } from './settings.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
+import type { StageSpan } from './stage-span.ts';
 import { initializeState } from './state.ts';
 import type { StepWork } from './step-log.ts';
 import { stepPrograms, stepShapes } from './step-shapes.ts';
+import { grouped } from '../tensor/counted.ts';
+import { stateOf } from './trainer-state.ts';
 import type { TrainingData } from './training-data.ts';
 
 export interface AssembleOptions extends OwnFlow, OwnModel {
@@ -28,6 +31,8 @@ export interface AssembleOptions extends OwnFlow, OwnModel {
   readonly data: TrainingData;
   /** Where to go on; by default at the first step. */
   readonly checkpoint?: StoredCheckpoint | undefined;
+  /** Which of the run's steps are trained, where the others are those of another model. */
+  readonly span?: StageSpan | undefined;
   /** What is known of the machine's; without, training takes what it needs. */
   readonly memory?: HostMemory | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -46,6 +51,10 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   /** Where some are kept out of training. */
   readonly split: HeldOutSplit | undefined;
   readonly checkpoint?: StoredCheckpoint | undefined;
+  /** Which of the run's steps are trained; all of them by default. */
+  readonly span?: StageSpan | undefined;
+  /** Updates after which the optimizer's moments were zero, where that is not the beginning. */
+  readonly momentsFrom?: number | undefined;
   readonly model: SampleModel;
   /** What it learns, and what the run does beside that. */
   readonly task: RunTask;
@@ -74,7 +83,7 @@ export interface TrainingNotes {
 export async function assembleTraining<Config extends TrainingConfig>(
   options: AssembleOptions & { readonly config: Config },
 ): Promise<PreparedTraining<Config>> {
-  const { config: asked, backend, data, checkpoint, memory, onNotice, onPlan } = options;
+  const { config: asked, backend, data, checkpoint, span, memory, onNotice, onPlan } = options;
   const { source, split, conditioning } = data;
   const model = createSampleModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
@@ -102,6 +111,8 @@ export async function assembleTraining<Config extends TrainingConfig>(
     source,
     split,
     checkpoint,
+    span,
+    momentsFrom: stateOf(checkpoint).momentsFrom,
     model,
     task,
     conditioning,
@@ -121,9 +132,11 @@ export function describeTraining({
   source,
   model,
   task,
+  span,
 }: PreparedTraining): Omit<TrainStart, 'run' | 'step'> {
   return {
     steps: config.train.steps,
+    ...(span && { stage: describeSpan(span, model), until: span.until, later: span.later }),
     parameters: countParameters(model),
     backend: backend.describe(),
     data: source.name,
@@ -141,6 +154,11 @@ export function describeTraining({
 export function workOf({ model }: Pick<PreparedTraining, 'model'>, samples: number, shape: Shape): StepWork {
   if (sameShape(shape, model.sampleShape)) return { samples, work: samples };
   return { samples, work: (samples * costOf(model, shape).training) / costOf(model).training };
+}
+
+/** `2 of 3, 64x64, to step 1,500` */
+function describeSpan({ index, count, until }: StageSpan, { sampleShape }: SampleModel): string {
+  return `${index + 1} of ${count}, ${nameOfShape(sampleShape)}, to step ${grouped(until)}`;
 }
 
 /** What products at the machine's peak would make of it, where the backend measures that. */

@@ -66,7 +66,7 @@ export class Submitter {
       x0: batch.values,
       ...coupledNoise(config.flow, batch.annotations),
       ...conditioning.encode(batch.annotations),
-      ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }),
+      ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }, this.#options.training),
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };
     await executable.run(inputs, batch.shape);

@@ -11,6 +11,8 @@ export interface TrainerState {
   readonly seconds: number;
   /** Steps that changed the weights: those that were not skipped. */
   readonly updates: number;
+  /** Updates after which the optimizer's moments were zero; absent where they were so at the beginning. */
+  readonly momentsFrom?: number;
   /** Times that training went back to a checkpoint. */
   readonly rollBacks: number;
   /** The numbers of the bad steps that count towards going back again. */
@@ -47,7 +49,8 @@ export function stateOf(
   const members = (place: string, value: unknown): Record<string, unknown> =>
     check(place, value, (each) => typeof each === 'object' && each !== null, 'an object');
   const count = (place: string, value: unknown): number => check(place, value, isCount, 'a whole number');
-  const { position, seconds, updates = step, rollBacks = 0, recentBadSteps = [], lossScaler } = state;
+  const { position, seconds, updates = step, momentsFrom, rollBacks = 0, recentBadSteps = [] } = state;
+  const { lossScaler } = state;
   const { epoch, offset, batches } = members('position', position);
   return {
     position: {
@@ -57,6 +60,9 @@ export function stateOf(
     },
     seconds: check('seconds', seconds, (each) => typeof each === 'number' && each >= 0, 'a number from 0'),
     updates: count('updates', updates),
+    ...(momentsFrom !== undefined && {
+      momentsFrom: check('momentsFrom', momentsFrom, Number.isSafeInteger, 'a whole number'),
+    }),
     rollBacks: count('rollBacks', rollBacks),
     recentBadSteps: check(
       'recentBadSteps',

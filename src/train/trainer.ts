@@ -107,14 +107,15 @@ export class Trainer {
   }
 
   /**
-   * Trains to the last step, or until the signal: then the step that is running is finished and saved. What the trainer has compiled
-   * is disposed of then; the training is not.
+   * Trains to the last step, of the run or of its stage, or until the signal: then the step that is running is finished and saved. What
+   * the trainer has compiled is disposed of then; the training is not.
    * @throws RectiflowError when too many steps are not finite, when the last checkpoint cannot be written, and when the run's folder is
    * gone or another process has taken it
    */
   async run(signal?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
-    const { steps, checkpointEvery, sampleEvery } = train;
+    const { checkpointEvery, sampleEvery } = train;
+    const steps = this.#training.span?.until ?? train.steps;
     const { path } = this.#store;
     this.#observer.onStart?.({ run: path, step: this.#step, ...describeTraining(this.#training) });
     let outcome: RunOutcome = 'failed';
@@ -272,9 +273,10 @@ export class Trainer {
 
   /** Back to the last checkpoint. The data go on from here: those that led to bad steps are not met again. */
   async #rollBack(): Promise<void> {
-    const { model, buffers } = this.#training;
+    const { model, buffers, span } = this.#training;
     const from = this.#step;
-    const saved = await this.#store.latest(({ message }) => this.#notice(message));
+    const latest = await this.#store.latest(({ message }) => this.#notice(message));
+    const saved = span?.adapt(latest) ?? latest;
     await restoreSnapshot(model, buffers, saved);
     this.#badSteps.rolledBack();
     this.#step = saved.step;
@@ -297,16 +299,17 @@ export class Trainer {
 
   /** Numbers of a step are read from the backend here alone, but for whether it counts. */
   async #logStep(): Promise<void> {
-    const { config, executable, model, task } = this.#training;
-    const rate = learningRateAt(this.#updates, config);
+    const { config, executable, model, task, span, momentsFrom = 0 } = this.#training;
+    const rate = learningRateAt({ step: this.#step, update: this.#updates }, config, span);
     const metrics = await this.#log.write({
       step: this.#step,
       learningRate: rate,
       epoch: this.#epoch(),
+      ...(span && { stage: span.index + 1 }),
       skipped: this.#step - this.#updates,
       ...this.#losses?.take(),
       ...(await readStep(executable, model, task.told)),
-      ...(await this.#measurements.insight.measure(this.#updates, rate)),
+      ...(await this.#measurements.insight.measure(this.#updates - momentsFrom, rate)),
       ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
     });
     this.#observer.onStep?.(metrics);
@@ -316,21 +319,19 @@ export class Trainer {
   /** For a save that begins now. */
   async #notes(): Promise<CheckpointNotes> {
     await this.#store.mend(this.#notice);
-    const { config, notes } = this.#training;
+    const { config, notes, momentsFrom } = this.#training;
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
     const { position, seconds, ...counts }: TrainerState = {
       position: this.#position,
       seconds: this.#log.watch.seconds,
       updates: this.#updates,
+      ...(momentsFrom !== undefined && { momentsFrom }),
       rollBacks: this.#badSteps.rollBacks,
       recentBadSteps: this.#badSteps.recent,
       ...(this.#scaler && { lossScaler: this.#scaler.state }),
     };
-    const metadata = {
-      model: JSON.stringify(config.model),
-      ...notes?.metadata,
-      updates: String(this.#updates),
-    };
+    const updates = String(this.#updates);
+    const metadata = { model: JSON.stringify(config.model), ...notes?.metadata, updates };
     return { step: this.#step, state: { position, seconds, ...notes?.state, ...counts }, metadata };
   }
 

@@ -13,6 +13,7 @@ import type { ConfigInput } from '../../config/config.ts';
 import type { ImageModel } from '../../train/settings.ts';
 import { dataOf } from '../../known/data-record.ts';
 import { resolveConfig } from '../../config/resolve-config.ts';
+import { configAt } from '../../known/stage-of.ts';
 import { isNullTrained } from '../../known/trained-with.ts';
 import { findCheckpoint } from '../run-sampler.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
@@ -40,11 +41,11 @@ export interface ExportOptions extends WeightsChoice {
 export async function exportRun(run: string, options: ExportOptions): Promise<void> {
   const { to, layout = 'public', onNotice } = options;
   const { config: recorded } = await readRun(run);
-  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
-  const { model, flow } = config;
-  if (model.kind !== 'dit') {
+  const whole = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const { model: own, flow } = whole;
+  if (own.kind !== 'dit') {
     const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
-    throw runError(run, `its model is a ${model.kind}, which other systems have no form for`, advice);
+    throw runError(run, `its model is a ${own.kind}, which other systems have no form for`, advice);
   }
   const objective = flow.objective.kind;
   if (objective === 'custom') {
@@ -53,6 +54,8 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
   }
   if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
   const saved = await findCheckpoint(run, options);
+  const config = configAt(whole, saved);
+  const model = config.model as ImageModel;
   const stored = await readWeights(run, saved, options);
   const odd = await describeNonFinite(stored);
   if (odd !== undefined)
