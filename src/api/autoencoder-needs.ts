@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.ts';
-import { decoding, encoding } from '../latents/direction.ts';
+import { decoding, encoding } from '../latents/passes.ts';
 import { bytesOf } from '../latents/layout.ts';
 import type { Autoencoder, AutoencoderCost } from '../models/autoencoders/autoencoder.ts';
 import { countParameters } from '../models/model.ts';
@@ -29,8 +29,8 @@ export function autoencoderNeeds(
     parameters: countParameters(autoencoder),
     cost: autoencoder.cost(imageShape),
     memory: {
-      encode: bytesOf(backend, encoding(autoencoder), 1, rows, columns),
-      decode: bytesOf(backend, decoding(autoencoder), 1, rows, columns),
+      encode: bytesOf(backend, encoding(autoencoder).whole, 1, rows, columns),
+      decode: bytesOf(backend, decoding(autoencoder).whole, 1, rows, columns),
     },
   };
 }

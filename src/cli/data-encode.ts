@@ -46,7 +46,7 @@ export function dataEncodeCommand(): Command {
     .option('--norm-groups <number>', 'of an autoencoder that does not tell', wholeNumber(1))
     .option(
       '--memory-mib <number>',
-      'that encoding may take beside the weights; larger images are encoded in tiles (default: 2048)',
+      'that encoding may take beside the weights; larger images are encoded in tiles (default: 4096)',
       wholeNumber(1),
     )
     .option('--shard-mib <number>', 'a file is full with so many MiB (default: 128)', wholeNumber(1))

@@ -2,6 +2,7 @@ import { readAutoencoder } from '../api/autoencoder.ts';
 import { autoencoderNeeds } from '../api/autoencoder-needs.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { classNames } from '../interop/autoencoders/diffusers-config.ts';
+import type { Autoencoder } from '../models/autoencoders/autoencoder.ts';
 import { type AutoencoderConfig, resolveAutoencoderConfig } from '../models/autoencoders/config.ts';
 import { counted } from '../tensor/counted.ts';
 import { formatBytes, formatFlops, formatInteger } from './format.ts';
@@ -39,7 +40,7 @@ export async function describeAutoencoder(
       `  parameters   ${formatInteger(needs.parameters)}`,
       `  per picture  of ${height}x${width}: ${formatFlops(cost.encode)} to encode, ${formatFlops(cost.decode)} to decode`,
       `  memory       ${formatBytes(memory.encode)} to encode one, ${formatBytes(memory.decode)} to decode one, with ${backend.describe()}`,
-      `  tiles        ${describeTiles(autoencoder.reach)}`,
+      `  tiles        ${describeTiles(autoencoder)}`,
       `  fingerprint  ${fingerprint}`,
       ...[...notices, ...ofBackend].map((notice) => `note: ${notice}`),
     ];
@@ -73,8 +74,11 @@ function describeScaling(config: AutoencoderConfig): string {
   return `(latent - ${shifted}) * ${scaled}`;
 }
 
-function describeTiles(reach: { readonly encode: number; readonly decode: number } | undefined): string {
-  return reach === undefined
-    ? 'blended, where memory is short: its norms see the whole picture, a tile differs a little'
-    : 'exact, where memory is short: pixels see no further than tiles overlap';
+/** Of pictures that are too large for memory. */
+function describeTiles({ parts }: Autoencoder): string {
+  const isNear = ({ reach }: { readonly reach: number | undefined }): boolean => reach !== undefined;
+  const all = [...parts.encode, ...parts.decode];
+  if (all.every(isNear)) return 'exact, where memory is short: pixels see no further than tiles overlap';
+  if (all.some(isNear)) return 'exact, where memory is short: only the deepest level sees the whole picture';
+  return 'blended, where memory is short: norms see the whole picture, tiles differ from it';
 }

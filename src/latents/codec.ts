@@ -1,11 +1,12 @@
 // Pictures to latents and back, on a backend and within a bound on memory.
 import type { Backend, Buffers, Disposable, Executable } from '../backends/backend.ts';
 import type { Autoencoder } from '../models/autoencoders/autoencoder.ts';
+import type { Lattice } from '../models/autoencoders/parts.ts';
 import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
 import { Lifetime, disposeAll, serial } from '../tensor/lifetime.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
-import { type Direction, decoding, encoding } from './direction.ts';
-import { type Layout, layOut, mebibytes } from './layout.ts';
+import { type Step, mebibytes, stepsOf } from './layout.ts';
+import { type Direction, type Pass, decoding, encoding } from './passes.ts';
 import { type Picture, addWeighted, cut, weightsOf } from './tiles.ts';
 
 /** What an encoder says of pictures; the latents are not scaled. */
@@ -24,13 +25,13 @@ export interface DecodedLatents {
 }
 
 export interface CodecOptions {
-  /** Bytes that a run may take on the backend, beside weights and what is handed over; 2 GiB by default. What does not fit is tiled. */
+  /** Bytes that a run may take on the backend, beside weights and what is handed over; 4 GiB by default. What does not fit is tiled. */
   readonly memory?: number | undefined;
   /** Told once of each size whose pictures are tiled in a way that changes them a little. */
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
-const defaultMemory = 2 ** 31;
+const defaultMemory = 2 ** 32;
 
 /** Encodes and decodes with the weights that its buffers hold at the time. Programs are compiled for each shape and kept, until it is disposed of. */
 export class LatentCodec implements Disposable {
@@ -42,7 +43,7 @@ export class LatentCodec implements Disposable {
   readonly #encoding: Direction;
   readonly #decoding: Direction;
   readonly #executables = new Map<string, Executable>();
-  readonly #layouts = new Map<string, Layout>();
+  readonly #steps = new Map<string, readonly Step[]>();
   /** Calls take turns: what a run leaves is read before the next. */
   readonly #exclusively = serial();
   readonly #life = new Lifetime('the codec', () =>
@@ -110,54 +111,60 @@ export class LatentCodec implements Disposable {
         pictures.length,
       );
     }
-    const { input, output } = direction;
+    const { input, output } = direction.whole;
     const grid = [count, height / input.scale, width / input.scale] as const;
-    const layout = this.#layoutOf(direction, grid);
-    const out = [count, output.channels, grid[1] * output.scale, grid[2] * output.scale];
-    const values = output.names.map(() => new Float32Array(sizeOf(out)));
-    const isWhole = layout.rows.starts.length * layout.columns.starts.length === 1;
-    const work = { direction, pictures, grid, layout, values };
-    await (isWhole ? this.#runWhole(work) : this.#runTiles(work));
-    values.forEach((each) => checkFinite(direction, each));
-    return { values, shape: out };
+    let values: readonly Float32Array[] = [pictures];
+    for (const step of this.#stepsOf(direction, grid)) values = await this.#take(step, values[0]!, grid);
+    for (const each of values) checkFinite(direction, each);
+    return { values, shape: [count, output.channels, grid[1] * output.scale, grid[2] * output.scale] };
   }
 
-  #layoutOf(direction: Direction, grid: readonly [number, number, number]): Layout {
+  #stepsOf(direction: Direction, grid: Grid): readonly Step[] {
     const key = `${direction.name} ${grid.join(' ')}`;
-    const known = this.#layouts.get(key);
+    const known = this.#steps.get(key);
     if (known !== undefined) return known;
-    const layout = layOut(this.#backend, direction, grid, this.#memory);
-    this.#layouts.set(key, layout);
-    this.#tellOf(direction, grid, layout);
-    return layout;
+    const steps = stepsOf(this.#backend, direction, grid, this.#memory);
+    this.#steps.set(key, steps);
+    for (const step of steps) this.#tellOf(direction, grid, step);
+    return steps;
   }
 
-  #tellOf({ done, input }: Direction, [, height, width]: readonly number[], layout: Layout): void {
+  #tellOf({ name }: Direction, [, height, width]: Grid, { layout }: Step): void {
     const { rows, columns, isBlended, wholeBytes } = layout;
     const tiles = rows.starts.length * columns.starts.length;
     if (tiles === 1 || !isBlended) return;
     const { factor } = this.autoencoder;
-    const inPixels = (cells: readonly number[]): string => cells.map((side) => side * factor).join('x');
-    const size =
-      input.scale === 1 ? `latents of ${height}x${width}` : `pictures of ${inPixels([height!, width!])}`;
+    const size = `${height * factor}x${width * factor}`;
+    const tileSize = `${rows.size * factor}x${columns.size * factor}`;
     this.#onNotice(
-      `${size} take ${mebibytes(wholeBytes)} at once, more than ${mebibytes(this.#memory, Math.floor)}: each is ${done} in ${tiles} tiles of ${inPixels([rows.size, columns.size])} pixels, which fade into each other. Norms see a tile and not the picture, so that colours can differ a little. With more memory it is exact.`,
+      `${name}: a picture of ${size} takes ${mebibytes(wholeBytes)} at once, more than ${mebibytes(this.#memory, Math.floor)}. It is done in ${tiles} tiles of ${tileSize}, which fade into each other: norms see a tile and not the picture, so that tones differ from what it is with more memory.`,
     );
   }
 
-  async #runWhole({ direction, pictures, grid, layout, values }: Work): Promise<void> {
+  /** Pictures through a pass: each output of it, of all pictures. */
+  async #take({ pass, layout }: Step, pictures: Float32Array, grid: Grid): Promise<Float32Array[]> {
+    const { channels, scale } = pass.output;
+    const [count, height, width] = grid;
+    const values = pass.names.map(() => new Float32Array(count * channels * height * width * scale ** 2));
+    const isWhole = layout.rows.starts.length * layout.columns.starts.length === 1;
+    const work = { pass, layout, pictures, grid, values };
+    await (isWhole ? this.#takeWhole(work) : this.#takeTiles(work));
+    return values;
+  }
+
+  async #takeWhole({ pass, pictures, grid, layout, values }: Work): Promise<void> {
     const [count, height, width] = grid;
     const size = pictures.length / count;
     for (let first = 0; first < count; first += layout.atOnce) {
       const some = Math.min(layout.atOnce, count - first);
       const part = pictures.subarray(first * size, (first + some) * size);
-      const made = await this.#compute(direction, part, [some, height, width]);
+      const made = await this.#compute(pass, part, [some, height, width]);
       values.forEach((all, i) => all.set(made[i]!, (first * all.length) / count));
     }
   }
 
-  async #runTiles({ direction, pictures, grid, layout, values }: Work): Promise<void> {
-    const { input, output } = direction;
+  async #takeTiles({ pass, pictures, grid, layout, values }: Work): Promise<void> {
+    const { input, output } = pass;
     const [count, height, width] = grid;
     const { rows, columns, isBlended } = layout;
     const from = pictureOf(input, height, width);
@@ -171,7 +178,7 @@ export class LatentCodec implements Disposable {
       for (const [i, top] of rows.starts.entries()) {
         for (const [j, left] of columns.starts.entries()) {
           const cutOut = cut(of(pictures), from, part, top * input.scale, left * input.scale);
-          const made = await this.#compute(direction, cutOut, [1, rows.size, columns.size]);
+          const made = await this.#compute(pass, cutOut, [1, rows.size, columns.size]);
           values.forEach((all, k) =>
             addWeighted(of(all), to, made[k]!, down[i]!, across[j]!, top * output.scale, left * output.scale),
           );
@@ -180,34 +187,29 @@ export class LatentCodec implements Disposable {
     }
   }
 
-  async #compute(
-    direction: Direction,
-    pictures: Float32Array,
-    grid: readonly [number, number, number],
-  ): Promise<Float32Array[]> {
-    const { names } = direction.output;
-    const executable = await this.#compiled(direction, grid);
+  async #compute(pass: Pass, pictures: Float32Array, grid: Grid): Promise<Float32Array[]> {
+    const executable = await this.#compiled(pass, grid);
     await executable.run({ pictures });
-    const read = await executable.read(names);
-    return names.map((name) => Float32Array.from(read[name]!));
+    const read = await executable.read(pass.names);
+    return pass.names.map((name) => Float32Array.from(read[name]!));
   }
 
-  async #compiled(direction: Direction, grid: readonly [number, number, number]): Promise<Executable> {
-    const key = `${direction.name} ${grid.join(' ')}`;
+  async #compiled(pass: Pass, grid: Grid): Promise<Executable> {
+    const key = `${pass.name} ${grid.join(' ')}`;
     const known = this.#executables.get(key);
     if (known !== undefined) return known;
-    const compiled = await this.#backend.compile(direction.program(...grid), this.#weights);
+    const compiled = await this.#backend.compile(pass.program(...grid), this.#weights);
     this.#executables.set(key, compiled);
     return compiled;
   }
 }
 
-interface Work {
-  readonly direction: Direction;
+/** Pictures, and latent pixels of their sides. */
+type Grid = readonly [count: number, height: number, width: number];
+
+interface Work extends Step {
   readonly pictures: Float32Array;
-  /** Pictures, and latent pixels of their sides. */
-  readonly grid: readonly [count: number, height: number, width: number];
-  readonly layout: Layout;
+  readonly grid: Grid;
   /** What is filled, one for each output. */
   readonly values: readonly Float32Array[];
 }
@@ -218,19 +220,15 @@ interface Result {
 }
 
 /** @param height in latent pixels, as the width */
-function pictureOf(
-  { channels, scale }: { readonly channels: number; readonly scale: number },
-  height: number,
-  width: number,
-): Picture {
+function pictureOf({ channels, scale }: Lattice, height: number, width: number): Picture {
   return { channels, height: height * scale, width: width * scale };
 }
 
-function checkFinite({ name, done }: Direction, values: Float32Array): void {
+function checkFinite({ name }: Direction, values: Float32Array): void {
   const odd = values.find((value) => !Number.isFinite(value));
   if (odd === undefined) return;
   throw new RectiflowError(
     'value',
-    `${name}: what is ${done} holds ${odd}. Either the pictures hold numbers that are not finite, or the range of half precision is too small for this autoencoder: use fp32.`,
+    `${name}: the result holds ${odd}. Either what was given holds numbers that are not finite, or the range of half precision is too small for this autoencoder: use fp32.`,
   );
 }

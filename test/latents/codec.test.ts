@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Buffer } from '../../src/backends/backend.ts';
 import { LatentCodec } from '../../src/latents/codec.ts';
-import { decoding, encoding } from '../../src/latents/direction.ts';
+import { type Pass, decoding, encoding } from '../../src/latents/passes.ts';
 import { bytesOf } from '../../src/latents/layout.ts';
 import type { Autoencoder } from '../../src/models/autoencoders/autoencoder.ts';
 import { createAutoencoder } from '../../src/models/autoencoders/create.ts';
@@ -22,7 +22,18 @@ const local = createAutoencoder({
   encoderBlocks: [1, 1],
   decoderBlocks: [1, 1],
 });
-/** Norms and attention see all of a picture. */
+/** The deepest level has norms that see all of a picture. */
+const pooled = createAutoencoder({
+  kind: 'tiny',
+  latentChannels: 2,
+  imageChannels: 1,
+  encoderWidth: 4,
+  decoderWidth: 4,
+  encoderBlocks: [1, 1, 1],
+  decoderBlocks: [1, 1, 1],
+  poolGroups: 4,
+});
+/** Norms and attention at all levels see all of a picture. */
 const global = createAutoencoder({
   kind: 'kl',
   latentChannels: 2,
@@ -38,7 +49,7 @@ let backend: Backend;
 const weights = new Map<Autoencoder, Map<string, Buffer>>();
 beforeAll(async () => {
   backend = fastest.create();
-  for (const autoencoder of [local, global]) {
+  for (const autoencoder of [local, pooled, global]) {
     weights.set(autoencoder, await randomWeights(backend, autoencoder));
   }
 });
@@ -69,14 +80,15 @@ async function withCodec<T>(
 
 /** Bytes that tiles of 40x40 latent pixels take. */
 const ofTiles = (autoencoder: Autoencoder, name: 'encode' | 'decode', side = 40): number =>
-  bytesOf(backend, (name === 'encode' ? encoding : decoding)(autoencoder), 1, side, side);
+  bytesOf(backend, (name === 'encode' ? encoding : decoding)(autoencoder).whole, 1, side, side);
 
 describe('pictures that do not fit into memory', () => {
   const shape = [2, 1, 120, 96];
   const latentShape = [2, 2, 60, 48];
 
   it('are the same in tiles, where pixels see no further than tiles overlap', async () => {
-    expect(local.reach).toEqual({ encode: 7, decode: 7 });
+    const { encode, decode } = local.parts;
+    expect([...encode, ...decode].map(({ reach }) => reach)).toEqual([7, 7]);
     const images = pictures(shape);
     const latents = pictures(latentShape);
     const [mean, decoded] = await withCodec(local, undefined, async (codec) => [
@@ -94,6 +106,40 @@ describe('pictures that do not fit into memory', () => {
     });
   });
 
+  it('are the same in tiles, where only the deepest level sees all of a picture', async () => {
+    const { encode, decode } = pooled.parts;
+    expect([...encode, ...decode].map(({ reach }) => reach)).toEqual([4, undefined, undefined, 4]);
+    const images = pictures(shape);
+    const smallerShape = [2, 2, 30, 24];
+    const latents = pictures(smallerShape);
+    const [mean, decoded] = await withCodec(pooled, undefined, async (codec) => [
+      (await codec.encode(images, shape)).mean,
+      (await codec.decode(latents, smallerShape)).images,
+    ]);
+    // What the deepest level of the picture takes, or a tile of the levels above it: less than all of it.
+    const directions = [encoding(pooled), decoding(pooled)];
+    const of = (passes: readonly Pass[], rows: number, columns: number): number[] =>
+      passes.map((pass) => bytesOf(backend, pass, 1, rows, columns));
+    const [near, far] = [true, false].map((isNear) =>
+      directions.flatMap(({ passes }) => passes.filter(({ reach }) => (reach !== undefined) === isNear)),
+    ) as [Pass[], Pass[]];
+    const small = Math.max(...of(far, 30, 24), ...of(near, 20, 20));
+    expect(small).toBeLessThan(
+      Math.min(
+        ...of(
+          directions.map(({ whole }) => whole),
+          30,
+          24,
+        ),
+      ),
+    );
+    await withCodec(pooled, small, async (codec, notices) => {
+      expect(largestError((await codec.encode(images, shape)).mean, mean!)).toBeLessThan(1e-6);
+      expect(largestError((await codec.decode(latents, smallerShape)).images, decoded!)).toBeLessThan(1e-6);
+      expect(notices).toEqual([]);
+    });
+  });
+
   it('differ a little in tiles, where norms see all of a picture, which is said once for each size', async () => {
     const images = pictures(shape);
     const whole = await withCodec(global, undefined, (codec) => codec.encode(images, shape));
@@ -106,7 +152,7 @@ describe('pictures that do not fit into memory', () => {
       await codec.encode(images, shape);
       expect(notices).toEqual([
         expect.stringMatching(
-          /^pictures of 120x96 take \d+ MiB at once, more than \d+ MiB: each is encoded in 4 tiles of \d+x\d+ pixels, which fade into each other\. Norms see a tile/,
+          /^encode: a picture of 120x96 takes \d+ MiB at once, more than \d+ MiB\. It is done in \d tiles of \d+x\d+, which fade into each other: norms see a tile/,
         ),
       ]);
     });
@@ -115,7 +161,7 @@ describe('pictures that do not fit into memory', () => {
   it('are refused where the smallest tile does not fit either', async () => {
     await withCodec(global, 1000, async (codec) => {
       await expect(codec.encode(pictures(shape), shape)).rejects.toThrow(
-        /encode: the smallest tile, \d+x\d+, takes \d+ MiB, more than the memory that is given, 0 MiB\. Give at least \d+ MiB/,
+        /encode: the smallest tile takes \d+ MiB, more than the memory that is given, 0 MiB\. Give at least \d+ MiB/,
       );
     });
   });
@@ -126,7 +172,7 @@ describe('pictures that fit', () => {
     const shape = [5, 1, 8, 12];
     const images = pictures(shape);
     const all = await withCodec(global, undefined, (codec) => codec.encode(images, shape));
-    const two = bytesOf(backend, encoding(global), 2, 4, 6);
+    const two = bytesOf(backend, encoding(global).whole, 2, 4, 6);
     const some = await withCodec(global, two, (codec) => codec.encode(images, shape));
     expect(some.mean).toEqual(all.mean);
     expect(some.logVariance).toEqual(all.logVariance);
@@ -171,7 +217,7 @@ describe('pictures that fit', () => {
     await withCodec(local, undefined, async (codec) => {
       const images = pictures([1, 1, 8, 8]);
       images[7] = NaN;
-      await expect(codec.encode(images, [1, 1, 8, 8])).rejects.toThrow(/encode: what is encoded holds NaN/);
+      await expect(codec.encode(images, [1, 1, 8, 8])).rejects.toThrow(/encode: the result holds NaN/);
     });
   });
 });

@@ -10,6 +10,7 @@ import { add, affine, exp, mul, square, sub, sum } from '../../ops/index.ts';
 import { formatShape, valueError } from '../../tensor/errors.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import type { Part } from './parts.ts';
 
 /** What a diffusion model sees of a latent: (latent - shift) * scale, of all channels alike or of each on its own. */
 export interface LatentScaling {
@@ -31,22 +32,17 @@ export interface AutoencoderCost {
   readonly decode: number;
 }
 
-/** In latent pixels: what is further away makes no difference. */
-export interface Reach {
-  /** From a latent pixel to the pixels that it is made of. */
-  readonly encode: number;
-  /** From a pixel to the latent pixels that it is made of. */
-  readonly decode: number;
-}
-
 export interface Autoencoder extends Module {
   readonly imageChannels: number;
   readonly latentChannels: number;
   /** Pixels of a latent pixel's side. */
   readonly factor: number;
   readonly scaling: LatentScaling;
-  /** How far a pixel is seen; undefined where a norm or an attention sees the whole picture. */
-  readonly reach: Reach | undefined;
+  /**
+   * What `encode` and `decode` are made of, for whoever takes large pictures through them piece by piece: what the last part of the
+   * encoder makes becomes the posterior.
+   */
+  readonly parts: { readonly encode: readonly Part[]; readonly decode: readonly Part[] };
   /** Of one picture of this shape, [C, H, W]. */
   cost(imageShape: Shape): AutoencoderCost;
   /**
@@ -54,6 +50,8 @@ export interface Autoencoder extends Module {
    * @param images [B, C, H, W] in [-1, 1]
    */
   encode(params: Parameters, images: Tensor): Posterior;
+  /** Of what the last part of the encoder makes. */
+  posterior(encoded: Tensor): Posterior;
   /**
    * @param params the weights, by name; only those of the decoder are asked for
    * @param latents [B, z, h, w], not scaled

@@ -13,7 +13,6 @@ import {
   checkImageShape,
   logVarianceRange,
 } from './autoencoder.ts';
-import { costOfLayers } from './cost.ts';
 import { type KLConfig, type ResolvedKLConfig, factorOf, resolveAutoencoderConfig } from './config.ts';
 import {
   type Layer,
@@ -25,6 +24,7 @@ import {
   sequence,
   upsampling,
 } from './layers.ts';
+import { applyParts, costOfParts, partsOf } from './parts.ts';
 
 const epsilon = 1e-6;
 
@@ -34,11 +34,8 @@ export class AutoencoderKL implements Autoencoder {
   readonly latentChannels: number;
   readonly factor: number;
   readonly scaling: LatentScaling;
-  /** Its norms see the whole picture. */
-  readonly reach = undefined;
+  readonly parts: Autoencoder['parts'];
   readonly parameters: Layer['parameters'];
-  readonly #encoder: Layer;
-  readonly #decoder: Layer;
 
   /** @throws RectiflowError where the sizes do not fit together */
   constructor(config: KLConfig) {
@@ -47,24 +44,34 @@ export class AutoencoderKL implements Autoencoder {
     this.latentChannels = this.config.latentChannels;
     this.factor = factorOf(this.config);
     this.scaling = this.config.scaling;
-    this.#encoder = encoderOf(this.config);
-    this.#decoder = decoderOf(this.config);
-    this.parameters = [...this.#encoder.parameters, ...this.#decoder.parameters];
+    // Norms at all levels see the whole picture.
+    this.parts = {
+      encode: partsOf([encoderOf(this.config)], { channels: this.imageChannels, scale: this.factor }),
+      decode: partsOf([decoderOf(this.config)], { channels: this.latentChannels, scale: 1 }),
+    };
+    this.parameters = [...this.parts.encode, ...this.parts.decode].flatMap(({ parameters }) => parameters);
   }
 
   encode(params: Parameters, images: Tensor): Posterior {
-    const moments = this.#encoder.apply(params, images); // -> [B, 2 z, h, w]
+    return this.posterior(applyParts(this.parts.encode, params, images));
+  }
+
+  /** @param moments [B, 2 z, h, w] */
+  posterior(moments: Tensor): Posterior {
     const mean = slice(moments, 1, 0, this.latentChannels);
     const logVariance = slice(moments, 1, this.latentChannels, this.latentChannels);
     return { mean, logVariance: clamp(logVariance, ...logVarianceRange) };
   }
 
   decode(params: Parameters, latents: Tensor): Tensor {
-    return this.#decoder.apply(params, latents);
+    return applyParts(this.parts.decode, params, latents);
   }
 
   cost(imageShape: Shape): AutoencoderCost {
-    return costOfLayers(this, imageShape, this.#encoder, this.#decoder);
+    return {
+      encode: costOfParts(this.parts.encode, imageShape, this.factor),
+      decode: costOfParts(this.parts.decode, imageShape, this.factor),
+    };
   }
 
   checkShape(imageShape: Shape): void {

@@ -11,9 +11,9 @@ export interface Passage {
   readonly width: number;
   /** Floating-point operations so far, of products alone. */
   readonly cost: number;
-  /** Pixels of the first layer's input from one pixel to the next. */
+  /** From one pixel to the next, in latent pixels. */
   readonly step: number;
-  /** How far from its place a pixel sees, in pixels of the first layer's input; infinite where all of the picture meets. */
+  /** How far from its place a pixel sees, in latent pixels; infinite where all of the picture meets. */
   readonly reach: number;
 }
 

@@ -10,7 +10,6 @@ import {
   type AutoencoderCost,
   type LatentScaling,
   type Posterior,
-  type Reach,
   checkImageShape,
 } from './autoencoder.ts';
 import {
@@ -20,7 +19,6 @@ import {
   poolWidth,
   resolveAutoencoderConfig,
 } from './config.ts';
-import { costOfLayers, reachOfLayers } from './cost.ts';
 import {
   type Layer,
   block,
@@ -31,6 +29,7 @@ import {
   sequence,
   upsampling,
 } from './layers.ts';
+import { applyParts, costOfParts, partsOf } from './parts.ts';
 
 /** Latents beyond are drawn back to it. */
 const latentMagnitude = 3;
@@ -42,10 +41,8 @@ export class AutoencoderTiny implements Autoencoder {
   readonly latentChannels: number;
   readonly factor: number;
   readonly scaling: LatentScaling;
-  readonly reach: Reach | undefined;
+  readonly parts: Autoencoder['parts'];
   readonly parameters: Layer['parameters'];
-  readonly #encoder: Layer;
-  readonly #decoder: Layer;
 
   /** @throws RectiflowError where the sizes do not fit together */
   constructor(config: TinyConfig) {
@@ -54,22 +51,31 @@ export class AutoencoderTiny implements Autoencoder {
     this.latentChannels = this.config.latentChannels;
     this.factor = factorOf(this.config);
     this.scaling = this.config.scaling;
-    this.#encoder = encoderOf(this.config);
-    this.#decoder = decoderOf(this.config);
-    this.reach = reachOfLayers(this, this.#encoder, this.#decoder);
-    this.parameters = [...this.#encoder.parameters, ...this.#decoder.parameters];
+    this.parts = {
+      encode: partsOf(encoderOf(this.config), { channels: this.imageChannels, scale: this.factor }),
+      decode: partsOf(decoderOf(this.config), { channels: this.latentChannels, scale: 1 }),
+    };
+    this.parameters = [...this.parts.encode, ...this.parts.decode].flatMap(({ parameters }) => parameters);
   }
 
   encode(params: Parameters, images: Tensor): Posterior {
-    return { mean: this.#encoder.apply(params, images) };
+    return this.posterior(applyParts(this.parts.encode, params, images));
+  }
+
+  /** @param mean [B, z, h, w] */
+  posterior(mean: Tensor): Posterior {
+    return { mean };
   }
 
   decode(params: Parameters, latents: Tensor): Tensor {
-    return this.#decoder.apply(params, latents);
+    return applyParts(this.parts.decode, params, latents);
   }
 
   cost(imageShape: Shape): AutoencoderCost {
-    return costOfLayers(this, imageShape, this.#encoder, this.#decoder);
+    return {
+      encode: costOfParts(this.parts.encode, imageShape, this.factor),
+      decode: costOfParts(this.parts.decode, imageShape, this.factor),
+    };
   }
 
   checkShape(imageShape: Shape): void {
@@ -79,59 +85,61 @@ export class AutoencoderTiny implements Autoencoder {
 
 const rectified = pointwise(relu);
 
+/** In two stretches where there is a pool: what comes before the deepest level's blocks sees only so far. */
 function encoderOf({
   encoderWidth: width,
   encoderBlocks,
   imageChannels,
   latentChannels,
   poolGroups,
-}: ResolvedTinyConfig): Layer {
+}: ResolvedTinyConfig): Layer[] {
   const deepest = encoderBlocks.length - 1;
-  return numbered(
-    'encoder.layers',
-    [
-      ...encoderBlocks.flatMap((count, level) => [
-        (name: string) =>
-          level === 0
-            ? convolution(name, imageChannels, width)
-            : convolution(name, width, width, { stride: 2, bias: false }),
-        ...residuals(width, count, level === deepest ? poolGroups : 0),
-      ]),
-      (name) => convolution(name, width, latentChannels),
-    ],
-    pointwise((x) => affine(x, 0.5, 0.5)),
-  );
+  const levels = encoderBlocks.map((count, level) => ({
+    begin: (name: string) =>
+      level === 0
+        ? convolution(name, imageChannels, width)
+        : convolution(name, width, width, { stride: 2, bias: false }),
+    blocks: residuals(width, count, level === deepest ? poolGroups : 0),
+  }));
+  const near = levels.flatMap(({ begin, blocks }, level) => [begin, ...(level === deepest ? [] : blocks)]);
+  const far = [...levels[deepest]!.blocks, (name: string) => convolution(name, width, latentChannels)];
+  const [first, second] = numbered('encoder.layers', [near, far]);
+  const begin = sequence([pointwise((x) => affine(x, 0.5, 0.5)), first!]);
+  return poolGroups === 0 ? [sequence([begin, second!])] : [begin, second!];
 }
 
+/** In two stretches where there is a pool: what follows the deepest level's blocks sees only so far. */
 function decoderOf({
   decoderWidth: width,
-  decoderBlocks,
+  decoderBlocks: [deepest, ...others],
   imageChannels,
   latentChannels,
   poolGroups,
-}: ResolvedTinyConfig): Layer {
-  const shallowest = decoderBlocks.length - 1;
+}: ResolvedTinyConfig): Layer[] {
   const clamped = pointwise((z) => affine(tanh(affine(z, 1 / latentMagnitude, 0)), latentMagnitude, 0));
-  const layers = numbered(
-    'decoder.layers',
-    [
-      (name) => convolution(name, latentChannels, width),
-      () => rectified,
-      ...decoderBlocks.flatMap((count, level) => [
-        ...residuals(width, count, level === 0 ? poolGroups : 0),
-        ...(level === shallowest
-          ? [(name: string) => convolution(name, width, imageChannels)]
-          : [() => upsampling, (name: string) => convolution(name, width, width, { bias: false })]),
-      ]),
-    ],
-    clamped,
-  );
-  return sequence([layers, pointwise((x) => affine(x, 2, -1))]);
+  const far = [
+    (name: string) => convolution(name, latentChannels, width),
+    () => rectified,
+    ...residuals(width, deepest!, poolGroups),
+  ];
+  const near = [
+    ...others.flatMap((count) => [
+      () => upsampling,
+      (name: string) => convolution(name, width, width, { bias: false }),
+      ...residuals(width, count, 0),
+    ]),
+    (name: string) => convolution(name, width, imageChannels),
+  ];
+  const [first, second] = numbered('decoder.layers', [far, near]);
+  const begin = sequence([clamped, first!]);
+  const end = sequence([second!, pointwise((x) => affine(x, 2, -1))]);
+  return poolGroups === 0 ? [sequence([begin, end])] : [begin, end];
 }
 
-/** Layers whose names are their numbers; those without parameters count. @param before has none */
-function numbered(name: string, layers: readonly ((name: string) => Layer)[], before: Layer): Layer {
-  return sequence([before, ...layers.map((layer, i) => layer(`${name}.${i}`))]);
+/** Stretches of layers whose names are their numbers in all; those without parameters count. */
+function numbered(name: string, stretches: readonly (readonly ((name: string) => Layer)[])[]): Layer[] {
+  let count = 0;
+  return stretches.map((layers) => sequence(layers.map((layer) => layer(`${name}.${count++}`))));
 }
 
 function residuals(width: number, count: number, poolGroups: number): ((name: string) => Layer)[] {

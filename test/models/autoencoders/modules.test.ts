@@ -120,12 +120,14 @@ it.each([
 
 describe('how far pixels see', () => {
   it('is nowhere said where all of a picture meets', () => {
-    expect(kl.reach).toBeUndefined();
-    expect(pooled.reach).toBeUndefined();
+    const reaches = ({ parts }: Autoencoder): unknown[] =>
+      [...parts.encode, ...parts.decode].map(({ reach }) => reach);
+    expect(reaches(kl)).toEqual([undefined, undefined]);
+    expect(reaches(pooled)).toEqual([3, undefined, undefined, 3]);
   });
 
   it('is as far as a change of one pixel is noticed, and not much less', async () => {
-    const { encode, decode } = tiny.reach!;
+    const [encode, decode] = [tiny.parts.encode[0]!.reach!, tiny.parts.decode[0]!.reach!];
     const side = 16;
     const encoded = await changed(encodeProgram(tiny, 4 * side, 4), [2, 4 * side, 4]);
     const decoded = await changed(decodeProgram(tiny, side, 1), [3, side, 1]);
