@@ -30,6 +30,11 @@ export { type ExportOptions, exportRun } from './api/export/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
 export type { ImportOptions } from './api/import/options.ts';
 export { type ImportedRun, importRun } from './api/import/run.ts';
+export { type GrowOptionsOfRun, type GrownRun, growRun } from './api/grow/run.ts';
+export type { GrowthWanted } from './api/grow/config.ts';
+export { type CheckpointLoss, checkpointLoss } from './runner/checkpoint-loss.ts';
+export { configAt } from './known/stage-of.ts';
+export { configOfStage } from './config/stages.ts';
 export { type Beginning, type BeginningWeights, beginFromWeights } from './api/begin-from-weights.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
 export {
@@ -52,7 +57,7 @@ export { type Machine, machines } from './api/plan/machines.ts';
 export type { RunOptions } from './api/parts.ts';
 
 // Runs: their settings, their folders, where their numbers go.
-export type { ConfigInput, RunConfig } from './config/config.ts';
+export type { ConfigInput, GrowthConfig, RunConfig, StageConfig } from './config/config.ts';
 export { type LoadedConfig, loadConfig, recipeConfig } from './config/load-config.ts';
 export { ParsedConfig, type ResolveOptions, resolveConfig } from './config/resolve-config.ts';
 export type { Histogram } from './sinks/histogram.ts';

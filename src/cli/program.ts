@@ -6,6 +6,7 @@ import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
+import { growCommand } from './grow.ts';
 import { importCommand } from './import.ts';
 import { infoCommand } from './info.ts';
 import { numbersHelp } from './options.ts';
@@ -50,6 +51,7 @@ for (const command of [
   reproCommand(),
   replayCommand(),
   importCommand(),
+  growCommand(),
   exportCommand(),
   dataCommand(),
 ]) {

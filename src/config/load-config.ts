@@ -101,6 +101,19 @@ export function recipeConfig(name: string, changes: ConfigInput = {}): ConfigInp
   return layers.reduce(merge);
 }
 
+/** Settings with changes over them, each over those before, as a file's lie over its recipe's. */
+export function mergeConfigs(base: ConfigInput, ...changes: readonly ConfigInput[]): ConfigInput {
+  return (changes as readonly Settings[]).reduce(merge, base as Settings);
+}
+
+/**
+ * What `a.b=value`, with a value in YAML, changes.
+ * @throws RectiflowError where one of them is none
+ */
+export async function configOf(overrides: readonly string[]): Promise<ConfigInput> {
+  return (await Promise.all(overrides.map(parseOverride))).reduce(merge, {});
+}
+
 /** @param where what errors begin with */
 function recipeSettings(name: unknown, where: string): Settings {
   const known = Object.keys(recipes);

@@ -118,11 +118,7 @@ function checkStage(
   problems: string[],
 ): void {
   if (imageSize.some((side) => side % patchSize !== 0)) {
-    const [less, more] = [Math.floor, Math.ceil].map((round) =>
-      sized(imageSize.map((side) => Math.max(1, round(side / patchSize)) * patchSize) as unknown as Size),
-    );
-    const nearest = less === more ? less : `${less} or ${more}`;
-    const wanted = `a multiple of patchSize ${patchSize} on both sides, the nearest being ${nearest}`;
+    const wanted = `a multiple of patchSize ${patchSize} on both sides, the nearest being ${nearestSizes(imageSize, patchSize)}`;
     problems.push(describeProblem(['stages', i, 'imageSize'], wanted, sized(imageSize)));
   }
   if (before && imageSize.some((side, axis) => side < before.imageSize[axis]!)) {
@@ -133,6 +129,14 @@ function checkStage(
     problems.push(
       describeProblem(['stages', i, 'warmupSteps'], `at most the ${steps} steps of the stage`, warmupSteps),
     );
+}
+
+/** The nearest sizes that a patch divides, in words. */
+export function nearestSizes(imageSize: Size, patchSize: number): string {
+  const [less, more] = [Math.floor, Math.ceil].map((round) =>
+    imageSize.map((side) => Math.max(1, round(side / patchSize)) * patchSize).join('x'),
+  );
+  return less === more ? less! : `${less} or ${more}`;
 }
 
 function sized(size: Size): string {
