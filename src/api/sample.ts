@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { classComposition } from '../sources/expression/record.ts';
 import { findClasses } from '../data/find-classes.ts';
-import type { Annotation } from '../data/source.ts';
+import type { Annotation, Placement } from '../data/source.ts';
 import { type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
@@ -18,6 +18,7 @@ import { classesOf } from '../train/create-model.ts';
 import { gridRows } from '../train/sample-grid.ts';
 import { isNullTrained, pastOf } from '../known/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
+import { conditionsOf } from './asked-conditions.ts';
 import { describeCut } from './cut-prompts.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
 import { type RunModelChoice, openRunModel, withRunSampler } from './run-sampler.ts';
@@ -40,6 +41,11 @@ export interface SampleRunOptions extends AskedSampling, WeightsChoice, Omit<Run
   readonly count?: number | readonly number[] | undefined;
   /** Of images, [height, width], where it is to be another than the model was trained at; one number is a square. */
   readonly imageSize?: number | readonly [height: number, width: number] | undefined;
+  /**
+   * Of a model that is told sizes and crops (model.sizeConditioning), in place of what it is told by default: that an image was never
+   * larger than it is made, and that nothing was cropped.
+   */
+  readonly placement?: Partial<Placement> | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
   readonly backend?: Backend | undefined;
@@ -75,7 +81,8 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
   const shape = wantedShape(model, data, options);
   checkRoom(counts, shape);
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
-  const told = rows.length > 0 ? { conditions: conditioning.encode(annotations) } : {};
+  const count = counts.reduce((sum, of) => sum + of, 0);
+  const told = conditionsOf(conditioning, annotations, { count, shape, placement: options.placement });
   const cut = conditioning.meter && describeCut(options.prompts ?? [], conditioning.meter);
   if (cut !== undefined) options.onNotice?.(cut);
   return withRunSampler(opened, options, async (sampler) => {
@@ -84,7 +91,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
     const guidance = usableGuidance(options, config, rows.length > 0, isNullTrained(saved, config));
     const settings = { ...samplerSettings(options, config.sample), guidance };
     const values = await sampler.sample({
-      count: counts.reduce((sum, of) => sum + of, 0),
+      count,
       shape,
       ...settings,
       ...told,

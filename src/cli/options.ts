@@ -65,6 +65,13 @@ export function imageSides(text: string): [height: number, width: number] {
   return [Number(height), Number(width)];
 }
 
+/** `0,32`: what was cropped above, and to the left. */
+export function cropPlace(text: string): [top: number, left: number] {
+  const [, top, left] = /^(\d{1,6}),(\d{1,6})$/.exec(text) ?? [];
+  if (left === undefined) throw new InvalidArgumentError('It must be two numbers of pixels, as in 0,32.');
+  return [Number(top), Number(left)];
+}
+
 /** `--set`, of the commands that take a config. */
 export function setOption(what = 'change a setting'): Option {
   const description = `${what}, to a value in YAML: 1e-3, true, a name, [0.9, 0.95]; may be given several times`;

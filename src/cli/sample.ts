@@ -6,6 +6,7 @@ import { samplersOf } from '../train/objective.ts';
 import { formatInteger } from './format.ts';
 import {
   collect,
+  cropPlace,
   finiteNumber,
   imageSides,
   numberFrom0,
@@ -25,6 +26,9 @@ interface Options {
   readonly steps?: number;
   readonly guidance?: number;
   readonly imageSize?: [height: number, width: number];
+  readonly originalSize?: [height: number, width: number];
+  readonly targetSize?: [height: number, width: number];
+  readonly cropAt?: [top: number, left: number];
   readonly seed: number;
   readonly out?: string;
   readonly sampler?: AnySamplerName;
@@ -79,6 +83,13 @@ export function sampleCommand(): Command {
       'of the images, as in 64 or 48x64, in multiples of a patch (default: that which the model was trained at)',
       imageSides,
     )
+    .option(
+      '--original-size <size>',
+      'of a model with sizeConditioning: what it is told that images were before they were resized (default: their size)',
+      imageSides,
+    )
+    .option('--crop-at <top,left>', 'and where they were cropped, as in 0,32 (default: 0,0)', cropPlace)
+    .option('--target-size <size>', 'and what they are (default: their size)', imageSides)
     .option('--seed <number>', 'the same seed gives the same samples', wholeNumber(0), 0)
     .option(
       '-o, --out <folder>',
@@ -142,29 +153,41 @@ Labels are names of classes, and commas divide them; a name with commas may stan
 called so; where there is none, or after #, it is the class of that number, counted from 0. A range, 0-9 or #0-9, is all its numbers.
 ${numbersHelp}`,
     )
-    .action(async (given: string, { out, prompt: prompts, ...options }: Options) => {
-      const run = findRun(given);
-      await runTask(async ({ signal, onNotice, show, clear }) => {
-        const { sample } = await import('../api/sample.ts');
-        const { freeFolder, refuseFilled, writeSamples } = await import('../report/write-samples.ts');
-        if (out !== undefined) await refuseFilled(out);
-        const samples = await sample(run, {
-          ...options,
-          prompts,
-          signal,
-          onNotice,
-          onProgress: (done, total) => show(`sampling ${Math.floor((100 * done) / total)} %`),
+    .action(
+      async (
+        given: string,
+        { out, prompt: prompts, originalSize, cropAt, targetSize, ...options }: Options,
+      ) => {
+        const run = findRun(given);
+        await runTask(async ({ signal, onNotice, show, clear }) => {
+          const { sample } = await import('../api/sample.ts');
+          const { freeFolder, refuseFilled, writeSamples } = await import('../report/write-samples.ts');
+          if (out !== undefined) await refuseFilled(out);
+          const samples = await sample(run, {
+            ...options,
+            prompts,
+            ...((originalSize || cropAt || targetSize) && {
+              placement: {
+                ...(originalSize && { original: originalSize }),
+                ...(cropAt && { crop: cropAt }),
+                ...(targetSize && { target: targetSize }),
+              },
+            }),
+            signal,
+            onNotice,
+            onProgress: (done, total) => show(`sampling ${Math.floor((100 * done) / total)} %`),
+          });
+          // Chosen now: another call may have begun later and be done before.
+          const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
+          const { count, view, renamed = [] } = await writeSamples(folder, samples);
+          clear();
+          if (renamed.length > 0) {
+            const held = renamed.map(({ name, folder: of }) => `"${name}" in ${of}`);
+            onNotice(`not every name of a class can be that of a folder: ${listSome(held)}`);
+          }
+          print(`${counted(count, 'sample')} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`);
+          print(`Look at ${shortPath(view)}`);
         });
-        // Chosen now: another call may have begun later and be done before.
-        const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
-        const { count, view, renamed = [] } = await writeSamples(folder, samples);
-        clear();
-        if (renamed.length > 0) {
-          const held = renamed.map(({ name, folder: of }) => `"${name}" in ${of}`);
-          onNotice(`not every name of a class can be that of a folder: ${listSome(held)}`);
-        }
-        print(`${counted(count, 'sample')} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`);
-        print(`Look at ${shortPath(view)}`);
-      });
-    });
+      },
+    );
 }

@@ -38,6 +38,8 @@ export interface LoaderOptions extends BadSampleOptions {
   readonly workers?: number;
   /** Memory for decoded images of a set that fits into it and has no random transforms; 256 by default, 0 for none. */
   readonly cacheMiB?: number;
+  /** Whether annotations tell how images were cropped and resized, where that is known. */
+  readonly placement?: boolean | undefined;
   /** Which of `ranks` machines this is: each reads its own part of every global batch. */
   readonly rank?: number;
   readonly ranks?: number;
@@ -138,7 +140,7 @@ export class Loader implements AsyncIterable<Batch> {
   }
 
   async #prepare(): Promise<Batch> {
-    const { seed, rank = 0, ranks = 1 } = this.#options;
+    const { seed, rank = 0, ranks = 1, placement } = this.#options;
     const sampled = this.#order.next();
     const { indices, epochs, position, shape = this.#source.shape } = sampled;
     const batchSize = indices.length / ranks;
@@ -146,7 +148,12 @@ export class Loader implements AsyncIterable<Batch> {
     const values = new Float32Array(batchSize * size);
     const reads = Array.from({ length: batchSize }, (_, i) => {
       const at = rank * batchSize + i;
-      const key = { seed, epoch: epochs[at]!, ...(sampled.shape && { shape }) };
+      const key = {
+        seed,
+        epoch: epochs[at]!,
+        ...(sampled.shape && { shape }),
+        ...(placement && { placement }),
+      };
       return this.#limit.run(() => this.#reader.read(indices[at]!, values, i * size, key));
     });
     return {

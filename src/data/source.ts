@@ -13,6 +13,8 @@ export interface ReadKey {
   readonly epoch: number;
   /** One of `sizes`; the source's `shape` by default. */
   readonly shape?: Shape;
+  /** Whether the annotation is to tell how the image was cropped and resized. */
+  readonly placement?: boolean;
 }
 
 /** A caption of a sample, or several, of which one is drawn in each epoch. */
@@ -21,11 +23,23 @@ export type Captions = string | readonly string[];
 /** Bytes or characters of a caption: longer text is no caption, and tokenizers take time for it. */
 export const MOST_CAPTION: number = 256 << 10;
 
+/** How an image came to what a model sees of it, in pixels. */
+export interface Placement {
+  /** Before anything was done to it, upright. */
+  readonly original: readonly [height: number, width: number];
+  /** Where what is left of it begins, in the image as it was resized. */
+  readonly crop: readonly [top: number, left: number];
+  /** What it is to be; what the sample has by default. */
+  readonly target?: readonly [height: number, width: number];
+}
+
 /** What is known of a sample beside its values. */
 export interface Annotation {
   /** In [0, classes). */
   readonly label?: number;
   readonly caption?: string;
+  /** Where the key asks for it, and the source knows. */
+  readonly placement?: Placement;
   /** The noise that the sample was made of, of its shape: the other end of its path. */
   readonly noise?: Float32Array;
 }

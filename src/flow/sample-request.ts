@@ -116,7 +116,7 @@ export function resolveRequest(
   const [low, high] = guidanceInterval;
   const interval = 'two times, 0 <= low <= high <= 1';
   check('guidanceInterval', interval, `[${low}, ${high}]`, 0 <= low && low <= high && high <= 1);
-  const isTold = Object.keys(conditions).length > 0;
+  const isTold = model.conditions.some(({ name, always }) => !always && conditions[name] !== undefined);
   const wanted = '1 without conditions: there is nothing to guide towards';
   check('guidance', wanted, guidance, guidance === 1 || isTold);
   checkConditions(model, conditions, count);

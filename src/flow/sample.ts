@@ -151,9 +151,12 @@ export class FlowSampler implements Disposable {
   }
 
   /** Those beyond the last sample fill up the batch and are thrown away. */
-  private modelOf({ first, size, request: { conditions, guidance } }: Batch, memory: SampleMemory): Evaluate {
+  private modelOf(
+    { first, size, request: { conditions, guidance, shape } }: Batch,
+    memory: SampleMemory,
+  ): Evaluate {
     const told = this.model.conditions.map((spec) => {
-      const rows = conditionRows(spec, conditions[spec.name], first, size, 2 * size);
+      const rows = conditionRows(spec, conditions[spec.name], { first, size, rows: 2 * size, shape });
       return [spec.name, rows, rows.subarray(0, rows.length / 2)] as const;
     });
     const both = Object.fromEntries(told.map(([name, rows]) => [name, rows]));
@@ -235,21 +238,21 @@ function hostVelocity(batch: Batch, memory: SampleMemory, evaluate: Evaluate): V
   };
 }
 
-/** What `rows` rows are told: the samples from `first` to `first + size`, then nothing. */
+/** What `rows` rows are told: the samples, of a shape, from `first` to `first + size`; then only what is told always. */
 function conditionRows(
-  { dtype, absent }: ConditionSpec,
+  { dtype, absent, always }: ConditionSpec,
   values: ArrayLike<number> | undefined,
-  first: number,
-  size: number,
-  rows: number,
+  { first, size, rows, shape }: { first: number; size: number; rows: number; shape: Shape },
 ): HostArray {
-  const given = values ? values.length / absent.length : 0;
-  const data = new (dtype === 'int32' ? Int32Array : Float32Array)(rows * absent.length);
+  const length = absent.length;
+  const given = values ? values.length / length : 0;
+  const untold = always?.(shape) ?? absent;
+  const data = new (dtype === 'int32' ? Int32Array : Float32Array)(rows * length);
   for (let row = 0; row < rows; row++) {
-    const sample = first + row;
-    const isTold = row < size && sample < given;
-    for (let i = 0; i < absent.length; i++)
-      data[row * absent.length + i] = isTold ? values![sample * absent.length + i]! : absent[i]!;
+    const sample = first + (always ? row % size : row);
+    const isTold = (always !== undefined || row < size) && sample < given;
+    for (let i = 0; i < length; i++)
+      data[row * length + i] = isTold ? values![sample * length + i]! : untold[i]!;
   }
   return data;
 }

@@ -18,10 +18,15 @@ export interface Cost {
  * attention, whose backward pass computes the scores again, and 36 D^2 for the modulation.
  */
 export function costPerImage(config: DiTConfig): Cost {
-  const { width: D, depth, patchSize, channels, imageSize } = resolveDiTConfig(config);
+  const { width: D, depth, patchSize, channels, imageSize, sizeConditioning } = resolveDiTConfig(config);
   const N = (imageSize[0] * imageSize[1]) / patchSize ** 2;
   const pixels = channels * patchSize ** 2;
-  return total([transformerCost(N, D, depth), firstLinearCost(N, pixels, D), linearCost(N, D, pixels)]);
+  return total([
+    transformerCost(N, D, depth),
+    firstLinearCost(N, pixels, D),
+    linearCost(N, D, pixels),
+    ...(sizeConditioning ? [firstLinearCost(1, 6 * timeFrequencies, D), linearCost(1, D, D)] : []),
+  ]);
 }
 
 /** What a model costs per cell: a token has a projection of its own, which costs as much as a shared one. */

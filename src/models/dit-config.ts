@@ -22,8 +22,17 @@ export interface PositionSettings {
   readonly positionGrid?: readonly [rows: number, columns: number] | undefined;
 }
 
+/** What models of images are told beside class or caption. */
+export interface ToldSettings {
+  /** How large an image was, where it was cropped, and how large it is: see size-conditioning.ts. Not by default. */
+  readonly sizeConditioning?: boolean | undefined;
+}
+
+/** What is left out where it is as in the public release. */
+export interface OptionalSettings extends PositionSettings, ToldSettings {}
+
 /** What those of images have. Their width is a multiple of 4, too. */
-export interface ImageTransformerConfig extends TransformerConfig, PositionSettings {
+export interface ImageTransformerConfig extends TransformerConfig, OptionalSettings {
   /** Side of the square of pixels that makes a token. */
   readonly patchSize: number;
   /** Channels of an image. */
@@ -40,9 +49,9 @@ export interface DiTConfig extends ImageTransformerConfig {
   readonly reverseTime?: boolean;
 }
 
-/** With defaults; where tokens lie is left out where it is as in the public release. */
-export type Resolved<Config extends PositionSettings> = Required<Omit<Config, keyof PositionSettings>> &
-  PositionSettings;
+/** With defaults; what is as in the public release is left out. */
+export type Resolved<Config extends OptionalSettings> = Required<Omit<Config, keyof OptionalSettings>> &
+  OptionalSettings;
 
 export type ResolvedDiTConfig = Resolved<DiTConfig>;
 
@@ -52,7 +61,7 @@ export const sizeSettings: SettingsOf<Omit<TransformerConfig, 'timeScale'>> = {
   heads: { type: 'whole', from: 1, says: 'attention heads of a block' },
 };
 
-export const imageSettings: SettingsOf<Omit<ImageTransformerConfig, 'timeScale' | keyof PositionSettings>> = {
+export const imageSettings: SettingsOf<Omit<ImageTransformerConfig, 'timeScale' | keyof OptionalSettings>> = {
   ...sizeSettings,
   patchSize: { type: 'whole', from: 1, says: 'side of a patch, in pixels' },
   channels: { type: 'whole', from: 1, fromData: true, says: 'channels of an image' },
@@ -70,6 +79,14 @@ export const positionSettings: SettingsOf<PositionSettings> = {
     type: 'size',
     optional: true,
     says: 'rows and columns of tokens that are stretched; those of imageSize, or of the first stage, where left out',
+  },
+};
+
+export const toldSettings: SettingsOf<ToldSettings> = {
+  sizeConditioning: {
+    type: 'flag',
+    optional: true,
+    says: 'the model is told how large an image was, where it was cropped, and how large it is (left out: it is not)',
   },
 };
 
@@ -94,6 +111,7 @@ export const ditSettings: SettingsOf<DiTConfig> = {
     says: 'embed timeScale * (1 - t): of weights that were trained with the noise at t = 0',
   },
   ...positionSettings,
+  ...toldSettings,
 };
 
 /** `DiT: depth must be a positive integer, got 0` */

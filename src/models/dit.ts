@@ -24,6 +24,7 @@ import {
   patchTables,
   projectPatches,
 } from './patches.ts';
+import { addSizes, sizeCondition, sizeParameters } from './size-conditioning.ts';
 
 export class DiT implements VelocityModel {
   readonly config: ResolvedDiTConfig;
@@ -37,7 +38,10 @@ export class DiT implements VelocityModel {
   constructor(config: DiTConfig) {
     this.config = resolveDiTConfig(config);
     this.sampleShape = [config.channels, ...this.config.imageSize];
-    this.conditions = labelCondition(config.classes);
+    this.conditions = [
+      ...labelCondition(config.classes),
+      ...sizeCondition(config.sizeConditioning, this.sampleShape),
+    ];
     this.positions = new PositionTables(this.config.width, positionsOf(this.config));
     this.tables = patchTables(this.config, this.positions);
     this.parameters = declare(this.config);
@@ -56,13 +60,15 @@ export class DiT implements VelocityModel {
     return { ...this.config, imageSize: imageSizeOf('DiT', this.config, sampleShape) };
   }
 
-  velocity(params: Parameters, x: Tensor, t: Tensor, { labels }: Conditions): Tensor {
-    const { depth, heads, patchSize, classes, timeScale, reverseTime } = this.config;
+  velocity(params: Parameters, x: Tensor, t: Tensor, conditions: Conditions): Tensor {
+    const { depth, heads, patchSize, classes, timeScale, reverseTime, sizeConditioning } = this.config;
+    const { labels } = conditions;
     if (classes > 0 && !labels)
       throw valueError('DiT', 'labels', `given: there are ${classes} classes`, labels);
     const time = reverseTime ? affine(t, -1, 1) : t;
     // Every block's modulation starts with the same SiLU of the conditioning.
-    const c = silu(conditioning(params, time, labels, timeScale)); // -> [B, D]
+    const told = conditioning(params, time, labels, timeScale); // -> [B, D]
+    const c = silu(addSizes(params, told, sizeConditioning, conditions)); // -> [B, D]
     let h = embedPatches(params, x, patchSize, this.positions); // -> [B, N, D]
     for (let i = 0; i < depth; i++) h = block(params, `blocks.${i}`, h, c, heads);
     return projectPatches(params, h, c, patchSize, x); // -> [B, C, H, W]
@@ -71,10 +77,11 @@ export class DiT implements VelocityModel {
 
 /** In the order of the public state dict. All that ends in zero makes every block, and the output, start as nothing. */
 function declare(config: ResolvedDiTConfig): ParameterSpec[] {
-  const { width: D, depth, classes } = config;
+  const { width: D, depth, classes, sizeConditioning } = config;
   return [
     ...patchEmbedderParameters(config),
     ...conditioningParameters(classes, D),
+    ...sizeParameters(sizeConditioning, D),
     ...Array.from({ length: depth }, (_, i) => blockParameters(`blocks.${i}`, D)).flat(),
     ...patchProjectionParameters(config),
   ];

@@ -14,6 +14,11 @@ export interface ConditionSpec {
   readonly dtype: 'int32' | 'float32';
   /** What it is for a sample of which nothing is told (classifier-free guidance): as many numbers as `shape` holds. */
   readonly absent: readonly number[];
+  /**
+   * Of one that is told also where nothing else is, so that guidance is not towards it: what it is for a sample of a shape where
+   * nobody says.
+   */
+  readonly always?: (sampleShape: Shape) => readonly number[];
   /** Whole numbers are from 0 to below this. */
   readonly limit?: number;
 }

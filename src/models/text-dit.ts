@@ -32,6 +32,7 @@ import {
   projectPatches,
 } from './patches.ts';
 import { type ResolvedTextDiTConfig, type TextDiTConfig, resolveTextDiTConfig } from './text-dit-config.ts';
+import { addSizes, sizeCondition, sizeParameters } from './size-conditioning.ts';
 import { type EncodedText, type TextConditioning, createTextConditioning } from './text-conditioning.ts';
 
 export class TextDiT implements VelocityModel {
@@ -49,7 +50,7 @@ export class TextDiT implements VelocityModel {
     this.config = resolveTextDiTConfig(config);
     this.sampleShape = [config.channels, ...this.config.imageSize];
     this.text = createTextConditioning(config.text);
-    this.conditions = this.text.conditions;
+    this.conditions = [...this.text.conditions, ...sizeCondition(config.sizeConditioning, this.sampleShape)];
     this.positions = new PositionTables(this.config.width, positionsOf(this.config));
     this.tables = patchTables(this.config, this.positions);
     this.parameters = declare(this.config, this.text.parameters);
@@ -69,10 +70,11 @@ export class TextDiT implements VelocityModel {
   }
 
   velocity(params: Parameters, x: Tensor, t: Tensor, conditions: Conditions): Tensor {
-    const { depth, heads, patchSize, timeScale } = this.config;
+    const { depth, heads, patchSize, timeScale, sizeConditioning } = this.config;
     const text = this.text.encode(params, conditions);
     const time = conditioning(params, t, undefined, timeScale); // -> [B, D]
-    const c = silu(add(time, linearLayer(params, 'text_embedder', text.pooled))); // -> [B, D]
+    const told = add(time, linearLayer(params, 'text_embedder', text.pooled)); // -> [B, D]
+    const c = silu(addSizes(params, told, sizeConditioning, conditions)); // -> [B, D]
     let h = embedPatches(params, x, patchSize, this.positions); // -> [B, N, D]
     for (let i = 0; i < depth; i++) {
       const name = `blocks.${i}`;
@@ -89,10 +91,11 @@ function attendToText(params: Parameters, name: string, h: Tensor, text: Encoded
 }
 
 function declare(config: ResolvedTextDiTConfig, text: readonly ParameterSpec[]): ParameterSpec[] {
-  const { width: D, depth } = config;
+  const { width: D, depth, sizeConditioning } = config;
   return [
     ...patchEmbedderParameters(config),
     ...conditioningParameters(0, D),
+    ...sizeParameters(sizeConditioning, D),
     ...text,
     ...linearParameters('text_embedder', D, config.text.width),
     ...Array.from({ length: depth }, (_, i) => [

@@ -5,6 +5,7 @@ import {
   type Conditioning,
   conditioningOf,
   tokenized,
+  withSizes,
 } from '../train/conditioning.ts';
 import type { ModelConfig, TextConfig } from '../train/settings.ts';
 import { CaptionCache } from './caption-cache.ts';
@@ -16,7 +17,7 @@ import { openTokenizer } from './tokenizers/open.ts';
  */
 export async function openConditioning(config: ModelConfig, learnt?: LearntPairs): Promise<Conditioning> {
   if (config.kind !== 'text-dit') return conditioningOf(config);
-  const opened = await openCaptions(config.text, learnt);
+  const opened = withSizes(config, await openCaptions(config.text, learnt));
   return learnt ? { ...opened, learnt } : opened;
 }
 

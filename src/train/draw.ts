@@ -42,7 +42,8 @@ export function randomDraw({
     // One draw for all that is told of a sample.
     const dropAll = (): Conditions => {
       const u = philoxUniform(step, [batch], key(streams.labelDropout));
-      const drop = ({ name, shape, dtype, absent }: ConditionSpec): [string, Tensor] => {
+      const drop = ({ name, shape, dtype, absent, always }: ConditionSpec): [string, Tensor] => {
+        if (always) return [name, conditions[name]!];
         const none = constant(u, shape, Float64Array.from(absent), dtype);
         return [name, conditionDropout(conditions[name]!, u, none, probability)];
       };

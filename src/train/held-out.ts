@@ -164,7 +164,13 @@ export class HeldOut {
     const places = part[which].slice(first, first + this.#batch);
     const elements = sizeOf(shape);
     const x0 = new Float32Array(this.#batch * elements);
-    const key = { seed: config.seed, epoch: 0, ...(split[which].sizes && { shape }) };
+    const { placement } = conditioning;
+    const key = {
+      seed: config.seed,
+      epoch: 0,
+      ...(split[which].sizes && { shape }),
+      ...(placement && { placement }),
+    };
     const annotations: Annotation[] = [];
     for (const [i, place] of places.entries())
       annotations.push(await this.#readers[which].read(place, x0, i * elements, key));
@@ -179,7 +185,7 @@ export class HeldOut {
     return {
       x0,
       ...task.heldOut.given(samples),
-      ...conditioning.encode(annotations),
+      ...conditioning.encode(annotations, shape),
       step: Int32Array.of(0),
     };
   }

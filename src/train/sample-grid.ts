@@ -93,7 +93,7 @@ export async function sampleGrid(
   const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
-  const told = rows.length > 0 ? { conditions: conditioning.encode(repeated) } : { guidance: 1 };
+  const told = rows.length > 0 ? { conditions: conditioning.encode(repeated, shape) } : { guidance: 1 };
   const path = new SamplePath(shownPaths(sample), imageSize(shape));
   const sets: SampleGrid['sets'][number][] = [];
   for (const weights of gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights]) {
@@ -137,7 +137,7 @@ export async function sampleSizes(
       count: perClass,
       shape,
       ...settings,
-      ...(rows.length > 0 ? { conditions: conditioning.encode(told) } : { guidance: 1 }),
+      ...(rows.length > 0 ? { conditions: conditioning.encode(told, shape) } : { guidance: 1 }),
       seed,
       ...(signal && { signal }),
     });

@@ -57,8 +57,23 @@ export function stepsOfEpochs(
   const shapes = shapesOf({ shape: base, ...(sizes && { sizes }) });
   const batches = shapes.map((shape) => batchSizeOf(shape, base, train));
   if (sizes?.of === undefined) return Math.ceil((epochs * (count - heldOut) * batches.length) / sum(batches));
-  const steps = samplesByShape(count, sizes).map((samples, i) => Math.ceil(samples / batches[i]!));
-  return Math.ceil((epochs * sum(steps) * (count - heldOut)) / count);
+  return Math.ceil((epochs * sum(bucketSteps(count, sizes, batches)) * (count - heldOut)) / count);
+}
+
+/** Of an epoch, in the order of the shapes. @param batches samples of a batch of each */
+function bucketSteps(count: number, sizes: SampleSizes, batches: readonly number[]): number[] {
+  return samplesByShape(count, sizes).map((samples, i) => Math.ceil(samples / batches[i]!));
+}
+
+/** The share of a run's steps that have samples of each shape, in the order of the source's shapes: what to expect, where it is drawn. */
+export function sharesOfSteps(
+  { count, shape: base, sizes }: Pick<SourceFacts, 'count' | 'shape' | 'sizes'>,
+  train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+): { readonly sampleShape: Shape; readonly share: number }[] {
+  const shapes = shapesOf({ shape: base, ...(sizes && { sizes }) });
+  const batches = shapes.map((shape) => batchSizeOf(shape, base, train));
+  const steps = sizes?.of ? bucketSteps(count, sizes, batches) : shapes.map(() => 1);
+  return shapes.map((sampleShape, i) => ({ sampleShape, share: steps[i]! / sum(steps) }));
 }
 
 function sum(values: readonly number[]): number {

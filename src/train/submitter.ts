@@ -38,7 +38,7 @@ export class Submitter {
   #returned: Batch | undefined;
 
   constructor(options: SubmitterOptions) {
-    const { config, source, data, model } = options.training;
+    const { config, source, data, model, conditioning } = options.training;
     this.#options = options;
     this.#loader = new Loader(source, {
       ...config.loader,
@@ -46,6 +46,7 @@ export class Submitter {
       batchSizeOf: (shape) => batchSizeOf(shape, model.sampleShape, config.train),
       seed: config.seed,
       position: data.position,
+      placement: conditioning.placement,
       onBad: ({ message }, skipped) => options.onNotice(`skipped (${skipped} so far): ${message}`),
     });
   }
@@ -65,7 +66,7 @@ export class Submitter {
     const inputs = {
       x0: batch.values,
       ...coupledNoise(config.flow, batch.annotations),
-      ...conditioning.encode(batch.annotations),
+      ...conditioning.encode(batch.annotations, batch.shape),
       ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }, this.#options.training),
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };

@@ -67,7 +67,7 @@ function heldOutTask(
   model: VelocityModel,
   objective: Objective,
 ): HeldOutTask {
-  const isUnconditional = model.conditions.length > 0 && flow.labelDropout > 0;
+  const isUnconditional = model.conditions.some(({ always }) => !always) && flow.labelDropout > 0;
   return {
     task: velocityTask({ model, objective, draw: givenDraw }),
     given({ first, count, rows, sampleShape, annotations }: HeldOutSamples) {
@@ -93,7 +93,8 @@ function heldOutTask(
 function absentConditions({ conditions }: VelocityModel, rows: number): Record<string, HostArray> {
   const repeated = ({ dtype, absent }: ConditionSpec): HostArray =>
     new (dtype === 'int32' ? Int32Array : Float32Array)(Array.from({ length: rows }, () => absent).flat());
-  return Object.fromEntries(conditions.map((spec) => [spec.name, repeated(spec)]));
+  const left = conditions.filter(({ always }) => !always);
+  return Object.fromEntries(left.map((spec) => [spec.name, repeated(spec)]));
 }
 
 function gridTask(config: VelocityRunConfig, model: VelocityModel, objective: Objective): GridTask {

@@ -56,7 +56,8 @@ it('captions are told by a tokenizer that is learnt from them, or was when the t
   const others: Source = { ...captioned, caption: (index) => `another ${index}` };
   const again = await trainingData({ config, source: others, learnt });
   const told = [{ caption: 'stripe 3' }];
-  expect(again.conditioning.encode(told)).toEqual(conditioning.encode(told));
+  const { shape } = captioned;
+  expect(again.conditioning.encode(told, shape)).toEqual(conditioning.encode(told, shape));
 });
 
 it('captions that are told by files are refused, and what reads them is named', () => {

@@ -37,11 +37,11 @@ export async function stateAfter(
       await loader.next();
       read++;
     }
-    const { values, annotations } = await loader.next();
+    const { values, annotations, shape } = await loader.next();
     read++;
     await executable.run({
       x0: values,
-      ...conditioning.encode(annotations),
+      ...conditioning.encode(annotations, shape),
       ...stepInputs(config, numbers),
     });
   }

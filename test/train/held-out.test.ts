@@ -64,7 +64,7 @@ describe('held-out samples', () => {
         await velocity.run({
           x: x0.map((value, k) => (1 - t) * value + t * x1[k]!),
           t: Float32Array.of(t),
-          ...(isTold ? conditioning.encode([annotation]) : { labels: Int32Array.of(3) }),
+          ...(isTold ? conditioning.encode([annotation], [1, 8, 12]) : { labels: Int32Array.of(3) }),
         });
         const v = (await velocity.read(['velocity'])).velocity;
         x0.forEach((value, k) => (total += (v[k]! - (x1[k]! - value)) ** 2 / 96 / 7));

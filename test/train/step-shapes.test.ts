@@ -10,7 +10,7 @@ import { type CompiledTraining, compileStep } from '../../src/train/compiled-ste
 import { estimateMemory } from '../../src/train/memory-estimate.ts';
 import { planTraining } from '../../src/train/plan-training.ts';
 import { initializeState } from '../../src/train/state.ts';
-import { batchSizeOf, stepPrograms, stepShapes } from '../../src/train/step-shapes.ts';
+import { batchSizeOf, sharesOfSteps, stepPrograms, stepShapes } from '../../src/train/step-shapes.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -59,6 +59,27 @@ describe('samples of a step', () => {
       { sampleShape: base, batchSize: 3 },
       { sampleShape: [3, 32, 64], batchSize: 3 },
     ]);
+  });
+});
+
+describe('the share of steps', () => {
+  const shapes: readonly Shape[] = [
+    [1, 4, 4],
+    [1, 2, 4],
+  ];
+  const facts = { shape: shapes[0]!, count: 12 };
+
+  it('is the same of sizes that are drawn, and of buckets that of their batches', () => {
+    const shares = (of?: (index: number) => number, batchBy: 'samples' | 'tokens' = 'samples'): number[] =>
+      sharesOfSteps({ ...facts, sizes: { shapes, ...(of && { of }) } }, { batchSize: 3, batchBy }).map(
+        ({ share }) => share,
+      );
+    expect(shares()).toEqual([0.5, 0.5]);
+    // Of 7 and 5 samples: 3 and 2 batches of 3; or of the 5 smaller ones a batch of 6.
+    const of = (index: number): number => (index < 7 ? 0 : 1);
+    expect(shares(of)).toEqual([0.6, 0.4]);
+    expect(shares(of, 'tokens')).toEqual([0.75, 0.25]);
+    expect(sharesOfSteps(facts, { batchSize: 3 })).toEqual([{ sampleShape: shapes[0], share: 1 }]);
   });
 });
 

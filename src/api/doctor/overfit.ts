@@ -2,7 +2,9 @@ import { Loader } from '../../data/loader.ts';
 import { coupledNoise } from '../../train/coupled-noise.ts';
 import { explainNonFinite } from '../../train/monitor/non-finite.ts';
 import { median } from '../../train/monitor/statistics.ts';
-import type { PreparedTraining } from '../../train/prepare.ts';
+import { type PreparedTraining, workOf } from '../../train/prepare.ts';
+import { batchSizeOf, sharesOfSteps } from '../../train/step-shapes.ts';
+import type { Shape } from '../../tensor/shape.ts';
 import { stepInputs } from '../../train/step-inputs.ts';
 import type { Check } from './check.ts';
 import { counted } from '../../tensor/counted.ts';
@@ -33,18 +35,28 @@ export async function checkOverfit(
   training: PreparedTraining,
   { signal, onProgress, seconds = 45 }: OverfitOptions = {},
 ): Promise<{ check: Check; secondsPerStep: number }> {
-  const { config, executable, conditioning, source } = training;
+  const { config, executable, conditioning, source, model } = training;
   const loader = new Loader(source, {
     ...config.loader,
     batchSize: config.train.batchSize,
+    batchSizeOf: (shape) => batchSizeOf(shape, model.sampleShape, config.train),
+    placement: conditioning.placement,
     seed: config.seed,
   });
-  const { values, annotations } = await loader.next();
+  const { values, annotations, shape } = await loader.next();
   loader.close();
   const batch = {
     x0: values,
     ...coupledNoise(config.flow, annotations),
-    ...conditioning.encode(annotations),
+    ...conditioning.encode(annotations, shape),
+  };
+  /** Steps of other shapes take other times, about in proportion to what they cost. */
+  const ofAnyShape = (ofThis: number): number => {
+    const work = (sampleShape: Shape): number =>
+      workOf(training, batchSizeOf(sampleShape, model.sampleShape, config.train), sampleShape).work;
+    const shares = sharesOfSteps(source, config.train);
+    const mean = shares.reduce((sum, { sampleShape, share }) => sum + share * work(sampleShape), 0);
+    return (ofThis * mean) / work(shape);
   };
   const peak = Math.max(rate, config.optimizer.learningRate);
   const losses: number[] = [];
@@ -64,24 +76,27 @@ export async function checkOverfit(
       learningRate: Float32Array.of(learningRate),
     };
     const started = performance.now();
-    await executable.run(inputs);
+    await executable.run(inputs, shape);
     // The first steps touch memory for the first time.
     secondsPerStep = Math.min(secondsPerStep, (performance.now() - started) / 1000);
     const [loss] = (await executable.read(['loss'])).loss;
     if (!Number.isFinite(loss)) {
-      const why = (await explainNonFinite(executable, inputs)) ?? '';
+      const why = (await explainNonFinite(executable, inputs, undefined, shape)) ?? '';
       const text = `the loss is ${loss} at step ${step} on a single batch. ${why} Lower optimizer.learningRate`;
-      return { check: { name: 'one batch', status: 'fail', text }, secondsPerStep };
+      return {
+        check: { name: 'one batch', status: 'fail', text },
+        secondsPerStep: ofAnyShape(secondsPerStep),
+      };
     }
     losses.push(loss!);
     onProgress?.(step, steps);
     if (step === 2) steps = Math.min(mostSteps, Math.floor(seconds / secondsPerStep));
     if (steps < leastSteps) {
       const text = `skipped: a step takes ${secondsPerStep.toFixed(1)} s, so ${leastSteps} of them would take too long`;
-      return { check: { name: 'one batch', status: 'ok', text }, secondsPerStep };
+      return { check: { name: 'one batch', status: 'ok', text }, secondsPerStep: ofAnyShape(secondsPerStep) };
     }
   }
-  return { check: describeFall(losses, peak), secondsPerStep };
+  return { check: describeFall(losses, peak), secondsPerStep: ofAnyShape(secondsPerStep) };
 }
 
 function describeFall(losses: readonly number[], peak: number): Check {

@@ -162,7 +162,7 @@ async function makeMissing(making: Making, { signal, onProgress }: MakePairsOpti
       count: size,
       firstSample: first,
       shape,
-      ...(told !== 'nothing' && { conditions: opened.conditioning.encode(annotations) }),
+      ...(told !== 'nothing' && { conditions: opened.conditioning.encode(annotations, shape) }),
       ...(signal && { signal }),
       onProgress: (part, total) => onProgress?.(done + Math.floor((size * part) / total), count),
     });

@@ -5,6 +5,7 @@ import {
   type Resolved,
   imageSettings,
   positionSettings,
+  toldSettings,
   timeSettings,
 } from '../dit-config.ts';
 import { TextDiT } from '../text-dit.ts';
@@ -63,6 +64,7 @@ export const textDiT: Kind<TextModel> = {
     text: { type: 'settings', settings: textSettings, says: 'how captions are read' },
     ...timeSettings,
     ...positionSettings,
+    ...toldSettings,
   },
   fits: ({ shape, captions = false }) => shape.length !== 1 && captions,
   fromData: imageFromData,

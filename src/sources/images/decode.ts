@@ -1,6 +1,6 @@
 import type { Sharp } from 'sharp';
 import type { ImageSettings } from '../settings.ts';
-import type { ReadKey } from '../../data/source.ts';
+import type { Placement, ReadKey } from '../../data/source.ts';
 import { transformsAt } from './image-sizes.ts';
 import { colourspaceOf, openImage, orDamaged } from './open-image.ts';
 import { loadSharp } from '../../pictures/sharp.ts';
@@ -21,9 +21,14 @@ export interface EncodedImage {
  * Decodes an image, upright by its EXIF orientation, in sRGB or in grey of the same luminance, over the background where it is
  * transparent; 16 bits become 8. Transforms it (resizing by Lanczos's kernel of three lobes) and writes [C, H, W] in [-1, 1] to
  * out from offset on. Pixels are worked on in libuv's pool.
+ * @returns how it came to that
  * @throws RectiflowError naming the image: empty, no image, damaged, larger than maxPixels or smaller than a crop
  */
-export async function decodeImage(image: EncodedImage, out: Float32Array, offset: number): Promise<void> {
+export async function decodeImage(
+  image: EncodedImage,
+  out: Float32Array,
+  offset: number,
+): Promise<Placement> {
   const { bytes, origin, settings, key, index } = image;
   const { channels, maxPixels } = settings;
   const transforms = transformsAt(settings, key.shape);
@@ -33,6 +38,7 @@ export async function decodeImage(image: EncodedImage, out: Float32Array, offset
     applySteps(await upright(settings), plan.steps, channels),
   );
   writePlanes(pixels, plan.size, channels, plan.mirrored, out, offset);
+  return { original: [size.height, size.width], crop: plan.crop };
 }
 
 /** One pipeline holds a crop, a resize and a crop; more of them take several. */

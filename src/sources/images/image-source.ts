@@ -139,8 +139,10 @@ export function imageSource(
     isFixed: isFixed({ transforms: transformsAt(settings) }) && !hasSeveral,
     async read(index, out, offset, key) {
       const bytes = await items.bytes(index);
-      await decodeImage({ bytes, origin: items.describe(index), settings, key, index }, out, offset);
-      return annotate(index, key);
+      const image = { bytes, origin: items.describe(index), settings, key, index };
+      const placement = await decodeImage(image, out, offset);
+      const annotation = await annotate(index, key);
+      return key.placement ? { ...annotation, placement } : annotation;
     },
     async inspect(index) {
       const bytes = await items.bytes(index);

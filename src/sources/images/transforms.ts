@@ -19,6 +19,8 @@ export interface Plan {
   /** Left and right change places once the steps are done. */
   readonly mirrored: boolean;
   readonly size: Size;
+  /** Where it begins in the image as it was resized and mirrored: what was cropped above it, and to its left. */
+  readonly crop: readonly [top: number, left: number];
 }
 
 /** Rectangles that are tried before the fallback, and the numbers that each takes: area, proportion, top, left. */
@@ -94,10 +96,15 @@ export function planTransforms({ transforms, size, key, index, origin, maxPixels
   const steps: Step[] = [];
   let mirrored = false;
   let current = size;
+  // What was cropped so far, as the image is seen by now.
+  let [above, before, behind] = [0, 0, 0];
   const crop = (top: number, left: number, to: Size): void => {
     // Mirroring comes last, so a crop of the mirrored image is taken from the other side.
     const from = mirrored ? current.width - left - to.width : left;
     if (sameSize(current, to)) return;
+    above += top;
+    before += left;
+    behind += current.width - left - to.width;
     const last = steps.at(-1);
     // A crop of a crop is one crop.
     if (last?.kind === 'crop') steps.pop();
@@ -111,12 +118,20 @@ export function planTransforms({ transforms, size, key, index, origin, maxPixels
       throw fileError(origin, problem, 'Remove it, or crop before resizing');
     }
     if (!sameSize(current, to)) steps.push({ kind: 'resize', ...to });
+    above *= to.height / current.height;
+    [before, behind] = [before, behind].map((cropped) => (cropped * to.width) / current.width) as [
+      number,
+      number,
+    ];
     current = to;
   };
   transforms.forEach((transform, position) => {
     const numbers = drawNumbers(transform, position, key, index);
     if (transform.kind === 'horizontal-flip') {
-      if (numbers[0]! < transform.probability) mirrored = !mirrored;
+      if (numbers[0]! < transform.probability) {
+        mirrored = !mirrored;
+        [before, behind] = [behind, before];
+      }
       return;
     }
     const to = toSize(transform.size);
@@ -138,7 +153,7 @@ export function planTransforms({ transforms, size, key, index, origin, maxPixels
     if (transform.kind === 'center-crop') crop(tall >> 1, wide >> 1, to);
     else crop(Math.floor(numbers[0]! * (tall + 1)), Math.floor(numbers[1]! * (wide + 1)), to);
   });
-  return { steps, mirrored, size: current };
+  return { steps, mirrored, size: current, crop: [above, before] };
 }
 
 /** Uniform numbers of one transform of one sample. */
