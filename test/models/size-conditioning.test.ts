@@ -1,12 +1,6 @@
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exportRun } from '../../src/api/export/run.ts';
-import { sample } from '../../src/api/sample.ts';
-import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { ConfigInput } from '../../src/config/config.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import type { Source } from '../../src/data/source.ts';
 import { FlowSampler } from '../../src/flow/sample.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { type VelocityModel, costOf, countParameters, labelCondition } from '../../src/models/model.ts';
@@ -20,12 +14,9 @@ import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { conditioningOf } from '../../src/train/conditioning.ts';
 import { randomDraw } from '../../src/train/draw.ts';
-import { temporaryFolder } from '../support/cli.ts';
 import { relativeError } from '../support/conformance.ts';
 import { tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
-import { sizedStripes } from '../support/sized.ts';
-import { checkpointDigests } from '../support/tiny-run.ts';
 
 async function run(
   build: Parameters<typeof trace>[1],
@@ -98,7 +89,13 @@ describe('a model that is told sizes and crops', () => {
 
   it('says so where it is not told them', () => {
     const model = new DiT({
-      ...{ width: 8, depth: 1, heads: 1, patchSize: 4, channels: 1, imageSize: [8, 8], classes: 0 },
+      width: 8,
+      depth: 1,
+      heads: 1,
+      patchSize: 4,
+      channels: 1,
+      imageSize: [8, 8],
+      classes: 0,
       sizeConditioning: true,
     });
     expect(() =>
@@ -198,8 +195,16 @@ describe('what is told of sizes', () => {
   it('of samples that nothing is known of is their own', () => {
     const told = conditioningOf({
       kind: 'dit',
-      ...{ width: 8, depth: 1, heads: 1, patchSize: 4, channels: 1, imageSize: [8, 8], classes: 2 },
-      ...{ timeScale: 1000, reverseTime: false, sizeConditioning: true },
+      width: 8,
+      depth: 1,
+      heads: 1,
+      patchSize: 4,
+      channels: 1,
+      imageSize: [8, 8],
+      classes: 2,
+      timeScale: 1000,
+      reverseTime: false,
+      sizeConditioning: true,
     });
     const placement = { original: [100, 80], crop: [3, 4] } as const;
     const annotations = [{ label: 1 }, { label: 0, placement }];
@@ -255,94 +260,4 @@ describe('where an image was cropped', () => {
       expect(before.crop).toEqual([0, 30 - first.left]);
     }
   });
-});
-
-describe('a run of such a model', () => {
-  const config = {
-    name: 'told',
-    data: { source: 'custom' },
-    model: {
-      ...{ width: 16, depth: 1, heads: 2, patchSize: 4, channels: 1, imageSize: 12, classes: 3 },
-      sizeConditioning: true,
-    },
-    train: { steps: 6, batchSize: 4, logEvery: 1, sampleEvery: 0, checkpointEvery: 3 },
-    optimizer: { learningRate: 1e-2 },
-    sample: { steps: 1, perClass: 1, labels: [0] },
-    heldOut: { count: 4, every: 6 },
-    backend: { name: 'reference' },
-  } as const satisfies ConfigInput;
-  /** Told by the source where it is asked. */
-  const placed = (): Source => {
-    const source = sizedStripes(17);
-    return {
-      ...source,
-      async read(index, out, offset, key) {
-        const annotation = await source.read(index, out, offset, key);
-        const placement = { original: [50 + index, 70], crop: [index, 3] } as const;
-        return key.placement ? { ...annotation, placement } : annotation;
-      },
-    };
-  };
-
-  it('goes on to the bit, learns what it is told, and is sampled with other sizes and crops', async () => {
-    const runs = await temporaryFolder();
-    const { run: whole } = await train(config, { runs, source: placed() });
-    const stopping = new AbortController();
-    const { run: cut, step } = await train(config, {
-      runs,
-      source: placed(),
-      signal: stopping.signal,
-      onStep: ({ step: done }) => void (done === 3 && stopping.abort()),
-    });
-    expect(step).toBeLessThan(6);
-    await resume(cut, { source: placed() });
-    expect(await checkpointDigests(cut, 6)).toEqual(await checkpointDigests(whole, 6));
-    const { run: untold } = await train(config, { runs, source: sizedStripes(17) });
-    expect(await checkpointDigests(untold, 6)).not.toEqual(await checkpointDigests(whole, 6));
-    const options = { labels: [0, 1], count: 2, steps: 2, weights: 'model' } as const;
-    const [plain, same, other] = [
-      await sample(whole, options),
-      await sample(whole, { ...options, placement: { original: [12, 12], crop: [0, 0], target: [12, 12] } }),
-      await sample(whole, { ...options, placement: { crop: [300, 200] } }),
-    ];
-    expect(same.values).toEqual(plain.values);
-    expect(other.values).not.toEqual(plain.values);
-    const to = join(runs, 'exported.safetensors');
-    await expect(exportRun(whole, { to })).rejects.toThrow(
-      /is told sizes and crops, which the public release of DiT does not know/,
-    );
-    await expect(exportRun(whole, { to, layout: 'diffusers' })).rejects.toThrow(/told sizes and crops/);
-    await exportRun(whole, { to: join(runs, 'a.onnx'), layout: 'onnx' });
-  });
-
-  it('without classes is told sizes alone', async () => {
-    const runs = await temporaryFolder();
-    const { classes: _, ...unlabelled } = sizedStripes(17);
-    const { run: made } = await train(
-      { ...config, model: { ...config.model, classes: 0 }, sample: { steps: 1, perClass: 1 } },
-      { runs, source: unlabelled },
-    );
-    const options = { count: 2, steps: 1, weights: 'model' } as const;
-    const plain = await sample(made, options);
-    const other = await sample(made, { ...options, placement: { original: [500, 700] } });
-    expect(other.values).not.toEqual(plain.values);
-  });
-});
-
-it('a model that is not told sizes refuses them', async () => {
-  const runs = await temporaryFolder();
-  const { run: made } = await train(
-    {
-      name: 'plain',
-      data: { source: 'custom' },
-      model: { width: 8, depth: 1, heads: 1, patchSize: 4, channels: 1, imageSize: 12, classes: 3 },
-      train: { steps: 1, batchSize: 2, sampleEvery: 0 },
-      sample: { steps: 1, perClass: 1, labels: [0] },
-      backend: { name: 'reference' },
-    },
-    { runs, source: sizedStripes(5) },
-  );
-  await expect(sample(made, { count: 1, placement: { crop: [1, 1] } })).rejects.toThrow(
-    /placement must be left out: the model is not told sizes and crops/,
-  );
 });

@@ -52,7 +52,7 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
     const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
     throw runError(run, 'its objective is one of a program, which other systems do not know', advice);
   }
-  if (model.sizeConditioning && layout !== 'onnx') {
+  if (own.sizeConditioning && layout !== 'onnx') {
     const advice =
       'Export it with the layout onnx, whose input size [batch, 6] tells them; its own weights are in the folder of each checkpoint';
     throw runError(
