@@ -1,4 +1,6 @@
 // Autoencoders of files, for whoever encodes and decodes.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Backend, Buffers } from '../backends/backend.ts';
 import { chooseBackend } from '../backends/choose.ts';
 import { fingerprintAutoencoder } from '../interop/autoencoders/fingerprint.ts';
@@ -15,6 +17,10 @@ import {
 import type { Autoencoder } from '../models/autoencoders/autoencoder.ts';
 import type { AutoencoderConfig } from '../models/autoencoders/config.ts';
 import { createAutoencoder } from '../models/autoencoders/create.ts';
+import type { RunConfig } from '../config/config.ts';
+import { checkpointFolder, readRun } from '../runs/run-folder.ts';
+import { AUTOENCODER } from '../sources/latents/manifest.ts';
+import { runError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { type Disposable, Lifetime, disposeAll } from '../tensor/lifetime.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
@@ -39,7 +45,7 @@ export interface ReadAutoencoder {
 
 /**
  * Reads an autoencoder: a folder of diffusers, also whole pipelines with `vae/`; a file of LDM, SD3 or Flux, also within a whole model;
- * the two files of the TAESD family, or a folder with them.
+ * the two files of the TAESD family, or a folder with them; the folder of a run that has one.
  * @throws RectiflowError where there is none, it is of a class that is not known, its config and weights disagree, or something that
  * has to be known is not told
  */
@@ -47,11 +53,24 @@ export async function readAutoencoder(
   path: string,
   { onNotice, ...told }: ReadAutoencoderOptions = {},
 ): Promise<ReadAutoencoder> {
+  await refuseUnfinished(path);
   const { config, tensors, form, assumptions } = await openAutoencoderFiles(path, told);
   for (const assumption of assumptions) onNotice?.(assumption);
   const weights = await readWeights(tensors);
   const fingerprint = fingerprintAutoencoder(config, weights);
   return { path, form, config, autoencoder: createAutoencoder(config), weights, fingerprint };
+}
+
+/** A run of an autoencoder has it once it has ended. */
+async function refuseUnfinished(path: string): Promise<void> {
+  if (existsSync(join(path, AUTOENCODER)) || !existsSync(checkpointFolder(path))) return;
+  const { config } = await readRun(path);
+  const { model } = config as RunConfig;
+  const advice =
+    model?.kind === 'autoencoder'
+      ? `It is written when the run ends. Go on with it: rectiflow resume ${path}`
+      : 'Give the folder of a run of model.kind autoencoder, or a folder or file of an autoencoder';
+  throw runError(path, `has no ${AUTOENCODER}/ in it`, advice);
 }
 
 /**

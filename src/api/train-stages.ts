@@ -16,6 +16,7 @@ import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import type { StoredCheckpoint } from '../train/run-store.ts';
+import { withOwnAutoencoder } from './own-autoencoder.ts';
 import { type RunOptions, withKeptTokenizer, withSource } from './parts.ts';
 
 export interface StagedRun {
@@ -86,8 +87,10 @@ async function trainStage(run: StagedRun, index: number, at: StageStart, log: St
     const prepared = { ...own, known, config, source, checkpoint, captions, span, onNotice, onPlan };
     const result = await withTraining(prepared, async (training) => {
       const folder = await run.folder(training.config);
-      if (span === undefined)
-        return (await openTrainer(training, folder, options, options)).run(options.signal);
+      if (span === undefined) {
+        const trainer = await openTrainer(training, folder, options, options);
+        return withOwnAutoencoder(training, folder.path, await trainer.run(options.signal));
+      }
       const isLast = index === span.count - 1;
       const open = await log.open(() => openLog(training, folder, options, options));
       for (const text of told) open.notice(span.after, text);

@@ -5,6 +5,7 @@ import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
 import { checkpointFolder, readRun } from '../runs/run-folder.ts';
 import { listSome } from '../data/list-some.ts';
 import type { ConfigInput } from '../config/config.ts';
+import type { KindName } from '../models/kinds/index.ts';
 import type { EmaConfig } from '../train/settings.ts';
 import { dataOf, genesOf } from '../known/data-record.ts';
 import type { StepMetrics } from '../train/metrics.ts';
@@ -12,6 +13,7 @@ import { knownToRun } from '../known/known-data.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
 import { describeSizes } from './info-model.ts';
+import { encodeWith } from './next-command.ts';
 import { describeNumbers } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { counted } from '../tensor/counted.ts';
@@ -40,10 +42,13 @@ export async function describeRun(run: string): Promise<string[]> {
       ? ['  model        custom: its sizes and cost are known to the program that brings it']
       : await describeSizes(config.model, [config.train.batchSize])),
     '',
-    done
-      ? `Make samples:  npx rectiflow sample ${shellWord(run)}`
-      : `Go on with it:  npx rectiflow resume ${shellWord(run)}`,
+    nextOf(run, config.model.kind, done),
   ];
+}
+
+function nextOf(run: string, kind: KindName, done: boolean): string {
+  if (!done) return `Go on with it:  npx rectiflow resume ${shellWord(run)}`;
+  return kind === 'autoencoder' ? encodeWith(run) : `Make samples:  npx rectiflow sample ${shellWord(run)}`;
 }
 
 /** What the model was told, and of which set, as the last checkpoint knows it. */

@@ -6,6 +6,7 @@ import { averagesFolder } from '../runs/stored-averages.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
 import { interruptible, tidyMs } from './interrupt.ts';
+import { encodeWith } from './next-command.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
@@ -100,7 +101,14 @@ function describeSizes(sizes: NonNullable<TrainStart['sizes']>): string {
     .join('; ');
 }
 
-function describeEnd({ run, step, finished, seconds, metrics, checkpoint, samples }: TrainResult): string[] {
+const besideSamples = '              beside it, as -path.png: how they come out of the noise';
+
+function pathPictureOf(samples: string): string {
+  return samples.replace(/\.png$/, '-path.png');
+}
+
+function describeEnd(result: TrainResult): string[] {
+  const { run, step, finished, seconds, metrics, checkpoint, samples, autoencoder } = result;
   const folder = shellWord(shortPath(run));
   const steps = counted(step, 'step');
   if (!finished) {
@@ -117,13 +125,14 @@ function describeEnd({ run, step, finished, seconds, metrics, checkpoint, sample
     ...(samples
       ? [
           `  samples     ${shortPath(samples)}`,
-          `              beside it, as -path.png: how they come out of the noise`,
+          ...(existsSync(pathPictureOf(samples)) ? [besideSamples] : []),
         ]
       : []),
     ...(checkpoint ? [`  checkpoint  ${shortPath(checkpoint)}`] : []),
     `  metrics     ${shortPath(join(run, 'metrics.jsonl'))}`,
-    `Make more:  npx rectiflow sample ${folder}`,
-    ...(existsSync(averagesFolder(run))
+    ...(autoencoder ? [`  autoencoder ${shortPath(autoencoder)}`] : []),
+    autoencoder ? encodeWith(run) : `Make more:  npx rectiflow sample ${folder}`,
+    ...(!autoencoder && existsSync(averagesFolder(run))
       ? [`With averages of other lengths:  npx rectiflow sample ${folder} --ema-length 0.08`]
       : []),
   ];

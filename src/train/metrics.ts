@@ -104,6 +104,8 @@ export interface TrainResult {
   readonly checkpoint: string | undefined;
   /** The path of the last grid of samples made by this process. */
   readonly samples: string | undefined;
+  /** Of a run of an autoencoder that has ended, where it is kept in files: the folder that others read it from. */
+  readonly autoencoder?: string | undefined;
 }
 
 /** Measures time while it runs, in seconds. */

@@ -16,17 +16,20 @@ import { resolveConfig } from '../../config/resolve-config.ts';
 import { configAt } from '../../known/stage-of.ts';
 import { isNullTrained } from '../../known/trained-with.ts';
 import { findCheckpoint } from '../run-sampler.ts';
+import type { RunOptions } from '../parts.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
+import { type ExportedWeights, exportAutoencoder } from './autoencoder.ts';
 import { diffusersConfig } from './diffusers-config.ts';
 import type { ExportLayout } from './layouts.ts';
 import { writeOnnx } from './onnx.ts';
 
-export interface ExportOptions extends WeightsChoice {
+export interface ExportOptions extends WeightsChoice, Pick<RunOptions, 'backend' | 'source'> {
   /** Where to write: a file, or a folder for diffusers. It must not be there yet. */
   readonly to: string;
   /**
    * public: the names of the public DiT release, in safetensors; diffusers: a folder for DiTTransformer2DModel;
-   * onnx: the velocity, or the noise, as a model for other runtimes, its weights inside.
+   * onnx: the velocity, or the noise, as a model for other runtimes, its weights inside. public by default; of an autoencoder diffusers,
+   * the only one, for its AutoencoderKL.
    */
   readonly layout?: ExportLayout | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
@@ -34,7 +37,8 @@ export interface ExportOptions extends WeightsChoice {
 }
 
 /**
- * Writes the weights of a run's DiT in the form of another system. `importRun` reads them back bit for bit.
+ * Writes the weights of a run's DiT in the form of another system. `importRun` reads them back bit for bit. Or an autoencoder, for which
+ * its data are read: `exportAutoencoder`.
  * @param run its folder
  * @throws RectiflowError when the run's model has no such form, or the file is there or cannot be written
  */
@@ -43,6 +47,7 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
   const { config: recorded } = await readRun(run);
   const whole = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const { model: own, flow } = whole;
+  if (own.kind === 'autoencoder') return exportAutoencoder(whole, () => readExported(run, options), options);
   if (own.kind !== 'dit') {
     const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
     throw runError(run, `its model is a ${own.kind}, which other systems have no form for`, advice);
@@ -61,14 +66,9 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
       advice,
     );
   }
-  if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
-  const saved = await findCheckpoint(run, options);
+  const { saved, stored } = await readExported(run, options);
   const config = configAt(whole, saved);
   const model = config.model as ImageModel;
-  const stored = await readWeights(run, saved, options);
-  const odd = await describeNonFinite(stored);
-  if (odd !== undefined)
-    throw runError(run, `its weights are of no use: ${odd}`, 'Give an earlier --checkpoint');
   const data = dataOf(saved);
   const nullTrained = model.classes > 0 ? isNullTrained(saved, config) : undefined;
   const metadata = {
@@ -84,6 +84,18 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
     else if (layout === 'onnx') await writeModel(exported);
     else await writeDiffusers(exported);
   });
+}
+
+/** The weights that are asked for, once it is sure that they can be written. */
+async function readExported(run: string, options: ExportOptions): Promise<ExportedWeights> {
+  const { to } = options;
+  if (existsSync(to)) throw fileError(to, 'is there already', 'Give another name, or remove it');
+  const saved = await findCheckpoint(run, options);
+  const stored = await readWeights(run, saved, options);
+  const odd = await describeNonFinite(stored);
+  if (odd !== undefined)
+    throw runError(run, `its weights are of no use: ${odd}`, 'Give an earlier --checkpoint');
+  return { saved, stored };
 }
 
 interface Exported {

@@ -24,10 +24,12 @@ export interface FoundAutoencoder extends ReadConfig {
 const weightsNames = ['diffusion_pytorch_model.safetensors', 'diffusion_pytorch_model.bin'];
 const indexName = 'diffusion_pytorch_model.safetensors.index.json';
 const pairOf = /^(.*)_(encoder|decoder)(\.(?:pth|pt|safetensors))$/;
+/** Where it is in the folder of a pipeline of diffusers, and in that of a run here. */
+const partsOfFolders = ['vae', 'autoencoder'];
 const again = 'Get the folder again, or put the weights that belong to it beside config.json';
 
 /**
- * @param path a folder with config.json and weights, or with `vae/` in it; a folder with the two files of TAESD; a file
+ * @param path a folder with config.json and weights, or with `vae/` or `autoencoder/` in it; a folder with the two files of TAESD; a file
  * @param told what the weights do not tell
  * @throws RectiflowError where there is no autoencoder, one of another class, or config and weights disagree: then it lists every
  * name and shape
@@ -43,7 +45,8 @@ export async function openAutoencoderFiles(path: string, told: Told = {}): Promi
 
 async function openForm(path: string, isFolder: boolean, told: Told): Promise<FoundAutoencoder> {
   if (!isFolder) return pairOf.test(basename(path)) ? openPair(path, told) : openFile(path, told);
-  const folder = existsSync(join(path, 'vae', 'config.json')) ? join(path, 'vae') : path;
+  const within = partsOfFolders.find((name) => existsSync(join(path, name, 'config.json')));
+  const folder = within === undefined ? path : join(path, within);
   if (existsSync(join(folder, 'config.json'))) return openFolder(folder, told);
   return openPair(pairIn(folder), told);
 }
