@@ -144,12 +144,14 @@ export async function openAutoencoder(
 ): Promise<OpenAutoencoder> {
   const read = await readAutoencoder(path, options);
   const own = backend ? undefined : await ownBackend(options);
+  let buffers: Buffers = new Map();
   try {
     const used = (backend ?? own)!;
-    const buffers = await loadWeights(used, read.autoencoder, read.weights, path);
+    buffers = await loadWeights(used, read.autoencoder, read.weights, path);
     const codec = new LatentCodec(used, read.autoencoder, buffers, { memory, onNotice: options.onNotice });
     return new OpenAutoencoder(read, codec, buffers, own);
   } catch (error) {
+    await disposeAll(buffers.values());
     await own?.dispose();
     throw error;
   }

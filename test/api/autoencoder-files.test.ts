@@ -1,6 +1,6 @@
 // Autoencoders as they come.
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type ReadAutoencoder, readAutoencoder, writeAutoencoder } from '../../src/api/autoencoder.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
@@ -275,6 +275,30 @@ describe('an autoencoder that is written', () => {
     await expect(writeAutoencoder(copy, read)).rejects.toThrow(
       /is there already\. Give the name of a new folder/,
     );
+  });
+
+  it('is there as a whole or not at all', async () => {
+    const file = newPath();
+    await writeFile(file, '');
+    await expect(writeAutoencoder(join(file, 'inside'), whole)).rejects.toThrow(
+      /inside: cannot be written: part of the path is a file, not a folder\. Check the path/,
+    );
+    const made = newPath();
+    const [[name, stored], ...others] = [...whole.weights] as [
+      [string, StoredTensor],
+      ...[string, StoredTensor][],
+    ];
+    const without = { ...whole, weights: new Map(others) };
+    await expect(writeAutoencoder(made, without)).rejects.toThrow(`got none for ${name}`);
+    const damaged = { ...whole, weights: new Map([...others, [name, { ...stored, shape: [1] }]]) };
+    await expect(writeAutoencoder(made, damaged)).rejects.toThrow();
+    const left = (await readdir(folder)).filter((name) => name.startsWith(basename(made)));
+    expect(left).toEqual([]);
+  });
+
+  it('has a fingerprint of its sizes', async () => {
+    const path = await writeFolder(newPath(), { ...kl.config, norm_num_groups: 4 }, kl.tensors);
+    expect((await readAutoencoder(path)).fingerprint).not.toBe(whole.fingerprint);
   });
 
   it('has a fingerprint of its weights', async () => {

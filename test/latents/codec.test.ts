@@ -187,6 +187,7 @@ describe('pictures that fit', () => {
       const sizes = [
         [1, 1, 8, 12],
         [1, 1, 4, 6],
+        [1, 1, 8, 12],
         [2, 1, 8, 12],
       ];
       const asked = sizes.map((shape, i) => codec.encode(pictures(shape, i), shape));
