@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Buffer } from '../../src/backends/backend.ts';
-import { LatentCodec } from '../../src/latents/codec.ts';
+import { type EncodedPictures, LatentCodec } from '../../src/latents/codec.ts';
 import { type Pass, decoding, encoding } from '../../src/latents/passes.ts';
-import { bytesOf } from '../../src/latents/layout.ts';
+import { bytesOf, stepsOf } from '../../src/latents/layout.ts';
 import type { Autoencoder } from '../../src/models/autoencoders/autoencoder.ts';
 import { createAutoencoder } from '../../src/models/autoencoders/create.ts';
 import { disposeAll } from '../../src/tensor/lifetime.ts';
@@ -190,14 +190,24 @@ describe('pictures that fit', () => {
         [1, 1, 8, 12],
         [2, 1, 8, 12],
       ];
-      const asked = sizes.map((shape, i) => codec.encode(pictures(shape, i), shape));
-      const got = await Promise.all(asked);
+      const alone: EncodedPictures[] = [];
+      for (const [i, shape] of sizes.entries()) alone.push(await codec.encode(pictures(shape, i), shape));
+      // Compiled by now: two that share a program would overwrite what the other one has not read.
+      const together = await Promise.all(sizes.map((shape, i) => codec.encode(pictures(shape, i), shape)));
       for (const [i, shape] of sizes.entries()) {
-        const again = await codec.encode(pictures(shape, i), shape);
-        expect(again.mean).toEqual(got[i]!.mean);
-        expect(again.shape).toEqual([shape[0], 2, shape[2]! / 2, shape[3]! / 2]);
+        expect(together[i]!.mean).toEqual(alone[i]!.mean);
+        expect(together[i]!.shape).toEqual([shape[0], 2, shape[2]! / 2, shape[3]! / 2]);
       }
     });
+  });
+
+  it('are taken through all of an encoder at once', () => {
+    const direction = encoding(pooled);
+    const needed = bytesOf(backend, direction.whole, 1, 6, 5);
+    const passes = (memory: number): string[] =>
+      stepsOf(backend, direction, [2, 6, 5], memory).map(({ pass }) => pass.name);
+    expect(passes(needed)).toEqual(['encode']);
+    expect(passes(needed - 1)).toEqual(['encode 0', 'encode 1']);
   });
 
   it('are refused where the factor does not divide them, or the numbers are too few', async () => {
