@@ -15,6 +15,8 @@ import type { RectiflowError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../config/config.ts';
 import { captionMeter } from '../check/caption-survey.ts';
 import { ParsedConfig } from '../config/resolve-config.ts';
+import type { Shape } from '../tensor/shape.ts';
+import { batchSizeOf as batchSizeOfShape } from '../train/step-shapes.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type RunOptions, withSource } from './parts.ts';
 import { recordFindings } from './record-findings.ts';
@@ -46,7 +48,8 @@ export async function checkData(
   // What is wrong with single samples is found when they are read.
   return withSource(parsed.data, { ...options, onBadSample: 'skip' }, async (source) => {
     const captions = text && (await captionMeter(text, source));
-    const report = await checkSamples(source, { ...options, onBadSample, captions });
+    const batchSizeOf = (shape: Shape): number => batchSizeOfShape(shape, source.shape, parsed.batches);
+    const report = await checkSamples(source, { ...options, onBadSample, captions, batchSizeOf });
     if (options.known === undefined) return report;
     const { model } = parsed.resolve(source);
     const findings = [...(await recordFindings(source, model, options.known)), ...report.findings];

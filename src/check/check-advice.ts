@@ -1,7 +1,7 @@
 import { adviseNames } from '../data/alike.ts';
 import { type BadSamplePolicy, mayLeaveOut } from '../data/bad-samples.ts';
 import { lostCaptions, untoldCaptions } from './caption-census.ts';
-import type { DataReport, Finding } from './data-report.ts';
+import type { DataReport, Finding, SizeReport } from './data-report.ts';
 import { counted } from '../tensor/counted.ts';
 import { listSome } from '../data/list-some.ts';
 import { unusedAdvice } from '../data/told.ts';
@@ -56,7 +56,7 @@ export function checkFindings(report: Report, { onBadSample = 'fail' }: FindingO
       `${enlarged} of ${count} images are smaller than the ${report.shape.slice(1).join('x')} that the model sees: ` +
         'train at a smaller size, or remove them.',
     ),
-    ...aspectFindings(report),
+    ...(report.readAt ? sizeFindings(report.readAt) : aspectFindings(report)),
   ];
   return findings.toSorted((a, b) => Number(b.status === 'fail') - Number(a.status === 'fail'));
 }
@@ -91,6 +91,27 @@ function classFindings({ classes = [] }: Report): Finding[] {
       isUnbalanced,
       `There are ${largest?.count} samples of ${largest?.name} and ${smallest?.count} of ${smallest?.name}: ` +
         'the small classes will be learnt badly. Add to them, or merge them.',
+    ),
+  ];
+}
+
+/** Of an image's area, from which on a crop is worth a word. */
+const MOST_CROPPED = 0.25;
+
+function sizeFindings(sizes: readonly SizeReport[]): Finding[] {
+  const cropped = sizes.filter((each) => each.count > 0 && each.cropped > MOST_CROPPED);
+  const small = sizes.filter(({ count, batchSize = 0 }) => count > 0 && 2 * count <= batchSize);
+  const share = (each: SizeReport): string => `${Math.round(100 * each.cropped)} % at ${each.name}`;
+  return [
+    ...say(
+      cropped.length > 0,
+      `Much of the images is cropped away, on average: ${listSome(cropped.map(share))}. ` +
+        'Let sizes have other proportions: raise data.buckets.maxAspect or lower data.buckets.step, or give data.buckets in place of data.sizes.',
+    ),
+    ...say(
+      small.length > 0,
+      `Few images are of these sizes, so that a batch shows them twice or more: ${listSome(small.map(({ name, count }) => `${count} of ${name}`))}. ` +
+        'Raise data.buckets.step or lower data.buckets.maxAspect for fewer buckets, or make train.batchSize smaller.',
     ),
   ];
 }

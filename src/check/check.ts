@@ -7,6 +7,9 @@ import type { CaptionMeter } from '../data/caption-meter.ts';
 import type { Caption, DataReport, LatentScale } from './data-report.ts';
 import { ExpressionCensus } from './cell-census.ts';
 import { isInspectable } from '../data/inspect.ts';
+import { ownShape } from '../data/sample-sizes.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { BucketCensus } from './bucket-census.ts';
 import { DuplicateCensus } from './duplicate-census.ts';
 import { checkAnnotation } from '../data/sample-reader.ts';
 import { type Source, isPicture } from '../data/source.ts';
@@ -17,6 +20,8 @@ import { describeTold } from '../data/told.ts';
 export interface CheckOptions extends FindingOptions {
   /** Of the model that is to be told the captions. */
   readonly captions?: CaptionMeter | undefined;
+  /** Samples of a shape that a step learns from. */
+  readonly batchSizeOf?: ((shape: Shape) => number) | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Stops after the samples that are being read, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -51,16 +56,16 @@ export async function checkSamples(source: Source, options: CheckOptions = {}): 
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const report = census.report();
+  const report = census.report(options.batchSizeOf);
   const findings = checkFindings(report, options);
   return { ...report, findings, advice: findings.map(({ text }) => text) };
 }
 
 class Census {
   readonly #source: Source;
-  readonly #size: number;
   readonly #classes: number[];
   readonly #expression: ExpressionCensus | undefined;
+  readonly #buckets: BucketCensus | undefined;
   readonly #sizes = new Map<number, number>();
   readonly #aspects = ASPECTS.map(() => 0);
   readonly #formats = new Map<string, number>();
@@ -80,15 +85,17 @@ class Census {
   constructor(source: Source, captions: CaptionMeter | undefined) {
     this.#source = source;
     this.#captions = new CaptionCensus(captions);
-    this.#size = source.shape.reduce((product, axis) => product * axis, 1);
+    this.#buckets = BucketCensus.of(source);
     this.#classes = new Array<number>(source.classes ?? 0).fill(0);
     this.#expression = ExpressionCensus.of(source);
   }
 
   async add(index: number): Promise<void> {
-    const values = new Float32Array(this.#size);
+    const shape = ownShape(this.#source, index);
+    const values = new Float32Array(sizeOf(shape));
     try {
-      const read = await this.#source.read(index, values, 0, { seed: 0, epoch: 0 });
+      const key = { seed: 0, epoch: 0, ...(this.#source.sizes && { shape }) };
+      const read = await this.#source.read(index, values, 0, key);
       const { label, caption } = checkAnnotation(this.#source, index, read);
       this.#addLabel(label);
       await this.#addStored(index, values);
@@ -105,7 +112,7 @@ class Census {
     }
   }
 
-  report(): Omit<DataReport, 'findings' | 'advice'> {
+  report(batchSizeOf: ((shape: Shape) => number) | undefined): Omit<DataReport, 'findings' | 'advice'> {
     const { name, count, shape, classNames, record } = this.#source;
     const { count: seen, least, most, areBytes } = this.#values;
     let [sum, squares] = [0, 0];
@@ -134,6 +141,7 @@ class Census {
         images > 0 ? [{ name: ASPECTS[i]!, count: images }] : [],
       ),
       formats: Array.from(this.#formats, ([format, images]) => ({ name: format, count: images })),
+      ...(this.#buckets && { readAt: this.#buckets.report(batchSizeOf) }),
       enlarged: this.#enlarged,
       unreadable: { count: this.#unreadable, problems: this.#problems },
       duplicates: this.#duplicates.report((index) => this.#describe(index), NAMED),
@@ -184,7 +192,8 @@ class Census {
     increment(this.#formats, format);
     const aspect = width / height;
     this.#aspects[[1 / 2, 3 / 4, 4 / 3, 2].filter((bound) => aspect > bound).length]!++;
-    const [, tall, wide] = this.#source.shape;
+    this.#buckets?.add(index, { height, width });
+    const [, tall, wide] = ownShape(this.#source, index);
     if (height < tall! || width < wide!) this.#enlarged++;
   }
 

@@ -25,6 +25,8 @@ export interface DataReport {
   /** By width over height of the stored image. */
   readonly aspects: readonly Tally[];
   readonly formats: readonly Tally[];
+  /** Of images that are read at several sizes: what becomes of them at each. */
+  readonly readAt?: readonly SizeReport[];
   /** Images that are smaller than what the model sees, and so are blurred. */
   readonly enlarged: number;
   /** What is wrong with the first hundred, and how many there are. */
@@ -51,6 +53,18 @@ export interface DataReport {
   readonly findings: readonly Finding[];
   /** The same as sentences alone. */
   readonly advice: readonly string[];
+}
+
+/** Images that are read at one of several sizes. */
+export interface SizeReport {
+  /** Height by width. */
+  readonly name: string;
+  readonly count: number;
+  /** The share of an image's area that is cropped away, on average. */
+  readonly cropped: number;
+  /** Of buckets, where the batch is known: samples of a step, and steps of an epoch, the last of which may be filled up. */
+  readonly batchSize?: number;
+  readonly steps?: number;
 }
 
 /** Something to change about data. */

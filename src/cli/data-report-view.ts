@@ -1,6 +1,6 @@
 // A report on data, as people read it.
 import { describeTokens } from '../check/caption-census.ts';
-import type { DataReport, Tally } from '../check/data-report.ts';
+import type { DataReport, SizeReport, Tally } from '../check/data-report.ts';
 import { describeUnused } from '../data/told.ts';
 import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
 import { counted } from '../tensor/counted.ts';
@@ -23,6 +23,7 @@ export function reportLines(report: DataReport): string[] {
     ...part('shorter side', bars(sizes)),
     ...part('width:height', bars(aspects)),
     ...part('formats', bars(formats)),
+    ...part('read at', sizeLines(report.readAt)),
     ...part('values', valueLines(report)),
     ...part('captions', captionLines(report)),
     ...part('unreadable', named(report.unreadable.count, report.unreadable.problems)),
@@ -60,6 +61,19 @@ function bars(tallies: readonly Tally[]): string[] {
   return tallies.map(({ name, count }) => {
     const length = count === 0 ? 0 : Math.max(1, Math.round((BAR * count) / most));
     return `${padShown(name, widest)}  ${'█'.repeat(length).padEnd(BAR)}  ${formatInteger(count)}`;
+  });
+}
+
+/** `640x384  ████  12 images, 1 step an epoch, 3 % cropped` */
+function sizeLines(sizes: readonly SizeReport[] = []): string[] {
+  const counts = bars(sizes);
+  return sizes.map(({ name, count, cropped, steps }, i) => {
+    const line = sizes.length === 1 ? `${name}: all ${formatInteger(count)}` : counts[i]!;
+    const parts = [
+      ...(steps === undefined ? [] : [`${counted(steps, 'step')} an epoch`]),
+      ...(count > 0 ? [`${Math.round(100 * cropped)} % cropped away`] : []),
+    ];
+    return [`${line}`, ...parts].join(', ');
   });
 }
 

@@ -65,6 +65,12 @@ export class ParsedConfig {
     return this.#parsed.backend;
   }
 
+  /** How many samples a step learns from. */
+  get batches(): Pick<RunConfig['train'], 'batchSize' | 'batchBy'> {
+    const { batchSize, batchBy } = this.#parsed.train;
+    return { batchSize, batchBy };
+  }
+
   /** The settings of the text that a model of captions is told; undefined where the config asks for one that is told none. */
   get text(): TextConfig | undefined {
     const { kind = 'text-dit', text = {} } = this.#parsed.model;

@@ -15,6 +15,11 @@ export function shapesOf({ shape, sizes }: Pick<SourceFacts, 'shape' | 'sizes'>)
   return sizes?.shapes ?? [shape];
 }
 
+/** The shape that a sample is read at where nothing else is said: its own, where each has one, else the set's. */
+export function ownShape({ shape, sizes }: Pick<SourceFacts, 'shape' | 'sizes'>, index: number): Shape {
+  return sizes?.of ? sizes.shapes[sizes.of(index)]! : shape;
+}
+
 /** How files and people call a shape among others: `48x64`, height by width. */
 export function nameOfShape(shape: Shape): string {
   return (shape.length === 3 ? shape.slice(1) : shape).join('x');

@@ -1,8 +1,9 @@
 import { type RectiflowError, dataError, formatShape, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { writePng } from './image.ts';
+import { drawSizesPreview } from './preview-sizes.ts';
 import { Loader, type LoaderOptions } from '../data/loader.ts';
-import { type Range, toPicture } from './preview/pictures.ts';
+import { PIXEL_RANGES, type Range, toPicture } from './preview/pictures.ts';
 import { type Captioned, drawSheet } from './preview/sheet.ts';
 import type { Annotation, ImageShape, Source, SourceFacts } from '../data/source.ts';
 
@@ -29,11 +30,6 @@ interface Sample {
 
 /** Samples that are read at a time: the order does not depend on it. */
 const AT_ONCE = 8;
-const PIXEL_RANGES: readonly Range[] = [
-  [-1, 1],
-  [-1, 1],
-  [-1, 1],
-];
 
 /**
  * Draws the first samples that a training with this seed reads in an epoch, in their order and as the model sees them, with
@@ -45,6 +41,13 @@ export async function writePreview(path: string, source: Source, options: Previe
   if (shape.length !== 3) throw noPicture(source);
   const [channels, height, width] = shape as ImageShape;
   const isImage = record === undefined && (channels === 1 || channels === 3);
+  if (isImage && source.sizes) {
+    const { canvas, count } = await drawSizesPreview(source, checked(options), (told) =>
+      textOf(told, source),
+    );
+    await writePng(path, canvas);
+    return { count };
+  }
   const drawn: ImageShape = [channels < 3 ? 1 : 3, height, width];
   const samples: Captioned[] = [];
   if (isImage) {
@@ -65,9 +68,15 @@ export async function writePreview(path: string, source: Source, options: Previe
 /** More make no picture that anything shows. */
 const MOST_SAMPLES = 4096;
 
-async function* firstSamples(source: Source, options: PreviewOptions): AsyncGenerator<Sample> {
-  const { count = 64, epoch = 0, signal, ...reading } = options;
+/** @throws RectiflowError where more are asked for */
+function checked(options: PreviewOptions): PreviewOptions {
+  const { count = 0 } = options;
   if (count > MOST_SAMPLES) throw valueError('preview', 'count', `at most ${MOST_SAMPLES}`, count);
+  return options;
+}
+
+async function* firstSamples(source: Source, options: PreviewOptions): AsyncGenerator<Sample> {
+  const { count = 64, epoch = 0, signal, ...reading } = checked(options);
   const wanted = Math.min(count, source.count);
   const size = sizeOf(source.shape);
   const position = { epoch, offset: 0 };

@@ -10,6 +10,13 @@ const SMALLEST = 144;
 /** The values of a channel that become black and white. */
 export type Range = readonly [black: number, white: number];
 
+/** Of images. */
+export const PIXEL_RANGES: readonly Range[] = [
+  [-1, 1],
+  [-1, 1],
+  [-1, 1],
+];
+
 /** Grey or the first three channels, as pixels. */
 export async function toPicture(
   values: Float32Array,
