@@ -1,4 +1,4 @@
-// GELU (tanh form, Hendrycks & Gimpel 2016) and SiLU on vectors, alone and with their derivatives.
+// GELU (tanh form, Hendrycks & Gimpel 2016), SiLU and ReLU on vectors, alone and with their derivatives.
 //
 // 0.5 x (1 + tanh u) equals x sigmoid(2u), so both activations are x times a sigmoid and share one exponential. Where the sigmoid
 // is 0 or 1 in float32 its argument is held back, so that the exponential stays a normal number. Coarse activations are for
@@ -93,7 +93,7 @@ static RF_INLINE vf coarseGeluSlope(vf x) {
 #endif
 
 // The op's attribute.
-enum Activation { kNoActivation = 0, kGelu = 1, kSilu = 2 };
+enum Activation { kNoActivation = 0, kGelu = 1, kSilu = 2, kRelu = 3 };
 static inline Activation activationOf(const Call& call) { return (Activation)call.number("activation", kNoActivation); }
 
 // act(x) and its derivative, of values that are kept as T.
@@ -105,21 +105,35 @@ static RF_INLINE void activate(vf x, vf* y, vf* dydx) {
 template <int activation, class T>
 constexpr bool kCoarseGelu = activation == kGelu && sizeof(T) == 2;
 
+// NaN stays NaN.
+static RF_INLINE vf relu(vf x) { return vmax((vf){}, x); }
+static RF_INLINE vf reluSlope(vf x) { return select((vi)(x > 0.f), splat(1.f), (vf){}); }
+
 template <int activation, class T>
 static RF_INLINE Pair activated(Pair x) {
-  if constexpr (kCoarseGelu<activation, T>) return {coarseGelu(x.low), coarseGelu(x.high)};
-  Pair y, slope;
-  activate<activation, T>(x.low, &y.low, &slope.low);
-  activate<activation, T>(x.high, &y.high, &slope.high);
-  return y;
+  if constexpr (activation == kRelu) {
+    return {relu(x.low), relu(x.high)};
+  } else if constexpr (kCoarseGelu<activation, T>) {
+    return {coarseGelu(x.low), coarseGelu(x.high)};
+  } else {
+    Pair y, slope;
+    activate<activation, T>(x.low, &y.low, &slope.low);
+    activate<activation, T>(x.high, &y.high, &slope.high);
+    return y;
+  }
 }
 template <int activation, class T>
 static RF_INLINE Pair activationSlope(Pair x) {
-  if constexpr (kCoarseGelu<activation, T>) return {coarseGeluSlope(x.low), coarseGeluSlope(x.high)};
-  Pair y, slope;
-  activate<activation, T>(x.low, &y.low, &slope.low);
-  activate<activation, T>(x.high, &y.high, &slope.high);
-  return slope;
+  if constexpr (activation == kRelu) {
+    return {reluSlope(x.low), reluSlope(x.high)};
+  } else if constexpr (kCoarseGelu<activation, T>) {
+    return {coarseGeluSlope(x.low), coarseGeluSlope(x.high)};
+  } else {
+    Pair y, slope;
+    activate<activation, T>(x.low, &y.low, &slope.low);
+    activate<activation, T>(x.high, &y.high, &slope.high);
+    return slope;
+  }
 }
 
 }  // namespace RF_NS

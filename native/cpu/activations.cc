@@ -1,4 +1,4 @@
-// gelu, silu and their derivatives on their own: linear fuses them wherever it can.
+// gelu, silu and their derivatives, and relu, on their own: products fuse them wherever they can.
 #include "activation.h"
 #include "loops.h"
 
@@ -20,6 +20,21 @@ static void derivativeKernel(const Call& call) {
     f(x, &y, &derivative);
     return derivative;
   });
+}
+
+template <class X, class Y>
+static void reluTyped(const Call& call) {
+  const X* const x = (const X*)call.inputs[0].data;
+  Y* const y = (Y*)call.outputs[0].data;
+  forRanges(call.pool, call.outputs[0].size, kGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += 2 * kLanes)
+      storePair(y + i, activated<kRelu, Y>(loadPair(x + i, end - i)), end - i);
+  });
+}
+static void reluKernel(const Call& call) {
+  const bool lowY = call.outputs[0].dtype == DType::BFloat16;
+  if (call.inputs[0].dtype == DType::BFloat16) return lowY ? reluTyped<bf16, bf16>(call) : reluTyped<bf16, float>(call);
+  lowY ? reluTyped<float, bf16>(call) : reluTyped<float, float>(call);
 }
 
 // dx = dy act'(z)
@@ -46,7 +61,9 @@ static void activationGradOf(const Call& call) {
   call.outputs[0].dtype == DType::BFloat16 ? typed(bf16{}) : typed(0.f);
 }
 static void activationGradKernel(const Call& call) {
-  activationOf(call) == kGelu ? activationGradOf<kGelu>(call) : activationGradOf<kSilu>(call);
+  const Activation activation = activationOf(call);
+  if (activation == kRelu) return activationGradOf<kRelu>(call);
+  activation == kGelu ? activationGradOf<kGelu>(call) : activationGradOf<kSilu>(call);
 }
 
 }  // namespace RF_NS

@@ -6,6 +6,9 @@
 //
 // In the gradient dx is made of dy: pixels that are `stride` apart meet the same taps, so each such lattice of pixels is a
 // convolution of its own with some of the taps, turned by half a circle, and no zeros are multiplied.
+#include <type_traits>
+
+#include "activation.h"
 #include "windows.h"
 
 namespace rectiflow {
@@ -23,6 +26,7 @@ struct Correlation {
   const float* w;  // of output o, channel c and tap (t, u): w[o*outputStride + c*channelStride + line(t)*tapStride + line(u)]
   int64_t outputStride, channelStride, tapStride;
   const float* bias;  // nullptr: none
+  bool relu;          // of what comes out
 
   int64_t taps() const { return rows.taps * columns.taps; }
 };
@@ -64,30 +68,42 @@ struct Cut {
   int64_t threadBytes() const { return (sums + panel + band) * (int64_t)sizeof(float); }
 };
 
-static RF_INLINE void putWeight(float even, float, bool low, float* to) { *to = low ? toFloat(RoundedFloat{even}) : even; }
-static RF_INLINE void putWeight(float even, float odd, bool, uint32_t* to) {
+static RF_INLINE void putWeight(float even, float, float* to) { *to = even; }
+static RF_INLINE void putWeight(RoundedFloat even, RoundedFloat, float* to) { *to = toFloat(even); }
+static RF_INLINE void putWeight(float even, float odd, uint32_t* to) {
   bf16 pair[2];
   fromFloat(even, &pair[0]);
   fromFloat(odd, &pair[1]);
   *to = pair[0].bits | (uint32_t)pair[1].bits << 16;
 }
 
-// Each output's weights by units of channels, and for each of them by taps, as panels of windows are packed.
-template <class P>
-static void packWeights(const Call& call, const Correlation& c, const Cut<P>& cut, bool low, P* packed) {
-  parallel(call.pool, ceilDiv(c.outputs, kTileRows), [&](int64_t item, int) {
-    for (int64_t o = item * kTileRows; o < min64(c.outputs, (item + 1) * kTileRows); o++) {
-      P* to = packed + o * cut.weightStride;
-      for (int64_t channel = 0; channel < c.channels; channel += kUnitSize<P>) {
-        const float* const kernel = c.w + o * c.outputStride + channel * c.channelStride;
-        const float* const other = channel + 1 < c.channels ? kernel + c.channelStride : nullptr;
-        for (int64_t t = 0, y = c.rows.weight; t < c.rows.taps; t++, y += c.rows.weightStep)
-          for (int64_t u = 0, x = c.columns.weight; u < c.columns.taps; u++, x += c.columns.weightStep) {
-            const int64_t at = y * c.tapStride + x;
-            putWeight(kernel[at], other ? other[at] : 0.f, low, to++);
-          }
-      }
+// A kernel's taps, of one channel or, in pairs, of two.
+template <class P, class W>
+static void packTaps(const Correlation& c, const W* even, const W* odd, P* to) {
+  const int64_t taps = c.taps();
+  if (c.rows.weightStep == 1 && c.columns.weightStep == 1 && c.tapStride == c.columns.taps) {
+    for (int64_t i = 0; i < taps; i += kLanes)
+      *(vu_unaligned*)(to + i) = Across<P, W>::load(even + i, odd ? odd + i : nullptr, taps - i);
+    return;
+  }
+  for (int64_t t = 0, y = c.rows.weight; t < c.rows.taps; t++, y += c.rows.weightStep)
+    for (int64_t u = 0, x = c.columns.weight; u < c.columns.taps; u++, x += c.columns.weightStep) {
+      const int64_t at = y * c.tapStride + x;
+      putWeight(even[at], odd ? odd[at] : W{}, to++);
     }
+}
+
+// Each output's weights, by units of channels and for each of them by taps, as panels of windows are packed.
+template <class P, class W>
+static void packWeights(const Call& call, const Correlation& c, const Cut<P>& cut, P* packed) {
+  parallel(call.pool, ceilDiv(c.outputs, kTileRows), [&](int64_t item, int) {
+    const int64_t first = item * kTileRows, end = min64(c.outputs, first + kTileRows);
+    for (int64_t channel = 0, at = 0; channel < c.channels; channel += kUnitSize<P>, at += c.taps())
+      for (int64_t o = first; o < end; o++) {
+        const W* const kernel = (const W*)c.w + o * c.outputStride + channel * c.channelStride;
+        const bool paired = kUnitSize<P> == 2 && channel + 1 < c.channels;
+        packTaps<P, W>(c, kernel, paired ? kernel + c.channelStride : nullptr, packed + o * cut.weightStride + at);
+      }
   });
 }
 
@@ -111,7 +127,8 @@ static void storePanel(const Correlation& c, const Block& block, const Runs& run
         for (int64_t i = 0; i < run->count; i += 2 * kLanes) {
           const int64_t lanes = run->count - i;
           const Pair sum = {load(sums + run->at + i), load(sums + run->at + i + (lanes > kLanes ? kLanes : 0))};
-          storePair(to + i, {sum.low + bias, sum.high + bias}, lanes);
+          const Pair z = {sum.low + bias, sum.high + bias};
+          storePair(to + i, c.relu ? activated<kRelu, Y>(z) : z, lanes);
         }
         continue;
       }
@@ -166,7 +183,7 @@ static void correlate(const Call& call, const Correlation& c, const Tensor& x, c
   if (c.taps() == 0) return clearPixels(call, c, (Y*)y.data);
   const Cut<P> cut(c, call.pool->threads());
   P* const weights = (P*)call.shared();
-  packWeights(call, c, cut, sizeof(S) == 2, weights);
+  packWeights<P, std::conditional_t<sizeof(S) == 2, LowFloat, float>>(call, c, cut, weights);
   parallel(call.pool, cut.items(c), [&](int64_t item, int thread) {
     correlateItem<P, S, Y>(c, cut, item, (const S*)x.data, weights, (float*)call.own(thread), (Y*)y.data);
   });
@@ -205,12 +222,12 @@ static int64_t sideOf(const Call& call, int side) { return (int64_t)call.attribu
 static void conv2dKernel(const Call& call) {
   const Tensor &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
   const int64_t stride = (int64_t)call.number("stride", 1), kh = w.shape[2], kw = w.shape[3];
-  const Line rows = {x.shape[2], y.shape[2], stride, kh, -sideOf(call, 0), 0, 1, 0, 1};
-  const Line columns = {x.shape[3], y.shape[3], stride, kw, -sideOf(call, 2), 0, 1, 0, 1};
+  const Line rows = {x.shape[2], y.shape[2], stride, kh, -sideOf(call, 0), 0, 1, false, 0, 1};
+  const Line columns = {x.shape[3], y.shape[3], stride, kw, -sideOf(call, 2), 0, 1, false, 0, 1};
   runCorrelations(call, x, y, 1, [&](int64_t) {
     return Correlation{x.shape[0], x.shape[1],          w.shape[0],          rows,    columns, y.shape[2],
                        y.shape[3], (const float*)w.data, x.shape[1] * kh * kw, kh * kw, kw,
-                       call.inputCount > 2 ? (const float*)call.inputs[2].data : nullptr};
+                       call.inputCount > 2 ? (const float*)call.inputs[2].data : nullptr, activationOf(call) == kRelu};
   });
 }
 
@@ -219,7 +236,7 @@ static void conv2dKernel(const Call& call) {
 static Line latticeLine(int64_t pixels, int64_t windows, int64_t taps, int64_t stride, int64_t before, int64_t phase) {
   const int64_t tap = (phase + before) % stride, count = tap < taps ? ceilDiv(taps - tap, stride) : 0;
   const int64_t first = (phase + before) / stride - count + 1;
-  return {windows, ceilDiv(pixels - phase, stride), 1, count, first, tap + stride * (count - 1), -stride, phase, stride};
+  return {windows, ceilDiv(pixels - phase, stride), 1, count, first, tap, stride, true, phase, stride};
 }
 
 static void conv2dGradInputKernel(const Call& call) {
@@ -230,7 +247,7 @@ static void conv2dGradInputKernel(const Call& call) {
     const Line rows = latticeLine(dx.shape[2], dy.shape[2], kh, stride, sideOf(call, 0), lattice / across);
     const Line columns = latticeLine(dx.shape[3], dy.shape[3], kw, stride, sideOf(call, 2), lattice % across);
     return Correlation{dx.shape[0], w.shape[0],           w.shape[1], rows,                 columns, dx.shape[2],
-                       dx.shape[3], (const float*)w.data, kh * kw,    w.shape[1] * kh * kw, kw,      nullptr};
+                       dx.shape[3], (const float*)w.data, kh * kw,    w.shape[1] * kh * kw, kw,      nullptr, false};
   });
 }
 

@@ -10,11 +10,13 @@
 #include "cast.cc"
 #include "condition_dropout.cc"
 #include "conv2d.cc"
+#include "conv2d_grad.cc"
 #include "denoise.cc"
 #include "elementwise.cc"
 #include "gated_residual.cc"
 #include "gather.cc"
 #include "global_norm.cc"
+#include "group_norm.cc"
 #include "is_finite.cc"
 #include "layer_norm_modulate.cc"
 #include "length_mask.cc"
@@ -31,6 +33,7 @@
 #include "softmax.cc"
 #include "sum.cc"
 #include "transpose.cc"
+#include "upsample_nearest.cc"
 
 namespace rectiflow {
 namespace RF_NS {
@@ -74,6 +77,7 @@ static const Kernel kKernels[] = {
     {"geluDerivative", derivativeKernel<geluWithDerivative>},
     {"silu", activationKernel<siluWithDerivative<>>},
     {"siluDerivative", derivativeKernel<siluWithDerivative<>>},
+    {"relu", reluKernel},
     {"activationGrad", activationGradKernel},
     {"matmul", matmulKernel, kReserves},
     {"linear", linearKernel, kReserves},
@@ -82,10 +86,15 @@ static const Kernel kKernels[] = {
     {"linearGatedResidual", linearGatedResidualKernel, kReserves},
     {"conv2d", conv2dKernel, kReserves},
     {"conv2dGradInput", conv2dGradInputKernel, kReserves},
+    {"conv2dGradParams", conv2dGradParamsKernel, kReserves},
+    {"upsampleNearest", upsampleNearestKernel},
+    {"upsampleNearestGrad", upsampleNearestGradKernel},
     {"attention", attentionKernel, kReserves},
     {"attentionGrad", attentionGradKernel, kReserves},
     {"crossAttention", crossAttentionKernel, kReserves},
     {"crossAttentionGrad", crossAttentionGradKernel, kReserves},
+    {"groupNorm", groupNormKernel},
+    {"groupNormGrad", groupNormGradKernel, kReserves},
     {"layerNormModulate", layerNormModulateKernel},
     {"layerNormModulateGrad", layerNormModulateGradKernel, kReserves},
     {"gatedResidual", gatedResidualKernel},

@@ -9,12 +9,16 @@
 namespace rectiflow {
 namespace RF_NS {
 
-// One axis of a correlation. Tap t of window i meets pixel i * stride + first + t of the source, with zeros outside, by weight
-// `weight` + t * weightStep of a kernel's line. What comes of it is pixel out + i * outStep of the result.
+// One axis of a correlation. Window i covers `taps` pixels of the source from i * stride + first on, with zeros outside. Tap t, by weight
+// `weight` + t * weightStep of a kernel's line, meets the t-th of them, or, turned, the t-th from the end. What comes of it is pixel
+// out + i * outStep of the result.
 struct Line {
   int64_t pixels, windows, stride;
   int64_t taps, first, weight, weightStep;
+  bool turned;
   int64_t out, outStep;
+
+  RF_INLINE int64_t met(int64_t t) const { return turned ? taps - 1 - t : t; }
 };
 
 // A block of neighbouring windows of one image.
@@ -111,20 +115,39 @@ struct Runs {
       at += length;
     }
   }
+  // Of each run; 0 where they differ.
+  int64_t vectors() const {
+    const int64_t all = ceilDiv(runs[0].count, kLanes);
+    for (int64_t i = 1; i < count; i++)
+      if (ceilDiv(runs[i].count, kLanes) != all) return 0;
+    return all;
+  }
 };
 
-// Packs a panel: units of channels, and for each of them all taps.
-template <class P>
-static void packWindows(const P* band, const Band& layout, int64_t units, const Line& rows, const Line& columns, const Runs& runs,
-                        P* panel) {
+// Packs a panel: units of channels, and for each of them all taps. Where runs are as long as some whole vectors, or nearly, they cost
+// no more than those.
+template <int kVectors, class P>
+static void packRuns(const P* band, const Band& layout, int64_t units, const Line& rows, const Line& columns, const Runs& runs, P* panel) {
   for (int64_t u = 0; u < units; u++, band += layout.plane)
     for (int64_t t = 0; t < rows.taps; t++)
       for (int64_t v = 0; v < columns.taps; v++, panel += kTileCols) {
-        const P* const from = band + layout.tap(t, v, columns.stride);
-        for (const Run* run = runs.runs; run < runs.runs + runs.count; run++)
-          for (int64_t i = 0; i < run->count; i += kLanes)
+        const P* const from = band + layout.tap(rows.met(t), columns.met(v), columns.stride);
+        for (const Run* run = runs.runs; run < runs.runs + runs.count; run++) {
+          const int64_t count = kVectors ? kVectors * kLanes : run->count;
+#pragma GCC unroll 4
+          for (int64_t i = 0; i < count; i += kLanes)
             *(vu_unaligned*)(panel + run->at + i) = *(const vu_unaligned*)(from + run->from + i);
+        }
       }
+}
+template <class P>
+static void packWindows(const P* band, const Band& layout, int64_t units, const Line& rows, const Line& columns, const Runs& runs,
+                        P* panel) {
+  const auto pack = runs.vectors() == 1              ? packRuns<1, P>
+                    : runs.vectors() == 2            ? packRuns<2, P>
+                    : runs.vectors() == kTileVectors ? packRuns<kTileVectors, P>
+                                                     : packRuns<0, P>;
+  pack(band, layout, units, rows, columns, runs, panel);
 }
 
 }  // namespace RF_NS

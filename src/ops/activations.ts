@@ -59,22 +59,24 @@ export const siluDerivativeOp: Fused<None> = elementwise('siluDerivative', (x) =
   return mul(s, affine(mul(x, affine(s, -1, 1)), 1, 1));
 });
 
-/** max(x, 0); its gradient, 0 at 0, is known of the result. */
+const zero = (like: Tensor): Tensor => constant(like, [], Float64Array.of(0));
+
+/** The values of the attribute. */
+export const activations = { none: 0, gelu: 1, silu: 2, relu: 3 } as const;
+/** What a linear layer or a norm applies to its result. */
+export type Activation = Exclude<keyof typeof activations, 'relu'>;
+export type ActivationAttribute = { activation: number };
+
+/** max(x, 0). The gradient, 0 at 0, reads the result, so that nobody has to keep x. */
 export const reluOp: Fused<None> = {
   kind: 'fused',
   name: 'relu',
   infer: ([x]) => [float32(x!.shape)],
   hides: () => limits([0]),
-  decompose: ([x]) => [maximum(x!, zero(x!))],
-  vjp: ({ outputs: [y], grads: [g] }) => [mul(g!, less(zero(y!), y!))],
+  lowPrecision: () => ({ inputs: [0], outputs: [0] }),
+  decompose: ([x]) => [maximum(cast(x!, 'float32'), zero(x!))],
+  vjp: ({ outputs: [y], grads: [g] }) => [activationGrad(g!, y!, { activation: activations.relu })],
 };
-
-const zero = (like: Tensor): Tensor => constant(like, [], Float64Array.of(0));
-
-/** What a linear layer applies to its result; the numbers are the attribute's values. */
-export const activations = { none: 0, gelu: 1, silu: 2 } as const;
-export type Activation = keyof typeof activations;
-export type ActivationAttribute = { activation: number };
 
 /** What an op with the attribute may hide in what the activation is applied to. */
 export function hiddenBy(activation: number, inputs: readonly number[]): readonly Hiding[] {
@@ -84,14 +86,25 @@ export function hiddenBy(activation: number, inputs: readonly number[]): readonl
 /** act(z) of an activation by its number. */
 export function activate(z: Tensor, activation: number): Tensor {
   if (activation === activations.gelu) return gelu(z);
+  if (activation === activations.relu) return relu(z);
   return activation === activations.silu ? silu(z) : z;
 }
 
-/** dy and z, what the activation was applied to -> dz = dy act'(z), all of one shape */
+/** act'(z) */
+function derivativeOf(z: Tensor, activation: number): Tensor {
+  if (activation === activations.relu) return less(zero(z), z);
+  return activation === activations.gelu ? geluDerivative(z) : siluDerivative(z);
+}
+
+const compared: Hiding = { inputs: [1], numbers: 'all', why: 'it is compared with 0' };
+
+/**
+ * dy and z, what the activation was applied to -> dz = dy act'(z), all of one shape. For relu, y says as much as z.
+ */
 export const activationGradOp: Fused<ActivationAttribute> = {
   kind: 'fused',
   name: 'activationGrad',
-  hides: ({ activation }) => hiddenBy(activation, [1]),
+  hides: ({ activation }) => (activation === activations.relu ? [compared] : hiddenBy(activation, [1])),
   infer([dy, z]) {
     checkShape('activationGrad', 'z', "dy's shape", dy!.shape, z!.shape);
     return [float32(dy!.shape)];
@@ -99,8 +112,7 @@ export const activationGradOp: Fused<ActivationAttribute> = {
   lowPrecision: () => ({ inputs: [0, 1], outputs: [0] }),
   decompose([dy, z], { activation }) {
     if (activation === activations.none) return [dy!];
-    const derivative = activation === activations.gelu ? geluDerivative : siluDerivative;
-    return [mul(cast(dy!, 'float32'), derivative(cast(z!, 'float32')))];
+    return [mul(cast(dy!, 'float32'), derivativeOf(cast(z!, 'float32'), activation))];
   },
 };
 

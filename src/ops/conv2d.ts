@@ -1,7 +1,16 @@
 // Convolutions of images, as PyTorch has them: x [B, C, H, W] correlated with kernels w [O, C, kh, kw], over zeros.
 import { isHalf } from '../tensor/dtype.ts';
+import { valueError } from '../tensor/errors.ts';
 import { checkShape, type Fused, type Hiding, apply, apply1, checkRank, float32 } from './op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import {
+  type ActivationAttribute,
+  activate,
+  activationGrad,
+  activations,
+  hiddenBy,
+  reluOp,
+} from './activations.ts';
 import { cast } from './cast.ts';
 import { add } from './elementwise.ts';
 import { matmul } from './matmul.ts';
@@ -20,6 +29,7 @@ import {
   windowsOf,
 } from './windows.ts';
 
+type Convolution = Windows & ActivationAttribute;
 type GradInput = Windows & { height: number; width: number };
 type GradParams = Windows & { size: readonly number[] };
 
@@ -38,31 +48,49 @@ const unmet: Hiding = {
   why: 'of windows that are apart a pixel meets few weights',
 };
 
-/** y[b, o, i, j] = sum over c, p, q of w[o, c, p, q] x[b, c, i stride + p - top, j stride + q - left], plus bias[o]. */
-export const conv2dOp: Fused<Windows> = {
+/**
+ * y[b, o, i, j] = sum over c, p, q of w[o, c, p, q] x[b, c, i stride + p - top, j stride + q - left], plus bias[o]; then, where it stands
+ * in for that too, relu.
+ */
+export const conv2dOp: Fused<Convolution> = {
   kind: 'fused',
   name: 'conv2d',
-  hides: ({ stride }) => (stride > 1 ? [leftOut] : []),
-  infer([x, w, b], windows) {
+  hides: ({ stride, activation }) => [...(stride > 1 ? [leftOut] : []), ...hiddenBy(activation, [0, 1, 2])],
+  infer([x, w, b], { activation, ...windows }) {
+    if (activation !== activations.none && activation !== activations.relu) {
+      throw valueError('conv2d', 'activation', 'none or relu', activation);
+    }
     checkKernels('conv2d', 'x', 1, x!, w!);
     const [B, O] = [x!.shape[0]!, w!.shape[0]!];
     if (b) checkShape('conv2d', 'b', '[O]', [O], b.shape);
     return [float32([B, O, ...countWindows('conv2d', extentOf(x!), extentOf(w!), windows)])];
   },
   lowPrecision: () => ({ inputs: [0], outputs: [0], weights: [1] }),
-  decompose([x, w, b], windows) {
+  decompose([x, w, b], { activation, ...windows }) {
     const count = countWindows('conv2d', extentOf(x!), extentOf(w!), windows);
     const [O, C, kh, kw] = w!.shape as [number, number, number, number];
     const kernels = reshape(matching(w!, x!), [O, C * kh * kw]);
     const product = matmul(windowsOf(wide(x!), [kh, kw], count, windows), kernels, { transposeB: true });
-    return [imagesOf(b ? add(product, b) : product, count)];
+    return [activate(imagesOf(b ? add(product, b) : product, count), activation)];
   },
-  vjp({ inputs: [x, w, b], attributes, grads: [g] }) {
+  vjp({ inputs: [x, w, b], outputs: [y], attributes: { activation, ...windows }, grads: [g] }) {
+    const dz = activation === activations.none ? g! : activationGrad(g!, y!, { activation });
     const [height, width] = extentOf(x!);
-    const dx = apply1(conv2dGradInputOp, [g!, w!], { ...attributes, height, width });
-    const [dw, db] = apply(conv2dGradParamsOp, [x!, g!], { ...attributes, size: extentOf(w!) });
+    const dx = apply1(conv2dGradInputOp, [dz, w!], { ...windows, height, width });
+    const [dw, db] = apply(conv2dGradParamsOp, [x!, dz], { ...windows, size: extentOf(w!) });
     return b ? [dx, dw, db] : [dx, dw];
   },
+  fusions: () => [
+    {
+      producer: conv2dOp,
+      consumer: reluOp,
+      join({ inputs, outputs: [z], attributes }, { outputs }) {
+        const { activation, ...windows } = attributes as Convolution;
+        if (activation !== activations.none || z!.dtype !== outputs[0]!.dtype) return undefined;
+        return { inputs, outputs, attributes: { ...windows, activation: activations.relu } };
+      },
+    },
+  ],
 };
 
 /** dy [B, O, Ho, Wo], w [O, C, kh, kw] -> dx [B, C, height, width]: dy, as far apart as its windows, correlated with turned kernels. */
@@ -107,6 +135,7 @@ export const conv2dGradParamsOp: Fused<GradParams> = {
     return [float32([O, C, ...size]), float32([O])];
   },
   lowPrecision: () => ({ inputs: [0, 1], outputs: [] }),
+  optionalOutputs: [1],
   decompose([x, dy], { size, ...windows }) {
     const [[B, C], O] = [x!.shape as [number, number], dy!.shape[1]!];
     const [kh, kw] = size as Extent;
@@ -141,5 +170,6 @@ export function conv2d(
   { stride = 1, padding = 0 }: Conv2dOptions = {},
 ): Tensor {
   const around = typeof padding === 'number' ? [padding, padding, padding, padding] : [...padding];
-  return apply1(conv2dOp, b ? [x, w, b] : [x, w], { stride, padding: around });
+  const attributes = { stride, padding: around, activation: activations.none };
+  return apply1(conv2dOp, b ? [x, w, b] : [x, w], attributes);
 }

@@ -11,7 +11,7 @@ conformance('siluDerivative', cases);
 
 conformance(
   'activationGrad',
-  [1, 2].flatMap((activation) =>
+  [1, 2, 3].flatMap((activation) =>
     cases.map(({ inputs: [z] }) => ({
       inputs: [{ shape: z!.shape }, z!],
       attributes: { activation },

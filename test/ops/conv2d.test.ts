@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { conv2d, mul, sum } from '../../src/ops/index.ts';
+import { activations, conv2d, mul, relu, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
+import { testBackends } from '../support/backends.ts';
 import { type Case, conformance, relativeError } from '../support/conformance.ts';
 import { outputsOf } from '../support/outputs.ts';
 import { randomValues } from '../support/random.ts';
@@ -62,7 +63,11 @@ const forward = (layouts: readonly Layout[]): Case[] =>
   layouts.flatMap((layout, i) => {
     const { x, w } = layout;
     const inputs = [{ shape: x }, { shape: [w[0], x[1], w[1], w[2]] }, { shape: [w[0]] }];
-    return { inputs: i % 3 === 1 ? inputs.slice(0, 2) : inputs, attributes: attributesOf(layout) };
+    const activation = i % 2 === 0 ? activations.none : activations.relu;
+    return {
+      inputs: i % 3 === 1 ? inputs.slice(0, 2) : inputs,
+      attributes: { ...attributesOf(layout), activation },
+    };
   });
 const gradInput = (layouts: readonly Layout[]): Case[] =>
   layouts.map((layout) => ({
@@ -152,6 +157,49 @@ describe('conv2d by its definition', () => {
       near(along('dx', dx), loss(plainConvolution(layout, dx, values.w, zeros)));
       near(along('dw', dw), loss(plainConvolution(layout, values.x, dw, zeros)));
       near(along('db', db), loss(plainConvolution(layout, new Float64Array(size(x)), values.w, db)));
+    },
+  );
+});
+
+describe.each(testBackends())('conv2d and relu on $label', ({ label, create, skip }) => {
+  it.skipIf(skip).each(['fp32', 'bf16'] as const)(
+    'are one kernel in %s, with the bits of two',
+    async (precision) => {
+      const [x, w] = [
+        [2, 40, 9, 11],
+        [21, 40, 3, 3],
+      ];
+      const build = (together: boolean) =>
+        trace('layers', (graph) => {
+          const weights = graph.input('w', w);
+          const inner = relu(conv2d(graph.input('x', x), weights, undefined, { padding: 1 }));
+          const z = conv2d(inner, graph.input('u', [30, 21, 1, 1]));
+          const y = relu(z);
+          const total = sum(conv2d(y, graph.input('v', [2, 30, 1, 1])));
+          const [dw] = grad(total, [weights]);
+          // What a program is asked for has to be made.
+          return together ? { dw: dw!, total } : { dw: dw!, total, z };
+        });
+      const values = Object.fromEntries(
+        [...build(true).inputs].map(({ name, shape }, i) => [
+          name!,
+          randomValues(
+            shape.reduce((a, b) => a * b, 1),
+            i + 1,
+          ),
+        ]),
+      );
+      const backend = create(precision);
+      const [one, two] = await Promise.all(
+        [true, false].map(async (together) => {
+          const executable = await backend.compile(build(together), new Map());
+          await executable.run(values);
+          const relus = executable.program.nodes.filter(({ op }) => op.name === 'relu').length;
+          return { relus, results: await outputsOf(executable) };
+        }),
+      );
+      expect([one!.relus, two!.relus]).toEqual(label === 'reference' ? [0, 0] : [0, 1]);
+      for (const name of ['dw', 'total']) expect(one!.results.get(name)).toEqual(two!.results.get(name));
     },
   );
 });
