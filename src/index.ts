@@ -14,7 +14,20 @@ export {
 export type { DataDigest } from './check/digest.ts';
 export { writeSamples } from './report/write-samples.ts';
 export type { WrittenSamples } from './report/written-samples.ts';
+export { type LearnPairsOptions, learnPairs } from './api/reflow/learn-pairs.ts';
 export { type MadePairs, type MakePairsOptions, makePairs } from './api/reflow/make-pairs.ts';
+export { type ReflowOptions, type Reflowed, reflow } from './api/reflow/reflow.ts';
+export {
+  type MeasuredStraightness,
+  type StraightnessOptions,
+  measureStraightness,
+} from './api/straightness.ts';
+export {
+  type ReportStraightnessOptions,
+  type StraightnessReport,
+  reportStraightness,
+} from './report/straightness.ts';
+export { type CompareStepsOptions, type StepsComparison, compareSteps } from './report/compare-steps.ts';
 export { type AverageOptions, type WrittenAverage, averageRun } from './api/average.ts';
 export { type WeightsChoice, readWeights } from './api/weights.ts';
 export { type ExpressionComparison, compareRun } from './report/compare.ts';

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { compareDdpmCommand } from './compare-ddpm.ts';
+import { compareStepsCommand } from './compare-steps.ts';
 import { comparisonLines } from './comparison-view.ts';
 import { acceptDataOption, finiteNumber, wholeNumber } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
@@ -21,14 +22,19 @@ interface Options {
 
 export function compareCommand(): Command {
   return new Command('compare')
-    .summary('compare generated cells with real ones; compare ddpm: rectified flow with DDPM, on any data')
+    .summary(
+      'compare generated cells with real ones; compare ddpm: rectified flow with DDPM; compare steps: runs by few evaluations',
+    )
     .description(
       'Gene expression: makes cells of each class and compares them with those that data.holdOut kept out of training: their means, ' +
         'variances and correlations, and whether anything tells them apart. Beside them: the cells trained on (how near real cells ' +
         'come), cells from a Gaussian of each class (what needs no network), and real cells shuffled within classes.',
     )
-    .usage('[options] <run>\n       rectiflow compare ddpm [options] <recipe-or-file>')
+    .usage(
+      '[options] <run>\n       rectiflow compare ddpm [options] <recipe-or-file>\n       rectiflow compare steps [options] <runs...>',
+    )
     .addCommand(compareDdpmCommand())
+    .addCommand(compareStepsCommand())
     .argument('<run>', 'the folder of the run, such as runs/pbmc')
     .option(
       '-c, --count <number>',

@@ -58,6 +58,13 @@ export function timeInterval(text: string): [low: number, high: number] {
   throw new InvalidArgumentError('It must be two times from 0 to 1, the lower one first, as in 0.2,0.8.');
 }
 
+/** `1,2,4`: whole numbers from 1. */
+export function wholeNumbers(text: string): number[] {
+  const values = text.split(',').map(decimal);
+  if (values.every((value) => Number.isSafeInteger(value) && value! >= 1)) return values as number[];
+  throw new InvalidArgumentError('It must be whole numbers from 1 with commas between them, as in 1,2,4.');
+}
+
 /** `256` for a square, `128x256` for height and width. */
 export function imageSides(text: string): [height: number, width: number] {
   const [, height, width = height] = /^([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?$/.exec(text) ?? [];

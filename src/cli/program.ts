@@ -13,9 +13,11 @@ import { numbersHelp } from './options.ts';
 import { commanderOutput } from './print.ts';
 import { planCommand } from './plan.ts';
 import { replayCommand } from './replay.ts';
+import { reflowCommand } from './reflow.ts';
 import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
+import { straightnessCommand } from './straightness.ts';
 import { trainCommand } from './train.ts';
 
 const program = new Command('rectiflow')
@@ -47,6 +49,8 @@ for (const command of [
   planCommand(),
   averageCommand(),
   compareCommand(),
+  reflowCommand(),
+  straightnessCommand(),
   infoCommand(),
   reproCommand(),
   replayCommand(),

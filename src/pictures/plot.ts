@@ -17,6 +17,8 @@ export interface Plot {
   readonly series: readonly Series[];
   /** Where the lines leave room for what they are called; left by default. */
   readonly legend?: 'left' | 'right';
+  /** Whether x is from 0 to 1, on an axis that is not logarithmic. */
+  readonly isShare?: boolean;
 }
 
 const width = 640;
@@ -39,6 +41,13 @@ function logScale(values: readonly number[], from: number, to: number): (value: 
   return (value) => from + ((Math.log(value) - low + margin) / (span + 2 * margin)) * (to - from);
 }
 
+/** Maps 0 to 1 to pixels. */
+function shareScale(from: number, to: number): (value: number) => number {
+  return (value) => from + value * (to - from);
+}
+
+const shareTicks = [0, 0.2, 0.4, 0.6, 0.8, 1];
+
 /** 1, 2 and 5 times powers of ten within the values' range; powers alone where those would be too many. */
 export function ticks(values: readonly number[]): number[] {
   const low = least(values);
@@ -55,15 +64,15 @@ export const escape = (text: string): string =>
   printable(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 export const px = (value: number): string => value.toFixed(1);
 
-/** Lines on two logarithmic axes: all numbers are above 0. */
-export function svgPlot({ title, subtitle, x, y, series, legend = 'left' }: Plot): string {
+/** Lines on two logarithmic axes, or one beside shares: all numbers on such an axis are above 0. */
+export function svgPlot({ title, subtitle, x, y, series, legend = 'left', isShare = false }: Plot): string {
   const points = series.flatMap((line) => line.points);
   const xs = points.map(([value]) => value);
   const ys = points.map(([, value]) => value);
   const [right, bottom] = [width - frame.right, height - frame.bottom];
-  const toX = logScale(xs, frame.left, right);
+  const toX = isShare ? shareScale(frame.left, right) : logScale(xs, frame.left, right);
   const toY = logScale(ys, bottom, frame.top);
-  const vertical = ticks(xs).map(
+  const vertical = (isShare ? shareTicks : ticks(xs)).map(
     (tick) =>
       `<path class="grid" d="M${px(toX(tick))} ${frame.top}V${bottom}"/>` +
       `<text x="${px(toX(tick))}" y="${bottom + 20}" text-anchor="middle">${tick}</text>`,

@@ -1,23 +1,22 @@
 // Rectified flow and DDPM on the same data: two runs that differ in nothing else, and what each makes of few evaluations.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { readMetrics } from '../runs/metrics-log.ts';
 import { readRun } from '../runs/run-folder.ts';
 import { energyDistance } from './energy-distance.ts';
-import { Loader } from '../data/loader.ts';
-import type { Annotation, Source } from '../data/source.ts';
+import type { Source } from '../data/source.ts';
 import { samplers } from '../flow/samplers.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
-import { type OwnModel, classesOf } from '../train/create-model.ts';
+import { haveSameSettings } from '../config/same-settings.ts';
+import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
-import { gridRows } from '../train/sample-grid.ts';
 import { type RunOptions, withSource } from '../api/parts.ts';
-import { type SampleRunOptions, sample } from '../api/sample.ts';
+import { sample } from '../api/sample.ts';
 import { resume, train } from '../api/train.ts';
+import { asOf, readCompared, shownRows } from './compared-samples.ts';
 import type {
   ComparedKind,
   MeasuredObjective,
@@ -41,9 +40,6 @@ export interface CompareObjectivesOptions extends RunOptions {
   /** Hears what of the sampling is done, after both trainings. */
   readonly onProgress?: (done: number, total: number) => void;
 }
-
-/** Pictures of a row. */
-const columns = 10;
 
 export interface ObjectiveComparison extends MeasuredObjectives {
   readonly files: WrittenComparison;
@@ -71,7 +67,7 @@ export async function compareObjectives(
     checkEvaluations(evaluations, diffusion!);
     for (const variant of variants) await trainOrGoOn(variant, source, { ...options, runs, origin });
 
-    const data = await readData(source, config!, options.count ?? 200);
+    const data = await readCompared(source, config!, options.count ?? 200);
     const size = sizeOf(source.shape);
     const total = variants.length * evaluations.length;
     const rows: ObjectiveRow[] = [];
@@ -168,7 +164,7 @@ async function trainOrGoOn(
     const { config: recorded } = await readRun(folder);
     const found = resolveConfig(recorded as ConfigInput, { origin: join(folder, 'config.json') });
     const wanted = parsed.resolve(source);
-    if (!isDeepStrictEqual(settingsOf(found), settingsOf(wanted))) {
+    if (!haveSameSettings(found, wanted)) {
       const advice = 'Give the comparison another name, or remove that folder';
       throw runError(folder, 'holds a run with other settings than those to compare', advice);
     }
@@ -176,55 +172,6 @@ async function trainOrGoOn(
   const training = { ...options, ...own, source };
   const { finished } = isThere ? await resume(folder, training) : await train(parsed, training);
   if (!finished) options.signal?.throwIfAborted();
-}
-
-/** All that changes results; precision and micro-batch are what the machine has where a run leaves them open. */
-function settingsOf(config: RunConfig): unknown {
-  const { train: training } = config;
-  return JSON.parse(
-    JSON.stringify({
-      ...config,
-      backend: undefined,
-      train: { ...training, precision: undefined, microBatch: undefined, memoryMiB: undefined },
-    }),
-  );
-}
-
-interface DataSample {
-  readonly values: Float32Array;
-  readonly annotations: readonly Annotation[];
-  /** As many that are not among them. */
-  readonly others: Float32Array;
-}
-
-/** The first samples of an epoch, and those after them. */
-async function readData(source: Source, { loader, seed }: RunConfig, count: number): Promise<DataSample> {
-  const batchSize = Math.min(count, Math.floor(source.count / 2));
-  const reader = new Loader(source, { ...loader, prefetch: 1, batchSize, seed });
-  try {
-    const { values, annotations } = await reader.next();
-    return { values: values.slice(), annotations, others: (await reader.next()).values.slice() };
-  } finally {
-    reader.close();
-  }
-}
-
-/** One sample for each: of the same class, or with the same caption, where the model is told such. */
-function asOf(
-  { model }: RunConfig,
-  rows: readonly Annotation[],
-): Pick<SampleRunOptions, 'labels' | 'prompts' | 'count'> {
-  if (model.kind === 'text-dit') return { prompts: rows.map(({ caption }) => caption!), count: 1 };
-  return classesOf(model) > 0
-    ? { labels: rows.map(({ label }) => label!), count: 1 }
-    : { count: rows.length };
-}
-
-/** Rows of the run's grids, as often as there is room; where it has none, the first of the data. */
-function shownRows({ sample: settings }: RunConfig, data: readonly Annotation[]): Annotation[] {
-  const rows = gridRows(settings).slice(0, columns);
-  const some = rows.length > 0 ? rows : data.slice(0, columns);
-  return Array.from({ length: columns }, (_, i) => some[Math.floor((i * some.length) / columns)]!);
 }
 
 async function measure({ kind, folder }: Variant): Promise<MeasuredObjective> {

@@ -1,11 +1,17 @@
 import { readElement } from '../formats/tensor-file.ts';
-import type { Source } from '../data/source.ts';
+import type { Source, SourceFacts } from '../data/source.ts';
 import { writeLatents } from '../data/values.ts';
 import { type FilePool, withPool } from '../host/file-pool.ts';
 import { grouped } from '../tensor/counted.ts';
 import { fileError } from '../tensor/errors.ts';
 import { Fingerprint } from './fingerprint.ts';
-import { PAIRS_MANIFEST, type PairsManifest, countMade, readPairsManifest } from './pairs/manifest.ts';
+import {
+  PAIRS_MANIFEST,
+  type PairsManifest,
+  type PairsPlan,
+  countMade,
+  readPairsManifest,
+} from './pairs/manifest.ts';
 import { type OpenShard, openShard } from './pairs/open-shard.ts';
 import { Parts } from './parts.ts';
 import type { PairsData } from './settings.ts';
@@ -30,7 +36,7 @@ export async function openPairs(data: PairsData): Promise<Source> {
 }
 
 async function openFolder(folder: string, manifest: PairsManifest, pool: FilePool): Promise<Source> {
-  const { shape, classes, classNames, captions, record, teacher, files } = manifest;
+  const { captions, files } = manifest;
   const parts = new Parts(files.map(({ count }) => count));
   const shards: OpenShard[] = [];
   for (const shard of files) shards.push(await openShard(folder, shard, manifest, pool));
@@ -40,15 +46,7 @@ async function openFolder(folder: string, manifest: PairsManifest, pool: FilePoo
     return (await shards[part]!.captions())[within]!;
   };
   return {
-    name: folder,
-    count: parts.count,
-    shape,
-    captions,
-    ...(classes !== undefined && { classes }),
-    ...(classNames && { classNames }),
-    ...(record && { record }),
-    told: { by: `as ${describeTeacher(manifest)} was told them` },
-    paired: { weights: teacher.sha256, model: describeTeacher(manifest) },
+    ...factsOfPairs(folder, manifest),
     ...(captions && { caption: captionAt }),
     async read(index, out, offset) {
       const [part, within] = parts.locate(index);
@@ -68,7 +66,19 @@ async function openFolder(folder: string, manifest: PairsManifest, pool: FilePoo
   };
 }
 
-/** `runs/digits, step 2000` */
-export function describeTeacher({ teacher: { run, step } }: Pick<PairsManifest, 'teacher'>): string {
-  return `${run}, step ${step}`;
+/** What can be told of pairs before they are made. */
+export function factsOfPairs(folder: string, plan: PairsPlan): SourceFacts {
+  const { count, shape, classes, classNames, captions, record, teacher } = plan;
+  const model = `${teacher.run}, step ${teacher.step}`;
+  return {
+    name: folder,
+    count,
+    shape,
+    captions,
+    ...(classes !== undefined && { classes }),
+    ...(classNames && { classNames }),
+    ...(record && { record }),
+    told: { by: `as ${model} was told them` },
+    paired: { weights: teacher.sha256, model },
+  };
 }

@@ -27,7 +27,7 @@ describe('docs/sampling.md', () => {
   it('shows settings of time sampling that there are', () => {
     const [, { flow }] = blocks;
     const config = resolveConfig(recipeConfig('digits', { flow }));
-    expect(config.flow).toEqual({ ...flow, labelDropout: 0.1 });
+    expect(config.flow).toEqual({ ...flow, coupling: 'independent', labelDropout: 0.1 });
   });
 
   it('has a row for each sampler, with what it costs', () => {

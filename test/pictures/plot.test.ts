@@ -33,3 +33,18 @@ it('equal factors are equally far apart, and larger numbers further right and up
   expect(x2 - x1).toBeCloseTo(x1 - x0, 0);
   expect(y2 - y1).toBeCloseTo(y1 - y0, 0);
 });
+
+it('shares stand on an axis from 0 to 1 that is not logarithmic', () => {
+  const points = [0.05, 0.5, 0.95].map((x) => [x, 1 + x] as const);
+  const svg = svgPlot({
+    title: '',
+    subtitle: '',
+    x: 't',
+    y: '',
+    series: [{ label: '', points }],
+    isShare: true,
+  });
+  const xs = [...svg.matchAll(/<circle cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+  expect(xs[1]! - xs[0]!).toBeCloseTo(xs[2]! - xs[1]!, 0);
+  for (const tick of [0, 0.2, 0.4, 0.6, 0.8, 1]) expect(svg).toContain(`>${tick}</text>`);
+});

@@ -8,6 +8,7 @@ import { lockRun } from '../../runs/lock.ts';
 import { checkpointFolder } from '../../runs/run-folder.ts';
 import {
   type PairsManifest,
+  type PairsPlan,
   type PairsShard,
   countMade,
   readPairsManifest,
@@ -29,6 +30,8 @@ export interface MakePairsOptions
   extends PairsChoice, OwnModel, Pick<RunOptions, 'source' | 'acceptData' | 'backend' | 'signal'> {
   /** The step of a checkpoint; by default that which made the pairs that are there, else the last that is intact. */
   readonly checkpoint?: number | undefined;
+  /** Asked before anything is made: what it throws ends it. */
+  readonly check?: ((opened: RunModel, plan: PairsPlan) => Promise<void>) | undefined;
   /** Hears of pairs. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -59,6 +62,7 @@ export async function makePairs(
   const opened = await openTeacher(run, begun, options);
   const plan = planPairs(opened, options);
   if (begun) checkBegun(folder, begun, plan);
+  await options.check?.(opened, plan);
   await makeFolder(folder);
   const lock = await lockRun(folder, { waiting: { signal: options.signal, onNotice: options.onNotice } });
   try {
@@ -148,6 +152,9 @@ interface Making {
 async function makeMissing(making: Making, { signal, onProgress }: MakePairsOptions): Promise<MadePairs> {
   const { folder, opened, tell, sampler, check } = making;
   const { count, perShard, sampling, shape, told } = making.manifest;
+  const { conditioning } = opened;
+  // Who learns from the pairs is told of each that it was never larger: so is who makes them.
+  const isTold = told !== 'nothing' || conditioning.placement === true;
   const elements = sizeOf(shape);
   let { manifest } = making;
   const before = countMade(manifest);
@@ -162,7 +169,7 @@ async function makeMissing(making: Making, { signal, onProgress }: MakePairsOpti
       count: size,
       firstSample: first,
       shape,
-      ...(told !== 'nothing' && { conditions: opened.conditioning.encode(annotations, shape) }),
+      ...(isTold && { conditions: conditioning.encode(annotations, shape) }),
       ...(signal && { signal }),
       onProgress: (part, total) => onProgress?.(done + Math.floor((size * part) / total), count),
     });

@@ -4,6 +4,7 @@ import { isNullTrained } from '../../known/trained-with.ts';
 import {
   PAIRS_MANIFEST,
   type PairsManifest,
+  type PairsPlan,
   type PairsSampling,
   type Teacher,
 } from '../../sources/pairs/manifest.ts';
@@ -11,7 +12,7 @@ import { fileError, runError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { RunModel } from '../run-sampler.ts';
 import { type AskedSampling, samplerSettings, usableGuidance } from '../sampler-settings.ts';
-import { toldPairs } from './told-pairs.ts';
+import { classesTold, toldPairs } from './told-pairs.ts';
 
 /** How pairs are made; what is left out is as the run's config says. */
 export interface PairsChoice extends Omit<AskedSampling, 'diffusion' | 'eta' | 'clip'> {
@@ -36,7 +37,7 @@ const mostBytes = 64 * 2 ** 20;
  * What is asked of a run's model.
  * @throws RectiflowError where it has no paths from noise to data that pairs could be the ends of, and for options that do not fit it
  */
-export function planPairs(opened: RunModel, choice: PairsChoice): Omit<PairsManifest, 'kernels' | 'files'> {
+export function planPairs(opened: RunModel, choice: PairsChoice): PairsPlan {
   const { run, config, saved, data, objective, model } = opened;
   const { pairs = 20_000, seed = 0, weights = 'ema' } = choice;
   const { kind } = config.flow.objective;
@@ -74,15 +75,15 @@ export function planPairs(opened: RunModel, choice: PairsChoice): Omit<PairsMani
     guidanceInterval: guidanceInterval!,
   };
   const { classNames, record } = data;
-  const isClass = isTold && config.model.kind !== 'text-dit';
+  const classes = classesTold(opened);
   return {
     format: 'rectiflow pairs',
     version: 1,
     count: pairs,
     perShard,
     shape,
-    ...(isClass && { classes: model.conditions[0]!.limit! }),
-    ...(isClass && classNames && { classNames }),
+    ...(classes > 0 && { classes }),
+    ...(classes > 0 && classNames?.length === classes && { classNames }),
     captions: config.model.kind === 'text-dit',
     ...(record && { record }),
     teacher: teacherOf(opened, weights),
@@ -103,13 +104,9 @@ export function teacherOf(
  * Whether pairs that were begun are those that are asked for now.
  * @throws RectiflowError where they were made by other weights, or otherwise
  */
-export function checkBegun(
-  folder: string,
-  begun: PairsManifest,
-  wanted: Omit<PairsManifest, 'kernels' | 'files'>,
-): void {
+export function checkBegun(folder: string, begun: PairsManifest, wanted: PairsPlan): void {
   checkTeacher(folder, begun, wanted.teacher);
-  const settings = ({ sampling, ...manifest }: Omit<PairsManifest, 'kernels' | 'files'>): object => {
+  const settings = ({ sampling, ...manifest }: PairsPlan): object => {
     const { count, perShard, told, shape, classes, captions } = manifest;
     return { pairs: count, perShard, told, shape, classes, captions, ...sampling };
   };

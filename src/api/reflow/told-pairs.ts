@@ -5,6 +5,7 @@ import { epochOrder } from '../../data/sampler.ts';
 import type { Annotation, Source } from '../../data/source.ts';
 import { compareData } from '../../known/compare-data.ts';
 import { dataOfRun } from '../../known/data-of-run.ts';
+import { toldTo } from '../../known/data-record.ts';
 import type { ToldPairs } from '../../sources/pairs/manifest.ts';
 import { RectiflowError, runError } from '../../tensor/errors.ts';
 import { streams } from '../../tensor/random-streams.ts';
@@ -13,6 +14,12 @@ import { classesOf } from '../../train/create-model.ts';
 import { splitOf } from '../../train/training-data.ts';
 import { type RunOptions, withSource } from '../parts.ts';
 import type { RunModel } from '../run-sampler.ts';
+
+/** Classes that a model was trained on: it may have room for more. */
+export function classesTold({ config, data }: Pick<RunModel, 'config' | 'data'>): number {
+  const classes = classesOf(config.model);
+  return Math.min(classes, data.classes ?? classes);
+}
 
 export interface ToldOptions extends Pick<RunOptions, 'source' | 'signal' | 'onNotice' | 'acceptData'> {
   readonly told: ToldPairs;
@@ -28,12 +35,10 @@ export type Tell = (first: number, count: number) => Promise<readonly Annotation
  * @param asked data where it is left out, and the model is told anything
  * @throws RectiflowError where captions are to be as often as each other: there is no end of them
  */
-export function toldPairs(
-  { run, config, model }: RunModel,
-  asked: 'data' | 'uniform' | undefined,
-): ToldPairs {
-  if (model.conditions.length === 0) return 'nothing';
-  if (asked !== 'uniform' || classesOf(config.model) > 0) return asked ?? 'data';
+export function toldPairs({ run, config }: RunModel, asked: 'data' | 'uniform' | undefined): ToldPairs {
+  const told = toldTo(config.model);
+  if (told === 'nothing') return told;
+  if (asked !== 'uniform' || told === 'class') return asked ?? 'data';
   throw runError(
     run,
     'is told captions, which cannot be drawn evenly',
@@ -47,12 +52,11 @@ export async function withTold<T>(
   options: ToldOptions,
   use: (tell: Tell) => Promise<T>,
 ): Promise<T> {
-  const { config } = opened;
   switch (options.told) {
     case 'nothing':
       return use(async (_, count) => Array.from({ length: count }, () => ({})));
     case 'uniform': {
-      const classes = classesOf(config.model);
+      const classes = classesTold(opened);
       return use(async (first, count) =>
         Array.from({ length: count }, (_, i) => ({ label: (first + i) % classes })),
       );

@@ -129,6 +129,9 @@ export async function readPairsManifest(folder: string): Promise<PairsManifest |
   throw fileError(path, `is no manifest of pairs: ${issue!.path.join('.')}: ${issue!.message}`, ANEW);
 }
 
+/** What a set of pairs is to be, before it is known what will compute it. */
+export type PairsPlan = Omit<PairsManifest, 'kernels' | 'files'>;
+
 /** Pairs that are there. */
 export function countMade({ files }: Pick<PairsManifest, 'files'>): number {
   return files.reduce((sum, { count }) => sum + count, 0);
