@@ -12,6 +12,7 @@ import type { ConfigInput } from '../../src/config/config.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
+import { sizedStripes } from '../support/sized.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -68,12 +69,14 @@ describe('docs/training.md', () => {
       const { records } = await readMetrics(join(run, 'metrics.jsonl'));
       return Object.keys(records.at(-1)!);
     };
-    const [velocity, autoencoder] = [
+    const sizes: ConfigInput = { ...tinyStripes, model: { ...tinyStripes.model, imageSize: 12 } };
+    const [velocity, autoencoder, sized] = [
       await fieldsOf(tinyStripes, stripes()),
       await fieldsOf(tinyAutoencoder, pictures()),
+      await fieldsOf(sizes, sizedStripes(17)),
     ];
     // The reference interpreter has no peak.
-    const logged = new Set([...velocity, ...autoencoder, 'mfu']);
+    const logged = new Set([...velocity, ...autoencoder, ...sized, 'mfu']);
     expect(explained.toSorted()).toEqual([...logged].toSorted());
   });
 

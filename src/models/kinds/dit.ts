@@ -15,7 +15,7 @@ export const dit: Kind<ImageModel> = {
   fromData: (facts) => ({ ...imageFromData(facts), classes: facts.classes ?? 0 }),
   create: (config) => new DiT(config),
   describe: (config) => ({
-    samples: `${describeImages(config)}, ${describeClasses(config.classes)}`,
+    samples: `${describeImages(config)}, ${describeClasses(config.classes)}${describeToldSizes(config)}`,
     network: describeTransformer(config, describePatches(config)),
   }),
 };
@@ -42,6 +42,11 @@ export function imageFromData({
 /** `32x32, 3 channels` */
 export function describeImages({ imageSize, channels }: Omit<Images, 'patchSize'>): string {
   return `${imageSize.join('x')}, ${counted(channels, 'channel')}`;
+}
+
+/** `, told sizes and crops`, where the model is told them. */
+export function describeToldSizes({ sizeConditioning }: Pick<ResolvedDiTConfig, 'sizeConditioning'>): string {
+  return sizeConditioning ? ', told sizes and crops' : '';
 }
 
 export function describeClasses(classes: number): string {

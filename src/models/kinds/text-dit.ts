@@ -9,7 +9,13 @@ import {
   timeSettings,
 } from '../dit-config.ts';
 import { TextDiT } from '../text-dit.ts';
-import { describeImages, describePatches, describeTransformer, imageFromData } from './dit.ts';
+import {
+  describeImages,
+  describePatches,
+  describeToldSizes,
+  describeTransformer,
+  imageFromData,
+} from './dit.ts';
 import type { Kind } from './kind.ts';
 import type { SettingsOf } from './setting.ts';
 
@@ -73,7 +79,7 @@ export const textDiT: Kind<TextModel> = {
     return new TextDiT({ ...config, text });
   },
   describe: (config) => ({
-    samples: `${describeImages(config)}, captions of ${counted(config.text.length, 'token')}`,
+    samples: `${describeImages(config)}, captions of ${counted(config.text.length, 'token')}${describeToldSizes(config)}`,
     network: describeTransformer(config, describePatches(config)),
   }),
 };
