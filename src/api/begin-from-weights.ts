@@ -17,6 +17,7 @@ import { optimizersOf } from '../train/run-program.ts';
 import type { ModelConfig } from '../train/settings.ts';
 import { type RunOptions, keepTokenizer, withBackend } from './parts.ts';
 import { createRun } from './create-run.ts';
+import { copyAutoencoder, keptAutoencoder } from './run-autoencoder.ts';
 
 /** What a run begins with: tensors under the names of the model's parameters. */
 export interface BeginningWeights {
@@ -61,6 +62,8 @@ export async function beginFromWeights(
   const checkpoint = { ...others, optimizer, step: 0, state: { ...start, ...past, ...state }, metadata };
   try {
     await keepTokenizer(captions ?? config.model, folder.path);
+    const kept = past.begunFrom && keptAutoencoder(past.begunFrom.run);
+    if (kept) await copyAutoencoder(kept, folder.path);
     await folder.save(checkpoint, config.train);
   } catch (error) {
     await rm(folder.path, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
-import type { DataConfig } from '../sources/settings.ts';
+import type { DataConfig, LatentsData } from '../sources/settings.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from '../tensor/config-error.ts';
 import { type DataRecord, genesOf } from '../known/data-record.ts';
@@ -33,7 +33,7 @@ export async function openSource(
     case 'array':
       return (await import('../sources/array-source.ts')).openArray(data, onBadSample);
     case 'latents':
-      return (await import('../sources/latents/open.ts')).openLatents(data, onBadSample, { known: record });
+      return openEncodedImages(data, onBadSample, record);
     case 'expression':
       return (await import('../sources/expression/source.ts')).openExpression(data, {
         genes: genesOf(record),
@@ -46,4 +46,21 @@ export async function openSource(
         'data.source: custom data is handed over by the program that trains. Run or resume it from that program',
       ]);
   }
+}
+
+/** Of latents of others it takes their autoencoder, where it is named, to know them by. */
+async function openEncodedImages(
+  data: LatentsData,
+  onBadSample: BadSamplePolicy,
+  known: DataRecord['record'],
+): Promise<Source> {
+  const { openLatents } = await import('../sources/latents/open.ts');
+  const { autoencoder: path } = data;
+  if (path === undefined) return openLatents(data, onBadSample, { known });
+  const { readAutoencoder } = await import('./autoencoder.ts');
+  const { fingerprint, autoencoder } = await readAutoencoder(path);
+  return openLatents(data, onBadSample, {
+    known,
+    autoencoder: { path, fingerprint, scaling: autoencoder.scaling },
+  });
 }

@@ -2,7 +2,8 @@ import type { Backend } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { classComposition } from '../sources/expression/record.ts';
 import { findClasses } from '../data/find-classes.ts';
-import type { Annotation, Placement } from '../data/source.ts';
+import { latentRecordOf } from '../data/latents.ts';
+import type { Annotation, ImageShape, Placement } from '../data/source.ts';
 import { type VelocityModel, checkShape } from '../models/model.ts';
 import { counted } from '../tensor/counted.ts';
 import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
@@ -20,8 +21,10 @@ import { isNullTrained, pastOf } from '../known/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
 import { conditionsOf } from './asked-conditions.ts';
 import { describeCut } from './cut-prompts.ts';
+import { type DecoderOptions, withDecoder } from './decoder.ts';
 import { type Provenance, provenanceOf } from './provenance.ts';
-import { type RunModelChoice, openRunModel, withRunSampler } from './run-sampler.ts';
+import { autoencoderOfData, keptAutoencoder } from './run-autoencoder.ts';
+import { type RunModel, type RunModelChoice, openRunModel, withRunSampler } from './run-sampler.ts';
 import { type AskedSampling, samplerSettings, usableGuidance } from './sampler-settings.ts';
 import type { WeightsChoice } from './weights.ts';
 
@@ -48,6 +51,10 @@ export interface SampleRunOptions extends AskedSampling, WeightsChoice, Omit<Run
   readonly placement?: Partial<Placement> | undefined;
   /** The same seed gives the same samples; 0 by default. */
   readonly seed?: number | undefined;
+  /** Of a run on latents that has none: what makes pictures of them, as `readAutoencoder` takes it. */
+  readonly autoencoder?: string | undefined;
+  /** Whether latents become pictures, where an autoencoder is known; true by default. */
+  readonly decode?: boolean | undefined;
   readonly backend?: Backend | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
@@ -58,6 +65,8 @@ export interface Samples {
   readonly values: Float32Array;
   /** Of one sample: [C, H, W] for images, [G] for gene expression. */
   readonly shape: Shape;
+  /** What latents are decoded to: [N, ...shape], of [C, H, W]. */
+  readonly pictures?: { readonly values: Float32Array; readonly shape: ImageShape };
   /** The label or the caption of each sample, empty for a model without. */
   readonly annotations: readonly Annotation[];
   /** What the model knows of the data it was trained on: what classes are called, and what values mean. */
@@ -74,12 +83,46 @@ export interface Samples {
  * @throws RectiflowError when there is no such run or checkpoint, it is damaged, or an option does not fit the model
  */
 export async function sample(run: string, options: SampleRunOptions = {}): Promise<Samples> {
-  const { seed = 0, signal, onProgress } = options;
   const opened = await openRunModel(run, options);
-  const { config, saved, data, conditioning, model } = opened;
+  const { config, data, model } = opened;
   const { rows, counts } = wantedSamples(config, options, data);
   const shape = wantedShape(model, data, options);
-  checkRoom(counts, shape);
+  const decoding = decodingOf(run, opened, shape, options);
+  return withDecoder(config, decoding, async (decoder) => {
+    const picture = decoder?.pictureShape(shape);
+    checkRoom(counts, sizeOf(shape) + (picture ? sizeOf(picture) : 0));
+    const samples = await latentsOrSamples(opened, options, { rows, counts, shape });
+    if (!decoder || !picture) return samples;
+    return { ...samples, pictures: { values: await decoder.decode(samples.values, shape), shape: picture } };
+  });
+}
+
+/** What of the run, or of the options, makes pictures of latents. */
+function decodingOf(
+  run: string,
+  { saved, data, config }: RunModel,
+  shape: Shape,
+  { autoencoder, decode = true, backend, onNotice }: SampleRunOptions,
+): DecoderOptions {
+  const isLatent = latentRecordOf(data.record) !== undefined;
+  if (autoencoder !== undefined && !isLatent)
+    throw valueError('sample', 'autoencoder', 'left out: this model makes no latents', autoencoder);
+  const known = autoencoder ?? keptAutoencoder(run) ?? autoencoderOfData(config.data);
+  if (isLatent && decode && known === undefined)
+    onNotice?.(
+      `samples are latents, and nothing tells their autoencoder: give it as --autoencoder (autoencoder) to have pictures.`,
+    );
+  const facts = { shape, ...(data.record && { record: data.record }) };
+  return { path: decode ? known : undefined, facts, of: saved.path, backend, onNotice };
+}
+
+async function latentsOrSamples(
+  opened: RunModel,
+  options: SampleRunOptions,
+  { rows, counts, shape }: WantedSamples & { readonly shape: Shape },
+): Promise<Samples> {
+  const { seed = 0, signal, onProgress } = options;
+  const { config, saved, data, conditioning, model } = opened;
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const count = counts.reduce((sum, of) => sum + of, 0);
   const told = conditionsOf(conditioning, annotations, { count, shape, placement: options.placement });
@@ -150,9 +193,9 @@ function sized({ sampleShape }: VelocityModel, shape: Shape): { readonly shape?:
 }
 
 /** Samples are held in memory until all are made. */
-function checkRoom(counts: readonly number[], shape: Shape): void {
+function checkRoom(counts: readonly number[], numbers: number): void {
   const count = counts.reduce((sum, of) => sum + of, 0);
-  const [needed, available] = [4 * count * sizeOf(shape), availableMemory()];
+  const [needed, available] = [4 * count * numbers, availableMemory()];
   if (needed <= available) return;
   throw new RectiflowError(
     'memory',

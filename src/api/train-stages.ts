@@ -2,7 +2,9 @@
 import type { Backend } from '../backends/backend.ts';
 import type { RunConfig } from '../config/config.ts';
 import { configOfStage } from '../config/stages.ts';
+import { latentRecordOf } from '../data/latents.ts';
 import type { Source } from '../data/source.ts';
+import { dataOf } from '../known/data-record.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { nextStage, stageOf } from '../known/stage-of.ts';
@@ -16,8 +18,10 @@ import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import type { StoredCheckpoint } from '../train/run-store.ts';
+import { type LatentDecoder, withDecoder } from './decoder.ts';
 import { withOwnAutoencoder } from './own-autoencoder.ts';
 import { type RunOptions, withKeptTokenizer, withSource } from './parts.ts';
+import { autoencoderOfData, keepAutoencoder, keptAutoencoder } from './run-autoencoder.ts';
 
 export interface StagedRun {
   /** Of the whole run. */
@@ -77,16 +81,17 @@ async function trainStage(run: StagedRun, index: number, at: StageStart, log: St
   const span = spanOf(run.config, index);
   const { saved } = at;
   const checkpoint = saved && (span?.adapt(saved) ?? saved);
-  return withData(run, config, at.saved, async (source) => {
+  const trained = async (source: Source, decoder: LatentDecoder | undefined): Promise<StageEnd> => {
     const captions = saved && (await withKeptTokenizer(config.model, (await run.folder(config)).path));
     const grows = saved !== undefined && checkpoint !== saved;
     // What was told is logged once the log is open.
     const told = grows ? await tellGrowth(run, index, { ...at, saved }, source) : [];
     for (const text of told) onNotice?.(text);
     const known = run.known && span ? withSampleShape(run.known, source.shape) : run.known;
-    const prepared = { ...own, known, config, source, checkpoint, captions, span, onNotice, onPlan };
+    const prepared = { ...own, known, config, source, decoder, checkpoint, captions, span, onNotice, onPlan };
     const result = await withTraining(prepared, async (training) => {
       const folder = await run.folder(training.config);
+      if (decoder) await keepDecoder(decoder, folder.path, saved, training.config);
       if (span === undefined) {
         const trainer = await openTrainer(training, folder, options, options);
         return withOwnAutoencoder(training, folder.path, await trainer.run(options.signal));
@@ -101,7 +106,27 @@ async function trainStage(run: StagedRun, index: number, at: StageStart, log: St
     const ended = await (await run.folder(config)).latest((damage) => onNotice?.(damage.message));
     const measured = { ...own, config, source, checkpoint: ended, captions };
     return { result, next: { saved: ended, loss: await checkpointLoss(measured) } };
+  };
+  return withData(run, config, saved, async (source) => {
+    const kept = saved && keptAutoencoder((await run.folder(config)).path);
+    const path = autoencoderOfData(config.data) ?? kept;
+    // In half precision the rounding would be seen.
+    const shared = options.backend ?? (backend.precision === 'fp32' ? backend : undefined);
+    const decoding = { path, facts: source, of: source.name, backend: shared, onNotice };
+    return withDecoder(config, decoding, (decoder) => trained(source, decoder));
   });
+}
+
+/** Of a new run, and of one that goes on with latents of another autoencoder, or without having kept it. */
+async function keepDecoder(
+  { autoencoder }: LatentDecoder,
+  run: string,
+  saved: SavedCheckpoint | undefined,
+  { train }: RunConfig,
+): Promise<void> {
+  const known = saved && latentRecordOf(dataOf(saved).record)?.autoencoder;
+  const isKept = keptAutoencoder(run) !== undefined && (!saved || known === autoencoder.fingerprint);
+  if (!isKept && (saved?.step ?? 0) < train.steps) await keepAutoencoder(autoencoder, run);
 }
 
 /** What becomes of the model of the stage before, and of its loss. */

@@ -1,7 +1,7 @@
 import { adviseNames } from '../data/alike.ts';
 import { type BadSamplePolicy, mayLeaveOut } from '../data/bad-samples.ts';
 import { lostCaptions, untoldCaptions } from './caption-census.ts';
-import type { DataReport, Finding, SizeReport } from './data-report.ts';
+import type { DataReport, Finding, LatentReport, SizeReport } from './data-report.ts';
 import { counted } from '../tensor/counted.ts';
 import { listSome } from '../data/list-some.ts';
 import { unusedAdvice } from '../data/told.ts';
@@ -138,10 +138,8 @@ function valueFindings({ values, shape, latents }: Report): Finding[] {
     const scale = `Where ${lightest} stands for white, scale them: (images * (255 / ${lightest})).round().astype("uint8").`;
     return [finding(`${shades}. ${scale}`, 'values', 'fail')];
   }
-  const { shift = 0, scale = 1 } = latents ?? {};
-  const [better, by] = [shift + mean / scale, scale / deviation].map((value) => value.toPrecision(3));
   const isScalable = shape.length !== 1;
-  const rescale = `Set data.shift to ${better} and data.scale to ${by}.`;
+  const rescale = latents ? rescaling(latents, mean, deviation) : setScale(mean, 1 / deviation);
   const problem = describeRange(values, 'the set', isScalable ? rescale : undefined);
   if (problem !== undefined) return [finding(problem, 'values', 'fail')];
   const isScaled = Math.abs(mean) < MOST_MEAN && deviation > 0.5 && deviation < 2;
@@ -149,6 +147,23 @@ function valueFindings({ values, shape, latents }: Report): Finding[] {
   const found = `Values have the mean ${mean.toPrecision(3)} and the deviation ${deviation.toPrecision(3)}; latents should have about 0 and 1.`;
   return [finding(`${found} ${rescale}`, 'values')];
 }
+
+/** What to do about latents of another mean and deviation than 0 and 1. */
+function rescaling({ scale, shift, channels }: LatentReport, mean: number, deviation: number): string {
+  if (typeof scale === 'number' && typeof shift === 'number')
+    return `${setScale(shift + mean / scale, scale / deviation)} ${ofEncoded}`;
+  const odd = channels.findIndex(
+    (each) => Math.abs(each.mean) > MOST_MEAN || !(Math.abs(Math.log2(each.deviation)) < 1),
+  );
+  const { mean: of, deviation: spread } = channels[Math.max(0, odd)]!;
+  return `Channel ${Math.max(0, odd)} has ${of.toPrecision(3)} and ${spread.toPrecision(3)}. ${ofEncoded}`;
+}
+
+function setScale(shift: number, scale: number): string {
+  return `Set data.shift to ${shift.toPrecision(3)} and data.scale to ${scale.toPrecision(3)}.`;
+}
+
+const ofEncoded = 'Of data.source latents set data.scaling to statistics, or to such numbers.';
 
 function say(
   holds: boolean,

@@ -4,7 +4,8 @@ import { toBytes } from '../data/values.ts';
 import { type FindingOptions, checkFindings } from './check-advice.ts';
 import { CaptionCensus, digest } from './caption-census.ts';
 import type { CaptionMeter } from '../data/caption-meter.ts';
-import type { Caption, DataReport, LatentScale } from './data-report.ts';
+import { ChannelCensus } from './channel-census.ts';
+import type { Caption, DataReport } from './data-report.ts';
 import { ExpressionCensus } from './cell-census.ts';
 import { isInspectable } from '../data/inspect.ts';
 import { ownShape } from '../data/sample-sizes.ts';
@@ -66,6 +67,7 @@ class Census {
   readonly #classes: number[];
   readonly #expression: ExpressionCensus | undefined;
   readonly #buckets: BucketCensus | undefined;
+  readonly #latents: ChannelCensus | undefined;
   readonly #sizes = new Map<number, number>();
   readonly #aspects = ASPECTS.map(() => 0);
   readonly #formats = new Map<string, number>();
@@ -88,6 +90,7 @@ class Census {
     this.#buckets = BucketCensus.of(source);
     this.#classes = new Array<number>(source.classes ?? 0).fill(0);
     this.#expression = ExpressionCensus.of(source);
+    this.#latents = ChannelCensus.of(source);
   }
 
   async add(index: number): Promise<void> {
@@ -105,6 +108,7 @@ class Census {
       this.#duplicates.tell(index, label === undefined ? told : `class ${label}`);
       this.#addValues(index, values);
       this.#expression?.add(values);
+      this.#latents?.add(index, values);
       for (const each of captions) this.#addCaption({ sample: this.#describe(index), caption: each });
     } catch (error) {
       if (!isOfSample(error)) throw error;
@@ -155,7 +159,7 @@ class Census {
           areBytes,
         },
       }),
-      ...(isLatentScale(record) && { latents: { scale: record.scale, shift: record.shift } }),
+      ...(this.#latents && seen > 0 && { latents: this.#latents.report() }),
       ...(captions.count > 0 && {
         captions: { ...captions, longest: this.#longest, meanLength: this.#characters / captions.count },
       }),
@@ -218,15 +222,6 @@ class Census {
     const longest = [...this.#longest, caption].toSorted((a, b) => b.caption.length - a.caption.length);
     this.#longest = longest.slice(0, LONGEST);
   }
-}
-
-function isLatentScale(record: object = {}): record is LatentScale {
-  return (
-    'scale' in record &&
-    typeof record.scale === 'number' &&
-    'shift' in record &&
-    typeof record.shift === 'number'
-  );
 }
 
 function increment<Key>(counts: Map<Key, number>, key: Key): void {

@@ -1,5 +1,6 @@
 // What `rectiflow data check` tells of a set of samples.
 import type { CaptionReport } from './caption-census.ts';
+import type { LatentScale } from '../data/latents.ts';
 import type { Unused } from '../data/told.ts';
 
 /** How often something occurs, by its name. */
@@ -43,8 +44,8 @@ export interface DataReport {
     /** All are what bytes stand for. */
     readonly areBytes: boolean;
   };
-  /** Of latents: the model sees (value - shift) * scale. */
-  readonly latents?: LatentScale;
+  /** Of latents. */
+  readonly latents?: LatentReport;
   /** With the longest five, and the mean length in characters; absent where samples have none. */
   readonly captions?: CaptionReport & { readonly longest: readonly Caption[]; readonly meanLength: number };
   /** Of gene expression. */
@@ -87,9 +88,12 @@ export interface Duplicates extends Pairs {
   readonly conflicts: Pairs;
 }
 
-export interface LatentScale {
-  readonly scale: number;
-  readonly shift: number;
+/** How a model sees latents: as (value - shift) * scale. */
+export interface LatentReport extends LatentScale {
+  /** The fingerprint of their autoencoder, where it is known. */
+  readonly autoencoder?: string;
+  /** Of the values of each channel that the model sees. */
+  readonly channels: readonly { readonly mean: number; readonly deviation: number }[];
 }
 
 export interface ExpressionReport {

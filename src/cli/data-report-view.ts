@@ -1,6 +1,7 @@
 // A report on data, as people read it.
 import { describeTokens } from '../check/caption-census.ts';
-import type { DataReport, SizeReport, Tally } from '../check/data-report.ts';
+import { describePerChannel } from '../data/latents.ts';
+import type { DataReport, LatentReport, SizeReport, Tally } from '../check/data-report.ts';
 import { describeUnused } from '../data/told.ts';
 import { formatInteger, formatValue, padShown, shownWidth } from './format.ts';
 import { counted } from '../tensor/counted.ts';
@@ -86,11 +87,12 @@ function classLines(classes: readonly Tally[]): string[] {
   return [...lines.slice(0, half), left, ...lines.slice(half)];
 }
 
-function valueLines({ values, expression }: DataReport): string[] {
+function valueLines({ values, expression, latents }: DataReport): string[] {
   if (values === undefined) return [];
   const { least, most, mean, deviation } = values;
   const range = `${formatValue(least)} to ${formatValue(most)}`;
   const seen = `the model sees ${range}, mean ${formatValue(mean)}, deviation ${formatValue(deviation)}`;
+  if (latents) return [...latentLines(latents), seen];
   if (expression === undefined) return [seen];
   const { normalize, target, areCounts, zeros, emptyCells } = expression;
   const scaled = `each cell is scaled to ${formatInteger(target)} in all, then log(1 + x)`;
@@ -100,6 +102,28 @@ function valueLines({ values, expression }: DataReport): string[] {
       : `${areCounts ? 'counts' : 'no whole numbers, and not log-transformed'}: ${scaled}`,
     seen,
     `${(100 * zeros).toFixed(1)} % are zero${emptyCells > 0 ? `; cells of zeros only: ${formatInteger(emptyCells)}` : ''}`,
+  ];
+}
+
+/** Channels beyond so many are left out. */
+const MOST_CHANNELS = 16;
+
+function latentLines({ autoencoder, scale, shift, channels }: LatentReport): string[] {
+  const of =
+    autoencoder === undefined
+      ? 'an autoencoder that nothing tells'
+      : `the autoencoder ${autoencoder.slice(0, 12)}`;
+  const shown = channels
+    .slice(0, MOST_CHANNELS)
+    .map(
+      ({ mean, deviation }, channel) =>
+        `channel ${channel}: mean ${formatValue(mean)}, deviation ${formatValue(deviation)}`,
+    );
+  const more = channels.length - shown.length;
+  return [
+    `latents of ${of}, scale ${describePerChannel(scale)}, shift ${describePerChannel(shift)}`,
+    ...shown,
+    ...(more > 0 ? [`... and ${formatInteger(more)} more channels`] : []),
   ];
 }
 

@@ -42,6 +42,9 @@ interface Options {
   readonly weights?: string;
   readonly emaLength?: number;
   readonly checkpoint?: number;
+  readonly autoencoder?: string;
+  readonly latents?: boolean;
+  readonly decode?: boolean;
 }
 
 export function sampleCommand(): Command {
@@ -49,7 +52,7 @@ export function sampleCommand(): Command {
     .summary('make samples with what a run has learnt')
     .description(
       'Makes samples with the weights of a run, which may still be training. Images: one PNG for each, in a folder for each ' +
-        'class, and a grid of the first ones beside it. Gene expression: an .h5ad file.',
+        'class, and a grid of the first ones beside it. Latents are decoded. Gene expression: an .h5ad file.',
     )
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .option(
@@ -137,6 +140,12 @@ export function sampleCommand(): Command {
       'in place of --weights: an average of this length, as `rectiflow average` makes it',
       numberFrom0(true),
     )
+    .option(
+      '--autoencoder <path>',
+      'of a run on latents: what decodes them (default: the one that the run has kept)',
+    )
+    .option('--latents', 'of a run on latents: write them, too, beside the pictures')
+    .option('--no-decode', 'of a run on latents: write them alone')
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(1))
     .addHelpText(
       'after',
@@ -156,7 +165,7 @@ ${numbersHelp}`,
     .action(
       async (
         given: string,
-        { out, prompt: prompts, originalSize, cropAt, targetSize, ...options }: Options,
+        { out, prompt: prompts, latents, originalSize, cropAt, targetSize, ...options }: Options,
       ) => {
         const run = findRun(given);
         await runTask(async ({ signal, onNotice, show, clear }) => {
@@ -179,13 +188,15 @@ ${numbersHelp}`,
           });
           // Chosen now: another call may have begun later and be done before.
           const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
-          const { count, view, renamed = [] } = await writeSamples(folder, samples);
+          const written = await writeSamples(folder, samples, { latents });
+          const { count, view, renamed = [] } = written;
           clear();
           if (renamed.length > 0) {
             const held = renamed.map(({ name, folder: of }) => `"${name}" in ${of}`);
             onNotice(`not every name of a class can be that of a folder: ${listSome(held)}`);
           }
           print(`${counted(count, 'sample')} of step ${formatInteger(samples.step)} in ${shortPath(folder)}`);
+          if (written.latents !== undefined) print(`Latents are in ${shortPath(written.latents)}`);
           print(`Look at ${shortPath(view)}`);
         });
       },

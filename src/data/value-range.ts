@@ -1,9 +1,13 @@
 // Whether values are of the range that a model is made for.
+import type { LatentRecord } from './latents.ts';
 
 export interface ValueRange {
   readonly least: number;
   readonly most: number;
+  readonly mean: number;
   readonly deviation: number;
+  /** Of latents: in what scale the model sees them. */
+  readonly latents?: LatentRecord | undefined;
   /** Images that can be shown, whose values lie in [-1, 1]: no latents, no gene expression. */
   readonly arePictures: boolean;
   /** All are what a byte stands for: of pictures without dark places, rather than of another range. */
@@ -15,7 +19,7 @@ const mostOfPictures = 1.01;
 /** Noise has the deviation 1; data that are far wider or narrower are learnt at a few times t only. */
 const deviations = [0.05, 5] as const;
 const setScale =
-  'Set data.shift and data.scale of latents ("rectiflow data check" says to what), or scale them in the source.';
+  'Set data.scaling of latents, or data.shift and data.scale of an array of them ("rectiflow data check" says to what), or scale them in the source.';
 
 /**
  * Values that are not what the model is made for: a set in [0, 255] or [0, 1], latents that are not scaled.

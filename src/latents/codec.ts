@@ -31,7 +31,7 @@ export interface CodecOptions {
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
-const defaultMemory = 2 ** 32;
+export const defaultMemory: number = 2 ** 32;
 
 /** Encodes and decodes with the weights that its buffers hold at the time. Programs are compiled for each shape and kept, until it is disposed of. */
 export class LatentCodec implements Disposable {

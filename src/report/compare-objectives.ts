@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readMetrics } from '../runs/metrics-log.ts';
 import { readRun } from '../runs/run-folder.ts';
 import { energyDistance } from './energy-distance.ts';
-import type { Source } from '../data/source.ts';
+import { type ImageShape, type Source, isPicture } from '../data/source.ts';
 import { samplers } from '../flow/samplers.ts';
 import { runError, valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
@@ -71,16 +71,19 @@ export async function compareObjectives(
     const size = sizeOf(source.shape);
     const total = variants.length * evaluations.length;
     const rows: ObjectiveRow[] = [];
+    let pictures: ImageShape | undefined;
     for (const { kind: objective, folder, sampler, own } of variants) {
       for (const steps of evaluations) {
         const { backend } = options;
         const settings = { sampler, steps, backend, signal, model: own.model, objective: own.objective };
-        const plain = { ...settings, ...asOf(config!, data.annotations), guidance: 1 };
+        const plain = { ...settings, ...asOf(config!, data.annotations), guidance: 1, decode: false };
         const { values } = await sample(folder, plain);
-        const { values: shown } = await sample(folder, {
+        const made = await sample(folder, {
           ...settings,
           ...asOf(config!, shownRows(config!, data.annotations)),
         });
+        const { values: shown, shape } = made.pictures ?? made;
+        pictures = made.pictures || isPicture(shape, source.record) ? (shape as ImageShape) : undefined;
         const distance = energyDistance(values, data.values, size);
         rows.push({ objective, sampler, evaluations: steps, distance, shown });
         onProgress?.(rows.length, total);
@@ -90,6 +93,7 @@ export async function compareObjectives(
       config: config!,
       objectives: await Promise.all(variants.map(measure)),
       rows,
+      pictures,
       dataDistance: energyDistance(data.others, data.values, size),
       count: data.annotations.length,
     };

@@ -1,3 +1,4 @@
+import type { ImageShape } from '../data/source.ts';
 import type { RunConfig } from '../config/config.ts';
 
 /** DDPM, and what it is compared with: rectified flow, or the objective of a program's own. */
@@ -10,7 +11,7 @@ export interface ObjectiveRow {
   readonly evaluations: number;
   /** The energy distance from samples without guidance to the data. */
   readonly distance: number;
-  /** What the run shows, with its guidance: [N, ...shape]. */
+  /** What the run shows, with its guidance: [N, ...shape], of latents the pictures that they were decoded to. */
   readonly shown: Float32Array;
 }
 
@@ -27,6 +28,8 @@ export interface MeasuredObjectives {
   readonly config: RunConfig;
   readonly objectives: readonly MeasuredObjective[];
   readonly rows: readonly ObjectiveRow[];
+  /** [C, H, W] of what the rows show; undefined where that is no pictures. */
+  readonly pictures: ImageShape | undefined;
   /** The energy distance between as many samples of the data and as many others: what cannot be beaten. */
   readonly dataDistance: number;
   /** How many samples distances were measured with. */

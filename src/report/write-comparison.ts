@@ -8,7 +8,6 @@ import { type ImageShape, type SourceFacts, imageSize } from '../data/source.ts'
 import { counted } from '../tensor/counted.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { greatest, least } from '../tensor/extremes.ts';
-import { isPicture } from '../data/source.ts';
 import type { MeasuredObjectives } from './measured-objectives.ts';
 
 /** The paths of what a comparison made. */
@@ -30,14 +29,14 @@ export interface WrittenComparison {
 export async function writeComparison(
   folder: string,
   compared: MeasuredObjectives,
-  { shape, record, name }: SourceFacts,
+  { name }: Pick<SourceFacts, 'name'>,
 ): Promise<WrittenComparison> {
   const path = (file: string): string => join(folder, file);
   const files = {
     report: path('report.json'),
     losses: path('losses.svg'),
     distances: path('distances.svg'),
-    samples: isPicture(shape, record) ? path('samples.png') : undefined,
+    samples: compared.pictures ? path('samples.png') : undefined,
   };
   try {
     await mkdir(folder, { recursive: true });
@@ -47,7 +46,7 @@ export async function writeComparison(
   } catch (error) {
     throw fileError(folder, systemProblem(error), 'Check the path and the disk', error);
   }
-  if (files.samples) await writePng(files.samples, await drawSamples(compared, shape as ImageShape));
+  if (files.samples) await writePng(files.samples, await drawSamples(compared, compared.pictures!));
   return files;
 }
 

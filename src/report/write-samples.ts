@@ -18,17 +18,31 @@ import type { WrittenSamples } from './written-samples.ts';
 /** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
 const gridColumns = 10;
 
+export interface WriteSamplesOptions {
+  /** Whether latents are written beside the pictures that they were decoded to, as folder/samples.safetensors. */
+  readonly latents?: boolean | undefined;
+}
+
 /**
  * Writes samples in the form that their kind of data comes in.
  *
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
  * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, or folder-2.png where that is
- * there, the first of each class or caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents for one: folder/samples.safetensors.
+ * there, the first of each class or caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents that were not
+ * decoded for one: folder/samples.safetensors.
  * @throws RectiflowError when the folder holds files already, or a file cannot be written
  */
-export async function writeSamples(folder: string, samples: Samples): Promise<WrittenSamples> {
-  const { shape, data } = samples;
+export async function writeSamples(
+  folder: string,
+  samples: Samples,
+  options: WriteSamplesOptions = {},
+): Promise<WrittenSamples> {
+  const { shape, data, pictures } = samples;
   await refuseFilled(folder);
+  if (pictures) {
+    const written = await writePictures(folder, { ...samples, ...pictures });
+    return options.latents ? { ...written, latents: (await writeTensors(folder, samples)).view } : written;
+  }
   if (isPicture(shape, data.record)) return writePictures(folder, { ...samples, shape });
   return data.record?.['kind'] === 'expression' ? writeCells(folder, samples) : writeTensors(folder, samples);
 }

@@ -9,12 +9,15 @@ import type { OwnFlow } from '../train/objective.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
 import { type PreparedTraining, assembleTraining } from '../train/prepare.ts';
 import type { StageSpan } from '../train/stage-span.ts';
+import type { SampleDecoder } from '../train/sample-decoder.ts';
 import { type DataOptions, prepareData } from './prepare-data.ts';
 
 export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
   readonly backend: Backend;
   /** Of a run of stages: the one that is trained. */
   readonly span?: StageSpan | undefined;
+  /** Makes pictures of samples that are none. */
+  readonly decoder?: SampleDecoder | undefined;
   /** Told what training will take, before that is allocated. */
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
 }

@@ -2,6 +2,7 @@
 import { isPicture } from '../data/source.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { GridMaker } from './run-task.ts';
+import { decodeGrid, shownShape } from './sample-decoder.ts';
 import type { SampleGrid } from './sample-grid.ts';
 
 /** Where the samples of a run are shown. */
@@ -42,10 +43,12 @@ export class Gallery {
    * @throws RectiflowError as `SampleWriter.write` does
    */
   async write(step: number, signal: AbortSignal | undefined): Promise<ShownSamples | undefined> {
-    const { model, source } = this.#training;
-    if (!isPicture(model.sampleShape, source.record)) return undefined;
+    const { model, source, decoder } = this.#training;
+    if (!shownShape(model.sampleShape, source.record, decoder)) return undefined;
     try {
-      const shown = await this.#writer.write(step, await this.#grids.make(signal));
+      const grid = await this.#grids.make(signal);
+      const isShown = decoder === undefined || isPicture(grid.shape, source.record);
+      const shown = await this.#writer.write(step, isShown ? grid : await decodeGrid(grid, decoder));
       this.#last = { step, path: shown.path };
       return shown;
     } catch (error) {

@@ -1,6 +1,6 @@
 // What training will take, from programs that are lowered and planned but not compiled: nothing of that size is allocated.
 import type { Backend } from '../backends/backend.ts';
-import { type Source, isPicture } from '../data/source.ts';
+import { type Source, imageSize } from '../data/source.ts';
 import type { SampleModel } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
 import { grouped } from '../tensor/counted.ts';
@@ -11,6 +11,7 @@ import { insightProgram } from './insight.ts';
 import type { OwnFlow } from './objective.ts';
 import { optimizersOf, runTaskOf } from './run-program.ts';
 import type { RunTask } from './run-task.ts';
+import { type SampleDecoder, shownShape } from './sample-decoder.ts';
 import { isTotal } from './step.ts';
 import type { StepPrograms } from './step-programs.ts';
 import { batchSizeOf, stepPrograms } from './step-shapes.ts';
@@ -51,6 +52,8 @@ export interface EstimateOptions extends OwnFlow {
   readonly backend: Backend;
   readonly model: SampleModel;
   readonly source: DataFacts;
+  /** Makes pictures of samples that are none. */
+  readonly decoder?: SampleDecoder | undefined;
   /** Of the step that the config describes, where they are needed again. */
   readonly programs?: StepPrograms | undefined;
   /** Samples that are computed at a time. */
@@ -82,7 +85,9 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     const scratch = backend.scratchBytes?.(program) ?? 0;
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
   });
-  const grid = isPicture(model.sampleShape, source.record) ? task.grid.bytes() : 0;
+  const { decoder } = options;
+  const shown = shownShape(model.sampleShape, source.record, decoder);
+  const grid = shown ? task.grid.bytes(decoder && imageSize(shown)) + (decoder?.bytes ?? 0) : 0;
   const parts: MemoryParts = {
     process: held + growth,
     state: sum(state.values()),
@@ -110,7 +115,7 @@ function loaderBytes({ config, model, source }: EstimateOptions, shapes: readonl
 
 /** What a run does beside its steps: on logged steps, for held-out losses, for grids. */
 function otherPrograms(
-  { config, model, source }: EstimateOptions,
+  { config, model, source, decoder }: EstimateOptions,
   task: RunTask,
   shapes: readonly Shape[],
 ): Program[] {
@@ -121,7 +126,7 @@ function otherPrograms(
     const losses = shapes.map((shape) => heldOutProgram(batch, task.heldOut, shape));
     programs.push(...losses, ...losses);
   }
-  if (isPicture(model.sampleShape, source.record)) programs.push(...task.grid.programs(shapes));
+  if (shownShape(model.sampleShape, source.record, decoder)) programs.push(...task.grid.programs(shapes));
   return programs;
 }
 

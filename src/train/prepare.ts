@@ -14,6 +14,7 @@ import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from 
 import { runTaskOf } from './run-program.ts';
 import type { StoredCheckpoint } from './run-store.ts';
 import type { RunTask } from './run-task.ts';
+import type { SampleDecoder } from './sample-decoder.ts';
 import type { TrainingConfig } from './settings.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
@@ -29,6 +30,8 @@ export interface AssembleOptions extends OwnFlow, OwnModel {
   readonly config: TrainingConfig;
   readonly backend: Backend;
   readonly data: TrainingData;
+  /** Makes pictures of samples that are none. */
+  readonly decoder?: SampleDecoder | undefined;
   /** Where to go on; by default at the first step. */
   readonly checkpoint?: StoredCheckpoint | undefined;
   /** Which of the run's steps are trained, where the others are those of another model. */
@@ -55,6 +58,7 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   readonly span?: StageSpan | undefined;
   /** Updates after which the optimizer's moments were zero, where that is not the beginning. */
   readonly momentsFrom?: number | undefined;
+  readonly decoder?: SampleDecoder | undefined;
   readonly model: SampleModel;
   /** What it learns, and what the run does beside that. */
   readonly task: RunTask;
@@ -83,7 +87,7 @@ export interface TrainingNotes {
 export async function assembleTraining<Config extends TrainingConfig>(
   options: AssembleOptions & { readonly config: Config },
 ): Promise<PreparedTraining<Config>> {
-  const { config: asked, backend, data, checkpoint, span, memory, onNotice, onPlan } = options;
+  const { config: asked, backend, data, decoder, checkpoint, span, memory, onNotice, onPlan } = options;
   const { source, split, conditioning } = data;
   const model = createSampleModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
@@ -113,6 +117,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
     checkpoint,
     span,
     momentsFrom: stateOf(checkpoint).momentsFrom,
+    decoder,
     model,
     task,
     conditioning,

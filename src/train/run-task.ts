@@ -58,8 +58,11 @@ export interface HeldOutSamples {
 export interface GridTask {
   /** The programs that make them, to plan their memory. @param shapes of the samples that are trained on */
   programs(shapes: readonly Shape[]): readonly Program[];
-  /** Of the numbers that a grid is made of, outside programs. */
-  bytes(): number;
+  /**
+   * Of the numbers that a grid is made of, outside programs.
+   * @param picture numbers of a picture, where samples are none and become such
+   */
+  bytes(picture?: number): number;
   open(run: GridRun): GridMaker;
 }
 

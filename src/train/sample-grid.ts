@@ -23,15 +23,21 @@ export function gridCount(sample: SampleConfig): number {
 /**
  * Bytes of the numbers that a grid is made of, outside programs, of so many a sample.
  * @param evaluationsPerStep of the sampler
+ * @param picture numbers of a picture that a sample becomes; 0 where it is one
  */
-export function gridBytes(sample: SampleConfig, elements: number, evaluationsPerStep: number): number {
+export function gridBytes(
+  sample: SampleConfig,
+  elements: number,
+  evaluationsPerStep: number,
+  picture = 0,
+): number {
   const count = gridCount(sample);
   // The set before may be there still.
   const sets = 2 * count;
   // Where samples are, their velocities, where steps look on the way and where they go; and what was read of them.
   const batch = (4 + 2 * evaluationsPerStep) * batchesOf(count).size;
   const paths = 2 * SamplePath.columns * shownPaths(sample).length;
-  return 4 * elements * (sets + batch + paths);
+  return 4 * (elements * (sets + batch + paths) + picture * (sets + paths));
 }
 
 export interface GridSamplers {

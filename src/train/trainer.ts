@@ -1,6 +1,7 @@
 // A run from its first step, or from a checkpoint, to its last.
 import type { Batch } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
+import { latentRecordOf } from '../data/latents.ts';
 import { isPicture, nameOfSample } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import { powerAverageBuffers } from './averages.ts';
@@ -68,7 +69,8 @@ export class Trainer {
     this.#submitter = new Submitter({
       training,
       waiting: log.waiting,
-      onBatch: ({ values }) => this.#monitor.see(values, isPicture(model.sampleShape, source.record)),
+      onBatch: ({ values }) =>
+        this.#monitor.see(values, isPicture(model.sampleShape, source.record), latentRecordOf(source.record)),
       onNotice: this.#notice,
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);

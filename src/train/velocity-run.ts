@@ -113,10 +113,10 @@ function gridTask(config: VelocityRunConfig, model: VelocityModel, objective: Ob
       );
       return [...velocities, ...(sample.gridWeights === 'both' ? velocities : []), ...elsewhere];
     },
-    bytes() {
+    bytes(picture) {
       // The sampler dopri5 goes on from the last step's velocity.
       const evaluationsPerStep = samplerOf(objective, sample.sampler).evaluationsPerStep ?? 6;
-      return gridBytes(sample, sizeOf(model.sampleShape), evaluationsPerStep);
+      return gridBytes(sample, sizeOf(model.sampleShape), evaluationsPerStep, picture);
     },
     open: (run) => openGrid(config, model, objective, run),
   };

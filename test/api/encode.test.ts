@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAutoencoder, readAutoencoder } from '../../src/api/autoencoder.ts';
 import { encodeData } from '../../src/api/encode.ts';
@@ -12,6 +11,7 @@ import type { Backend } from '../../src/backends/backend.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { ParsedConfig } from '../../src/config/resolve-config.ts';
 import type { Annotation, Source } from '../../src/data/source.ts';
+import { writePhotos } from '../support/photos.ts';
 import { goldenAutoencoders, goldenValues, largestError } from '../support/golden-autoencoders.ts';
 
 const kl = 'test/golden/autoencoders/kl';
@@ -31,30 +31,7 @@ afterAll(async () => {
 let made = 0;
 const folder = (): string => join(root, String(made++));
 
-/** Two pictures of 8x8 whose halves are of two colours each, in folders of their class. */
-async function photos(): Promise<string> {
-  const path = folder();
-  const colours = [
-    ['#ff0000', '#0000ff'],
-    ['#00ff00', '#ffffff'],
-  ] as const;
-  for (const [i, [left, right]] of colours.entries()) {
-    const half = (
-      background: string,
-    ): { create: { width: number; height: number; channels: 3; background: string } } => ({
-      create: { width: 4, height: 8, channels: 3, background },
-    });
-    const right4 = await sharp(half(right)).png().toBuffer();
-    const to = join(path, i === 0 ? 'cats' : 'dogs');
-    await (await import('node:fs/promises')).mkdir(to, { recursive: true });
-    const whole = sharp({ create: { width: 8, height: 8, channels: 3, background: left } });
-    await whole
-      .composite([{ input: right4, left: 4, top: 0 }])
-      .png()
-      .toFile(join(to, `${i}.png`));
-  }
-  return path;
-}
+const photos = (): Promise<string> => writePhotos(folder(), 2);
 
 async function readAll(source: Source): Promise<[Float32Array, Annotation][]> {
   const samples: [Float32Array, Annotation][] = [];

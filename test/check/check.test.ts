@@ -164,9 +164,23 @@ describe('checkSamples', () => {
       shape: [1, 2, 2],
       unbounded: true,
     });
-    const latents = await checkSamples({ ...scaled, record: { scale: 0.1, shift: 0 } });
-    expect(latents.latents).toEqual({ scale: 0.1, shift: 0 });
+    const latents = await checkSamples({ ...scaled, record: { kind: 'latents', scale: 0.1, shift: 0 } });
+    const [only, ...others] = latents.latents!.channels;
+    expect([latents.latents!.scale, latents.latents!.shift, others]).toEqual([0.1, 0, []]);
+    expect(only!.mean).toBeCloseTo(1.5, 6);
+    expect(only!.deviation).toBeCloseTo(Math.sqrt(1.25), 6);
     expect(latents.advice.join()).toContain('Set data.shift to 15.0 and data.scale to 0.0894.');
+    const odd = Float32Array.from({ length: 80 }, (_, i) => (i % 8 < 4 ? i % 3 : 9 * (i % 2)));
+    const record = { kind: 'latents', scale: [1, 1], shift: [0, 0], autoencoder: 'ab'.repeat(32) };
+    const both = await checkSamples({
+      ...arraySource({ images: odd, shape: [2, 2, 2], unbounded: true }),
+      record,
+    });
+    expect(both.latents).toMatchObject({ autoencoder: record.autoencoder, scale: [1, 1] });
+    expect(both.latents!.channels[1]).toEqual({ mean: 4.5, deviation: 4.5 });
+    expect(both.advice.join()).toMatch(
+      /Channel 0 has 0\.975 and 0\.821\. Of data\.source latents set data\.scaling/,
+    );
     const flat = await checkSamples(arraySource({ images: new Float32Array(4), shape: [1, 2, 2] }));
     expect(flat.advice).toEqual(['All values are nearly the same: there is nothing to learn.']);
   });

@@ -3,7 +3,7 @@ import { type ValueRange, describeRange } from '../../src/data/value-range.ts';
 
 const pictures = (range: Partial<ValueRange>): string | undefined =>
   describeRange(
-    { least: 0, most: 1, deviation: 0.3, arePictures: true, areBytes: false, ...range },
+    { least: 0, most: 1, mean: 0, deviation: 0.3, arePictures: true, areBytes: false, ...range },
     'the first batch',
   );
 

@@ -1,6 +1,7 @@
 import { describeTokens } from '../../check/caption-census.ts';
 import { checkFindings } from '../../check/check-advice.ts';
 import { type CheckOptions, checkSamples } from '../../check/check.ts';
+import { describePerChannel } from '../../data/latents.ts';
 import type { DataReport, Finding } from '../../check/data-report.ts';
 import { selectSamples } from '../../data/source-view.ts';
 import type { Source } from '../../data/source.ts';
@@ -29,12 +30,20 @@ export async function checkSource(source: Source, options: CheckOptions = {}): P
   ];
   if (captions?.tokens) fine.push({ name: 'captions', status: 'ok', text: describeTokens(captions.tokens) });
   if (values && !findings.some(({ about }) => about === 'values'))
-    fine.push({ name: 'values', status: 'ok', text: describeValues(values) });
+    fine.push({ name: 'values', status: 'ok', text: describeValues(values, report.latents) });
   return [...fine, ...findings.map(({ about, status, text }) => ({ name: about, status, text }))];
 }
 
-function describeValues({ least, most }: NonNullable<DataReport['values']>): string {
-  return `from ${least.toPrecision(3)} to ${most.toPrecision(3)}`;
+function describeValues(
+  { least, most, mean, deviation }: NonNullable<DataReport['values']>,
+  latents: DataReport['latents'],
+): string {
+  const range = `from ${least.toPrecision(3)} to ${most.toPrecision(3)}`;
+  if (latents === undefined) return range;
+  const { autoencoder, scale, shift } = latents;
+  const of = autoencoder === undefined ? '' : ` of the autoencoder ${autoencoder.slice(0, 12)}`;
+  const seen = `mean ${mean.toPrecision(2)}, deviation ${deviation.toPrecision(3)}`;
+  return `the model sees latents${of} ${range}, ${seen}, by scale ${describePerChannel(scale)} and shift ${describePerChannel(shift)}`;
 }
 
 /** A class may well be missing among a part of the samples. */

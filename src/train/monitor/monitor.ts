@@ -1,4 +1,5 @@
 // Watches the logged steps of a run and says, once and in plain words, what is going wrong.
+import type { LatentRecord } from '../../data/latents.ts';
 import { toBytes } from '../../data/values.ts';
 import { coldAverage } from './cold-average.ts';
 import { dataRange } from './data-range.ts';
@@ -6,12 +7,14 @@ import { deadGradient } from './dead-gradient.ts';
 import type { Detector, Reading, ValueRange, WatchedConfig } from './detector.ts';
 import { exploding } from './exploding.ts';
 import { labelSignal } from './label-signal.ts';
+import { latentScale } from './latent-scale.ts';
 import { notFalling } from './not-falling.ts';
 import { smallData } from './small-data.ts';
 import { spikes } from './spikes.ts';
 import { starvation } from './starvation.ts';
 
 const detectors: readonly Detector[] = [
+  latentScale,
   dataRange,
   deadGradient,
   exploding,
@@ -41,8 +44,8 @@ export class Monitor {
   }
 
   /** Looks at the first batch of finite numbers; further ones are passed over. */
-  see(batch: Float32Array, arePictures: boolean): void {
-    this.#values ??= rangeOf(batch, arePictures);
+  see(batch: Float32Array, arePictures: boolean, latents?: LatentRecord): void {
+    this.#values ??= rangeOf(batch, arePictures, latents);
   }
 
   /** @returns what there is to be said of this step that has not been said yet */
@@ -60,7 +63,11 @@ export class Monitor {
 }
 
 /** Undefined where a value is not finite, which is told of the step that it spoils. */
-function rangeOf(values: Float32Array, arePictures: boolean): ValueRange | undefined {
+function rangeOf(
+  values: Float32Array,
+  arePictures: boolean,
+  latents: LatentRecord | undefined,
+): ValueRange | undefined {
   let [least, most, sum, squares] = [Infinity, -Infinity, 0, 0];
   for (const value of values) {
     least = Math.min(least, value);
@@ -73,6 +80,8 @@ function rangeOf(values: Float32Array, arePictures: boolean): ValueRange | undef
   return {
     least,
     most,
+    mean: average,
+    latents,
     deviation: Math.sqrt(Math.max(0, squares / values.length - average ** 2)),
     arePictures,
     areBytes: toBytes(values) !== undefined,

@@ -159,24 +159,31 @@ describe('is said once', () => {
     ]);
   });
 
+  const reading = { step: 1, loss: 100, learningRate: 1e-3, gradNorm: 1, seconds: 0, dataWait: 0, epoch: 0 };
+
   it('of latents that are not scaled', () => {
     const monitor = new Monitor(config, 500);
     monitor.see(
       picture.map((value) => 20 * value),
       false,
     );
-    const reading = {
-      step: 1,
-      loss: 100,
-      learningRate: 1e-3,
-      gradNorm: 1,
-      seconds: 0,
-      dataWait: 0,
-      epoch: 0,
-    };
     expect(monitor.read(reading)).toEqual([
       expect.stringMatching(/not of the scale of the noise: .*data\.scale/),
     ]);
+    expect(monitor.read({ ...reading, step: 2 })).toEqual([]);
+  });
+
+  it.each([
+    [
+      1,
+      /^The model sees latents of the autoencoder a{12} with the mean 0 and the deviation 1, by scale 2 and shift 1, 3\.$/,
+    ],
+    [3, /the deviation 3, .* About 0 and 1 are wanted: "rectiflow data check" says/],
+  ])('in what scale latents are seen, whether or not it is right: deviation %d', (deviation, wanted) => {
+    const monitor = new Monitor(config, 100);
+    const latents = { kind: 'latents', scale: 2, shift: [1, 3], autoencoder: 'a'.repeat(64) } as const;
+    monitor.see(Float32Array.of(-deviation, deviation), false, latents);
+    expect(monitor.read(reading)).toEqual([expect.stringMatching(wanted)]);
     expect(monitor.read({ ...reading, step: 2 })).toEqual([]);
   });
 });
