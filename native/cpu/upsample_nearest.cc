@@ -5,32 +5,38 @@
 namespace rectiflow {
 namespace RF_NS {
 
-template <class T>
-static void stretchRow(const T* from, int64_t count, int64_t factor, T* to) {
+template <class X, class Y>
+static void stretchRow(const X* from, int64_t count, int64_t factor, Y* to) {
   if (factor == 2) {
-    for (int64_t i = 0; i < count; i++) to[2 * i] = to[2 * i + 1] = from[i];
+    for (int64_t i = 0; i < count; i++) {
+      Y pixel;
+      fromFloat(toFloat(from[i]), &pixel);
+      to[2 * i] = to[2 * i + 1] = pixel;
+    }
     return;
   }
   for (int64_t i = 0; i < count; i++)
-    for (int64_t q = 0; q < factor; q++) *to++ = from[i];
+    for (int64_t q = 0; q < factor; q++) fromFloat(toFloat(from[i]), to++);
 }
 
-template <class T>
+template <class X, class Y>
 static void upsample(const Call& call) {
   const Tensor& x = call.inputs[0];
   const int64_t width = x.shape[3], rows = x.size / width, factor = (int64_t)call.number("factor", 2), wide = width * factor;
-  const T* const from = (const T*)x.data;
-  T* const to = (T*)call.outputs[0].data;
+  const X* const from = (const X*)x.data;
+  Y* const to = (Y*)call.outputs[0].data;
   forRanges(call.pool, rows, max64(1, kGrain / (wide * factor)), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      T* const first = to + row * factor * wide;
+      Y* const first = to + row * factor * wide;
       stretchRow(from + row * width, width, factor, first);
-      for (int64_t q = 1; q < factor; q++) memcpy(first + q * wide, first, wide * sizeof(T));
+      for (int64_t q = 1; q < factor; q++) memcpy(first + q * wide, first, wide * sizeof(Y));
     }
   });
 }
 static void upsampleNearestKernel(const Call& call) {
-  call.inputs[0].dtype == DType::BFloat16 ? upsample<uint16_t>(call) : upsample<uint32_t>(call);
+  const bool lowX = call.inputs[0].dtype == DType::BFloat16;
+  if (call.outputs[0].dtype == DType::BFloat16) return lowX ? upsample<bf16, bf16>(call) : upsample<float, bf16>(call);
+  lowX ? upsample<bf16, float>(call) : upsample<float, float>(call);
 }
 
 template <class DY, class DX>

@@ -14,6 +14,7 @@ import {
 import { cast } from './cast.ts';
 import { add } from './elementwise.ts';
 import { matmul } from './matmul.ts';
+import { operand } from './operand.ts';
 import { reshape } from './reshape.ts';
 import { sum } from './sum.ts';
 import { transpose } from './transpose.ts';
@@ -74,7 +75,7 @@ export const conv2dOp: Fused<Convolution> = {
     return [activate(imagesOf(b ? add(product, b) : product, count), activation)];
   },
   vjp({ inputs: [x, w, b], outputs: [y], attributes: { activation, ...windows }, grads: [g] }) {
-    const dz = activation === activations.none ? g! : activationGrad(g!, y!, { activation });
+    const dz = operand(activation === activations.none ? g! : activationGrad(g!, y!, { activation }));
     const [height, width] = extentOf(x!);
     const dx = apply1(conv2dGradInputOp, [dz, w!], { ...windows, height, width });
     const [dw, db] = apply(conv2dGradParamsOp, [x!, dz], { ...windows, size: extentOf(w!) });
@@ -171,5 +172,5 @@ export function conv2d(
 ): Tensor {
   const around = typeof padding === 'number' ? [padding, padding, padding, padding] : [...padding];
   const attributes = { stride, padding: around, activation: activations.none };
-  return apply1(conv2dOp, b ? [x, w, b] : [x, w], attributes);
+  return apply1(conv2dOp, b ? [operand(x), w, b] : [operand(x), w], attributes);
 }

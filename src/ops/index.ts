@@ -25,6 +25,7 @@ export * from './linear.ts';
 export * from './matmul.ts';
 export * from './mean-squared-error.ts';
 export type * from './op.ts';
+export { operand } from './operand.ts';
 export * from './patchify.ts';
 export * from './philox.ts';
 export { abs, clamp } from './piecewise.ts';

@@ -25,6 +25,7 @@ import { linearGradInputOp, linearGradParamsOp, linearOp } from './linear.ts';
 import { matmulOp } from './matmul.ts';
 import { meanSquaredErrorOp } from './mean-squared-error.ts';
 import type { Op } from './op.ts';
+import { operandOp } from './operand.ts';
 import { patchifyOp, unpatchifyOp } from './patchify.ts';
 import { philoxNormalOp, philoxUniformOp } from './philox.ts';
 import { absOp, clampOp } from './piecewise.ts';
@@ -61,6 +62,7 @@ export type OpName =
   | 'clamp'
   | 'cast'
   | 'roundToFloat16'
+  | 'operand'
   | 'sum'
   | 'max'
   | 'broadcastTo'
@@ -144,6 +146,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   clamp: clampOp,
   cast: castOp,
   roundToFloat16: roundToFloat16Op,
+  operand: operandOp,
   sum: sumOp,
   max: maxOp,
   broadcastTo: broadcastToOp,

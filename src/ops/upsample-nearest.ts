@@ -20,9 +20,9 @@ export const upsampleNearestOp: Fused<Factor> = {
     checkRank('upsampleNearest', 'x', '[B, C, H, W]', 4, x!.shape);
     checkFactor('upsampleNearest', factor);
     const [B, C, H, W] = x!.shape as Images;
-    return [{ shape: [B, C, H * factor, W * factor], dtype: x!.dtype }];
+    return [float32([B, C, H * factor, W * factor])];
   },
-  lowPrecision: () => 'same',
+  lowPrecision: () => ({ inputs: [0], outputs: [0] }),
   decompose([x], { factor }) {
     const [B, C, H, W] = x!.shape as Images;
     const repeated = broadcastTo(reshape(x!, [B, C, H, 1, W, 1]), [B, C, H, factor, W, factor]);

@@ -18,6 +18,9 @@ const sizes = [
   [1, 130, 1, 72],
   [1, 255, 1, 17],
   [1, 257, 2, 64],
+  // One wide head, as autoencoders have.
+  [1, 34, 1, 200],
+  [1, 20, 1, 512],
 ] as const;
 
 conformance(

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { cpuBackend } from '../../src/backends/cpu/index.ts';
+import type { Isa } from '../../src/backends/cpu/native.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { activations, conv2d, mul, relu, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
+import type { HostArray } from '../../src/tensor/dtype.ts';
 import { testBackends } from '../support/backends.ts';
 import { type Case, conformance, relativeError } from '../support/conformance.ts';
 import { outputsOf } from '../support/outputs.ts';
@@ -157,6 +160,40 @@ describe('conv2d by its definition', () => {
       near(along('dx', dx), loss(plainConvolution(layout, dx, values.w, zeros)));
       near(along('dw', dw), loss(plainConvolution(layout, values.x, dw, zeros)));
       near(along('db', db), loss(plainConvolution(layout, new Float64Array(size(x)), values.w, db)));
+    },
+  );
+});
+
+const processors = testBackends().filter(({ label }) => label !== 'reference');
+describe.each(processors)('conv2d on $label', ({ label, skip }) => {
+  const isa = label.replace('cpu ', '') as Isa;
+  it.skipIf(skip).each(['fp32', 'bf16'] as const)(
+    'has the same bits in %s for any number of threads, as has its gradient',
+    async (precision) => {
+      const shapes = { x: [2, 20, 37, 19], w: [110, 20, 3, 3], v: [9, 110, 3, 3] };
+      const values = Object.fromEntries(
+        Object.entries(shapes).map(([name, shape], i) => [
+          name,
+          randomValues(
+            shape.reduce((a, b) => a * b, 1),
+            i + 1,
+          ),
+        ]),
+      );
+      const program = trace('layers', (graph) => {
+        const [x, w, v] = Object.entries(shapes).map(([name, shape]) => graph.input(name, shape));
+        const y = relu(conv2d(x!, w!, undefined, { padding: 1 }));
+        const z = conv2d(y, v!, undefined, { padding: 1, stride: 2 });
+        const [dx, dw, dv] = grad(sum(mul(z, z)), [x!, w!, v!]);
+        return { z, dx: dx!, dw: dw!, dv: dv! };
+      });
+      const run = async (threads: number): Promise<Map<string, HostArray>> => {
+        const executable = await cpuBackend({ isa, precision, threads }).compile(program, new Map());
+        await executable.run(values);
+        return outputsOf(executable);
+      };
+      const one = await run(1);
+      for (const threads of [2, 3, 5]) expect(await run(threads)).toEqual(one);
     },
   );
 });
