@@ -59,7 +59,9 @@ function describeLayers(config: AutoencoderConfig): string {
   }
   const { blockOutChannels, layersPerBlock, normGroups, midAttention, quantConv, postQuantConv } = resolved;
   const quant = quantConv && postQuantConv ? ', quant convolutions' : '';
-  const attention = midAttention ? ', attention' : '';
+  const { attentionLevels } = resolved;
+  const levels = attentionLevels.length > 0 ? `, attention in level ${attentionLevels.join(' and ')}` : '';
+  const attention = (midAttention ? ', attention' : '') + levels;
   return `${blockOutChannels.join(', ')} wide, ${counted(layersPerBlock, 'block')} each, norms of ${counted(normGroups, 'group')}${attention}${quant}`;
 }
 

@@ -37,13 +37,14 @@ describe('config and weights that disagree', () => {
     changed.delete('quant_conv.bias');
     changed.delete('decoder.conv_out.weight');
     changed.set('encoder.down.1.attn.0.q.weight', one);
+    changed.set('bn.running_mean', one);
     changed.set('decoder.conv_in.bias', one);
     const path = await writeFolder(newPath(), config, changed);
     await expect(readAutoencoder(path)).rejects.toThrow(
       new RegExp(
         `${path}: does not fit an AutoencoderKL of 16, 32 channels and 1 layer a block, with 4 latent channels:\n` +
           ` {2}missing:\n {4}quant_conv\\.bias\n {4}decoder\\.conv_out\\.weight\n` +
-          ` {2}unexpected:\n {4}encoder\\.down\\.1\\.attn\\.0\\.q\\.weight\n` +
+          ` {2}unexpected:\n {4}encoder\\.down_blocks\\.1\\.attentions\\.0\\.to_q\\.weight\n {4}bn\\.running_mean\n` +
           ` {2}of another shape:\n {4}decoder\\.conv_in\\.bias \\[1\\], wanted \\[32\\]\n`,
       ),
     );
@@ -74,9 +75,14 @@ describe('a config.json', () => {
     ['of no class', { _class_name: undefined }, /is the config of no class \(_class_name is missing\)/],
     ['with another activation', { act_fn: 'gelu' }, /config\.json: act_fn: wanted "silu", found "gelu"/],
     [
-      'with attention in levels',
+      'with blocks of another kind',
+      { down_block_types: ['DownEncoderBlock2D', 'DownBlock2D'] },
+      /down_block_types: wanted DownEncoderBlock2D or AttnDownEncoderBlock2D for each of 2 levels, found \["DownEncoderBlock2D","DownBlock2D"\]/,
+    ],
+    [
+      'with attention in levels of the encoder alone',
       { down_block_types: ['DownEncoderBlock2D', 'AttnDownEncoderBlock2D'] },
-      /down_block_types: wanted each DownEncoderBlock2D, found /,
+      /up_block_types: wanted attention at the levels that have it in down_block_types, found /,
     ],
     [
       'with several problems',

@@ -1,6 +1,11 @@
 // What diffusers' classes and TAESD's code make of the same weights and pictures.
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type OpenAutoencoder, openAutoencoder } from '../../src/api/autoencoder.ts';
+import {
+  type OpenAutoencoder,
+  type OpenAutoencoderOptions,
+  openAutoencoder,
+} from '../../src/api/autoencoder.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { drawLatents, posteriorDivergence } from '../../src/models/autoencoders/autoencoder.ts';
@@ -15,7 +20,7 @@ import {
 } from '../support/golden-autoencoders.ts';
 
 const tolerance = 1e-5;
-const { sd, sd3, tiny, taef2 } = goldenAutoencoders;
+const { sd, sd3, attention, tiny, taef2 } = goldenAutoencoders;
 
 /** The reference needs seconds for each, and more where it shares the machine. */
 const timeout = 120_000;
@@ -30,6 +35,15 @@ for (const { label, create, skip } of [backends[0]!, backends.findLast((each) =>
         timeout,
       );
     }
+
+    it(
+      'an autoencoder of LDM with attention in levels has the same moments and pictures',
+      async () => {
+        const told = { normGroups: 2, scaling: { scale: 1, shift: 0 } };
+        await withOpened(attention, create(), checkAttention, 'ldm.safetensors', told);
+      },
+      timeout,
+    );
 
     it(
       'AutoencoderTiny has the same latents and pictures',
@@ -72,14 +86,29 @@ async function withOpened(
   { folder }: GoldenAutoencoder,
   backend: Backend,
   use: (opened: OpenAutoencoder) => Promise<void>,
+  file = '.',
+  told: OpenAutoencoderOptions = {},
 ): Promise<void> {
-  const opened = await openAutoencoder(folder, { backend });
+  const opened = await openAutoencoder(join(folder, file), { backend, ...told });
   try {
     await use(opened);
   } finally {
     await opened.dispose();
     await backend.dispose();
   }
+}
+
+async function checkAttention(opened: OpenAutoencoder): Promise<void> {
+  expect(opened.config).toMatchObject({ blockOutChannels: [4, 8], layersPerBlock: 1, attentionLevels: [1] });
+  const value = await goldenValues(attention);
+  const { values, shape } = value('images');
+  const encoded = await opened.encode(values, shape);
+  expect(encoded.shape).toEqual(value('mean').shape);
+  expect(largestError(encoded.mean, value('mean').values)).toBeLessThan(tolerance);
+  // None lies beyond the range; there is one picture, so that means come first, then log-variances.
+  const logVariance = value('moments').values.subarray(encoded.mean.length);
+  expect(largestError(encoded.logVariance!, logVariance)).toBeLessThan(tolerance);
+  await checkDecoded(opened, value('mean'), value('decoded').values);
 }
 
 async function checkKL(golden: GoldenAutoencoder, opened: OpenAutoencoder): Promise<void> {

@@ -26,6 +26,8 @@ export const goldenAutoencoders = {
   sd: known('AutoencoderKL as of Stable Diffusion', `${here}kl`),
   /** AutoencoderKL without, of 16 channels, shifted. */
   sd3: known('AutoencoderKL as of SD3', `${shared}golden/autoencoder-kl-tiny/sd3`),
+  /** LDM's, with attention in the deeper of two levels. */
+  attention: known('an autoencoder of LDM with attention in levels', `${here}kl-attention`),
   tiny: known('AutoencoderTiny', `${here}tiny`),
   taef2: known('TAEF2', `${shared}data/taef2`),
 } as const;

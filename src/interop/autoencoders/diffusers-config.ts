@@ -52,12 +52,12 @@ export function fromDiffusersConfig(facts: Facts, origin: string, { scaling }: T
 
 function readKL(settings: Settings, isScalingTold: boolean): ReadConfig {
   settings.mustBe('act_fn', 'silu');
-  settings.mustAllBe('down_block_types', 'DownEncoderBlock2D');
-  settings.mustAllBe('up_block_types', 'UpDecoderBlock2D');
+  const blockOutChannels = settings.numbers('block_out_channels', [64]);
   const config = {
     kind: 'kl',
     ...settings.channels(),
-    blockOutChannels: settings.numbers('block_out_channels', [64]),
+    blockOutChannels,
+    attentionLevels: settings.attentionLevels(blockOutChannels.length),
     layersPerBlock: settings.number('layers_per_block', 1),
     normGroups: settings.number('norm_num_groups', 32),
     quantConv: settings.flag('use_quant_conv', true),
@@ -148,9 +148,28 @@ class Settings {
     if (!this.lacks(name) && this.#facts[name] !== wanted) this.#note(name, shownJson(wanted));
   }
 
-  mustAllBe(name: string, wanted: string): void {
-    const found = this.#facts[name] ?? [];
-    if (!Array.isArray(found) || found.some((type) => type !== wanted)) this.#note(name, `each ${wanted}`);
+  /** Of kind kl: encoder and decoder have them at the same levels, the decoder's being counted from the deepest one. */
+  attentionLevels(levels: number): readonly number[] {
+    const down = this.#attends('down_block_types', 'DownEncoderBlock2D', levels);
+    const up = this.#attends('up_block_types', 'UpDecoderBlock2D', levels).toReversed();
+    if (down.some((attends, level) => attends !== up[level])) {
+      this.#note('up_block_types', 'attention at the levels that have it in down_block_types');
+    }
+    return down.flatMap((attends, level) => (attends ? [level] : []));
+  }
+
+  /** Whether each level's blocks are `Attn` and the plain type. */
+  #attends(name: string, plain: string, levels: number): boolean[] {
+    const types = this.#of(
+      name,
+      Array.from({ length: levels }, () => plain),
+      `${plain} or Attn${plain} for each of ${levels} levels`,
+      (value) =>
+        Array.isArray(value) &&
+        value.length === levels &&
+        value.every((type) => type === plain || type === `Attn${plain}`),
+    );
+    return types.map((type) => type !== plain);
   }
 
   /** @throws RectiflowError for all that is wrong */
@@ -196,12 +215,14 @@ export function toDiffusersConfig(config: AutoencoderConfig): Record<string, unk
 }
 
 function ofKL(config: ResolvedKLConfig): Record<string, unknown> {
-  const { blockOutChannels } = config;
+  const { blockOutChannels, attentionLevels } = config;
+  const types = (plain: string): string[] =>
+    blockOutChannels.map((_, level) => (attentionLevels.includes(level) ? `Attn${plain}` : plain));
   return {
     act_fn: 'silu',
     block_out_channels: blockOutChannels,
-    down_block_types: blockOutChannels.map(() => 'DownEncoderBlock2D'),
-    up_block_types: blockOutChannels.map(() => 'UpDecoderBlock2D'),
+    down_block_types: types('DownEncoderBlock2D'),
+    up_block_types: types('UpDecoderBlock2D').toReversed(),
     layers_per_block: config.layersPerBlock,
     mid_block_add_attention: config.midAttention,
     norm_num_groups: config.normGroups,

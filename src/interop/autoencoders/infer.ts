@@ -47,6 +47,9 @@ function inferKL(
     quantConv: tensors.has('quant_conv.weight'),
     postQuantConv: tensors.has('post_quant_conv.weight'),
     midAttention: tensors.has('encoder.mid_block.attentions.0.to_q.weight'),
+    attentionLevels: blockOutChannels.flatMap((_, i) =>
+      tensors.has(`encoder.down_blocks.${i}.attentions.0.to_q.weight`) ? [i] : [],
+    ),
   };
   const assumed = `${path} comes without a config: norms of ${usualGroups} groups are assumed, which all known ones have.`;
   return { sizes, assumptions: normGroups === undefined ? [assumed] : [] };

@@ -7,25 +7,33 @@ import type { LazyTensor, LazyTensors } from '../weights-file.ts';
 const prefixes = ['first_stage_model.', 'vae.', ''];
 /** What an autoencoder has at the least, in one of the namings. */
 const always = ['decoder.conv_in.weight', 'decoder.layers.0.weight'];
-/** What trainings keep beside an autoencoder: the discriminator, and the network that measures how alike pictures look. */
-const ofTraining = /^(?:loss|model_ema)\./;
-
 export interface WithinWeights {
   /** Without prefix. */
   readonly tensors: LazyTensors;
   /** What was in front of their names; empty where nothing was. */
   readonly prefix: string;
+  /** What stands beside the autoencoder under the same prefix, as trainings of LDM keep a discriminator and its like. */
+  readonly others: LazyTensors;
 }
 
 /** The autoencoder within weights; undefined where there is none. */
 export function autoencoderWithin(tensors: LazyTensors): WithinWeights | undefined {
   const prefix = prefixes.find((each) => always.some((name) => tensors.has(each + name)));
   if (prefix === undefined) return undefined;
-  const within = [...tensors].flatMap(([name, tensor]) => {
-    const short = name.slice(prefix.length);
-    return name.startsWith(prefix) && !ofTraining.test(short) ? [[short, tensor] as const] : [];
-  });
-  return { tensors: new Map(within), prefix };
+  const short = [...tensors].flatMap(([name, tensor]) =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
+  );
+  const isPart = (name: string): boolean => /^(?:encoder|decoder|quant_conv|post_quant_conv)\./.test(name);
+  return {
+    tensors: new Map(short.filter(([name]) => isPart(name))),
+    prefix,
+    others: new Map(short.filter(([name]) => !isPart(name))),
+  };
+}
+
+/** Whether names are those of LDM, whose files are kept together with whatever a training needs. */
+export function isLDM(tensors: LazyTensors): boolean {
+  return tensors.has('decoder.mid.block_1.conv1.weight');
 }
 
 /** Those of an attention, in LDM and in diffusers before version 0.17. */
@@ -55,7 +63,7 @@ function renamed(name: string, tensor: LazyTensor, levels: number): readonly [st
   const changed = partNames
     .reduce((so, [pattern, replace]) => so.replace(pattern, replace), name)
     .replace(/^decoder\.up\.(\d+)\./, (_, level) => `decoder.up_blocks.${levels - 1 - Number(level)}.`)
-    .replace(/(?<=\.attentions\.0\.)\w+(?=\.)/, (part) => attention[part] ?? part);
+    .replace(/(?<=\.attentions\.\d+\.)\w+(?=\.)/, (part) => attention[part] ?? part);
   return [changed, /\.to_(?:[qkv]|out\.0)\.weight$/.test(changed) ? asMatrix(tensor) : tensor];
 }
 
@@ -65,8 +73,10 @@ const partNames: readonly (readonly [RegExp, string])[] = [
   [/^(encoder|decoder)\.mid\.attn_1\./, '$1.mid_block.attentions.0.'],
   [/^(encoder|decoder)\.norm_out\./, '$1.conv_norm_out.'],
   [/^encoder\.down\.(\d+)\.block\./, 'encoder.down_blocks.$1.resnets.'],
+  [/^encoder\.down\.(\d+)\.attn\./, 'encoder.down_blocks.$1.attentions.'],
   [/^encoder\.down\.(\d+)\.downsample\./, 'encoder.down_blocks.$1.downsamplers.0.'],
   [/^(decoder\.up\.\d+)\.block\./, '$1.resnets.'],
+  [/^(decoder\.up\.\d+)\.attn\./, '$1.attentions.'],
   [/^(decoder\.up\.\d+)\.upsample\./, '$1.upsamplers.0.'],
   [/\.nin_shortcut\./, '.conv_shortcut.'],
 ];

@@ -11,7 +11,7 @@ import { checkFit } from '../check-fit.ts';
 import { type LazyTensors, openWeights } from '../weights-file.ts';
 import { type ReadConfig, type Told, fromDiffusersConfig, isAutoencoderConfig } from './diffusers-config.ts';
 import { inferConfig, kinds } from './infer.ts';
-import { type WithinWeights, autoencoderWithin, fromNumbers, toDiffusersNames } from './names.ts';
+import { type WithinWeights, autoencoderWithin, fromNumbers, isLDM, toDiffusersNames } from './names.ts';
 import { openShards } from './shards.ts';
 
 export interface FoundAutoencoder extends ReadConfig {
@@ -74,9 +74,17 @@ async function openFolder(folder: string, told: Told): Promise<FoundAutoencoder>
   const origin = join(folder, 'config.json');
   const read = fromDiffusersConfig(await readJson(origin), origin, told);
   const index = join(folder, indexName);
-  const tensors = existsSync(index) ? await openShards(index) : (await withinFile(weightsIn(folder))).tensors;
-  const form = existsSync(index) ? 'a folder of diffusers, in shards' : 'a folder of diffusers';
-  return checked({ ...read, tensors: toDiffusersNames(tensors), form }, folder);
+  if (existsSync(index)) {
+    const tensors = toDiffusersNames(await openShards(index));
+    return checked({ ...read, tensors, form: 'a folder of diffusers, in shards' }, folder);
+  }
+  const path = weightsIn(folder);
+  const within = await withinFile(path);
+  const isLeftOut = isLDM(within.tensors);
+  // A file of diffusers holds what its class needs and no more: what is beside that does not fit.
+  const tensors = toDiffusersNames(new Map([...within.tensors, ...(isLeftOut ? [] : within.others)]));
+  const assumptions = [...(isLeftOut ? leftOut(path, within) : []), ...read.assumptions];
+  return checked({ config: read.config, assumptions, tensors, form: 'a folder of diffusers' }, folder);
 }
 
 /** As diffusers calls them, or the only ones that there are. */
@@ -96,7 +104,18 @@ async function openFile(path: string, told: Told): Promise<FoundAutoencoder> {
   const within = await withinFile(path);
   const tensors = toDiffusersNames(within.tensors);
   const form = within.prefix === '' ? 'a single file' : `a single file, under ${within.prefix}*`;
-  return checked({ ...inferConfig(tensors, path, told), tensors, form }, path);
+  const { config, assumptions } = inferConfig(tensors, path, told);
+  return checked({ config, assumptions: [...leftOut(path, within), ...assumptions], tensors, form }, path);
+}
+
+/** What is found and not used is said: of a discriminator, say, all tensors at once. */
+function leftOut(path: string, { others }: WithinWeights): string[] {
+  if (others.size === 0) return [];
+  const groups = new Set([...others.keys()].map((name) => name.replace(/\..*/, '.*')));
+  const some = [...groups].slice(0, 5).join(', ');
+  return [
+    `${path} also holds ${counted(others.size, 'tensor')} beside the autoencoder, which are left out: ${some}.`,
+  ];
 }
 
 async function withinFile(path: string): Promise<WithinWeights> {

@@ -23,8 +23,10 @@ export interface KLConfig extends Common {
   readonly quantConv?: boolean;
   /** Whether one precedes the decoder. True by default. */
   readonly postQuantConv?: boolean;
-  /** Whether the deepest level has attention. True by default. */
+  /** Whether there is attention between the deepest level's blocks and the latent. True by default. */
   readonly midAttention?: boolean;
+  /** Levels, counted from 0 at the picture's size, each of whose residual blocks is followed by attention; none by default. */
+  readonly attentionLevels?: readonly number[];
 }
 
 /** The tiny autoencoder of the TAESD family (madebyollin/taesd). */
@@ -73,6 +75,7 @@ function resolveKL(config: KLConfig): ResolvedKLConfig {
     quantConv: true,
     postQuantConv: true,
     midAttention: true,
+    attentionLevels: [],
     ...config,
   };
   const { imageChannels, latentChannels, blockOutChannels, layersPerBlock, normGroups } = resolved;
@@ -88,6 +91,11 @@ function resolveKL(config: KLConfig): ResolvedKLConfig {
   if (odd !== undefined) {
     throw configError(where, 'blockOutChannels', `multiples of normGroups = ${normGroups}`, odd);
   }
+  const last = blockOutChannels.length - 1;
+  const noLevel = resolved.attentionLevels.find(
+    (level) => !Number.isInteger(level) || level < 0 || level > last,
+  );
+  if (noLevel !== undefined) throw configError(where, 'attentionLevels', `levels from 0 to ${last}`, noLevel);
   checkScaling(where, resolved.scaling, latentChannels);
   return resolved;
 }

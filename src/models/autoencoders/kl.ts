@@ -86,7 +86,7 @@ function encoderOf(config: ResolvedKLConfig): Layer {
     const name = `encoder.down_blocks.${level}`;
     const above = blockOutChannels[level - 1] ?? blockOutChannels[0]!;
     return [
-      ...residuals(name, above, width, layersPerBlock, normGroups),
+      ...levelBlocks(name, above, width, layersPerBlock, level, config),
       // Zeros on the right and below only.
       ...(level === last
         ? []
@@ -114,7 +114,7 @@ function decoderOf(config: ResolvedKLConfig): Layer {
     const name = `decoder.up_blocks.${level}`;
     const below = widths[level - 1] ?? width;
     return [
-      ...residuals(name, below, width, layersPerBlock + 1, normGroups),
+      ...levelBlocks(name, below, width, layersPerBlock + 1, last - level, config),
       ...(level === last ? [] : [upsampling, convolution(`${name}.upsamplers.0.conv`, width, width)]),
     ];
   });
@@ -131,11 +131,21 @@ function decoderOf(config: ResolvedKLConfig): Layer {
   ]);
 }
 
-/** The residual blocks of a level, the first of which may change the number of channels. */
-function residuals(name: string, inputs: number, width: number, count: number, groups: number): Layer[] {
-  return Array.from({ length: count }, (_, i) =>
-    residual(`${name}.resnets.${i}`, i === 0 ? inputs : width, width, groups),
-  );
+/** The residual blocks of a level, the first of which may change the number of channels, and what may follow each. */
+function levelBlocks(
+  name: string,
+  inputs: number,
+  width: number,
+  count: number,
+  level: number,
+  { normGroups, attentionLevels }: ResolvedKLConfig,
+): Layer[] {
+  return Array.from({ length: count }, (_, i) => [
+    residual(`${name}.resnets.${i}`, i === 0 ? inputs : width, width, normGroups),
+    ...(attentionLevels.includes(level)
+      ? [attentionBlock(`${name}.attentions.${i}`, width, normGroups)]
+      : []),
+  ]).flat();
 }
 
 /** What the deepest level has between encoder and latent, or latent and decoder. */

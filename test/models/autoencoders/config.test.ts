@@ -19,6 +19,7 @@ describe('the config of an autoencoder', () => {
       quantConv: true,
       postQuantConv: true,
       midAttention: true,
+      attentionLevels: [],
       scaling: { scale: 1, shift: 0 },
     });
     expect(factorOf(kl)).toBe(4);
@@ -54,6 +55,11 @@ describe('the config of an autoencoder', () => {
       'channels that the groups do not divide',
       { ...kl, blockOutChannels: [32, 48] },
       'blockOutChannels must be multiples of normGroups = 32, got 48',
+    ],
+    [
+      'attention in a level that is not there',
+      { ...kl, attentionLevels: [3] },
+      'attentionLevels must be levels from 0 to 2, got 3',
     ],
     ['half a layer', { ...kl, layersPerBlock: 0.5 }, 'layersPerBlock must be a whole number from 1 to 64'],
     [
