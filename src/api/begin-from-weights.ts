@@ -17,7 +17,8 @@ import { optimizersOf } from '../train/run-program.ts';
 import type { ModelConfig } from '../train/settings.ts';
 import { type RunOptions, keepTokenizer, withBackend } from './parts.ts';
 import { createRun } from './create-run.ts';
-import { copyAutoencoder, keptAutoencoder } from './run-autoencoder.ts';
+import type { ReadAutoencoder } from './autoencoder.ts';
+import { copyAutoencoder, keepAutoencoder, keptAutoencoder } from './run-autoencoder.ts';
 
 /** What a run begins with: tensors under the names of the model's parameters. */
 export interface BeginningWeights {
@@ -42,6 +43,8 @@ export interface Beginning {
   readonly past: Past;
   /** What the state of the checkpoint holds beside that. */
   readonly state?: Readonly<Record<string, unknown>> | undefined;
+  /** Of a model of latents: what the run keeps to make pictures of them. */
+  readonly autoencoder?: ReadAutoencoder | undefined;
   /** The model's settings with its tokenizer where it is found now; by default those of the config. */
   readonly captions?: ModelConfig | undefined;
 }
@@ -52,7 +55,7 @@ export interface Beginning {
  * @throws RectiflowError when it cannot be written; nothing of it is left then
  */
 export async function beginFromWeights(
-  { config, model, weights, data, past, state, captions }: Beginning,
+  { config, model, weights, data, past, state, captions, autoencoder }: Beginning,
   { runs = 'runs' }: { readonly runs?: string | undefined } = {},
 ): Promise<string> {
   const folder = await createRun(runs, config);
@@ -63,7 +66,8 @@ export async function beginFromWeights(
   try {
     await keepTokenizer(captions ?? config.model, folder.path);
     const kept = past.begunFrom && keptAutoencoder(past.begunFrom.run);
-    if (kept) await copyAutoencoder(kept, folder.path);
+    if (autoencoder) await keepAutoencoder(autoencoder, folder.path);
+    else if (kept) await copyAutoencoder(kept, folder.path);
     await folder.save(checkpoint, config.train);
   } catch (error) {
     await rm(folder.path, { recursive: true, force: true });

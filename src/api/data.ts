@@ -20,6 +20,8 @@ import { batchSizeOf as batchSizeOfShape } from '../train/step-shapes.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { type RunOptions, withSource } from './parts.ts';
 import { recordFindings } from './record-findings.ts';
+import { withDecoder } from './decoder.ts';
+import { autoencoderOfData } from './run-autoencoder.ts';
 
 export interface DataOptions extends Pick<RunOptions, 'signal' | 'source' | 'onNotice'> {
   /** How errors call the config: a file, a recipe. */
@@ -62,6 +64,8 @@ export interface PreviewDataOptions extends DataOptions {
   readonly count?: number;
   /** Of random transforms and the order, from 0. */
   readonly epoch?: number;
+  /** Makes pictures of latents that do not come with one, as `readAutoencoder` takes it. */
+  readonly autoencoder?: string | undefined;
 }
 
 /**
@@ -77,9 +81,14 @@ export async function previewData(
   const parsed = ParsedConfig.of(input, options.origin);
   const { seed, loader } = parsed.reading;
   const onBad = ({ message }: RectiflowError): void => onNotice?.(`skipped: ${message}`);
-  return withSource(parsed.data, { ...options, ...loader }, (source) =>
-    writePreview(path, source, { ...loader, seed, count, epoch, signal, onBad }),
-  );
+  const { data } = parsed;
+  return withSource(data, { ...options, ...loader }, (source) => {
+    const autoencoder = options.autoencoder ?? autoencoderOfData(data);
+    const decoding = { path: autoencoder, facts: source, of: source.name, onNotice };
+    return withDecoder({ backend: parsed.backend }, decoding, (decoder) =>
+      writePreview(path, source, { ...loader, seed, count, epoch, signal, onBad, decoder }),
+    );
+  });
 }
 
 export interface PackDataOptions

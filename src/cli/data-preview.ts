@@ -11,6 +11,7 @@ interface Options {
   readonly out: string;
   readonly count: number;
   readonly epoch: number;
+  readonly autoencoder?: string;
 }
 
 export function dataPreviewCommand(): Command {
@@ -28,6 +29,7 @@ export function dataPreviewCommand(): Command {
       wholeNumber(0),
       0,
     )
+    .option('--autoencoder <path>', 'what makes pictures of latents (default: the one that they come with)')
     .addHelpText(
       'after',
       `
@@ -35,12 +37,12 @@ Examples:
   rectiflow data preview emoji
   rectiflow data preview my-config.yaml --count 16 --epoch 1 --out epoch-1.png`,
     )
-    .action(async (target: string, { set, out, count, epoch }: Options) => {
+    .action(async (target: string, { set, out, count, epoch, autoencoder }: Options) => {
       await runTask(async ({ signal, onNotice }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { previewData } = await import('../api/data.ts');
         const { parsed } = await loadConfig(target, set, onNotice);
-        const preview = await previewData(parsed, out, { count, epoch, signal, onNotice });
+        const preview = await previewData(parsed, out, { count, epoch, autoencoder, signal, onNotice });
         const { count: drawn, latentChannels } = preview;
         print(`${counted(drawn, 'sample')}, the first of epoch ${epoch}`);
         if (latentChannels !== undefined) {

@@ -14,6 +14,7 @@ interface Options {
   readonly timeScale?: number;
   readonly latentScale?: number;
   readonly latentShift: number;
+  readonly autoencoder?: string;
   readonly config?: string;
 }
 
@@ -51,6 +52,10 @@ export function importCommand(): Command {
       finiteNumber,
     )
     .option('--latent-shift <number>', 'what was taken from them before', finiteNumber, 0)
+    .option(
+      '--autoencoder <path>',
+      'of a model of latents: their autoencoder, which says their scale and shift, and makes pictures of samples',
+    )
     .option('--config <recipe or file>', 'data and settings to train on with')
     .addHelpText(
       'after',
@@ -61,7 +66,7 @@ ${Object.entries(conventions)
   .join('\n')}
 
 Examples:
-  rectiflow import SiT-XL-2-256.pt --convention sit --heads 16 --latent-scale 0.18215
+  rectiflow import SiT-XL-2-256.pt --convention sit --heads 16 --autoencoder sd-vae-ft-ema
   rectiflow import weights.safetensors --config my-config.yaml --name fine-tuned`,
     )
     .action(async (path: string, { config, latentScale, latentShift, ...options }: Options) => {

@@ -5,6 +5,7 @@ import { drawSizesPreview } from './preview-sizes.ts';
 import { Loader, type LoaderOptions } from '../data/loader.ts';
 import { PIXEL_RANGES, type Range, toPicture } from './preview/pictures.ts';
 import { type Captioned, drawSheet } from './preview/sheet.ts';
+import type { SampleDecoder } from '../train/sample-decoder.ts';
 import type { Annotation, ImageShape, Source, SourceFacts } from '../data/source.ts';
 
 export interface PreviewOptions extends Pick<LoaderOptions, 'seed' | 'workers' | 'onBadSample' | 'onBad'> {
@@ -13,6 +14,8 @@ export interface PreviewOptions extends Pick<LoaderOptions, 'seed' | 'workers' |
   /** From 0, the default. */
   readonly epoch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Makes pictures of latents. */
+  readonly decoder?: SampleDecoder | undefined;
 }
 
 export interface Preview {
@@ -33,7 +36,7 @@ const AT_ONCE = 8;
 
 /**
  * Draws the first samples that a training with this seed reads in an epoch, in their order and as the model sees them, with
- * class or caption below each, as a PNG file.
+ * class or caption below each, as a PNG file. Latents are decoded, where there is a decoder.
  * @throws RectiflowError where samples are no pictures, one cannot be read, or the file cannot be written
  */
 export async function writePreview(path: string, source: Source, options: PreviewOptions): Promise<Preview> {
@@ -53,6 +56,16 @@ export async function writePreview(path: string, source: Source, options: Previe
   if (isImage) {
     for await (const { values, text } of firstSamples(source, options))
       samples.push({ picture: await toPicture(values, drawn, PIXEL_RANGES), text });
+  } else if (options.decoder) {
+    const { decoder } = options;
+    const picture = decoder.pictureShape(shape);
+    for await (const { values, text } of firstSamples(source, options))
+      samples.push({
+        picture: await toPicture(await decoder.decode(values, shape), picture, PIXEL_RANGES),
+        text,
+      });
+    await writePng(path, await drawSheet(samples));
+    return { count: samples.length };
   } else {
     const latents: Sample[] = [];
     for await (const { values, text } of firstSamples(source, options))
@@ -76,7 +89,7 @@ function checked(options: PreviewOptions): PreviewOptions {
 }
 
 async function* firstSamples(source: Source, options: PreviewOptions): AsyncGenerator<Sample> {
-  const { count = 64, epoch = 0, signal, ...reading } = checked(options);
+  const { count = 64, epoch = 0, signal, decoder: _, ...reading } = checked(options);
   const wanted = Math.min(count, source.count);
   const size = sizeOf(source.shape);
   const position = { epoch, offset: 0 };

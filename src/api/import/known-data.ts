@@ -1,5 +1,8 @@
 // What stands beside weights of the data that they were trained on.
 import { type DataRecord, dataRecordSchema } from '../../known/data-record.ts';
+import { type LatentRecord, latentRecord, latentRecordOf } from '../../data/latents.ts';
+import { fileError } from '../../tensor/errors.ts';
+import type { ReadAutoencoder } from '../autoencoder.ts';
 import type { ImportOptions } from './options.ts';
 
 /** What stays true of weights wherever they go: the set itself may be another from now on. */
@@ -14,18 +17,29 @@ export function findData(
   beside: Readonly<Record<string, unknown>>,
   classes: number,
   { latents, onNotice }: Pick<ImportOptions, 'latents' | 'onNotice'>,
+  autoencoder?: ReadAutoencoder,
 ): KnownData {
   const { classNames = namesOf(beside['id2label']), record, told } = ownData(beside['data'], onNotice);
   const areNames =
     classNames && classNames.length <= classes && new Set(classNames).size === classNames.length;
   if (classNames && !areNames)
     onNotice?.(`its ${classNames.length} class names are not used: they are no names of ${classes} classes`);
-  const meaning = latents ? { kind: 'latents', ...latents } : record;
+  const scaling = latents ?? autoencoder?.autoencoder.scaling;
+  const meaning = scaling ? { ...latentRecord(scaling, autoencoder?.fingerprint) } : record;
+  if (autoencoder) checkAutoencoder(autoencoder, latentRecordOf(record));
   return {
     ...(areNames && { classNames }),
     ...(meaning && { record: meaning }),
     ...(told && { told }),
   };
+}
+
+/** A file that rectiflow wrote knows which autoencoder its latents are of. */
+function checkAutoencoder(given: ReadAutoencoder, known: LatentRecord | undefined): void {
+  if (known?.autoencoder === undefined || known.autoencoder === given.fingerprint) return;
+  const [wanted, found] = [known.autoencoder, given.fingerprint].map((each) => each.slice(0, 12));
+  const problem = `is another autoencoder (${found}) than the one whose latents the weights know (${wanted})`;
+  throw fileError(given.path, problem, 'Give that one: pictures of another would mean nothing');
 }
 
 /** Of a file that rectiflow wrote. */

@@ -1,3 +1,4 @@
+import type { LatentScale } from '../../data/latents.ts';
 import type { ConfigInput } from '../../config/config.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import type { ConventionName } from './conventions.ts';
@@ -18,8 +19,10 @@ export interface ImportOptions extends OwnFlow {
   readonly convention?: ConventionName | undefined;
   /** What t is multiplied with before it is embedded, in place of the convention's. */
   readonly timeScale?: number | undefined;
-  /** Of a model of latents: it was trained on (latent - shift) scale. */
-  readonly latents?: { readonly scale: number; readonly shift: number } | undefined;
+  /** Of a model of latents: it was trained on (latent - shift) scale; by default as the autoencoder says. */
+  readonly latents?: LatentScale | undefined;
+  /** Of a model of latents: their autoencoder, as `readAutoencoder` takes it. The run keeps it, and makes pictures with it. */
+  readonly autoencoder?: string | undefined;
   /** Data and training settings, to go on with the weights by `resume`. The model is that of the file in any case. */
   readonly config?: ConfigInput | undefined;
   /** Told of everything that is changed. */
