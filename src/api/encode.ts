@@ -10,6 +10,7 @@ import type { LatentEncoder } from '../sources/latents/encoder.ts';
 import { splitFlips } from '../sources/latents/flips.ts';
 import type { EncodingSettings, LatentsManifest } from '../sources/latents/manifest.ts';
 import type { DataConfig } from '../sources/settings.ts';
+import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape, valueError } from '../tensor/errors.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import {
@@ -137,6 +138,10 @@ function inChannels(source: Source, channels: number): Source {
   if (sides.length !== 2 || source.record !== undefined) {
     const problem = `samples ${formatShape(source.shape)} are no images`;
     throw dataError(source.name, problem, 'Give a config of images');
+  }
+  if (source.sizes && source.sizes.shapes.length > 1) {
+    const problem = `images are read at ${counted(source.sizes.shapes.length, 'size')}, and a set of latents has one`;
+    throw dataError(source.name, problem, 'Set data.size in place of data.sizes or data.buckets');
   }
   if (found === channels) return source;
   if (found !== 1) {

@@ -7,7 +7,9 @@ import { listSome } from '../data/list-some.ts';
 import type { ConfigInput } from '../config/config.ts';
 import type { KindName } from '../models/kinds/index.ts';
 import type { EmaConfig } from '../train/settings.ts';
-import { dataOf, genesOf } from '../known/data-record.ts';
+import { keptAutoencoder } from '../api/run-autoencoder.ts';
+import { describePerChannel, latentRecordOf } from '../data/latents.ts';
+import { type DataRecord, dataOf, genesOf } from '../known/data-record.ts';
 import type { StepMetrics } from '../train/metrics.ts';
 import { knownToRun } from '../known/known-data.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
@@ -65,7 +67,23 @@ async function describeData(run: string): Promise<string[]> {
   ];
   return [
     ...(parts.length > 0 ? [`  trained on   ${parts.join(', ')}`] : []),
+    ...describeLatents(run, record),
     ...accepted.map(({ step, text }) => `               after step ${formatInteger(step)}: ${text}`),
+  ];
+}
+
+/** In what scale the model sees latents, and what makes pictures of them. */
+function describeLatents(run: string, record: DataRecord['record']): string[] {
+  const latents = latentRecordOf(record);
+  if (latents === undefined) return [];
+  const { scale, shift, autoencoder } = latents;
+  const of =
+    autoencoder === undefined
+      ? 'an autoencoder that nothing tells'
+      : `the autoencoder ${autoencoder.slice(0, 12)}`;
+  const kept = keptAutoencoder(run) === undefined ? 'not kept with the run' : 'kept with the run';
+  return [
+    `  latents      of ${of}, ${kept}; scale ${describePerChannel(scale)}, shift ${describePerChannel(shift)}`,
   ];
 }
 

@@ -26,7 +26,7 @@ export interface FewStepsOptions {
 }
 
 /** Samples of a run with so many Euler steps. */
-export interface FewSteps extends Pick<Samples, 'values' | 'shape' | 'data'> {
+export interface FewSteps extends Pick<Samples, 'values' | 'shape' | 'data' | 'pictures'> {
   readonly run: string;
   readonly evaluations: number;
 }
@@ -67,7 +67,7 @@ export async function sampleFewSteps(
     const isTold = gridRows(config.sample).length > 0;
     const rows = isTold ? asOf(config, shownRows(config, [])) : { count: SHOWN };
     for (const steps of evaluations) {
-      const { values, shape, data } = await sample(run, {
+      const { values, shape, data, pictures } = await sample(run, {
         ...rows,
         sampler: 'euler',
         timeShift: 1,
@@ -78,7 +78,7 @@ export async function sampleFewSteps(
         signal,
         onNotice: once,
       });
-      made.push({ run, evaluations: steps, values, shape, data });
+      made.push({ run, evaluations: steps, values, shape, data, ...(pictures && { pictures }) });
       onProgress?.(made.length, runs.length * evaluations.length);
     }
   }
@@ -88,14 +88,19 @@ export async function sampleFewSteps(
 /** From -1, black, to 1, white. */
 const range = [-1, 1] as const;
 
-/** A row for each run and number of evaluations; undefined where samples are no pictures, or of different sizes. */
+/** A row for each run and number of evaluations, of latents what they were decoded to; undefined where samples are no pictures, or of different sizes. */
 export async function drawFewSteps(rows: readonly FewSteps[]): Promise<Canvas | undefined> {
-  const shapes = new Set(rows.map(({ shape }) => shape.join(' ')));
-  if (shapes.size !== 1 || rows.some(({ shape, data }) => !isPicture(shape, data.record))) return undefined;
-  const shape = rows[0]!.shape as ImageShape;
+  const drawn = rows.map(({ pictures, ...row }) => {
+    const shown = pictures ?? (isPicture(row.shape, row.data.record) ? row : undefined);
+    return shown && { ...row, values: shown.values, shape: shown.shape as ImageShape };
+  });
+  const shown = drawn.filter((row) => row !== undefined);
+  const shapes = new Set(shown.map((row) => row.shape.join(' ')));
+  if (shapes.size !== 1 || shown.length < rows.length) return undefined;
+  const { shape } = shown[0]!;
   const size = imageSize(shape);
   const titled: TitledRow[] = [];
-  for (const { run, evaluations, values } of rows) {
+  for (const { run, evaluations, values } of shown) {
     const pictures: Canvas[] = [];
     for (let at = 0; at < values.length; at += size)
       pictures.push(await toPicture(values.subarray(at, at + size), shape, [range, range, range]));

@@ -60,6 +60,9 @@ describe('what is refused', () => {
     await expect(encode({ ...image, size: 7 })).rejects.toThrow(
       /size of a picture must be multiples of 2 on both sides; nearest are 6x6 and 8x8, got 7x7/,
     );
+    await expect(encode({ ...image, sizes: [8, 12] })).rejects.toThrow(
+      /images are read at 2 sizes, and a set of latents has one\. Set data\.size/,
+    );
     await expect(encode({ ...image, size: 8 }, path)).rejects.toThrow(path);
     await expect(
       encodeData({ data: { ...image, size: 8 } } as ConfigInput, folder(), { autoencoder: kl, shardMiB: 0 }),

@@ -12,6 +12,8 @@ import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { toLatents } from '../../src/data/latents.ts';
+import { compareObjectives } from '../../src/report/compare-objectives.ts';
+import { drawFewSteps, sampleFewSteps } from '../../src/report/few-steps.ts';
 import { writeSamples } from '../../src/report/write-samples.ts';
 import { readSafetensors } from '../../src/formats/safetensors-file.ts';
 import { writePhotos } from '../support/photos.ts';
@@ -133,6 +135,19 @@ describe('sample', () => {
     await rename(join(root, 'away-too'), join(latents, 'autoencoder'));
   });
 });
+
+test('comparisons show pictures, and measure latents', async () => {
+  const { train: of, ...rest } = config(latents);
+  const both = { ...rest, name: 'both', train: { ...of, steps: 1, sampleEvery: 0 } };
+  const options = { runs: join(root, 'compared'), backend, evaluations: [1], count: 3 };
+  const { files, rows, pictures } = await compareObjectives(both, options);
+  expect(pictures).toEqual([3, 8, 8]);
+  expect(rows.map(({ shown }) => shown.length)).toEqual([10 * 192, 10 * 192]);
+  expect((await sharp(files.samples!).metadata()).format).toBe('png');
+  const few = await sampleFewSteps([run], { backend, evaluations: [1] });
+  expect(few[0]!.pictures!.shape).toEqual([3, 8, 8]);
+  expect(await drawFewSteps(few)).toBeDefined();
+}, 60_000);
 
 test('latents of another autoencoder, or in another scale, are refused when the run goes on', async () => {
   const { scaling: own, ...read } = (await readAutoencoder(kl)).config;

@@ -94,6 +94,9 @@ describe('docs/latents.md', () => {
     );
     const { width } = await sharp(join(folder, 'runs/latent/samples/step-0000002.png')).metadata();
     expect(width).toBeGreaterThan(64);
+    expect((await run('info', 'runs/latent')).stdout).toMatch(
+      /^ {2}latents {6}of the autoencoder [\da-f]{12}, kept with the run; scale 0\.18215, shift 0$/m,
+    );
     const sampled = await run(...sample!);
     expect(sampled.code).toBe(0);
     expect(sampled.stdout).toMatch(

@@ -2,7 +2,9 @@
 import type { Backend } from '../../backends/backend.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import { ParsedConfig } from '../../config/resolve-config.ts';
+import { latentRecordOf } from '../../data/latents.ts';
 import { type Source, isPicture } from '../../data/source.ts';
+import { autoencoderOfData } from '../run-autoencoder.ts';
 import { costOf, countParameters } from '../../models/model.ts';
 import type { ExpectedData } from '../../recipes/index.ts';
 import { grouped } from '../../tensor/counted.ts';
@@ -85,7 +87,9 @@ async function planWith(parts: Parts): Promise<RunPlan> {
   const model = createModel(config.model, undefined, own);
   const cost = costOf(model);
   const parameters = countParameters(model);
-  const work = workloadOf(config, isPicture(model.sampleShape, source.record));
+  const isDecoded = latentRecordOf(source.record) && autoencoderOfData(config.data) !== undefined;
+  const showsPictures = isDecoded || isPicture(model.sampleShape, source.record);
+  const work = workloadOf(config, showsPictures);
   const flops = flopsOf(config, cost, work, own);
   const memory = planMemory({ ...own, config, backend, model, source });
   const assumptions = assumptionsOf(absent, utilisation);
