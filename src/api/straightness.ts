@@ -2,10 +2,11 @@ import type { Backend } from '../backends/backend.ts';
 import type { Annotation } from '../data/source.ts';
 import { type Straightness, StraightnessSum } from '../flow/straightness.ts';
 import { isNullTrained } from '../known/trained-with.ts';
-import { runError, valueError } from '../tensor/errors.ts';
+import { valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { type OwnModel, classesOf } from '../train/create-model.ts';
 import { conditionsOf } from './asked-conditions.ts';
+import { checkRectified } from './rectified.ts';
 import { type RunModel, openRunModel, withRunSampler } from './run-sampler.ts';
 import { usableGuidance } from './sampler-settings.ts';
 import type { WeightsChoice } from './weights.ts';
@@ -62,13 +63,9 @@ export async function measureStraightness(
       'a whole number from 2: in one step every path is straight',
       steps,
     );
+  await checkRectified(run, 'could be straight');
   const opened = await openRunModel(run, { ...options, objective: undefined });
   const { config, saved, model, conditioning } = opened;
-  const { kind } = config.flow.objective;
-  if (kind !== 'rectified-flow') {
-    const problem = `was trained with flow.objective ${kind}, whose paths are not meant to be straight`;
-    throw runError(run, problem, 'Measure a run of rectified flow');
-  }
   const told = toldInTurn(opened, count);
   const asked = { guidance: options.guidance ?? 1, ...(options.onNotice && { onNotice: options.onNotice }) };
   const guidance = usableGuidance(asked, config, told.length > 0, isNullTrained(saved, config));

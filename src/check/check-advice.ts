@@ -123,7 +123,7 @@ function aspectFindings({ aspects, count }: Report): Finding[] {
   return say(images > NOTABLE * count, advice);
 }
 
-function valueFindings({ values, shape, latents }: Report): Finding[] {
+function valueFindings({ values, shape, latents, pairedBy }: Report): Finding[] {
   if (values === undefined) return [];
   const { most, least, mean, deviation, arePictures, areBytes } = values;
   const finite =
@@ -132,6 +132,8 @@ function valueFindings({ values, shape, latents }: Report): Finding[] {
   if (!Number.isFinite(mean)) return [finding(finite, 'values', 'fail')];
   if (most === least || (arePictures && deviation < 1e-3))
     return [finding('All values are nearly the same: there is nothing to learn.', 'values', 'fail')];
+  // They are ends of paths as they are, wherever they lie.
+  if (pairedBy !== undefined) return [];
   if (arePictures && areBytes && most < MOST_BLACK) {
     const lightest = Math.round((most + 1) * 127.5);
     const shades = `Of the shades from 0 to 255 the images have none above ${lightest}: to a model they are all black`;

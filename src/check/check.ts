@@ -117,7 +117,7 @@ class Census {
   }
 
   report(batchSizeOf: ((shape: Shape) => number) | undefined): Omit<DataReport, 'findings' | 'advice'> {
-    const { name, count, shape, classNames, record } = this.#source;
+    const { name, count, shape, classNames, record, paired } = this.#source;
     const { count: seen, least, most, areBytes } = this.#values;
     let [sum, squares] = [0, 0];
     for (let i = 0; i < this.#sums.length; i++) {
@@ -159,6 +159,7 @@ class Census {
           areBytes,
         },
       }),
+      ...(paired && { pairedBy: paired.model }),
       ...(this.#latents && seen > 0 && { latents: this.#latents.report() }),
       ...(captions.count > 0 && {
         captions: { ...captions, longest: this.#longest, meanLength: this.#characters / captions.count },

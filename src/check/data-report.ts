@@ -44,6 +44,8 @@ export interface DataReport {
     /** All are what bytes stand for. */
     readonly areBytes: boolean;
   };
+  /** Of pairs: the model that made the samples of noise, whose values are right as they are. */
+  readonly pairedBy?: string;
   /** Of latents. */
   readonly latents?: LatentReport;
   /** With the longest five, and the mean length in characters; absent where samples have none. */

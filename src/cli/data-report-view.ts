@@ -19,6 +19,7 @@ export function reportLines(report: DataReport): string[] {
     `${name}: ${formatInteger(count)} ${describeShape(report)}`,
     '',
     ...part('told', [report.told]),
+    ...part('pairs', report.pairedBy === undefined ? [] : [`noise, and what ${report.pairedBy} made of it`]),
     ...part('unused', report.unused.map(describeUnused)),
     ...part('classes', classLines(classes)),
     ...part('shorter side', bars(sizes)),

@@ -59,6 +59,7 @@ export class Trainer {
     const { config, backend, source, data, checkpoint, model, buffers, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { precision, lossScaling, badSteps } = config.train;
+    const areBounded = source.paired === undefined && isPicture(model.sampleShape, source.record);
     this.#training = training;
     this.#store = store;
     this.#observer = observer;
@@ -69,8 +70,7 @@ export class Trainer {
     this.#submitter = new Submitter({
       training,
       waiting: log.waiting,
-      onBatch: ({ values }) =>
-        this.#monitor.see(values, isPicture(model.sampleShape, source.record), latentRecordOf(source.record)),
+      onBatch: ({ values }) => this.#monitor.see(values, areBounded, latentRecordOf(source.record)),
       onNotice: this.#notice,
     });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);

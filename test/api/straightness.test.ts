@@ -44,7 +44,7 @@ describe('straightness is refused', () => {
     const kept = keptRuns['ddpm']!;
     const ddpm = await train(kept.config, { runs: folder, source: await kept.source(folder), backend });
     await expect(measureStraightness(ddpm.run, { backend })).rejects.toThrow(
-      /was trained with flow\.objective ddpm, whose paths are not meant to be straight/,
+      /ddpm: was trained with flow\.objective ddpm: it has no paths of rectified flow that could be straight/,
     );
   });
 

@@ -135,6 +135,27 @@ describe('pairs', () => {
     expect(await checkpointBytes(run, 12)).toEqual(await checkpointBytes(once.run, 12));
   });
 
+  it('may go beyond [-1, 1], as what models make does, and data may not', async () => {
+    const wide = pairedStripes(() => 1);
+    const far: Source = {
+      ...wide,
+      async read(index, out, offset, key) {
+        const annotation = await wide.read(index, out, offset, key);
+        for (let i = 0; i < 96; i++) out[offset + i]! *= 3;
+        return annotation;
+      },
+    };
+    const { paired: _, ...plain } = far;
+    const told = async (source: Source, name: string): Promise<string> => {
+      const notices: string[] = [];
+      const onNotice = (text: string): void => void notices.push(text);
+      await train({ ...whole, name }, { runs: await temporaryFolder(), source, backend, onNotice });
+      return notices.join();
+    };
+    expect(await told(far, 'far')).not.toContain('not in [-1, 1]');
+    expect(await told(plain, 'plain')).toContain('not in [-1, 1]');
+  });
+
   it('can be looked at by doctor', async () => {
     const config: ConfigInput = { ...tinyStripes, optimizer: { learningRate: 1e-2 } };
     const checks = await diagnose(config, {

@@ -16,6 +16,7 @@ import { defaultWarmup } from '../../train/defaults.ts';
 import type { TrainResult } from '../../train/metrics.ts';
 import { beginFromWeights, settled } from '../begin-from-weights.ts';
 import { type RunOptions, withKeptTokenizer, withSource } from '../parts.ts';
+import { checkRectified } from '../rectified.ts';
 import { type RunModel, findCheckpoint, openRunModel } from '../run-sampler.ts';
 import { resume } from '../train.ts';
 import type { MadePairs } from './make-pairs.ts';
@@ -51,6 +52,7 @@ export async function learnPairs(
   options: LearnPairsOptions = {},
 ): Promise<TrainResult> {
   const { runs = 'runs', onNotice } = options;
+  await checkRectified(run, 'reflow could straighten');
   const checkpoint = manifest.teacher.step;
   const teacher = await openRunModel(run, { ...options, checkpoint, objective: undefined });
   checkTeacher(folder, manifest, teacherOf(teacher, manifest.teacher.weights));

@@ -22,6 +22,7 @@ import { streams } from '../../tensor/random-streams.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { OwnModel } from '../../train/create-model.ts';
 import type { RunOptions } from '../parts.ts';
+import { checkRectified } from '../rectified.ts';
 import { type RunModel, openRunModel, withRunSampler } from '../run-sampler.ts';
 import { type PairsChoice, checkBegun, planPairs } from './pairs-plan.ts';
 import { type Tell, withTold } from './told-pairs.ts';
@@ -89,6 +90,7 @@ async function openTeacher(
   begun: PairsManifest | undefined,
   options: MakePairsOptions,
 ): Promise<RunModel> {
+  await checkRectified(run, 'reflow could straighten');
   const steps = begun ? await listCheckpoints(checkpointFolder(run)) : [];
   const same = begun && steps.includes(begun.teacher.step) ? begun.teacher.step : undefined;
   return openRunModel(run, { ...options, checkpoint: options.checkpoint ?? same, objective: undefined });

@@ -8,7 +8,7 @@ import {
   type PairsSampling,
   type Teacher,
 } from '../../sources/pairs/manifest.ts';
-import { fileError, runError, valueError } from '../../tensor/errors.ts';
+import { fileError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { RunModel } from '../run-sampler.ts';
 import { type AskedSampling, samplerSettings, usableGuidance } from '../sampler-settings.ts';
@@ -35,16 +35,11 @@ const mostBytes = 64 * 2 ** 20;
 
 /**
  * What is asked of a run's model.
- * @throws RectiflowError where it has no paths from noise to data that pairs could be the ends of, and for options that do not fit it
+ * @throws RectiflowError for options that do not fit it
  */
 export function planPairs(opened: RunModel, choice: PairsChoice): PairsPlan {
-  const { run, config, saved, data, objective, model } = opened;
+  const { config, saved, data, objective, model } = opened;
   const { pairs = 20_000, seed = 0, weights = 'ema' } = choice;
-  const { kind } = config.flow.objective;
-  if (kind !== 'rectified-flow') {
-    const problem = `was trained with flow.objective ${kind}: reflow straightens the paths of rectified flow, which its model does not say`;
-    throw runError(run, problem, 'Train with flow.objective rectified-flow');
-  }
   const shape = model.sampleShape;
   const fitting = Math.max(1, Math.min(usualShard, Math.floor(mostBytes / (8 * sizeOf(shape)))));
   const { perShard = fitting } = choice;

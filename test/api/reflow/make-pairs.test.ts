@@ -8,6 +8,7 @@ import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import type { Annotation, Source } from '../../../src/data/source.ts';
 import { openPairs } from '../../../src/sources/pairs.ts';
 import { verifyPairs } from '../../../src/sources/pairs/verify.ts';
+import { rectifiedFlow } from '../../../src/flow/rectified-flow.ts';
 import { readSafetensors } from '../../../src/formats/safetensors-file.ts';
 import { philoxNormal } from '../../../src/tensor/philox.ts';
 import { sizeOf } from '../../../src/tensor/shape.ts';
@@ -81,7 +82,16 @@ describe('pairs are refused', () => {
     const data = await kept.source(folder);
     const ddpm = await train(kept.config, { runs: folder, source: data, backend });
     await expect(makePairs(ddpm.run, target(), { ...options, source: data })).rejects.toThrow(
-      /ddpm: was trained with flow\.objective ddpm: reflow straightens the paths of rectified flow, .*Train with/,
+      /ddpm: was trained with flow\.objective ddpm: it has no paths of rectified flow that reflow could straighten/,
+    );
+  });
+
+  it('of a model of an objective of its own', async () => {
+    const objective = { ...rectifiedFlow(), name: 'own' };
+    const config = { ...tinyStripes, name: 'own', flow: { objective: { kind: 'custom' } } } as const;
+    const own = await train(config, { runs: folder, source, backend, objective });
+    await expect(makePairs(own.run, target(), options)).rejects.toThrow(
+      /own: was trained with flow\.objective custom: it has no paths of rectified flow that reflow could straighten/,
     );
   });
 
