@@ -40,6 +40,18 @@ describe('an autoencoder that is written', () => {
     );
   });
 
+  it('keeps scale and shift of each channel to the bit', async () => {
+    const scaling = { scale: [1 / 3, 1.7, 0.13025, 5.3], shift: [0.1, -0.7, 0, 1e-9] };
+    const copy = newPath();
+    await writeAutoencoder(copy, { ...whole, config: { ...whole.config, scaling } });
+    expect((await readAutoencoder(copy)).config.scaling).toEqual(scaling);
+    const { latents_std: deviations, latents_mean: means } = await configIn(copy);
+    expect(means).toEqual(scaling.shift);
+    (deviations as number[]).forEach((deviation, i) =>
+      expect(1 / deviation).toBeCloseTo(scaling.scale[i]!, 12),
+    );
+  });
+
   it('has attention in levels, too', async () => {
     const ldm = join(attention.folder, 'ldm.safetensors');
     const read = await readAutoencoder(ldm, { normGroups: 2, scaling: { scale: 1, shift: 0 } });

@@ -132,14 +132,21 @@ class Settings {
     return { imageChannels, latentChannels: this.number('latent_channels', 4) };
   }
 
-  /** latents_mean and latents_std are of each channel, and scaling_factor is what the quotient is multiplied with. */
+  /**
+   * latents_mean and latents_std are of each channel, and scaling_factor is what the quotient is multiplied with. latents_scale is ours:
+   * one over a deviation that was one over a scale need not be the scale to the bit.
+   */
   scaling(byDefault: number): LatentScaling {
     const factor = this.number('scaling_factor', byDefault);
     const shift = this.number('shift_factor', 0);
     const means = this.numbers('latents_mean', []);
     const deviations = this.numbers('latents_std', []);
+    const scales = this.numbers(
+      'latents_scale',
+      deviations.map((deviation) => factor / deviation),
+    );
     return {
-      scale: deviations.length === 0 ? factor : deviations.map((deviation) => factor / deviation),
+      scale: scales.length === 0 ? factor : scales,
       shift: means.length === 0 ? shift : means,
     };
   }
@@ -200,7 +207,7 @@ function isNumbers(value: unknown): boolean {
   return Array.isArray(value) && value.every((entry) => Number.isFinite(entry));
 }
 
-/** As diffusers writes it; pool_groups is ours, and only where there is a pool. */
+/** As diffusers writes it; pool_groups and latents_scale are ours, and only where there is such a thing. */
 export function toDiffusersConfig(config: AutoencoderConfig): Record<string, unknown> {
   const resolved = resolveAutoencoderConfig(config);
   const { imageChannels, latentChannels, scaling } = resolved;
@@ -252,7 +259,7 @@ function ofScaling({ scale, shift }: LatentScaling): Record<string, unknown> {
   return {
     ...(typeof scale === 'number'
       ? { scaling_factor: scale }
-      : { scaling_factor: 1, latents_std: scale.map((value) => 1 / value) }),
+      : { scaling_factor: 1, latents_std: scale.map((value) => 1 / value), latents_scale: scale }),
     ...(typeof shift === 'number' ? { shift_factor: shift } : { shift_factor: null, latents_mean: shift }),
   };
 }
