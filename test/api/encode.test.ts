@@ -7,6 +7,7 @@ import { encodeData } from '../../src/api/encode.ts';
 import { openSource } from '../../src/api/open-source.ts';
 import { verifyData } from '../../src/api/verify.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { readSafetensors } from '../../src/formats/safetensors-file.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { ParsedConfig } from '../../src/config/resolve-config.ts';
@@ -80,6 +81,9 @@ test.skipIf(sd.skip !== undefined)('latents are those of diffusers, to 1e-5', as
   const { settings } = await encodeData({ data }, to, { autoencoder: sd.folder, backend });
   expect(settings.autoencoder.scaling).toEqual({ scale: 0.18215, shift: 0 });
   const plain = await readAll(await open(to, { draw: false }));
+  const { tensors } = await readSafetensors(join(to, '000000.safetensors'));
+  const spread = value('logvar').values.map((each) => Math.exp(each / 2));
+  expect(largestError(tensors.get('deviation')!.data as Float32Array, spread)).toBeLessThan(1e-5);
   const mean = value('mean').values;
   const size = mean.length / 2;
   plain.forEach(([seen], i) => {

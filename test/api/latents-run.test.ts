@@ -121,8 +121,9 @@ describe('sample', () => {
   });
 
   test('without the autoencoder says so, and takes it from elsewhere; another is refused', async () => {
-    await rename(join(run, 'autoencoder'), join(root, 'away'));
     await rename(join(latents, 'autoencoder'), join(root, 'away-too'));
+    expect((await sample(run, { count: 1, backend })).pictures!.shape).toEqual([3, 8, 8]);
+    await rename(join(run, 'autoencoder'), join(root, 'away'));
     const said: string[] = [];
     const { pictures } = await sample(run, { count: 1, backend, onNotice: (text) => said.push(text) });
     expect(pictures).toBeUndefined();

@@ -13,7 +13,7 @@ export const count = 11;
 /** [3, 2, 4] of a picture whose right half is another than its left. */
 export const pixel = (place: number, i: number, mirrored: boolean): number => {
   const column = mirrored ? 3 - (i % 4) : i % 4;
-  return Math.fround(place / 20 + Math.floor(i / 4) / 40 + column / 200 - 0.5);
+  return Math.fround(place / 20 + Math.floor(i / 4) / 40 + column / 200 + (mirrored ? 1 / 64 : 0) - 0.5);
 };
 
 export function pictures(mirrored: boolean, change: Partial<Source> = {}): Source {

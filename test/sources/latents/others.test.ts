@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Annotation, Source } from '../../../src/data/source.ts';
 import { encodeSafetensors } from '../../../src/formats/safetensors.ts';
 import { openLatents } from '../../../src/sources/latents/open.ts';
+import { philoxNormal } from '../../../src/tensor/philox.ts';
 import type { LatentsData } from '../../../src/sources/settings.ts';
 import { zip } from '../../support/torch-archive.ts';
 import { edm2Folder, latent, npz, shape, shard, size, statistics, write } from './sets.ts';
@@ -100,6 +101,10 @@ describe('EDM2 and REPA', () => {
     expect((await read(source, 2, 5))[0]).toEqual(first);
     const noise = (values: readonly number[]): number[] =>
       values.map((each, i) => (each - latent(1, 2)[i]!) / latent(2, 2)[i]!);
+    // Stream 12 is that of latents; the epoch takes the step's place.
+    const draw = { seed: 7, stream: 12, step: 5, firstSample: 2, samples: 1, elements: size };
+    const drawn = philoxNormal(draw);
+    expect(first).toEqual(numbers(1, 2).map((each, i) => Math.fround(each + latent(2, 2)[i]! * drawn[i]!)));
     const [one, other] = [noise(first), noise((await read(source, 2, 6))[0])];
     expect(one).not.toEqual(other);
     // Numbers of a standard normal distribution.

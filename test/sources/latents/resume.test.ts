@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, truncate } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -43,7 +43,7 @@ describe('goes on where it was stopped, to the bit', () => {
     expect(await contents(parts)).toEqual(await contents(whole));
   });
 
-  test('a record that a crash has torn is encoded again', async () => {
+  test.each(['torn', 'damaged'])('a record that a crash has %s is encoded again', async (how) => {
     const [whole, parts] = [folder(), folder()];
     await encode(whole);
     const stop = new AbortController();
@@ -54,14 +54,20 @@ describe('goes on where it was stopped, to the bit', () => {
       }),
     ).rejects.toThrow('stopped');
     const journal = join(parts, '000001.journal');
-    await truncate(journal, (await stat(journal)).size - 5);
+    const { size } = await stat(journal);
+    if (how === 'torn') await truncate(journal, size - 5);
+    else {
+      const bytes = await readFile(journal);
+      bytes[size - 20]! ^= 1;
+      await writeFile(journal, bytes);
+    }
     const calls: number[] = [];
     await encode(parts, { encoder: encoder(calls) });
     expect(calls[0]).toBe(2);
     expect(await contents(parts)).toEqual(await contents(whole));
   });
 
-  test('what was left out stays so, and counts', async () => {
+  test.each([5, 15])('what was left out stays so, and counts: stopped after %i', async (after) => {
     const source = pictures(false, { count: 40 });
     const reads: number[] = [];
     const bad: Source = {
@@ -78,7 +84,7 @@ describe('goes on where it was stopped, to the bit', () => {
     await expect(
       encode(
         path,
-        { signal: stop.signal, onProgress: (done) => done >= 5 && stop.abort(new Error('stopped')) },
+        { signal: stop.signal, onProgress: (done) => done >= after && stop.abort(new Error('stopped')) },
         skip,
         bad,
       ),
