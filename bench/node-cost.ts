@@ -2,8 +2,8 @@
 import type { Node } from 'rectiflow';
 
 type Shape = readonly number[];
-/** Multiplications and additions counted as two, from the shapes of the inputs. */
-type Operations = (inputs: readonly Shape[]) => number;
+/** Multiplications and additions counted as two, from the shapes of the inputs and of the first output. */
+type Operations = (inputs: readonly Shape[], output: Shape) => number;
 
 const size = (shape: Shape): number => shape.reduce((product, extent) => product * extent, 1);
 
@@ -24,6 +24,10 @@ const operations: Readonly<Record<string, Operations>> = {
   linearGatedResidual: ([h, w]) => 2 * size(h!) * w![0]!,
   linearGradInput: ([dy, w]) => 2 * size(dy!) * w![1]!,
   linearGradParams: ([x, dy]) => 2 * size(x!) * dy!.at(-1)!,
+  // Every output of every window meets its kernel, also over padding.
+  conv2d: ([, w], y) => (2 * size(y) * size(w!)) / w![0]!,
+  conv2dGradInput: ([dy, w]) => (2 * size(dy!) * size(w!)) / w![0]!,
+  conv2dGradParams: ([, dy], dw) => (2 * size(dy!) * size(dw)) / dw[0]!,
   attention: (inputs) => 4 * attentionProduct(inputs),
   attentionGrad: (inputs) => 10 * attentionProduct(inputs),
   crossAttention: (inputs) => 4 * crossAttentionProduct(inputs),
@@ -49,7 +53,11 @@ export function nodeCost({ op, inputs, outputs }: Work): NodeCost {
   const changed = (op.mutates ?? []).map((i) => inputs[i]!);
   const touched = [...inputs, ...outputs, ...changed];
   return {
-    operations: operations[op.name]?.(inputs.map(({ shape }) => shape)) ?? 0,
+    operations:
+      operations[op.name]?.(
+        inputs.map(({ shape }) => shape),
+        outputs[0]!.shape,
+      ) ?? 0,
     bytes: touched.reduce((sum, { shape, dtype }) => sum + size(shape) * elementBytes[dtype], 0),
   };
 }
