@@ -1,5 +1,7 @@
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
-import type { DataConfig, LatentsData } from '../sources/settings.ts';
+import type { ArrayData, DataConfig, LatentsData } from '../sources/settings.ts';
+import { latentRecord, latentRecordOf } from '../data/latents.ts';
+import { membersOf } from '../data/source-view.ts';
 import type { Source } from '../data/source.ts';
 import { configError } from '../tensor/config-error.ts';
 import { type DataRecord, genesOf } from '../known/data-record.ts';
@@ -31,7 +33,7 @@ export async function openSource(
     case 'idx':
       return (await import('../sources/idx-source.ts')).openIdx(data, onBadSample);
     case 'array':
-      return (await import('../sources/array-source.ts')).openArray(data, onBadSample);
+      return openArrayOf(data, onBadSample);
     case 'latents':
       return openEncodedImages(data, onBadSample, record);
     case 'expression':
@@ -63,4 +65,23 @@ async function openEncodedImages(
     known,
     autoencoder: { path, fingerprint, scaling: autoencoder.scaling },
   });
+}
+
+/** Of latents whose autoencoder is named they are known by it. */
+async function openArrayOf(data: ArrayData, onBadSample: BadSamplePolicy): Promise<Source> {
+  const { openArray } = await import('../sources/array-source.ts');
+  const { autoencoder: path } = data;
+  if (path === undefined) return openArray(data, onBadSample);
+  const { readAutoencoder } = await import('./autoencoder.ts');
+  const { fingerprint } = await readAutoencoder(path);
+  const source = await openArray(data, onBadSample);
+  const record = latentRecordOf(source.record);
+  if (record === undefined) {
+    await source.close?.();
+    throw configError('config', [
+      'data.autoencoder: an array of images has none. Set data.latents, or leave it out',
+    ]);
+  }
+  // What was packed of latents knows its own, with which what is named is compared when it decodes.
+  return { ...membersOf(source), record: { ...latentRecord(record, record.autoencoder ?? fingerprint) } };
 }

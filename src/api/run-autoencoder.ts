@@ -15,8 +15,8 @@ export function keptAutoencoder(run: string): string | undefined {
 
 /** The one that data come with, or that their settings name; undefined of data that are no latents, or where nothing tells. */
 export function autoencoderOfData(data: DataConfig): string | undefined {
-  if (data.source !== 'latents') return undefined;
-  return data.autoencoder ?? keptAutoencoder(data.path);
+  if (data.source === 'array') return data.autoencoder;
+  return data.source === 'latents' ? (data.autoencoder ?? keptAutoencoder(data.path)) : undefined;
 }
 
 /** Writes an autoencoder into the folder of a run, in place of one that is there; that of a set of latents is linked. */

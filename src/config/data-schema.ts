@@ -149,6 +149,7 @@ const sources = [
     latents: flag.default(false),
     scale: above0.default(1),
     shift: number('a number', Number.isFinite).default(0),
+    autoencoder: path.exactOptional(),
   }),
   settings({
     source: z.literal('latents'),

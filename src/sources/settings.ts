@@ -107,6 +107,8 @@ export interface ArrayData {
   readonly latents: boolean;
   readonly scale: number;
   readonly shift: number;
+  /** Of latents: the autoencoder that they are from, which makes pictures of samples. */
+  readonly autoencoder?: string;
 }
 
 /** Latents of images: what `rectiflow data encode` made, or a set of kohya's sd-scripts, LightningDiT, EDM2 or REPA. */

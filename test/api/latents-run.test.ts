@@ -6,7 +6,10 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAutoencoder, readAutoencoder, writeAutoencoder } from '../../src/api/autoencoder.ts';
 import { encodeData } from '../../src/api/encode.ts';
+import { packData } from '../../src/api/data.ts';
+import { openSource } from '../../src/api/open-source.ts';
 import { sample } from '../../src/api/sample.ts';
+import { ParsedConfig } from '../../src/config/resolve-config.ts';
 import { resume, train } from '../../src/api/train.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
@@ -15,7 +18,7 @@ import { toLatents } from '../../src/data/latents.ts';
 import { compareObjectives } from '../../src/report/compare-objectives.ts';
 import { drawFewSteps, sampleFewSteps } from '../../src/report/few-steps.ts';
 import { writeSamples } from '../../src/report/write-samples.ts';
-import { readSafetensors } from '../../src/formats/safetensors-file.ts';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import { writePhotos } from '../support/photos.ts';
 import { checkpointDigests } from '../support/tiny-run.ts';
 
@@ -136,6 +139,29 @@ describe('sample', () => {
     await rename(join(root, 'away-too'), join(latents, 'autoencoder'));
   });
 });
+
+test('an array of latents whose autoencoder is named is shown as pictures, too', async () => {
+  const { tensors } = await readSafetensors(join(latents, '000000.safetensors'));
+  const path = join(root, 'array.safetensors');
+  await writeSafetensors(path, new Map([['samples', tensors.get('mean')!]]));
+  const data = { source: 'array', path, latents: true, scale: 0.18215, autoencoder: kl } as const;
+  const array = { ...config(latents), name: 'array', data };
+  const { run: made } = await train(array, { runs: join(root, 'arrays'), backend });
+  const { fingerprint } = await readAutoencoder(kl);
+  expect((await readAutoencoder(join(made, 'autoencoder'))).fingerprint).toBe(fingerprint);
+  const { pictures, data: known } = await sample(made, { count: 1, backend });
+  expect(pictures!.shape).toEqual([3, 8, 8]);
+  expect(known.record).toEqual({ kind: 'latents', ...scaling, autoencoder: fingerprint });
+  const images = { ...data, latents: false };
+  await expect(openSource(ParsedConfig.of({ data: images }).data)).rejects.toThrow(
+    /data\.autoencoder: an array of images has none\. Set data\.latents/,
+  );
+  const packed = join(root, 'packed');
+  await packData({ data: { source: 'latents', path: latents } }, packed, { form: 'array' });
+  const pack = await openSource(ParsedConfig.of({ data: { source: 'array', path: packed } }).data);
+  expect(pack.record).toEqual({ kind: 'latents', ...scaling, autoencoder: fingerprint });
+  await pack.close!();
+}, 60_000);
 
 test('comparisons show pictures, and measure latents', async () => {
   const { train: of, ...rest } = config(latents);
