@@ -45,9 +45,10 @@ describe('reflow of a model of latents', () => {
     const { record } = state['data'] as { record: object };
     expect(record).toMatchObject({ kind: 'latents', scale: 0.18215 });
     expect(pairs.record).toEqual(record);
-    const { values } = await sample(run, { backend, count: 1, decode: false });
     const x0 = new Float32Array(sizeOf(pairs.shape));
-    await pairs.read(0, x0, 0, { seed: 0, epoch: 0 });
+    const { label } = await pairs.read(0, x0, 0, { seed: 0, epoch: 0 });
+    const told = label === undefined ? {} : { labels: [label] };
+    const { values } = await sample(run, { backend, count: 1, ...told, decode: false });
     expect(x0).toEqual(values.slice(0, x0.length));
     await pairs.close!();
   });
