@@ -202,6 +202,18 @@ describe('the line of smaller steps', () => {
     expect(lineThrough([[4, 8]], 4)).toBe(8);
     expect(lineThrough([[4, 8]], 12)).toBe(24);
   });
+
+  it('does not fall: what something else made slow is no sign that more takes less', () => {
+    expect(
+      lineThrough(
+        [
+          [1, 5],
+          [3, 4],
+        ],
+        10,
+      ),
+    ).toBe(5);
+  });
 });
 
 describe('the memory', () => {
