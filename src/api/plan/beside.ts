@@ -5,8 +5,12 @@ import { dirname, join, resolve } from 'node:path';
 import { writeDurably } from '../../host/durable.ts';
 import { writeSamplePictures } from '../../pictures/sample-pictures.ts';
 import type { PreparedRun } from '../../runner/prepare-run.ts';
+import { isVelocity } from '../../models/model.ts';
 import { type SampleWriter, Gallery } from '../../train/gallery.ts';
 import { compileMeasurements } from '../../train/measurements.ts';
+import type { OwnFlow } from '../../train/objective.ts';
+import { runTaskOf } from '../../train/run-program.ts';
+import type { SampleDecoder } from '../../train/sample-decoder.ts';
 import { Snapshot } from '../../train/snapshot.ts';
 
 /** In seconds, where nothing else is said. */
@@ -24,6 +28,7 @@ export interface BesideTimes {
 }
 
 export interface BesideOptions {
+  readonly own: OwnFlow;
   readonly signal?: AbortSignal | undefined;
   /** Where the run's folder would be. */
   readonly runs: string;
@@ -34,7 +39,7 @@ export interface BesideOptions {
 }
 
 export async function timeBeside(training: PreparedRun, options: BesideOptions): Promise<BesideTimes> {
-  const grid = await timeGrid(training, options.signal);
+  const grid = await timeGrid(training, options);
   options.signal?.throwIfAborted();
   const heldOut = await timeHeldOut(training);
   options.signal?.throwIfAborted();
@@ -47,46 +52,67 @@ const timedSteps = 4;
 
 async function timeGrid(
   training: PreparedRun,
-  signal: AbortSignal | undefined,
+  { own, signal }: BesideOptions,
 ): Promise<Pick<BesideTimes, 'grid' | 'firstGrid' | 'pictures'>> {
   const { sample } = training.config;
   const steps = Math.min(timedSteps, sample.steps);
-  const few: PreparedRun = { ...training, config: { ...training.config, sample: { ...sample, steps } } };
+  const config = { ...training.config, sample: { ...sample, steps } };
+  const { grid: task } = runTaskOf(config, training.model, own);
   const folder = await mkdtemp(join(tmpdir(), 'rectiflow-plan-'));
-  let [writing, pictures] = [0, 0];
+  // Of pictures, however many steps there were before.
+  let [drawing, pictures] = [0, 0];
+  const decoder = training.decoder && watched(training.decoder, (milliseconds) => (drawing += milliseconds));
   const writer: SampleWriter = {
     async write(_, grid) {
       const began = performance.now();
       const files = { grid: join(folder, 'grid.png'), path: join(folder, 'path.png') };
       await writeSamplePictures(files, grid);
-      writing = performance.now() - began;
+      drawing += performance.now() - began;
       pictures = (await stat(files.grid)).size + (await stat(files.path)).size;
       return { path: files.grid, pictures: {} };
     },
     has: async () => false,
   };
-  const gallery = new Gallery(few, writer);
+  const gallery = new Gallery(
+    { ...training, config, decoder, task: { ...training.task, grid: task } },
+    writer,
+  );
   try {
-    const timed = async (): Promise<{ sampling: number; writing: number }> => {
+    const timed = async (): Promise<{ sampling: number; drawing: number }> => {
+      drawing = 0;
       const began = performance.now();
       await gallery.write(0, signal);
       signal?.throwIfAborted();
-      return { sampling: (performance.now() - began - writing) / 1000, writing: writing / 1000 };
+      return { sampling: (performance.now() - began - drawing) / 1000, drawing: drawing / 1000 };
     };
     const first = await timed();
     if (pictures === 0) return { grid: 0, firstGrid: 0, pictures: 0 };
     const second = await timed();
-    // The steps of dopri5 are as many as it needs, whatever the setting.
-    const times = sample.sampler === 'dopri5' ? 1 : sample.steps / steps;
+    // The steps of dopri5 are as many as it needs, whatever the setting, and what is no velocity takes none.
+    const hasSteps = isVelocity(training.model) && sample.sampler !== 'dopri5';
+    const times = hasSteps ? sample.steps / steps : 1;
     return {
-      grid: second.sampling * times + second.writing,
-      firstGrid: Math.max(0, first.sampling - second.sampling) + Math.max(0, first.writing - second.writing),
+      grid: second.sampling * times + second.drawing,
+      firstGrid: Math.max(0, first.sampling - second.sampling) + Math.max(0, first.drawing - second.drawing),
       pictures,
     };
   } finally {
     await gallery.dispose();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @param onDecoded hears how long each call took, in milliseconds */
+function watched(decoder: SampleDecoder, onDecoded: (milliseconds: number) => void): SampleDecoder {
+  return {
+    ...decoder,
+    async decode(samples, shape) {
+      const began = performance.now();
+      const pictures = await decoder.decode(samples, shape);
+      onDecoded(performance.now() - began);
+      return pictures;
+    },
+  };
 }
 
 async function timeHeldOut(training: PreparedRun): Promise<number> {

@@ -3,9 +3,9 @@
 import type { Backend } from '../../backends/backend.ts';
 import { chooseBackend } from '../../backends/choose.ts';
 import type { RunConfig } from '../../config/config.ts';
-import type { Cost } from '../../models/cost.ts';
+import type { SampleModel } from '../../models/model.ts';
 import type { OwnModel } from '../../train/create-model.ts';
-import { createModel } from '../../train/create-model.ts';
+import { createSampleModel } from '../../train/create-model.ts';
 import { type DataFacts, estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { stepPrograms } from '../../train/step-shapes.ts';
@@ -58,7 +58,7 @@ export interface StepModelOptions {
 
 /** From the plans of few samples, of which each further one takes as much. */
 export function stepModel({ config, backend, source, own }: StepModelOptions): StepModel {
-  const model = createModel(config.model, undefined, own);
+  const model = createSampleModel(config.model, undefined, own);
   const { batchSize } = config.train;
   const planned = (
     samples: number,
@@ -66,7 +66,7 @@ export function stepModel({ config, backend, source, own }: StepModelOptions): S
   ): { state: number; activations: number; kernels: number[] } => {
     const train = { ...config.train, batchSize: of, microBatch: samples };
     const smaller = { ...config, train };
-    const programs = stepPrograms(smaller, model, undefined, own);
+    const programs = stepPrograms(smaller, model, source.sizes, own);
     const options = { ...own, config: smaller, backend, model, source, programs, microBatch: samples };
     const kernels = programs.of(samples).map((program) => backend.lower(program).nodes.length);
     return { ...estimateMemory({ ...options, savesBeside: false }), kernels };
@@ -102,7 +102,8 @@ export function fitSamples(
 
 export interface ElsewhereOptions {
   readonly config: RunConfig;
-  readonly cost: Cost;
+  readonly model: SampleModel;
+  readonly source: DataFacts;
   readonly work: Workload;
   readonly own: OwnFlow;
   /** Of its peak. */
@@ -112,20 +113,16 @@ export interface ElsewhereOptions {
 }
 
 export function planElsewhere(machine: Machine, options: ElsewhereOptions): MachinePlan {
-  const { config, cost, work, own, utilisation, steps } = options;
+  const { config, model, source, work, own, utilisation, steps } = options;
   const { batchSize, precision: asked, memory: kept } = config.train;
   const precision = asked === 'fp32' ? 'fp32' : 'bf16';
   const asSet = fitSamples(steps.asSet, batchSize, machine.memory);
   const again = fitSamples(steps.recompute, batchSize, machine.memory);
   const isHelped = kept === 'keep' && asSet.microBatch === undefined && again.microBatch !== undefined;
   const recompute = kept === 'recompute' || isHelped;
-  const flops: FlopsPlan = flopsOf(
-    { ...config, train: { ...config.train, memory: recompute ? 'recompute' : 'keep' } },
-    cost,
-    work,
-    own,
-  );
-  const { name, memory: bytes, source } = machine;
+  const train = { ...config.train, memory: recompute ? 'recompute' : 'keep' } as const;
+  const flops: FlopsPlan = flopsOf({ config: { ...config, train }, model, source, work, own });
+  const { name, memory: bytes, source: figures } = machine;
   const peak = machine[precision];
   const speed = peak * utilisation;
   const fit = isHelped ? again : asSet;
@@ -137,7 +134,7 @@ export function planElsewhere(machine: Machine, options: ElsewhereOptions): Mach
     name,
     precision,
     peak,
-    source,
+    source: figures,
     memory: bytes,
     ...fit,
     recompute,
@@ -151,7 +148,6 @@ export async function planMachines(
   options: Omit<ElsewhereOptions, 'steps' | 'own'> & {
     /** Of this machine. */
     readonly backendName: string;
-    readonly source: DataFacts;
     readonly own: OwnFlow & OwnModel;
   },
 ): Promise<MachinePlan[]> {

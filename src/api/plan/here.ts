@@ -6,6 +6,7 @@ import { withTraining } from '../../runner/prepare-run.ts';
 import { counted } from '../../tensor/counted.ts';
 import type { OwnModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
+import type { SampleDecoder } from '../../train/sample-decoder.ts';
 import { timeBeside } from './beside.ts';
 import type { FlopsPlan } from './flops.ts';
 import { timeLoading } from './loading.ts';
@@ -45,6 +46,8 @@ export interface HereOptions {
   readonly backend: Backend;
   readonly source: Source;
   readonly own: OwnFlow & OwnModel;
+  /** Makes pictures of samples that are none. */
+  readonly decoder: SampleDecoder | undefined;
   readonly memory: MemoryPlan;
   readonly flops: FlopsPlan;
   /** FLOP/s of products, and the seconds that it took to find out; undefined where the backend knows of none. */
@@ -82,9 +85,9 @@ export async function timeHere(options: HereOptions): Promise<HereTimes> {
 async function timeRun(options: HereOptions, loading: number): Promise<HereTimes> {
   const { config, backend, source, own, peak, seconds, runs, opening, signal, onAssumed, onProgress } =
     options;
-  const { memory, onNotice } = options;
+  const { memory, decoder, onNotice } = options;
   const began = performance.now();
-  return withTraining({ config, backend, source, ...own, onNotice }, async (training) => {
+  return withTraining({ config, backend, source, decoder, ...own, onNotice }, async (training) => {
     const preparing = (performance.now() - began) / 1000;
     const steps = await timeSteps(training, {
       signal,
@@ -93,7 +96,7 @@ async function timeRun(options: HereOptions, loading: number): Promise<HereTimes
     });
     onProgress?.('drawing samples', 0, 1);
     const { checkpoint } = memory.estimate;
-    const { firstGrid, ...beside } = await timeBeside(training, { signal, runs, checkpoint, onAssumed });
+    const { firstGrid, ...beside } = await timeBeside(training, { own, signal, runs, checkpoint, onAssumed });
     return {
       ...beside,
       by: 'run',
@@ -126,7 +129,9 @@ async function timeOthers(options: HereOptions, loading: number, expected: numbe
           onProgress: (done, total) => onProgress?.('training smaller models', done, total),
         })
       : undefined;
-  const computing = timed?.step ?? flops.step / expected;
+  // Steps of other shapes, where there are some, take what their operations are more.
+  const ofShapes = flops.step / (flops.training * batchSize);
+  const computing = timed ? timed.step * ofShapes : flops.step / expected;
   // The same cores read and decode.
   const step = computing + batchSize / loading;
   const speed = flops.step / computing;

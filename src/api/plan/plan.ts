@@ -2,18 +2,19 @@
 import type { Backend } from '../../backends/backend.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import { ParsedConfig } from '../../config/resolve-config.ts';
-import { latentRecordOf } from '../../data/latents.ts';
-import { type Source, isPicture } from '../../data/source.ts';
-import { autoencoderOfData } from '../run-autoencoder.ts';
-import { costOf, countParameters } from '../../models/model.ts';
+import type { Source } from '../../data/source.ts';
+import { countParameters } from '../../models/model.ts';
 import type { ExpectedData } from '../../recipes/index.ts';
 import { grouped } from '../../tensor/counted.ts';
 import { valueError } from '../../tensor/errors.ts';
-import { type OwnModel, createModel } from '../../train/create-model.ts';
+import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
+import { type SampleDecoder, shownShape } from '../../train/sample-decoder.ts';
 import { assumedSource, describeAssumed } from '../assumed-source.ts';
+import { withDecoder } from '../decoder.ts';
 import { freeDisk } from '../doctor/machine.ts';
 import { type RunOptions, withBackend, withSource } from '../parts.ts';
+import { autoencoderOfData } from '../run-autoencoder.ts';
 import { diskOf } from './disk.ts';
 import { kernelTime, planMachines } from './elsewhere.ts';
 import { flopsOf } from './flops.ts';
@@ -59,9 +60,19 @@ export async function plan(input: ConfigInput | ParsedConfig, options: PlanOptio
   const { onBadSample } = parsed.reading.loader;
   return withSource(parsed.data, { ...options, source: given, onBadSample }, (source) => {
     const config = parsed.resolve(source);
-    return withBackend(config, options, (backend) =>
-      planWith({ config, source, backend, machine, utilisation, seconds, began, options }),
-    );
+    return withBackend(config, options, (backend) => {
+      // In half precision the rounding would be seen.
+      const shared = options.backend ?? (backend.precision === 'fp32' ? backend : undefined);
+      const decoding = {
+        path: autoencoderOfData(config.data),
+        facts: source,
+        of: source.name,
+        backend: shared,
+      };
+      return withDecoder(config, decoding, (decoder) =>
+        planWith({ config, source, backend, decoder, machine, utilisation, seconds, began, options }),
+      );
+    });
   });
 }
 
@@ -69,6 +80,7 @@ interface Parts {
   readonly config: RunConfig;
   readonly source: Source;
   readonly backend: Backend;
+  readonly decoder: SampleDecoder | undefined;
   readonly machine: Machine | undefined;
   readonly utilisation: number;
   readonly seconds: number;
@@ -78,20 +90,18 @@ interface Parts {
 }
 
 async function planWith(parts: Parts): Promise<RunPlan> {
-  const { source, backend, machine, utilisation, seconds, options } = parts;
+  const { source, backend, decoder, machine, utilisation, seconds, options } = parts;
   const { runs = 'runs', absent, signal, onNotice, onProgress } = options;
   const own = { objective: options.objective, timeSampler: options.timeSampler, model: options.model };
   const config = { ...parts.config, train: { ...parts.config.train, precision: backend.precision } };
   const { train } = config;
   const opening = (performance.now() - parts.began) / 1000;
-  const model = createModel(config.model, undefined, own);
-  const cost = costOf(model);
+  const model = createSampleModel(config.model, undefined, own);
   const parameters = countParameters(model);
-  const isDecoded = latentRecordOf(source.record) && autoencoderOfData(config.data) !== undefined;
-  const showsPictures = isDecoded || isPicture(model.sampleShape, source.record);
+  const showsPictures = shownShape(model.sampleShape, source.record, decoder) !== undefined;
   const work = workloadOf(config, showsPictures);
-  const flops = flopsOf(config, cost, work, own);
-  const memory = planMemory({ ...own, config, backend, model, source });
+  const flops = flopsOf({ config, model, source, work, own });
+  const memory = planMemory({ ...own, config, backend, decoder, model, source });
   const assumptions = assumptionsOf(absent, utilisation);
   const peak = await measurePeak(backend);
   const here = await timeHere({
@@ -99,6 +109,7 @@ async function planWith(parts: Parts): Promise<RunPlan> {
     backend,
     source,
     own,
+    decoder,
     memory,
     flops,
     peak,
@@ -112,10 +123,10 @@ async function planWith(parts: Parts): Promise<RunPlan> {
   });
   signal?.throwIfAborted();
   const speed = flops.step / here.step;
-  const elsewhere = await planMachines({ ...parts, backendName: backend.name, own, cost, work });
+  const elsewhere = await planMachines({ ...parts, backendName: backend.name, model, own, work });
   const chosen = elsewhere.find(({ name }) => name === machine?.name);
   const basis = { speed: chosen ? chosen.peak * utilisation : speed, ...(machine ?? thisLink) };
-  const sizes = planSizes({ config, backend, source, own, microBatch: memory.microBatch, ...basis });
+  const sizes = planSizes({ config, backend, own, microBatch: memory.microBatch, ...basis });
   const step = chosen?.step ?? here.step;
   const ranks = planRanks({
     batchSize: train.batchSize,

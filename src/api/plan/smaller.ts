@@ -8,7 +8,7 @@ import { philoxUniform } from '../../tensor/philox.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import { disposeAll } from '../../tensor/lifetime.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
-import { type OwnModel, createModel } from '../../train/create-model.ts';
+import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
 import { estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { allocateState, initializeState } from '../../train/state.ts';
@@ -119,7 +119,7 @@ function samplesOf(size: number, blocks: number, options: SmallerOptions): numbe
 }
 
 function expectedSeconds(blocks: number, samples: number, { config, own, expected }: SmallerOptions): number {
-  const model = createModel(withDepth(config, blocks).model, undefined, own);
+  const model = createSampleModel(withDepth(config, blocks).model, undefined, own);
   return (costOf(model).training * samples) / expected;
 }
 
@@ -140,7 +140,7 @@ async function timePiece(
     model: settings,
     train: { ...train, batchSize, microBatch: samples },
   };
-  const model = createModel(settings, undefined, own);
+  const model = createSampleModel(settings, undefined, own);
   const steps = stepPrograms(smaller, model, undefined, own);
   const estimate = estimateMemory({
     ...own,

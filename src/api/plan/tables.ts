@@ -2,8 +2,8 @@
 import type { Backend } from '../../backends/backend.ts';
 import type { RunConfig } from '../../config/config.ts';
 import { costOf } from '../../models/model.ts';
-import { type OwnModel, createModel } from '../../train/create-model.ts';
-import { type DataFacts, estimateMemory } from '../../train/memory-estimate.ts';
+import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
+import { estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 
 /** What tables are made for. */
@@ -39,23 +39,26 @@ export interface SizeOptions extends Basis {
   readonly config: RunConfig;
   /** For its plans alone. */
   readonly backend: Backend;
-  readonly source: DataFacts;
   readonly own: OwnFlow & OwnModel;
   readonly microBatch: number;
 }
 
 /** Of models of images; empty for others. */
-export function planSizes({ config, backend, source, own, microBatch, speed }: SizeOptions): SizePlan[] {
+export function planSizes({ config, backend, own, microBatch, speed }: SizeOptions): SizePlan[] {
   const { model: settings, train } = config;
   if (!('patchSize' in settings)) return [];
   return sizes.map(([imageSize, patchSize]) => {
-    const model = createModel({ ...settings, patchSize, imageSize: [imageSize, imageSize] }, undefined, own);
+    const model = createSampleModel(
+      { ...settings, patchSize, imageSize: [imageSize, imageSize] },
+      undefined,
+      own,
+    );
     const { total } = estimateMemory({
       ...own,
       config,
       backend,
       model,
-      source,
+      source: { count: 0 },
       microBatch,
       savesBeside: false,
     });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diskOf } from '../../../src/api/plan/disk.ts';
 import { fitSamples } from '../../../src/api/plan/elsewhere.ts';
-import { flopsOf } from '../../../src/api/plan/flops.ts';
+import { type FlopsPlan, flopsOf } from '../../../src/api/plan/flops.ts';
 import { machineOf, machines } from '../../../src/api/plan/machines.ts';
 import { planMemory } from '../../../src/api/plan/memory.ts';
 import { lineThrough } from '../../../src/api/plan/smaller.ts';
@@ -101,7 +101,13 @@ describe('the disk', () => {
 });
 
 describe('operations', () => {
-  const cost = { forward: 10, training: 30 };
+  const velocity = createModel(resolved().model);
+  // Its functions are of its class.
+  const model = Object.assign(Object.create(velocity) as typeof velocity, {
+    cost: { forward: 10, training: 30 },
+  });
+  const of = (config: RunConfig, shows: boolean): FlopsPlan =>
+    flopsOf({ config, model, source: { count: 17 }, work: workloadOf(config, shows), own: {} });
 
   it('are those of steps and of samples, by the evaluations that they take', () => {
     const config = resolved({
@@ -115,7 +121,7 @@ describe('operations', () => {
         guidanceInterval: [0.25, 0.75],
       },
     });
-    const flops = flopsOf(config, cost, workloadOf(config, true), {});
+    const flops = of(config, true);
     expect(flops).toMatchObject({ forward: 10, training: 30, step: 150 });
     // Four samples of two sets of weights, two evaluations for each of three steps, half of them with nothing told, too.
     expect(flops.grid).toBe(4 * 2 * 6 * 1.5 * 10);
@@ -124,7 +130,7 @@ describe('operations', () => {
 
   it('are more by a forward pass where blocks are computed again', () => {
     const config = resolved({ train: { ...tinyStripes.train, memory: 'recompute' } });
-    expect(flopsOf(config, cost, workloadOf(config, false), {})).toMatchObject({
+    expect(of(config, false)).toMatchObject({
       training: 40,
       step: 200,
       grid: 0,

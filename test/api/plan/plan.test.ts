@@ -89,6 +89,13 @@ describe('a plan', () => {
     expect(found.training).toMatchObject({ microBatch: 16, batchSize: 64 });
   });
 
+  it('takes few of the steps of a sampler that takes many', async () => {
+    const few = await planned({ sample: { ...tinyStripes.sample, steps: 4 } });
+    const many = await planned({ sample: { ...tinyStripes.sample, steps: 400_000 } });
+    expect(many.time.grid).toBeGreaterThan(100 * few.time.grid);
+    expect(many.flops.grid).toBe(100_000 * few.flops.grid);
+  });
+
   it('times nothing where it is told to, and says what it takes instead', async () => {
     const found = await planned({}, { seconds: 0 });
     expect(found.time).toMatchObject({ by: 'peak', how: expect.stringMatching(/^no step was timed: /) });
