@@ -28,6 +28,7 @@ export type {
 } from './train/run-store.ts';
 export { type KeptAverages, type KeptCheckpoint, MemoryStore } from './train/memory-store.ts';
 export type { SampleWriter, ShownSamples } from './train/gallery.ts';
+export type { SampleDecoder } from './train/sample-decoder.ts';
 export type { SampleGrid } from './train/sample-grid.ts';
 export { type Conditioning, conditioningOf } from './train/conditioning.ts';
 export { loadWeights } from './train/snapshot.ts';
@@ -37,6 +38,7 @@ export { type OwnModel, createModel, createSampleModel } from './train/create-mo
 
 // Data: a source in memory, or one of your own.
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
+export { type LatentRecord, type LatentScale, latentRecordOf, toLatents } from './data/latents.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { Annotation, Captions, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
 

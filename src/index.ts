@@ -62,6 +62,7 @@ export {
 } from './api/data.ts';
 export { type EncodeDataOptions, encodeData } from './api/encode.ts';
 export { verifyData } from './api/verify.ts';
+export { type DecoderOptions, type LatentDecoder, withDecoder } from './api/decoder.ts';
 export type { Check } from './api/doctor/check.ts';
 export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export { type PlanOptions, plan } from './api/plan/plan.ts';

@@ -92,18 +92,11 @@ function decoderOf(
       defaultMemory,
       bytesOf(backend, decoding(autoencoder).whole, atOnceOf(height, width), height, width),
     ),
-    async decode(samples, shape) {
+    async decode(samples, shape, signal) {
       const [, rows, columns] = shape as ImageShape;
-      return decodeInParts(
-        samples,
-        shape,
-        pictureShape(shape),
-        atOnceOf(rows, columns),
-        async (part, count) => {
-          const { images } = await opened.decode(toLatents(part, record, shape), [count, ...shape]);
-          return images;
-        },
-      );
+      const decodePart = async (part: Float32Array, count: number): Promise<Float32Array> =>
+        (await opened.decode(toLatents(part, record, shape), [count, ...shape])).images;
+      return decodeInParts(samples, shape, pictureShape(shape), atOnceOf(rows, columns), decodePart, signal);
     },
   };
 }

@@ -93,7 +93,10 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
     checkRoom(counts, sizeOf(shape) + (picture ? sizeOf(picture) : 0));
     const samples = await latentsOrSamples(opened, options, { rows, counts, shape });
     if (!decoder || !picture) return samples;
-    return { ...samples, pictures: { values: await decoder.decode(samples.values, shape), shape: picture } };
+    return {
+      ...samples,
+      pictures: { values: await decoder.decode(samples.values, shape, options.signal), shape: picture },
+    };
   });
 }
 

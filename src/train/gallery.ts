@@ -48,7 +48,7 @@ export class Gallery {
     try {
       const grid = await this.#grids.make(signal);
       const isShown = decoder === undefined || isPicture(grid.shape, source.record);
-      const shown = await this.#writer.write(step, isShown ? grid : await decodeGrid(grid, decoder));
+      const shown = await this.#writer.write(step, isShown ? grid : await decodeGrid(grid, decoder, signal));
       this.#last = { step, path: shown.path };
       return shown;
     } catch (error) {

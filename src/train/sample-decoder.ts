@@ -9,9 +9,10 @@ export interface SampleDecoder {
   pictureShape(shape: Shape): ImageShape;
   /**
    * @param samples [N, ...shape], as the model sees them
+   * @param signal stops between some samples and the next, with its reason
    * @returns [N, ...pictureShape], in about [-1, 1]
    */
-  decode(samples: Float32Array, shape: Shape): Promise<Float32Array>;
+  decode(samples: Float32Array, shape: Shape, signal?: AbortSignal): Promise<Float32Array>;
   /** Bytes that decoding takes beside what it holds already: for estimates. */
   readonly bytes: number;
 }
@@ -27,11 +28,15 @@ export function shownShape(
 }
 
 /** A grid of pictures, of one of samples. */
-export async function decodeGrid(grid: SampleGrid, decoder: SampleDecoder): Promise<SampleGrid> {
+export async function decodeGrid(
+  grid: SampleGrid,
+  decoder: SampleDecoder,
+  signal?: AbortSignal,
+): Promise<SampleGrid> {
   const sets: SampleGrid['sets'][number][] = [];
   for (const { weights, samples } of grid.sets)
-    sets.push({ weights, samples: await decoder.decode(samples, grid.shape) });
-  const path = { ...grid.path, samples: await decoder.decode(grid.path.samples, grid.shape) };
+    sets.push({ weights, samples: await decoder.decode(samples, grid.shape, signal) });
+  const path = { ...grid.path, samples: await decoder.decode(grid.path.samples, grid.shape, signal) };
   return { ...grid, shape: decoder.pictureShape(grid.shape), sets, path };
 }
 
@@ -45,11 +50,13 @@ export async function decodeInParts(
   picture: ImageShape,
   atOnce: number,
   decode: (part: Float32Array, count: number) => Promise<Float32Array>,
+  signal?: AbortSignal,
 ): Promise<Float32Array> {
   const size = sizeOf(shape);
   const count = samples.length / size;
   const pictures = new Float32Array(count * imageSize(picture));
   for (let first = 0; first < count; first += atOnce) {
+    signal?.throwIfAborted();
     const some = Math.min(atOnce, count - first);
     const part = await decode(samples.subarray(first * size, (first + some) * size), some);
     pictures.set(part, first * imageSize(picture));

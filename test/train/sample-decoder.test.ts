@@ -57,6 +57,15 @@ describe('samples that are no pictures', () => {
     });
     expect(parts).toEqual([3, 3, 1]);
     expect(pictures).toEqual(samples.map((value) => value + 100));
+    const stop = new AbortController();
+    const stopping = async (part: Float32Array): Promise<Float32Array> => {
+      parts.push(0);
+      stop.abort(new Error('stopped'));
+      return part;
+    };
+    const stopped = decodeInParts(samples, [2, 1, 1], [1, 1, 2], 3, stopping, stop.signal);
+    await expect(stopped).rejects.toThrow('stopped');
+    expect(parts).toEqual([3, 3, 1, 0]);
   });
 
   test('take the memory of their pictures and of decoding them', () => {
