@@ -1,6 +1,7 @@
 // A plan as people read it.
 import type { MachinePlan } from '../api/plan/elsewhere.ts';
 import type { RunPlan } from '../api/plan/result.ts';
+import type { StagePlan } from '../api/plan/stages.ts';
 import { counted } from '../tensor/counted.ts';
 import {
   formatBytes,
@@ -16,7 +17,7 @@ export function describePlan(plan: RunPlan): string[] {
   return [
     ...describeRun(plan),
     '',
-    ...describeTime(plan),
+    ...(plan.stages ? describeStages(plan, plan.stages) : describeTime(plan)),
     '',
     ...describeMemory(plan),
     '',
@@ -77,6 +78,27 @@ function describeTime({ time, training: work }: RunPlan): string[] {
       ['in all', '', '', formatDuration(time.total)],
     ]).map(indent),
     `  Steps make ${formatFlops(time.speed)}/s${share}.`,
+  ];
+}
+
+function describeStages({ time }: RunPlan, stages: readonly StagePlan[]): string[] {
+  const rows = stages.map(({ imageSize, patchSize, plan }) => [
+    `${imageSize.join('x')}/${patchSize}`,
+    formatInteger(plan.training.steps),
+    formatInteger(plan.training.batchSize),
+    formatSeconds(plan.time.step),
+    formatDuration(plan.time.beside + plan.time.start),
+    formatDuration(plan.time.total),
+    formatBytes(plan.memory.estimate.total),
+  ]);
+  return [
+    'Time on this machine, by stages:',
+    ...formatTable([
+      ['image/patch', 'steps', 'batch', 'a step', 'beside steps', 'in all', 'memory'],
+      ...rows,
+      ['in all', '', '', '', formatDuration(time.beside + time.start), formatDuration(time.total), ''],
+    ]).map(indent),
+    ...stages.map(({ plan }, i) => `  Stage ${i + 1}: ${plan.time.how}.`),
   ];
 }
 

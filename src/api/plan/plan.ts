@@ -3,6 +3,7 @@ import type { Backend } from '../../backends/backend.ts';
 import type { ConfigInput, RunConfig } from '../../config/config.ts';
 import { ParsedConfig } from '../../config/resolve-config.ts';
 import type { Source } from '../../data/source.ts';
+import type { DataConfig } from '../../sources/settings.ts';
 import { countParameters } from '../../models/model.ts';
 import type { ExpectedData } from '../../recipes/index.ts';
 import { grouped } from '../../tensor/counted.ts';
@@ -22,6 +23,7 @@ import { type HereTimes, timeHere } from './here.ts';
 import { type Machine, assumedUtilisation, machineOf, thisLink, thisMachine } from './machines.ts';
 import { planMemory } from './memory.ts';
 import type { RunPlan } from './result.ts';
+import { type StagePlan, stageConfigs, sumStages } from './stages.ts';
 import { planRanks, planSizes } from './tables.ts';
 import { type Workload, workloadOf } from './workload.ts';
 
@@ -56,24 +58,38 @@ export async function plan(input: ConfigInput | ParsedConfig, options: PlanOptio
   if (!(seconds >= 0 && seconds < Infinity)) throw valueError('plan', 'seconds', 'a number from 0', seconds);
   const parsed = ParsedConfig.of(input, options.origin);
   const began = performance.now();
-  const given = options.source ?? (options.absent && (await assumedSource(parsed.data, options.absent)));
   const { onBadSample } = parsed.reading.loader;
-  return withSource(parsed.data, { ...options, source: given, onBadSample }, (source) => {
+  const withOwn = async <T>(data: DataConfig, use: (source: Source) => Promise<T>): Promise<T> => {
+    const source = options.source ?? (options.absent && (await assumedSource(data, options.absent)));
+    return withSource(data, { ...options, source, onBadSample }, use);
+  };
+  const shared = { machine, utilisation, seconds, options };
+  return withOwn(parsed.data, (source) => {
     const config = parsed.resolve(source);
-    return withBackend(config, options, (backend) => {
-      // In half precision the rounding would be seen.
-      const shared = options.backend ?? (backend.precision === 'fp32' ? backend : undefined);
-      const decoding = {
-        path: autoencoderOfData(config.data),
-        facts: source,
-        of: source.name,
-        backend: shared,
-      };
-      return withDecoder(config, decoding, (decoder) =>
-        planWith({ config, source, backend, decoder, machine, utilisation, seconds, began, options }),
-      );
+    return withBackend(config, options, async (backend) => {
+      const stages: StagePlan[] = [];
+      for (const stage of stageConfigs(config)) {
+        const planned = await withOwn(stage.data, (own) =>
+          withPictures({ ...shared, began: performance.now(), config: stage, source: own, backend }),
+        );
+        const { imageSize, patchSize } = config.stages[stages.length]!;
+        stages.push({ imageSize, patchSize, plan: planned });
+      }
+      if (stages.length > 0) return sumStages(config, stages);
+      return withPictures({ ...shared, began, config, source, backend });
     });
   });
+}
+
+/** With what makes pictures of the samples, where they are latents. */
+async function withPictures(parts: Omit<Parts, 'decoder'>): Promise<RunPlan> {
+  const { config, source, backend, options } = parts;
+  // In half precision the rounding would be seen.
+  const shared = options.backend ?? (backend.precision === 'fp32' ? backend : undefined);
+  const path = autoencoderOfData(config.data);
+  return withDecoder(config, { path, facts: source, of: source.name, backend: shared }, (decoder) =>
+    planWith({ ...parts, decoder }),
+  );
 }
 
 interface Parts {

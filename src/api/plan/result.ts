@@ -6,6 +6,7 @@ import type { FlopsPlan } from './flops.ts';
 import type { HereTimes } from './here.ts';
 import type { MemoryPlan } from './memory.ts';
 import type { RankPlan, SizePlan } from './tables.ts';
+import type { StagePlan } from './stages.ts';
 import type { Workload } from './workload.ts';
 
 /** Bytes and seconds, where nothing else is said. */
@@ -49,6 +50,8 @@ export interface RunPlan {
   readonly basis: { readonly machine: string; readonly speed: number; readonly link: string };
   readonly sizes: readonly SizePlan[];
   readonly ranks: readonly RankPlan[];
+  /** Of a run of stages: what each of them takes. */
+  readonly stages?: readonly StagePlan[];
   /** What was not measured, each a sentence. */
   readonly assumptions: readonly string[];
 }
