@@ -5,6 +5,7 @@ import { makePairs, type MakePairsOptions } from '../../../src/api/reflow/make-p
 import { sample } from '../../../src/api/sample.ts';
 import { train } from '../../../src/api/train.ts';
 import { referenceBackend } from '../../../src/backends/reference/index.ts';
+import { checkSamples } from '../../../src/check/check.ts';
 import type { Annotation, Source } from '../../../src/data/source.ts';
 import { openPairs } from '../../../src/sources/pairs.ts';
 import { verifyPairs } from '../../../src/sources/pairs/verify.ts';
@@ -198,6 +199,9 @@ describe('pairs', () => {
       paired: { model: `${run}, step 12` },
     });
     expect(opened.describe!(7)).toBe(`${path}: pair 7`);
+    const { findings, pairedBy, values: range } = await checkSamples(opened);
+    expect(range!.most).toBeGreaterThan(1.1);
+    expect([pairedBy, findings.filter(({ about }) => about === 'values')]).toEqual([`${run}, step 12`, []]);
     await opened.close!();
   });
 

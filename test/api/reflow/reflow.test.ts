@@ -28,7 +28,13 @@ let run: string;
 let options: ReflowOptions;
 beforeAll(async () => {
   folder = await temporaryFolder();
-  const config = { ...tinyStripes, optimizer: { learningRate: 1e-2 } };
+  const config = {
+    ...tinyStripes,
+    optimizer: { learningRate: 1e-2 },
+    flow: { lossWeighting: { kind: 'min-snr' } },
+    heldOut: { count: 2 },
+    sample: { ...tinyStripes.sample, guidanceInterval: [0.1, 0.9] },
+  } as const;
   ({ run } = await train(config, { runs: folder, source, backend }));
   options = { runs: folder, pairs: 13, perShard: 5, steps: 3, backend, source };
 });
@@ -106,8 +112,12 @@ describe('reflow', () => {
         timeSampling: { kind: 'u-shaped', a: 4, stratified: true },
         coupling: 'pairs',
         labelDropout: 0,
+        lossWeighting: { kind: 'none' },
       },
-      sample: { guidance: 1, steps: 2 },
+      ema: { ramp: false },
+      heldOut: { count: 0 },
+      stages: [],
+      sample: { guidance: 1, guidanceInterval: [0, 1], steps: 2 },
       model: { width: 16, classes: 3 },
     });
     expect(notices.join('\n')).toMatch(
