@@ -51,6 +51,14 @@ const apart: readonly Layout[] = [
   { x: [2, 2, 11, 10], w: [3, 2, 2], stride: 3, padding: [0, 0, 1, 0] },
   { x: [1, 2, 3, 4], w: [2, 1, 2], padding: [2, 1, 0, 3] },
   { x: [1, 90, 12, 20], w: [60, 3, 3], stride: 2, padding: [0, 1, 0, 1] },
+  // Fewer pixels than there are from window to window.
+  { x: [1, 2, 1, 5], w: [2, 1, 1], stride: 3 },
+];
+/** More weights of a kernel, and more windows, than are packed at a time. */
+const large: readonly Layout[] = [
+  { x: [1, 2, 31, 30], w: [1, 28, 28], padding: around },
+  { x: [1, 1, 260, 260], w: [1, 1, 1] },
+  { x: [3, 2, 151, 149], w: [1, 1, 2] },
 ];
 
 const attributesOf = ({ stride = 1, padding = [0, 0, 0, 0] }: Layout) => ({ stride, padding });
@@ -89,6 +97,9 @@ conformance('conv2dGradInput', gradInput([...whole, ...padded]), { hides: [] });
 conformance('conv2dGradInput', gradInput(apart));
 conformance('conv2dGradParams', gradParams([...whole, ...padded]));
 conformance('conv2dGradParams', gradParams(apart));
+conformance('conv2d', forward(large.slice(0, 1)));
+conformance('conv2dGradInput', gradInput(large.slice(0, 1)), { hides: [] });
+conformance('conv2dGradParams', gradParams(large));
 
 /** The sum of the definition, pixel by pixel. */
 function plainConvolution(layout: Layout, x: Float64Array, w: Float64Array, b: Float64Array): number[] {

@@ -14,6 +14,8 @@ const cases = [
   [[2, 8, 33, 1], 1],
   [[2, 32, 16, 16], 8],
   [[2, 12, 1, 1], 3],
+  // Groups, and channels, of several parts.
+  [[1, 4, 70, 70], 2],
 ] as const;
 const activations = [0, 2];
 
