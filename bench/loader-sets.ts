@@ -1,9 +1,10 @@
 // What is loaded: files made for the measurement, and how both sides are told to read them.
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DataConfig, type ImageSettings, openSource, packSource } from 'rectiflow';
 import { writePictures } from './pictures.ts';
 
-export const setNames = ['photographs', 'thumbnails', 'shards', 'array'] as const;
+export const setNames = ['photographs', 'thumbnails', 'shards', 'array', 'latents'] as const;
 export type SetName = (typeof setNames)[number];
 
 export interface LoaderSet {
@@ -30,6 +31,8 @@ export async function makeSets(folder: string, count: number): Promise<Record<Se
   await writePictures(photographs, { count, width: 500, height: 375, format: 'jpeg' });
   await writePictures(thumbnails, { count, width: 64, height: 64, format: 'png' });
   const [shards, array] = [join(folder, 'shards'), join(folder, 'array')];
+  const latents = join(folder, 'latents');
+  await writeLatents(latents, count);
   const source = await openSource(cropped(photographs, 64));
   await packSource(source, shards, { form: 'shards' });
   await packSource(source, array, { form: 'array' });
@@ -57,5 +60,31 @@ export async function makeSets(folder: string, count: number): Promise<Record<Se
       data: { source: 'array', path: array, tensor: 'samples', latents: false, scale: 1, shift: 0 },
       peer: { path: array, shape: [3, 64, 64] },
     },
+    latents: {
+      title: 'latents [4, 64, 64] of images of 512x512, in the layout of EDM2, drawn anew in each epoch',
+      data: {
+        source: 'latents',
+        path: latents,
+        condition: 'class',
+        draw: true,
+        flip: 'auto',
+        scaling: { scale: 0.18215, shift: 0 },
+      },
+    },
   };
+}
+
+/** Means and deviations of so many images, a .npy file each, with their labels. */
+async function writeLatents(folder: string, count: number): Promise<void> {
+  await mkdir(folder);
+  const description = "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 64, 64), }";
+  const start = Buffer.from(`\x93NUMPY\x01\x00\x76\x00${description.padEnd(117)}\n`, 'latin1');
+  const labels: [string, number][] = [];
+  for (let i = 0; i < count; i++) {
+    const name = `img-mean-std-${String(i).padStart(8, '0')}.npy`;
+    const values = Float32Array.from({ length: 8 * 64 * 64 }, (_, at) => Math.sin(at + i) + 1);
+    await writeFile(join(folder, name), Buffer.concat([start, Buffer.from(values.buffer)]));
+    labels.push([name, i % 10]);
+  }
+  await writeFile(join(folder, 'dataset.json'), JSON.stringify({ labels }));
 }

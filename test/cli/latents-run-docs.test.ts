@@ -1,9 +1,12 @@
 // What docs/latents.md says of encoding, of training on latents and of those of others, done.
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { ConfigInput } from '../../src/config/config.ts';
+import { ParsedConfig } from '../../src/config/resolve-config.ts';
 import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import { DiT } from '../../src/models/dit.ts';
 import { edm2Folder } from '../sources/latents/sets.ts';
@@ -26,7 +29,7 @@ const few = ['--set', 'sample.perClass=1', '--set', 'sample.steps=1'];
 
 async function writeConfigs(heading: string): Promise<void> {
   for (const block of docsBlocks(await docsSection('latents.md', heading), 'yaml')) {
-    const name = /^# (\S+\.yaml)$/m.exec(block)![1]!;
+    const name = /^# (\S+\.yaml)$/m.exec(block)?.[1] ?? 'unnamed.yaml';
     await writeFile(join(folder, name), small(block));
   }
 }
@@ -110,6 +113,8 @@ describe('docs/latents.md', () => {
     expect(more).toEqual([]);
     await rm(join(folder, 'imagenet-latents'), { recursive: true, force: true });
     await edm2Folder(join(folder, 'imagenet-latents'), [0, 1, 2]);
+    const edm2 = parse(await readFile(join(folder, 'unnamed.yaml'), 'utf8')) as ConfigInput;
+    expect(ParsedConfig.of(edm2).data).toMatchObject({ scaling: { shift: [5.81, 3.25, 0.12, -2.15] } });
     const { stdout } = await run(...check!);
     expect(stdout).toMatch(/^imagenet-latents: 3 samples of 2 x 3/);
     expect(stdout).toMatch(/^values +latents of the autoencoder [\da-f]{12}, scale 0\.18215, shift 0$/m);
@@ -151,7 +156,6 @@ describe('data encode', () => {
       '1',
     ];
     const begun = startRectiflow(folder, [...args, '--out', 'stopped']);
-    const { existsSync } = await import('node:fs');
     while (!existsSync(join(folder, 'stopped/000000.journal')))
       await new Promise((resolve) => setTimeout(resolve, 5));
     begun.process.kill('SIGINT');
@@ -163,7 +167,6 @@ describe('data encode', () => {
     expect((await run(...args, '--out', 'stopped')).code).toBe(0);
     expect((await run(...args, '--out', 'whole')).code).toBe(0);
     expect((await run('data', 'verify', 'stopped')).code).toBe(0);
-    const { readFile } = await import('node:fs/promises');
     const of = (name: string): Promise<string> => readFile(join(folder, name, 'latents.json'), 'utf8');
     expect(await of('stopped')).toBe(await of('whole'));
   }, 60_000);

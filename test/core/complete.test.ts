@@ -13,6 +13,8 @@ it('are those of a config that says as much', () => {
     data: _d,
     sinks: _s,
     backend: _b,
+    stages: _st,
+    growth: _g,
     ...wanted
   } = resolveConfig({ data: { source: 'custom' }, model: tinyStripes.model }, { facts: source });
   expect(completeTraining({ model }, source)).toEqual(wanted);
