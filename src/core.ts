@@ -40,7 +40,15 @@ export { type OwnModel, createModel, createSampleModel } from './train/create-mo
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type LatentRecord, type LatentScale, latentRecordOf, toLatents } from './data/latents.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
-export type { Annotation, Captions, ImageShape, ReadKey, Source, SourceFacts } from './data/source.ts';
+export type {
+  Annotation,
+  Captions,
+  ImageShape,
+  PairedBy,
+  ReadKey,
+  Source,
+  SourceFacts,
+} from './data/source.ts';
 
 // Models.
 export { DiT } from './models/dit.ts';

@@ -15,9 +15,11 @@ import { openPairs } from '../../../src/sources/pairs.ts';
 import { createModel } from '../../../src/train/create-model.ts';
 import type { StepMetrics } from '../../../src/train/metrics.ts';
 import { loadWeights } from '../../../src/train/snapshot.ts';
+import type { ConfigInput } from '../../../src/config/config.ts';
 import { resolveConfig } from '../../../src/config/resolve-config.ts';
 import { keptRuns } from '../../golden/kept-runs.ts';
 import { temporaryFolder } from '../../support/cli.ts';
+import { pictureFolder } from '../../support/picture-folder.ts';
 import { checkpointBytes, stripes, tinyStripes } from '../../support/tiny-run.ts';
 import { velocityProgram } from '../../support/velocity-program.ts';
 
@@ -183,6 +185,49 @@ describe('reflow', () => {
       flow: { timeSampling: { kind: 'steps', steps: 2 }, coupling: 'pairs' },
       sample: { sampler: 'euler', steps: 2, guidance: 1 },
     });
+  });
+
+  it.each([0, 3])(
+    'of a model that is told sizes, with %d classes, tells it what the new run is told',
+    async (classes) => {
+      const model = { ...tinyStripes.model, classes, sizeConditioning: true };
+      const config = { ...tinyStripes, name: `sizes-${classes}`, model };
+      const first = await train(config, { runs: folder, source, backend });
+      const { pairs, training } = await reflow(first.run, named(`sized-${classes}`));
+      const opened = await openPairs({ source: 'pairs', path: pairs.folder });
+      const x0 = new Float32Array(96);
+      const { label } = await opened.read(0, x0, 0, { seed: 0, epoch: 0 });
+      await opened.close!();
+      expect(label === undefined).toBe(classes === 0);
+      const asked = { backend, count: 1, steps: 3, placement: { crop: [0, 0] } } as const;
+      const { values } = await sample(first.run, { ...asked, ...(classes > 0 && { labels: [label!] }) });
+      expect(x0).toEqual(values);
+      expect(training.finished).toBe(true);
+    },
+  );
+
+  it('of a run of stages is of the size of its checkpoint, and has none itself', async () => {
+    const config: ConfigInput = {
+      ...tinyStripes,
+      name: 'staged',
+      data: { source: 'folder', path: await pictureFolder(), channels: 1, size: 16 },
+      model: { width: 16, depth: 1, heads: 2, patchSize: 4 },
+      stages: [{ imageSize: 8, steps: 2 }, { steps: 2 }],
+      train: { ...tinyStripes.train, steps: 4, checkpointEvery: 1, keepCheckpoints: 9 },
+    };
+    const { run: staged } = await train(config, { runs: folder, backend });
+    for (const [checkpoint, side] of [
+      [1, 8],
+      [4, 16],
+    ] as const) {
+      const more = { checkpoint, source: undefined, changes: { train: { steps: 1 } } };
+      const { pairs, training } = await reflow(staged, named(`staged-${side}`, more));
+      expect(pairs.manifest.shape).toEqual([1, side, side]);
+      expect((await readRun(training.run)).config).toMatchObject({
+        stages: [],
+        model: { imageSize: [side, side] },
+      });
+    }
   });
 
   it('works on captions, whose tokenizer is the one that was learnt, and on cells', async () => {
