@@ -89,7 +89,7 @@ const cases: Readonly<Record<string, PlanCase>> = {
         sample: { steps: 2, perClass: 1 },
       },
     ),
-    seconds: 2,
+    seconds: 4,
   },
 };
 

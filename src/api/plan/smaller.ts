@@ -110,12 +110,17 @@ function depthsOf(depth: number, options: SmallerOptions): number[] {
   return second === 1 ? [1] : [1, second];
 }
 
-/** All samples of a part where they can be timed, else as many as can be and half of that. */
+/**
+ * All samples of a part where they can be timed, else as many as can be, two at least, and half of that: what a part takes for itself,
+ * such as the packing of weights, is no sample's.
+ */
 function samplesOf(size: number, blocks: number, options: SmallerOptions): number[] {
   let count = 1;
   while (count < size && expectedSeconds(blocks, Math.min(size, 2 * count), options) <= mostOfPiece(options))
     count = Math.min(size, 2 * count);
-  return count === size || count === 1 ? [count] : [count >> 1, count];
+  if (count === size) return [count];
+  const more = Math.max(2, count);
+  return [more >> 1, more];
 }
 
 function expectedSeconds(blocks: number, samples: number, { config, own, expected }: SmallerOptions): number {
