@@ -1,5 +1,5 @@
 // How long it takes what a run does beside its steps: pictures of samples, held-out losses, checkpoints.
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { writeDurably } from '../../host/durable.ts';
@@ -68,7 +68,7 @@ async function timeGrid(
       const files = { grid: join(folder, 'grid.png'), path: join(folder, 'path.png') };
       await writeSamplePictures(files, grid);
       drawing += performance.now() - began;
-      pictures = (await stat(files.grid)).size + (await stat(files.path)).size;
+      pictures = await bytesIn(folder);
       return { path: files.grid, pictures: {} };
     },
     has: async () => false,
@@ -100,6 +100,13 @@ async function timeGrid(
     await gallery.dispose();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Which pictures there are depends on what is shown. */
+async function bytesIn(folder: string): Promise<number> {
+  const names = await readdir(folder);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** @param onDecoded hears how long each call took, in milliseconds */

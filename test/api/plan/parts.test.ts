@@ -128,6 +128,25 @@ describe('operations', () => {
     expect(flops.total).toBe(12 * 150 + 2 * flops.grid);
   });
 
+  it('are the mean of steps of every shape, by the samples that each has', () => {
+    const shapes = [
+      [1, 8, 12],
+      [1, 16, 24],
+    ];
+    const costs = [10, 90];
+    const sized = Object.assign(Object.create(velocity) as typeof velocity, {
+      cost: ([, height]: readonly number[]) => ({ forward: 1, training: costs[height === 8 ? 0 : 1]! }),
+    });
+    const stepOf = (batchBy: 'samples' | 'tokens'): number => {
+      const config = resolved({ train: { ...tinyStripes.train, batchSize: 8, batchBy } });
+      const source = { count: 17, sizes: { shapes } };
+      return flopsOf({ config, model: sized, source, work: workloadOf(config, false), own: {} }).step;
+    };
+    expect(stepOf('samples')).toBe((8 * 10 + 8 * 90) / 2);
+    // As many tokens: a quarter of the samples.
+    expect(stepOf('tokens')).toBe((8 * 10 + 2 * 90) / 2);
+  });
+
   it('are more by a forward pass where blocks are computed again', () => {
     const config = resolved({ train: { ...tinyStripes.train, memory: 'recompute' } });
     expect(of(config, false)).toMatchObject({

@@ -96,6 +96,16 @@ describe('a plan', () => {
     expect(many.flops.grid).toBe(100_000 * few.flops.grid);
   });
 
+  it('is made of an autoencoder, too, whose reconstructions take no steps', async () => {
+    const model = { kind: 'autoencoder', blockOutChannels: [8], layersPerBlock: 1, normGroups: 4 } as const;
+    const changes = { sample: { perClass: 2 }, heldOut: { count: 0 } };
+    const found = await planned({ ...changes, model: { ...model, latentChannels: 2 } });
+    expect(found.time.by).toBe('run');
+    expect(found.time.grid).toBeGreaterThan(0);
+    expect(found.disk.samples).toBeGreaterThan(0);
+    expect(found.sizes).toEqual([]);
+  });
+
   it('times nothing where it is told to, and says what it takes instead', async () => {
     const found = await planned({}, { seconds: 0 });
     expect(found.time).toMatchObject({ by: 'peak', how: expect.stringMatching(/^no step was timed: /) });
