@@ -40,11 +40,13 @@ export { type OwnModel, createModel, createSampleModel } from './train/create-mo
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
 export { type LatentRecord, type LatentScale, latentRecordOf, toLatents } from './data/latents.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
+export type { SampleSizes } from './data/sample-sizes.ts';
 export type {
   Annotation,
   Captions,
   ImageShape,
   PairedBy,
+  Placement,
   ReadKey,
   Source,
   SourceFacts,

@@ -109,7 +109,7 @@ export { openExpression } from './sources/expression/source.ts';
 export { type ExpressionFile, writeExpression } from './sources/expression/write.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './pictures/image.ts';
 export type { CaptionReport, TokenReport } from './check/caption-census.ts';
-export type { DataReport, Duplicates, Finding as DataFinding } from './check/data-report.ts';
+export type { DataReport, Duplicates, Finding as DataFinding, SizeReport } from './check/data-report.ts';
 export type { LatentsManifest } from './sources/latents/manifest.ts';
 export { type GotData, getData } from './sources/get-data.ts';
 export type { Preview } from './pictures/preview.ts';
@@ -118,7 +118,8 @@ export type { PairsManifest } from './sources/pairs/manifest.ts';
 export { verifyPairs } from './sources/pairs/verify.ts';
 export { type PackOptions, packSource, verifyPack } from './sources/pack.ts';
 export type { Manifest } from './sources/pack/manifest.ts';
-export type { DataConfig, ImageSettings } from './sources/settings.ts';
+export { bucketsOf, croppedShare, nearestBucket } from './sources/images/buckets.ts';
+export type { BucketSettings, DataConfig, ImageSettings } from './sources/settings.ts';
 export type { Told, Unused } from './data/told.ts';
 
 // Autoencoders of files.
