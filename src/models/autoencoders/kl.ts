@@ -1,19 +1,11 @@
 // The autoencoder of latent diffusion (Rombach et al. 2022, arXiv:2112.10752), with the layers and the names of diffusers' AutoencoderKL:
 // that of Stable Diffusion 1, 2 and XL, SD3 and Flux.
 import { add, attention, clamp, concat, linear, reshape, slice, transpose } from '../../ops/index.ts';
-import type { Parameters } from '../../nn/parameters.ts';
 import { linearLayer, linearParameters } from '../../nn/layers.ts';
-import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import {
-  type Autoencoder,
-  type AutoencoderCost,
-  type LatentScaling,
-  type Posterior,
-  checkImageShape,
-  logVarianceRange,
-} from './autoencoder.ts';
-import { type KLConfig, type ResolvedKLConfig, factorOf, resolveAutoencoderConfig } from './config.ts';
+import { type Autoencoder, type Posterior, logVarianceRange } from './autoencoder.ts';
+import { type KLConfig, type ResolvedKLConfig, resolveAutoencoderConfig } from './config.ts';
+import { layeredAutoencoder } from './layered.ts';
 import {
   type Layer,
   block,
@@ -24,59 +16,25 @@ import {
   sequence,
   upsampling,
 } from './layers.ts';
-import { applyParts, costOfParts, partsOf } from './parts.ts';
 
 const epsilon = 1e-6;
 
-export class AutoencoderKL implements Autoencoder {
-  readonly config: ResolvedKLConfig;
-  readonly imageChannels: number;
-  readonly latentChannels: number;
-  readonly factor: number;
-  readonly scaling: LatentScaling;
-  readonly parts: Autoencoder['parts'];
-  readonly parameters: Layer['parameters'];
+/** @throws RectiflowError where the sizes do not fit together */
+export function autoencoderKL(config: KLConfig): Autoencoder {
+  const resolved = resolveAutoencoderConfig(config);
+  // One stretch each: norms at all levels see the whole picture.
+  return layeredAutoencoder(resolved, {
+    encoder: [encoderOf(resolved)],
+    decoder: [decoderOf(resolved)],
+    posterior: (moments) => posteriorOf(moments, resolved.latentChannels),
+  });
+}
 
-  /** @throws RectiflowError where the sizes do not fit together */
-  constructor(config: KLConfig) {
-    this.config = resolveAutoencoderConfig(config);
-    this.imageChannels = this.config.imageChannels;
-    this.latentChannels = this.config.latentChannels;
-    this.factor = factorOf(this.config);
-    this.scaling = this.config.scaling;
-    // Norms at all levels see the whole picture.
-    this.parts = {
-      encode: partsOf([encoderOf(this.config)], { channels: this.imageChannels, scale: this.factor }),
-      decode: partsOf([decoderOf(this.config)], { channels: this.latentChannels, scale: 1 }),
-    };
-    this.parameters = [...this.parts.encode, ...this.parts.decode].flatMap(({ parameters }) => parameters);
-  }
-
-  encode(params: Parameters, images: Tensor): Posterior {
-    return this.posterior(applyParts(this.parts.encode, params, images));
-  }
-
-  /** @param moments [B, 2 z, h, w] */
-  posterior(moments: Tensor): Posterior {
-    const mean = slice(moments, 1, 0, this.latentChannels);
-    const logVariance = slice(moments, 1, this.latentChannels, this.latentChannels);
-    return { mean, logVariance: clamp(logVariance, ...logVarianceRange) };
-  }
-
-  decode(params: Parameters, latents: Tensor): Tensor {
-    return applyParts(this.parts.decode, params, latents);
-  }
-
-  cost(imageShape: Shape): AutoencoderCost {
-    return {
-      encode: costOfParts(this.parts.encode, imageShape, this.factor),
-      decode: costOfParts(this.parts.decode, imageShape, this.factor),
-    };
-  }
-
-  checkShape(imageShape: Shape): void {
-    checkImageShape(this, imageShape);
-  }
+/** @param moments [B, 2 z, h, w] */
+function posteriorOf(moments: Tensor, z: number): Posterior {
+  const mean = slice(moments, 1, 0, z);
+  const logVariance = slice(moments, 1, z, z);
+  return { mean, logVariance: clamp(logVariance, ...logVarianceRange) };
 }
 
 function encoderOf(config: ResolvedKLConfig): Layer {

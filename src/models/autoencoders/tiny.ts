@@ -2,23 +2,9 @@
 // distilled from a large one, whose latents it makes already scaled. TAEF2's blocks that see the whole picture, which diffusers' class
 // does not have, are named as in its own file.
 import { add, affine, relu, tanh } from '../../ops/index.ts';
-import type { Parameters } from '../../nn/parameters.ts';
-import type { Shape } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import {
-  type Autoencoder,
-  type AutoencoderCost,
-  type LatentScaling,
-  type Posterior,
-  checkImageShape,
-} from './autoencoder.ts';
-import {
-  type ResolvedTinyConfig,
-  type TinyConfig,
-  factorOf,
-  poolWidth,
-  resolveAutoencoderConfig,
-} from './config.ts';
+import type { Autoencoder } from './autoencoder.ts';
+import { type ResolvedTinyConfig, type TinyConfig, poolWidth, resolveAutoencoderConfig } from './config.ts';
+import { layeredAutoencoder } from './layered.ts';
 import {
   type Layer,
   block,
@@ -29,58 +15,19 @@ import {
   sequence,
   upsampling,
 } from './layers.ts';
-import { applyParts, costOfParts, partsOf } from './parts.ts';
 
 /** Latents beyond are drawn back to it. */
 const latentMagnitude = 3;
 const poolEpsilon = 1e-5;
 
-export class AutoencoderTiny implements Autoencoder {
-  readonly config: ResolvedTinyConfig;
-  readonly imageChannels: number;
-  readonly latentChannels: number;
-  readonly factor: number;
-  readonly scaling: LatentScaling;
-  readonly parts: Autoencoder['parts'];
-  readonly parameters: Layer['parameters'];
-
-  /** @throws RectiflowError where the sizes do not fit together */
-  constructor(config: TinyConfig) {
-    this.config = resolveAutoencoderConfig(config);
-    this.imageChannels = this.config.imageChannels;
-    this.latentChannels = this.config.latentChannels;
-    this.factor = factorOf(this.config);
-    this.scaling = this.config.scaling;
-    this.parts = {
-      encode: partsOf(encoderOf(this.config), { channels: this.imageChannels, scale: this.factor }),
-      decode: partsOf(decoderOf(this.config), { channels: this.latentChannels, scale: 1 }),
-    };
-    this.parameters = [...this.parts.encode, ...this.parts.decode].flatMap(({ parameters }) => parameters);
-  }
-
-  encode(params: Parameters, images: Tensor): Posterior {
-    return this.posterior(applyParts(this.parts.encode, params, images));
-  }
-
-  /** @param mean [B, z, h, w] */
-  posterior(mean: Tensor): Posterior {
-    return { mean };
-  }
-
-  decode(params: Parameters, latents: Tensor): Tensor {
-    return applyParts(this.parts.decode, params, latents);
-  }
-
-  cost(imageShape: Shape): AutoencoderCost {
-    return {
-      encode: costOfParts(this.parts.encode, imageShape, this.factor),
-      decode: costOfParts(this.parts.decode, imageShape, this.factor),
-    };
-  }
-
-  checkShape(imageShape: Shape): void {
-    checkImageShape(this, imageShape);
-  }
+/** @throws RectiflowError where the sizes do not fit together */
+export function autoencoderTiny(config: TinyConfig): Autoencoder {
+  const resolved = resolveAutoencoderConfig(config);
+  return layeredAutoencoder(resolved, {
+    encoder: encoderOf(resolved),
+    decoder: decoderOf(resolved),
+    posterior: (mean) => ({ mean }),
+  });
 }
 
 const rectified = pointwise(relu);
