@@ -53,8 +53,8 @@ export async function checkData(
     const batchSizeOf = (shape: Shape): number => batchSizeOfShape(shape, source.shape, parsed.batches);
     const report = await checkSamples(source, { ...options, onBadSample, captions, batchSizeOf });
     if (options.known === undefined) return report;
-    const { model } = parsed.resolve(source);
-    const findings = [...(await recordFindings(source, model, options.known)), ...report.findings];
+    const config = parsed.resolve(source);
+    const findings = [...(await recordFindings(source, config, options.known)), ...report.findings];
     return { ...report, findings, advice: findings.map(({ text: sentence }) => sentence) };
   });
 }

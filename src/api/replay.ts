@@ -13,6 +13,9 @@ import type { OwnFlow } from '../train/objective.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import { withTraining } from '../runner/prepare-run.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
+import { nextStage, stageEnds, stageOf } from '../known/stage-of.ts';
+import { configOfStage } from '../config/stages.ts';
+import { spanOf } from '../runner/stages.ts';
 import { changesSince, configOf } from '../known/trained-with.ts';
 import { openTrainer } from '../runner/open-trainer.ts';
 import { type RunOptions, withBackend, withKeptTokenizer, withSource } from './parts.ts';
@@ -69,14 +72,19 @@ export async function replay(
   }
   const steps: ReplayedStep[] = [];
   const lastLogged = greatest(logged.keys());
-  const { onBadSample } = current.loader;
-  const known = before ?? after[0];
-  await withSource(dataOfRun(current), { ...options, onBadSample, known }, async (source) => {
-    for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged)) {
-      const { data, loader, backend: engine } = current;
-      const config = { ...((next && configOf(next)) ?? current), data, loader, backend: engine };
-      await withBackend(config, options, async (backend) => {
-        const trained = next ?? checkpoint;
+  const ends = current.stages.length > 0 ? stageEnds(current) : [];
+  for (const { checkpoint, next, end } of stretchesOf(before, after, lastLogged, ends)) {
+    const stage = next ? stageOf(next) : nextStage(run, current, checkpoint);
+    const now = configOfStage(current, stage);
+    const { data, loader, backend: engine } = now;
+    const config = { ...((next && configOf(next)) ?? now), data, loader, backend: engine };
+    const span = spanOf(current, stage);
+    const from = checkpoint && (span?.adapt(checkpoint) ?? checkpoint);
+    const known = from ?? next;
+    const { onBadSample } = loader;
+    await withSource(dataOfRun(config), { ...options, onBadSample, known: checkpoint ?? next }, (source) =>
+      withBackend(config, options, async (backend) => {
+        const trained = next ?? from;
         if (trained)
           for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);
         const captions = await withKeptTokenizer(config.model, run);
@@ -85,8 +93,9 @@ export async function replay(
           config: looking(config),
           backend,
           source,
-          checkpoint,
-          known: checkpoint ?? next,
+          checkpoint: from,
+          span,
+          known,
           captions,
           objective,
           timeSampler,
@@ -108,9 +117,9 @@ export async function replay(
             await trainer.replay(end, options.signal);
           }),
         );
-      });
-    }
-  });
+      }),
+    );
+  }
   return { from: before?.step ?? 0, steps };
 }
 
@@ -124,20 +133,24 @@ interface Stretch {
 }
 
 /**
- * A range of steps, cut where the settings were changed.
+ * A range of steps, cut where the settings were changed and where a stage ended.
  * @param before the last checkpoint before the range
  * @param after those from its first step on, in order
+ * @param ends of stages
  */
 function stretchesOf(
   before: SavedCheckpoint | undefined,
   after: readonly SavedCheckpoint[],
   last: number,
+  ends: readonly number[],
 ): Stretch[] {
   const stretches: Stretch[] = [];
   let [checkpoint, next] = [before, after[0]];
   for (const [i, saved] of after.entries()) {
     const following = after[i + 1];
-    if (saved.step >= last || following === undefined || isTrainedAlike(saved, following)) continue;
+    if (saved.step >= last) continue;
+    const isCut = following && !isTrainedAlike(saved, following);
+    if (!isCut && !ends.includes(saved.step)) continue;
     stretches.push({ checkpoint, next, end: saved.step });
     [checkpoint, next] = [saved, following];
   }

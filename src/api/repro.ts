@@ -11,6 +11,7 @@ import { RectiflowError } from '../tensor/errors.ts';
 import { compareData } from '../known/compare-data.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { type DataRecord, dataOf } from '../known/data-record.ts';
+import { configAt } from '../known/stage-of.ts';
 import { type KnownData, knownToRun } from '../known/known-data.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
@@ -83,7 +84,7 @@ export async function recordReproduction(
     versions: { rectiflow: record.version, node, dependencies: installedDependencies() },
     machine: withoutHost(record.machine),
     recordedOn: { ...withoutHost(describeMachine()), rectiflow: version },
-    data: await digestData(config, saved, options),
+    data: await digestData(saved ? configAt(config, saved) : config, saved, options),
     trainedOn: saved ? repeatable(dataOf(saved)) : null,
     checkpoints: await digestCheckpoints(run, options),
     lastLogged: records.at(-1),

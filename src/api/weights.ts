@@ -5,6 +5,12 @@ import { longestPower } from '../optim/ema.ts';
 import { valueError } from '../tensor/errors.ts';
 import { groupAverages } from '../train/averages.ts';
 import { reconstructAverage } from '../runs/stored-averages.ts';
+import { join } from 'node:path';
+import type { ConfigInput } from '../config/config.ts';
+import { resolveConfig } from '../config/resolve-config.ts';
+import { stageOf } from '../known/stage-of.ts';
+import { growSince } from '../runner/stages.ts';
+import { readRun } from '../runs/run-folder.ts';
 
 /** Above this share of its norm a profile is not quite the one that was asked for. */
 const notableError = 0.1;
@@ -44,7 +50,9 @@ export async function averageOf(
 ): ReturnType<typeof reconstructAverage> {
   if (!(length > 0 && length <= longestPower))
     throw valueError('average', 'length', `a number above 0, at most ${longestPower.toFixed(4)}`, length);
-  const made = await reconstructAverage(run, saved, length);
+  const { config: recorded } = await readRun(run);
+  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const made = await reconstructAverage(run, saved, length, growSince(config, stageOf(saved)));
   if (made.error > notableError) {
     const missed = `${(100 * made.error).toFixed(0)} %`;
     onNotice?.(

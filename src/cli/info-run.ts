@@ -4,14 +4,16 @@ import { listCheckpoints, stepName } from '../runs/checkpoint.ts';
 import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
 import { checkpointFolder, readRun } from '../runs/run-folder.ts';
 import { listSome } from '../data/list-some.ts';
-import type { ConfigInput } from '../config/config.ts';
+import type { ConfigInput, RunConfig } from '../config/config.ts';
 import type { KindName } from '../models/kinds/index.ts';
 import type { EmaConfig } from '../train/settings.ts';
 import { keptAutoencoder } from '../api/run-autoencoder.ts';
 import { describePerChannel, latentRecordOf } from '../data/latents.ts';
 import { type DataRecord, dataOf, genesOf } from '../known/data-record.ts';
 import type { StepMetrics } from '../train/metrics.ts';
-import { knownToRun } from '../known/known-data.ts';
+import { type KnownData, knownToRun } from '../known/known-data.ts';
+import { configAt, stageEnds } from '../known/stage-of.ts';
+import { configOfStage } from '../config/stages.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
 import { describeSizes } from './info-model.ts';
@@ -23,7 +25,9 @@ import { counted } from '../tensor/counted.ts';
 /** @throws RectiflowError when the folder is no run, or its config.json is damaged */
 export async function describeRun(run: string): Promise<string[]> {
   const { config: recorded, created, machine, version } = await readRun(run);
-  const config = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const whole = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
+  const saved = await knownToRun(run);
+  const config = saved ? configAt(whole, saved) : configOfStage(whole, 0);
   const steps = await listCheckpoints(checkpointFolder(run));
   const last = steps.at(-1);
   const records = await logOf(run);
@@ -32,7 +36,8 @@ export async function describeRun(run: string): Promise<string[]> {
     shortPath(run),
     `  started      ${created} on ${machine.host} (${machine.cpu}), rectiflow ${version}`,
     `  data         ${config.data.source}, ${counted(config.train.batchSize, 'sample')} per step, seed ${config.seed}`,
-    ...(await describeData(run)),
+    ...(saved ? describeData(run, saved) : []),
+    ...describeStages(whole, last ?? 0),
     `  progress     ${describeProgress(records.at(-1), config.train.steps)}`,
     ...describeLog(records),
     ...describeAverages(config.ema),
@@ -54,9 +59,7 @@ function nextOf(run: string, kind: KindName, done: boolean): string {
 }
 
 /** What the model was told, and of which set, as the last checkpoint knows it. */
-async function describeData(run: string): Promise<string[]> {
-  const saved = await knownToRun(run);
-  if (saved === undefined) return [];
+function describeData(run: string, saved: KnownData): string[] {
   const { told, count, classNames, record, accepted = [] } = dataOf(saved);
   const genes = genesOf(record);
   const names = classNames ? `: ${listSome(classNames)}` : '';
@@ -85,6 +88,23 @@ function describeLatents(run: string, record: DataRecord['record']): string[] {
   return [
     `  latents      of ${of}, ${kept}; scale ${describePerChannel(scale)}, shift ${describePerChannel(shift)}`,
   ];
+}
+
+/** What each stage is, or was, trained at. @param done steps */
+function describeStages(config: RunConfig, done: number): string[] {
+  const ends = stageEnds(config);
+  return config.stages.map(({ imageSize, patchSize, batchSize, steps, learningRate }, i) => {
+    const end = ends[i]!;
+    const state =
+      done >= end
+        ? 'done'
+        : done > end - steps || (done === end - steps && i === 0)
+          ? 'under way'
+          : 'to come';
+    const what = `${imageSize.join('x')} in patches of ${patchSize}, steps ${formatInteger(end - steps + 1)} to ${formatInteger(end)}`;
+    const text = `${what}, ${counted(batchSize, 'sample')} each, learning rate ${learningRate}: ${state}`;
+    return `  ${i === 0 ? 'stages     ' : '           '}  ${i + 1}: ${text}`;
+  });
 }
 
 const toldNames = { class: 'labels', caption: 'captions', nothing: 'nothing' } as const;

@@ -6,6 +6,9 @@ import { type Output, redraw, writeLines } from './print.ts';
 export interface ProgressOptions {
   readonly output: Output;
   readonly steps: number;
+  /** The last step that is as fast as the first, and how many such steps those after it are worth; all steps by default. */
+  readonly until?: number | undefined;
+  readonly later?: number | undefined;
   /** Milliseconds; replaced in tests. */
   readonly now?: () => number;
 }
@@ -22,12 +25,15 @@ export class Progress {
   readonly #output: Output;
   readonly #steps: number;
   readonly #now: () => number;
+  /** Where the run ends, were all of its steps as fast as these. */
+  readonly #end: number;
   /** The step shown first, and when: until then the first batch was waited for, and kernels were measured. */
   #first: { readonly step: number; readonly at: number } | undefined;
   #shown = -Infinity;
   #line = '';
 
-  constructor({ output, steps, now = () => performance.now() }: ProgressOptions) {
+  constructor({ output, steps, until = steps, later = 0, now = () => performance.now() }: ProgressOptions) {
+    this.#end = until + later;
     this.#output = output;
     this.#steps = steps;
     this.#now = now;
@@ -66,7 +72,7 @@ export class Progress {
     const isFirst = step === first.step;
     const perStep = (this.#now() - first.at) / 1000 / (step - first.step);
     const hasEstimate = !isFirst && step < this.#steps;
-    const left = hasEstimate ? [`${formatDuration(perStep * (this.#steps - step))} left`] : [];
+    const left = hasEstimate ? [`${formatDuration(perStep * (this.#end - step))} left`] : [];
     const waits = dataWait > notableWait && !isFirst;
     return [
       describeLoss(metrics),

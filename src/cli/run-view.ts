@@ -43,15 +43,22 @@ export async function showRun(
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
       onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
-      onStart: ({ run, step, steps, parameters, backend, data, samples, sizes, told }) => {
+      onStart: ({ run, step, steps, stage, until, later, ...start }) => {
+        const { parameters, backend, data, samples, sizes, told } = start;
+        const isFirst = folder === undefined;
+        progress?.end();
+        progress = undefined;
         folder = run;
+        if (stage && !isFirst) say(`stage    ${stage}`);
+        progress = new Progress({ output: process.stdout, steps, until, later });
+        if (!isFirst) return;
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${counted(samples, 'sample')}`);
+        if (stage) say(`stage    ${stage}`);
         if (sizes) say(`sizes    ${describeSizes(sizes)}`);
         say(`told     ${told}`);
         say(`model    ${formatCount(parameters)} parameters`);
         say(`backend  ${backend}`);
-        progress = new Progress({ output: process.stdout, steps });
       },
       onStep: (metrics) => progress?.update(metrics),
       onSamples: (_, path) => say(`samples  ${shortPath(path)}`),

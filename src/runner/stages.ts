@@ -14,6 +14,8 @@ import { planTraining } from '../train/plan-training.ts';
 import { createSampleModel } from '../train/create-model.ts';
 import { type GrowOptions, grownCheckpoint } from '../train/grown-checkpoint.ts';
 import { optimizersOf } from '../train/run-program.ts';
+import { toFloat32 } from '../tensor/to-float32.ts';
+import type { Grow } from '../runs/stored-averages.ts';
 import type { StoredCheckpoint } from '../train/run-store.ts';
 import type { StageSpan } from '../train/stage-span.ts';
 import type { CheckpointLoss } from './checkpoint-loss.ts';
@@ -39,6 +41,7 @@ export function spanOf(config: RunConfig, index: number): StageSpan | undefined 
     count: stages.length,
     after,
     until: ends[index]!,
+    ends,
     warmupSteps: index === 0 ? 0 : stages[index]!.warmupSteps,
     later: later / costOfStep(index),
     adapt: (saved) => adaptToStage(config, index, saved),
@@ -94,6 +97,29 @@ export function growOptions(from: RunConfig, to: RunConfig): GrowOptions & { rea
 }
 
 type Resizes = ReadonlyMap<string, ParameterResize>;
+
+/**
+ * What has become of a parameter, or an average of it, since a step, in the model of a stage.
+ * @returns undefined for steps of that stage
+ */
+export function growSince(config: RunConfig, stage: number): (step: number) => Grow | undefined {
+  const ends = stageEnds(config);
+  return (step) => {
+    const first = ends.findIndex((end) => step <= end);
+    if (first < 0 || first >= stage) return undefined;
+    const ways = Array.from({ length: stage - first }, (_, i) => {
+      const [from, to] = [first + i, first + i + 1].map((index) => configOfStage(config, index));
+      return growOptions(from!, to!).resizes;
+    });
+    return (parameter, tensor) =>
+      ways.reduce((grown, resizes) => {
+        const way = resizes.get(parameter);
+        return way
+          ? { dtype: 'F32', shape: way.shape, data: way.resize(toFloat32(grown), 'weights') }
+          : grown;
+      }, tensor);
+  };
+}
 
 /** What is known of the data of a checkpoint, were they of another size. */
 export function withSampleShape<Known extends Pick<StoredCheckpoint, 'state'>>(

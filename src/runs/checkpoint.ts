@@ -10,7 +10,7 @@ import { parseJsonObject } from '../formats/json.ts';
 import type { Pace } from '../tensor/pace.ts';
 import { readSafetensors, readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
-import type { Checkpoint, CheckpointPart, OpenPart, Retention, StoredCheckpoint } from '../train/run-store.ts';
+import { type Checkpoint, type CheckpointPart, type OpenPart, type Retention, type StoredCheckpoint, isKept } from '../train/run-store.ts';
 
 /** A checkpoint on the disk whose checksums were right when it was found. */
 export interface SavedCheckpoint extends StoredCheckpoint {
@@ -95,11 +95,11 @@ export async function saveCheckpoint(
 export async function removeOldCheckpoints(
   folder: string,
   step: number,
-  { keepCheckpoints, keepEvery }: Retention,
+  retention: Retention,
 ): Promise<void> {
   const steps = (await listCheckpoints(folder)).filter((candidate) => candidate <= step);
-  for (const old of steps.slice(0, Math.max(0, steps.length - keepCheckpoints))) {
-    if (keepEvery > 0 && old % keepEvery === 0) continue;
+  for (const old of steps.slice(0, Math.max(0, steps.length - retention.keepCheckpoints))) {
+    if (isKept(old, retention)) continue;
     const removed = join(folder, `.removed-${stepName(old)}`);
     // Renamed first, so that no half-deleted one is ever taken for a checkpoint.
     await rename(join(folder, stepName(old)), removed);

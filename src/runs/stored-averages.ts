@@ -18,7 +18,7 @@ import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
 import { fileError, formatShape, runError, systemProblem } from '../tensor/errors.ts';
 import { toHalfBits } from '../tensor/half.ts';
 import { sameShape } from '../tensor/shape.ts';
-import { averageTensor, groupAverages } from '../train/averages.ts';
+import { averageTensor, groupAverages, parseAverageTensor } from '../train/averages.ts';
 
 const STORED = /^step-(\d{7,})\.safetensors$/;
 const TEMPORARY = /\.tmp-\d+$/;
@@ -98,16 +98,21 @@ export interface Reconstruction {
   readonly sources: number;
 }
 
+/** A tensor of a parameter as a larger model has it, which the run has become since. */
+export type Grow = (parameter: string, tensor: StoredTensor) => StoredTensor;
+
 /**
  * The power-function average of any length at the step of a checkpoint, out of what the run has stored until then. One tensor at a
  * time is in memory beside the result.
  * @param length as `powerOf` takes it
+ * @param growSince what has become of parameters since a step, where the model has grown on its way
  * @throws RectiflowError when the run keeps no power-function averages or too few for the length, or a stored one is damaged or of another model
  */
 export async function reconstructAverage(
   run: string,
   saved: SavedCheckpoint,
   length: number,
+  growSince: (step: number) => Grow | undefined = () => undefined,
 ): Promise<Reconstruction> {
   if (!hasCheckpointPart(saved, 'averages')) throw noPower(saved);
   const last = await openAverages(join(saved.path, 'averages.safetensors'), false);
@@ -116,7 +121,10 @@ export async function reconstructAverage(
     .filter((name) => Number(STORED.exec(name)?.[1] ?? Infinity) < saved.step)
     .toSorted();
   const files = [last];
-  for (const name of earlier) files.push(await openAverages(join(averagesFolder(run), name), true));
+  for (const name of earlier) {
+    const grow = growSince(Number(STORED.exec(name)![1]));
+    files.push(await openAverages(join(averagesFolder(run), name), true, grow));
+  }
   const sources = files.flatMap((file) =>
     file.lengths.map(({ name, length: own }) => ({ file, name, time: file.time, gamma: powerOf(own) })),
   );
@@ -162,7 +170,7 @@ interface StoredAverages {
 }
 
 /** @param isDigested whether its header has the digests of its tensors; a checkpoint's files have been compared already */
-async function openAverages(path: string, isDigested: boolean): Promise<StoredAverages> {
+async function openAverages(path: string, isDigested: boolean, grow?: Grow): Promise<StoredAverages> {
   const header = await readSafetensorsHeader(path);
   const { updates = '' } = header.metadata;
   const slots = new Map(header.slots.map((slot) => [slot.name, slot]));
@@ -178,14 +186,13 @@ async function openAverages(path: string, isDigested: boolean): Promise<StoredAv
     async read(tensor, shape) {
       const slot = slots.get(tensor);
       if (slot === undefined) throw fileError(path, `lacks ${tensor}`, DAMAGED);
-      if (!sameShape(slot.shape, shape)) {
-        const problem = `${tensor} has shape ${formatShape(slot.shape)}, the model ${formatShape(shape)}`;
-        throw fileError(path, problem, DAMAGED);
-      }
       const stored = await readSafetensorsTensor(path, header, slot);
       if (isDigested && header.metadata[digestKey(tensor)] !== digest(tensor, updates, stored))
         throw fileError(path, `${tensor} does not match its SHA-256`, DAMAGED);
-      return toFloat32(stored);
+      const own = grow?.(parseAverageTensor(tensor)!.parameter, stored) ?? stored;
+      if (sameShape(own.shape, shape)) return toFloat32(own);
+      const problem = `${tensor} has shape ${formatShape(own.shape)}, the model ${formatShape(shape)}`;
+      throw fileError(path, problem, DAMAGED);
     },
   };
 }

@@ -3,7 +3,14 @@ import { runError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import type { BadStep } from './bad-steps.ts';
-import type { Checkpoint, CheckpointPart, Retention, RunStore, StoredCheckpoint } from './run-store.ts';
+import {
+  type Checkpoint,
+  type CheckpointPart,
+  type Retention,
+  type RunStore,
+  type StoredCheckpoint,
+  isKept,
+} from './run-store.ts';
 import { inMemory } from './snapshot.ts';
 
 /** What a run in memory has kept of a checkpoint; plain enough to be put elsewhere (IndexedDB, a message to another thread). */
@@ -47,7 +54,7 @@ export class MemoryStore implements RunStore {
     return Promise.resolve();
   }
 
-  async save(checkpoint: Checkpoint, { keepCheckpoints, keepEvery }: Retention): Promise<string> {
+  async save(checkpoint: Checkpoint, retention: Retention): Promise<string> {
     const { model, ema, optimizer, averages, step, state } = checkpoint;
     this.#checkpoints.set(step, {
       model: copied(model),
@@ -58,8 +65,8 @@ export class MemoryStore implements RunStore {
       state: structuredClone(state),
     });
     const steps = this.checkpoints.map((kept) => kept.step).filter((candidate) => candidate <= step);
-    for (const old of steps.slice(0, Math.max(0, steps.length - keepCheckpoints)))
-      if (keepEvery === 0 || old % keepEvery !== 0) this.#checkpoints.delete(old);
+    for (const old of steps.slice(0, Math.max(0, steps.length - retention.keepCheckpoints)))
+      if (!isKept(old, retention)) this.#checkpoints.delete(old);
     return this.#pathOf(step);
   }
 

@@ -45,6 +45,13 @@ export interface Retention {
   readonly keepCheckpoints: number;
   /** And all whose step is a multiple of this; 0: no more than the newest. */
   readonly keepEvery: number;
+  /** And those of these steps; none by default. */
+  readonly keepSteps?: readonly number[] | undefined;
+}
+
+/** Whether the checkpoint of a step stays, however many are newer. */
+export function isKept(step: number, { keepEvery, keepSteps = [] }: Retention): boolean {
+  return (keepEvery > 0 && step % keepEvery === 0) || keepSteps.includes(step);
 }
 
 /** `MemoryStore` keeps a run in memory, a `RunFolder` of the package for Node.js on the disk. */

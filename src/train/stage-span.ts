@@ -13,6 +13,8 @@ export interface StageSpan {
   readonly after: number;
   /** Its own last step. */
   readonly until: number;
+  /** The last step of each stage of the run: their checkpoints stay. */
+  readonly ends: readonly number[];
   /** Steps in which the learning rate rises once more; 0 for the first stage, whose warm-up is that of the run. */
   readonly warmupSteps: number;
   /** What the stages after it take, as a number of steps of this one. */

@@ -82,7 +82,7 @@ export class Trainer {
     this.#saver = new Saver({
       store,
       snapshot: new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view),
-      train: config.train,
+      train: { ...config.train, keepSteps: training.span?.ends },
       observer: { ...observer, onNotice: this.#notice },
       flush: () => log.sync(),
       saved: checkpoint,

@@ -96,6 +96,16 @@ describe('progress on a terminal', () => {
   });
 });
 
+it('progress of a stage counts the time of those after it by what their steps are worth', () => {
+  const screen = new Screen(true);
+  // 500 steps of 10 ms; then the work of 1,500 such steps.
+  const progress = new Progress({ output: screen, steps: 1000, until: 500, later: 1500, now: screen.now });
+  progress.update(metrics(100));
+  screen.time = 1000;
+  progress.update(metrics(200));
+  expect(screen.lines[0]).toMatch(/200\/1,000 .* 18s left/);
+});
+
 describe('progress in a file', () => {
   it('is a line every ten seconds, the first and the last', () => {
     const screen = new Screen(false);

@@ -11,6 +11,8 @@ import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { planTraining } from '../../train/plan-training.ts';
 import { withTraining } from '../../runner/prepare-run.ts';
+import { spanOf } from '../../runner/stages.ts';
+import { configOfStage } from '../../config/stages.ts';
 import { withoutData } from '../../config/load-config.ts';
 import { ParsedConfig } from '../../config/resolve-config.ts';
 import type { ExpectedData } from '../../recipes/index.ts';
@@ -117,19 +119,17 @@ async function diagnoseWith(
         checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
       );
     }
-    const { estimate, available: free } = planTraining(
-      {
-        config,
-        backend,
-        model: createSampleModel(config.model, undefined, options),
-        source,
-        ...own,
-      },
-      machineMemory,
-    );
-    const fits = checkMemory(estimate.total, free);
-    tell(fits, checkDisk(estimate.checkpoint, await freeDisk(runs), config.train.keepCheckpoints));
-    tell(checkLearningRate(config), checkAverage(config));
+    const plans = stagesOf(config).map((stage) => {
+      const created = createSampleModel(stage.model, undefined, options);
+      return planTraining({ config: stage, backend, model: created, source, ...own }, machineMemory);
+    });
+    const totals = plans.map(({ estimate }) => estimate.total);
+    const largest = plans[totals.indexOf(Math.max(...totals))]!;
+    const { total } = largest.estimate;
+    const fits = ofStage(plans.indexOf(largest), config, checkMemory(total, largest.available));
+    const checkpoint = Math.max(...plans.map(({ estimate }) => estimate.checkpoint));
+    tell(fits, checkDisk(checkpoint, await freeDisk(runs), config.train.keepCheckpoints + plans.length - 1));
+    tell(checkLearningRate(configOfStage(config, 0)), checkAverage(config));
     if (options.absent) return;
     const samples = await checkSource(source, {
       onBadSample: config.loader.onBadSample,
@@ -137,26 +137,47 @@ async function diagnoseWith(
       signal,
       onProgress: (done, of) => onProgress?.('reading samples', done, of),
     });
-    const recorded = await recordFindings(source, config.model, options.known);
+    const recorded = await recordFindings(source, config, options.known);
     samples.push(...recorded.map(({ about, status, text }) => ({ name: about, status, text })));
     tell(...samples);
     if (fits.status === 'fail' || samples.some(({ name, status }) => name !== 'values' && status === 'fail'))
       return;
-    const { check, secondsPerStep } = await withTraining(
-      { config, backend, source, model, ...own },
-      (training) =>
+    const first = configOfStage(config, 0);
+    const overfit = (ofFirst: Source): ReturnType<typeof checkOverfit> =>
+      withTraining({ config: first, backend, source: ofFirst, model, ...own }, (training) =>
         checkOverfit(training, {
           signal,
           onProgress: (done, of) => onProgress?.('training on one batch', done, of),
           ...(overfitSeconds !== undefined && { seconds: overfitSeconds }),
         }),
-    );
-    tell(check, describeTime(secondsPerStep, config));
+      );
+    const isOpen = first.data === config.data;
+    const { check, secondsPerStep } = isOpen
+      ? await overfit(source)
+      : await withSource(first.data, { ...quiet, onBadSample: 'skip' }, overfit);
+    tell(ofStage(0, config, check), ofStage(0, config, describeTime(secondsPerStep, config)));
   });
 }
 
-function describeTime(secondsPerStep: number, { train }: RunConfig): Check {
-  const seconds = secondsPerStep * train.steps;
+function stagesOf(config: RunConfig): RunConfig[] {
+  return config.stages.length === 0
+    ? [config]
+    : config.stages.map((_, index) => configOfStage(config, index));
+}
+
+/** A check of one stage says which, where there are several. */
+function ofStage(index: number, { stages }: RunConfig, check: Check): Check {
+  const stage = stages[index];
+  return stage
+    ? { ...check, text: `stage ${index + 1}, ${stage.imageSize.join('x')}: ${check.text}` }
+    : check;
+}
+
+/** Later stages by what their steps cost beside those of the first. */
+function describeTime(secondsPerStep: number, config: RunConfig): Check {
+  const { train } = config;
+  const span = spanOf(config, 0);
+  const seconds = secondsPerStep * (span ? span.until + span.later : train.steps);
   const whole =
     seconds < 100
       ? `${Math.ceil(seconds)} s`

@@ -134,15 +134,16 @@ async function runConfig(
 
 /** What the data to train on are other in than those that the weights know: training would refuse it, or say so. */
 async function compareWithData(
-  { data, model, loader }: RunConfig,
+  config: RunConfig,
   known: KnownData,
   { onNotice }: ImportOptions,
 ): Promise<void> {
+  const { data, loader } = config;
   // Nothing is fetched for the sake of a word.
   if (['custom', 'emoji', 'fashion'].includes(data.source)) return;
   try {
     await withSource(data, { ...loader, known }, async (source) => {
-      for (const { text } of await recordFindings(source, model, known)) onNotice?.(text);
+      for (const { text } of await recordFindings(source, config, known)) onNotice?.(text);
     });
   } catch (error) {
     if (!(error instanceof RectiflowError) || error.code === 'internal') throw error;
