@@ -43,8 +43,8 @@ export async function showRun(
       signal: interrupt.signal,
       onNotice: (text) => say(`note: ${text}`),
       onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
-      onStart: ({ run, step, steps, stage, until, later, ...start }) => {
-        const { parameters, backend, data, samples, sizes, told } = start;
+      onStart: ({ run, step, steps, stage, until, later, ...begun }) => {
+        const { parameters, backend, data, samples, sizes, told } = begun;
         const isFirst = folder === undefined;
         progress?.end();
         progress = undefined;
