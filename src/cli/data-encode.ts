@@ -32,7 +32,7 @@ export function dataEncodeCommand(): Command {
     )
     .requiredOption(
       '-a, --autoencoder <path>',
-      'a folder of diffusers, a file of LDM, SD3 or Flux, or those of the TAESD family',
+      'a folder of diffusers, a file of LDM, SD3 or Flux, those of the TAESD family, or a run of one of your own',
     )
     .requiredOption('-o, --out <folder>', 'the folder to make, or to go on with')
     .addOption(
@@ -55,7 +55,8 @@ export function dataEncodeCommand(): Command {
       `
 Examples:
   rectiflow data encode photos.yaml --autoencoder sd-vae-ft-mse --out latents
-  rectiflow data encode emoji --set data.size=64 --autoencoder taesd --out emoji-latents --precision float16`,
+  rectiflow data encode emoji --set data.size=64 --autoencoder taesd --out latents --precision float16
+  rectiflow data encode emoji-autoencoder --autoencoder runs/emoji-autoencoder --out emoji-latents`,
     )
     .action(async (target: string, { set, out, scale, shift, memoryMib, shardMib, ...options }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {

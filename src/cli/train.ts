@@ -24,7 +24,7 @@ interface Options {
 
 export function trainCommand(): Command {
   const list = Object.entries(recipes).map(
-    ([name, { description }]) => `  ${name.padEnd(13)}  ${description}`,
+    ([name, { description }]) => `  ${name.padEnd(17)}  ${description}`,
   );
   return new Command('train')
     .summary('train a model by a recipe or a config file')

@@ -1,6 +1,7 @@
 import type { ConfigInput } from '../config/config.ts';
 import { digits } from './digits.ts';
 import { emoji, emojiClasses } from './emoji.ts';
+import { emojiAutoencoder, emojiLatents } from './emoji-latents.ts';
 import { imagenet } from './imagenet.ts';
 import { pbmc } from './pbmc.ts';
 
@@ -28,6 +29,14 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   'emoji-classes': {
     description: 'emoji by category, 32x32, ten minutes on a CPU',
     config: emojiClasses,
+  },
+  'emoji-autoencoder': {
+    description: 'an autoencoder of emoji, 64x64 to latents, five minutes on a CPU',
+    config: emojiAutoencoder,
+  },
+  'emoji-latents': {
+    description: 'emoji by their names, 64x64, in latents that docs/latents.md says how to make',
+    config: emojiLatents,
   },
   pbmc: {
     description: 'gene expression of blood cells by type, minutes on a CPU; give data.path',

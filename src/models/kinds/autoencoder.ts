@@ -46,7 +46,7 @@ export const autoencoder: Kind<AutoencoderSettings> = {
     midAttention: { type: 'flag', default: false, says: 'attention over all of the deepest level' },
     klWeight: {
       type: 'from 0',
-      default: 1e-6,
+      default: 0.01,
       says: 'what the distance of the latents from N(0, 1) counts beside the error',
     },
   },

@@ -37,7 +37,12 @@ async function openItems(
   pool: FilePool,
 ): Promise<LatentItems> {
   const found = await stat(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Check the path', error);
+    throw fileError(
+      path,
+      systemProblem(error),
+      `Make them with: rectiflow data encode <config> --autoencoder <path> --out ${path}, or correct data.path`,
+      error,
+    );
   });
   const isFolder = found.isDirectory();
   if (isFolder && (existsSync(join(path, LATENTS)) || existsSync(join(path, ENCODING))))
