@@ -54,13 +54,12 @@ export async function loadConfig(
       : { recipe: target };
   const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
   const layers = [
-    start,
     { name: runNameOf(target, 'run') },
     file,
     ...(await Promise.all(overrides.map(parseOverride))),
   ];
   const origin = isFile ? target : `recipe ${target}`;
-  const merged: ConfigInput = layers.reduce(merge);
+  const merged: ConfigInput = laidOver(start, layers);
   const absent = absentData(isFile ? recipe : target, merged);
   if (absent && !mayLackData) throw configError(origin, [withoutData(absent)]);
   const config = absent
@@ -97,13 +96,25 @@ function noConfig(target: string, data: BareData): RectiflowError {
  * @throws RectiflowError when there is no such recipe
  */
 export function recipeConfig(name: string, changes: ConfigInput = {}): ConfigInput {
-  const layers: Settings[] = [recipeSettings(name, 'recipeConfig: '), { name }, changes as Settings];
-  return layers.reduce(merge);
+  return laidOver(recipeSettings(name, 'recipeConfig: '), [{ name }, changes as Settings]);
 }
 
 /** Settings with changes over them, each over those before, as a file's lie over its recipe's. */
 export function mergeConfigs(base: ConfigInput, ...changes: readonly ConfigInput[]): ConfigInput {
-  return (changes as readonly Settings[]).reduce(merge, base as Settings);
+  return laidOver(base as Settings, changes as readonly Settings[]);
+}
+
+function laidOver(base: Settings, changes: readonly Settings[]): Settings {
+  return changes.reduce(merge, withoutLengthOf(base, changes));
+}
+
+/** Stages that say how long they are replace the length of what they are laid over: one that stands beside them is checked. */
+function withoutLengthOf(base: Settings, changes: readonly Settings[]): Settings {
+  const stages = changes.findLast(({ stages: given }) => given !== undefined)?.['stages'];
+  const last: unknown = Array.isArray(stages) ? stages.at(-1) : undefined;
+  if (!isSettings(last) || last['steps'] === undefined || !isSettings(base['train'])) return base;
+  const { steps: _s, epochs: _e, ...train } = base['train'];
+  return { ...base, train };
 }
 
 /**

@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ConfigInput, recipes, resolveConfig } from '../../src/index.ts';
+import { type ConfigInput, loadConfig, recipeConfig, recipes, resolveConfig } from '../../src/index.ts';
+import { temporaryFolder } from '../support/cli.ts';
 import { configOfStage, dataAt } from '../../src/config/stages.ts';
 
 const facts = { name: 'photos', count: 100, shape: [3, 64, 64] } as const;
@@ -186,5 +189,52 @@ describe('data at another size', () => {
   it('are as they are at their own', () => {
     const data = folder([{ kind: 'resize', size: [64, 64] }]);
     expect(dataAt(data, [64, 64], [64, 64])).toBe(data);
+  });
+});
+
+describe('laid over a recipe', () => {
+  const stages = [{ imageSize: 32, steps: 60 }, { steps: 40 }];
+  const labelled = { ...facts, classes: 9 };
+  const change = {
+    stages,
+    data: { source: 'emoji', condition: 'class', size: 64 },
+    model: { patchSize: 8 },
+  } as const satisfies ConfigInput;
+  const emoji = (changes: ConfigInput): ReturnType<typeof resolveConfig> =>
+    resolveConfig(recipeConfig('emoji-classes', changes), { facts: labelled });
+
+  it('are as long as they say, not as it is', () => {
+    const { train, stages: parts } = emoji(change);
+    expect(recipes['emoji-classes']!.config.train!.steps).toBe(5000);
+    expect(train).toMatchObject({ steps: 100, batchSize: 32 });
+    expect(parts.map(({ steps }) => steps)).toEqual([60, 40]);
+  });
+
+  it('leave the steps of the recipe to the last, where it says none', () => {
+    const { train, stages: parts } = emoji({ ...change, stages: [{ imageSize: 32, steps: 60 }, {}] });
+    expect([train.steps, ...parts.map(({ steps }) => steps)]).toEqual([5000, 60, 4940]);
+  });
+
+  it('are checked against a length that is given with them', () => {
+    expect(() => emoji({ ...change, train: { steps: 90 } })).toThrow(
+      'train.steps: wanted 100, the steps of all stages, or nothing, found 90',
+    );
+  });
+
+  it('are checked so on the command line, in either order', async () => {
+    const file = join(await temporaryFolder(), 'grown.yaml');
+    await writeFile(file, `recipe: emoji-classes\ndata: { size: 64 }\nmodel: { patchSize: 8 }\n`);
+    const set = 'stages=[{imageSize: 32, steps: 60}, {steps: 40}]';
+    const { config } = await loadConfig(file, [set]);
+    expect(resolveConfig(config, { facts: labelled }).train.steps).toBe(100);
+    for (const overrides of [
+      [set, 'train.steps=90'],
+      ['train.steps=90', set],
+    ]) {
+      const { config: both } = await loadConfig(file, overrides);
+      expect(() => resolveConfig(both, { facts: labelled })).toThrow(
+        'wanted 100, the steps of all stages, or nothing, found 90',
+      );
+    }
   });
 });
