@@ -27,11 +27,13 @@ export function completeSampling(
   const coupling = flow.coupling ?? (facts?.paired ? 'pairs' : 'independent');
   // Pairs were made with what they are told: none of them tells what samples without it are.
   const usual = coupling === 'pairs' ? 0 : defaults.labelDropout;
-  const labelDropout = isConditional ? (flow.labelDropout ?? usual) : 0;
+  // An autoencoder has no use for either, which is said where they are given.
+  const isToldUnused = model.kind === 'autoencoder';
+  const undropped = isToldUnused ? (flow.labelDropout ?? 0) : 0;
+  const unguided = isToldUnused ? (sample.guidance ?? 1) : 1;
+  const labelDropout = isConditional ? (flow.labelDropout ?? usual) : undropped;
   const channels = 'channels' in model ? model.channels : facts?.shape.length === 3 ? facts.shape[0]! : 0;
   const isPicture = [1, 3].includes(channels) && facts?.record === undefined;
-  // An autoencoder has no use for it, which is said where it is given.
-  const unguided = model.kind === 'autoencoder' ? (sample.guidance ?? 1) : 1;
   const examples = model.kind === 'text-dit' ? (facts?.examples ?? []) : [];
   return {
     flow: { ...flow, coupling, labelDropout },

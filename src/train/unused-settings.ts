@@ -6,7 +6,8 @@ import type { TrainingConfig } from './settings.ts';
 export function unusedSettings({ flow, sample }: Pick<TrainingConfig, 'flow' | 'sample'>): string[] {
   const { perClass: _, gridWeights: __, ...others } = defaults.sample;
   const sampling = { ...others, guidance: 1, sampler: samplersOf(defaults.flow.objective.kind)[0]! };
-  return [...namesOfOthers('flow', flow, defaults.flow), ...namesOfOthers('sample', sample, sampling)].map(
+  const learning = { ...defaults.flow, labelDropout: 0 };
+  return [...namesOfOthers('flow', flow, learning), ...namesOfOthers('sample', sample, sampling)].map(
     (name) => `${name}: an autoencoder learns no velocity, and has no use for it. Leave it out`,
   );
 }
