@@ -1,5 +1,5 @@
 // What a run of an autoencoder leaves behind, and who reads it.
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openAutoencoder, readAutoencoder } from '../../src/api/autoencoder.ts';
@@ -8,6 +8,8 @@ import { exportRun } from '../../src/api/export/run.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
+import { holdOut } from '../../src/data/hold-out.ts';
+import type { Source } from '../../src/data/source.ts';
 import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
 import { checkpointFolder } from '../../src/runs/run-folder.ts';
 import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
@@ -17,7 +19,7 @@ import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
 const backend = referenceBackend();
-const shape = [23, 1, 8, 6];
+const files = ['config.json', 'diffusion_pytorch_model.safetensors'];
 const short = { ...tinyAutoencoder, train: { ...tinyAutoencoder.train, steps: 4, logEvery: 2 } } as const;
 
 const valuesOf = (tensors: StoredTensors): Record<string, number[]> =>
@@ -27,13 +29,13 @@ async function weightsOf(run: string, part: 'ema' | 'model'): Promise<Record<str
   return valuesOf(await readCheckpointPart(await latestCheckpoint(checkpointFolder(run)), part));
 }
 
-/** Of the latents of all pictures, as they are drawn. */
-async function deviationOf(path: string): Promise<number> {
-  const source = pictures();
-  const images = new Float32Array(23 * 48);
-  for (let i = 0; i < 23; i++) await source.read(i, images, i * 48, { seed: 0, epoch: 0 });
+/** Of the latents of pictures, as they are drawn. */
+async function deviationOf(path: string, source: Source = pictures()): Promise<number> {
+  const { count } = source;
+  const images = new Float32Array(count * 48);
+  for (let i = 0; i < count; i++) await source.read(i, images, i * 48, { seed: 0, epoch: 0 });
   const opened = await openAutoencoder(path, { backend });
-  const { mean, logVariance } = await opened.encode(images, shape);
+  const { mean, logVariance } = await opened.encode(images, [count, 1, 8, 6]);
   await opened.dispose();
   const middle = mean.reduce((sum, value) => sum + value, 0) / mean.length;
   const terms = Array.from(mean, (value, i) => (value - middle) ** 2 + Math.exp(logVariance![i]!));
@@ -64,16 +66,24 @@ describe('a run of an autoencoder that has ended', () => {
   });
 
   it('measures the scale on pictures that are trained on, and has it anew after more steps', async () => {
-    const run = await trained({ heldOut: { count: 11, every: 100 } });
+    const heldOut = { count: 11, every: 100 };
+    const run = await trained({ heldOut });
     const scale = await scaleOf(join(run, 'autoencoder'));
+    const { trained: seen, heldOut: unseen } = holdOut(pictures(), heldOut.count, 0);
+    expect(scale * (await deviationOf(run, seen))).toBeCloseTo(1, 3);
+    expect(scale * (await deviationOf(run, unseen))).not.toBeCloseTo(1, 3);
     const file = join(run, 'config.json');
     const record = JSON.parse(await readFile(file, 'utf8')) as { config: { train: { steps: number } } };
     record.config.train.steps = 6;
     await writeFile(file, JSON.stringify(record));
+    // What a crash has left.
+    await mkdir(join(run, 'autoencoder.partial'));
+    await writeFile(join(run, 'autoencoder.partial', 'vae.json'), '');
     await resume(run, { backend, source: pictures() });
     expect(await scaleOf(join(run, 'autoencoder'))).not.toBe(scale);
     expect(valuesOf((await readAutoencoder(run)).weights)).toEqual(await weightsOf(run, 'ema'));
     expect((await readdir(run)).filter((name) => name.startsWith('autoencoder'))).toEqual(['autoencoder']);
+    expect((await readdir(join(run, 'autoencoder'))).toSorted()).toEqual(files);
   });
 
   it('encodes pictures, in whose latents a velocity is trained', async () => {
@@ -129,7 +139,7 @@ describe('an autoencoder is exported', () => {
       source: pictures(),
       onNotice: (text) => notices.push(text),
     });
-    expect((await readdir(to)).toSorted()).toEqual(['config.json', 'diffusion_pytorch_model.safetensors']);
+    expect((await readdir(to)).toSorted()).toEqual(files);
     expect(valuesOf((await readAutoencoder(to)).weights)).toEqual(await weightsOf(run, 'model'));
     const scale = await scaleOf(to);
     expect(scale * (await deviationOf(to))).toBeCloseTo(1, 3);
