@@ -13,6 +13,7 @@ import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { planTraining, withMicroBatch } from '../train/plan-training.ts';
+import { planStages } from '../runner/stages.ts';
 import { optimizersOf } from '../train/run-program.ts';
 import type { ModelConfig } from '../train/settings.ts';
 import { type RunOptions, keepTokenizer, withBackend } from './parts.ts';
@@ -88,11 +89,12 @@ export async function settled(
 ): Promise<RunConfig> {
   return withBackend(resolved, options, async (backend) => {
     const precise = { ...resolved, train: { ...resolved.train, precision: backend.precision } };
+    const { objective, timeSampler } = options;
+    const known = { backend, source: { count: 0 }, objective, timeSampler };
+    if (precise.stages.length > 0) return planStages(precise, known);
     if (precise.train.microBatch !== 'auto') return precise;
     const model = createSampleModel(precise.model, undefined, options);
-    const { objective, timeSampler } = options;
-    const asked = { config: precise, backend, model, source: { count: 0 }, objective, timeSampler };
-    return withMicroBatch(precise, planTraining(asked, machineMemory));
+    return withMicroBatch(precise, planTraining({ ...known, config: precise, model }, machineMemory));
   });
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type GrowOptionsOfRun, growRun, resolveConfig, resume, sample, train } from '../../src/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { ConfigInput } from '../../src/config/config.ts';
+import type { ConfigInput, RunConfig } from '../../src/config/config.ts';
 import { pastOf } from '../../src/known/trained-with.ts';
 import { patchResizes } from '../../src/models/grow-patches.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from '../../src/runs/checkpoint.ts';
 import type { SavedCheckpoint } from '../../src/runs/checkpoint.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
-import { checkpointFolder } from '../../src/runs/run-folder.ts';
+import { checkpointFolder, readRun } from '../../src/runs/run-folder.ts';
 import { createModel } from '../../src/train/create-model.ts';
 import { initialValues } from '../support/models.ts';
 import { pictureFolder } from '../support/picture-folder.ts';
@@ -207,8 +207,11 @@ describe('a run that has grown', () => {
   it('may have stages of its own, of which the first begins with the weights', async () => {
     const stages = [{ imageSize: 12, steps: 1 }, { steps: 1 }];
     // As long as they are: the length of the run that grows is not theirs.
-    const changes: ConfigInput = { stages };
+    const changes: ConfigInput = { stages, train: { microBatch: 'auto' } };
     const { run } = await grown({ imageSize: 16, name: 'staged', changes });
+    // Every stage is the same wherever it is resumed.
+    const { config } = await readRun(run);
+    expect((config as RunConfig).stages.map(({ microBatch }) => microBatch)).toEqual([5, 5]);
     expect((await saved(run)).state).toMatchObject({ stage: 0, data: { shape: [1, 12, 12] } });
     expect(await resume(run, quiet)).toMatchObject({ step: 2, finished: true });
     expect((await saved(run)).state).toMatchObject({ stage: 1 });
