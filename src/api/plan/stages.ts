@@ -65,6 +65,7 @@ export function sumStages(config: RunConfig, stages: readonly StagePlan[]): RunP
       ...machine,
       total: sum(({ machines }) => machines[i]!.total),
     })),
+    assumptions: [...new Set(plans.flatMap(({ assumptions }) => assumptions))],
     stages,
   };
 }

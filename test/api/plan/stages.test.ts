@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import { plan } from '../../../src/api/plan/plan.ts';
+import { type StagePlan, sumStages } from '../../../src/api/plan/stages.ts';
 import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../../src/config/config.ts';
+import { resolveConfig } from '../../../src/config/resolve-config.ts';
 import { describePlan } from '../../../src/cli/plan-view.ts';
 import { pictureFolder } from '../../support/picture-folder.ts';
 
@@ -30,6 +32,14 @@ it('a run of stages takes what its stages take together, each with data of its s
   expect(found.training).toMatchObject({ steps: 42, checkpoints: 3, kept: 3 });
   const totals = [first, second].map(({ memory }) => memory.estimate.total);
   expect(found.memory.estimate.total).toBe(Math.max(...totals));
+  const assuming = (...lists: string[][]): StagePlan[] =>
+    found.stages!.map((stage, i) => ({ ...stage, plan: { ...stage.plan, assumptions: lists[i]! } }));
+  const whole = resolveConfig(config, { facts: { name: 'pictures', count: 9, shape: [1, 16, 16] } });
+  expect(sumStages(whole, assuming(['both', 'small'], ['both', 'large'])).assumptions).toEqual([
+    'both',
+    'small',
+    'large',
+  ]);
   const lines = describePlan(found).join('\n');
   expect(lines).toMatch(/^Time on this machine, by stages:$/m);
   expect(lines).toMatch(/^ {2}8x8\/2 +30 +5 /m);
