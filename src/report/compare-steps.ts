@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withSource } from '../api/parts.ts';
 import { openRunModel } from '../api/run-sampler.ts';
-import { sample } from '../api/sample.ts';
 import { compareData } from '../known/compare-data.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
 import type { Source } from '../data/source.ts';
@@ -18,6 +17,7 @@ import {
   checkEvaluations,
   drawFewSteps,
   sampleFewSteps,
+  sampleInSteps,
   shortRun,
 } from './few-steps.ts';
 
@@ -57,8 +57,7 @@ export async function compareSteps(
   runs: readonly string[],
   options: CompareStepsOptions = {},
 ): Promise<StepsComparison> {
-  const { evaluations = [1, 2, 4], guidance, seed = 0, backend, signal, onProgress } = options;
-  const { out = join(runs[0]!, 'few-steps') } = options;
+  const { evaluations = [1, 2, 4], out = join(runs[0]!, 'few-steps'), onProgress } = options;
   checkEvaluations('compare steps', evaluations);
   const data = await readData(runs[0]!, options);
   const count = data.annotations.length;
@@ -66,16 +65,9 @@ export async function compareSteps(
   for (const run of runs) {
     const { config, model } = await openRunModel(run, {});
     for (const steps of evaluations) {
-      const { values } = await sample(run, {
-        ...asOf(config, data.annotations),
-        sampler: 'euler',
-        timeShift: 1,
-        steps,
-        guidance,
-        seed,
-        backend,
-        signal,
-      });
+      // Of latents, distances are those of latents.
+      const asked = { ...asOf(config, data.annotations), decode: false };
+      const { values } = await sampleInSteps(run, steps, options, asked);
       const distance = energyDistance(values, data.values, sizeOf(model.sampleShape));
       rows.push({ run, evaluations: steps, distance });
       onProgress?.(rows.length, runs.length * evaluations.length);

@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { openRunModel } from '../api/run-sampler.ts';
-import { type Samples, sample } from '../api/sample.ts';
+import { type SampleRunOptions, type Samples, sample } from '../api/sample.ts';
 import { type ImageShape, imageSize, isPicture } from '../data/source.ts';
 import type { Canvas } from '../pictures/image.ts';
 import { toPicture } from '../pictures/preview/pictures.ts';
@@ -38,6 +38,16 @@ export function checkEvaluations(where: string, evaluations: readonly number[]):
   throw valueError(where, 'evaluations', 'whole numbers from 1', wrong ?? 'none');
 }
 
+/** What a run makes in so many Euler steps of one length. */
+export function sampleInSteps(
+  run: string,
+  steps: number,
+  { guidance, seed = 0, backend, signal }: FewStepsOptions,
+  asked: Pick<SampleRunOptions, 'labels' | 'prompts' | 'count' | 'decode' | 'onNotice'>,
+): Promise<Samples> {
+  return sample(run, { ...asked, sampler: 'euler', timeShift: 1, steps, guidance, seed, backend, signal });
+}
+
 /**
  * Makes a row of samples for each run and number of evaluations; those of a column begin with the same noise.
  * @throws RectiflowError as `sample` does
@@ -46,15 +56,7 @@ export async function sampleFewSteps(
   runs: readonly string[],
   options: FewStepsOptions = {},
 ): Promise<FewSteps[]> {
-  const {
-    evaluations = FEW_EVALUATIONS,
-    guidance,
-    seed = 0,
-    backend,
-    signal,
-    onNotice,
-    onProgress,
-  } = options;
+  const { evaluations = FEW_EVALUATIONS, onNotice, onProgress } = options;
   checkEvaluations('few steps', evaluations);
   const made: FewSteps[] = [];
   const noticed = new Set<string>();
@@ -67,17 +69,8 @@ export async function sampleFewSteps(
     const isTold = gridRows(config.sample).length > 0;
     const rows = isTold ? asOf(config, shownRows(config, [])) : { count: SHOWN };
     for (const steps of evaluations) {
-      const { values, shape, data, pictures } = await sample(run, {
-        ...rows,
-        sampler: 'euler',
-        timeShift: 1,
-        steps,
-        guidance,
-        seed,
-        backend,
-        signal,
-        onNotice: once,
-      });
+      const asked = { ...rows, onNotice: once };
+      const { values, shape, data, pictures } = await sampleInSteps(run, steps, options, asked);
       made.push({ run, evaluations: steps, values, shape, data, ...(pictures && { pictures }) });
       onProgress?.(made.length, runs.length * evaluations.length);
     }
