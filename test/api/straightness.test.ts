@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { measureStraightness } from '../../src/api/straightness.ts';
+import { openRunModel, withRunSampler } from '../../src/api/run-sampler.ts';
 import { sample } from '../../src/api/sample.ts';
 import { reflow } from '../../src/api/reflow/reflow.ts';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { StraightnessSum } from '../../src/flow/straightness.ts';
 import { compareSteps } from '../../src/report/compare-steps.ts';
 import { energyDistance } from '../../src/report/energy-distance.ts';
 import { FEW_EVALUATIONS, drawFewSteps, sampleFewSteps } from '../../src/report/few-steps.ts';
@@ -72,7 +74,6 @@ describe('the straightness of a run', () => {
       guidance: 1.5,
       sampler: 'euler',
     });
-    const { openRunModel, withRunSampler } = await import('../../src/api/run-sampler.ts');
     const opened = await openRunModel(run, {});
     await withRunSampler(opened, { backend }, (sampler) =>
       sampler.sample({
@@ -98,10 +99,30 @@ describe('the straightness of a run', () => {
   });
 
   it('does not depend on how many paths are gone along at a time', async () => {
-    const two = await measureStraightness(run, { backend, count: 70, steps: 2 });
-    expect(two.count).toBe(70);
-    const again = await measureStraightness(run, { backend, count: 70, steps: 2 });
-    expect(again).toEqual(two);
+    // More than are gone along at once.
+    const [count, steps] = [70, 2];
+    const measured = await measureStraightness(run, { backend, count, steps });
+    const labels = Array.from({ length: count }, (_, i) => i % 3);
+    const opened = await openRunModel(run, {});
+    const sum = new StraightnessSum(steps, 96);
+    await withRunSampler(opened, { backend }, async (sampler) => {
+      for (const [i, label] of labels.entries()) {
+        const path: Float32Array[] = [];
+        const data = await sampler.sample({
+          sampler: 'euler',
+          count: 1,
+          firstSample: i,
+          steps,
+          seed: 0,
+          conditions: { labels: [label] },
+          onVisit: (x) => void path.push(Float32Array.from(x)),
+        });
+        sum.add([...path, data], 1);
+      }
+    });
+    expect(measured.count).toBe(count);
+    expect(measured.deviation).toBeCloseTo(sum.result().deviation, 6);
+    expect(measured.relative).toBeCloseTo(sum.result().relative, 6);
   });
 
   it('can be measured of models of captions and of cells', async () => {

@@ -96,7 +96,7 @@ export function teacherOf(
 }
 
 /**
- * Whether pairs that were begun are those that are asked for now.
+ * Whether pairs that were begun are those that are asked for.
  * @throws RectiflowError where they were made by other weights, or otherwise
  */
 export function checkBegun(folder: string, begun: PairsManifest, wanted: PairsPlan): void {

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diskOf } from '../../../src/api/plan/disk.ts';
-import { fitSamples } from '../../../src/api/plan/elsewhere.ts';
+import {
+  type MachinePlan,
+  type StepModel,
+  fitSamples,
+  planElsewhere,
+} from '../../../src/api/plan/elsewhere.ts';
 import { type FlopsPlan, flopsOf } from '../../../src/api/plan/flops.ts';
 import { machineOf, machines } from '../../../src/api/plan/machines.ts';
 import { planMemory } from '../../../src/api/plan/memory.ts';
@@ -97,6 +102,10 @@ describe('the disk', () => {
     });
     expect(disk.total).toBe(2000 + 1200 + 140 + 70);
     expect(disk.most).toBe(disk.total + 1000);
+    // Events hold pictures once more, and numbers in 1.3 times the bytes.
+    const withEvents = diskOf({ ...config, sinks: { tensorboard: true } }, workloadOf(config, true), sizes);
+    expect(withEvents).toMatchObject({ samples: 2 * 140, metrics: 2.3 * 70 });
+    expect(withEvents.total).toBeCloseTo(2000 + 1200 + 280 + 161, 9);
   });
 });
 
@@ -154,6 +163,27 @@ describe('operations', () => {
       step: 200,
       grid: 0,
     });
+  });
+
+  it('are more by it on a machine that is too small otherwise, and no more where the config has it so', () => {
+    const small = { ...machineOf('A100'), memory: 12e9 };
+    const steps = (activations: number): StepModel => ({
+      state: { whole: 1e9, parts: 1e9 },
+      activations: (samples) => samples * activations,
+      kernels: { part: 0, update: 0 },
+    });
+    const planned = (memory: 'keep' | 'recompute', kept: number): MachinePlan => {
+      const config = resolved({ train: { ...tinyStripes.train, memory } });
+      const recompute = steps(1e9);
+      const asSet = memory === 'keep' ? steps(kept) : recompute;
+      const work = workloadOf(config, false);
+      const shared = { config, model, source: { count: 17 }, work, own: {}, utilisation: 0.5 };
+      return planElsewhere(small, { ...shared, steps: { asSet, recompute } });
+    };
+    const speed = 0.5 * small.bf16;
+    expect(planned('keep', 1e9)).toMatchObject({ recompute: false, microBatch: 5, step: 150 / speed });
+    expect(planned('keep', 1e11)).toMatchObject({ recompute: true, microBatch: 5, step: 200 / speed });
+    expect(planned('recompute', 0)).toMatchObject({ recompute: true, microBatch: 5, step: 200 / speed });
   });
 });
 

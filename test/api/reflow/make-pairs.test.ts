@@ -6,6 +6,7 @@ import { sample } from '../../../src/api/sample.ts';
 import { train } from '../../../src/api/train.ts';
 import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import { checkSamples } from '../../../src/check/check.ts';
+import { holdOut } from '../../../src/data/hold-out.ts';
 import type { Annotation, Source } from '../../../src/data/source.ts';
 import { openPairs } from '../../../src/sources/pairs.ts';
 import { verifyPairs } from '../../../src/sources/pairs/verify.ts';
@@ -218,6 +219,18 @@ describe('pairs', () => {
     expect(labels.slice(0, 17)).not.toEqual(labels.slice(17));
     await makePairs(run, other, { ...options, pairs: 34, steps: 1, seed: 1 });
     expect((await readAll(other)).map(({ label }) => label!)).not.toEqual(labels);
+  });
+
+  it('are told nothing of samples that the run holds out', async () => {
+    const config = { ...tinyStripes, name: 'held-out', heldOut: { count: 6 } };
+    const without = await train(config, { runs: folder, source, backend });
+    const path = target();
+    await makePairs(without.run, path, { ...options, steps: 1 });
+    const { trained } = holdOut(source, 6, 0);
+    const labels: number[] = [];
+    for (let i = 0; i < trained.count; i++)
+      labels.push((await trained.read(i, new Float32Array(96), 0, { seed: 0, epoch: 0 })).label!);
+    expect((await readAll(path)).map(({ label }) => label!).toSorted()).toEqual(labels.toSorted());
   });
 
   it('are the same to the bit where making them was stopped, and where a file was damaged since', async () => {
