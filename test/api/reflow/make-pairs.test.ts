@@ -222,15 +222,22 @@ describe('pairs', () => {
   });
 
   it('are told nothing of samples that the run holds out', async () => {
-    const config = { ...tinyStripes, name: 'held-out', heldOut: { count: 6 } };
+    const config = {
+      ...tinyStripes,
+      name: 'held-out',
+      heldOut: { count: 8 },
+      train: { steps: 1, batchSize: 2 },
+    };
     const without = await train(config, { runs: folder, source, backend });
     const path = target();
-    await makePairs(without.run, path, { ...options, steps: 1 });
-    const { trained } = holdOut(source, 6, 0);
+    await makePairs(without.run, path, { ...options, pairs: 18, steps: 1 });
+    const { trained } = holdOut(source, 8, 0);
     const labels: number[] = [];
     for (let i = 0; i < trained.count; i++)
       labels.push((await trained.read(i, new Float32Array(96), 0, { seed: 0, epoch: 0 })).label!);
-    expect((await readAll(path)).map(({ label }) => label!).toSorted()).toEqual(labels.toSorted());
+    expect((await readAll(path)).map(({ label }) => label!).toSorted()).toEqual(
+      [...labels, ...labels].toSorted(),
+    );
   });
 
   it('are the same to the bit where making them was stopped, and where a file was damaged since', async () => {
