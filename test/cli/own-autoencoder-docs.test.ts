@@ -3,8 +3,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { formatValue } from '../../src/cli/format.ts';
 import { recipeConfig } from '../../src/config/load-config.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
+import { seenDeviation } from '../../src/data/latents.ts';
+import { readLatentsManifest } from '../../src/sources/latents/manifest.ts';
 import { rectiflow, temporaryFolder } from '../support/cli.ts';
 import { docsBlocks, docsCommands, docsSection } from '../support/docs.ts';
 import { writePhotos } from '../support/photos.ts';
@@ -34,16 +37,23 @@ describe('docs/latents.md, of your own autoencoder', () => {
       heldOutL1: expect.any(Number),
       heldOutPsnr: expect.any(Number),
     });
-    expect((await run(info!)).stdout).toMatch(/AutoencoderKL|autoencoder/);
+    expect((await run(info!)).stdout).toMatch(
+      /^ {2}autoencoder {2}levels of 8, 8, 8 channels, latents 2x2x4$/m,
+    );
 
     const encoded = await run(encode!);
     expect(encoded.code).toBe(0);
     expect(encoded.stdout).toMatch(
       /^6 images, 8x8 of 3 channels, became latents of 2x2 of 4 channels: latents/,
     );
-    // The scale is that of the latents of these very pictures, but for the two that are held out.
-    const [, deviation] = /a model sees them with the deviation ([\d.]+)/.exec(encoded.stdout)!;
-    expect(Math.abs(Number(deviation) - 1)).toBeLessThan(0.3);
+    // The scale is that of the pictures it was trained on; two of these were held out.
+    const manifest = await readLatentsManifest(join(folder, 'latents'));
+    const seen = seenDeviation(manifest.settings.autoencoder.scaling, manifest.statistics);
+    expect(encoded.stdout).toContain(`a model sees them with the deviation ${formatValue(seen)}, `);
+    const { scaling_factor: scale } = JSON.parse(
+      await readFile(join(folder, 'runs/autoencoder/autoencoder/config.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    expect(manifest.settings.autoencoder.scaling).toEqual({ scale, shift: 0 });
 
     const exported = await run(more[0]!);
     expect(exported.code).toBe(0);
