@@ -222,12 +222,7 @@ describe('pairs', () => {
   });
 
   it('are told nothing of samples that the run holds out', async () => {
-    const config = {
-      ...tinyStripes,
-      name: 'held-out',
-      heldOut: { count: 8 },
-      train: { steps: 1, batchSize: 2 },
-    };
+    const config = { ...tinyStripes, name: 'held-out', heldOut: { count: 8 } };
     const without = await train(config, { runs: folder, source, backend });
     const path = target();
     await makePairs(without.run, path, { ...options, pairs: 18, steps: 1 });
