@@ -1,42 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Annotation, Source } from '../../../src/data/source.ts';
+import { describe, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../src/formats/safetensors.ts';
-import { openLatents } from '../../../src/sources/latents/open.ts';
 import { philoxNormal } from '../../../src/tensor/philox.ts';
-import type { LatentsData } from '../../../src/sources/settings.ts';
 import { zip } from '../../support/torch-archive.ts';
+import { openedSets } from './opened-sets.ts';
 import { edm2Folder, latent, npz, shape, shard, size, statistics, write } from './sets.ts';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'latents-'));
-});
-afterAll(() => rm(root, { recursive: true }));
-
-let made = 0;
-const folder = (): string => join(root, String(made++));
-
-const opened: Source[] = [];
-afterEach(async () => {
-  for (const source of opened.splice(0)) await source.close!();
-});
-
-async function open(path: string, change: Partial<LatentsData> = {}): Promise<Source> {
-  const scaling = { scale: 1, shift: 0 };
-  const data = { source: 'latents', path, condition: 'auto', draw: true, flip: 0, scaling } as const;
-  opened.push(await openLatents({ ...data, ...change }, 'fail'));
-  return opened.at(-1)!;
-}
-
-async function read(source: Source, index: number, epoch = 0): Promise<[number[], Annotation]> {
-  const out = new Float32Array(source.shape.reduce((product, side) => product * side, 1));
-  const annotation = await source.read(index, out, 0, { seed: 7, epoch });
-  return [[...out], annotation];
-}
+const { folder, open, read } = openedSets();
 
 const numbers = (set: number, sample: number): number[] => [...latent(set, sample)];
 
@@ -126,7 +98,7 @@ describe('EDM2 and REPA', () => {
         data: await readFile(join(path, name)),
       })),
     );
-    const archive = join(root, 'edm2.zip');
+    const archive = `${path}.zip`;
     await write(archive, zip(members));
     const [unpacked, packed] = [await open(path), await open(archive)];
     expect(packed.count).toBe(3);
@@ -153,9 +125,7 @@ describe('EDM2 and REPA', () => {
   test('statistics that a model knows are not measured anew', async () => {
     const path = await edm2Folder(folder(), null);
     const known = { kind: 'latents', scale: [3, 4], shift: [5, 6] };
-    const data = { source: 'latents', path, condition: 'auto', draw: false, flip: 'auto' } as const;
-    const source = await openLatents({ ...data, scaling: 'statistics' }, 'fail', { known });
-    opened.push(source);
+    const source = await open(path, { scaling: 'statistics' }, { known });
     expect(source.record).toEqual(known);
   });
 });

@@ -1,39 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Annotation, Source } from '../../../src/data/source.ts';
-import { openLatents } from '../../../src/sources/latents/open.ts';
-import type { LatentsData } from '../../../src/sources/settings.ts';
+import { describe, expect, test } from 'vitest';
 import { npy } from '../../support/npy.ts';
+import { openedSets } from './opened-sets.ts';
 import { edm2Folder, latent, meanAndDeviation, npz, shard, statistics, write } from './sets.ts';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'latents-'));
-});
-afterAll(() => rm(root, { recursive: true }));
-
-let made = 0;
-const folder = (): string => join(root, String(made++));
-
-const opened: Source[] = [];
-afterEach(async () => {
-  for (const source of opened.splice(0)) await source.close!();
-});
-
-async function open(path: string, change: Partial<LatentsData> = {}): Promise<Source> {
-  const scaling = { scale: 1, shift: 0 };
-  const data = { source: 'latents', path, condition: 'auto', draw: true, flip: 0, scaling } as const;
-  opened.push(await openLatents({ ...data, ...change }, 'fail'));
-  return opened.at(-1)!;
-}
-
-async function read(source: Source, index: number, epoch = 0): Promise<[number[], Annotation]> {
-  const out = new Float32Array(source.shape.reduce((product, side) => product * side, 1));
-  const annotation = await source.read(index, out, 0, { seed: 7, epoch });
-  return [[...out], annotation];
-}
+const { folder, open, read } = openedSets();
 
 describe('what is refused, by name', () => {
   test('a folder of something else', async () => {
