@@ -19,10 +19,12 @@ import type { Members } from './members.ts';
 import { openMembers } from './members.ts';
 
 const CAPTION_ENDINGS = ['.txt', '.caption'] as const;
-/** The size in pixels and the model that stand behind the name of the image. */
-const ENDING = /(?:_\d{4}x\d{4})?(?:_(sd|sdxl|sd3|flux|lumina|hunyuan))?\.npz$/;
-/** Of Flux, whose latents are kept as its model sees them: (z - shift) scale, which is undone. */
+/** The size in pixels and the model that stand behind the name of the image; hi is HunyuanImage. */
+const ENDING = /(?:_\d{4}x\d{4})?(?:_(sd|sdxl|sd3|flux|lumina|hunyuan|hi))?\.npz$/;
+/** Of Flux's autoencoder, whose latents are kept as the model sees them: (z - shift) scale, which is undone. */
 const FLUX = { scale: 0.3611, shift: 0.1159 };
+/** Models that have it. */
+const WITH_FLUX: readonly (string | undefined)[] = ['flux', 'lumina'];
 const mostRead = 1000;
 
 /** Latents of one image, of one size. */
@@ -67,7 +69,7 @@ export async function openKohya(
       const { file, ending } = items[index]!;
       const name = `${mirrored ? 'latents_flipped' : 'latents'}${ending}`;
       const array = await readArray(members.path(file), name);
-      const isFlux = ENDING.exec(file)?.[1] === 'flux';
+      const isFlux = WITH_FLUX.includes(ENDING.exec(file)?.[1]);
       const values = toFloat32(array);
       return { mean: isFlux ? values.map((value) => value / FLUX.scale + FLUX.shift) : values };
     },

@@ -162,12 +162,25 @@ describe('kohya', () => {
     ]);
   });
 
-  test('those of Flux are turned back into what its autoencoder says', async () => {
-    const path = folder();
-    await write(join(path, 'a_0024x0016_flux.npz'), npz({ latents_2x3: array(1, 0) }));
-    const [values] = await read(await open(path), 0);
-    values.forEach((each, i) => expect(each).toBeCloseTo(latent(1, 0)[i]! / 0.3611 + 0.1159, 3));
-  });
+  test.each(['flux', 'lumina'])(
+    "those of %s are turned back into what Flux's autoencoder says",
+    async (model) => {
+      const path = folder();
+      await write(join(path, `a_0024x0016_${model}.npz`), npz({ latents_2x3: array(1, 0) }));
+      const [values] = await read(await open(path), 0);
+      values.forEach((each, i) => expect(each).toBeCloseTo(latent(1, 0)[i]! / 0.3611 + 0.1159, 3));
+    },
+  );
+
+  test.each(['sd', 'sdxl', 'sd3', 'hi'])(
+    'those of %s are as they lie there, with captions',
+    async (model) => {
+      const path = folder();
+      await write(join(path, `a_0024x0016_${model}.npz`), npz({ latents_2x3: array(1, 0) }));
+      await write(join(path, 'a.txt'), 'a cat');
+      expect(await read(await open(path), 0)).toEqual([numbers(1, 0), { caption: 'a cat' }]);
+    },
+  );
 
   test('captions and mirrored latents of some only are not used, and that is said', async () => {
     const path = folder();
