@@ -66,7 +66,7 @@ export class Trainer {
     this.#log = log;
     this.#gallery = samples && new Gallery(training, samples);
     this.#measurements = measurements;
-    this.#monitor = new Monitor(config, source.count);
+    this.#monitor = Monitor.of(training);
     this.#submitter = new Submitter({
       training,
       waiting: log.waiting,

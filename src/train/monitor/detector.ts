@@ -30,6 +30,8 @@ export interface Facts {
   readonly config: WatchedConfig;
   /** Samples of the data set. */
   readonly samples: number;
+  /** Whether the weights were trained before the first step that this process did: by this run, or by another. */
+  readonly hasBegunTrained: boolean;
   /** Of the first batch that this process has learnt from. */
   readonly values: ValueRange | undefined;
 }

@@ -4,7 +4,7 @@ import { toBytes } from '../../data/values.ts';
 import { coldAverage } from './cold-average.ts';
 import { dataRange } from './data-range.ts';
 import { deadGradient } from './dead-gradient.ts';
-import type { Detector, Reading, ValueRange, WatchedConfig } from './detector.ts';
+import type { Detector, Facts, Reading, ValueRange, WatchedConfig } from './detector.ts';
 import { exploding } from './exploding.ts';
 import { labelSignal } from './label-signal.ts';
 import { latentScale } from './latent-scale.ts';
@@ -29,18 +29,28 @@ const detectors: readonly Detector[] = [
 /** Readings that are kept, which bounds the memory; the first of the process is kept beside them. */
 const kept = 1000;
 
+interface Watched {
+  readonly config: WatchedConfig;
+  readonly source: { readonly count: number };
+  readonly checkpoint?: unknown;
+}
+
 /** Learns nothing from other processes: after a resume it looks anew, and may say again what it has said. */
 export class Monitor {
   readonly #config: WatchedConfig;
-  readonly #samples: number;
+  readonly #known: Pick<Facts, 'samples' | 'hasBegunTrained'>;
   readonly #said = new Set<Detector>();
   #values: ValueRange | undefined;
   #readings: Reading[] = [];
 
-  /** @param samples of the data set */
-  constructor(config: WatchedConfig, samples: number) {
+  /** Of a training that begins or goes on. */
+  static of({ config, source, checkpoint }: Watched): Monitor {
+    return new Monitor(config, { samples: source.count, hasBegunTrained: checkpoint !== undefined });
+  }
+
+  constructor(config: WatchedConfig, known: Pick<Facts, 'samples' | 'hasBegunTrained'>) {
     this.#config = config;
-    this.#samples = samples;
+    this.#known = known;
   }
 
   /** Looks at the first batch of finite numbers; further ones are passed over. */
@@ -52,7 +62,7 @@ export class Monitor {
   read(reading: Reading): string[] {
     if (this.#readings.length > kept) this.#readings.splice(1, 1);
     this.#readings.push(reading);
-    const facts = { config: this.#config, samples: this.#samples, values: this.#values };
+    const facts = { ...this.#known, config: this.#config, values: this.#values };
     return detectors.flatMap((detector) => {
       const text = this.#said.has(detector) ? undefined : detector(this.#readings, facts);
       if (text === undefined) return [];

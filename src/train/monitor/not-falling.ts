@@ -18,13 +18,13 @@ const mostUpdate = 0.05;
 /** Rates from which AdamW seldom trains a transformer. */
 export const highRate = 0.01;
 
-/** The loss stays where it began. Only a run that this process began can be judged: later a loss may well be level. */
+/** The loss stays where it began. Only weights that this process drew can be judged: of trained ones it may well be level. */
 export const notFalling: Detector = (all, facts) => {
   const readings = ofOneSize(all);
   const [first] = readings;
   const last = readings.at(-1)!;
   const isEarly = last.step < facts.config.optimizer.warmupSteps + patience || readings.length < known;
-  if (first!.step !== 1 || isEarly) return undefined;
+  if (facts.hasBegunTrained || isEarly) return undefined;
   // Of the later half, so that neither noise nor a spike counts.
   const loss = median(readings.slice(readings.length / 2).map((reading) => reading.loss));
   if (loss < least * first!.loss) return undefined;

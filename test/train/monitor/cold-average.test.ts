@@ -17,7 +17,12 @@ describe('an average of a run of few steps', () => {
   ])('of %i, ramp %s, is never to get a decay that there is not', (steps, ramp) => {
     const ema = { decay: 0.995, ramp };
     const config = { ema, train: { steps, sampleEvery: 0 }, optimizer: { warmupSteps: 0, clipNorm: 0 } };
-    const said = coldAverage([{ ...reading, step: steps }], { config, samples: 10, values: undefined });
+    const said = coldAverage([{ ...reading, step: steps }], {
+      config,
+      hasBegunTrained: false,
+      samples: 10,
+      values: undefined,
+    });
     expect(said).toMatch(/Train longer: \d+ steps? are too few for an average\.$/);
     expect(said).not.toContain('ema.decay to');
   });

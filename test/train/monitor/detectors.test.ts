@@ -14,9 +14,9 @@ const picture = Float32Array.from({ length: 100 }, (_, i) => (i - 50) / 50);
 /** What is said of a run whose steps 1, 10, 20, ... are healthy but for what `change` makes of them. */
 function said(
   change: (step: number) => Partial<Reading>,
-  { settings = {}, values = picture, last = 1000 }: Options = {},
+  { settings = {}, values = picture, last = 1000, hasBegunTrained = false }: Options = {},
 ): string[] {
-  const monitor = new Monitor({ ...config, ...settings }, 500);
+  const monitor = new Monitor({ ...config, ...settings }, { samples: 500, hasBegunTrained });
   monitor.see(values, true);
   const steps = Array.from({ length: last / 10 + 1 }, (_, i) => Math.max(1, 10 * i));
   return steps.flatMap((step) =>
@@ -37,6 +37,7 @@ interface Options {
   readonly settings?: Partial<WatchedConfig>;
   readonly values?: Float32Array;
   readonly last?: number;
+  readonly hasBegunTrained?: boolean;
 }
 
 describe('nothing is said', () => {
@@ -52,7 +53,10 @@ describe('nothing is said', () => {
   });
 
   it('of the recipe digits, as it was logged', () => {
-    const monitor = new Monitor({ ...config, ema: { decay: 0.995, ramp: true } }, 60_000);
+    const monitor = new Monitor(
+      { ...config, ema: { decay: 0.995, ramp: true } },
+      { samples: 60_000, hasBegunTrained: false },
+    );
     for (const [step, loss, learningRate, gradNorm, dataWait, epoch] of digitsRun as Row[])
       expect(
         monitor.read({ step, loss, learningRate, gradNorm, seconds: step / 20, dataWait, epoch }),
@@ -60,7 +64,14 @@ describe('nothing is said', () => {
   });
 
   it('of one that goes on where the loss is level', () => {
-    expect(said((step) => ({ step: step + 5000, loss: 0.2 }))).toEqual([]);
+    const level = (step: number): Partial<Reading> => ({ step: step + 5000, loss: 0.2 });
+    expect(said(level, { hasBegunTrained: true })).toEqual([]);
+  });
+
+  it('of one that began with trained weights, whose loss need not fall', () => {
+    const rising = (step: number): Partial<Reading> => ({ loss: step === 1 ? 0.011 : 0.025 });
+    expect(said(rising, { hasBegunTrained: true })).toEqual([]);
+    expect(said(rising)).not.toEqual([]);
   });
 });
 
@@ -162,7 +173,7 @@ describe('is said once', () => {
   const reading = { step: 1, loss: 100, learningRate: 1e-3, gradNorm: 1, seconds: 0, dataWait: 0, epoch: 0 };
 
   it('of latents that are not scaled', () => {
-    const monitor = new Monitor(config, 500);
+    const monitor = new Monitor(config, { samples: 500, hasBegunTrained: false });
     monitor.see(
       picture.map((value) => 20 * value),
       false,
@@ -180,7 +191,7 @@ describe('is said once', () => {
     ],
     [3, /the deviation 3, .* About 0 and 1 are wanted: "rectiflow data check" says/],
   ])('in what scale latents are seen, whether or not it is right: deviation %d', (deviation, wanted) => {
-    const monitor = new Monitor(config, 100);
+    const monitor = new Monitor(config, { samples: 100, hasBegunTrained: false });
     const latents = { kind: 'latents', scale: 2, shift: [1, 3], autoencoder: 'a'.repeat(64) } as const;
     monitor.see(Float32Array.of(-deviation, deviation), false, latents);
     expect(monitor.read(reading)).toEqual([expect.stringMatching(wanted)]);
