@@ -6,9 +6,10 @@ import { sample } from '../../src/api/sample.ts';
 import { resume } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
+import { dataOf } from '../../src/known/data-record.ts';
 import { pastOf } from '../../src/known/trained-with.ts';
 import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
-import { checkpointFolder } from '../../src/runs/run-folder.ts';
+import { checkpointFolder, readRun } from '../../src/runs/run-folder.ts';
 import { createModel } from '../../src/train/create-model.ts';
 import { averageTensor } from '../../src/train/averages.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -58,6 +59,9 @@ describe('a run that begins with given weights', () => {
     expect([...slots.keys()].toSorted()).toEqual([...optimizer.keys()].toSorted());
     for (const { data } of slots.values()) expect(data.every((value) => value === 0)).toBe(true);
     expect(pastOf(saved)).toEqual(past);
+    expect(dataOf(saved)).toEqual({ classes: 3 });
+    expect(saved.state).toMatchObject({ position: { epoch: 0, offset: 0 }, seconds: 0 });
+    expect((await readRun(run)).config).toEqual(config);
   });
 
   it('holds the averages and the moments that are given', async () => {

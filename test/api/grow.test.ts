@@ -1,7 +1,17 @@
 import { appendFile, cp, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type GrowOptionsOfRun, growRun, resolveConfig, resume, sample, train } from '../../src/index.ts';
+import {
+  type GrowOptionsOfRun,
+  exportRun,
+  growRun,
+  importRun,
+  resolveConfig,
+  resume,
+  sample,
+  train,
+} from '../../src/index.ts';
+import { grownConfig } from '../../src/api/grow/config.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput, RunConfig } from '../../src/config/config.ts';
 import { pastOf } from '../../src/known/trained-with.ts';
@@ -24,9 +34,10 @@ import { stripes, tinyStripes } from '../support/tiny-run.ts';
 const quiet = { backend: referenceBackend() };
 let runs: string;
 let source: string;
+let small: ConfigInput;
 beforeAll(async () => {
   runs = await temporaryFolder();
-  const config: ConfigInput = {
+  small = {
     name: 'small',
     data: { source: 'folder', path: await pictureFolder(), channels: 1, size: 8 },
     model: { width: 16, depth: 1, heads: 2, patchSize: 2 },
@@ -35,7 +46,7 @@ beforeAll(async () => {
     ema: { decays: [0.9] },
     sample: { steps: 1, perClass: 1 },
   };
-  ({ run: source } = await train(config, { runs, ...quiet }));
+  ({ run: source } = await train(small, { runs, ...quiet }));
 });
 
 const grown = (options: GrowOptionsOfRun): ReturnType<typeof growRun> =>
@@ -67,7 +78,11 @@ describe('a run that cannot grow so is refused, and nothing is made', () => {
       { imageSize: 16, changes: { model: { width: 24 } } },
       /small: the new model cannot take its weights: x_embedder\.proj\.weight would be \[16, 1, 2, 2\] and has to be \[24, 1, 2, 2\]; .*and \d+ more\. Only image size/,
     ],
-    ['fewer blocks', { changes: { model: { depth: 0 } } }, /model\.depth: wanted a whole number from 1/],
+    [
+      'no classes any more',
+      { changes: { data: { condition: 'none' }, model: { classes: 0 }, sample: { labels: [] } } as never },
+      /the new model cannot take its weights: y_embedder\.embedding_table\.weight has no place in it\. Only image size/,
+    ],
     ['a checkpoint that is not there', { checkpoint: 3 }, /there is no checkpoint of step 3/],
     ['settings that are none', { changes: { trian: {} } as never }, /trian: no such setting/],
   ])('%s', async (_, options, message) => {
@@ -165,6 +180,24 @@ describe('a run that has grown', () => {
     await resume(copy, quiet);
     const files = async (of: string): Promise<unknown> => (await saved(of)).files;
     expect(await files(copy)).toEqual(await files(run));
+    // Its moments are as old as those of the run that it grew from and its own steps.
+    const again = await growRun(run, { runs, ...quiet, name: 'grown-again' });
+    expect((await saved(again.run)).state).toMatchObject({ momentsFrom: -8 });
+  });
+
+  it('tells the loss that the run had on the samples that it holds out, and what they lose now', async () => {
+    const { run } = await train(
+      { ...small, name: 'held', heldOut: { count: 3, every: 4 } },
+      { runs, ...quiet },
+    );
+    const { heldOutLoss: loss, heldOutLossEma: lossEma } = (
+      await readMetrics(join(run, 'metrics.jsonl'))
+    ).records.at(-1)!;
+    expect(lossEma).not.toBe(loss);
+    const { before, after, told } = await growRun(run, { runs, ...quiet, imageSize: 16, patchSize: 4 });
+    expect(before).toEqual({ loss, lossEma, samples: 3, areHeldOut: true });
+    expect(after!.lossEma).not.toBe(after!.loss);
+    expect(told[2]).toContain('The loss on 3 held-out samples, at the same times, was ');
   });
 
   it('with new moments begins with none', async () => {
@@ -185,6 +218,27 @@ describe('a run that has grown', () => {
     expect(told[1]).toMatch(/stretched over 4x4/);
     const again = await growRun(run, { runs, ...quiet, imageSize: 32, positions: 'centred', name: 'again' });
     expect(again.config.model).toMatchObject({ positions: 'centred', positionGrid: [4, 4] });
+  });
+
+  it('is stretched over the grid of tokens that the run had, whatever its patches become', () => {
+    const model = { width: 8, depth: 1, heads: 1, patchSize: 4, channels: 1, classes: 0 };
+    const from = resolveConfig({
+      data: { source: 'folder', path: 'x', channels: 1, transforms: [{ kind: 'resize', size: [8, 12] }] },
+      model: { ...model, imageSize: [8, 12] },
+    });
+    const wanted = { imageSize: [16, 24], patchSize: 8, positions: 'stretched' } as const;
+    expect(grownConfig('run', from, wanted).model).toMatchObject({ patchSize: 8, positionGrid: [2, 3] });
+  });
+
+  it('of imported weights knows their file', async () => {
+    const to = join(runs, 'exported.safetensors');
+    await exportRun(source, { to });
+    const { run: imported } = await importRun(to, { runs });
+    const { run } = await growRun(imported, { runs, ...quiet, patchSize: 4, name: 'of-imported' });
+    expect(pastOf(await saved(run))).toMatchObject({
+      imported: { file: to },
+      begunFrom: { run: imported, step: 0, by: 'grow' },
+    });
   });
 
   it('may be deeper: new blocks begin as those of a new model, and are named', async () => {
@@ -214,7 +268,7 @@ describe('a run that has grown', () => {
     expect((config as RunConfig).stages.map(({ microBatch }) => microBatch)).toEqual([5, 5]);
     expect((await saved(run)).state).toMatchObject({ stage: 0, data: { shape: [1, 12, 12] } });
     expect(await resume(run, quiet)).toMatchObject({ step: 2, finished: true });
-    expect((await saved(run)).state).toMatchObject({ stage: 1 });
+    expect((await saved(run)).state).toMatchObject({ stage: 1, momentsFrom: -4 });
     // A run of stages grows from the size of the checkpoint.
     const first = await verifyCheckpoint(join(run, 'checkpoints', stepName(1)));
     expect(first.state['stage']).toBe(0);

@@ -13,40 +13,22 @@ import {
 import { diagnose } from '../../src/api/doctor/diagnose.ts';
 import { describeRun } from '../../src/cli/info-run.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import { adaptToStage, spanOf } from '../../src/runner/stages.ts';
+import { nextStage } from '../../src/known/stage-of.ts';
+import { patchResizes } from '../../src/models/grow-patches.ts';
+import { sizeOf } from '../../src/tensor/shape.ts';
+import type { ImageModel } from '../../src/train/settings.ts';
+import { randomValues } from '../support/random.ts';
+import { adaptToStage, growSince, spanOf } from '../../src/runner/stages.ts';
 import { spoilt } from '../support/bad-data.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
-import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { ConfigInput } from '../../src/config/config.ts';
+import type { ConfigInput, RunConfig } from '../../src/config/config.ts';
 import { stepName } from '../../src/runs/checkpoint.ts';
+import { readRun } from '../../src/runs/run-folder.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
-import { temporaryFolder } from '../support/cli.ts';
-import { checkpointOf, endOf, stagedConfig, stagedSteps } from '../support/staged-run.ts';
-import { pictureFolder } from '../support/picture-folder.ts';
+import { checkpointOf, endOf, stagedRuns, stagedSteps } from '../support/staged-run.ts';
 
 const STEPS = stagedSteps;
-let pictures: string;
-let runs: string;
-beforeAll(async () => {
-  [pictures, runs] = [await pictureFolder(), await temporaryFolder()];
-});
-
-const staged = (changes: ConfigInput = {}): ConfigInput => stagedConfig(pictures, changes);
-
-const quiet = { backend: referenceBackend() };
-
-interface Ended {
-  readonly run: string;
-  readonly notices: readonly string[];
-}
-
-async function trained(config: ConfigInput): Promise<Ended> {
-  const notices: string[] = [];
-  const onNotice = (text: string): void => void notices.push(text);
-  const { run, finished } = await train(config, { runs, ...quiet, onNotice });
-  expect(finished).toBe(true);
-  return { run, notices };
-}
+const { runs, quiet, staged, trained } = await stagedRuns();
 
 describe('a run of stages', () => {
   let run: string;
@@ -121,8 +103,14 @@ describe('a run of stages', () => {
 
 it('the last checkpoint of each stage stays, however many are newer', async () => {
   const config = staged({ name: 'kept' });
-  const { run } = await trained({ ...config, train: { ...config.train, keepCheckpoints: 1 } });
+  const { run } = await trained({
+    ...config,
+    train: { ...config.train, keepCheckpoints: 1, microBatch: 'auto' },
+  });
   expect((await readdir(join(run, 'checkpoints'))).toSorted()).toEqual([3, 5, 7].map(stepName));
+  // What auto stood for is recorded: every stage is the same wherever it is resumed.
+  const { config: recorded } = await readRun(run);
+  expect((recorded as RunConfig).stages.map(({ microBatch }) => microBatch)).toEqual([5, 4, 4]);
 });
 
 /** Of one size, so that a program can hand the data over: patches of 2, then of 4. */
@@ -168,6 +156,21 @@ it('a stage begins with the last checkpoint of the one before alone', () => {
   expect(() => adaptToStage(config, 1, { ...own, state: { stage: 'x' } })).toThrow(/state\.stage/);
 });
 
+it('an average that was stored in an earlier stage is resized as the weights are', () => {
+  const config = resolveConfig(finer);
+  const { channels, width } = config.model as ImageModel;
+  const name = 'x_embedder.proj.weight';
+  const resize = patchResizes({ width, channels, patchSize: 2 }, 4, 'pseudo-inverse').get(name)!;
+  const shape = [width, channels, 2, 2];
+  const data = Float32Array.from(randomValues(sizeOf(shape), 1));
+  const since = growSince(config, 1);
+  const wanted = { dtype: 'F32', shape: resize.shape, data: resize.resize(data, 'weights') };
+  expect(since(2)!(name, { dtype: 'F32', shape, data })).toEqual(wanted);
+  const other = { dtype: 'F32', shape: [1], data: Float32Array.of(3) } as const;
+  expect(since(1)!('final_layer.other', other)).toBe(other);
+  expect(since(3)).toBeUndefined();
+});
+
 it('what later stages take is told in steps of the first', () => {
   const config = resolveConfig(finer);
   const [first, second] = [spanOf(config, 0)!, spanOf(config, 1)!];
@@ -177,6 +180,18 @@ it('what later stages take is told in steps of the first', () => {
   expect(first.later).toBeGreaterThan(0);
   expect(first.later).toBeLessThan(3);
   expect(spanOf(resolveConfig(tinyStripes), 0)).toBeUndefined();
+  const [fine, plain] = finer.stages!;
+  const larger = { ...finer, stages: [fine!, { ...plain, batchSize: 10 }] };
+  expect(spanOf(resolveConfig(larger), 0)!.later).toBeCloseTo(2 * first.later, 9);
+});
+
+it('a run goes on with the stage of its checkpoint, or with the next where that has ended', () => {
+  const config = resolveConfig(finer);
+  const next = (step: number, stage: number): number =>
+    nextStage('run', config, { path: 'saved', step, state: { stage } });
+  expect([next(1, 0), next(2, 0), next(2, 1), next(8, 1)]).toEqual([0, 1, 1, 1]);
+  expect(() => next(3, 0)).toThrow(/saved is of stage 1, and by run.config\.json that has steps 1 to 2/);
+  expect(() => next(8, 2)).toThrow(/it has no such stage/);
 });
 
 it('the doctor looks at every stage', async () => {

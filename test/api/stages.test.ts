@@ -2,40 +2,16 @@ import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { resume, sample, train } from '../../src/index.ts';
-import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { ConfigInput } from '../../src/config/config.ts';
+import { growRun, resume, sample, train } from '../../src/index.ts';
 import { stageOf } from '../../src/known/stage-of.ts';
 import { stepName } from '../../src/runs/checkpoint.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import type { MetricSink } from '../../src/sinks/metric-sink.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { checkpointOf, endOf, stagedConfig, stagedSteps } from '../support/staged-run.ts';
-import { pictureFolder } from '../support/picture-folder.ts';
+import { checkpointOf, endOf, stagedRuns, stagedSteps } from '../support/staged-run.ts';
 
 const STEPS = stagedSteps;
-let pictures: string;
-let runs: string;
-beforeAll(async () => {
-  [pictures, runs] = [await pictureFolder(), await temporaryFolder()];
-});
-
-const staged = (changes: ConfigInput = {}): ConfigInput => stagedConfig(pictures, changes);
-
-const quiet = { backend: referenceBackend() };
-
-interface Ended {
-  readonly run: string;
-  readonly notices: readonly string[];
-}
-
-async function trained(config: ConfigInput): Promise<Ended> {
-  const notices: string[] = [];
-  const onNotice = (text: string): void => void notices.push(text);
-  const { run, finished } = await train(config, { runs, ...quiet, onNotice });
-  expect(finished).toBe(true);
-  return { run, notices };
-}
+const { runs, quiet, staged, trained } = await stagedRuns();
 
 async function shapeOf(run: string, step: number, name: string): Promise<readonly number[]> {
   return (await (await checkpointOf(run, step)).open('model'))!.slots.get(name)!.shape;
@@ -136,6 +112,19 @@ describe('a run of stages', () => {
       );
     }
     expect(log.match(/stage 2 of 3 begins/g)).toHaveLength(1);
+    // The losses are those of a new run that grows so.
+    const other = {
+      ...quiet,
+      runs: await temporaryFolder(),
+      checkpoint: 3,
+      imageSize: [8, 12],
+      patchSize: 4,
+    } as const;
+    const { before, after } = await growRun(run, other);
+    const [was, is] = [before!, after!].map(
+      ({ loss, lossEma }) => `${loss.toPrecision(3)} (with EMA weights ${lossEma.toPrecision(3)})`,
+    );
+    expect(log).toContain(`was ${was} at 8x8, and is ${is} at 8x12 before the first step there`);
   });
 
   it('ends to the bit as if it had not stopped, wherever it is resumed', async () => {
@@ -205,7 +194,8 @@ it("moments begin anew where that is asked for, and the optimizer's correction w
   expect(await endOf(resumed)).toEqual(await endOf(run));
 });
 
-it("a program's sinks are told of all stages, and end once", async () => {
+/** A sink, and what it is told. */
+function listening(): { readonly sink: MetricSink; readonly told: string[] } {
   const told: string[] = [];
   const sink: MetricSink = {
     name: 'own',
@@ -213,6 +203,21 @@ it("a program's sinks are told of all stages, and end once", async () => {
     scalars: (step) => void told.push(`${step}`),
     end: (outcome) => void told.push(outcome),
   };
+  return { sink, told };
+}
+
+it("a program's sinks are told of an error between two stages, and end once", async () => {
+  const { sink, told } = listening();
+  const onNotice = (text: string): void => {
+    if (text.startsWith('stage 2 of 3 begins')) throw new Error('no more');
+  };
+  const failing = train(staged({ name: 'failing' }), { runs, ...quiet, sinks: [sink], onNotice });
+  await expect(failing).rejects.toThrow('no more');
+  expect(told).toEqual(['start', '1', '2', '3', 'failed']);
+});
+
+it("a program's sinks are told of all stages, and end once", async () => {
+  const { sink, told } = listening();
   await train(staged({ name: 'told' }), { runs, ...quiet, sinks: [sink] });
   expect(told).toEqual(['start', '1', '2', '3', '4', '5', '6', '7', 'finished']);
 });

@@ -1,8 +1,14 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from 'vitest';
+import { train } from '../../src/api/train.ts';
+import type { Backend } from '../../src/backends/backend.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { stepName, verifyCheckpoint } from '../../src/runs/checkpoint.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
+import { temporaryFolder } from './cli.ts';
+import { pictureFolder } from './picture-folder.ts';
 
 /** Steps of `stagedConfig`. */
 export const stagedSteps = 7;
@@ -11,7 +17,7 @@ export const stagedSteps = 7;
  * 8x8 in patches of 2, 8x12 in patches of 4, 16x16 in patches of 4: patches grow, then the grid.
  * @param pictures of `pictureFolder`
  */
-export const stagedConfig = (pictures: string, changes: ConfigInput = {}): ConfigInput => ({
+const stagedConfig = (pictures: string, changes: ConfigInput = {}): ConfigInput => ({
   name: 'grown',
   data: { source: 'folder', path: pictures, channels: 1, size: 16 },
   model: { width: 16, depth: 1, heads: 2, patchSize: 4 },
@@ -27,6 +33,34 @@ export const stagedConfig = (pictures: string, changes: ConfigInput = {}): Confi
   loader: { workers: 1, prefetch: 1 },
   ...changes,
 });
+
+const quiet = { backend: referenceBackend() };
+
+export interface StagedRuns {
+  /** Where they are. */
+  readonly runs: string;
+  readonly quiet: { readonly backend: Backend };
+  staged(changes?: ConfigInput): ConfigInput;
+  /** Trains to the end. */
+  trained(config: ConfigInput): Promise<{ readonly run: string; readonly notices: readonly string[] }>;
+}
+
+/** Pictures, and a folder for runs that learn from them. */
+export async function stagedRuns(): Promise<StagedRuns> {
+  const [pictures, runs] = [await pictureFolder(), await temporaryFolder()];
+  return {
+    runs,
+    quiet,
+    staged: (changes) => stagedConfig(pictures, changes),
+    trained: async (config) => {
+      const notices: string[] = [];
+      const onNotice = (text: string): void => void notices.push(text);
+      const { run, finished } = await train(config, { runs, ...quiet, onNotice });
+      expect(finished).toBe(true);
+      return { run, notices };
+    },
+  };
+}
 
 export const checkpointOf = (run: string, step: number): ReturnType<typeof verifyCheckpoint> =>
   verifyCheckpoint(join(run, 'checkpoints', stepName(step)));
