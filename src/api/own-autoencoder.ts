@@ -1,10 +1,9 @@
 // The autoencoder that a run has learnt, in the form in which others are read.
-import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backend, Buffers } from '../backends/backend.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { Source } from '../data/source.ts';
-import { syncDirectory } from '../host/durable.ts';
+import { replaceFolder } from '../host/durable.ts';
 import { LatentCodec } from '../latents/codec.ts';
 import { type AutoencoderModel, isAutoencoder } from '../models/autoencoder-model.ts';
 import type { AutoencoderConfig } from '../models/autoencoders/config.ts';
@@ -91,12 +90,8 @@ export async function withOwnAutoencoder(
     ),
   );
   const folder = join(run, AUTOENCODER);
-  const partial = `${folder}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await writeAutoencoder(partial, { config: withScale(model.config, scale), weights });
-  await rm(folder, { recursive: true, force: true });
-  await rename(partial, folder);
-  await syncDirectory(run);
+  const own = { config: withScale(model.config, scale), weights };
+  await replaceFolder(folder, (partial) => writeAutoencoder(partial, own));
   return { ...result, autoencoder: folder };
 }
 

@@ -1,10 +1,10 @@
 // The autoencoder of a run on latents, which the run keeps in its folder: its samples mean nothing without it.
 import { existsSync } from 'node:fs';
-import { copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DataConfig } from '../sources/settings.ts';
 import { AUTOENCODER, LATENTS } from '../sources/latents/manifest.ts';
-import { syncDirectory } from '../host/durable.ts';
+import { replaceFolder } from '../host/durable.ts';
 import { type ReadAutoencoder, writeAutoencoder } from './autoencoder.ts';
 
 /** The one that a run has kept; undefined where it has none. */
@@ -28,26 +28,16 @@ export async function keepAutoencoder(
   if (path === join(run, AUTOENCODER)) return;
   if (basename(path) === AUTOENCODER && existsSync(join(dirname(path), LATENTS)))
     return copyAutoencoder(path, run);
-  await intoRun(run, (folder) => writeAutoencoder(folder, autoencoder));
+  await replaceFolder(join(run, AUTOENCODER), (folder) => writeAutoencoder(folder, autoencoder));
 }
 
 /** As `keepAutoencoder`, of one that is kept elsewhere in the same form: its files are linked where the disk is the same. */
 export async function copyAutoencoder(from: string, run: string): Promise<void> {
-  await intoRun(run, async (folder) => {
+  await replaceFolder(join(run, AUTOENCODER), async (folder) => {
     await mkdir(folder);
     for (const name of await readdir(from)) {
       const [source, target] = [join(from, name), join(folder, name)];
       await link(source, target).catch(() => copyFile(source, target));
     }
   });
-}
-
-async function intoRun(run: string, write: (folder: string) => Promise<void>): Promise<void> {
-  const kept = join(run, AUTOENCODER);
-  const partial = `${kept}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await write(partial);
-  await rm(kept, { recursive: true, force: true });
-  await rename(partial, kept);
-  await syncDirectory(run);
 }

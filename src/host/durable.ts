@@ -89,6 +89,20 @@ export async function replaceDurably(path: string, content: string): Promise<voi
   await syncDirectory(dirname(path));
 }
 
+/**
+ * Makes a folder, or replaces it, as a whole: whatever crashes leaves nothing that is half written in its place.
+ * @param write makes the folder at the path that it is given
+ */
+export async function replaceFolder(path: string, write: (partial: string) => Promise<void>): Promise<void> {
+  const partial = `${path}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  await write(partial);
+  await syncDirectory(partial);
+  await rm(path, { recursive: true, force: true });
+  await rename(partial, path);
+  await syncDirectory(dirname(path));
+}
+
 /** Flushes a directory's entries: without it a renamed file may be gone after a power failure. */
 export async function syncDirectory(path: string): Promise<void> {
   // Windows has no handle to a directory that could be flushed; its renames are journalled.

@@ -1,12 +1,12 @@
 // Images to latents, by an autoencoder, in steps that survive a crash.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { BadSamples } from '../../data/bad-samples.ts';
 import type { Source } from '../../data/source.ts';
-import { digestFile, replaceDurably, syncDirectory } from '../../host/durable.ts';
+import { digestFile, replaceDurably, replaceFolder } from '../../host/durable.ts';
 import { listSome } from '../../data/list-some.ts';
 import { RectiflowError, dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { encodedRecords } from './encoded-records.ts';
@@ -187,8 +187,10 @@ async function finish(
     shards,
     files: await filesOf(folder),
   };
+  // What crashes have left, also of an autoencoder that was being written.
   for (const name of await readdir(folder))
-    if (/\.(?:journal|partial)$/.test(name)) await rm(join(folder, name), { recursive: true });
+    if (/\.(?:journal|partial|partial\.tmp-.*)$/.test(name))
+      await rm(join(folder, name), { recursive: true });
   await replaceDurably(join(folder, LATENTS), `${JSON.stringify(manifest, null, 2)}\n`);
   await rm(join(folder, ENCODING), { force: true });
   return manifest;
@@ -198,12 +200,7 @@ async function finish(
 async function keepAutoencoder(folder: string, { write }: LatentEncoder): Promise<void> {
   const kept = join(folder, AUTOENCODER);
   if (existsSync(kept)) return;
-  const partial = `${kept}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await write(partial);
-  await syncDirectory(partial);
-  await rename(partial, kept);
-  await syncDirectory(folder);
+  await replaceFolder(kept, write);
 }
 
 async function filesOf(folder: string): Promise<EncodedFile[]> {
