@@ -72,7 +72,8 @@ async function openFolder(folder: string): Promise<WeightsFile> {
   return { ...opened, facts: { ...opened.facts, ...pipeline, ...facts } };
 }
 
-async function readFacts(path: string): Promise<Record<string, unknown>> {
+/** What a config.json says. @throws RectiflowError naming the file that cannot be read, or is none */
+export async function readFacts(path: string): Promise<Record<string, unknown>> {
   const bytes = await readRegular(path).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Check the path', error);
   });

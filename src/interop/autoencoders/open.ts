@@ -1,14 +1,12 @@
 // Autoencoders in whatever form they come: a folder of diffusers, a file of LDM or of a whole model, the two files of TAESD.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { readRegular } from '../../host/regular-file.ts';
-import { parseJsonObject } from '../../formats/json.ts';
 import { createAutoencoder } from '../../models/autoencoders/create.ts';
 import { factorOf } from '../../models/autoencoders/config.ts';
-import { fileError, systemProblem } from '../../tensor/errors.ts';
+import { fileError } from '../../tensor/errors.ts';
 import { counted } from '../../tensor/counted.ts';
 import { checkFit } from '../check-fit.ts';
-import { type LazyTensors, openWeights } from '../weights-file.ts';
+import { type LazyTensors, openWeights, readFacts } from '../weights-file.ts';
 import { type ReadConfig, type Told, fromDiffusersConfig, isAutoencoderConfig } from './diffusers-config.ts';
 import { inferConfig, kinds } from './infer.ts';
 import { type WithinWeights, autoencoderWithin, fromNumbers, isLDM, toDiffusersNames } from './names.ts';
@@ -59,20 +57,13 @@ export async function looksLikeAutoencoder(path: string): Promise<boolean> {
   if (existsSync(join(path, 'vae', 'config.json'))) return true;
   const config = join(path, 'config.json');
   if (!existsSync(config)) return readdirSync(path).some((name) => pairOf.test(name));
-  return readJson(config).then(isAutoencoderConfig, () => false);
-}
-
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  const bytes = await readRegular(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), 'Check the path', error);
-  });
-  return parseJsonObject(bytes, path, 'Get the folder again');
+  return readFacts(config).then(isAutoencoderConfig, () => false);
 }
 
 /** config.json, and beside it weights of any naming. */
 async function openFolder(folder: string, told: Told): Promise<FoundAutoencoder> {
   const origin = join(folder, 'config.json');
-  const read = fromDiffusersConfig(await readJson(origin), origin, told);
+  const read = fromDiffusersConfig(await readFacts(origin), origin, told);
   const index = join(folder, indexName);
   if (existsSync(index)) {
     const tensors = toDiffusersNames(await openShards(index));
