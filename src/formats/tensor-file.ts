@@ -95,6 +95,19 @@ export async function readLabelTensor(file: TensorFile, pool: FilePool): Promise
   return labels;
 }
 
+/** As `readLabelTensor`, of shards one behind the other. */
+export async function readLabelTensors(files: readonly TensorFile[], pool: FilePool): Promise<Int32Array> {
+  const parts: Int32Array[] = [];
+  for (const file of files) parts.push(await readLabelTensor(file, pool));
+  const all = new Int32Array(parts.reduce((count, part) => count + part.length, 0));
+  let done = 0;
+  for (const part of parts) {
+    all.set(part, done);
+    done += part.length;
+  }
+  return all;
+}
+
 function noTensor(path: string, tensor: string, names: readonly string[]): RectiflowError {
   const problem = `has no tensor "${tensor}"; it has ${names.map((name) => `"${name}"`).join(', ') || 'none'}`;
   return fileError(path, problem, `Set data.tensor or data.labels.${didYouMean(tensor, names)}`);

@@ -8,7 +8,7 @@ import { bytesIn, bytesOf } from '../../formats/safetensors.ts';
 import { TorchTensor } from '../../formats/pytorch/pickle-values.ts';
 import { TorchFile } from '../../formats/pytorch/torch-file.ts';
 import { readSafetensorsHeader } from '../../formats/safetensors-file.ts';
-import { type TensorFile, readElement, readLabelTensor } from '../../formats/tensor-file.ts';
+import { type TensorFile, readElement, readLabelTensors } from '../../formats/tensor-file.ts';
 import type { FilePool } from '../../host/file-pool.ts';
 import { checkLabels } from '../../data/arrays.ts';
 import type { BadSamplePolicy } from '../../data/bad-samples.ts';
@@ -48,9 +48,10 @@ export async function openLightning(
   for (const shard of shards) tensors.push(await openShard(join(folder, shard), others));
   const shape = shapeOf(tensors);
   const isMirrored = tensors.every(({ latents_flip: flipped }) => flipped !== undefined);
-  const isLabelled = tensors.every(({ labels }) => labels !== undefined);
+  const labelTensors = tensors.flatMap((shard) => shard.labels ?? []);
   const places = new PlaceTable(tensors.map(({ latents }) => latents!.shape[0]!));
-  const labels = isLabelled ? await readLabels(tensors, places.count, pool) : undefined;
+  const labels =
+    labelTensors.length === tensors.length ? await readLabelTensors(labelTensors, pool) : undefined;
   const classNames = labels && (await readClassNames(folder));
   const classes =
     labels &&
@@ -120,17 +121,6 @@ function shapeOf(tensors: readonly Tensors[]): ImageShape {
   if (odd === undefined) return shape as unknown as ImageShape;
   const problem = `has latents ${formatShape(odd.latents!.shape.slice(1))}, the first shard ${formatShape(shape)}`;
   throw fileError(odd.latents!.path, problem, 'Put latents of each size into a folder of their own');
-}
-
-async function readLabels(tensors: readonly Tensors[], count: number, pool: FilePool): Promise<Int32Array> {
-  const all = new Int32Array(count);
-  let done = 0;
-  for (const { labels } of tensors) {
-    const some = await readLabelTensor(labels!, pool);
-    all.set(some, done);
-    done += some.length;
-  }
-  return all;
 }
 
 function unusedIn(tensors: readonly Tensors[], others: readonly string[]): Unused[] {

@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSafetensorsHeader } from '../../formats/safetensors-file.ts';
-import { type TensorFile, readElement, readLabelTensor } from '../../formats/tensor-file.ts';
+import { type TensorFile, readElement, readLabelTensors } from '../../formats/tensor-file.ts';
 import type { FilePool } from '../../host/file-pool.ts';
 import type { Captions, ImageShape } from '../../data/source.ts';
 import { checkLabels } from '../../data/arrays.ts';
@@ -44,7 +44,13 @@ export async function openEncoded(folder: string, pool: FilePool): Promise<Laten
   for (const shard of shards) tensors.push(await openShard(folder, shard, wanted, shape));
   const lines = captions === 'none' ? undefined : await openLines(folder, shards);
   const places = new PlaceTable(shards.map((shard) => shard.count));
-  const labels = classes === undefined ? undefined : await readLabels(tensors, count, pool);
+  const labels =
+    classes === undefined
+      ? undefined
+      : await readLabelTensors(
+          tensors.map((shard) => shard.get('labels')!),
+          pool,
+        );
   const names = { ...(classes !== undefined && { classes }), ...(classNames && { classNames }) };
   if (labels) checkLabels(labels, count, { name: folder, ...names });
   return {
@@ -126,15 +132,4 @@ async function openLines(folder: string, shards: readonly EncodedShard[]): Promi
     lines.push(await CaptionLines.open(join(folder, captions.name), count, AGAIN));
   }
   return lines;
-}
-
-async function readLabels(tensors: readonly Tensors[], count: number, pool: FilePool): Promise<Int32Array> {
-  const all = new Int32Array(count);
-  let done = 0;
-  for (const shard of tensors) {
-    const some = await readLabelTensor(shard.get('labels')!, pool);
-    all.set(some, done);
-    done += some.length;
-  }
-  return all;
 }
