@@ -1,6 +1,6 @@
 // Images made larger by repeating each pixel, and the gradient, which sums the repeats.
 import { valueError } from '../tensor/errors.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Tensor, TensorType } from '../tensor/tensor.ts';
 import { cast } from './cast.ts';
 import { type Fused, apply1, checkRank, float32 } from './op.ts';
 import { reshape } from './reshape.ts';
@@ -9,17 +9,17 @@ import { broadcastTo, sum } from './sum.ts';
 type Factor = { factor: number };
 type Images = [B: number, C: number, H: number, W: number];
 
-function checkFactor(op: string, factor: number): void {
+function check(op: string, argument: string, { shape }: TensorType, factor: number): Images {
+  checkRank(op, argument, '[B, C, H, W]', 4, shape);
   if (!Number.isInteger(factor) || factor < 1) throw valueError(op, 'factor', 'a positive integer', factor);
+  return shape as Images;
 }
 
 export const upsampleNearestOp: Fused<Factor> = {
   kind: 'fused',
   name: 'upsampleNearest',
   infer([x], { factor }) {
-    checkRank('upsampleNearest', 'x', '[B, C, H, W]', 4, x!.shape);
-    checkFactor('upsampleNearest', factor);
-    const [B, C, H, W] = x!.shape as Images;
+    const [B, C, H, W] = check('upsampleNearest', 'x', x!, factor);
     return [float32([B, C, H * factor, W * factor])];
   },
   lowPrecision: () => ({ inputs: [0], outputs: [0] }),
@@ -36,9 +36,7 @@ export const upsampleNearestGradOp: Fused<Factor> = {
   kind: 'fused',
   name: 'upsampleNearestGrad',
   infer([dy], { factor }) {
-    checkRank('upsampleNearestGrad', 'dy', '[B, C, H, W]', 4, dy!.shape);
-    checkFactor('upsampleNearestGrad', factor);
-    const [B, C, H, W] = dy!.shape as Images;
+    const [B, C, H, W] = check('upsampleNearestGrad', 'dy', dy!, factor);
     if (H % factor !== 0 || W % factor !== 0) {
       throw valueError('upsampleNearestGrad', 'factor', `a divisor of ${H} and ${W}`, factor);
     }
