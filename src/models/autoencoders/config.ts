@@ -150,7 +150,7 @@ function checkCounts(where: string, name: string, counts: readonly number[], lea
 }
 
 /** @throws RectiflowError where a list is not one number for each channel, or a scale is 0 */
-export function checkScaling(where: string, scaling: LatentScaling, latentChannels: number): void {
+function checkScaling(where: string, scaling: LatentScaling, latentChannels: number): void {
   for (const name of ['scale', 'shift'] as const) {
     const given = scaling[name];
     const values = typeof given === 'number' ? [given] : given;
