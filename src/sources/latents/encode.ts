@@ -9,6 +9,7 @@ import type { Source } from '../../data/source.ts';
 import { digestFile, replaceDurably, replaceFolder } from '../../host/durable.ts';
 import { listSome } from '../../data/list-some.ts';
 import { RectiflowError, dataError, fileError, systemProblem } from '../../tensor/errors.ts';
+import { ChannelSums } from './channel-sums.ts';
 import { encodedRecords } from './encoded-records.ts';
 import type { EncodeSourceOptions, LatentEncoder } from './encoder.ts';
 import { Journal, type JournalRecord } from './journal.ts';
@@ -25,7 +26,6 @@ import {
   settingsSchema,
   shardSchema,
 } from './manifest.ts';
-import { ChannelSums } from './source.ts';
 import { shardName, writeShard } from './write-shard.ts';
 
 /** What stands in encoding.json while images are encoded. */

@@ -67,6 +67,20 @@ export interface LatentsManifest {
   readonly files: readonly EncodedFile[];
 }
 
+/** What a shard says of each of its images. */
+export type LatentTensor = 'mean' | 'deviation' | 'mean_flip' | 'deviation_flip';
+
+/** The tensors of a shard, in the order in which a record of the journal has their numbers. */
+export function tensorNames({
+  deviations,
+  flip,
+}: Pick<EncodingSettings, 'deviations' | 'flip'>): LatentTensor[] {
+  return (flip > 0 ? (['', '_flip'] as const) : ([''] as const)).flatMap((ending) => [
+    `mean${ending}` as const,
+    ...(deviations ? [`deviation${ending}` as const] : []),
+  ]);
+}
+
 const whole = z.number().int().nonnegative();
 const perChannel = z.union([z.number(), z.array(z.number())]);
 const file = {

@@ -16,12 +16,19 @@ import { toFloat32 } from '../../tensor/to-float32.ts';
 import { Fingerprint } from '../fingerprint.ts';
 import { CaptionLines } from '../pack/caption-lines.ts';
 import type { LatentItems } from './items.ts';
-import { AUTOENCODER, type EncodedFile, type EncodedShard, readLatentsManifest } from './manifest.ts';
+import {
+  AUTOENCODER,
+  type EncodedFile,
+  type EncodedShard,
+  type LatentTensor,
+  readLatentsManifest,
+  tensorNames,
+} from './manifest.ts';
 import { PlaceTable } from './place-table.ts';
 
 const AGAIN = 'Encode the images again: rectiflow data encode';
 
-type Name = 'mean' | 'deviation' | 'mean_flip' | 'deviation_flip' | 'labels';
+type Name = LatentTensor | 'labels';
 type Tensors = ReadonlyMap<string, TensorFile>;
 
 /**
@@ -33,13 +40,7 @@ export async function openEncoded(folder: string, pool: FilePool): Promise<Laten
   const { shape, classes, classNames, captions, autoencoder, flip, deviations } = settings;
   for (const file of shards.flatMap((shard) => [shard, ...(shard.captions ? [shard.captions] : [])]))
     await checkSize(folder, file);
-  const wanted: Name[] = [
-    'mean',
-    ...(deviations ? (['deviation'] as const) : []),
-    ...(flip > 0 ? (['mean_flip'] as const) : []),
-    ...(flip > 0 && deviations ? (['deviation_flip'] as const) : []),
-    ...(classes === undefined ? [] : (['labels'] as const)),
-  ];
+  const wanted: Name[] = [...tensorNames(settings), ...(classes === undefined ? [] : (['labels'] as const))];
   const tensors: Tensors[] = [];
   for (const shard of shards) tensors.push(await openShard(folder, shard, wanted, shape));
   const lines = captions === 'none' ? undefined : await openLines(folder, shards);

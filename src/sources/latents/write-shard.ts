@@ -7,17 +7,9 @@ import { syncDirectory, writeDurably } from '../../host/durable.ts';
 import type { StoredTensor } from '../../tensor/stored-tensor.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import { toFloat32 } from '../../tensor/to-float32.ts';
+import type { ChannelSums } from './channel-sums.ts';
 import type { JournalRecord } from './journal.ts';
-import type { EncodedShard, EncodingSettings } from './manifest.ts';
-import type { ChannelSums } from './source.ts';
-
-/** The tensors of a shard, in the order in which a record has their numbers. */
-export function tensorNames({ deviations, flip }: Pick<EncodingSettings, 'deviations' | 'flip'>): string[] {
-  return (flip > 0 ? ['', '_flip'] : ['']).flatMap((ending) => [
-    `mean${ending}`,
-    ...(deviations ? [`deviation${ending}`] : []),
-  ]);
-}
+import { type EncodedShard, type EncodingSettings, tensorNames } from './manifest.ts';
 
 /** `000003` */
 export function shardName(index: number): string {
