@@ -9,6 +9,7 @@ import { SampleReader } from '../../src/data/sample-reader.ts';
 import { selectSamples } from '../../src/data/source-view.ts';
 import type { ReadKey, Source } from '../../src/data/source.ts';
 import { dataError } from '../../src/tensor/errors.ts';
+import { streams } from '../../src/tensor/random-streams.ts';
 import { type Shape, sizeOf } from '../../src/tensor/shape.ts';
 
 const shapes: readonly Shape[] = [
@@ -134,6 +135,18 @@ describe('buckets', () => {
     };
     expect(order(1, 0)).toBe(order(1, 0));
     expect(new Set([order(1, 0), order(1, 1), order(2, 0)]).size).toBe(3);
+  });
+
+  test('come mixed, in an order of their own in every epoch', () => {
+    for (const epoch of [0, 1]) {
+      const position = { epoch, offset: 0 };
+      const options = { count: 30, batchSize: 2, batchSizeOf: () => 2, seed: 4, shapes, position };
+      const sampler = new BucketSampler({ ...options, of: (index) => index % 3 });
+      const buckets = Array.from({ length: 15 }, () => shapes.indexOf(sampler.next().shape!));
+      // Five batches of each of three.
+      const order = [...epochOrder(15, 4, epoch, streams.buckets)];
+      expect(buckets).toEqual(order.map((place) => Math.floor(place / 5)));
+    }
   });
 
   test('refuse a position outside of the set', () => {

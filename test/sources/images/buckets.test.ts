@@ -42,6 +42,12 @@ describe('buckets', () => {
           const found = bucketsOf({ area, step, maxAspect });
           expect(names(found)).toContain(names([squareBucket({ area, step })])[0]);
           expect(new Set(names(found)).size).toBe(found.length);
+          const all = new Set(names(found));
+          for (let side = step; side <= area / step; side += step) {
+            const other = Math.floor(area / side / step) * step;
+            const isAllowed = Math.max(side, other) <= maxAspect * Math.min(side, other);
+            expect(all.has(`${other}x${side}`) || !isAllowed).toBe(true);
+          }
           for (const { height, width } of found) {
             expect(height * width).toBeLessThanOrEqual(area);
             expect([height % step, width % step]).toEqual([0, 0]);
@@ -63,14 +69,21 @@ describe('buckets', () => {
     expect(chosen(3000, 4000)).toBe('448x576');
     expect(chosen(4000, 3000)).toBe('576x448');
     expect(chosen(1000, 9000)).toBe('384x640');
-    // 9:10 is as far from 1:1 as log(10/9), from 7:9 as log(81/70).
-    expect(chosen(1000, 900)).toBe('512x512');
+    // Nearer to 1 than to 7:9 by their ratios, and farther by their differences.
+    expect(chosen(1000, 885)).toBe('512x512');
+    expect(chosen(1000, 880)).toBe('576x448');
     // Nearest is 448x576, which it does not cover.
     expect(chosen(440, 640)).toBe('384x640');
     expect(chosen(440, 640, true)).toBe('448x576');
     expect(chosen(450, 600)).toBe('448x576');
     expect(chosen(447, 639)).toBeUndefined();
     expect(chosen(447, 639, true)).toBe('448x576');
+  });
+
+  test('of the same aspect are chosen by their area', () => {
+    const squares = [32, 64, 48].map((side) => ({ height: side, width: side }));
+    expect(nearestBucket({ height: 90, width: 90 }, squares, true)).toBe(1);
+    expect(nearestBucket({ height: 60, width: 60 }, squares, false)).toBe(2);
   });
 
   test('say what is cropped away', () => {
