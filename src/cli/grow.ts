@@ -24,7 +24,7 @@ export function growCommand(): Command {
     .addOption(
       new Option(
         '--positions <where>',
-        'where tokens lie: as they are counted (kept), or stretched over the grid that the run knows',
+        'where tokens lie: as the run places them (kept), or stretched over the grid that it knows',
       )
         .choices(['kept', 'stretched', 'centred'])
         .default('kept'),

@@ -228,6 +228,12 @@ describe('a run that has grown', () => {
     });
     const wanted = { imageSize: [16, 24], patchSize: 8, positions: 'stretched' } as const;
     expect(grownConfig('run', from, wanted).model).toMatchObject({ patchSize: 8, positionGrid: [2, 3] });
+    const stretched = resolveConfig(grownConfig('run', from, wanted));
+    // Kept is as the run has them.
+    expect(grownConfig('run', stretched, { imageSize: [32, 48] }).model).toMatchObject({
+      positions: 'stretched',
+      positionGrid: [2, 3],
+    });
   });
 
   it('of imported weights knows their file', async () => {

@@ -110,7 +110,7 @@ export async function growRun(run: string, options: GrowOptionsOfRun = {}): Prom
           averages: await averagesOf(checkpoint, to),
           optimizer: await readPart(checkpoint, 'optimizer'),
         },
-        data: dataOf(checkpoint as SavedCheckpoint),
+        data: dataOf(checkpoint),
         past: {
           ...pastOfGrown(saved, from),
           begunFrom: { run, step: saved.step, sha256: saved.files['ema.safetensors']!.sha256, by: 'grow' },
