@@ -8,7 +8,7 @@ import { type ReadFormat, formatOfBytes } from './formats.ts';
 import { prepareGif } from './gif.ts';
 import { prepareJpeg } from './jpeg.ts';
 import { turnUpright, xmpOrientation } from './orientation.ts';
-import { preparePng } from './png.ts';
+import { preparePng, preparePngHead } from './png.ts';
 import type { PreparedImage } from './prepared.ts';
 import { loadSharp } from '../../pictures/sharp.ts';
 import { prepareTiff } from './tiff.ts';
@@ -61,12 +61,14 @@ export async function openImage(bytes: Uint8Array, origin: string, maxPixels: nu
  */
 export async function readHeader(head: Uint8Array): Promise<Size | undefined> {
   const format = formatOfBytes(head);
-  // Others may say behind their pixels how they are turned.
+  // Most others say behind their pixels how they are turned.
   if (format !== 'jpeg' && format !== 'png') return undefined;
+  const prepared = format === 'png' ? preparePngHead(head) : { bytes: head };
+  if (prepared === undefined) return undefined;
   const sharp = await loadSharp();
   try {
     const header = await sharp(head, { failOn: 'none', limitInputPixels: false }).metadata();
-    const orientation = header.orientation === undefined ? orientationOf(format, { bytes: head }, header) : 1;
+    const orientation = header.orientation === undefined ? orientationOf(format, prepared, header) : 1;
     const { height, width } = header.autoOrient;
     return orientation !== undefined && orientation > 4
       ? { height: width, width: height }

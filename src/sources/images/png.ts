@@ -51,15 +51,32 @@ export function preparePng(bytes: Uint8Array, origin: string): PreparedImage {
     if (KEPT.has(type)) keep(kept, at, end);
     at = end;
   }
+  return { bytes: joinRanges(bytes, kept), hasMore, ...orientingTexts(texts) };
+}
+
+/**
+ * The first bytes of a file, with what texts before its pixels say.
+ * @returns undefined where its pixels do not begin in them
+ */
+export function preparePngHead(head: Uint8Array): PreparedImage | undefined {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const texts = new Map<string, string>();
+  for (let at = SIGNATURE_BYTES; at + 8 <= head.length;) {
+    const type = latin1(head.subarray(at + 4, at + 8));
+    if (type === 'IDAT') return { bytes: head, ...orientingTexts(texts) };
+    const end = at + CHUNK_BYTES + view.getUint32(at);
+    if (end <= head.length && TEXTS.has(type)) addOrientingText(texts, type, head.subarray(at + 8, end - 4));
+    at = end;
+  }
+  return undefined;
+}
+
+/** What they say of how the image is turned. */
+function orientingTexts(texts: ReadonlyMap<string, string>): Pick<PreparedImage, 'xmp' | 'orientation'> {
   const xmp = texts.get(XMP);
   const profile = texts.get(EXIF[0]) ?? texts.get(EXIF[1]);
   const orientation = profile === undefined ? undefined : exifOrientation(unhex(profile));
-  return {
-    bytes: joinRanges(bytes, kept),
-    hasMore,
-    ...(xmp !== undefined && { xmp }),
-    ...(orientation !== undefined && { orientation }),
-  };
+  return { ...(xmp !== undefined && { xmp }), ...(orientation !== undefined && { orientation }) };
 }
 
 /** Adds the first text of each kind that may hold an orientation, empty where it does not inflate, or to too much. */

@@ -1,5 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { readHeader } from '../../../src/sources/images/open-image.ts';
 import { decodeBytes, insertChunks, painted, settingsOf } from './pictures.ts';
 import { bytesField, encodeTiff } from './tiff.ts';
 
@@ -59,7 +60,9 @@ describe('PNG', () => {
       ],
     ],
   ] as const)('%s turns it upright', async (_, chunk) => {
-    expect(await decodeBytes(await png(SIDEWAYS, chunk), settings)).toEqual(UPRIGHT);
+    const bytes = await png(SIDEWAYS, chunk);
+    expect(await decodeBytes(bytes, settings)).toEqual(UPRIGHT);
+    expect(await readHeader(bytes)).toEqual({ height: 2, width: 3 });
   });
 
   test('EXIF in a text that says 9 says nothing', async () => {
@@ -113,6 +116,7 @@ test.each(['jpeg', 'webp'] as const)('XMP in %s turns it upright', async (format
   const large = { ...settings, transforms: [{ kind: 'resize', size: [2, 3] } as const] };
   const found = await decodeBytes(bytes, large);
   found.forEach((value, i) => expect(Math.abs(value - UPRIGHT[i]!)).toBeLessThan(4));
+  if (format === 'jpeg') expect(await readHeader(bytes)).toEqual({ height: 64, width: 96 });
 });
 
 test('TIFF heeds its own field, and XMP where there is none', async () => {
