@@ -124,6 +124,14 @@ it('held-out samples are measured at every size, each with the same noise, at wh
   expect(values.reduce((sum, each) => sum + each, 0) / 3).toBeCloseTo(heldOutLoss!, 9);
 });
 
+it('held-out samples of buckets are measured at their own size alone', async () => {
+  const runs = await temporaryFolder();
+  const { source, read } = describeReadings(sizedStripes(17, (index) => index % 3));
+  await train({ ...config, ...heldOut }, { runs, source });
+  expect(new Set(read.map(({ index }) => index)).size).toBe(17);
+  for (const { index, shape } of read) expect(shape).toEqual(source.sizes!.shapes[index % 3]);
+});
+
 it('every epoch of buckets ends with a whole batch, and reads each sample', async () => {
   const runs = await temporaryFolder();
   const { source, read } = describeReadings(sizedStripes(17, (index) => index % 3));

@@ -10,7 +10,13 @@ import { type CompiledTraining, compileStep } from '../../src/train/compiled-ste
 import { estimateMemory } from '../../src/train/memory-estimate.ts';
 import { planTraining } from '../../src/train/plan-training.ts';
 import { initializeState } from '../../src/train/state.ts';
-import { batchSizeOf, sharesOfSteps, stepPrograms, stepShapes } from '../../src/train/step-shapes.ts';
+import {
+  batchSizeOf,
+  sharesOfSteps,
+  stepPrograms,
+  stepShapes,
+  stepsOfEpochs,
+} from '../../src/train/step-shapes.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -80,6 +86,23 @@ describe('the share of steps', () => {
     expect(shares(of)).toEqual([0.6, 0.4]);
     expect(shares(of, 'tokens')).toEqual([0.75, 0.25]);
     expect(sharesOfSteps(facts, { batchSize: 3 })).toEqual([{ sampleShape: shapes[0], share: 1 }]);
+  });
+});
+
+describe('the steps of epochs', () => {
+  const facts = { shape: [1, 4, 4], count: 12 } as const;
+  const shapes: readonly Shape[] = [facts.shape, [1, 2, 4]];
+  const of = (index: number): number => (index < 7 ? 0 : 1);
+
+  it('are those of the samples that are trained on', () => {
+    const steps = (heldOut: number, isBucketed: boolean): number => {
+      const source = { ...facts, sizes: { shapes, ...(isBucketed && { of }) } };
+      return stepsOfEpochs(2, source, heldOut, { batchSize: 3, batchBy: 'tokens' });
+    };
+    // Batches of 3 and 6, each as likely: 24 samples, or 18, in batches of 4.5.
+    expect([steps(0, false), steps(3, false)]).toEqual([6, 4]);
+    // Three batches of 3 and one of 6 in an epoch.
+    expect([steps(0, true), steps(3, true)]).toEqual([8, 6]);
   });
 });
 
