@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Beginning, beginFromWeights } from '../../src/api/begin-from-weights.ts';
@@ -11,6 +11,7 @@ import { pastOf } from '../../src/known/trained-with.ts';
 import { latestCheckpoint, readCheckpointPart } from '../../src/runs/checkpoint.ts';
 import { checkpointFolder, readRun } from '../../src/runs/run-folder.ts';
 import { createModel } from '../../src/train/create-model.ts';
+import type { ModelConfig } from '../../src/train/settings.ts';
 import { averageTensor } from '../../src/train/averages.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { storedWeights } from '../support/stored-weights.ts';
@@ -98,6 +99,15 @@ describe('a run that begins with given weights', () => {
     const onNotice = (text: string): void => void notices.push(text);
     await sample(run, { count: 1, steps: 1, guidance: 2, backend: referenceBackend(), onNotice });
     expect(notices).toEqual([]);
+  });
+
+  it('keeps the tokenizer where it is found now', async () => {
+    const runs = await temporaryFolder();
+    const tokenizer = join(runs, 'found.json');
+    await writeFile(tokenizer, '{}');
+    const captions = { kind: 'text-dit', text: { tokenizer } } as ModelConfig;
+    const run = await beginFromWeights(beginning({ captions }), { runs });
+    expect(await readFile(join(run, 'tokenizer.json'), 'utf8')).toBe('{}');
   });
 
   it('takes the next free name, and leaves nothing where it cannot be written', async () => {
