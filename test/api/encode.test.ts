@@ -7,7 +7,7 @@ import { encodeData } from '../../src/api/encode.ts';
 import { openSource } from '../../src/api/open-source.ts';
 import { verifyData } from '../../src/api/verify.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { readSafetensors } from '../../src/formats/safetensors-file.ts';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { ParsedConfig } from '../../src/config/resolve-config.ts';
@@ -69,6 +69,36 @@ describe('what is refused', () => {
       encodeData({ data: { ...image, size: 8 } } as ConfigInput, folder(), { autoencoder: kl, shardMiB: 0 }),
     ).rejects.toThrow(/shardMiB must be a number above 0/);
   });
+});
+
+test('grey images are three times the same for an autoencoder of colour', async () => {
+  const grey = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i));
+  const colour = Float32Array.from({ length: 384 }, (_, i) => grey[64 * Math.floor(i / 192) + (i % 64)]!);
+  const encoded = async (images: Float32Array, channels: number): Promise<Float32Array[]> => {
+    const [path, to] = [`${folder()}.safetensors`, folder()];
+    const stored = { dtype: 'F32', shape: [2, channels, 8, 8], data: images } as const;
+    await writeSafetensors(path, new Map([['images', stored]]));
+    const data = { source: 'array', path, tensor: 'images' } as const;
+    await encodeData({ data }, to, { autoencoder: kl, backend });
+    return (await readAll(await open(to, { draw: false }))).map(([values]) => values);
+  };
+  expect(await encoded(grey, 1)).toEqual(await encoded(colour, 3));
+});
+
+test('files are as large as is asked for, with the mirrored images', async () => {
+  const image = { source: 'folder', path: await photos() } as const;
+  const transforms = [
+    { kind: 'resize', size: 8 },
+    { kind: 'center-crop', size: 8 },
+  ] as const;
+  const samples = async (more: readonly { kind: 'horizontal-flip' }[]): Promise<number> => {
+    const data = { ...image, transforms: [...transforms, ...more] };
+    const options = { autoencoder: kl, backend, shardMiB: 1 };
+    return (await encodeData({ data }, folder(), options)).settings.samplesPerShard;
+  };
+  // Mean and deviation of 4x4x4 numbers of 4 bytes.
+  expect(await samples([])).toBe(2 ** 20 / 512);
+  expect(await samples([{ kind: 'horizontal-flip' }])).toBe(2 ** 20 / 1024);
 });
 
 const { sd } = goldenAutoencoders;

@@ -42,6 +42,11 @@ describe('tiles of a side', () => {
     }
   });
 
+  it('that are blended fade alike into each other', () => {
+    const [first, second] = weightsOf(tile(50, 2, 10), 2, true);
+    first!.toReversed().forEach((weight, at) => expect(weight).toBeCloseTo(second![at]!, 6));
+  });
+
   it('that are not blended leave out what is near their ends', () => {
     const tiling = tile(50, 2, 10);
     const [first, second] = weightsOf(tiling, 1, false);

@@ -168,6 +168,13 @@ test('latents of images and of mirrored ones, with labels, scale and the numbers
   await standard.close!();
 });
 
+test('images are mirrored as often as they were to be when they were encoded, where nothing else is said', async () => {
+  const path = folder();
+  await encode(path, {}, { flip: 1 });
+  const samples = await readAll(await open(path, { flip: 'auto' }));
+  samples.forEach(([values], place) => expect(values).toEqual(scaled(encodingOf(place, true).mean)));
+});
+
 test('half of the bytes in float16, to its precision', async () => {
   const [single, half] = [folder(), folder()];
   await encode(single);

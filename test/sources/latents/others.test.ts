@@ -106,6 +106,12 @@ describe('EDM2 and REPA', () => {
     expect(await packed.fingerprint!()).toBe(await unpacked.fingerprint!());
   });
 
+  test('other labels are other data', async () => {
+    const [one, other] = [await edm2Folder(folder(), [1, 0, 1]), await edm2Folder(folder(), [1, 0, 0])];
+    const [first, second] = [await open(one), await open(other)];
+    expect(await first.fingerprint!()).not.toBe(await second.fingerprint!());
+  });
+
   test('statistics of the draws are measured where nothing states them', async () => {
     const path = await edm2Folder(folder(), null);
     const source = await open(path, { scaling: 'statistics' });
@@ -151,6 +157,7 @@ describe('kohya', () => {
     await write(join(path, 'a.txt'), 'a cat\n');
     await write(join(path, 'sub/b.caption'), 'a dog');
     await write(join(path, 'a.png'), 'x');
+    await write(join(path, '.cache/c.npz'), 'hidden files are none of the set');
     const source = await open(path, { flip: 1 });
     expect([source.count, source.shape, source.captions]).toEqual([2, [...shape], true]);
     expect(await read(source, 0)).toEqual([numbers(2, 0), { caption: 'a cat' }]);
@@ -160,6 +167,9 @@ describe('kohya', () => {
       ['.npz file without latents', ['b_te_outputs.npz']],
       ['other file', ['a.png']],
     ]);
+    const before = await source.fingerprint!();
+    await write(join(path, 'a.txt'), 'a lion');
+    expect(await (await open(path)).fingerprint!()).not.toBe(before);
   });
 
   test.each(['flux', 'lumina'])(

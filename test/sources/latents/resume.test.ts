@@ -70,7 +70,7 @@ describe('goes on where it was stopped, to the bit', () => {
     expect((await readdir(parts)).toSorted()).toEqual((await readdir(whole)).toSorted());
   });
 
-  test.each([5, 15])('what was left out stays so, and counts: stopped after %i', async (after) => {
+  test.each([5, 15, 25])('what was left out stays so, and counts: stopped after %i', async (after) => {
     const source = pictures(false, { count: 40 });
     const reads: number[] = [];
     const bad: Source = {
