@@ -64,7 +64,9 @@ describe('what is refused', () => {
     await expect(encode({ ...image, sizes: [8, 12] })).rejects.toThrow(
       /images are read at 2 sizes, and a set of latents has one\. Set data\.size/,
     );
-    await expect(encode({ ...image, size: 8 }, path)).rejects.toThrow(path);
+    await expect(encode({ ...image, size: 8 }, path)).rejects.toThrow(
+      /has no config\.json, and no \*_encoder\.pth/,
+    );
     await expect(
       encodeData({ data: { ...image, size: 8 } } as ConfigInput, folder(), { autoencoder: kl, shardMiB: 0 }),
     ).rejects.toThrow(/shardMiB must be a number above 0/);

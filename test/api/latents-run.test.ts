@@ -119,8 +119,10 @@ describe('sample', () => {
   });
 
   test('leaves latents as they are where that is asked for', async () => {
-    const { pictures } = await sample(run, { count: 1, decode: false, backend });
+    const { pictures, values, shape } = await sample(run, { count: 1, decode: false, backend });
     expect(pictures).toBeUndefined();
+    expect(shape).toEqual([4, 4, 4]);
+    expect(values).toEqual((await sample(run, { count: 1, backend })).values);
   });
 
   test('without the autoencoder says so, and takes it from elsewhere; another is refused', async () => {
