@@ -22,11 +22,10 @@ export interface GrowOptions {
 
 /** The same step of the same run: position, counts and averages go on. */
 export function grownCheckpoint(saved: StoredCheckpoint, options: GrowOptions): StoredCheckpoint {
-  const { updates, momentsFrom } = stateOf(saved);
-  const from = options.moments === 'new' ? updates : momentsFrom;
+  const { updates } = stateOf(saved);
   return {
     ...saved,
-    state: { ...saved.state, ...(from !== undefined && { momentsFrom: from }) },
+    state: { ...saved.state, ...(options.moments === 'new' && { momentsFrom: updates }) },
     async open(part) {
       const opened = await saved.open(part);
       return opened && grownPart(part, opened, options);
