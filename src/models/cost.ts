@@ -2,6 +2,7 @@
 // than a hundredth and is bound by memory.
 import { timeFrequencies } from '../nn/layers.ts';
 import { type DiTConfig, resolveDiTConfig } from './dit-config.ts';
+import { type BlockParts, hiddenOf } from './dit-parts.ts';
 import { type TextConfig, type TextDiTConfig, resolveTextDiTConfig } from './text-dit-config.ts';
 import { type ExpressionDiTConfig, resolveExpressionDiTConfig } from './expression-dit-config.ts';
 
@@ -18,11 +19,12 @@ export interface Cost {
  * attention, whose backward pass computes the scores again, and 36 D^2 for the modulation.
  */
 export function costPerImage(config: DiTConfig): Cost {
-  const { width: D, depth, patchSize, channels, imageSize, sizeConditioning } = resolveDiTConfig(config);
+  const resolved = resolveDiTConfig(config);
+  const { width: D, depth, patchSize, channels, imageSize, sizeConditioning } = resolved;
   const N = (imageSize[0] * imageSize[1]) / patchSize ** 2;
   const pixels = channels * patchSize ** 2;
   return total([
-    transformerCost(N, D, depth),
+    transformerCost(N, D, depth, resolved),
     firstLinearCost(N, pixels, D),
     linearCost(N, D, pixels),
     ...(sizeConditioning ? [firstLinearCost(1, 6 * timeFrequencies, D), linearCost(1, D, D)] : []),
@@ -72,14 +74,15 @@ function attentionCost(N: number, M: number, D: number): Cost {
 }
 
 /** The blocks, the embedding of the time and the last modulation. */
-function transformerCost(N: number, D: number, depth: number): Cost {
+function transformerCost(N: number, D: number, depth: number, { mlp, shifts = true }: BlockParts = {}): Cost {
+  const m = hiddenOf(D, mlp);
   const block = total([
     linearCost(N, D, 3 * D),
     attentionCost(N, N, D),
     linearCost(N, D, D),
-    linearCost(N, D, 4 * D),
-    linearCost(N, 4 * D, D),
-    linearCost(1, D, 6 * D),
+    linearCost(N, D, mlp === 'swiglu' ? 2 * m : m),
+    linearCost(N, m, D),
+    linearCost(1, D, (shifts ? 6 : 4) * D),
   ]);
   return total([
     repeated(depth, block),

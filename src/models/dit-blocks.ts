@@ -13,10 +13,19 @@ import {
   timestepEmbedderParameters,
 } from '../nn/layers.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
-import { add, attention, gatedResidual, layerNormModulate, split } from '../ops/index.ts';
+import { add, gatedResidual, split } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-
-const mlpRatio = 4;
+import {
+  type BlockParts,
+  type TokenGrid,
+  attend,
+  blockModulation,
+  headNormParameters,
+  mlpLayer,
+  mlpParameters,
+  normModulate,
+  normParameters,
+} from './dit-parts.ts';
 
 /** The time and, where there are labels, the class: t [B], labels int32 [B] -> [B, D] */
 export function conditioning(
@@ -39,6 +48,7 @@ export function conditioningParameters(classes: number, D: number): ParameterSpe
 /**
  * Attention and an MLP, each modulated and gated (adaLN-Zero): x [B, N, D], c [B, D] -> [B, N, D]
  * @param between what happens to the tokens after the attention and before the MLP; nothing by default
+ * @param grid rows and columns of the tokens, for rotary positions
  */
 export function block(
   params: Parameters,
@@ -47,9 +57,11 @@ export function block(
   c: Tensor,
   heads: number,
   between: (h: Tensor) => Tensor = (h) => h,
+  parts: BlockParts = {},
+  grid: TokenGrid = [1, x.shape[1]!],
 ): Tensor {
   return x.graph.block(() => {
-    const modulation = split(linearLayer(params, `${name}.adaLN_modulation.1`, c), 1, 6); // -> 6 x [B, D]
+    const modulation = blockModulation(params, `${name}.adaLN_modulation.1`, c, parts.shifts);
     const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation as [
       Tensor,
       Tensor,
@@ -58,31 +70,43 @@ export function block(
       Tensor,
       Tensor,
     ];
-    const qkv = linearLayer(params, `${name}.attn.qkv`, layerNormModulate(x, shift1, scale1)); // -> [B, N, 3D]
-    const attended = linearLayer(params, `${name}.attn.proj`, attention(qkv, heads)); // -> [B, N, D]
+    const before = normModulate(params, `${name}.norm1`, x, shift1, scale1, parts.norm);
+    const qkv = linearLayer(params, `${name}.attn.qkv`, before); // -> [B, N, 3D]
+    const mixed = attend(params, `${name}.attn`, qkv, heads, parts, grid);
+    const attended = linearLayer(params, `${name}.attn.proj`, mixed); // -> [B, N, D]
     const h = between(gatedResidual(x, attended, gate1));
-    const hidden = linearLayer(params, `${name}.mlp.fc1`, layerNormModulate(h, shift2, scale2), 'gelu'); // -> [B, N, 4D]
-    return gatedResidual(h, linearLayer(params, `${name}.mlp.fc2`, hidden), gate2); // -> [B, N, D]
+    const modulated = normModulate(params, `${name}.norm2`, h, shift2, scale2, parts.norm);
+    return gatedResidual(h, mlpLayer(params, `${name}.mlp`, modulated, parts.mlp), gate2); // -> [B, N, D]
   });
 }
 
-export function blockParameters(name: string, D: number): ParameterSpec[] {
+export function blockParameters(
+  name: string,
+  D: number,
+  heads = 1,
+  { norm, qkNorm, mlp, shifts = true }: BlockParts = {},
+): ParameterSpec[] {
   return [
+    ...normParameters(`${name}.norm1`, D, norm),
     ...linearParameters(`${name}.attn.qkv`, 3 * D, D),
+    ...headNormParameters(`${name}.attn`, D / heads, qkNorm),
     ...linearParameters(`${name}.attn.proj`, D, D),
-    ...linearParameters(`${name}.mlp.fc1`, mlpRatio * D, D),
-    ...linearParameters(`${name}.mlp.fc2`, D, mlpRatio * D),
-    ...linearParameters(`${name}.adaLN_modulation.1`, 6 * D, D, zeros),
+    ...normParameters(`${name}.norm2`, D, norm),
+    ...mlpParameters(`${name}.mlp`, D, mlp),
+    ...linearParameters(`${name}.adaLN_modulation.1`, (shifts ? 6 : 4) * D, D, zeros),
   ];
 }
 
 /** What the output is projected from: h [B, N, D], c [B, D] -> [B, N, D] */
-export function finalModulation(params: Parameters, h: Tensor, c: Tensor): Tensor {
+export function finalModulation(params: Parameters, h: Tensor, c: Tensor, norm?: BlockParts['norm']): Tensor {
   const modulation = split(linearLayer(params, 'final_layer.adaLN_modulation.1', c), 1, 2); // -> 2 x [B, D]
   const [shift, scale] = modulation as [Tensor, Tensor];
-  return layerNormModulate(h, shift, scale);
+  return normModulate(params, 'final_layer.norm_final', h, shift, scale, norm);
 }
 
-export function finalModulationParameters(D: number): ParameterSpec[] {
-  return linearParameters('final_layer.adaLN_modulation.1', 2 * D, D, zeros);
+export function finalModulationParameters(D: number, norm?: BlockParts['norm']): ParameterSpec[] {
+  return [
+    ...normParameters('final_layer.norm_final', D, norm),
+    ...linearParameters('final_layer.adaLN_modulation.1', 2 * D, D, zeros),
+  ];
 }

@@ -1,5 +1,6 @@
 import { RectiflowError } from '../tensor/errors.ts';
 import { type Positions, positionKinds } from '../nn/position-table.ts';
+import type { BlockParts } from './dit-parts.ts';
 import { type Setting, type SettingsOf, withDefaults } from './kinds/setting.ts';
 
 /** What all Diffusion Transformers here have. */
@@ -42,7 +43,7 @@ export interface ImageTransformerConfig extends TransformerConfig, OptionalSetti
 }
 
 /** The sizes of a Diffusion Transformer. They travel with its weights. */
-export interface DiTConfig extends ImageTransformerConfig {
+export interface DiTConfig extends ImageTransformerConfig, BlockParts {
   /** 0 for a model without labels. */
   readonly classes: number;
   /** Embed timeScale (1 - t): of weights that were trained with the noise at t = 0 (SiT). False by default. */
@@ -53,7 +54,7 @@ export interface DiTConfig extends ImageTransformerConfig {
 export type Resolved<Config extends OptionalSettings> = Required<Omit<Config, keyof OptionalSettings>> &
   OptionalSettings;
 
-export type ResolvedDiTConfig = Resolved<DiTConfig>;
+export type ResolvedDiTConfig = Resolved<Omit<DiTConfig, keyof BlockParts>> & BlockParts;
 
 export const sizeSettings: SettingsOf<Omit<TransformerConfig, 'timeScale'>> = {
   width: { type: 'whole', from: 1, says: 'features of a token, a multiple of heads; of images also of 4' },
@@ -90,6 +91,37 @@ export const toldSettings: SettingsOf<ToldSettings> = {
   },
 };
 
+export const partSettings: SettingsOf<BlockParts> = {
+  norm: {
+    type: 'choice',
+    names: ['layer', 'rms'],
+    optional: true,
+    says: 'what tokens are normalised by: layer (left out: without weights) or rms (with a weight)',
+  },
+  qkNorm: {
+    type: 'choice',
+    names: ['none', 'rms', 'layer'],
+    optional: true,
+    says: 'what queries and keys are normalised by, head by head: none (left out), rms or layer',
+  },
+  mlp: {
+    type: 'choice',
+    names: ['gelu', 'swiglu'],
+    optional: true,
+    says: 'gelu of 4 width features (left out), or swiglu of two thirds as many',
+  },
+  rotary: {
+    type: 'flag',
+    optional: true,
+    says: 'queries and keys are turned by row and column (left out: they are not); heads have a multiple of 4 features',
+  },
+  shifts: {
+    type: 'flag',
+    optional: true,
+    says: 'blocks are shifted by their modulation (left out: they are), beside scaled and gated',
+  },
+};
+
 export const classesSetting: Setting = {
   type: 'whole',
   from: 0,
@@ -112,6 +144,7 @@ export const ditSettings: SettingsOf<DiTConfig> = {
   },
   ...positionSettings,
   ...toldSettings,
+  ...partSettings,
 };
 
 /** `DiT: depth must be a positive integer, got 0` */
@@ -201,6 +234,9 @@ export function resolveDiTConfig(config: DiTConfig): ResolvedDiTConfig {
   const resolved = withDefaults(ditSettings, { ...config }) as unknown as ResolvedDiTConfig;
   checkImageTransformer(resolved);
   checkClasses('DiT', resolved.classes);
+  const { rotary = false, width, heads } = resolved;
+  if (rotary && (width / heads) % 4 !== 0)
+    throw configError('DiT', 'width / heads', 'a multiple of 4 where positions are rotary', width / heads);
   return resolved;
 }
 

@@ -69,20 +69,22 @@ export class DiT implements VelocityModel {
     // Every block's modulation starts with the same SiLU of the conditioning.
     const told = conditioning(params, time, labels, timeScale); // -> [B, D]
     const c = silu(addSizes(params, told, sizeConditioning, conditions)); // -> [B, D]
+    const grid = [x.shape[2]! / patchSize, x.shape[3]! / patchSize] as const;
     let h = embedPatches(params, x, patchSize, this.positions); // -> [B, N, D]
-    for (let i = 0; i < depth; i++) h = block(params, `blocks.${i}`, h, c, heads);
-    return projectPatches(params, h, c, patchSize, x); // -> [B, C, H, W]
+    for (let i = 0; i < depth; i++)
+      h = block(params, `blocks.${i}`, h, c, heads, undefined, this.config, grid);
+    return projectPatches(params, h, c, patchSize, x, this.config.norm); // -> [B, C, H, W]
   }
 }
 
 /** In the order of the public state dict. All that ends in zero makes every block, and the output, start as nothing. */
 function declare(config: ResolvedDiTConfig): ParameterSpec[] {
-  const { width: D, depth, classes, sizeConditioning } = config;
+  const { width: D, depth, heads, classes, sizeConditioning } = config;
   return [
     ...patchEmbedderParameters(config),
     ...conditioningParameters(classes, D),
     ...sizeParameters(sizeConditioning, D),
-    ...Array.from({ length: depth }, (_, i) => blockParameters(`blocks.${i}`, D)).flat(),
+    ...Array.from({ length: depth }, (_, i) => blockParameters(`blocks.${i}`, D, heads, config)).flat(),
     ...patchProjectionParameters(config),
   ];
 }

@@ -16,6 +16,7 @@ import { formatShape, valueError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ResolvedDiTConfig } from './dit-config.ts';
+import type { BlockParts } from './dit-parts.ts';
 import { finalModulation, finalModulationParameters } from './dit-blocks.ts';
 
 type PatchConfig = Pick<ResolvedDiTConfig, 'width' | 'patchSize' | 'channels'>;
@@ -56,9 +57,11 @@ export function projectPatches(
   c: Tensor,
   patchSize: number,
   x: Tensor,
+  norm?: BlockParts['norm'],
 ): Tensor {
   const [, C, H, W] = x.shape as [number, number, number, number];
-  const patches = linearLayer(params, 'final_layer.linear', finalModulation(params, h, c)); // -> [B, N, p p C]
+  const modulated = finalModulation(params, h, c, norm);
+  const patches = linearLayer(params, 'final_layer.linear', modulated); // -> [B, N, p p C]
   return unpatchify(patches, patchSize, [C, H, W]);
 }
 
@@ -89,6 +92,10 @@ export function patchProjectionParameters({
   width: D,
   patchSize: p,
   channels: C,
-}: PatchConfig): ParameterSpec[] {
-  return [...linearParameters('final_layer.linear', p * p * C, D, zeros), ...finalModulationParameters(D)];
+  norm,
+}: PatchConfig & Pick<BlockParts, 'norm'>): ParameterSpec[] {
+  return [
+    ...linearParameters('final_layer.linear', p * p * C, D, zeros),
+    ...finalModulationParameters(D, norm),
+  ];
 }
