@@ -14,6 +14,7 @@ interface Options {
   readonly timeScale?: number;
   readonly latentScale?: number;
   readonly latentShift: number;
+  readonly latentStatistics?: string;
   readonly autoencoder?: string;
   readonly config?: string;
 }
@@ -22,7 +23,7 @@ export function importCommand(): Command {
   return new Command('import')
     .summary('make a run of weights from PyTorch or diffusers')
     .description(
-      'Makes a run of the weights of a DiT or SiT: a .pt file of PyTorch, a .safetensors file with the public names, or the ' +
+      'Makes a run of the weights of a DiT, SiT or LightningDiT: a .pt file of PyTorch, a .safetensors file with the public names, or the ' +
         "folder of diffusers' DiTTransformer2DModel. Nothing in the file is executed.",
     )
     .argument('<file>', 'the file or folder')
@@ -52,6 +53,10 @@ export function importCommand(): Command {
       finiteNumber,
     )
     .option('--latent-shift <number>', 'what was taken from them before', finiteNumber, 0)
+    .option(
+      '--latent-statistics <file>',
+      'latents_stats.pt of LightningDiT: the mean and deviation of each channel, in place of these two',
+    )
     .option(
       '--autoencoder <path>',
       'of a model of latents: their autoencoder, which says their scale and shift, and makes pictures of samples',

@@ -2,6 +2,8 @@
 import { fileError } from '../tensor/errors.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
+import type { BlockParts } from '../models/dit-parts.ts';
+import { partsOf } from './lightning-dit.ts';
 import type { LazyTensor, LazyTensors } from './weights-file.ts';
 
 export interface DiTSizes {
@@ -15,6 +17,8 @@ export interface DiTSizes {
   readonly learnsSigma: boolean;
   /** Tokens of the positional table; undefined where there is none. */
   readonly tokens: number | undefined;
+  /** What blocks have in place of the public release's parts. */
+  readonly parts: BlockParts;
 }
 
 const kernel = 'x_embedder.proj.weight';
@@ -31,7 +35,7 @@ export function sizesOf(tensors: LazyTensors, path: string): DiTSizes {
     throw fileError(
       path,
       problem,
-      'Give the weights of a DiT or SiT, under their public names or those of diffusers',
+      'Give the weights of a DiT, SiT or LightningDiT, under their public names or those of diffusers',
     );
   }
   const blocks = new Set([...tensors.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? []));
@@ -45,6 +49,7 @@ export function sizesOf(tensors: LazyTensors, path: string): DiTSizes {
     classes: rows === undefined ? 0 : rows - 1,
     learnsSigma: values === 2 * channels * patchSize ** 2,
     tokens: tensors.get(positions)?.shape[1],
+    parts: partsOf(tensors),
   };
 }
 

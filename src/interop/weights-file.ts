@@ -91,7 +91,7 @@ async function openSafetensors(path: string): Promise<WeightsFile> {
   return { path, sets: { model }, facts: header.metadata };
 }
 
-/** A state dict alone, or {model, ema, opt, args} as trainers save it. */
+/** A state dict alone, or {model, ema, opt, args} as trainers save it; LightningDiT's has config in place of args. */
 async function openTorch(path: string): Promise<WeightsFile> {
   const file = await TorchFile.open(path);
   const { value } = file;
@@ -110,7 +110,7 @@ async function openTorch(path: string): Promise<WeightsFile> {
   return {
     path,
     sets: { ...(model && { model }), ...(ema && { ema }) },
-    facts: plainMembers(member('args')),
+    facts: { ...modelType(member('config')), ...plainMembers(member('args')) },
   };
 }
 
@@ -143,6 +143,13 @@ function plainMembers(args: PickleValue | undefined): Record<string, unknown> {
   return Object.fromEntries(
     [...members].filter(([name, value]) => typeof name === 'string' && typeof value !== 'object'),
   );
+}
+
+/** `{model: {model_type: 'LightningDiT-XL/1'}}` -> its model's name */
+function modelType(config: PickleValue | undefined): Record<string, unknown> {
+  const model = config instanceof Map ? config.get('model') : undefined;
+  const name = model instanceof Map ? model.get('model_type') : undefined;
+  return typeof name === 'string' ? { model: name } : {};
 }
 
 /** torch.compile and DistributedDataParallel put their names in front of every key. */

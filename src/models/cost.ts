@@ -73,8 +73,18 @@ function attentionCost(N: number, M: number, D: number): Cost {
   return { forward: 4 * N * M * D, training: 14 * N * M * D };
 }
 
+/** Queries and keys are turned by a product with a constant, which has no gradient. @param h features of a head */
+function rotationCost(N: number, D: number, h: number): Cost {
+  return { forward: 4 * N * D * h, training: 8 * N * D * h };
+}
+
 /** The blocks, the embedding of the time and the last modulation. */
-function transformerCost(N: number, D: number, depth: number, { mlp, shifts = true }: BlockParts = {}): Cost {
+function transformerCost(
+  N: number,
+  D: number,
+  depth: number,
+  { mlp, rotary = false, shifts = true, heads = 1 }: BlockParts & { readonly heads?: number } = {},
+): Cost {
   const m = hiddenOf(D, mlp);
   const block = total([
     linearCost(N, D, 3 * D),
@@ -83,6 +93,7 @@ function transformerCost(N: number, D: number, depth: number, { mlp, shifts = tr
     linearCost(N, D, mlp === 'swiglu' ? 2 * m : m),
     linearCost(N, m, D),
     linearCost(1, D, (shifts ? 6 : 4) * D),
+    ...(rotary ? [rotationCost(N, D, D / heads)] : []),
   ]);
   return total([
     repeated(depth, block),

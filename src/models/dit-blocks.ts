@@ -13,11 +13,11 @@ import {
   timestepEmbedderParameters,
 } from '../nn/layers.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
+import type { Rotation } from '../nn/rotary.ts';
 import { add, gatedResidual, split } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
   type BlockParts,
-  type TokenGrid,
   attend,
   blockModulation,
   headNormParameters,
@@ -48,7 +48,7 @@ export function conditioningParameters(classes: number, D: number): ParameterSpe
 /**
  * Attention and an MLP, each modulated and gated (adaLN-Zero): x [B, N, D], c [B, D] -> [B, N, D]
  * @param between what happens to the tokens after the attention and before the MLP; nothing by default
- * @param grid rows and columns of the tokens, for rotary positions
+ * @param rotation of the tokens, where positions are rotary
  */
 export function block(
   params: Parameters,
@@ -58,7 +58,7 @@ export function block(
   heads: number,
   between: (h: Tensor) => Tensor = (h) => h,
   parts: BlockParts = {},
-  grid: TokenGrid = [1, x.shape[1]!],
+  rotation?: Rotation,
 ): Tensor {
   return x.graph.block(() => {
     const modulation = blockModulation(params, `${name}.adaLN_modulation.1`, c, parts.shifts);
@@ -72,7 +72,7 @@ export function block(
     ];
     const before = normModulate(params, `${name}.norm1`, x, shift1, scale1, parts.norm);
     const qkv = linearLayer(params, `${name}.attn.qkv`, before); // -> [B, N, 3D]
-    const mixed = attend(params, `${name}.attn`, qkv, heads, parts, grid);
+    const mixed = attend(params, `${name}.attn`, qkv, heads, parts.qkNorm, rotation);
     const attended = linearLayer(params, `${name}.attn.proj`, mixed); // -> [B, N, D]
     const h = between(gatedResidual(x, attended, gate1));
     const modulated = normModulate(params, `${name}.norm2`, h, shift2, scale2, parts.norm);

@@ -3,8 +3,10 @@
 import { ones } from '../nn/initializers.ts';
 import { layerNormParameters, linearLayer, linearParameters } from '../nn/layers.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
+import { type Rotation, rotate } from '../nn/rotary.ts';
 import {
   attention,
+  broadcastTo,
   concat,
   constant,
   layerNorm,
@@ -17,7 +19,6 @@ import {
   split,
 } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { rotate } from './rotary.ts';
 
 export interface BlockParts {
   /** What tokens are normalised by before they are modulated: layer, without weights (the default), or rms, with a weight. */
@@ -31,9 +32,6 @@ export interface BlockParts {
   /** Whether blocks' modulation shifts, beside scaling and gating. It does by default. */
   readonly shifts?: boolean | undefined;
 }
-
-/** Rows and columns of the tokens, in order. */
-export type TokenGrid = readonly [rows: number, columns: number];
 
 /** Of q and k as LayerNorm, the default of torch. */
 const headEpsilon = 1e-5;
@@ -61,22 +59,23 @@ export function normParameters(name: string, D: number, norm: BlockParts['norm']
   return norm === 'rms' ? [{ name: `${name}.weight`, shape: [D], init: ones }] : [];
 }
 
-/** qkv [B, N, 3D] -> [B, N, D] */
+/** qkv [B, N, 3D] -> [B, N, D]. @param rotation of queries and keys, once they are normalised */
 export function attend(
   params: Parameters,
   name: string,
   qkv: Tensor,
   heads: number,
-  { qkNorm = 'none', rotary = false }: BlockParts,
-  grid: TokenGrid,
+  qkNorm: BlockParts['qkNorm'] = 'none',
+  rotation?: Rotation,
 ): Tensor {
-  if (qkNorm === 'none' && !rotary) return attention(qkv, heads);
+  if (qkNorm === 'none' && !rotation) return attention(qkv, heads);
   const [B, N, D3] = qkv.shape as [number, number, number];
   const D = D3 / 3;
   const [q, k, v] = split(qkv, 2, 3) as [Tensor, Tensor, Tensor];
   const [query, key] = [[q, 'q_norm'] as const, [k, 'k_norm'] as const].map(([part, own]) => {
-    const normed = normHeads(params, `${name}.${own}`, reshape(part, [B, N, heads, D / heads]), qkNorm);
-    return reshape(rotary ? rotate(normed, grid) : normed, [B, N, D]);
+    const ofHeads = reshape(part, [B, N, heads, D / heads]);
+    const normed = reshape(normHeads(params, `${name}.${own}`, ofHeads, qkNorm), [B, N, D]);
+    return rotation ? rotate(normed, rotation) : normed;
   }) as [Tensor, Tensor];
   return attention(concat([query, key, v], 2), heads);
 }
@@ -114,6 +113,7 @@ export function mlpParameters(name: string, D: number, mlp: BlockParts['mlp']): 
 export function blockModulation(params: Parameters, name: string, c: Tensor, shifts = true): Tensor[] {
   const parts = split(linearLayer(params, name, c), 1, shifts ? 6 : 4);
   if (shifts) return parts;
-  const none = constant(c, c.shape, new Float64Array(c.shape[0]! * c.shape[1]!));
+  const [B, D] = c.shape as [number, number];
+  const none = broadcastTo(constant(c, [1, D], new Float64Array(D)), [B, D]);
   return [none, parts[0]!, parts[1]!, none, parts[2]!, parts[3]!];
 }

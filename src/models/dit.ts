@@ -8,6 +8,7 @@
 import type { FixedTable } from '../nn/fixed-table.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
 import { PositionTables } from '../nn/position-table.ts';
+import { RotaryTables } from '../nn/rotary.ts';
 import { affine, silu } from '../ops/index.ts';
 import { valueError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -33,6 +34,7 @@ export class DiT implements VelocityModel {
   readonly parameters: readonly ParameterSpec[];
   readonly tables: readonly FixedTable[];
   private readonly positions: PositionTables;
+  private readonly rotary: RotaryTables | undefined;
 
   /** @throws RectiflowError where the sizes do not fit together */
   constructor(config: DiTConfig) {
@@ -42,8 +44,11 @@ export class DiT implements VelocityModel {
       ...labelCondition(config.classes),
       ...sizeCondition(config.sizeConditioning, this.sampleShape),
     ];
-    this.positions = new PositionTables(this.config.width, positionsOf(this.config));
-    this.tables = patchTables(this.config, this.positions);
+    const { width, heads, rotary = false } = this.config;
+    const positions = positionsOf(this.config);
+    this.positions = new PositionTables(width, positions);
+    if (rotary) this.rotary = new RotaryTables(width / heads, heads, positions);
+    this.tables = patchTables(this.config, this.positions, this.rotary);
     this.parameters = declare(this.config);
   }
 
@@ -69,10 +74,10 @@ export class DiT implements VelocityModel {
     // Every block's modulation starts with the same SiLU of the conditioning.
     const told = conditioning(params, time, labels, timeScale); // -> [B, D]
     const c = silu(addSizes(params, told, sizeConditioning, conditions)); // -> [B, D]
-    const grid = [x.shape[2]! / patchSize, x.shape[3]! / patchSize] as const;
+    const rotation = this.rotary?.of(x.shape[2]! / patchSize, x.shape[3]! / patchSize, x);
     let h = embedPatches(params, x, patchSize, this.positions); // -> [B, N, D]
     for (let i = 0; i < depth; i++)
-      h = block(params, `blocks.${i}`, h, c, heads, undefined, this.config, grid);
+      h = block(params, `blocks.${i}`, h, c, heads, undefined, this.config, rotation);
     return projectPatches(params, h, c, patchSize, x, this.config.norm); // -> [B, C, H, W]
   }
 }

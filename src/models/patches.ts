@@ -10,6 +10,7 @@ import { xavierUniform, zeros } from '../nn/initializers.ts';
 import { linearLayer, linearParameters } from '../nn/layers.ts';
 import type { ParameterSpec, Parameters } from '../nn/parameters.ts';
 import type { PositionTables } from '../nn/position-table.ts';
+import type { RotaryTables } from '../nn/rotary.ts';
 import type { FixedTable } from '../nn/fixed-table.ts';
 import { add, linear, patchify, reshape, unpatchify } from '../ops/index.ts';
 import { formatShape, valueError } from '../tensor/errors.ts';
@@ -69,8 +70,10 @@ export function projectPatches(
 export function patchTables(
   { imageSize: [height, width], patchSize }: Pick<ResolvedDiTConfig, 'imageSize' | 'patchSize'>,
   positions: PositionTables,
+  rotary?: RotaryTables,
 ): FixedTable[] {
-  return [positions.inFiles(height / patchSize, width / patchSize)];
+  const [rows, columns] = [height / patchSize, width / patchSize];
+  return [positions.inFiles(rows, columns), ...(rotary?.inFiles(rows, columns) ?? [])];
 }
 
 /**

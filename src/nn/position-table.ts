@@ -29,6 +29,21 @@ function placesOf(kind: Positions['kind'], count: number, base: number = count):
   }
 }
 
+/** Where the rows of a grid of tokens lie, and its columns. */
+export function gridPlaces(
+  { kind, base }: Positions,
+  rows: number,
+  columns: number,
+): [down: number[], across: number[]] {
+  return [placesOf(kind, rows, base?.[0]), placesOf(kind, columns, base?.[1])];
+}
+
+/** The grids that so many tokens may be in. */
+export function gridsOf(tokens: number): [rows: number, columns: number][] {
+  const divisors = Array.from({ length: tokens }, (_, i) => i + 1).filter((count) => tokens % count === 0);
+  return divisors.map((columns) => [tokens / columns, columns]);
+}
+
 /**
  * The fixed two-dimensional positional table of the public DiT release, for any rectangular grid. The first half of the
  * width encodes a token's column, the second its row, each as [sin, cos] of position * 10000^(-k / (width / 4)) for
@@ -41,11 +56,11 @@ export function positionTable(
   rows: number,
   columns: number,
   width: number,
-  { kind, base }: Positions = { kind: 'grid' },
+  positions: Positions = { kind: 'grid' },
 ): Float32Array {
   if (width % 4 !== 0) throw valueError('positionTable', 'width', 'a multiple of 4', width);
   const table = new Float32Array(rows * columns * width);
-  const [down, across] = [placesOf(kind, rows, base?.[0]), placesOf(kind, columns, base?.[1])];
+  const [down, across] = gridPlaces(positions, rows, columns);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const start = (row * columns + column) * width;
@@ -106,14 +121,10 @@ export class PositionTables {
   #isTable(values: Float32Array, tolerance: number): boolean {
     if (this.#positions.kind === 'grid') return isGridTable(values, this.#width, tolerance);
     const tokens = values.length / this.#width;
-    return divisorsOf(tokens).some((columns) =>
-      this.#tableOf(tokens / columns, columns).every((value, i) => Math.abs(value - values[i]!) <= tolerance),
+    return gridsOf(tokens).some((grid) =>
+      this.#tableOf(...grid).every((value, i) => Math.abs(value - values[i]!) <= tolerance),
     );
   }
-}
-
-function divisorsOf(tokens: number): number[] {
-  return Array.from({ length: tokens }, (_, i) => i + 1).filter((count) => tokens % count === 0);
 }
 
 /** The same for whole numbers, whose codes are those of all grids. */
@@ -125,7 +136,7 @@ function isGridTable(values: Float32Array, width: number, tolerance: number): bo
     const code = (codes[position] ??= codeOf(position, half));
     return code.every((value, i) => Math.abs(value - values[at + i]!) <= tolerance);
   };
-  return divisorsOf(tokens).some((columns) => {
+  return gridsOf(tokens).some(([, columns]) => {
     for (let token = 0; token < tokens; token++) {
       const [column, row] = [token % columns, Math.floor(token / columns)];
       if (!isCode(column, token * width) || !isCode(row, token * width + half)) return false;

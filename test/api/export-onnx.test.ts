@@ -9,6 +9,7 @@ import { writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { velocityProgram } from '../support/velocity-program.ts';
 import { DiT } from '../../src/models/dit.ts';
+import type { BlockParts } from '../../src/models/dit-parts.ts';
 import { toOnnx } from '../../src/interop/onnx/index.ts';
 import { type Program, trace } from '../../src/program/index.ts';
 import { mul, neg, reshape } from '../../src/ops/index.ts';
@@ -45,8 +46,12 @@ interface Exported {
 let files = 0;
 
 /** Random weights of a model, through an import, as an ONNX file. */
-async function exported(classes: number, convention: 'rectiflow' | 'minrf'): Promise<Exported> {
-  const weights = storedWeights(tinyDiT({ classes }));
+async function exported(
+  classes: number,
+  convention: 'rectiflow' | 'minrf',
+  parts: BlockParts = {},
+): Promise<Exported> {
+  const weights = storedWeights(tinyDiT({ classes, ...parts }));
   const name = `${convention}-${classes}-${files++}`;
   const file = join(folder, `${name}.safetensors`);
   await writeSafetensors(file, weights);
@@ -80,22 +85,27 @@ async function ourVelocity({ model, weights }: Exported): Promise<number[]> {
 
 describe('onnxruntime', () => {
   it.each([
-    [3, 'rectiflow'],
-    [0, 'minrf'],
-  ] as const)('has our velocity, for any batch size: %d classes, %s', async (classes, convention) => {
-    const file = await exported(classes, convention);
-    const session = await InferenceSession.create(file.path);
-    const { velocity } = await session.run({
-      x: new Tensor('float32', x, [3, 2, 8, 12]),
-      t: new Tensor('float32', Float32Array.from(times), [3]),
-      ...(classes > 0 && { labels: new Tensor('int32', labels, [3]) }),
-    });
-    expect(velocity!.dims).toEqual([3, 2, 8, 12]);
-    const wanted = await ourVelocity(file);
-    const largest = Math.max(...wanted.map(Math.abs));
-    expect(largest).toBeGreaterThan(0.1);
-    wanted.forEach((value, i) => expect(Math.abs(velocity!.data[i]! - value)).toBeLessThan(1e-4));
-  });
+    [3, 'rectiflow', {}],
+    [0, 'minrf', {}],
+    [3, 'minrf', { norm: 'rms', qkNorm: 'rms', mlp: 'swiglu', rotary: true }],
+    [0, 'minrf', { qkNorm: 'layer', shifts: false }],
+  ] as const)(
+    'has our velocity, for any batch size: %d classes, %s, %j',
+    async (classes, convention, parts) => {
+      const file = await exported(classes, convention, parts);
+      const session = await InferenceSession.create(file.path);
+      const { velocity } = await session.run({
+        x: new Tensor('float32', x, [3, 2, 8, 12]),
+        t: new Tensor('float32', Float32Array.from(times), [3]),
+        ...(classes > 0 && { labels: new Tensor('int32', labels, [3]) }),
+      });
+      expect(velocity!.dims).toEqual([3, 2, 8, 12]);
+      const wanted = await ourVelocity(file);
+      const largest = Math.max(...wanted.map(Math.abs));
+      expect(largest).toBeGreaterThan(0.1);
+      wanted.forEach((value, i) => expect(Math.abs(velocity!.data[i]! - value)).toBeLessThan(1e-4));
+    },
+  );
 });
 
 it('shows a part of a value as what it is a view of', async () => {

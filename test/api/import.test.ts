@@ -241,10 +241,10 @@ describe('what cannot be imported', () => {
     const given = new Map(weights);
     given.delete('t_embedder.mlp.0.bias');
     given.delete('blocks.1.mlp.fc2.weight');
-    given.set('blocks.0.attn.q_norm.weight', weights.get('blocks.0.attn.proj.bias')!);
+    given.set('blocks.0.attn.norm.weight', weights.get('blocks.0.attn.proj.bias')!);
     given.set('blocks.0.attn.proj.bias', { dtype: 'F32', shape: [4], data: new Float32Array(4) });
     await expect(imported(await written(given), plain)).rejects.toThrow(
-      /does not fit a DiT of width 16, depth 2 and 3 classes:\n {2}missing:\n {4}t_embedder\.mlp\.0\.bias\n {4}blocks\.1\.mlp\.fc2\.weight\n {2}unexpected:\n {4}blocks\.0\.attn\.q_norm\.weight\n {2}of another shape:\n {4}blocks\.0\.attn\.proj\.bias \[4\], wanted \[16\]\n/,
+      /does not fit a DiT of width 16, depth 2 and 3 classes:\n {2}missing:\n {4}t_embedder\.mlp\.0\.bias\n {4}blocks\.1\.mlp\.fc2\.weight\n {2}unexpected:\n {4}blocks\.0\.attn\.norm\.weight\n {2}of another shape:\n {4}blocks\.0\.attn\.proj\.bias \[4\], wanted \[16\]\n/,
     );
   });
 

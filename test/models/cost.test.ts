@@ -21,14 +21,17 @@ function countProducts(program: Program): number {
   }, 0);
 }
 
-it('counts the products that the programs are made of', () => {
-  const model = tinyDiT({ depth: 3 });
-  const { forward, training } = costPerImage(model.config);
-  expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
-  expect(countProducts(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
-    5 * training,
-  );
-});
+it.each([{}, { norm: 'rms', qkNorm: 'layer', mlp: 'swiglu', rotary: true, shifts: false }] as const)(
+  'counts the products that the programs are made of, with %j',
+  (parts) => {
+    const model = tinyDiT({ depth: 3, ...parts });
+    const { forward, training } = costPerImage(model.config);
+    expect(countProducts(velocityProgram(model, 5, false))).toBe(5 * forward);
+    expect(countProducts(gradientProgram({ task: velocityTask({ model, draw: givenDraw }), batch: 5 }))).toBe(
+      5 * training,
+    );
+  },
+);
 
 it('counts those of a model of genes, zeros that fill up the last group included', () => {
   const sizes = { width: 16, depth: 2, heads: 2, groupSize: 3, genes: 7, classes: 2 };

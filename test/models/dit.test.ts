@@ -128,6 +128,19 @@ describe('DiT velocity', () => {
     expect(await velocity(reversed, 0.25)).not.toEqual(await velocity(plain, 0.25));
   });
 
+  it('with rotary positions, refuses heads whose features are no pairs of each axis', () => {
+    expect(() => tinyDiT({ width: 12, rotary: true })).toThrow(
+      'DiT: width / heads must be a multiple of 4 where positions are rotary, got 6',
+    );
+    expect(tinyDiT({ width: 12 }).config.rotary).toBeUndefined();
+  });
+
+  it('of blocks without shifts still shifts before the last layer', () => {
+    const names = tinyDiT({ shifts: false }).parameters.map(({ name, shape }) => [name, shape[0]]);
+    expect(names).toContainEqual(['blocks.1.adaLN_modulation.1.weight', 4 * 16]);
+    expect(names).toContainEqual(['final_layer.adaLN_modulation.1.weight', 2 * 16]);
+  });
+
   it('needs labels where there are classes', () => {
     const model = tinyDiT();
     const build = (): unknown =>

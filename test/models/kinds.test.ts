@@ -32,16 +32,23 @@ const resolved = (kind: KindName, model: object = {}): Record<string, unknown> =
 };
 
 /** One that is right, and one that is not. */
-const examples: Readonly<Record<Exclude<Setting['type'], 'settings'>, readonly [unknown, unknown]>> = {
+const examples: Readonly<
+  Record<Exclude<Setting['type'], 'settings' | 'choice'>, readonly [unknown, unknown]>
+> = {
   whole: [1024, 0.5],
   'above 0': [2.5, 0],
   'from 0': [0, -1],
   wholes: [[8], [8, 0.5]],
   flag: [true, 'yes'],
   size: [[8, 8], [8]],
-  choice: ['stretched', 'sideways'],
   text: ['a', ''],
 };
+
+function exampleOf(
+  setting: Exclude<Setting, { type: 'settings' }>,
+): readonly [right: unknown, wrong: unknown] {
+  return setting.type === 'choice' ? [setting.names.at(-1), 'sideways'] : examples[setting.type];
+}
 
 function shown(setting: Setting): string {
   if (setting.type === 'settings') return 'see below';
@@ -88,7 +95,7 @@ describe.each(kindNames)('models of the kind %s', (kind) => {
   it('have settings of the described form alone', () => {
     for (const [name, setting] of Object.entries(settingsOf(kind))) {
       if (setting.type === 'settings') continue;
-      const [, wrong] = examples[setting.type];
+      const [, wrong] = exampleOf(setting);
       expect(() => resolved(kind, { [name]: wrong })).toThrow(new RegExp(`model\\.${name}[^]*wanted `));
     }
     expect(() => resolved(kind, { groups: 1 })).toThrow('model.groups: no such setting');
@@ -142,7 +149,7 @@ describe('settings that someone else wrote down', () => {
   it('are read where they have the described form', () => {
     for (const name of names) {
       const setting = settings[name] as Exclude<Setting, { type: 'settings' }>;
-      const [right, wrong] = examples[setting.type];
+      const [right, wrong] = exampleOf(setting);
       expect(readSettings(settings, { [name]: right, other: 1 })).toEqual({ [name]: right });
       expect(readSettings(settings, { [name]: wrong })).toEqual({});
     }

@@ -96,8 +96,14 @@ export interface GoldenRun {
   readonly state: ReadonlyMap<string, HostArray>;
 }
 
-/** Repeats PyTorch's 20 steps. */
-export async function goldenRun(golden: Golden, backend: Backend): Promise<GoldenRun> {
+/** Steps of AdamW whose noise, data, times and labels are given. */
+export interface GoldenTraining extends Pick<Golden, 'model' | 'weights' | 'run' | 'runEnd'> {
+  readonly config: Pick<GoldenConfig, 'batch' | 'steps' | 'adamw' | 'emaDecay'> &
+    Partial<Pick<GoldenConfig, 'gradClip'>>;
+}
+
+/** Repeats PyTorch's steps. */
+export async function goldenRun(golden: GoldenTraining, backend: Backend): Promise<GoldenRun> {
   const { config, model, run } = golden;
   const [beta1, beta2] = config.adamw.betas;
   const program = trainingStepProgram({
@@ -157,7 +163,11 @@ async function execute(
 }
 
 /** State with the golden weights in place, and in the place of their averages. */
-async function loadedState(golden: Golden, backend: Backend, program: Program): Promise<Map<string, Buffer>> {
+async function loadedState(
+  golden: Pick<Golden, 'model' | 'weights'>,
+  backend: Backend,
+  program: Program,
+): Promise<Map<string, Buffer>> {
   const buffers = allocateState(backend, program);
   for (const { name } of golden.model.parameters) {
     await buffers.get(name)!.write(numbers(golden.weights, name));

@@ -1,15 +1,15 @@
 import { RectiflowError } from '../../tensor/errors.ts';
+import { describeParts } from '../../interop/lightning-dit.ts';
 import type { ImageModel } from '../../train/settings.ts';
 
 /**
  * The config.json of diffusers' DiTTransformer2DModel, with the names of the classes as its pipelines have them.
  * @throws RectiflowError for a model that it has no form for
  */
-export function diffusersConfig(
-  { width, depth, heads, patchSize, channels, imageSize, classes, positions = 'grid' }: ImageModel,
-  classNames?: readonly string[],
-): Record<string, unknown> {
+export function diffusersConfig(model: ImageModel, classNames?: readonly string[]): Record<string, unknown> {
+  const { width, depth, heads, patchSize, channels, imageSize, classes, positions = 'grid' } = model;
   const [height, side] = imageSize;
+  const parts = describeParts(model);
   const problem =
     classes === 0
       ? 'has no classes'
@@ -17,7 +17,9 @@ export function diffusersConfig(
         ? `has images of ${height} x ${side}, which are no square`
         : positions !== 'grid'
           ? `has positions that are ${positions}: it computes those of whole numbers by itself`
-          : undefined;
+          : parts !== undefined
+            ? `has parts of LightningDiT (${parts})`
+            : undefined;
   if (problem !== undefined) {
     const advice = 'Export it with --layout public.';
     throw new RectiflowError(

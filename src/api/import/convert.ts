@@ -1,6 +1,7 @@
 // From another system's weights to those of our model.
 import { checkFit } from '../../interop/check-fit.ts';
 import { type DiTSizes, negated, withoutSigma } from '../../interop/dit-weights.ts';
+import { describeParts } from '../../interop/lightning-dit.ts';
 import { type LazyTensors, readWeights } from '../../interop/weights-file.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { DiT } from '../../models/dit.ts';
@@ -31,7 +32,7 @@ export async function convertWeights(
   }
   const wanted = new Map(dit.parameters.map(({ name, shape }) => [name, shape]));
   const described = `a DiT of width ${width}, depth ${depth} and ${counted(classes, 'class')}`;
-  const advice = 'Only the DiT of the public release is read, without changes of its own.';
+  const advice = 'The DiT of the public release and LightningDiT are read, without changes of their own.';
   checkFit(weights, wanted, path, described, advice);
   return new Map([...storedTables(dit), ...(await readWeights(weights))]);
 }
@@ -39,11 +40,13 @@ export async function convertWeights(
 /** What `convertWeights` does to them, for people. */
 export function describeConversion(
   tensors: LazyTensors,
-  { learnsSigma, tokens }: DiTSizes,
+  { learnsSigma, tokens, parts }: DiTSizes,
   { model, convention }: DescribedModel,
 ): string[] {
   const others = new Set([...tensors.values()].map(({ dtype }) => dtype).filter((dtype) => dtype !== 'F32'));
+  const named = describeParts(parts);
   return [
+    ...(named !== undefined ? [`its blocks are those of LightningDiT: ${named}`] : []),
     ...(others.size > 0 ? [`${[...others].join(', ')} becomes F32`] : []),
     ...(learnsSigma ? ['the second half of the output, the learnt sigma, is dropped'] : []),
     ...(convention.isNegated ? ['the last layer is negated: v(x, t) = -v_sit(x, 1 - t)'] : []),

@@ -24,7 +24,7 @@ export function describeModel(
   options: ImportOptions,
 ): DescribedModel {
   const facts = findFacts(beside, sizes);
-  const { width, depth, patchSize, channels, classes } = sizes;
+  const { width, depth, patchSize, channels, classes, parts } = sizes;
   const convention = findConvention(path, facts, options);
   const { timeScale } = options;
   const model = resolveDiTConfig({
@@ -33,6 +33,7 @@ export function describeModel(
     // What is asked for goes before what stands beside the weights, which themselves never err.
     ...(options.convention && convention.settings),
     ...(timeScale !== undefined && { timeScale }),
+    ...parts,
     width,
     depth,
     heads: findHeads(path, width, facts, options),

@@ -35,12 +35,12 @@ function ownFacts(json: string, convention: unknown): FoundFacts {
   };
 }
 
-/** `SiT-XL/2`, as trainers call their models. */
+/** `SiT-XL/2` or `LightningDiT-XL/1`, as trainers call their models. */
 function namedFacts(name: string, { width, depth }: DiTSizes): FoundFacts {
-  const [, kind, size = ''] = /^(DiT|SiT)-([^/]+)\//.exec(name) ?? [];
+  const [, kind, size = ''] = /^(DiT|SiT|LightningDiT)-([^/]+)\//.exec(name) ?? [];
   const preset = Object.hasOwn(presets, size) ? presets[size as keyof typeof presets] : undefined;
   return {
-    ...(kind && { convention: kind === 'SiT' ? 'sit' : 'ddpm' }),
+    ...(kind && { convention: kind === 'DiT' ? 'ddpm' : 'sit' }),
     settings: preset?.width === width && preset.depth === depth ? { heads: preset.heads } : {},
   };
 }

@@ -21,6 +21,8 @@ export interface ImportOptions extends OwnFlow {
   readonly timeScale?: number | undefined;
   /** Of a model of latents: it was trained on (latent - shift) scale; by default as the autoencoder says. */
   readonly latents?: LatentScale | undefined;
+  /** The same as a file of LightningDiT, latents_stats.pt: it was trained on (latent - mean) / std. */
+  readonly latentStatistics?: string | undefined;
   /** Of a model of latents: their autoencoder, as `readAutoencoder` takes it. The run keeps it, and makes pictures with it. */
   readonly autoencoder?: string | undefined;
   /** Data and training settings, to go on with the weights by `resume`. The model is that of the file in any case. */

@@ -1,9 +1,6 @@
 // A run that starts with weights from elsewhere.
 import { fromDiffusers, isDiffusers } from '../../interop/diffusers.ts';
-import { type DiTSizes, sizesOf } from '../../interop/dit-weights.ts';
-import { refuseLightning } from '../../interop/lightning-dit.ts';
-import { counted } from '../../tensor/counted.ts';
-import { type ReadAutoencoder, readAutoencoder } from '../autoencoder.ts';
+import { sizesOf } from '../../interop/dit-weights.ts';
 import { describeNonFinite } from '../../tensor/finite.ts';
 import { type LazyTensors, type WeightsFile, openWeights } from '../../interop/weights-file.ts';
 import { DiT } from '../../models/dit.ts';
@@ -21,6 +18,7 @@ import { convertWeights, describeConversion } from './convert.ts';
 import { type DescribedModel, describeModel } from './describe.ts';
 import { findNullLabel } from './facts.ts';
 import { findData } from './known-data.ts';
+import { latentScale, namedAutoencoder } from './latents.ts';
 import type { ImportOptions } from './options.ts';
 
 export interface ImportedRun {
@@ -30,7 +28,7 @@ export interface ImportedRun {
 }
 
 /**
- * Makes a run of the weights of a DiT or SiT: PyTorch's .pt, .safetensors, or a folder of diffusers' DiTTransformer2DModel. It can
+ * Makes a run of the weights of a DiT, SiT or LightningDiT: PyTorch's .pt, .safetensors, or a folder of diffusers' DiTTransformer2DModel. It can
  * be sampled from at once, and resumed where `config` says on what data.
  * @param path of the file or folder
  * @throws RectiflowError when it cannot be read, its weights are not those of a DiT (with every name that is missing, unexpected
@@ -39,15 +37,15 @@ export interface ImportedRun {
 export async function importRun(path: string, options: ImportOptions = {}): Promise<ImportedRun> {
   const file = await openWeights(path);
   const { model: given, ema: averaged } = await chooseSets(file, options);
-  refuseLightning(given, path);
   const sizes = sizesOf(given, path);
   const autoencoder = await namedAutoencoder(sizes, path, options);
+  const latents = await latentScale(sizes, options);
   const described = describeModel(path, sizes, file.facts, options);
   for (const text of describeConversion(given, sizes, described)) options.onNotice?.(text);
   const model = await convertWeights(given, path, sizes, described);
   const ema = averaged === given ? model : await convertWeights(averaged, path, sizes, described);
   const told: WhatFileTells = {
-    data: findData(file.facts, sizes.classes, options, autoencoder),
+    data: findData(file.facts, sizes.classes, { ...options, latents }, autoencoder),
     nullTrained: findNullLabel(file.facts),
   };
   for (const weights of new Set([model, ema])) {
@@ -62,20 +60,6 @@ export async function importRun(path: string, options: ImportOptions = {}): Prom
   const begun = { config, model: new DiT(described.model), weights, data, past, autoencoder };
   const run = await beginFromWeights(begun, options);
   return { run, model: described.model };
-}
-
-/** @throws RectiflowError where it makes latents of other channels than the model's */
-async function namedAutoencoder(
-  { channels }: DiTSizes,
-  path: string,
-  { autoencoder, onNotice }: ImportOptions,
-): Promise<ReadAutoencoder | undefined> {
-  if (autoencoder === undefined) return undefined;
-  const read = await readAutoencoder(autoencoder, { onNotice });
-  const { latentChannels } = read.autoencoder;
-  if (latentChannels === channels) return read;
-  const problem = `makes latents of ${counted(latentChannels, 'channel')}, the model of ${path} learns ${channels}`;
-  throw fileError(autoencoder, problem, 'Give the autoencoder that the model was trained with');
 }
 
 /** Under their public names. One set alone is both. */

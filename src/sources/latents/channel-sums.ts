@@ -1,4 +1,5 @@
 // What latents are like in each channel, of those that are encoded and of those that others have.
+import type { LatentScale } from '../../data/latents.ts';
 import type { ChannelStatistics, Encoding } from './items.ts';
 
 /** Sums over encodings, of each channel. */
@@ -48,4 +49,9 @@ export class ChannelSums {
     );
     return { mean, deviation };
   }
+}
+
+/** What makes the mean 0 and the deviation 1 in each channel. */
+export function standardized({ mean, deviation }: ChannelStatistics): LatentScale {
+  return { scale: deviation.map((value) => 1 / Math.max(value, Number.MIN_VALUE)), shift: mean };
 }

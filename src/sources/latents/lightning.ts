@@ -5,8 +5,6 @@ import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesIn, bytesOf } from '../../formats/safetensors.ts';
-import { TorchTensor } from '../../formats/pytorch/pickle-values.ts';
-import { TorchFile } from '../../formats/pytorch/torch-file.ts';
 import { readSafetensorsHeader } from '../../formats/safetensors-file.ts';
 import { type TensorFile, readElement, readLabelTensors } from '../../formats/tensor-file.ts';
 import type { FilePool } from '../../host/file-pool.ts';
@@ -19,11 +17,13 @@ import { sameShape } from '../../tensor/shape.ts';
 import { toFloat32 } from '../../tensor/to-float32.ts';
 import { readClassNames } from '../class-names.ts';
 import { Fingerprint, lookedAt } from '../fingerprint.ts';
-import type { ChannelStatistics, LatentItems } from './items.ts';
+import type { LatentItems } from './items.ts';
 import { PlaceTable } from './place-table.ts';
+import { readStatistics } from './statistics-file.ts';
 
 const STATISTICS = 'latents_stats.pt';
 const USED = ['latents', 'latents_flip', 'labels'] as const;
+const REMEASURE = 'Remove it, and set data.scaling to statistics: they are measured then';
 const AGAIN = 'Encode the images again, or leave the file out';
 const mostRead = 1000;
 
@@ -56,6 +56,7 @@ export async function openLightning(
   const classes =
     labels &&
     checkLabels(labels, places.count, { name: folder, onBadSample, ...(classNames && { classNames }) });
+  const statistics = join(folder, STATISTICS);
   const describe = (index: number): string => {
     const { part, at } = places.find(index);
     return `${join(folder, shards[part]!)}: sample ${at}`;
@@ -84,7 +85,7 @@ export async function openLightning(
       if (labels) digest.labels(places.count, (index) => labels[index], classNames);
       return digest.end();
     },
-    statistics: await readStatistics(join(folder, STATISTICS), shape[0]),
+    statistics: existsSync(statistics) ? await readStatistics(statistics, shape[0], REMEASURE) : undefined,
     told: { label: 'the tensor labels' },
     unused: unusedIn(tensors, [...others]),
     close: () => pool.close(),
@@ -133,26 +134,4 @@ function unusedIn(tensors: readonly Tensors[], others: readonly string[]): Unuse
     unusedOf('tensor', partly('latents_flip'), 'Only some shards have mirrored latents: give them to all.'),
     unusedOf('tensor', others),
   ].filter(({ count }) => count > 0);
-}
-
-/** Of each channel; undefined where there is no such file. */
-async function readStatistics(path: string, channels: number): Promise<ChannelStatistics | undefined> {
-  if (!existsSync(path)) return undefined;
-  const file = await TorchFile.open(path);
-  const numbers = async (name: 'mean' | 'std'): Promise<number[]> => {
-    const tensor = file.value instanceof Map ? file.value.get(name) : undefined;
-    const values =
-      tensor instanceof TorchTensor ? Array.from(toFloat32(await file.read(tensor)), Number) : undefined;
-    if (values?.length === channels && values.every(Number.isFinite)) return values;
-    const found = values === undefined ? 'none' : `${values.length} numbers`;
-    const problem = `wanted a tensor "${name}" with a number for each of ${channels} channels, found ${found}`;
-    throw fileError(path, problem, 'Remove it, and set data.scaling to statistics: they are measured then');
-  };
-  const [mean, deviation] = [await numbers('mean'), await numbers('std')];
-  if (deviation.every((value) => value > 0)) return { mean, deviation };
-  throw fileError(
-    path,
-    'has a deviation that is not above 0',
-    'Remove it, and set data.scaling to statistics',
-  );
 }

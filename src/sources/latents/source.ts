@@ -14,7 +14,7 @@ import { philoxNormal, philoxUniform } from '../../tensor/philox.ts';
 import { streams } from '../../tensor/random-streams.ts';
 import type { Condition, LatentsData } from '../settings.ts';
 import { spreadIndices } from '../fingerprint.ts';
-import { ChannelSums } from './channel-sums.ts';
+import { ChannelSums, standardized } from './channel-sums.ts';
 import type { ChannelStatistics, Encoding, KnownAutoencoder, LatentItems } from './items.ts';
 
 /** Encodings that statistics are measured on, where the set states none. */
@@ -133,11 +133,6 @@ async function chooseScaling(
     `nothing tells the scale and shift that a model sees these latents in; ${measured}`,
     'Set data.autoencoder to the folder of their autoencoder, data.scaling to statistics (mean 0 and deviation 1 in each channel), or to numbers, as in { scale: 0.18215, shift: 0 }',
   );
-}
-
-/** What makes the mean 0 and the deviation 1 in each channel. */
-function standardized({ mean, deviation }: ChannelStatistics): LatentScale {
-  return { scale: deviation.map((value) => 1 / Math.max(value, Number.MIN_VALUE)), shift: mean };
 }
 
 /** Of encodings from all over the set, a function of the set alone. */
