@@ -38,7 +38,8 @@ export { type OwnModel, createModel, createSampleModel } from './train/create-mo
 
 // Data: a source in memory, or one of your own.
 export { type ArrayOptions, arraySource } from './data/arrays.ts';
-export { type LatentRecord, type LatentScale, latentRecordOf, toLatents } from './data/latents.ts';
+export { type LatentRecord, latentRecordOf, toLatents } from './data/latents.ts';
+export type { LatentScale } from './tensor/latent-scale.ts';
 export { type Batch, Loader, type LoaderOptions } from './data/loader.ts';
 export type { SampleSizes } from './data/sample-sizes.ts';
 export type {
@@ -70,7 +71,6 @@ export {
 export {
   type Autoencoder,
   type AutoencoderCost,
-  type LatentScaling,
   type Posterior,
   drawLatents,
   posteriorDivergence,

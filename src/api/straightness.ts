@@ -4,7 +4,8 @@ import { type Straightness, StraightnessSum } from '../flow/straightness.ts';
 import { isNullTrained } from '../known/trained-with.ts';
 import { valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import { type OwnModel, classesOf } from '../train/create-model.ts';
+import type { OwnModel } from '../train/create-model.ts';
+import { classesTold } from './classes-told.ts';
 import { conditionsOf } from './asked-conditions.ts';
 import { checkRectified } from './rectified.ts';
 import { type RunModel, openRunModel, withRunSampler } from './run-sampler.ts';
@@ -45,7 +46,7 @@ const mostAtOnce = 64;
 
 /**
  * Measures how far the paths of a run's samples are from straight lines (`Straightness`), with its averaged weights. Paths are of all
- * classes in turn, or of the captions of the run's grids.
+ * classes that it was told in turn, or of the captions of the run's grids.
  * @param run its folder
  * @throws RectiflowError when there is no such run or checkpoint, or it is none of rectified flow
  */
@@ -98,9 +99,9 @@ export async function measureStraightness(
 }
 
 /** What each path is told; nothing of a model that is told nothing, or captions that nobody gives. */
-function toldInTurn({ config }: RunModel, count: number): Annotation[] {
-  const classes = classesOf(config.model);
-  const { prompts } = config.sample;
+function toldInTurn(opened: RunModel, count: number): Annotation[] {
+  const classes = classesTold(opened);
+  const { prompts } = opened.config.sample;
   const one = (i: number): Annotation =>
     classes > 0 ? { label: i % classes } : { caption: prompts[i % prompts.length]! };
   return classes > 0 || prompts.length > 0 ? Array.from({ length: count }, (_, i) => one(i)) : [];

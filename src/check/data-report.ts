@@ -1,6 +1,6 @@
 // What `rectiflow data check` tells of a set of samples.
 import type { CaptionReport } from './caption-census.ts';
-import type { LatentScale } from '../data/latents.ts';
+import type { LatentScale } from '../tensor/latent-scale.ts';
 import type { Unused } from '../data/told.ts';
 
 /** How often something occurs, by its name. */

@@ -1,14 +1,6 @@
 // What a model sees of latents, and what tells those of one autoencoder from those of another.
 import { dataError } from '../tensor/errors.ts';
-
-/** One number for all channels, or one for each. */
-export type PerChannel = number | readonly number[];
-
-/** Of a latent z the model sees (z - shift) * scale. */
-export interface LatentScale {
-  readonly scale: PerChannel;
-  readonly shift: PerChannel;
-}
+import type { LatentScale, PerChannel } from '../tensor/latent-scale.ts';
 
 /** What stays with the weights of a model of latents: `SourceFacts.record` of its data. */
 export interface LatentRecord extends LatentScale {

@@ -1,5 +1,6 @@
 import { dataError } from '../tensor/errors.ts';
-import { type LatentScale, ofChannel } from './latents.ts';
+import type { LatentScale } from '../tensor/latent-scale.ts';
+import { ofChannel } from './latents.ts';
 
 /** Room for the rounding of an affine map onto [-1, 1], not for another range. */
 const BOUND = 1.001;

@@ -1,5 +1,5 @@
 // What a config says of data: one form for each kind of source.
-import type { LatentScale } from '../data/latents.ts';
+import type { LatentScale } from '../tensor/latent-scale.ts';
 
 export type DataConfig =
   | DigitsData

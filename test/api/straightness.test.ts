@@ -8,7 +8,7 @@ import { sample } from '../../src/api/sample.ts';
 import { reflow } from '../../src/api/reflow/reflow.ts';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { StraightnessSum } from '../../src/flow/straightness.ts';
+import { type Straightness, StraightnessSum } from '../../src/flow/straightness.ts';
 import { compareSteps } from '../../src/report/compare-steps.ts';
 import { energyDistance } from '../../src/report/energy-distance.ts';
 import { FEW_EVALUATIONS, drawFewSteps, sampleFewSteps } from '../../src/report/few-steps.ts';
@@ -29,6 +29,28 @@ beforeAll(async () => {
   const options = { runs: folder, folder: join(folder, 'pairs'), pairs: 6, steps: 2, backend, source };
   student = (await reflow(run, options)).training.run;
 });
+
+/** Of paths in two steps, each gone along by itself. */
+async function oneByOne(of: string, labels: readonly number[]): Promise<Straightness> {
+  const opened = await openRunModel(of, {});
+  const sum = new StraightnessSum(2, 96);
+  await withRunSampler(opened, { backend }, async (sampler) => {
+    for (const [i, label] of labels.entries()) {
+      const path: Float32Array[] = [];
+      const data = await sampler.sample({
+        sampler: 'euler',
+        count: 1,
+        firstSample: i,
+        steps: 2,
+        seed: 0,
+        conditions: { labels: [label] },
+        onVisit: (x) => void path.push(Float32Array.from(x)),
+      });
+      sum.add([...path, data], 1);
+    }
+  });
+  return sum.result();
+}
 
 describe('straightness is refused', () => {
   it.each([
@@ -100,29 +122,24 @@ describe('the straightness of a run', () => {
 
   it('does not depend on how many paths are gone along at a time', async () => {
     // More than are gone along at once.
-    const [count, steps] = [70, 2];
-    const measured = await measureStraightness(run, { backend, count, steps });
+    const count = 70;
+    const measured = await measureStraightness(run, { backend, count, steps: 2 });
     const labels = Array.from({ length: count }, (_, i) => i % 3);
-    const opened = await openRunModel(run, {});
-    const sum = new StraightnessSum(steps, 96);
-    await withRunSampler(opened, { backend }, async (sampler) => {
-      for (const [i, label] of labels.entries()) {
-        const path: Float32Array[] = [];
-        const data = await sampler.sample({
-          sampler: 'euler',
-          count: 1,
-          firstSample: i,
-          steps,
-          seed: 0,
-          conditions: { labels: [label] },
-          onVisit: (x) => void path.push(Float32Array.from(x)),
-        });
-        sum.add([...path, data], 1);
-      }
-    });
+    const { deviation, relative } = await oneByOne(run, labels);
     expect(measured.count).toBe(count);
-    expect(measured.deviation).toBeCloseTo(sum.result().deviation, 6);
-    expect(measured.relative).toBeCloseTo(sum.result().relative, 6);
+    expect(measured.deviation).toBeCloseTo(deviation, 6);
+    expect(measured.relative).toBeCloseTo(relative, 6);
+  });
+
+  it('is that of the classes that the model was told, where it has room for more', async () => {
+    const roomy = {
+      ...tinyStripes,
+      optimizer: { learningRate: 1e-2 },
+      model: { ...tinyStripes.model, classes: 5 },
+    };
+    const { run: other } = await train(roomy, { runs: folder, source, backend });
+    const measured = await measureStraightness(other, { backend, count: 5, steps: 2 });
+    expect(measured.deviation).toBeCloseTo((await oneByOne(other, [0, 1, 2, 0, 1])).deviation, 6);
   });
 
   it('can be measured of models of captions and of cells', async () => {

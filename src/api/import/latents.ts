@@ -1,5 +1,5 @@
 // What is told of the latents that weights were trained on.
-import type { LatentScale } from '../../data/latents.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import type { DiTSizes } from '../../interop/dit-weights.ts';
 import { standardized } from '../../sources/latents/channel-sums.ts';
 import { readStatistics } from '../../sources/latents/statistics-file.ts';

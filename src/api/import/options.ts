@@ -1,4 +1,4 @@
-import type { LatentScale } from '../../data/latents.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import type { ConfigInput } from '../../config/config.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import type { ConventionName } from './conventions.ts';

@@ -12,7 +12,8 @@ import { fileError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { RunModel } from '../run-sampler.ts';
 import { type AskedSampling, samplerSettings, usableGuidance } from '../sampler-settings.ts';
-import { classesTold, toldPairs } from './told-pairs.ts';
+import { classesTold } from '../classes-told.ts';
+import { toldPairs } from './told-pairs.ts';
 
 /** How pairs are made; what is left out is as the run's config says. */
 export interface PairsChoice extends Omit<AskedSampling, 'diffusion' | 'eta' | 'clip'> {

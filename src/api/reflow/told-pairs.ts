@@ -10,16 +10,10 @@ import type { ToldPairs } from '../../sources/pairs/manifest.ts';
 import { RectiflowError, runError } from '../../tensor/errors.ts';
 import { streams } from '../../tensor/random-streams.ts';
 import { sizeOf } from '../../tensor/shape.ts';
-import { classesOf } from '../../train/create-model.ts';
 import { splitOf } from '../../train/training-data.ts';
+import { classesTold } from '../classes-told.ts';
 import { type RunOptions, withSource } from '../parts.ts';
 import type { RunModel } from '../run-sampler.ts';
-
-/** Classes that a model was trained on: it may have room for more. */
-export function classesTold({ config, data }: Pick<RunModel, 'config' | 'data'>): number {
-  const classes = classesOf(config.model);
-  return Math.min(classes, data.classes ?? classes);
-}
 
 export interface ToldOptions extends Pick<RunOptions, 'source' | 'signal' | 'onNotice' | 'acceptData'> {
   readonly told: ToldPairs;

@@ -8,13 +8,13 @@ import {
   type ResolvedTinyConfig,
   resolveAutoencoderConfig,
 } from '../../models/autoencoders/config.ts';
-import type { LatentScaling } from '../../models/autoencoders/autoencoder.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 
 /** What files do not tell, as whoever reads them knows it. */
 export interface Told {
-  readonly scaling?: LatentScaling | undefined;
+  readonly scaling?: LatentScale | undefined;
   /** Whether to refuse what does not tell its scaling, which is 1 and 0 then; true by default. */
   readonly isScalingNeeded?: boolean | undefined;
   /** Of kind kl, where there is no config.json. */
@@ -136,7 +136,7 @@ class Settings {
    * latents_mean and latents_std are of each channel, and scaling_factor is what the quotient is multiplied with. latents_scale is ours:
    * one over a deviation that was one over a scale need not be the scale to the bit.
    */
-  scaling(byDefault: number): LatentScaling {
+  scaling(byDefault: number): LatentScale {
     const factor = this.number('scaling_factor', byDefault);
     const shift = this.number('shift_factor', 0);
     const means = this.numbers('latents_mean', []);
@@ -255,7 +255,7 @@ function ofTiny(config: ResolvedTinyConfig): Record<string, unknown> {
   };
 }
 
-function ofScaling({ scale, shift }: LatentScaling): Record<string, unknown> {
+function ofScaling({ scale, shift }: LatentScale): Record<string, unknown> {
   return {
     ...(typeof scale === 'number'
       ? { scaling_factor: scale }

@@ -1,5 +1,5 @@
 // What the shapes of an autoencoder's weights say of it, where no config stands beside them. Names are those of diffusers.
-import type { LatentScaling } from '../../models/autoencoders/autoencoder.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import type { AutoencoderConfig, KLConfig, TinyConfig } from '../../models/autoencoders/config.ts';
 import { type RectiflowError, fileError } from '../../tensor/errors.ts';
 import type { LazyTensors } from '../weights-file.ts';
@@ -59,7 +59,7 @@ function scalingOf(
   latentChannels: number,
   path: string,
   { scaling, isScalingNeeded = true }: Told,
-): { scaling: LatentScaling; assumed: readonly string[] } {
+): { scaling: LatentScale; assumed: readonly string[] } {
   if (scaling !== undefined) return { scaling, assumed: [] };
   if (latentChannels === 4) {
     const text = `${path} comes without a config: the scale ${stableDiffusion} of Stable Diffusion 1 and 2 is assumed; if it is of SDXL, it is 0.13025.`;

@@ -8,15 +8,10 @@ import type { Module } from '../../nn/module.ts';
 import type { Parameters } from '../../nn/parameters.ts';
 import { add, affine, exp, mul, square, sub, sum } from '../../ops/index.ts';
 import { formatShape, valueError } from '../../tensor/errors.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Part } from './parts.ts';
-
-/** What a diffusion model sees of a latent: (latent - shift) * scale, of all channels alike or of each on its own. */
-export interface LatentScaling {
-  readonly scale: number | readonly number[];
-  readonly shift: number | readonly number[];
-}
 
 /** What an encoder says of pictures: a normal distribution of each latent, or, of one that is certain, the latent alone. */
 export interface Posterior {
@@ -37,7 +32,7 @@ export interface Autoencoder extends Module {
   readonly latentChannels: number;
   /** Pixels of a latent pixel's side. */
   readonly factor: number;
-  readonly scaling: LatentScaling;
+  readonly scaling: LatentScale;
   /**
    * What `encode` and `decode` are made of, for whoever takes large pictures through them piece by piece: what the last part of the
    * encoder makes becomes the posterior.

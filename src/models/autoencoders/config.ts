@@ -1,13 +1,13 @@
 // The sizes of autoencoders, which travel with their weights.
 import { checkSizes, configError } from '../dit-config.ts';
-import type { LatentScaling } from './autoencoder.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 
 interface Common {
   /** Of pictures, 3 by default. */
   readonly imageChannels?: number;
   readonly latentChannels: number;
   /** What a diffusion model sees of its latents; scale 1 and shift 0 by default. */
-  readonly scaling?: LatentScaling;
+  readonly scaling?: LatentScale;
 }
 
 /** The autoencoder of latent diffusion (Rombach et al. 2022), as Stable Diffusion, SD3 and Flux have it. */
@@ -150,7 +150,7 @@ function checkCounts(where: string, name: string, counts: readonly number[], lea
 }
 
 /** @throws RectiflowError where a list is not one number for each channel, or a scale is 0 */
-function checkScaling(where: string, scaling: LatentScaling, latentChannels: number): void {
+function checkScaling(where: string, scaling: LatentScale, latentChannels: number): void {
   for (const name of ['scale', 'shift'] as const) {
     const given = scaling[name];
     const values = typeof given === 'number' ? [given] : given;

@@ -1,5 +1,5 @@
 // What latents are like in each channel, of those that are encoded and of those that others have.
-import type { LatentScale } from '../../data/latents.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import type { ChannelStatistics, Encoding } from './items.ts';
 
 /** Sums over encodings, of each channel. */

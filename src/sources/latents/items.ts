@@ -1,5 +1,5 @@
 // Latents of images wherever they are kept: what each layout is read as.
-import type { LatentScale } from '../../data/latents.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import type { Captions, ImageShape } from '../../data/source.ts';
 import type { Unused } from '../../data/told.ts';
 

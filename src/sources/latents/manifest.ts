@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readRegular } from '../../host/regular-file.ts';
 import { parseJsonObject } from '../../formats/json.ts';
-import type { LatentScale } from '../../data/latents.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 import type { ChannelStatistics } from './items.ts';
 

@@ -1,11 +1,6 @@
 // Latents as a model sees them: drawn anew in each epoch, mirrored now and then, in the scale that stays with the weights.
-import {
-  type LatentScale,
-  checkLatentScale,
-  describePerChannel,
-  latentRecord,
-  latentRecordOf,
-} from '../../data/latents.ts';
+import { checkLatentScale, describePerChannel, latentRecord, latentRecordOf } from '../../data/latents.ts';
+import type { LatentScale } from '../../tensor/latent-scale.ts';
 import { drawCaption } from '../../data/draw-caption.ts';
 import { type Annotation, type Captions, type ReadKey, type Source } from '../../data/source.ts';
 import { writeLatents } from '../../data/values.ts';
