@@ -135,6 +135,25 @@ describe('DiT velocity', () => {
     expect(tinyDiT({ width: 12 }).config.rotary).toBeUndefined();
   });
 
+  it('with rotary positions, turns by the places that positions have', () => {
+    const stretched = { rotary: true, positions: 'stretched', positionGrid: [1, 2] } as const;
+    const sines = tinyDiT(stretched)
+      .tables.find(({ name }) => name === 'feat_rope.freqs_sin')!
+      .values();
+    // Row 1 of 2 lies at 1 / 2, column 2 of 3 at 4 / 3.
+    expect(sines.slice(40)).toEqual(
+      Float32Array.from([0.5, 0.5, 0.005, 0.005, 4 / 3, 4 / 3, 4 / 300, 4 / 300], Math.sin),
+    );
+  });
+
+  it('normalises queries and keys as torch does by default', () => {
+    const { nodes } = velocityProgram(tinyDiT({ qkNorm: 'layer' }), 1, false);
+    const ofHeads = nodes.filter(({ outputs: [y] }) => y!.shape.at(-1) === 8 && y!.shape.length === 4);
+    expect(new Set(ofHeads.flatMap(({ attributes }) => attributes['epsilon'] ?? []))).toEqual(
+      new Set([1e-5]),
+    );
+  });
+
   it('of blocks without shifts still shifts before the last layer', () => {
     const names = tinyDiT({ shifts: false }).parameters.map(({ name, shape }) => [name, shape[0]]);
     expect(names).toContainEqual(['blocks.1.adaLN_modulation.1.weight', 4 * 16]);

@@ -43,7 +43,9 @@ it('files have each angle for both features of its pair, and are known in any gr
   expect(sin!.matches(other!.values(), [12, 8], 1e-6)).toBe(true);
   expect(cos!.matches(other!.values(), [12, 8], 1e-6)).toBe(false);
   expect(sin!.matches(other!.values(), [6, 16], 1e-6)).toBe(false);
-  expect(sin!.matches(other!.values(), [1, 12, 8], 1e-6)).toBe(false);
+  expect(sin!.matches(other!.values(), [12, 8, 1], 1e-6)).toBe(false);
+  // What follows a table is none of it.
+  expect(sin!.matches(Float32Array.of(...sin!.values(), ...sin!.values()), [6, 16], 1e-6)).toBe(false);
 });
 
 it('positions that are stretched turn by as much as those of the base', () => {
