@@ -27,5 +27,5 @@ export const stagesSchema: z.ZodType<readonly ParsedStage[], readonly ParsedStag
 
 export const growthSchema: z.ZodType<GrowthConfig, Given<GrowthConfig>> = settings({
   kernels: oneOf('pseudo-inverse', 'bilinear').default('pseudo-inverse'),
-  moments: oneOf('kept', 'new').default('kept'),
+  moments: oneOf('kept', 'new').default('new'),
 });

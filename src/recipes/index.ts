@@ -31,7 +31,7 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     config: emojiClasses,
   },
   'emoji-autoencoder': {
-    description: 'an autoencoder of emoji, 64x64 to latents, five minutes on a CPU',
+    description: 'an autoencoder of emoji, 64x64 to latents, minutes on a CPU',
     config: emojiAutoencoder,
   },
   'emoji-latents': {

@@ -45,6 +45,7 @@ beforeAll(async () => {
     optimizer: { learningRate: 1e-3 },
     ema: { decays: [0.9] },
     sample: { steps: 1, perClass: 1 },
+    growth: { moments: 'kept' },
   };
   ({ run: source } = await train(small, { runs, ...quiet }));
 });

@@ -102,7 +102,7 @@ describe('stages', () => {
       { imageSize: [48, 64], patchSize: 8, steps: 40, batchSize: 16, learningRate: 2e-4, warmupSteps: 4 },
       { imageSize: [64, 64], patchSize: 8, steps: 60, batchSize: 16, learningRate: 2e-4, warmupSteps: 0 },
     ]);
-    expect(config.growth).toEqual({ kernels: 'pseudo-inverse', moments: 'kept' });
+    expect(config.growth).toEqual({ kernels: 'pseudo-inverse', moments: 'new' });
   });
 
   it('the last has the steps that are left', () => {

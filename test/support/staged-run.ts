@@ -31,6 +31,7 @@ const stagedConfig = (pictures: string, changes: ConfigInput = {}): ConfigInput 
   ema: { decays: [0.9], power: [0.1], snapshotEvery: 1 },
   sample: { steps: 1, perClass: 1 },
   loader: { workers: 1, prefetch: 1 },
+  growth: { moments: 'kept' },
   ...changes,
 });
 

@@ -55,8 +55,8 @@ export interface GrownRun {
 }
 
 /**
- * Makes a new run of the weights of another, whose images or patches are of another size. Its weights, averages and moments are those of
- * the run, resized; all that is told of it is logged by `told`.
+ * Makes a new run of the weights of another, whose images or patches are of another size. Its weights and averages, and its moments
+ * where they are kept, are those of the run, resized; all that is told of it is logged by `told`.
  * @param run the folder of the run that grows; it is only read
  * @throws RectiflowError where it cannot grow so, its checkpoint is damaged (with the file), or its data cannot be read
  */
