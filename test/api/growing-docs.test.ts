@@ -95,9 +95,9 @@ describe('docs/growing-and-sizes.md, of growing', () => {
     const told: string[] = [];
     for (const args of commands) told.push(await run(args));
     expect(told[0]).toContain('Tokens are 8x8 as before');
-    expect(told[0]).toContain('The moments of the optimizer are resized with them');
+    expect(told[0]).toContain('The moments of the optimizer begin with zero');
     expect(told[2]).toContain('Tokens were 8x8 and are 12x12 now');
-    expect(told[2]).toContain('stretched over 8x8. The moments of the optimizer begin with zero');
+    expect(told[2]).toContain('stretched over 8x8. The moments of the optimizer are resized with them');
     expect((await readRun(join(folder, 'runs', 'wider'))).config).toMatchObject({
       model: { imageSize: [96, 96], patchSize: 8, positions: 'stretched', positionGrid: [8, 8] },
       train: { steps: 3 },

@@ -14,6 +14,7 @@ import { type Finished, rectiflow, startRectiflow, temporaryFolder } from '../su
 import { docsBlocks, docsCommands, docsSection } from '../support/docs.ts';
 import { goldenAutoencoders } from '../support/golden-autoencoders.ts';
 import { writePhotos } from '../support/photos.ts';
+import { statistics } from '../sources/latents/sets.ts';
 import { storedWeights } from '../support/stored-weights.ts';
 
 let folder: string;
@@ -120,23 +121,28 @@ describe('docs/latents.md', () => {
     expect(stdout).toMatch(/^values +latents of the autoencoder [\da-f]{12}, scale 0\.18215, shift 0$/m);
   });
 
-  it('imports a model of latents', async () => {
-    const [load, sample, ...more] = await commandsOf('## Latent models of others');
+  it('imports models of latents', async () => {
+    const [load, sample, lightning, ...more] = await commandsOf('## Latent models of others');
     expect(more).toEqual([]);
-    const model = new DiT({
-      width: 32,
-      depth: 1,
-      heads: 16,
-      patchSize: 2,
-      channels: 4,
-      imageSize: [4, 4],
-      classes: 2,
-    });
+    const sizes = { width: 64, depth: 1, heads: 16, channels: 4, classes: 2 } as const;
+    const model = new DiT({ ...sizes, patchSize: 2, imageSize: [4, 4] });
     await writeSafetensors(join(folder, 'SiT-XL-2-256.pt'), storedWeights(model));
     expect((await run(...load!)).code).toBe(0);
     const { code, stdout } = await run(...sample!, '--steps', '1', '--guidance', '1');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^2 samples of step 0 in samples\/sit\nLook at samples\/sit\.png\n$/);
+    const parts = { norm: 'rms', mlp: 'swiglu', rotary: true } as const;
+    const other = new DiT({ ...sizes, ...parts, patchSize: 1, imageSize: [2, 2] });
+    await writeSafetensors(join(folder, 'lightningdit-xl.pt'), storedWeights(other));
+    await writeFile(join(folder, 'latents_stats.pt'), statistics([1, 2, 3, 4], [1, 2, 4, 8]));
+    // Any that makes as many channels, and a folder here.
+    await cp(goldenAutoencoders.sd.folder, join(folder, 'vavae.pt'), { recursive: true });
+    const loaded = await run(...lightning!);
+    expect(loaded).toMatchObject({ code: 0 });
+    expect(loaded.stderr).toContain('RMS norms with weights, SwiGLU in place of the MLP, rotary positions');
+    expect((await run('info', 'runs/lightning')).stdout).toMatch(
+      /^ +latents +of .*; scale 1, 0\.5, 0\.25, 0\.125, shift 1, 2, 3, 4$/m,
+    );
   }, 60_000);
 });
 
