@@ -16,7 +16,8 @@ export function growCommand(): Command {
     .summary('make a run of the weights of another, at a larger size')
     .description(
       'Makes a new run of the weights of another, for larger images or patches of another size. What has a place for each pixel of a ' +
-        'patch is resized, positions are computed for the new grid of tokens, all else is kept, and so are averages; the moments of the optimizer begin with zero, or are kept (--moments).',
+        'patch is resized, positions are computed for the new grid of tokens, all else is kept, and so are averages; ' +
+        'the moments of the optimizer begin with zero, or are kept (--moments).',
     )
     .argument('<run>', 'the folder of the run that grows, which is only read')
     .option('--image-size <pixels>', "of the new run, as in 64 or 48x64 (default: the run's)", imageSides)

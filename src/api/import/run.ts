@@ -28,8 +28,8 @@ export interface ImportedRun {
 }
 
 /**
- * Makes a run of the weights of a DiT, SiT or LightningDiT: PyTorch's .pt, .safetensors, or a folder of diffusers' DiTTransformer2DModel. It can
- * be sampled from at once, and resumed where `config` says on what data.
+ * Makes a run of the weights of a DiT, SiT or LightningDiT: PyTorch's .pt, .safetensors, or a folder of diffusers'
+ * DiTTransformer2DModel. It can be sampled from at once, and resumed where `config` says on what data.
  * @param path of the file or folder
  * @throws RectiflowError when it cannot be read, its weights are not those of a DiT (with every name that is missing, unexpected
  * or of another shape), or neither it nor the options tell something that has to be known
