@@ -5,7 +5,8 @@ import { disposeAll } from '../tensor/lifetime.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
-import { isReduced, isTotal, partsOf, stateLabels } from './step.ts';
+import { type PartOfStep, partsInOrder } from './division.ts';
+import { isReduced, isTotal, stateLabels } from './step.ts';
 import type { Programs, StepPrograms } from './step-programs.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
@@ -69,7 +70,8 @@ export async function compileStep(
   throw failed.reason;
 }
 
-type Compiled = readonly [whole: Executable] | readonly [part: Executable, update: Executable];
+/** As `Programs` are. */
+type Compiled = readonly [first: Executable, ...rest: Executable[]];
 
 /** Executables for each shape of samples, over one state. */
 class StepOfShapes implements CompiledStep {
@@ -106,23 +108,26 @@ class StepOfShapes implements CompiledStep {
     );
   }
 
-  async #compileAll([first, update]: Programs): Promise<Compiled> {
-    const part = await this.#backend.compile(first, this.#buffers);
-    if (update === undefined) return [part];
+  async #compileAll([first, ...rest]: Programs): Promise<Compiled> {
+    const compiled: [Executable, ...Executable[]] = [await this.#backend.compile(first, this.#buffers)];
     try {
-      return [part, await this.#backend.compile(update, this.#buffers)];
+      for (const program of rest) compiled.push(await this.#backend.compile(program, this.#buffers));
+      return compiled;
     } catch (error) {
-      await part.dispose();
+      await disposeAll(compiled);
       throw error;
     }
   }
 
   async run(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<void> {
-    const [first, update] = await this.compile(sampleShape);
+    const [first, ...rest] = await this.compile(sampleShape);
+    const update = rest.pop();
     this.#last = update ?? first;
     if (update === undefined) return first.run(pick(inputs, first));
-    for (const part of this.#parts(sampleShape))
+    for (const part of this.#parts(sampleShape)) {
       await first.run(this.#inputsOf(inputs, first, sampleShape, part));
+      for (const { level, restart } of part.folds) await rest[level]!.run({ restart: flag(restart) });
+    }
     await this.#reducer?.reduce(this.#state(isReduced));
     await update.run(pick(inputs, update));
   }
@@ -137,16 +142,15 @@ class StepOfShapes implements CompiledStep {
   }
 
   async pieces(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<readonly Piece[]> {
-    const [executable, update] = await this.compile(sampleShape);
-    if (update === undefined) return [{ executable, inputs: pick(inputs, executable), firstSample: 0 }];
+    const [executable, ...rest] = await this.compile(sampleShape);
+    if (rest.length === 0) return [{ executable, inputs: pick(inputs, executable), firstSample: 0 }];
     // What was accumulated is no cause of anything.
     for (const buffer of this.#state(isTotal).values())
       if (buffer.dtype === 'float32') await buffer.write(new Float32Array(sizeOf(buffer.shape)));
-    const size = this.#programs.microBatchOf(this.#microBatch, sampleShape);
     return this.#parts(sampleShape).map((part) => ({
       executable,
       inputs: this.#inputsOf(inputs, executable, sampleShape, part),
-      firstSample: part * size,
+      firstSample: part.first,
     }));
   }
 
@@ -158,22 +162,21 @@ class StepOfShapes implements CompiledStep {
     return new Map([...this.#buffers].filter(([name]) => has(name)));
   }
 
-  #parts(sampleShape: Shape): number[] {
-    const size = this.#programs.microBatchOf(this.#microBatch, sampleShape);
-    return Array.from({ length: partsOf(this.#programs.stepOf(sampleShape), size) }, (_, part) => part);
+  #parts(sampleShape: Shape): PartOfStep[] {
+    return partsInOrder(this.#programs.divisionOf(this.#microBatch, sampleShape));
   }
 
-  /** What is missing in the last part is filled up and counts nothing. */
-  #inputsOf(inputs: StepInputs, executable: Executable, sampleShape: Shape, part: number): StepInputs {
+  /** What is missing in the last part of a shard is filled up and counts nothing. */
+  #inputsOf(inputs: StepInputs, executable: Executable, sampleShape: Shape, part: PartOfStep): StepInputs {
     const { batch, globalBatch = batch, task } = this.#programs.stepOf(sampleShape);
-    const size = this.#programs.microBatchOf(this.#microBatch, sampleShape);
-    const first = part * size;
+    const { size, parts } = this.#programs.divisionOf(this.#microBatch, sampleShape);
+    const { first, count, beginsShard, index } = part;
     const ofSamples = task.inputs(sampleShape).map(({ name }): [string, HostArray] => {
       const values = inputs[name]!;
       const elements = values.length / batch;
       return [
         name,
-        filledUp(values.subarray(first * elements, (first + size) * elements), size * elements, values),
+        filledUp(values.subarray(first * elements, (first + count) * elements), size * elements, values),
       ];
     });
     // The index in the global batch counts from where the samples of this process begin.
@@ -181,12 +184,17 @@ class StepOfShapes implements CompiledStep {
     const own: StepInputs = {
       ...Object.fromEntries(ofSamples),
       firstSample: Int32Array.of(begin + first),
-      sampleWeights: Float32Array.from({ length: size }, (_, i) => (first + i < batch ? 1 / globalBatch : 0)),
-      restart: Float32Array.of(part === 0 ? 1 : 0),
-      part: Float32Array.from(this.#parts(sampleShape), (each) => (each === part ? 1 : 0)),
+      sampleWeights: Float32Array.from({ length: size }, (_, i) => (i < count ? 1 / globalBatch : 0)),
+      restart: flag(beginsShard),
+      isFirst: flag(index === 0),
+      part: Float32Array.from({ length: parts }, (_, i) => (i === index ? 1 : 0)),
     };
     return pick({ ...inputs, ...own }, executable);
   }
+}
+
+function flag(isSet: boolean): Float32Array {
+  return Float32Array.of(isSet ? 1 : 0);
 }
 
 /** @param from whose beginning fills up what is missing */

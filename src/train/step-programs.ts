@@ -1,10 +1,11 @@
 // The programs of a step, traced once for each shape and each way of dividing it: to estimate what they take, and to compile them.
 import type { Program } from '../program/index.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
-import { type TrainingStep, partProgram, partsOf, trainingStepProgram, updateProgram } from './step.ts';
+import { type Division, divide } from './division.ts';
+import { type TrainingStep, foldProgram, partProgram, trainingStepProgram, updateProgram } from './step.ts';
 
-/** One program, or one for each part of a step and one that ends it. */
-export type Programs = readonly [whole: Program] | readonly [part: Program, update: Program];
+/** One program, or one for each part of a step, one for each level of the tree of its shards, and one that ends it. */
+export type Programs = readonly [whole: Program] | readonly [part: Program, ...folds: Program[], update: Program];
 
 /** A step that learns from samples of another shape than the task's own. */
 export interface StepOfShape {
@@ -25,6 +26,7 @@ export class StepPrograms {
   readonly #isReduced: boolean;
   readonly #others: readonly StepOfShape[];
   readonly #traced = new Map<string, Programs>();
+  readonly #folds: Program[] = [];
 
   constructor(training: TrainingStep, { isReduced = false, others = [] }: StepProgramsOptions = {}) {
     this.training = training;
@@ -43,20 +45,20 @@ export class StepPrograms {
   }
 
   /**
-   * How many samples of a shape are computed at a time: steps of all shapes are divided into as many parts.
-   * @param microBatch that of the task's own shape
+   * How a step of samples of a shape is divided: steps of all shapes into as many parts.
+   * @param microBatch samples of the task's own shape that are computed at a time
    */
-  microBatchOf(microBatch: number, sampleShape: Shape): number {
-    const { batch } = this.training;
-    const { batch: wanted } = this.stepOf(sampleShape);
-    const own = Math.min(microBatch, batch);
-    return wanted === batch ? own : Math.ceil(wanted / partsOf(this.training, own));
+  divisionOf(microBatch: number, sampleShape: Shape): Division {
+    const own = divide(this.training, microBatch);
+    const step = this.stepOf(sampleShape);
+    const shardSize = step.batch / own.shards;
+    return divide(step, shardSize === own.shardSize ? own.size : Math.ceil(shardSize / own.partsOfShard));
   }
 
   /** @param microBatch samples of the task's own shape that are computed at a time */
   of(microBatch: number, sampleShape: Shape = this.training.task.sampleShape): Programs {
     const training = this.stepOf(sampleShape);
-    const size = this.microBatchOf(microBatch, sampleShape);
+    const { size } = this.divisionOf(microBatch, sampleShape);
     const key = `${size} of ${sampleShape.join(' ')}`;
     const traced = this.#traced.get(key) ?? this.#trace(training, size, sampleShape);
     this.#traced.set(key, traced);
@@ -64,9 +66,16 @@ export class StepPrograms {
   }
 
   #trace(training: TrainingStep, microBatch: number, sampleShape: Shape): Programs {
-    const isOne = microBatch >= training.batch && !this.#isReduced;
+    const isOne = microBatch >= training.batch && (training.shards ?? 1) === 1 && !this.#isReduced;
     if (isOne) return [trainingStepProgram(training, sampleShape)];
     const part = partProgram(training, microBatch, sampleShape);
-    return [part, updateProgram(training, part)];
+    const { levels } = divide(training, microBatch);
+    const folds = Array.from({ length: levels }, (_, level) => this.#fold(level));
+    return [part, ...folds, updateProgram(training, part)];
+  }
+
+  /** The same for all shapes. */
+  #fold(level: number): Program {
+    return (this.#folds[level] ??= foldProgram(this.training, level));
   }
 }

@@ -20,6 +20,7 @@ import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
+import { divide } from './division.ts';
 import { countsAfterLast } from './running-ahead.ts';
 import { blockNorms } from './step-outputs.ts';
 
@@ -29,6 +30,11 @@ export const totals = {
   gradient: 'total/gradient/',
   ofSamples: 'total/samples/',
 } as const;
+
+/** Sums of fewer shards, by how many levels they are below the total. */
+function below(levels: number, name: string): string {
+  return levels === 0 ? name : name.replace('total/', `total/below-${levels}/`);
+}
 
 /** Whether state of that name is such a sum, or else means nothing between steps. */
 export function isTotal(name: string): boolean {
@@ -47,6 +53,8 @@ export interface TrainingStep extends TrainingLoss {
   readonly maxGradNorm?: number | undefined;
   /** Names of averages beside the main one; none by default. */
   readonly averages?: readonly string[] | undefined;
+  /** Into how many shards the samples here are divided, whose gradients are added up over a binary tree; 1 by default. */
+  readonly shards?: number | undefined;
   /** Samples of the step in all processes, whose mean is learnt from; those here, `batch`, by default. */
   readonly globalBatch?: number | undefined;
   /** Whether it may be handed to the device before it is known whether the last one counted: then there is one more input, `settled`. */
@@ -71,38 +79,61 @@ export function trainingStepProgram(training: TrainingStep, sampleShape?: Shape)
   });
 }
 
-/** Parts of a step: its micro-batches. */
-export function partsOf({ batch }: Pick<TrainingLoss, 'batch'>, microBatch: number): number {
-  return Math.ceil(batch / microBatch);
-}
-
 /**
- * The gradients of M of a step's samples, a part of `partsOf`, added to those of the parts before.
+ * The gradients of M of a step's samples, a part of `divide`, added to those of the parts of its shard before.
  *
  * Inputs: those of the step that the loss depends on, firstSample among them that of the part; sampleWeights [M], how much of the
  * step's mean each is: 1 / samples of the global batch, 0 for one that only fills up the part; restart [], 1 for the first part of a
- * step, else 0; part [parts, 1], 1 for the one that this is, else 0.
- * State: the weights, and the totals that `updateProgram` reads.
+ * shard, else 0; isFirst [], 1 for the first part of the step, else 0; part [parts, 1], 1 for the one that this is, else 0.
+ * State: the weights, and the totals that `foldProgram` and `updateProgram` read.
  * Outputs: the losses of the samples, [M].
  */
-export function partProgram(training: TrainingLoss, microBatch: number, sampleShape?: Shape): Program {
-  const parts = partsOf(training, microBatch);
+export function partProgram(
+  training: Pick<TrainingStep, keyof TrainingLoss | 'shards'>,
+  microBatch: number,
+  sampleShape?: Shape,
+): Program {
+  const { parts, levels } = divide(training, microBatch);
   const program = trace('part', (graph) => {
     const made = lossAndGradients(graph, { ...training, batch: microBatch }, sampleShape, true);
     const restart = graph.input('restart', []);
+    const isFirst = graph.input('isFirst', []);
     const part = graph.input('part', [parts, 1]);
-    accumulate(graph.stateful(totals.loss, []), made.loss, restart);
+    accumulate(graph.stateful(below(levels, totals.loss), []), made.loss, restart);
     for (const [name, values] of Object.entries(made.ofSamples)) {
       const placed = mul(part, reshape(values, [1, microBatch]));
       // Steps of other shapes, over the same state, may be of as many parts of another size.
       const kept = `${totals.ofSamples}${parts}x${microBatch}/${name}`;
-      accumulate(graph.stateful(kept, [parts, microBatch]), placed, restart);
+      accumulate(graph.stateful(kept, [parts, microBatch]), placed, isFirst);
     }
-    made.trainable.forEach((param, i) => accumulate(total(graph, param), made.gradients[i]!, restart));
+    made.trainable.forEach((param, i) =>
+      accumulate(total(graph, param, levels), made.gradients[i]!, restart),
+    );
     return { losses: made.ofSamples.losses };
   });
   // Each gradient is gone as soon as it is added.
   return changeEarly(program);
+}
+
+/**
+ * The sums of a level of the tree of shards, added to those of the next, or put in their place.
+ *
+ * Input: restart [], 1 where they are put in their place, else 0. State: both levels of the loss and of each gradient.
+ * @param level 0 for the sums of one shard each
+ */
+export function foldProgram(
+  { task, shards = 1 }: Pick<TrainingStep, 'task' | 'shards'>,
+  level: number,
+): Program {
+  const levels = Math.log2(shards) - level;
+  return trace('fold', (graph) => {
+    const restart = graph.input('restart', []);
+    const loss = (of: number): Tensor => graph.stateful(below(of, totals.loss), []);
+    accumulate(loss(levels - 1), loss(levels), restart);
+    for (const param of task.module.parameters)
+      accumulate(total(graph, param, levels - 1), total(graph, param, levels), restart);
+    return {};
+  });
 }
 
 /**
@@ -111,7 +142,7 @@ export function partProgram(training: TrainingLoss, microBatch: number, sampleSh
  */
 export function updateProgram(training: TrainingStep, part: Program): Program {
   return trace('update', (graph) => {
-    const { task, batch, lossScaling = false } = training;
+    const { task, batch, shards = 1, lossScaling = false } = training;
     const { parameters } = task.module;
     const params = declareParameters(graph, parameters);
     const trainable = parameters.map(({ name }) => params(name));
@@ -121,8 +152,8 @@ export function updateProgram(training: TrainingStep, part: Program): Program {
     const ofSamples = part.state
       .filter(({ name }) => name!.startsWith(totals.ofSamples))
       .map(({ name, shape }): [string, Tensor] => {
-        const inParts = graph.stateful(name!, shape);
-        const values = slice(reshape(inParts, [sizeOf(shape)]), 0, 0, batch);
+        const inShards = reshape(graph.stateful(name!, shape), [shards, sizeOf(shape) / shards]);
+        const values = reshape(slice(inShards, 1, 0, batch / shards), [batch]);
         return [name!.slice(name!.lastIndexOf('/') + 1), values];
       });
     return {
@@ -132,8 +163,9 @@ export function updateProgram(training: TrainingStep, part: Program): Program {
   });
 }
 
-function total(graph: Graph, { name, shape }: Tensor): Tensor {
-  return graph.stateful(totals.gradient + name!, shape);
+/** @param levels below the total */
+function total(graph: Graph, { name, shape }: Pick<Tensor, 'name' | 'shape'>, levels = 0): Tensor {
+  return graph.stateful(below(levels, totals.gradient + name!), shape);
 }
 
 type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & { readonly gradients: readonly Tensor[] };

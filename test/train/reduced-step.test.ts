@@ -16,7 +16,8 @@ import { randomValues } from '../support/random.ts';
 
 const model = tinyDiT({ depth: 1 });
 const elements = 192;
-const globalBatch = 6;
+const globalBatch = 8;
+const shards = 4;
 
 const draw = randomDraw({
   seed: 3,
@@ -26,11 +27,13 @@ const draw = randomDraw({
   globalBatch,
 });
 
-function programs(batch: number, isReduced: boolean): StepPrograms {
+/** Of one of so many processes. */
+function programs(processes: number): StepPrograms {
   const task = velocityTask({ model, draw });
+  const [batch, own] = [globalBatch / processes, shards / processes];
   return new StepPrograms(
-    { task, batch, globalBatch, optimizers: adamwGroups(adamwDefaults), maxGradNorm: 0.5 },
-    { isReduced },
+    { task, batch, shards: own, globalBatch, optimizers: adamwGroups(adamwDefaults), maxGradNorm: 0.5 },
+    { isReduced: processes > 1 },
   );
 }
 
@@ -49,16 +52,19 @@ function inputs(step: number, first: number, count: number): Record<string, Host
   };
 }
 
-/** Waits until all processes are there, then gives each the sums of all, in the order of their numbers. */
+/** Waits until all processes are there, then gives each the sums of all, over a binary tree in the order of their numbers. */
 function meeting(processes: number): (process: number) => Reducer {
   const waiting: { totals: Buffers; process: number; go: () => void }[] = [];
   const addUp = async (): Promise<void> => {
     const all = waiting.splice(0).toSorted((a, b) => a.process - b.process);
     for (const name of all[0]!.totals.keys()) {
-      const parts = await Promise.all(all.map(({ totals }) => totals.get(name)!.read()));
-      const sum = parts[0]!.slice();
-      for (const part of parts.slice(1)) part.forEach((value, i) => (sum[i]! += value));
-      for (const { totals } of all) await totals.get(name)!.write(sum);
+      const parts = await Promise.all(
+        all.map(async ({ totals }) => (await totals.get(name)!.read()).slice()),
+      );
+      for (let apart = 1; apart < processes; apart *= 2)
+        for (let i = 0; i < processes; i += 2 * apart)
+          parts[i + apart]!.forEach((value, at) => (parts[i]![at]! += value));
+      for (const { totals } of all) await totals.get(name)!.write(parts[0]!);
     }
     for (const { go } of all) go();
   };
@@ -74,37 +80,45 @@ function meeting(processes: number): (process: number) => Reducer {
 
 function compiled(
   backend: Backend,
-  batch: number,
+  processes: number,
   microBatch: number,
   reducer?: Reducer,
 ): Promise<CompiledTraining> {
   const fill = (buffers: Buffers): Promise<void> => initializeState(backend, model, buffers, 1);
-  return compileStep(backend, programs(batch, reducer !== undefined), { microBatch, fill, reducer });
+  return compileStep(backend, programs(processes), { microBatch, fill, reducer });
 }
 
+const told = ['loss', 'gradNorm', 'losses', 'times'] as const;
+
 describe.each(testBackends())('on $label', ({ create, skip }) => {
-  it.skipIf(skip)(
-    'two processes with half of the samples each make the same weights, to the bit',
-    async () => {
+  it.skipIf(skip).each([
+    [2, 2],
+    [4, 2],
+    [2, 1],
+    [4, 1],
+  ])(
+    '%i processes that share the shards, in micro-batches of %i, make the weights of one, to the bit',
+    async (processes, microBatch) => {
       const backend = create();
-      const alone = await compiled(backend, globalBatch, 3);
-      const join = meeting(2);
-      const pair = await Promise.all([0, 1].map((process) => compiled(backend, 3, 3, join(process))));
+      const alone = await compiled(backend, 1, microBatch);
+      const join = meeting(processes);
+      const ranks = Array.from({ length: processes }, (_, i) => i);
+      const all = await Promise.all(ranks.map((rank) => compiled(backend, processes, microBatch, join(rank))));
+      const batch = globalBatch / processes;
       for (const step of [1, 2, 3]) {
         await alone.step.run(inputs(step, 0, globalBatch));
-        await Promise.all(pair.map((each, process) => each.step.run(inputs(step, 3 * process, 3))));
+        await Promise.all(all.map((each, rank) => each.step.run(inputs(step, batch * rank, batch))));
       }
-      const [whole, ...halves] = await Promise.all(
-        [alone, ...pair].map(({ step }) => step.read(['loss', 'gradNorm', 'losses', 'times'])),
-      );
-      for (const half of halves) expect([half.loss, half.gradNorm]).toEqual([whole!.loss, whole!.gradNorm]);
+      const [whole, ...shares] = await Promise.all([alone, ...all].map(({ step }) => step.read(told)));
+      for (const share of shares)
+        expect([share.loss, share.gradNorm]).toEqual([whole!.loss, whole!.gradNorm]);
       // Each draws what its samples have in the whole step.
       for (const name of ['losses', 'times'] as const)
-        expect(halves.flatMap((half) => [...half[name]])).toEqual([...whole![name]]);
+        expect(shares.flatMap((share) => [...share[name]])).toEqual([...whole![name]]);
       for (const [name, buffer] of alone.buffers) {
         if (isTotal(name)) continue;
         const wanted = await buffer.read();
-        for (const { buffers } of pair) expect(await buffers.get(name)!.read()).toEqual(wanted);
+        for (const { buffers } of all) expect(await buffers.get(name)!.read()).toEqual(wanted);
       }
     },
   );
