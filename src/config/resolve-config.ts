@@ -66,9 +66,9 @@ export class ParsedConfig {
   }
 
   /** How many samples a step learns from. */
-  get batches(): Pick<RunConfig['train'], 'batchSize' | 'batchBy'> {
-    const { batchSize, batchBy } = this.#parsed.train;
-    return { batchSize, batchBy };
+  get batches(): Pick<RunConfig['train'], 'batchSize' | 'batchBy' | 'shards'> {
+    const { batchSize, batchBy, shards } = this.#parsed.train;
+    return { batchSize, batchBy, shards };
   }
 
   /** The settings of the text that a model of captions is told; undefined where the config asks for one that is told none. */

@@ -14,6 +14,11 @@ export const whole = (from: number, to: number = Infinity): z.ZodNumber =>
     `a whole number from ${from}${to < Infinity ? ` to ${to}` : ''}`,
     (value) => Number.isSafeInteger(value) && value >= from && value <= to,
   );
+export const powerOfTwo = (to: number): z.ZodNumber =>
+  number(
+    `a power of two from 1 to ${to}`,
+    (value) => value >= 1 && value <= to && Number.isInteger(Math.log2(value)),
+  );
 export const above0: z.ZodNumber = number('a number above 0', (value) => value > 0);
 export const from0: z.ZodNumber = number('a number from 0', (value) => value >= 0);
 export const fraction: z.ZodNumber = number('a number from 0 to 1', (value) => value >= 0 && value <= 1);

@@ -26,6 +26,7 @@ import {
   text,
   variant,
   whole,
+  powerOfTwo,
   wholeOrAuto,
 } from './schema-parts.ts';
 
@@ -165,6 +166,7 @@ const schema: z.ZodType<Parsed> = settings({
     epochs: above0.optional(),
     batchSize: whole(1, 2 ** 20).default(defaults.train.batchSize),
     batchBy: oneOf('samples', 'tokens').optional(),
+    shards: powerOfTwo(1024).optional(),
     microBatch: wholeOrAuto.optional(),
     memoryMiB: wholeOrAuto.default(defaults.train.memoryMiB),
     badSteps: settings({

@@ -30,6 +30,12 @@ export function checkTogether(
     const { decay: kind, learningRate: peak, warmupSteps, floor } = optimizer;
     checkSchedule({ kind, peak, warmupSteps, floor, totalSteps: train.steps });
   });
+  const { batchSize, shards = 1 } = train;
+  if (batchSize % shards !== 0) {
+    const nearest = [Math.floor, Math.ceil].map((round) => shards * Math.max(1, round(batchSize / shards)));
+    const wanted = `a multiple of the ${shards} train.shards, the nearest being ${[...new Set(nearest)].join(' or ')}`;
+    problems.push(describeProblem(['train', 'batchSize'], wanted, batchSize));
+  }
   checkObjective(config, problems);
   checkCoupling(config, facts, problems);
   ema.decays.forEach((decay, i) => {

@@ -32,25 +32,27 @@ export function planTraining(
   options: Omit<EstimateOptions, 'microBatch' | 'held'>,
   memory?: HostMemory,
 ): TrainingPlan {
-  const { batchSize, microBatch: wanted = batchSize, memoryMiB } = options.config.train;
+  const { batchSize, shards = 1, memoryMiB } = options.config.train;
+  const ofShard = batchSize / shards;
+  const { microBatch: wanted = ofShard } = options.config.train;
   const [held, available] = [memory?.used() ?? 0, memory?.available() ?? Infinity];
   const budget = memoryMiB === 'auto' ? share * available : memoryMiB * 2 ** 20;
   const planOf = (microBatch: number, savesBeside: boolean): TrainingPlan => {
     const estimate = estimateMemory({ ...options, held, microBatch, savesBeside });
     return { estimate, available, batchSize, microBatch, savesBeside };
   };
-  const undivided = wanted === 'auto' ? batchSize : Math.min(wanted, batchSize);
+  const undivided = wanted === 'auto' ? ofShard : Math.min(wanted, ofShard);
   const roomy = planOf(undivided, true);
   if (roomy.estimate.total <= budget) return roomy;
   const savesBeside = options.backend.view === undefined;
-  const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(batchSize / parts), savesBeside);
+  const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(ofShard / parts), savesBeside);
   const tight = savesBeside ? roomy : planOf(undivided, false);
   if (wanted !== 'auto') checkHope(tight.estimate, memoryMiB, memory?.installed() ?? Infinity);
   if (wanted !== 'auto' || tight.estimate.total <= budget) return tight;
-  let fits = inParts(batchSize);
+  let fits = inParts(ofShard);
   if (fits.estimate.total > budget) throw nothingFits(fits.estimate, budget, memoryMiB);
   // The fewest parts that fit are more than `tooFew` and no more than `parts`.
-  let [tooFew, parts] = [1, batchSize];
+  let [tooFew, parts] = [1, ofShard];
   while (parts - tooFew > 1) {
     const middle = Math.floor((tooFew + parts) / 2);
     const plan = inParts(middle);

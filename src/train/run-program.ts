@@ -37,6 +37,7 @@ export function stepOf(config: StepConfig, model: SampleModel, own: OwnFlow = {}
   return {
     task: runTaskOf(config, model, own).step,
     batch: train.batchSize,
+    shards: train.shards,
     memory: train.memory,
     lossScaling: train.precision === 'fp16',
     optimizers: optimizersOf(optimizer),

@@ -108,6 +108,11 @@ export interface TrainConfig {
    */
   readonly batchBy?: 'samples' | 'tokens' | undefined;
   /**
+   * A power of two that divides the batch: gradients are those of so many parts of it, added up over a binary tree, whatever computes
+   * them. 1 by default. They are other bits than those of another number.
+   */
+  readonly shards?: number | undefined;
+  /**
    * Samples that are computed at a time; the gradients of a step are accumulated over as many as it takes. By default all of a step.
    * auto: as many as fit into the memory, chosen and recorded when the run begins.
    */

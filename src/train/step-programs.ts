@@ -5,7 +5,9 @@ import { type Division, divide } from './division.ts';
 import { type TrainingStep, foldProgram, partProgram, trainingStepProgram, updateProgram } from './step.ts';
 
 /** One program, or one for each part of a step, one for each level of the tree of its shards, and one that ends it. */
-export type Programs = readonly [whole: Program] | readonly [part: Program, ...folds: Program[], update: Program];
+export type Programs =
+  | readonly [whole: Program]
+  | readonly [part: Program, ...folds: Program[], update: Program];
 
 /** A step that learns from samples of another shape than the task's own. */
 export interface StepOfShape {

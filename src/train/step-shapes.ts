@@ -16,23 +16,24 @@ export interface StepShape {
 
 /**
  * How many samples of a shape a step learns from: as many of every shape, or as many as have about the tokens of a batch of the
- * model's own shape.
+ * model's own shape, and as many of them for each shard.
  * @param base the model's own shape, of which a step learns from `train.batchSize` samples
  */
 export function batchSizeOf(
   shape: Shape,
   base: Shape,
-  { batchSize, batchBy = 'samples' }: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+  { batchSize, batchBy = 'samples', shards = 1 }: Pick<TrainConfig, 'batchSize' | 'batchBy' | 'shards'>,
 ): number {
   if (batchBy === 'samples') return batchSize;
-  return Math.max(1, Math.round((batchSize * sizeOf(base)) / sizeOf(shape)));
+  const ofShard = (batchSize * sizeOf(base)) / (shards * sizeOf(shape));
+  return shards * Math.max(1, Math.round(ofShard));
 }
 
 /** Of a set's samples, the model's own shape first. */
 export function stepShapes(
   { sampleShape: base }: Pick<SampleModel, 'sampleShape'>,
   sizes: SampleSizes | undefined,
-  train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+  train: Pick<TrainConfig, 'batchSize' | 'batchBy' | 'shards'>,
 ): StepShape[] {
   const others = shapesOf({ shape: base, ...(sizes && { sizes }) }).filter(
     (shape) => !sameShape(shape, base),
@@ -52,7 +53,7 @@ export function stepsOfEpochs(
   epochs: number,
   { count, shape: base, sizes }: Pick<SourceFacts, 'count' | 'shape' | 'sizes'>,
   heldOut: number,
-  train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+  train: Pick<TrainConfig, 'batchSize' | 'batchBy' | 'shards'>,
 ): number {
   const shapes = shapesOf({ shape: base, ...(sizes && { sizes }) });
   const batches = shapes.map((shape) => batchSizeOf(shape, base, train));
@@ -68,7 +69,7 @@ function bucketSteps(count: number, sizes: SampleSizes, batches: readonly number
 /** The share of a run's steps that have samples of each shape, in the order of the source's shapes: what to expect, where it is drawn. */
 export function sharesOfSteps(
   { count, shape: base, sizes }: Pick<SourceFacts, 'count' | 'shape' | 'sizes'>,
-  train: Pick<TrainConfig, 'batchSize' | 'batchBy'>,
+  train: Pick<TrainConfig, 'batchSize' | 'batchBy' | 'shards'>,
 ): { readonly sampleShape: Shape; readonly share: number }[] {
   const shapes = shapesOf({ shape: base, ...(sizes && { sizes }) });
   const batches = shapes.map((shape) => batchSizeOf(shape, base, train));

@@ -41,7 +41,9 @@ it('shards are added up as neighbours, then pairs of them, to the whole', () => 
 
 it('a step of one shard is divided as it always was', () => {
   const parts = partsInOrder(divide({ batch: 7 }, 3));
-  expect(parts.map(({ first, count, beginsShard, folds }) => [first, count, beginsShard, folds.length])).toEqual([
+  expect(
+    parts.map(({ first, count, beginsShard, folds }) => [first, count, beginsShard, folds.length]),
+  ).toEqual([
     [0, 3, true, 0],
     [3, 3, false, 0],
     [6, 1, false, 0],

@@ -103,7 +103,9 @@ describe.each(testBackends())('on $label', ({ create, skip }) => {
       const alone = await compiled(backend, 1, microBatch);
       const join = meeting(processes);
       const ranks = Array.from({ length: processes }, (_, i) => i);
-      const all = await Promise.all(ranks.map((rank) => compiled(backend, processes, microBatch, join(rank))));
+      const all = await Promise.all(
+        ranks.map((rank) => compiled(backend, processes, microBatch, join(rank))),
+      );
       const batch = globalBatch / processes;
       for (const step of [1, 2, 3]) {
         await alone.step.run(inputs(step, 0, globalBatch));

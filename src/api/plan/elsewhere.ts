@@ -64,7 +64,7 @@ export function stepModel({ config, backend, source, own }: StepModelOptions): S
     samples: number,
     of: number,
   ): { state: number; activations: number; kernels: number[] } => {
-    const train = { ...config.train, batchSize: of, microBatch: samples };
+    const train = { ...config.train, batchSize: of, shards: 1, microBatch: samples };
     const smaller = { ...config, train };
     const programs = stepPrograms(smaller, model, source.sizes, own);
     const options = { ...own, config: smaller, backend, model, source, programs, microBatch: samples };

@@ -2,6 +2,7 @@
 // takes more is taken to be what the others take, too.
 import type { Backend } from '../../backends/backend.ts';
 import type { RunConfig } from '../../config/config.ts';
+import { divide } from '../../train/division.ts';
 import { costOf } from '../../models/model.ts';
 import type { Program } from '../../program/index.ts';
 import { philoxUniform } from '../../tensor/philox.ts';
@@ -42,9 +43,8 @@ export interface SmallerTimes {
 /** @returns undefined where not even the smallest of them fits into the memory */
 export async function timeSmaller(options: SmallerOptions): Promise<SmallerTimes | undefined> {
   const { config, microBatch, onProgress } = options;
-  const { batchSize } = config.train;
-  const parts = Math.ceil(batchSize / microBatch);
-  const size = Math.min(microBatch, batchSize);
+  const { batchSize, shards } = config.train;
+  const { parts, size } = divide({ batch: batchSize, shards }, microBatch);
   const depth = 'depth' in config.model ? config.model.depth : undefined;
   const depths = depth === undefined ? [1] : depthsOf(depth, options);
   const samples = samplesOf(size, depths.at(-1)!, options);
@@ -143,7 +143,7 @@ async function timePiece(
   const smaller: RunConfig = {
     ...rest,
     model: settings,
-    train: { ...train, batchSize, microBatch: samples },
+    train: { ...train, batchSize, shards: 1, microBatch: samples },
   };
   const model = createSampleModel(settings, undefined, own);
   const steps = stepPrograms(smaller, model, undefined, own);
