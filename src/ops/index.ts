@@ -11,6 +11,7 @@ export * from './constant.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export * from './cross-attention.ts';
 export { denoise } from './denoise.ts';
+export { elements } from './elements.ts';
 export * from './elementwise.ts';
 export * from './gated-residual.ts';
 export * from './gather.ts';

@@ -10,6 +10,7 @@ import { constantOp } from './constant.ts';
 import { conv2dGradInputOp, conv2dGradParamsOp, conv2dOp } from './conv2d.ts';
 import { crossAttentionGradOp, crossAttentionOp } from './cross-attention.ts';
 import { denoiseOp } from './denoise.ts';
+import { elementsOp } from './elements.ts';
 import * as elementwise from './elementwise.ts';
 import { gatedResidualGradOp, gatedResidualOp } from './gated-residual.ts';
 import { gatherOp, scatterAddOp } from './gather.ts';
@@ -69,6 +70,7 @@ export type OpName =
   | 'reshape'
   | 'transpose'
   | 'slice'
+  | 'elements'
   | 'split'
   | 'pad'
   | 'concat'
@@ -153,6 +155,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   reshape: reshapeOp,
   transpose: transposeOp,
   slice: sliceOp,
+  elements: elementsOp,
   split: splitOp,
   pad: padOp,
   concat: concatOp,

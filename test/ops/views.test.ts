@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { concat, reshape, slice, split, transpose } from '../../src/ops/index.ts';
+import { concat, elements, reshape, slice, split, transpose } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import type { Graph, Tensor } from '../../src/tensor/tensor.ts';
 import { conformance } from '../support/conformance.ts';
@@ -24,6 +24,12 @@ conformance('slice', [
   { inputs: [{ shape: [5, 33] }], attributes: { axis: 1, start: 1, size: 31 } },
   { inputs: [{ shape: [5, 33, 2] }], attributes: { axis: 0, start: 4, size: 1 } },
   { inputs: [{ shape: [3, 7, 65] }], attributes: { axis: 1, start: 2, size: 5 } },
+]);
+
+conformance('elements', [
+  { inputs: [{ shape: [5, 33] }], attributes: { start: 16, count: 48 } },
+  { inputs: [{ shape: [31] }], attributes: { start: 30, count: 1 } },
+  { inputs: [{ shape: [2, 3] }], attributes: { start: 0, count: 6 } },
 ]);
 
 conformance('split', [
@@ -54,6 +60,10 @@ it.each<[string, (graph: Graph) => Tensor]>([
   [
     'transpose: permutation must be an order of the 2 axes, got [0,0]',
     (g) => transpose(g.input('x', [2, 3]), [0, 0]),
+  ],
+  [
+    'elements: start and count must be within 6 elements, got 4 and 3',
+    (g) => elements(g.input('x', [2, 3]), 4, 3),
   ],
   [
     'slice: start and size must be a part of axis 1 with extent 3',
