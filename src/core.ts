@@ -102,12 +102,9 @@ export type { TimeDistribution, TimeSampler } from './flow/time-sampling.ts';
 export type { LossBatch, SampleInput, Task, TaskLoss } from './train/task.ts';
 export { type VelocityTask, velocityTask } from './train/velocity-task.ts';
 export { type AutoencoderTask, autoencoderTask } from './train/autoencoder-task.ts';
-export {
-  type CompiledStep,
-  type CompiledTraining,
-  type Reducer,
-  compileStep,
-} from './train/compiled-step.ts';
+export { type CompiledStep, type CompiledTraining, compileStep } from './train/compiled-step.ts';
+export type { Communicator, RangedArray } from './train/communicator.ts';
+export type { Ownership } from './train/ownership.ts';
 export { StepPrograms } from './train/step-programs.ts';
 export type { TrainingStep } from './train/step.ts';
 export { initializeState } from './train/state.ts';

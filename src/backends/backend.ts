@@ -69,7 +69,7 @@ export interface Backend extends Disposable {
   describe(): string;
   /** Zeroed memory. */
   allocate(type: TensorType): Buffer;
-  /** A float32 buffer's own memory, where the host sees it: to be read while nothing runs. */
+  /** A float32 buffer's own memory, where the host sees it: to be read and written while nothing runs. */
   view?(buffer: Buffer): Float32Array;
   /** The program as it would run here: in the backend's precision, of ops that it has kernels for. Takes no memory. */
   lower(program: Program): Program;

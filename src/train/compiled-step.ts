@@ -6,8 +6,11 @@ import type { HostArray } from '../tensor/dtype.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { allocateState } from './state.ts';
 import { type PartOfStep, partsInOrder } from './division.ts';
-import { isReduced, isTotal, stateLabels } from './step.ts';
-import type { Programs, StepPrograms } from './step-programs.ts';
+import { isTotal, stateLabels } from './step.ts';
+import { type Programs, type StepPrograms, allPrograms } from './step-programs.ts';
+import type { Communicator } from './communicator.ts';
+import { Exchange } from './exchange.ts';
+import type { Program } from '../program/index.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */
 export interface CompiledStep extends Pick<Executable, 'read' | 'dispose'> {
@@ -28,12 +31,6 @@ export interface Piece {
 
 export type StepInputs = Readonly<Record<string, HostArray>>;
 
-/** Adds up what the processes of a run have each made of their samples: the sums that an update reads. */
-export interface Reducer {
-  /** @param totals of this process, its share of the loss and of each gradient, by their names; afterwards those of all processes */
-  reduce(totals: Buffers): Promise<void>;
-}
-
 /** Disposing of it disposes of the step and of the buffers. */
 export interface CompiledTraining extends Disposable {
   readonly step: CompiledStep;
@@ -46,18 +43,20 @@ export interface StepOptions {
   readonly microBatch: number;
   /** Writes what the state begins with, while the step is compiled. */
   fill(buffers: Buffers): Promise<void>;
-  /** Where `programs` were made to be reduced. */
-  readonly reducer?: Reducer | undefined;
+  /** Where others own a part of the parameters. */
+  readonly communicator?: Communicator | undefined;
 }
 
 export async function compileStep(
   backend: Backend,
   programs: StepPrograms,
-  { microBatch, fill, reducer }: StepOptions,
+  { microBatch, fill, communicator }: StepOptions,
 ): Promise<CompiledTraining> {
   const { shapes } = programs;
-  const buffers = allocateState(backend, ...shapes.flatMap((shape) => programs.of(microBatch, shape)));
-  const step = new StepOfShapes(backend, programs, buffers, microBatch, reducer);
+  const all = shapes.flatMap((shape) => allPrograms(programs.of(microBatch, shape)));
+  const buffers = allocateState(backend, ...all);
+  const exchange = communicator && new Exchange(communicator, backend, buffers, programs.training);
+  const step = new StepOfShapes(backend, programs, buffers, microBatch, exchange);
   const dispose = async (): Promise<void> => {
     await step.dispose();
     await disposeAll(buffers.values());
@@ -71,7 +70,14 @@ export async function compileStep(
 }
 
 /** As `Programs` are. */
-type Compiled = readonly [first: Executable, ...rest: Executable[]];
+type Compiled = { readonly whole: Executable } | CompiledParts;
+
+interface CompiledParts {
+  readonly part: Executable;
+  readonly folds: readonly Executable[];
+  readonly norms?: Executable | undefined;
+  readonly update: Executable;
+}
 
 /** Executables for each shape of samples, over one state. */
 class StepOfShapes implements CompiledStep {
@@ -79,8 +85,8 @@ class StepOfShapes implements CompiledStep {
   readonly #programs: StepPrograms;
   readonly #buffers: Buffers;
   readonly #microBatch: number;
-  readonly #reducer: Reducer | undefined;
-  readonly #compiled = new Kept<Compiled>('the training step', disposeAll);
+  readonly #exchange: Exchange | undefined;
+  readonly #compiled = new Kept<Compiled>('the training step', (all) => disposeAll(allExecutables(all)));
   /** Has the outputs of the last run. */
   #last: Executable | undefined;
 
@@ -89,13 +95,13 @@ class StepOfShapes implements CompiledStep {
     programs: StepPrograms,
     buffers: Buffers,
     microBatch: number,
-    reducer: Reducer | undefined,
+    exchange: Exchange | undefined,
   ) {
     this.#backend = backend;
     this.#programs = programs;
     this.#buffers = buffers;
     this.#microBatch = microBatch;
-    this.#reducer = reducer;
+    this.#exchange = exchange;
   }
 
   get labels(): ReadonlyMap<string, string> {
@@ -108,32 +114,45 @@ class StepOfShapes implements CompiledStep {
     );
   }
 
-  async #compileAll([first, ...rest]: Programs): Promise<Compiled> {
-    const compiled: [Executable, ...Executable[]] = [await this.#backend.compile(first, this.#buffers)];
+  async #compileAll(programs: Programs): Promise<Compiled> {
+    const made: Executable[] = [];
+    const compile = async (program: Program): Promise<Executable> => {
+      const executable = await this.#backend.compile(program, this.#buffers);
+      made.push(executable);
+      return executable;
+    };
     try {
-      for (const program of rest) compiled.push(await this.#backend.compile(program, this.#buffers));
-      return compiled;
+      if ('whole' in programs) return { whole: await compile(programs.whole) };
+      const part = await compile(programs.part);
+      const folds: Executable[] = [];
+      for (const fold of programs.folds) folds.push(await compile(fold));
+      const norms = programs.norms && (await compile(programs.norms));
+      return { part, folds, norms, update: await compile(programs.update) };
     } catch (error) {
-      await disposeAll(compiled);
+      await disposeAll(made);
       throw error;
     }
   }
 
   async run(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<void> {
-    const [first, ...rest] = await this.compile(sampleShape);
-    const update = rest.pop();
-    this.#last = update ?? first;
-    if (update === undefined) return first.run(pick(inputs, first));
-    for (const part of this.#parts(sampleShape)) {
-      await first.run(this.#inputsOf(inputs, first, sampleShape, part));
-      for (const { level, restart } of part.folds) await rest[level]!.run({ restart: flag(restart) });
+    const compiled = await this.compile(sampleShape);
+    if ('whole' in compiled) {
+      this.#last = compiled.whole;
+      return compiled.whole.run(pick(inputs, compiled.whole));
     }
-    await this.#reducer?.reduce(this.#state(isReduced));
-    await update.run(pick(inputs, update));
+    const { part, folds, norms, update } = compiled;
+    this.#last = update;
+    for (const each of this.#parts(sampleShape)) {
+      await part.run(this.#inputsOf(inputs, part, sampleShape, each));
+      for (const { level, restart } of each.folds) await folds[level]!.run({ restart: flag(restart) });
+    }
+    const told = norms && (await this.#exchange!.sum(norms));
+    await update.run(pick({ ...inputs, ...told }, update));
+    if (told) await this.#exchange!.shareWeights();
   }
 
   async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
-    const last = this.#last ?? (await this.compile(this.#shape)).at(-1)!;
+    const last = this.#last ?? allExecutables(await this.compile(this.#shape)).at(-1)!;
     return last.read(names);
   }
 
@@ -142,24 +161,24 @@ class StepOfShapes implements CompiledStep {
   }
 
   async pieces(inputs: StepInputs, sampleShape: Shape = this.#shape): Promise<readonly Piece[]> {
-    const [executable, ...rest] = await this.compile(sampleShape);
-    if (rest.length === 0) return [{ executable, inputs: pick(inputs, executable), firstSample: 0 }];
+    const compiled = await this.compile(sampleShape);
+    if ('whole' in compiled) {
+      const { whole } = compiled;
+      return [{ executable: whole, inputs: pick(inputs, whole), firstSample: 0 }];
+    }
     // What was accumulated is no cause of anything.
-    for (const buffer of this.#state(isTotal).values())
-      if (buffer.dtype === 'float32') await buffer.write(new Float32Array(sizeOf(buffer.shape)));
+    for (const [name, buffer] of this.#buffers)
+      if (isTotal(name) && buffer.dtype === 'float32')
+        await buffer.write(new Float32Array(sizeOf(buffer.shape)));
     return this.#parts(sampleShape).map((part) => ({
-      executable,
-      inputs: this.#inputsOf(inputs, executable, sampleShape, part),
+      executable: compiled.part,
+      inputs: this.#inputsOf(inputs, compiled.part, sampleShape, part),
       firstSample: part.first,
     }));
   }
 
   get #shape(): Shape {
     return this.#programs.training.task.sampleShape;
-  }
-
-  #state(has: (name: string) => boolean): Buffers {
-    return new Map([...this.#buffers].filter(([name]) => has(name)));
   }
 
   #parts(sampleShape: Shape): PartOfStep[] {
@@ -191,6 +210,13 @@ class StepOfShapes implements CompiledStep {
     };
     return pick({ ...inputs, ...own }, executable);
   }
+}
+
+/** In the order in which they run. */
+function allExecutables(compiled: Compiled): Executable[] {
+  if ('whole' in compiled) return [compiled.whole];
+  const { part, folds, norms, update } = compiled;
+  return [part, ...folds, ...(norms ? [norms] : []), update];
 }
 
 function flag(isSet: boolean): Float32Array {

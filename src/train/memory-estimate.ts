@@ -13,7 +13,7 @@ import { optimizersOf, runTaskOf } from './run-program.ts';
 import type { RunTask } from './run-task.ts';
 import { type SampleDecoder, shownShape } from './sample-decoder.ts';
 import { isTotal } from './step.ts';
-import type { StepPrograms } from './step-programs.ts';
+import { type StepPrograms, allPrograms } from './step-programs.ts';
 import { batchSizeOf, stepPrograms } from './step-shapes.ts';
 
 /** Bytes, and what they are for. */
@@ -73,7 +73,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const shapes = sampleShape ? [sampleShape] : programs.shapes;
   const { savesBeside = true, held = 0 } = options;
   const lowered = (program: Program): Program => backend.lower(program);
-  const steps = shapes.flatMap((shape) => programs.of(microBatch, shape)).map(lowered);
+  const steps = shapes.flatMap((shape) => allPrograms(programs.of(microBatch, shape))).map(lowered);
   const task = runTaskOf(config, model, options);
   const others = otherPrograms(options, task, shapes).map(lowered);
   const state = new Map(

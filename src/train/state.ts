@@ -4,6 +4,7 @@ import { initialValue } from '../nn/parameters.ts';
 import { assign } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
 import { averageTensor, groupAverages } from './averages.ts';
+import { type Ownership, ownedPart, ownsAll } from './ownership.ts';
 
 /** Zeroed memory for all that programs keep between runs; state of one name is shared. The caller disposes of it. */
 export function allocateState(backend: Backend, ...programs: readonly Program[]): Map<string, Buffer> {
@@ -11,24 +12,28 @@ export function allocateState(backend: Backend, ...programs: readonly Program[])
   return new Map([...state].map(([name, tensor]) => [name, backend.allocate(tensor)]));
 }
 
-/** Writes a new model's weights, and the same into their averages where there are any. Moments stay as they are, zero. */
+/**
+ * Writes a new model's weights, and the same into their averages where there are any. Moments stay as they are, zero.
+ * @param own what is kept of the averages; all by default
+ */
 export async function initializeState(
   backend: Backend,
   model: Module,
   buffers: Buffers,
   seed: number,
+  own: Ownership = ownsAll(),
 ): Promise<void> {
   const averages = [...groupAverages(buffers).keys()];
   const program = trace('initialize', (graph) => {
     const step = graph.input('step', [], 'int32');
     for (const spec of model.parameters) {
       const value = initialValue(spec, step, seed);
-      for (const name of [
-        spec.name,
-        averageTensor(undefined, spec.name),
-        ...averages.map((average) => averageTensor(average, spec.name)),
-      ])
-        if (buffers.has(name)) assign(graph.stateful(name, spec.shape), value);
+      if (buffers.has(spec.name)) assign(graph.stateful(spec.name, spec.shape), value);
+      const part = ownedPart(value, own);
+      for (const average of [undefined, ...averages]) {
+        const name = averageTensor(average, spec.name);
+        if (part && buffers.has(name)) assign(graph.stateful(name, part.shape), part);
+      }
     }
     return {};
   });

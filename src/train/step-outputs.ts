@@ -1,19 +1,39 @@
 // What a step tells beside its loss. All of it is small, and none of it changes what the step computes.
-import { concat, globalNorm, reshape } from '../ops/index.ts';
+import { concat, constant, globalNorm, reshape, slice } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { blockOf } from './blocks.ts';
+import { type Ownership, ownedPart } from './ownership.ts';
 
 /** The loss is told for so many equal parts of the time from 0 (data) to 1 (noise). */
 export const timeBins = 4;
 
-/** The norm of each block's gradient, in the order of `blocksOf` -> [blocks]. */
-export function blockNorms(parameters: readonly Tensor[], gradients: readonly Tensor[]): Tensor {
-  const blocks = new Map<string, Tensor[]>();
-  gradients.forEach((gradient, i) => {
-    const block = blockOf(parameters[i]!.name!);
-    blocks.set(block, [...(blocks.get(block) ?? []), gradient]);
+/**
+ * The norms of what is owned of each block's gradient, slice by slice, blocks in the order of `blocksOf` -> [owned slices, blocks].
+ * @param parameters that the gradients are of
+ */
+export function sliceNorms(
+  parameters: readonly Pick<Tensor, 'name' | 'shape'>[],
+  gradients: readonly Tensor[],
+  own: Ownership,
+): Tensor {
+  const names = parameters.map(({ name }) => blockOf(name!));
+  const blocks = [...new Set(names)];
+  const slices = Array.from({ length: own.count }, (_, i) => ({ ...own, first: own.first + i, count: 1 }));
+  const norms = slices.flatMap((one) => {
+    const parts = gradients.map((gradient) => ownedPart(gradient, one));
+    return blocks.map((block) => {
+      const ofBlock = parts.filter((part, i) => part !== undefined && names[i] === block) as Tensor[];
+      return ofBlock.length > 0 ? globalNorm(ofBlock) : constant(gradients[0]!, [], Float64Array.of(0));
+    });
   });
-  return stack([...blocks.values()].map(globalNorm));
+  return reshape(stack(norms), [own.count, blocks.length]);
+}
+
+/** The norm of each block's gradient, of the norms of its slices [slices, blocks] -> [blocks]. */
+export function blockNorms(norms: Tensor): Tensor {
+  const [slices, blocks] = norms.shape as [number, number];
+  if (slices === 1) return reshape(norms, [blocks]);
+  return stack(Array.from({ length: blocks }, (_, block) => globalNorm([slice(norms, 1, block, 1)])));
 }
 
 /** Numbers [] side by side, so that reading them takes one call. */

@@ -2,12 +2,40 @@
 import type { Program } from '../program/index.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 import { type Division, divide } from './division.ts';
-import { type TrainingStep, foldProgram, partProgram, trainingStepProgram, updateProgram } from './step.ts';
+import { isWhole } from './ownership.ts';
+import {
+  type TrainingStep,
+  foldProgram,
+  normsProgram,
+  partProgram,
+  trainingStepProgram,
+  updateProgram,
+} from './step.ts';
 
-/** One program, or one for each part of a step, one for each level of the tree of its shards, and one that ends it. */
-export type Programs =
-  | readonly [whole: Program]
-  | readonly [part: Program, ...folds: Program[], update: Program];
+/** One program, or several. */
+export type Programs = WholeStep | DividedStep;
+
+export interface WholeStep {
+  readonly whole: Program;
+}
+
+export interface DividedStep {
+  /** Runs for each part of a step. */
+  readonly part: Program;
+  /** For each level of the tree of its shards. */
+  readonly folds: readonly Program[];
+  /** What a rank tells others, where there are any. */
+  readonly norms?: Program | undefined;
+  /** Ends the step. */
+  readonly update: Program;
+}
+
+/** In the order in which they run. */
+export function allPrograms(programs: Programs): Program[] {
+  if ('whole' in programs) return [programs.whole];
+  const { part, folds, norms, update } = programs;
+  return [part, ...folds, ...(norms ? [norms] : []), update];
+}
 
 /** A step that learns from samples of another shape than the task's own. */
 export interface StepOfShape {
@@ -17,22 +45,19 @@ export interface StepOfShape {
 }
 
 export interface StepProgramsOptions {
-  /** Whether other processes add to the gradients before the update: then it is a program of its own. */
-  readonly isReduced?: boolean | undefined;
   /** What is known of other shapes of samples before any is met; a shape that is not among them has steps of as many samples. */
   readonly others?: readonly StepOfShape[] | undefined;
 }
 
 export class StepPrograms {
   readonly training: TrainingStep;
-  readonly #isReduced: boolean;
   readonly #others: readonly StepOfShape[];
   readonly #traced = new Map<string, Programs>();
   readonly #folds: Program[] = [];
+  #norms: Program | undefined;
 
-  constructor(training: TrainingStep, { isReduced = false, others = [] }: StepProgramsOptions = {}) {
+  constructor(training: TrainingStep, { others = [] }: StepProgramsOptions = {}) {
     this.training = training;
-    this.#isReduced = isReduced;
     this.#others = others;
   }
 
@@ -68,12 +93,15 @@ export class StepPrograms {
   }
 
   #trace(training: TrainingStep, microBatch: number, sampleShape: Shape): Programs {
-    const isOne = microBatch >= training.batch && (training.shards ?? 1) === 1 && !this.#isReduced;
-    if (isOne) return [trainingStepProgram(training, sampleShape)];
+    const { batch, shards = 1, own } = training;
+    const hasOthers = own !== undefined && !isWhole(own);
+    if (microBatch >= batch && shards === 1 && !hasOthers)
+      return { whole: trainingStepProgram(training, sampleShape) };
     const part = partProgram(training, microBatch, sampleShape);
     const { levels } = divide(training, microBatch);
     const folds = Array.from({ length: levels }, (_, level) => this.#fold(level));
-    return [part, ...folds, updateProgram(training, part)];
+    const norms = hasOthers ? (this.#norms ??= normsProgram(training)) : undefined;
+    return { part, folds, norms, update: updateProgram(training, part) };
   }
 
   /** The same for all shapes. */

@@ -20,9 +20,11 @@ import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
+import { blocksOf } from './blocks.ts';
 import { divide } from './division.ts';
+import { type Ownership, isWhole, ownedPart, ownsAll } from './ownership.ts';
 import { countsAfterLast } from './running-ahead.ts';
-import { blockNorms } from './step-outputs.ts';
+import { blockNorms, sliceNorms } from './step-outputs.ts';
 
 /** Where sums over a step's parts are kept, and what their samples tell; it means nothing between steps. */
 export const totals = {
@@ -41,9 +43,9 @@ export function isTotal(name: string): boolean {
   return name.startsWith('total/');
 }
 
-/** Whether it is one that processes add up: the loss and the gradients. */
-export function isReduced(name: string): boolean {
-  return name === totals.loss || name.startsWith(totals.gradient);
+/** What the sum of a parameter's gradients is called. */
+export function gradientTotal(parameter: string): string {
+  return totals.gradient + parameter;
 }
 
 export interface TrainingStep extends TrainingLoss {
@@ -55,8 +57,13 @@ export interface TrainingStep extends TrainingLoss {
   readonly averages?: readonly string[] | undefined;
   /** Into how many shards the samples here are divided, whose gradients are added up over a binary tree; 1 by default. */
   readonly shards?: number | undefined;
-  /** Samples of the step in all processes, whose mean is learnt from; those here, `batch`, by default. */
+  /** Samples of the step on all ranks, whose mean is learnt from; those here, `batch`, by default. */
   readonly globalBatch?: number | undefined;
+  /**
+   * What is updated here of each parameter, where other ranks update the rest: moments and averages are kept of that alone. All of it by
+   * default, in as many slices as there are shards.
+   */
+  readonly own?: Ownership | undefined;
   /** Whether it may be handed to the device before it is known whether the last one counted: then there is one more input, `settled`. */
   readonly runsAhead?: boolean | undefined;
 }
@@ -137,7 +144,26 @@ export function foldProgram(
 }
 
 /**
- * What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left.
+ * What a rank tells the others of the sums that it has made.
+ *
+ * State: the totals, of all ranks in the owned ranges of the gradients. Outputs: loss [], the share of the samples here; norms
+ * [owned slices, blocks] of the gradients.
+ */
+export function normsProgram(training: TrainingStep): Program {
+  return trace('norms', (graph) => {
+    const { parameters } = training.task.module;
+    const gradients = parameters.map((param) => total(graph, param));
+    return {
+      loss: graph.stateful(totals.loss, []),
+      norms: sliceNorms(parameters, gradients, ownershipOf(training)),
+    };
+  });
+}
+
+/**
+ * What ends a step whose gradients were accumulated: inputs, state and outputs are those of `trainingStepProgram` that are left. Where
+ * other ranks own a part of the parameters, the inputs are also what all of them told: loss [], its mean over all samples, and norms
+ * [slices, blocks].
  * @param part of the step, which keeps the totals
  */
 export function updateProgram(training: TrainingStep, part: Program): Program {
@@ -147,7 +173,13 @@ export function updateProgram(training: TrainingStep, part: Program): Program {
     const params = declareParameters(graph, parameters);
     const trainable = parameters.map(({ name }) => params(name));
     const gradients = trainable.map((param) => total(graph, param));
-    const loss = graph.stateful(totals.loss, []);
+    const own = ownershipOf(training);
+    const told = isWhole(own)
+      ? { loss: graph.stateful(totals.loss, []) }
+      : {
+          loss: graph.input('loss', []),
+          norms: graph.input('norms', [own.slices, blocksOf(task.module).length]),
+        };
     const lossScale = lossScaling ? graph.input('lossScale', []) : undefined;
     const ofSamples = part.state
       .filter(({ name }) => name!.startsWith(totals.ofSamples))
@@ -158,9 +190,13 @@ export function updateProgram(training: TrainingStep, part: Program): Program {
       });
     return {
       ...Object.fromEntries(ofSamples),
-      ...update(graph, { trainable, loss, gradients, lossScale }, training),
+      ...update(graph, { ...told, trainable, gradients, lossScale }, training),
     };
   });
+}
+
+function ownershipOf({ own, shards }: TrainingStep): Ownership {
+  return own ?? ownsAll(shards);
 }
 
 /** @param levels below the total */
@@ -168,20 +204,26 @@ function total(graph: Graph, { name, shape }: Pick<Tensor, 'name' | 'shape'>, le
   return graph.stateful(below(levels, totals.gradient + name!), shape);
 }
 
-type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & { readonly gradients: readonly Tensor[] };
+type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & {
+  readonly gradients: readonly Tensor[];
+  /** [slices, blocks], where they are known already. */
+  readonly norms?: Tensor;
+};
 
-/** Clips, and appends the update of everything that is trained. @returns the step's outputs */
+/** Clips, and appends the update of everything that is owned. @returns the step's outputs */
 function update(
   graph: Graph,
-  { trainable, loss, gradients, lossScale }: Gradients,
-  { optimizers, maxGradNorm, averages = [], runsAhead = false }: TrainingStep,
+  { trainable, loss, gradients, lossScale, norms: known }: Gradients,
+  training: TrainingStep,
 ): Readonly<Record<string, Tensor>> {
+  const { optimizers, maxGradNorm, averages = [], runsAhead = false } = training;
+  const own = ownershipOf(training);
   const number = graph.input('update', [], 'int32');
   const learningRate = graph.input('learningRate', []);
   const emaWeight = graph.input(averageWeightInput(), []);
   const unscaled = (x: Tensor): Tensor => (lossScale ? mul(x, reciprocal(lossScale)) : x);
   // The whole norm is that of the blocks' norms, so that all gradients are read once.
-  const norms = blockNorms(trainable, gradients);
+  const norms = blockNorms(known ?? sliceNorms(trainable, gradients, own));
   const gradNorm = unscaled(globalNorm([norms]));
   const clipped =
     maxGradNorm === undefined ? constant(gradNorm, [], Float64Array.of(1)) : clipScale(gradNorm, maxGradNorm);
@@ -189,20 +231,23 @@ function update(
   const finite = isFinite([loss, square(mul(gradNorm, clipped))]);
   const counts = runsAhead ? countsAfterLast(graph, finite) : finite;
   const scalars = { gradScale: unscaled(clipped), learningRate, update: number, counts };
-  trainable.forEach((param, i) => {
-    const { name = '', shape } = param;
-    const optimizer = optimizerOf(optimizers, { name, shape });
-    const slots = optimizer.slots.map(
-      (slot) => [slot.name, graph.stateful(slotTensor(optimizer, slot, name), shape)] as const,
-    );
-    optimizer.update({ param, grad: gradients[i]!, slots: Object.fromEntries(slots) }, scalars);
-    // Right behind it, so that both can be one pass over memory.
-    lerpAssign(graph.stateful(averageTensor(undefined, name), shape), param, emaWeight, counts);
+  const owned = trainable.flatMap((param, i) => {
+    const [part, grad] = [ownedPart(param, own), ownedPart(gradients[i]!, own)];
+    return part && grad ? [{ of: { name: param.name!, shape: param.shape }, part, grad }] : [];
   });
+  for (const { of, part, grad } of owned) {
+    const optimizer = optimizerOf(optimizers, of);
+    const slots = optimizer.slots.map(
+      (slot) => [slot.name, graph.stateful(slotTensor(optimizer, slot, of.name), part.shape)] as const,
+    );
+    optimizer.update({ param: part, grad, slots: Object.fromEntries(slots) }, scalars);
+    // Right behind it, so that both can be one pass over memory.
+    lerpAssign(graph.stateful(averageTensor(undefined, of.name), part.shape), part, emaWeight, counts);
+  }
   for (const name of averages) {
     const weight = graph.input(averageWeightInput(name), []);
-    for (const param of trainable)
-      lerpAssign(graph.stateful(averageTensor(name, param.name!), param.shape), param, weight, counts);
+    for (const { of, part } of owned)
+      lerpAssign(graph.stateful(averageTensor(name, of.name), part.shape), part, weight, counts);
   }
   return { loss, gradNorm, counts, gradNorms: unscaled(norms) };
 }

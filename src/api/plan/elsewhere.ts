@@ -8,6 +8,7 @@ import type { OwnModel } from '../../train/create-model.ts';
 import { createSampleModel } from '../../train/create-model.ts';
 import { type DataFacts, estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
+import { allPrograms } from '../../train/step-programs.ts';
 import { stepPrograms } from '../../train/step-shapes.ts';
 import { type FlopsPlan, flopsOf } from './flops.ts';
 import { type Machine, machines } from './machines.ts';
@@ -68,7 +69,7 @@ export function stepModel({ config, backend, source, own }: StepModelOptions): S
     const smaller = { ...config, train };
     const programs = stepPrograms(smaller, model, source.sizes, own);
     const options = { ...own, config: smaller, backend, model, source, programs, microBatch: samples };
-    const kernels = programs.of(samples).map((program) => backend.lower(program).nodes.length);
+    const kernels = allPrograms(programs.of(samples)).map((program) => backend.lower(program).nodes.length);
     return { ...estimateMemory({ ...options, savesBeside: false }), kernels };
   };
   const [few, more] = [Math.min(2, batchSize), Math.min(8, batchSize)];

@@ -14,7 +14,7 @@ import { estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { allocateState, initializeState } from '../../train/state.ts';
 import { stepPrograms } from '../../train/step-shapes.ts';
-import type { Programs } from '../../train/step-programs.ts';
+import { allPrograms } from '../../train/step-programs.ts';
 
 export interface SmallerOptions {
   readonly config: RunConfig;
@@ -158,13 +158,13 @@ async function timePiece(
     savesBeside: false,
   });
   if (estimate.total > available) return undefined;
-  const programs: Programs = steps.of(samples);
+  const programs = allPrograms(steps.of(samples));
   const buffers = allocateState(backend, ...programs);
   try {
     await initializeState(backend, model, buffers, smaller.seed);
     const [part, update] = programs;
     return {
-      part: await timeProgram(part, backend, buffers),
+      part: await timeProgram(part!, backend, buffers),
       update: update === undefined ? 0 : await timeProgram(update, backend, buffers),
     };
   } finally {
