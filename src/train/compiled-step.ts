@@ -34,6 +34,8 @@ export type StepInputs = Readonly<Record<string, HostArray>>;
 /** Disposing of it disposes of the step and of the buffers. */
 export interface CompiledTraining extends Disposable {
   readonly step: CompiledStep;
+  /** With the other ranks, where there are any. */
+  readonly exchange: Exchange | undefined;
   /** The step's whole state: weights, moments and averages, and what is accumulated. Disposed of with the step. */
   readonly buffers: ReadonlyMap<string, Buffer>;
 }
@@ -64,7 +66,7 @@ export async function compileStep(
   // No step waits for the programs of its shape.
   const made = await Promise.allSettled([fill(buffers), ...shapes.map((shape) => step.compile(shape))]);
   const failed = made.find((each) => each.status === 'rejected');
-  if (failed === undefined) return { step, buffers, dispose };
+  if (failed === undefined) return { step, exchange, buffers, dispose };
   await dispose();
   throw failed.reason;
 }

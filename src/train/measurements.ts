@@ -17,8 +17,9 @@ export async function compileMeasurements(
   training: PreparedTraining,
   onNotice: (text: string) => void,
 ): Promise<Measurements> {
-  const { config, backend, buffers, model, split } = training;
-  const insight = await Insight.compile(backend, buffers, model, optimizersOf(config.optimizer));
+  const { config, backend, buffers, model, split, share, communicator } = training;
+  const groups = optimizersOf(config.optimizer);
+  const insight = await Insight.compile(backend, buffers, model, groups, share.own, communicator);
   try {
     const heldOut = split && (await HeldOut.compile({ ...training, split, onNotice }));
     return { insight, heldOut, dispose: () => disposeAll(heldOut ? [insight, heldOut] : [insight]) };

@@ -8,13 +8,13 @@ import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { TrainingConfig } from './settings.ts';
 import { heldOutBatch, heldOutProgram } from './held-out.ts';
 import { insightProgram } from './insight.ts';
-import type { OwnFlow } from './objective.ts';
 import { optimizersOf, runTaskOf } from './run-program.ts';
 import type { RunTask } from './run-task.ts';
 import { type SampleDecoder, shownShape } from './sample-decoder.ts';
 import { isTotal } from './step.ts';
 import { type StepPrograms, allPrograms } from './step-programs.ts';
-import { batchSizeOf, stepPrograms } from './step-shapes.ts';
+import { type StepProgramsOf, batchSizeOf, stepPrograms } from './step-shapes.ts';
+import { wholeShare } from './share.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {
@@ -47,7 +47,7 @@ export type DataFacts = Pick<Source, 'count' | 'isFixed' | 'record' | 'sizes'>;
 /** Arrays that wait to be collected, threads, what is loaded later: measured, by bench/memory.ts. */
 const growth = 64 * 2 ** 20;
 
-export interface EstimateOptions extends OwnFlow {
+export interface EstimateOptions extends StepProgramsOf {
   readonly config: TrainingConfig;
   readonly backend: Backend;
   readonly model: SampleModel;
@@ -100,7 +100,7 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
 }
 
 /** Batches that are ready and the one that the step learns from, all of the shape of most values; decoded samples, where they are kept. */
-function loaderBytes({ config, model, source }: EstimateOptions, shapes: readonly Shape[]): number {
+function loaderBytes({ config, model, source, share }: EstimateOptions, shapes: readonly Shape[]): number {
   const { prefetch, cacheMiB } = config.loader;
   const { isFixed, count, sizes } = source;
   const elements = shapes.map(sizeOf);
@@ -110,17 +110,17 @@ function loaderBytes({ config, model, source }: EstimateOptions, shapes: readonl
   // Each sample is kept at all shapes that it is read at.
   const all = count * (sizes?.of ? Math.max(...elements) : sum(elements));
   const kept = isFixed && all <= cacheMiB * 2 ** 20 ? all : 0;
-  return (prefetch + 1) * 4 * Math.max(...batches) + kept;
+  return ((prefetch + 1) * 4 * Math.max(...batches)) / (share?.ranks ?? 1) + kept;
 }
 
 /** What a run does beside its steps: on logged steps, for held-out losses, for grids. */
 function otherPrograms(
-  { config, model, source, decoder }: EstimateOptions,
+  { config, model, source, decoder, share = wholeShare(config.train) }: EstimateOptions,
   task: RunTask,
   shapes: readonly Shape[],
 ): Program[] {
   const { heldOut, optimizer, train } = config;
-  const programs = [insightProgram(model, optimizersOf(optimizer))];
+  const programs = [insightProgram(model, optimizersOf(optimizer), share.own)];
   if (heldOut.count > 0) {
     const batch = heldOutBatch(train, heldOut.count);
     const losses = shapes.map((shape) => heldOutProgram(batch, task.heldOut, shape));

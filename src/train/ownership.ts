@@ -44,11 +44,9 @@ export function ownedRange(shape: Shape, { slices, first, count }: Ownership): R
   return { start: startOfSlice(size, first, slices), end: startOfSlice(size, first + count, slices) };
 }
 
-/** Each of the owned slices that has elements of a parameter. */
-export function ownedSlices(shape: Shape, own: Ownership): (Range & { readonly slice: number })[] {
-  return Array.from({ length: own.count }, (_, i) => own.first + i)
-    .map((slice) => ({ slice, ...ownedRange(shape, { ...own, first: slice, count: 1 }) }))
-    .filter(({ start, end }) => end > start);
+/** The owned slices, one by one. */
+export function slicesOf(own: Ownership): Ownership[] {
+  return Array.from({ length: own.count }, (_, i) => ({ ...own, first: own.first + i, count: 1 }));
 }
 
 /** What a rank keeps of a parameter's moments and averages: all of their shape, or a row of numbers; undefined where that is nothing. */
@@ -63,6 +61,16 @@ export function ownedPart(x: Tensor, own: Ownership): Tensor | undefined {
   if (isWhole(own)) return x;
   const { start, end } = ownedRange(x.shape, own);
   return end > start ? elements(x, start, end - start) : undefined;
+}
+
+/**
+ * The elements of some owned slices in what is kept of a parameter, as `ownedPart` finds them in the parameter.
+ * @param kept of the parameter's `ownedShape` @param shape of the parameter @param of the owned slices
+ */
+export function keptPart(kept: Tensor, shape: Shape, own: Ownership, of: Ownership): Tensor | undefined {
+  if (isWhole(of)) return kept;
+  const { start, end } = ownedRange(shape, of);
+  return end > start ? elements(kept, start - ownedRange(shape, own).start, end - start) : undefined;
 }
 
 /** Where the ranges of ranks begin that own as many slices each, and where the last one ends. */

@@ -4,9 +4,11 @@ import type { HeldOutSplit } from '../data/hold-out.ts';
 import { nameOfShape } from '../data/sample-sizes.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { type SampleModel, costOf, countParameters } from '../models/model.ts';
+import type { Communicator } from './communicator.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import type { Conditioning } from './conditioning.ts';
 import { type OwnModel, classesOf, createSampleModel } from './create-model.ts';
+import type { Exchange } from './exchange.ts';
 import type { HostMemory } from './host-memory.ts';
 import type { TrainStart } from './metrics.ts';
 import type { OwnFlow } from './objective.ts';
@@ -16,6 +18,7 @@ import type { StoredCheckpoint } from './run-store.ts';
 import type { RunTask } from './run-task.ts';
 import type { SampleDecoder } from './sample-decoder.ts';
 import type { TrainingConfig } from './settings.ts';
+import { type Share, describeShare, shareOf } from './share.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 import type { StageSpan } from './stage-span.ts';
@@ -38,6 +41,8 @@ export interface AssembleOptions extends OwnFlow, OwnModel {
   readonly span?: StageSpan | undefined;
   /** What is known of the machine's; without, training takes what it needs. */
   readonly memory?: HostMemory | undefined;
+  /** Where other ranks train the same model. */
+  readonly communicator?: Communicator | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;
   /** Told what training will take, before that is allocated. */
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
@@ -68,6 +73,11 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   readonly executable: CompiledStep;
   /** Whether a step may be handed to the backend before it is known whether the last one counted. */
   readonly runsAhead: boolean;
+  /** What of the steps is done here. */
+  readonly share: Share;
+  /** Where other ranks do the rest. */
+  readonly communicator?: Communicator | undefined;
+  readonly exchange?: Exchange | undefined;
   /** How it fits into the memory. */
   readonly plan: TrainingPlan;
   readonly memory?: HostMemory | undefined;
@@ -87,15 +97,23 @@ export interface TrainingNotes {
 export async function assembleTraining<Config extends TrainingConfig>(
   options: AssembleOptions & { readonly config: Config },
 ): Promise<PreparedTraining<Config>> {
-  const { config: asked, backend, data, decoder, checkpoint, span, memory, onNotice, onPlan } = options;
+  const { config: asked, backend, data, decoder, checkpoint, span, memory, communicator } = options;
+  const { onNotice, onPlan } = options;
   const { source, split, conditioning } = data;
   const model = createSampleModel(asked.model, conditioning.text, options);
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
+  const share = shareOf(asked.train, communicator);
+  const unusual = describeShare(share, asked.train);
+  if (unusual !== undefined) onNotice?.(unusual);
   // In fp16 the scale of the loss follows from whether the last step overflowed.
-  const runsAhead = backend.runsAhead === true && asked.train.precision !== 'fp16';
-  const programs = stepPrograms(asked, model, source.sizes, { ...options, runsAhead });
-  const plan = planTraining({ ...options, model, source, programs }, memory);
+  const runsAhead =
+    backend.runsAhead === true && asked.train.precision !== 'fp16' && communicator === undefined;
+  const programs = stepPrograms(asked, model, source.sizes, { ...options, runsAhead, share });
+  const plan = await agreePlan(
+    planTraining({ ...options, model, source, programs, share }, memory),
+    communicator,
+  );
   onPlan?.(plan);
   for (const limit of describeLimits(plan)) onNotice?.(limit);
   for (const advice of adviseNames(source.classNames ?? [])) onNotice?.(advice);
@@ -104,9 +122,10 @@ export async function assembleTraining<Config extends TrainingConfig>(
   const fill = (state: Buffers): Promise<void> =>
     checkpoint
       ? restoreSnapshot(model, state, checkpoint, onNotice)
-      : initializeState(backend, model, state, config.seed);
+      : initializeState(backend, model, state, config.seed, share.own);
   const { microBatch } = plan;
-  const { step: executable, buffers, dispose } = await compileStep(backend, programs, { microBatch, fill });
+  const compiled = await compileStep(backend, programs, { microBatch, fill, communicator });
+  const { step: executable, exchange, buffers, dispose } = compiled;
   const task = runTaskOf(config, model, options);
   return {
     config,
@@ -124,10 +143,19 @@ export async function assembleTraining<Config extends TrainingConfig>(
     buffers,
     executable,
     runsAhead,
+    share,
+    communicator,
+    exchange,
     plan,
     memory,
     dispose,
   };
+}
+
+/** The smallest micro-batch that a rank has room for: sums are the same only where all divide their samples alike. */
+async function agreePlan(plan: TrainingPlan, communicator: Communicator | undefined): Promise<TrainingPlan> {
+  const all = (await communicator?.gatherJson(plan.microBatch)) ?? [plan.microBatch];
+  return { ...plan, microBatch: Math.min(...all) };
 }
 
 /** What people are told of a training that begins. */
@@ -166,11 +194,12 @@ function describeSpan({ index, count, until }: StageSpan, { sampleShape }: Sampl
   return `${index + 1} of ${count}, ${nameOfShape(sampleShape)}, to step ${grouped(until)}`;
 }
 
-/** What products at the machine's peak would make of it, where the backend measures that. */
+/** What products at the peak of the machines of all ranks would make of it, were they as this one, where the backend measures that. */
 export async function mostSamplesPerSecond({
   backend,
   model,
+  share,
 }: PreparedTraining): Promise<number | undefined> {
   const peak = await backend.measurePeak?.();
-  return peak === undefined ? undefined : peak / costOf(model).training;
+  return peak === undefined ? undefined : (share.ranks * peak) / costOf(model).training;
 }

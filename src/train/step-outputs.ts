@@ -2,7 +2,7 @@
 import { concat, constant, globalNorm, reshape, slice } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { blockOf } from './blocks.ts';
-import { type Ownership, ownedPart } from './ownership.ts';
+import { type Ownership, ownedPart, slicesOf } from './ownership.ts';
 
 /** The loss is told for so many equal parts of the time from 0 (data) to 1 (noise). */
 export const timeBins = 4;
@@ -18,8 +18,7 @@ export function sliceNorms(
 ): Tensor {
   const names = parameters.map(({ name }) => blockOf(name!));
   const blocks = [...new Set(names)];
-  const slices = Array.from({ length: own.count }, (_, i) => ({ ...own, first: own.first + i, count: 1 }));
-  const norms = slices.flatMap((one) => {
+  const norms = slicesOf(own).flatMap((one) => {
     const parts = gradients.map((gradient) => ownedPart(gradient, one));
     return blocks.map((block) => {
       const ofBlock = parts.filter((part, i) => part !== undefined && names[i] === block) as Tensor[];

@@ -6,6 +6,7 @@ import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { OwnFlow } from './objective.ts';
 import { type StepConfig, stepOf } from './run-program.ts';
 import type { TrainConfig } from './settings.ts';
+import { type Share, wholeShare } from './share.ts';
 import { type StepOfShape, StepPrograms } from './step-programs.ts';
 
 export interface StepShape {
@@ -88,6 +89,12 @@ export function samplesByShape(count: number, { shapes, of }: SampleSizes): numb
   return counts;
 }
 
+export interface StepProgramsOf extends OwnFlow {
+  readonly runsAhead?: boolean | undefined;
+  /** Of the steps; all of them by default. */
+  readonly share?: Share | undefined;
+}
+
 /**
  * The programs of the steps that a config describes, for each shape that samples are read at.
  * @throws RectiflowError where what the config calls custom is missing
@@ -96,12 +103,14 @@ export function stepPrograms(
   config: StepConfig,
   model: SampleModel,
   sizes: SampleSizes | undefined,
-  { runsAhead, ...own }: OwnFlow & { readonly runsAhead?: boolean | undefined } = {},
+  { runsAhead, share = wholeShare(config.train), ...own }: StepProgramsOf = {},
 ): StepPrograms {
-  const [base, ...others] = stepShapes(model, sizes, config.train).map(
+  const { ranks, shards, own: owned } = share;
+  const [base, ...others] = stepShapes(model, sizes, { ...config.train, shards }).map(
     ({ sampleShape, batchSize }): StepOfShape => {
-      const train = { ...config.train, batchSize };
-      return { sampleShape, training: { ...stepOf({ ...config, train }, model, own), runsAhead } };
+      const step = stepOf({ ...config, train: { ...config.train, batchSize } }, model, own);
+      const ofRank = { batch: batchSize / ranks, shards: shards / ranks, globalBatch: batchSize, own: owned };
+      return { sampleShape, training: { ...step, ...ofRank, runsAhead } };
     },
   );
   return new StepPrograms(base!.training, { others });

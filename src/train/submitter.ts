@@ -2,6 +2,7 @@
 import { type Batch, Loader } from '../data/loader.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { StepInputs } from './compiled-step.ts';
+import { isAnythingDue } from './due.ts';
 import { coupledNoise } from './coupled-noise.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { settledInput } from './running-ahead.ts';
@@ -22,6 +23,18 @@ export interface Submitted extends StepNumbers {
 /** What is asked of a step that did not count. */
 export type Told = Readonly<Record<'loss' | 'gradNorm', HostArray>>;
 
+/**
+ * Whether the next step may be handed over before it is known whether this one counts.
+ * @param last after which none may
+ */
+export function mayRunAhead(
+  { config, runsAhead }: Pick<PreparedTraining, 'config' | 'runsAhead'>,
+  { step, update }: Submitted,
+  last: number,
+): boolean {
+  return runsAhead && step < last && update > 1 && !isAnythingDue(step, config);
+}
+
 export interface SubmitterOptions {
   readonly training: PreparedTraining;
   /** Measures how long steps wait for data. */
@@ -38,12 +51,16 @@ export class Submitter {
   #returned: Batch | undefined;
 
   constructor(options: SubmitterOptions) {
-    const { config, source, data, model, conditioning } = options.training;
+    const { config, source, data, model, conditioning, share } = options.training;
+    const { rank, ranks, shards } = share;
+    const train = { ...config.train, shards };
     this.#options = options;
     this.#loader = new Loader(source, {
       ...config.loader,
-      batchSize: config.train.batchSize,
-      batchSizeOf: (shape) => batchSizeOf(shape, model.sampleShape, config.train),
+      batchSize: train.batchSize / ranks,
+      batchSizeOf: (shape) => batchSizeOf(shape, model.sampleShape, train) / ranks,
+      rank,
+      ranks,
       seed: config.seed,
       position: data.position,
       placement: conditioning.placement,

@@ -2,18 +2,18 @@
 import type { Batch } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { latentRecordOf } from '../data/latents.ts';
-import { isPicture, nameOfSample } from '../data/source.ts';
+import { isPicture } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
 import { powerAverageBuffers } from './averages.ts';
 import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
+import { explainBadStep } from './explain-bad-step.ts';
 import type { StepInputs } from './compiled-step.ts';
-import { isAnythingDue, isDue, isHeldOutDue } from './due.ts';
+import { isDue, isHeldOutDue } from './due.ts';
 import { writeOrTell } from './dispensable.ts';
 import { Gallery, type ShownSamples } from './gallery.ts';
 import { type Measurements, compileMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
-import { explainNonFinite } from './monitor/non-finite.ts';
 import { LossBySize } from './loss-by-size.ts';
 import { type PreparedTraining, describeTraining, mostSamplesPerSecond, workOf } from './prepare.ts';
 import type { RunOutcome } from './run-log.ts';
@@ -22,8 +22,9 @@ import { type CheckpointNotes, Saver } from './saver.ts';
 import { Snapshot, restoreSnapshot } from './snapshot.ts';
 import { learningRateAt } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
+import { stopSignal } from './stop-signal.ts';
 import { readStep } from './step-report.ts';
-import { type Submitted, Submitter, type Told } from './submitter.ts';
+import { type Submitted, Submitter, type Told, mayRunAhead } from './submitter.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 import type { TrainingHost } from './training-host.ts';
 
@@ -114,7 +115,7 @@ export class Trainer {
    * @throws RectiflowError when too many steps are not finite, when the last checkpoint cannot be written, and when the run's folder is
    * gone or another process has taken it
    */
-  async run(signal?: AbortSignal): Promise<TrainResult> {
+  async run(asked?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
     const { checkpointEvery, sampleEvery } = train;
     const steps = this.#training.span?.until ?? train.steps;
@@ -123,9 +124,11 @@ export class Trainer {
     let outcome: RunOutcome = 'failed';
     let isSaveDue = false;
     const first = this.#step;
+    const stop = stopSignal(this.#training, asked);
+    const { signal } = stop;
     try {
       while (this.#step < steps) {
-        if (signal?.aborted) break;
+        if (stop.isDue) break;
         // Not before the first step, for whose line the user waits.
         if (this.#step > first) await this.#log.measurePeak(() => mostSamplesPerSecond(this.#training));
         const before = this.#step;
@@ -164,6 +167,7 @@ export class Trainer {
         samples: await this.#gallery?.lastPath(),
       };
     } finally {
+      stop.end();
       await this.#close(outcome);
     }
   }
@@ -200,7 +204,7 @@ export class Trainer {
     const numbers = { step: step + 1, update: update + 1, lossScale: this.#scaler?.scale };
     const submitted = await this.#submitter.submit(numbers, before === undefined, signal);
     this.#unsettled = undefined;
-    const isLate = submitted !== undefined && this.#mayRunAhead(submitted, last);
+    const isLate = submitted !== undefined && mayRunAhead(this.#training, submitted, last);
     // Of steps that are done in turn, the later one tells that both are done.
     const waited = isLate ? before : (submitted ?? before);
     await waited?.told;
@@ -223,18 +227,12 @@ export class Trainer {
     if (last) await this.#settle(last);
   }
 
-  /** Whether the next step may be handed over before it is known whether this one counts. */
-  #mayRunAhead({ step, update }: Submitted, last: number): boolean {
-    const { config, runsAhead } = this.#training;
-    return runsAhead && step < last && update > 1 && !isAnythingDue(step, config);
-  }
-
   /** @returns whether it counts, or that it does not is of no concern */
   async #settle({ step, update, batch, inputs, told }: Submitted): Promise<boolean> {
     const { counts, ...others } = await told;
     this.#step = step;
     this.#position = batch.position;
-    this.#log.count(workOf(this.#training, batch.indices.length, batch.shape));
+    this.#log.count(workOf(this.#training, batch.indices.length * this.#training.share.ranks, batch.shape));
     this.#hasUpdated = counts[0] === 1;
     if (!this.#hasUpdated) return this.#skip(inputs, batch, others);
     this.#updates = update;
@@ -251,13 +249,12 @@ export class Trainer {
    * checkpoint.
    * @returns whether it is of no concern
    */
-  async #skip(inputs: StepInputs, { indices, shape }: Batch, told: Partial<Told>): Promise<boolean> {
-    const { executable, source } = this.#training;
+  async #skip(inputs: StepInputs, batch: Batch, told: Partial<Told>): Promise<boolean> {
+    const { executable } = this.#training;
     const { loss, gradNorm } = { ...(await executable.read(['loss', 'gradNorm'])), ...told };
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss[0]) && this.#scaler?.backOff()) return true;
-    const nameOf = (sample: number): string => nameOfSample(source, indices[sample]!);
-    const finding = await explainNonFinite(executable, inputs, nameOf, shape);
+    const finding = await explainBadStep(this.#training, inputs, batch);
     const bad = { step: this.#step, epoch: this.#epoch(), loss: loss[0]!, gradNorm: gradNorm[0]!, finding };
     const verdict = this.#badSteps.add(this.#step);
     await this.#store.noteBadStep(bad);
@@ -301,7 +298,7 @@ export class Trainer {
 
   /** Numbers of a step are read from the backend here alone, but for whether it counts. */
   async #logStep(): Promise<void> {
-    const { config, executable, model, task, span, momentsFrom = 0 } = this.#training;
+    const { config, executable, model, task, span, communicator, momentsFrom = 0 } = this.#training;
     const rate = learningRateAt({ step: this.#step, update: this.#updates }, config, span);
     const metrics = await this.#log.write({
       step: this.#step,
@@ -310,7 +307,7 @@ export class Trainer {
       ...(span && { stage: span.index + 1 }),
       skipped: this.#step - this.#updates,
       ...this.#losses?.take(),
-      ...(await readStep(executable, model, task.told)),
+      ...(await readStep(executable, model, task.told, communicator)),
       ...(await this.#measurements.insight.measure(this.#updates - momentsFrom, rate)),
       ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
     });

@@ -1,0 +1,67 @@
+// A rank's share of a run: its samples of every step, and what it updates of every parameter.
+import { RectiflowError } from '../tensor/errors.ts';
+import type { Communicator } from './communicator.ts';
+import { type Ownership, ownsAll } from './ownership.ts';
+import type { TrainConfig } from './settings.ts';
+
+export interface Share {
+  readonly rank: number;
+  readonly ranks: number;
+  /** Into how many shards the samples of a step are divided, on all ranks. */
+  readonly shards: number;
+  readonly own: Ownership;
+}
+
+/** Of whoever trains alone. */
+export function wholeShare({ shards = 1 }: Pick<TrainConfig, 'shards'>): Share {
+  return { rank: 0, ranks: 1, shards, own: ownsAll(shards) };
+}
+
+/**
+ * Shards are shared out evenly. Where ranks are no power of two, each has as many as are one, and there are fewer in all.
+ * @throws RectiflowError where there are more ranks than shards, or a step's samples cannot be shared out evenly
+ */
+export function shareOf(
+  train: Pick<TrainConfig, 'batchSize' | 'shards'>,
+  communicator?: Pick<Communicator, 'rank' | 'ranks'>,
+): Share {
+  if (communicator === undefined) return wholeShare(train);
+  const { rank, ranks } = communicator;
+  const { batchSize, shards = 1 } = train;
+  if (ranks > shards) throw tooManyRanks(ranks, shards);
+  let ofRank = 2 ** Math.floor(Math.log2(shards / ranks));
+  while (ofRank > 1 && batchSize % (ofRank * ranks) !== 0) ofRank /= 2;
+  if (batchSize % (ofRank * ranks) !== 0) throw unevenBatch(batchSize, ranks);
+  const slices = ofRank * ranks;
+  return { rank, ranks, shards: slices, own: { slices, first: rank * ofRank, count: ofRank } };
+}
+
+/** What to tell of a number of ranks with which numbers are others in their last digits; undefined where they are the same. */
+export function describeShare(
+  { ranks, shards }: Share,
+  train: Pick<TrainConfig, 'shards'>,
+): string | undefined {
+  if (shards === (train.shards ?? 1)) return undefined;
+  return (
+    `${ranks} ranks make ${shards} shards of each step, not the ${train.shards} of train.shards: gradients are added up in another ` +
+    'order than with 1, 2, 4, ... ranks, and numbers differ in their last digits.'
+  );
+}
+
+function tooManyRanks(ranks: number, shards: number): RectiflowError {
+  const least = 2 ** Math.ceil(Math.log2(ranks));
+  return new RectiflowError(
+    'config',
+    `train.shards: wanted at least as many as there are ranks, ${ranks}, found ${shards}. Set train.shards to ${least}, and ` +
+      `train.batchSize to a multiple of that, or start fewer ranks.`,
+  );
+}
+
+function unevenBatch(batchSize: number, ranks: number): RectiflowError {
+  const nearest = [Math.floor, Math.ceil].map((round) => ranks * Math.max(1, round(batchSize / ranks)));
+  return new RectiflowError(
+    'config',
+    `train.batchSize: wanted a multiple of the ${ranks} ranks, the nearest being ${[...new Set(nearest)].join(' or ')}, found ` +
+      `${batchSize}. Set it so, or start as many ranks as divide it.`,
+  );
+}
