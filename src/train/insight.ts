@@ -51,7 +51,10 @@ export function insightProgram(
       };
       return slicesOf(own).map((slice) => {
         const of = ownedPart(weights, slice);
-        if (of === undefined || kept === undefined) return undefined;
+        if (of === undefined || kept === undefined) {
+          const none = constant(weights, [], Float64Array.of(0));
+          return { weights: none, averages: none, updates: none };
+        }
         const part = (each: Tensor): Tensor => keptPart(each, spec.shape, own, slice)!;
         const slots = Object.fromEntries(kept.slots.map(([name, each]) => [name, part(each)]));
         return {
@@ -61,13 +64,8 @@ export function insightProgram(
         };
       });
     });
-    const zero = constant(
-      graph.stateful(module.parameters[0]!.name, module.parameters[0]!.shape),
-      [],
-      Float64Array.of(0),
-    );
     const outputOf = (name: 'weights' | 'averages' | 'updates'): Tensor =>
-      stack(slicesOf(own).flatMap((_, slice) => norms.map((ofSlices) => ofSlices[slice]?.[name] ?? zero)));
+      stack(slicesOf(own).flatMap((_, slice) => norms.map((ofSlices) => ofSlices[slice]![name])));
     return { weights: outputOf('weights'), averages: outputOf('averages'), updates: outputOf('updates') };
   });
 }
