@@ -2,6 +2,7 @@
 
 #include "activations.cc"
 #include "accumulate.cc"
+#include "accumulate_tree.cc"
 #include "adamw.cc"
 #include "advance.cc"
 #include "assign.cc"
@@ -108,6 +109,7 @@ static const Kernel kKernels[] = {
     {"isFinite", isFiniteKernel},
     {"assign", assignKernel},
     {"accumulate", accumulateKernel},
+    {"accumulateTree", accumulateTreeKernel},
     {"lerpAssign", lerpAssignKernel},
     {"adamw", adamwKernel<false>},
     {"adamwAverage", adamwKernel<true>},

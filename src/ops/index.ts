@@ -1,6 +1,7 @@
 // The ops that models, losses and optimizers are written in.
 export * from './activations.ts';
 export * from './accumulate.ts';
+export * from './accumulate-tree.ts';
 export * from './adamw.ts';
 export { advance } from './advance.ts';
 export * from './assign.ts';

@@ -70,8 +70,8 @@ interface Common<A extends Attributes> extends OpSignature {
    * always has.
    */
   lowPrecision?(inputs: readonly TensorType[]): LowPrecision | 'same' | undefined;
-  /** Inputs that the op changes in place. */
-  readonly mutates?: readonly number[];
+  /** Inputs that the op changes in place, which may depend on how many inputs there are. */
+  readonly mutates?: readonly number[] | ((inputs: number) => readonly number[]);
   /** Outputs that only a gradient needs: kernels do not make them where nothing reads them. */
   readonly optionalOutputs?: readonly number[];
   /** From all inputs but these, NaN and infinity come out: to hide them would be to hide what went wrong. */
@@ -157,4 +157,9 @@ export function otherInput({ inputs }: Node, tensor: Tensor): Tensor | undefined
   const other = inputs[0] === tensor ? inputs[1] : inputs[0];
   if (inputs.length !== 2 || other === undefined || other === tensor) return undefined;
   return sameShape(other.shape, tensor.shape) ? other : undefined;
+}
+
+/** Positions of the inputs that an op of so many changes in place. */
+export function mutatedInputs({ mutates = [] }: Pick<Op, 'mutates'>, inputs: number): readonly number[] {
+  return typeof mutates === 'function' ? mutates(inputs) : mutates;
 }

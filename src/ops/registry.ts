@@ -1,5 +1,6 @@
 import * as activations from './activations.ts';
 import { accumulateOp } from './accumulate.ts';
+import { accumulateTreeOp } from './accumulate-tree.ts';
 import { adamwAverageOp, adamwOp } from './adamw.ts';
 import { advanceOp } from './advance.ts';
 import { assignOp } from './assign.ts';
@@ -120,6 +121,7 @@ export type OpName =
   | 'isFinite'
   | 'assign'
   | 'accumulate'
+  | 'accumulateTree'
   | 'lerpAssign'
   | 'adamw'
   | 'adamwAverage';
@@ -205,6 +207,7 @@ export const ops: Readonly<Record<OpName, Op>> = {
   isFinite: isFiniteOp,
   assign: assignOp,
   accumulate: accumulateOp,
+  accumulateTree: accumulateTreeOp,
   lerpAssign: lerpAssignOp,
   adamw: adamwOp,
   adamwAverage: adamwAverageOp,

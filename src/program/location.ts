@@ -2,6 +2,7 @@
 import { valueError } from '../tensor/errors.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Node, Tensor } from '../tensor/tensor.ts';
+import { mutatedInputs } from '../ops/op.ts';
 import { type Program, opOf } from './program.ts';
 
 export interface Location {
@@ -39,7 +40,7 @@ export function memoryOf(program: Pick<Program, 'nodes'>): (tensor: Tensor) => T
 
 /** The memory that a node changes. */
 export function changesOf(node: Node, memory: (tensor: Tensor) => Tensor): Tensor[] {
-  return (opOf(node).mutates ?? []).map((i) => memory(node.inputs[i]!));
+  return mutatedInputs(opOf(node), node.inputs.length).map((i) => memory(node.inputs[i]!));
 }
 
 /** Whether a node reads, or changes, one of these memories. */

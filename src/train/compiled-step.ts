@@ -76,7 +76,6 @@ type Compiled = { readonly whole: Executable } | CompiledParts;
 
 interface CompiledParts {
   readonly part: Executable;
-  readonly folds: readonly Executable[];
   readonly norms?: Executable | undefined;
   readonly update: Executable;
 }
@@ -126,10 +125,8 @@ class StepOfShapes implements CompiledStep {
     try {
       if ('whole' in programs) return { whole: await compile(programs.whole) };
       const part = await compile(programs.part);
-      const folds: Executable[] = [];
-      for (const fold of programs.folds) folds.push(await compile(fold));
       const norms = programs.norms && (await compile(programs.norms));
-      return { part, folds, norms, update: await compile(programs.update) };
+      return { part, norms, update: await compile(programs.update) };
     } catch (error) {
       await disposeAll(made);
       throw error;
@@ -142,12 +139,10 @@ class StepOfShapes implements CompiledStep {
       this.#last = compiled.whole;
       return compiled.whole.run(pick(inputs, compiled.whole));
     }
-    const { part, folds, norms, update } = compiled;
+    const { part, norms, update } = compiled;
     this.#last = update;
-    for (const each of this.#parts(sampleShape)) {
+    for (const each of this.#parts(sampleShape))
       await part.run(this.#inputsOf(inputs, part, sampleShape, each));
-      for (const { level, restart } of each.folds) await folds[level]!.run({ restart: flag(restart) });
-    }
     const told = norms && (await this.#exchange!.sum(norms));
     await update.run(pick({ ...inputs, ...told }, update));
     if (told) await this.#exchange!.shareWeights();
@@ -190,8 +185,8 @@ class StepOfShapes implements CompiledStep {
   /** What is missing in the last part of a shard is filled up and counts nothing. */
   #inputsOf(inputs: StepInputs, executable: Executable, sampleShape: Shape, part: PartOfStep): StepInputs {
     const { batch, globalBatch = batch, task } = this.#programs.stepOf(sampleShape);
-    const { size, parts } = this.#programs.divisionOf(this.#microBatch, sampleShape);
-    const { first, count, beginsShard, index } = part;
+    const { size, parts, sums } = this.#programs.divisionOf(this.#microBatch, sampleShape);
+    const { first, count, index } = part;
     const ofSamples = task.inputs(sampleShape).map(({ name }): [string, HostArray] => {
       const values = inputs[name]!;
       const elements = values.length / batch;
@@ -206,9 +201,10 @@ class StepOfShapes implements CompiledStep {
       ...Object.fromEntries(ofSamples),
       firstSample: Int32Array.of(begin + first),
       sampleWeights: Float32Array.from({ length: size }, (_, i) => (i < count ? 1 / globalBatch : 0)),
-      restart: flag(beginsShard),
-      isFirst: flag(index === 0),
-      part: Float32Array.from({ length: parts }, (_, i) => (i === index ? 1 : 0)),
+      taken: flags(sums, (sum) => part.taken.includes(sum)),
+      made: flags(sums, (sum) => sum === part.made),
+      isFirst: flags(1, () => index === 0),
+      part: flags(parts, (i) => i === index),
     };
     return pick({ ...inputs, ...own }, executable);
   }
@@ -217,12 +213,12 @@ class StepOfShapes implements CompiledStep {
 /** In the order in which they run. */
 function allExecutables(compiled: Compiled): Executable[] {
   if ('whole' in compiled) return [compiled.whole];
-  const { part, folds, norms, update } = compiled;
-  return [part, ...folds, ...(norms ? [norms] : []), update];
+  const { part, norms, update } = compiled;
+  return [part, ...(norms ? [norms] : []), update];
 }
 
-function flag(isSet: boolean): Float32Array {
-  return Float32Array.of(isSet ? 1 : 0);
+function flags(length: number, isSet: (i: number) => boolean): Float32Array {
+  return Float32Array.from({ length }, (_, i) => (isSet(i) ? 1 : 0));
 }
 
 /** @param from whose beginning fills up what is missing */

@@ -18,8 +18,8 @@ export interface Division {
   /** Micro-batches of a shard, and of the step. */
   readonly partsOfShard: number;
   readonly parts: number;
-  /** How often sums of two are made of sums before: log2 of the shards. */
-  readonly levels: number;
+  /** Sums that are kept meanwhile: that of a shard's parts, where it has several, and of 1, 2, 4, ... shards; the last is the total. */
+  readonly sums: number;
 }
 
 /** @param microBatch samples to compute at a time */
@@ -27,7 +27,9 @@ export function divide({ batch, shards = 1 }: Divided, microBatch: number): Divi
   const shardSize = batch / shards;
   const size = Math.min(microBatch, shardSize);
   const partsOfShard = Math.ceil(shardSize / size);
-  return { shards, shardSize, size, partsOfShard, parts: shards * partsOfShard, levels: Math.log2(shards) };
+  const isCut = partsOfShard > 1 || shards === 1;
+  const sums = Math.log2(shards) + (isCut ? 1 : 0);
+  return { shards, shardSize, size, partsOfShard, parts: shards * partsOfShard, sums };
 }
 
 /** A part of a step, one micro-batch. */
@@ -36,40 +38,32 @@ export interface PartOfStep {
   /** Where its samples begin among those of the step, and how many they are. */
   readonly first: number;
   readonly count: number;
-  /** Whether a shard begins with it. */
-  readonly beginsShard: boolean;
-  /** Sums that can be made once it is done, in this order. */
-  readonly folds: readonly Fold[];
-}
-
-/** The sum of a level, added to that of the next one, or put in its place. */
-export interface Fold {
-  readonly level: number;
-  readonly restart: boolean;
+  /** The sums that its gradients are added to, one after the other; those of the fewest samples first. */
+  readonly taken: readonly number[];
+  /** The sum that they become. */
+  readonly made: number;
 }
 
 /** In the order that they are computed in. */
-export function partsInOrder({ shardSize, size, partsOfShard, parts, levels }: Division): PartOfStep[] {
+export function partsInOrder({ shards, shardSize, size, partsOfShard, parts, sums }: Division): PartOfStep[] {
+  const levels = Math.log2(shards);
+  const ofLevel = (level: number): number => sums - 1 - (levels - level);
   return Array.from({ length: parts }, (_, index) => {
     const [shard, within] = [Math.floor(index / partsOfShard), index % partsOfShard];
-    const isLast = within === partsOfShard - 1;
+    const endsShard = within === partsOfShard - 1;
+    // As a binary counter: what ends a pair goes up, and may end one there.
+    const pairs = endsShard ? trailingOnes(shard) : 0;
+    const ofPairs = Array.from({ length: pairs }, (_level, i) => i + 1);
     return {
       index,
       first: shard * shardSize + within * size,
       count: Math.min(size, shardSize - within * size),
-      beginsShard: within === 0,
-      folds: isLast ? foldsAfter(shard, levels) : [],
+      taken: [...(within > 0 ? [0] : []), ...ofPairs].map(ofLevel),
+      made: ofLevel(endsShard ? Math.min(pairs + 1, levels) : 0),
     };
   });
 }
 
-/** As a binary counter: what ends a pair goes up, and may end one there. */
-function foldsAfter(shard: number, levels: number): Fold[] {
-  const folds: Fold[] = [];
-  for (let level = 0; level < levels; level++) {
-    const restart = ((shard >> level) & 1) === 0;
-    folds.push({ level, restart });
-    if (restart) break;
-  }
-  return folds;
+function trailingOnes(value: number): number {
+  return Math.log2((value + 1) & ~value);
 }

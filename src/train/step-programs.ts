@@ -3,14 +3,7 @@ import type { Program } from '../program/index.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 import { type Division, divide } from './division.ts';
 import { isWhole } from './ownership.ts';
-import {
-  type TrainingStep,
-  foldProgram,
-  normsProgram,
-  partProgram,
-  trainingStepProgram,
-  updateProgram,
-} from './step.ts';
+import { type TrainingStep, normsProgram, partProgram, trainingStepProgram, updateProgram } from './step.ts';
 
 /** One program, or several. */
 export type Programs = WholeStep | DividedStep;
@@ -22,8 +15,6 @@ export interface WholeStep {
 export interface DividedStep {
   /** Runs for each part of a step. */
   readonly part: Program;
-  /** For each level of the tree of its shards. */
-  readonly folds: readonly Program[];
   /** What a rank tells others, where there are any. */
   readonly norms?: Program | undefined;
   /** Ends the step. */
@@ -33,8 +24,8 @@ export interface DividedStep {
 /** In the order in which they run. */
 export function allPrograms(programs: Programs): Program[] {
   if ('whole' in programs) return [programs.whole];
-  const { part, folds, norms, update } = programs;
-  return [part, ...folds, ...(norms ? [norms] : []), update];
+  const { part, norms, update } = programs;
+  return [part, ...(norms ? [norms] : []), update];
 }
 
 /** A step that learns from samples of another shape than the task's own. */
@@ -53,7 +44,6 @@ export class StepPrograms {
   readonly training: TrainingStep;
   readonly #others: readonly StepOfShape[];
   readonly #traced = new Map<string, Programs>();
-  readonly #folds: Program[] = [];
   #norms: Program | undefined;
 
   constructor(training: TrainingStep, { others = [] }: StepProgramsOptions = {}) {
@@ -98,14 +88,7 @@ export class StepPrograms {
     if (microBatch >= batch && shards === 1 && !hasOthers)
       return { whole: trainingStepProgram(training, sampleShape) };
     const part = partProgram(training, microBatch, sampleShape);
-    const { levels } = divide(training, microBatch);
-    const folds = Array.from({ length: levels }, (_, level) => this.#fold(level));
     const norms = hasOthers ? (this.#norms ??= normsProgram(training)) : undefined;
-    return { part, folds, norms, update: updateProgram(training, part) };
-  }
-
-  /** The same for all shapes. */
-  #fold(level: number): Program {
-    return (this.#folds[level] ??= foldProgram(this.training, level));
+    return { part, norms, update: updateProgram(training, part) };
   }
 }

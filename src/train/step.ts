@@ -3,6 +3,7 @@
 import { declareParameters } from '../nn/parameters.ts';
 import {
   accumulate,
+  accumulateTree,
   constant,
   globalNorm,
   isFinite,
@@ -33,7 +34,7 @@ export const totals = {
   ofSamples: 'total/samples/',
 } as const;
 
-/** Sums of fewer shards, by how many levels they are below the total. */
+/** Sums of fewer samples, by how many levels of the tree they are below the total. */
 function below(levels: number, name: string): string {
   return levels === 0 ? name : name.replace('total/', `total/below-${levels}/`);
 }
@@ -87,12 +88,14 @@ export function trainingStepProgram(training: TrainingStep, sampleShape?: Shape)
 }
 
 /**
- * The gradients of M of a step's samples, a part of `divide`, added to those of the parts of its shard before.
+ * The gradients of M of a step's samples, a part of `divide`, added to those of the parts of its shard before; those of a whole shard
+ * to those of its neighbours, over a binary tree.
  *
  * Inputs: those of the step that the loss depends on, firstSample among them that of the part; sampleWeights [M], how much of the
- * step's mean each is: 1 / samples of the global batch, 0 for one that only fills up the part; restart [], 1 for the first part of a
- * shard, else 0; isFirst [], 1 for the first part of the step, else 0; part [parts, 1], 1 for the one that this is, else 0.
- * State: the weights, and the totals that `foldProgram` and `updateProgram` read.
+ * step's mean each is: 1 / samples of the global batch, 0 for one that only fills up the part; taken [sums] and made [sums], 1 for each
+ * sum that `partsInOrder` says is, else 0; isFirst [], 1 for the first part of the step, else 0; part [parts, 1], 1 for the one that this
+ * is, else 0.
+ * State: the weights, and the totals that `updateProgram` reads, and sums of fewer samples.
  * Outputs: the losses of the samples, [M].
  */
 export function partProgram(
@@ -100,47 +103,33 @@ export function partProgram(
   microBatch: number,
   sampleShape?: Shape,
 ): Program {
-  const { parts, levels } = divide(training, microBatch);
+  const { parts, sums } = divide(training, microBatch);
   const program = trace('part', (graph) => {
     const made = lossAndGradients(graph, { ...training, batch: microBatch }, sampleShape, true);
-    const restart = graph.input('restart', []);
+    const [taken, became] = [graph.input('taken', [sums]), graph.input('made', [sums])];
     const isFirst = graph.input('isFirst', []);
     const part = graph.input('part', [parts, 1]);
-    accumulate(graph.stateful(below(levels, totals.loss), []), made.loss, restart);
+    const addUp = (name: string, value: Tensor): void => {
+      const ofFewest = Array.from({ length: sums }, (_, i) => below(sums - 1 - i, name));
+      accumulateTree(
+        ofFewest.map((sum) => graph.stateful(sum, value.shape)),
+        value,
+        taken,
+        became,
+      );
+    };
+    addUp(totals.loss, made.loss);
     for (const [name, values] of Object.entries(made.ofSamples)) {
       const placed = mul(part, reshape(values, [1, microBatch]));
       // Steps of other shapes, over the same state, may be of as many parts of another size.
       const kept = `${totals.ofSamples}${parts}x${microBatch}/${name}`;
       accumulate(graph.stateful(kept, [parts, microBatch]), placed, isFirst);
     }
-    made.trainable.forEach((param, i) =>
-      accumulate(total(graph, param, levels), made.gradients[i]!, restart),
-    );
+    made.trainable.forEach(({ name }, i) => addUp(gradientTotal(name!), made.gradients[i]!));
     return { losses: made.ofSamples.losses };
   });
   // Each gradient is gone as soon as it is added.
   return changeEarly(program);
-}
-
-/**
- * The sums of a level of the tree of shards, added to those of the next, or put in their place.
- *
- * Input: restart [], 1 where they are put in their place, else 0. State: both levels of the loss and of each gradient.
- * @param level 0 for the sums of one shard each
- */
-export function foldProgram(
-  { task, shards = 1 }: Pick<TrainingStep, 'task' | 'shards'>,
-  level: number,
-): Program {
-  const levels = Math.log2(shards) - level;
-  return trace('fold', (graph) => {
-    const restart = graph.input('restart', []);
-    const loss = (of: number): Tensor => graph.stateful(below(of, totals.loss), []);
-    accumulate(loss(levels - 1), loss(levels), restart);
-    for (const param of task.module.parameters)
-      accumulate(total(graph, param, levels - 1), total(graph, param, levels), restart);
-    return {};
-  });
 }
 
 /**
@@ -199,9 +188,8 @@ function ownershipOf({ own, shards }: TrainingStep): Ownership {
   return own ?? ownsAll(shards);
 }
 
-/** @param levels below the total */
-function total(graph: Graph, { name, shape }: Pick<Tensor, 'name' | 'shape'>, levels = 0): Tensor {
-  return graph.stateful(below(levels, totals.gradient + name!), shape);
+function total(graph: Graph, { name, shape }: Pick<Tensor, 'name' | 'shape'>): Tensor {
+  return graph.stateful(gradientTotal(name!), shape);
 }
 
 type Gradients = Pick<Loss, 'trainable' | 'loss' | 'lossScale'> & {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { mul, sum, add, cast } from '../../src/ops/index.ts';
-import type { Hiding, Op } from '../../src/ops/op.ts';
+import { type Hiding, type Op, mutatedInputs } from '../../src/ops/op.ts';
 import { type OpName, ops } from '../../src/ops/registry.ts';
 import { type Program, grad, lowPrecisionOf, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
@@ -106,8 +106,9 @@ const inputName = (i: number): string => `input${i}`;
 
 /** What the op mutates must be state; everything else is fed. */
 function declare(graph: Graph, op: Op, { inputs }: Case): Tensor[] {
+  const mutated = mutatedInputs(op, inputs.length);
   return inputs.map(({ shape, dtype = 'float32' }, i) =>
-    op.mutates?.includes(i)
+    mutated.includes(i)
       ? graph.stateful(inputName(i), shape, dtype)
       : graph.input(inputName(i), shape, dtype),
   );
@@ -151,7 +152,8 @@ function backward(
   differentiable: readonly number[] | undefined,
   steps: readonly number[],
 ): Program | undefined {
-  const isFixed = (i: number): boolean => steps.includes(i) || (op.mutates?.includes(i) ?? false);
+  const fixed = [...steps, ...mutatedInputs(op, testCase.inputs.length)];
+  const isFixed = (i: number): boolean => fixed.includes(i);
   const wrt = testCase.inputs.flatMap((input, i) => (isFloat(input) && !isFixed(i) ? [i] : []));
   const types = op.infer(testCase.inputs.map(typeOf), testCase.attributes ?? {});
   const chosen = types.flatMap((type, i) =>

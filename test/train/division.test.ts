@@ -15,9 +15,8 @@ it('every sample is in one part, and no part in two shards', () => {
       expect(parts.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i))).toEqual(
         Array.from({ length: batch }, (_, i) => i),
       );
-      for (const { first, count, beginsShard } of parts) {
+      for (const { first, count } of parts) {
         expect(count).toBeLessThanOrEqual(Math.min(microBatch, division.size));
-        expect(beginsShard).toBe(first % (batch / shards) === 0);
         const [shard, last] = [first, first + count - 1].map((i) => Math.floor(i / (batch / shards)));
         expect(last).toBe(shard);
       }
@@ -25,27 +24,36 @@ it('every sample is in one part, and no part in two shards', () => {
   );
 });
 
+/** What the total of a step's parts is, as text. */
+function sumOf(batch: number, shards: number, microBatch: number): string {
+  const division = divide({ batch, shards }, microBatch);
+  const sums: string[] = Array.from({ length: division.sums }, () => 'left over');
+  for (const { index, taken, made } of partsInOrder(division))
+    sums[made] = taken.reduce((added, sum) => `(${sums[sum]} + ${added})`, String(index));
+  return sums.at(-1)!;
+}
+
 it('shards are added up as neighbours, then pairs of them, to the whole', () => {
-  const levels: string[][] = [[], [], [], []];
-  const sums: (string | undefined)[] = [];
-  for (const { first, folds } of partsInOrder(divide({ batch: 16, shards: 8 }, 1))) {
-    sums[0] = String(Math.floor(first / 2));
-    for (const { level, restart } of folds) {
-      sums[level + 1] = restart ? sums[level]! : `(${sums[level + 1]} + ${sums[level]})`;
-      if (!restart) levels[level + 1]!.push(sums[level + 1]!);
-    }
-  }
-  expect(levels[1]).toEqual(['(0 + 1)', '(2 + 3)', '(4 + 5)', '(6 + 7)']);
-  expect(levels[3]).toEqual(['(((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)))']);
+  expect(sumOf(1, 1, 1)).toBe('0');
+  expect(sumOf(2, 2, 1)).toBe('(0 + 1)');
+  expect(sumOf(16, 8, 2)).toBe('(((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)))');
+});
+
+it('parts of a shard are added up before', () => {
+  expect(sumOf(4, 1, 1)).toBe('(((0 + 1) + 2) + 3)');
+  expect(sumOf(12, 4, 1)).toBe('((((0 + 1) + 2) + ((3 + 4) + 5)) + (((6 + 7) + 8) + ((9 + 10) + 11)))');
+});
+
+it('as few sums are kept as the tree needs', () => {
+  const sums = (shards: number, microBatch: number): number => divide({ batch: 16, shards }, microBatch).sums;
+  expect([sums(1, 16), sums(1, 4), sums(8, 2), sums(8, 1), sums(16, 1)]).toEqual([1, 1, 3, 4, 4]);
 });
 
 it('a step of one shard is divided as it always was', () => {
   const parts = partsInOrder(divide({ batch: 7 }, 3));
-  expect(
-    parts.map(({ first, count, beginsShard, folds }) => [first, count, beginsShard, folds.length]),
-  ).toEqual([
-    [0, 3, true, 0],
-    [3, 3, false, 0],
-    [6, 1, false, 0],
+  expect(parts.map(({ first, count, taken, made }) => [first, count, taken, made])).toEqual([
+    [0, 3, [], 0],
+    [3, 3, [0], 0],
+    [6, 1, [0], 0],
   ]);
 });
