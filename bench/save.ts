@@ -40,7 +40,7 @@ async function measureCase(name: CaseName, { rounds, threads }: Options): Promis
   const { model, buffers, run } = await prepareStep(config, { threads, precision: 'bf16' });
   const folder = await mkdtemp(join(tmpdir(), 'rectiflow-save-'));
   const runFolder = await RunFolder.create(join(folder, 'run'), {});
-  const snapshot = new Snapshot(model, buffers);
+  const snapshot = new Snapshot({ model, buffers });
   const saver = new Saver({
     store: runFolder,
     snapshot,

@@ -22,6 +22,7 @@ export type {
   Checkpoint,
   CheckpointPart,
   OpenPart,
+  OpenTensors,
   Retention,
   RunStore,
   StoredCheckpoint,
@@ -31,7 +32,7 @@ export type { SampleWriter, ShownSamples } from './train/gallery.ts';
 export type { SampleDecoder } from './train/sample-decoder.ts';
 export type { SampleGrid } from './train/sample-grid.ts';
 export { type Conditioning, conditioningOf } from './train/conditioning.ts';
-export { loadWeights } from './train/snapshot.ts';
+export { loadWeights } from './train/restore.ts';
 export { averagedWeights } from './train/state.ts';
 export type { OwnFlow } from './train/objective.ts';
 export { type OwnModel, createModel, createSampleModel } from './train/create-model.ts';

@@ -24,7 +24,7 @@ import { runError } from '../tensor/errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { type Disposable, Lifetime, disposeAll } from '../tensor/lifetime.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
-import { loadWeights } from '../train/snapshot.ts';
+import { loadWeights } from '../train/restore.ts';
 
 export interface ReadAutoencoderOptions extends Told {
   /** Told what the files do not say and was assumed, in whole sentences. */

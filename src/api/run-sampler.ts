@@ -24,7 +24,7 @@ import type { Conditioning } from '../train/conditioning.ts';
 import { isVelocity } from '../models/model.ts';
 import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import { objectiveOf } from '../train/objective.ts';
-import { loadWeights } from '../train/snapshot.ts';
+import { loadWeights } from '../train/restore.ts';
 import { type RunOptions, withBackend, withKeptTokenizer } from './parts.ts';
 import { type WeightsChoice, readWeights } from './weights.ts';
 

@@ -4,6 +4,7 @@ import type { FileDigest } from '../host/durable.ts';
 import type { Pace } from '../tensor/pace.ts';
 import { readFully, withFile } from '../host/read-file.ts';
 import {
+  allocate,
   allocateSlot,
   bytesOf,
   headerLength,
@@ -11,7 +12,7 @@ import {
   safetensorsChunks,
 } from './safetensors.ts';
 import type { SafetensorsContents, SafetensorsHeader, TensorSlot } from './safetensors.ts';
-import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import type { Range, StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 
 /** Writes a new file, flushed to the disk; the tensors are not copied. */
 export async function writeSafetensors(
@@ -41,13 +42,16 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   return withFile(path, (file) => readHeader(file, path));
 }
 
-/** One tensor of a file whose header was read. */
+/** One tensor of a file whose header was read. @param range of a piece that is wanted; all of it by default */
 export async function readSafetensorsTensor(
   path: string,
   header: SafetensorsHeader,
   slot: TensorSlot,
+  range?: Range,
 ): Promise<StoredTensor> {
-  return withFile(path, (file) => readSlot(file, path, header, slot));
+  return withFile(path, (file) =>
+    range ? readPiece(file, path, header, slot, range) : readSlot(file, path, header, slot),
+  );
 }
 
 async function readSlot(
@@ -59,6 +63,18 @@ async function readSlot(
   const data = allocateSlot(slot);
   await readFully(file, bytesOf(data), dataStart + slot.begin, path);
   return { dtype: slot.dtype, shape: slot.shape, data };
+}
+
+async function readPiece(
+  file: FileHandle,
+  path: string,
+  { dataStart }: SafetensorsHeader,
+  { dtype, shape, begin }: TensorSlot,
+  { start, end }: Range,
+): Promise<StoredTensor> {
+  const data = allocate(dtype, end - start);
+  await readFully(file, bytesOf(data), dataStart + begin + start * data.BYTES_PER_ELEMENT, path);
+  return { dtype, shape, data, start };
 }
 
 async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {

@@ -8,7 +8,7 @@ import { HeldOut } from '../train/held-out.ts';
 import { runTaskOf } from '../train/run-program.ts';
 import type { CheckpointPart, StoredCheckpoint } from '../train/run-store.ts';
 import { averageTensor } from '../train/averages.ts';
-import { loadWeights } from '../train/snapshot.ts';
+import { loadWeights } from '../train/restore.ts';
 import { disposeAll } from '../tensor/lifetime.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';

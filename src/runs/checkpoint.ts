@@ -201,7 +201,9 @@ export async function readCheckpointPart(
 async function openPart(origin: string): Promise<OpenPart> {
   const header = await readSafetensorsHeader(origin);
   const slots = new Map(header.slots.map((slot) => [slot.name, slot]));
-  return { origin, slots, read: (name) => readSafetensorsTensor(origin, header, slots.get(name)!) };
+  const read: OpenPart['read'] = (name, range) =>
+    readSafetensorsTensor(origin, header, slots.get(name)!, range);
+  return { origin, slots, read };
 }
 
 const whole = z.number().int().nonnegative();

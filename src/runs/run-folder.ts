@@ -7,7 +7,7 @@ import { RectiflowError, fileError, runError, systemProblem } from '../tensor/er
 import { printable } from '../tensor/printable.ts';
 import { decodeText } from '../tensor/text.ts';
 import { latestCheckpoint, removeLeftovers, removeOldCheckpoints, saveCheckpoint, stepName } from './checkpoint.ts';
-import type { Checkpoint, Retention, RunStore } from '../train/run-store.ts';
+import type { Checkpoint, OpenTensors, Retention, RunStore } from '../train/run-store.ts';
 import type { SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from '../host/durable.ts';
 import { parseJsonText } from '../formats/json.ts';
@@ -17,7 +17,6 @@ import type { Machine } from '../host/machine.ts';
 import { MetricsLog, formatRecord } from './metrics-log.ts';
 import { noRun } from './no-run.ts';
 import { dropLaterAverages, storeAverages } from './stored-averages.ts';
-import type { Buffers } from '../backends/backend.ts';
 import type { BadStep } from '../train/bad-steps.ts';
 import type { Pace } from '../tensor/pace.ts';
 
@@ -212,7 +211,7 @@ export class RunFolder implements RunStore {
     );
   }
 
-  async storeAverages(step: number, updates: number, averages: Buffers): Promise<void> {
+  async storeAverages(step: number, updates: number, averages: OpenTensors): Promise<void> {
     await storeAverages(this.path, step, updates, averages);
   }
 

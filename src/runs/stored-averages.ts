@@ -12,13 +12,13 @@ import { readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { bytesOf } from '../formats/safetensors.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
-import type { Buffers } from '../backends/backend.ts';
 import { longestPower, powerLength, powerOf } from '../optim/ema.ts';
 import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
 import { fileError, formatShape, runError, systemProblem } from '../tensor/errors.ts';
 import { toHalfBits } from '../tensor/half.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { averageTensor, groupAverages, parseAverageTensor } from '../train/averages.ts';
+import type { OpenTensors } from '../train/run-store.ts';
 
 const STORED = /^step-(\d{7,})\.safetensors$/;
 const TEMPORARY = /\.tmp-\d+$/;
@@ -35,33 +35,30 @@ export function averagesFolder(run: string): string {
 /**
  * Stores the power-function averages as a whole file, over what a future that the run has left may have stored.
  * @param updates optimizer steps that the averages have seen
- * @param averages their buffers, by `averageTensor`
+ * @param averages by `averageTensor`
  * @throws RectiflowError when it cannot be written; nothing of it is left then
  */
 export async function storeAverages(
   run: string,
   step: number,
   updates: number,
-  averages: Buffers,
+  averages: OpenTensors,
 ): Promise<string> {
   const path = join(averagesFolder(run), `${stepName(step)}.safetensors`);
   const temporary = `${path}.tmp-${process.pid}`;
   const tensors = new Map<string, StoredTensor>();
   const metadata: Record<string, string> = { format: 'pt', updates: String(updates) };
-  for (const [name, group] of groupAverages(averages)) {
-    for (const [parameter, buffer] of group) {
-      const tensor = averageTensor(name, parameter);
-      const values = Float32Array.from(await buffer.read());
-      if (!areFinite(values))
-        throw fileError(
-          path,
-          `is not stored: ${tensor} has values that are not finite`,
-          'Lower optimizer.learningRate',
-        );
-      const half = toHalf(values, buffer.shape);
-      tensors.set(tensor, half);
-      metadata[digestKey(tensor)] = digest(tensor, metadata['updates']!, half);
-    }
+  for (const [tensor, { shape }] of averages.slots) {
+    const values = toFloat32(await averages.read(tensor));
+    if (!areFinite(values))
+      throw fileError(
+        path,
+        `is not stored: ${tensor} has values that are not finite`,
+        'Lower optimizer.learningRate',
+      );
+    const half = toHalf(values, shape);
+    tensors.set(tensor, half);
+    metadata[digestKey(tensor)] = digest(tensor, metadata['updates']!, half);
   }
   try {
     // Not the run's folder: one that is gone must not come to life again.

@@ -32,6 +32,19 @@ export interface StoredTensor {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
   readonly data: StorageArray;
+  /** Of a piece of a tensor: which element of the whole, in row-major order, `data` begins with. Absent where `data` is all of it. */
+  readonly start?: number;
+}
+
+/** Elements of a tensor in row-major order, from `start` to `end`. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;
+
+/** A piece of a tensor that is whole, where it lies. */
+export function pieceOf(tensor: StoredTensor, { start, end }: Range): StoredTensor {
+  return { ...tensor, data: tensor.data.subarray(start, end), start };
+}

@@ -1,6 +1,5 @@
 // Where a training step keeps the averages beside the main one: in state `ema.<name>/<parameter>`, moved by input `emaWeight/<name>`;
 // the main one, in `ema/<parameter>`, is moved by `emaWeight`.
-import type { Buffers } from '../backends/backend.ts';
 import {
   type Average,
   type EmaSettings,
@@ -62,16 +61,11 @@ export function groupAverages<T>(tensors: ReadonlyMap<string, T>): Map<string, M
   return groups;
 }
 
-/** The buffers of all averages beside the main one. */
-export function averageBuffers(buffers: Buffers): Buffers {
-  return new Map([...buffers].filter(([name]) => parseAverageTensor(name) !== undefined));
-}
-
-/** Those of them that are power-function averages. */
-export function powerAverageBuffers(buffers: Buffers): Buffers {
+/** What is kept of power-function averages, among others. */
+export function powerAverages<T>(tensors: ReadonlyMap<string, T>): Map<string, T> {
   const isPower = (tensor: string): boolean => {
     const parsed = parseAverageTensor(tensor);
     return parsed !== undefined && powerLength(parsed.name) !== undefined;
   };
-  return new Map([...buffers].filter(([name]) => isPower(name)));
+  return new Map([...tensors].filter(([name]) => isPower(name)));
 }

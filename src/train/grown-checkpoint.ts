@@ -2,7 +2,7 @@
 import type { ParameterResize } from '../models/grow-patches.ts';
 import { type ParameterGroup, optimizerOf, slotTensor } from '../optim/optimizer.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { type Range, type StoredTensor, type StoredTensors, pieceOf } from '../tensor/stored-tensor.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import { averageTensor, parseAverageTensor } from './averages.ts';
 import type { CheckpointPart, OpenPart, StoredCheckpoint } from './run-store.ts';
@@ -36,7 +36,7 @@ export function grownCheckpoint(saved: StoredCheckpoint, options: GrowOptions): 
 /** One tensor of a part, by what the larger model has in its place. */
 interface Grown {
   readonly shape: readonly number[];
-  read(): Promise<StoredTensor>;
+  read(range?: Range): Promise<StoredTensor>;
 }
 
 function grownPart(part: CheckpointPart, opened: OpenPart, options: GrowOptions): OpenPart {
@@ -46,17 +46,17 @@ function grownPart(part: CheckpointPart, opened: OpenPart, options: GrowOptions)
     const { parameter, content } = meaningOf(part, name, options);
     const resize = options.resizes.get(parameter);
     if (content === undefined) grown.set(name, zeros(resize?.shape ?? shape));
-    else if (resize === undefined) grown.set(name, { shape, read: () => opened.read(name) });
+    else if (resize === undefined) grown.set(name, { shape, read: (range) => opened.read(name, range) });
     else {
-      const read = async (): Promise<StoredTensor> => {
+      const resized = async (): Promise<StoredTensor> => {
         const data = resize.resize(toFloat32(await opened.read(name)), content);
         return { dtype: 'F32', shape: resize.shape, data };
       };
-      grown.set(name, { shape: resize.shape, read });
+      grown.set(name, madeWhole(resize.shape, resized));
     }
   }
   for (const [name, tensor] of addedTo(part, opened, options)) grown.set(name, tensor);
-  return { origin: opened.origin, slots: grown, read: (name) => grown.get(name)!.read() };
+  return { origin: opened.origin, slots: grown, read: (name, range) => grown.get(name)!.read(range) };
 }
 
 type Meaning = {
@@ -86,7 +86,7 @@ function addedTo(
   const averages = new Set([...opened.slots.keys()].map((name) => parseAverageTensor(name)?.name));
   for (const [name, tensor] of added ?? []) {
     const { shape } = tensor;
-    const first = { shape, read: async () => tensor };
+    const first = madeWhole(shape, async () => tensor);
     if (part === 'model' || part === 'ema') tensors.set(name, first);
     else if (part === 'averages')
       for (const average of averages) tensors.set(averageTensor(average, name), first);
@@ -99,5 +99,9 @@ function addedTo(
 }
 
 function zeros(shape: readonly number[]): Grown {
-  return { shape, read: async () => ({ dtype: 'F32', shape, data: new Float32Array(sizeOf(shape)) }) };
+  return madeWhole(shape, async () => ({ dtype: 'F32', shape, data: new Float32Array(sizeOf(shape)) }));
+}
+
+function madeWhole(shape: readonly number[], make: () => Promise<StoredTensor>): Grown {
+  return { shape, read: async (range) => (range ? pieceOf(await make(), range) : make()) };
 }

@@ -1,17 +1,16 @@
-import type { Buffers } from '../backends/backend.ts';
-import { runError } from '../tensor/errors.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { formatShape, runError, valueError } from '../tensor/errors.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import type { BadStep } from './bad-steps.ts';
 import {
   type Checkpoint,
   type CheckpointPart,
+  type OpenTensors,
   type Retention,
   type RunStore,
   type StoredCheckpoint,
+  inMemory,
   isKept,
 } from './run-store.ts';
-import { inMemory } from './snapshot.ts';
 
 /** What a run in memory has kept of a checkpoint; plain enough to be put elsewhere (IndexedDB, a message to another thread). */
 export type KeptCheckpoint = Omit<Checkpoint, 'metadata'>;
@@ -86,14 +85,10 @@ export class MemoryStore implements RunStore {
     return this.checkpoints.some(({ step }) => this.#pathOf(step) === path);
   }
 
-  async storeAverages(step: number, updates: number, averages: Buffers): Promise<void> {
+  async storeAverages(step: number, updates: number, averages: OpenTensors): Promise<void> {
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, buffer] of averages) {
-      const data = new Float32Array(sizeOf(buffer.shape));
-      await buffer.readInto(data);
-      tensors.set(name, { dtype: 'F32', shape: buffer.shape, data });
-    }
-    this.averages.set(step, { updates, tensors });
+    for (const name of averages.slots.keys()) tensors.set(name, await averages.read(name));
+    this.averages.set(step, { updates, tensors: copied(tensors) });
   }
 
   async dropLaterAverages(step: number): Promise<void> {
@@ -109,7 +104,19 @@ export class MemoryStore implements RunStore {
   }
 }
 
+/** @throws RectiflowError where one is a piece: the others are in the memory of other processes */
 function copied(tensors: StoredTensors): StoredTensors {
+  for (const [name, { shape, start, data }] of tensors) {
+    if (start === undefined) continue;
+    const wanted = `a whole tensor of shape ${formatShape(shape)}`;
+    const found = `a piece of ${data.length} values from value ${start} on`;
+    throw valueError(
+      'MemoryStore',
+      name,
+      wanted,
+      `${found}. Ranks that train together keep their run in a folder.`,
+    );
+  }
   return new Map(
     Array.from(tensors, ([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }] as const),
   );

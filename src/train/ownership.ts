@@ -4,7 +4,10 @@
 // gradient, has the same bits for any number of ranks.
 import { elements } from '../ops/index.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
+import type { Range } from '../tensor/stored-tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+export type { Range } from '../tensor/stored-tensor.ts';
 
 export interface Ownership {
   /** Into how many slices parameters are cut. */
@@ -12,12 +15,6 @@ export interface Ownership {
   /** Those that are owned: so many, from the first one on. */
   readonly first: number;
   readonly count: number;
-}
-
-/** Elements of a parameter in row-major order, from `start` to `end`. */
-export interface Range {
-  readonly start: number;
-  readonly end: number;
 }
 
 /** Whoever trains alone owns all of it. */

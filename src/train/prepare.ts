@@ -18,8 +18,9 @@ import type { StoredCheckpoint } from './run-store.ts';
 import type { RunTask } from './run-task.ts';
 import type { SampleDecoder } from './sample-decoder.ts';
 import type { TrainingConfig } from './settings.ts';
+import { type StateExtent, stateShapes } from './owned-state.ts';
+import { restoreSnapshot } from './restore.ts';
 import { type Share, describeShare, shareOf } from './share.ts';
-import { restoreSnapshot } from './snapshot.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 import type { StageSpan } from './stage-span.ts';
 import { initializeState } from './state.ts';
@@ -70,6 +71,8 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
+  /** Which tensors the state is of in all, and which elements of them are here. */
+  readonly extent?: StateExtent | undefined;
   readonly executable: CompiledStep;
   /** Whether a step may be handed to the backend before it is known whether the last one counted. */
   readonly runsAhead: boolean;
@@ -119,9 +122,10 @@ export async function assembleTraining<Config extends TrainingConfig>(
   for (const advice of adviseNames(source.classNames ?? [])) onNotice?.(advice);
   const config = withMicroBatch(asked, plan);
   backend.reserve?.(plan.estimate.activations);
+  const extent = { own: share.own, shapes: stateShapes(programs.training) };
   const fill = (state: Buffers): Promise<void> =>
     checkpoint
-      ? restoreSnapshot(model, state, checkpoint, onNotice)
+      ? restoreSnapshot({ model, buffers: state, extent }, checkpoint, onNotice)
       : initializeState(backend, model, state, config.seed, share.own);
   const { microBatch } = plan;
   const compiled = await compileStep(backend, programs, { microBatch, fill, communicator });
@@ -141,6 +145,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
     task,
     conditioning,
     buffers,
+    extent,
     executable,
     runsAhead,
     share,

@@ -1,8 +1,7 @@
 // Where a run is kept: what training saves and takes up again, and what a store of its own has to do.
-import type { Buffers } from '../backends/backend.ts';
 import type { Pace } from '../tensor/pace.ts';
 import type { RectiflowError } from '../tensor/errors.ts';
-import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { type Range, type StoredTensor, type StoredTensors, pieceOf } from '../tensor/stored-tensor.ts';
 import type { BadStep } from './bad-steps.ts';
 
 type NeededPart = 'model' | 'ema' | 'optimizer';
@@ -20,13 +19,32 @@ export interface Checkpoint extends Readonly<Record<NeededPart, StoredTensors>> 
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** A part of which a tensor is read when it is asked for: parts are better not in memory as a whole beside what they are read for. */
-export interface OpenPart {
+/** Tensors that are read when they are asked for: better not in memory as a whole beside what they are read for. */
+export interface OpenTensors {
+  /** By name, the shape of the whole. */
+  readonly slots: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+  /** @param name of one of the slots @returns all of it that is here */
+  read(name: string): Promise<StoredTensor>;
+}
+
+/** A part of a checkpoint. */
+export interface OpenPart extends OpenTensors {
   /** How errors call it: its file. */
   readonly origin: string;
-  readonly slots: ReadonlyMap<string, { readonly shape: readonly number[] }>;
-  /** @param name of one of the slots */
-  read(name: string): Promise<StoredTensor>;
+  /**
+   * @param name of one of the slots
+   * @param range of a piece that is wanted; all of it by default
+   */
+  read(name: string, range?: Range): Promise<StoredTensor>;
+}
+
+/** @param origin where they are from, for errors */
+export function inMemory(origin: string, tensors: StoredTensors): OpenPart {
+  const read = async (name: string, range?: Range): Promise<StoredTensor> => {
+    const tensor = tensors.get(name)!;
+    return range ? pieceOf(tensor, range) : tensor;
+  };
+  return { origin, slots: tensors, read };
 }
 
 /** A checkpoint that is whole. */
@@ -82,9 +100,10 @@ export interface RunStore {
   /**
    * Keeps the power-function averages of a step, to make averages of other lengths of them after the run.
    * @param updates optimizer steps that the averages have seen
+   * @param averages by `averageTensor`
    * @throws RectiflowError of the code `file` where they cannot be kept
    */
-  storeAverages(step: number, updates: number, averages: Buffers): Promise<void>;
+  storeAverages(step: number, updates: number, averages: OpenTensors): Promise<void>;
   /** Drops averages of later steps: they are of a future that the run has left. */
   dropLaterAverages(step: number): Promise<void>;
   /** Keeps what is known of a step that changed nothing. Throws as `check` does, and not where it cannot be kept. */

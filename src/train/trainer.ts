@@ -4,7 +4,6 @@ import type { SamplerPosition } from '../data/sampler.ts';
 import { latentRecordOf } from '../data/latents.ts';
 import { isPicture } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
-import { powerAverageBuffers } from './averages.ts';
 import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import { explainBadStep } from './explain-bad-step.ts';
 import type { StepInputs } from './compiled-step.ts';
@@ -19,7 +18,8 @@ import { type PreparedTraining, describeTraining, mostSamplesPerSecond, workOf }
 import type { RunOutcome } from './run-log.ts';
 import type { RunStore } from './run-store.ts';
 import { type CheckpointNotes, Saver } from './saver.ts';
-import { Snapshot, restoreSnapshot } from './snapshot.ts';
+import { restoreSnapshot } from './restore.ts';
+import { Snapshot, openPowerAverages } from './snapshot.ts';
 import { learningRateAt } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -57,7 +57,7 @@ export class Trainer {
     log: StepLog,
     measurements: Measurements,
   ) {
-    const { config, backend, source, data, checkpoint, model, buffers, plan } = training;
+    const { config, backend, source, data, checkpoint, model, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
     const { precision, lossScaling, badSteps } = config.train;
     const areBounded = source.paired === undefined && isPicture(model.sampleShape, source.record);
@@ -82,7 +82,7 @@ export class Trainer {
     this.#position = data.position;
     this.#saver = new Saver({
       store,
-      snapshot: new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view),
+      snapshot: new Snapshot(training, plan.savesBeside ? undefined : backend.view),
       train: { ...config.train, keepSteps: training.span?.ends },
       observer: { ...observer, onNotice: this.#notice },
       flush: () => log.sync(),
@@ -272,11 +272,11 @@ export class Trainer {
 
   /** Back to the last checkpoint. The data go on from here: those that led to bad steps are not met again. */
   async #rollBack(): Promise<void> {
-    const { model, buffers, span } = this.#training;
+    const { span } = this.#training;
     const from = this.#step;
     const latest = await this.#store.latest(({ message }) => this.#notice(message));
     const saved = span?.adapt(latest) ?? latest;
-    await restoreSnapshot(model, buffers, saved);
+    await restoreSnapshot(this.#training, saved);
     this.#badSteps.rolledBack();
     this.#step = saved.step;
     this.#updates = stateOf(saved).updates;
@@ -336,7 +336,7 @@ export class Trainer {
 
   /** For averages of other lengths, after the run. */
   async #storeAverages(): Promise<void> {
-    const averages = powerAverageBuffers(this.#training.buffers);
+    const averages = openPowerAverages(this.#training);
     const write = (): Promise<void> => this.#store.storeAverages(this.#step, this.#updates, averages);
     await writeOrTell(this.#store, this.#notice, write);
   }

@@ -9,6 +9,7 @@ import {
   trainingData,
 } from '../../src/core.ts';
 import type { RunLog, Source, StepMetrics, TrainResult } from '../../src/core.ts';
+import { inMemory } from '../../src/train/run-store.ts';
 import type { SampleGrid } from '../../src/train/sample-grid.ts';
 
 const shape = [1, 4, 4] as const;
@@ -127,18 +128,32 @@ describe('a run that is kept in memory', () => {
 
   it('drops averages of steps that a training has left', async () => {
     const store = new MemoryStore();
-    const average = referenceBackend().allocate({ shape: [2], dtype: 'float32' });
-    await average.write(Float32Array.of(1, 2));
-    for (const step of [5, 7]) await store.storeAverages(step, step, new Map([['ema.p0.1/w', average]]));
-    await average.write(Float32Array.of(3, 4));
+    const data = Float32Array.of(1, 2);
+    const averages = inMemory('averages', new Map([['ema.p0.1/w', { dtype: 'F32', shape: [2], data }]]));
+    for (const step of [5, 7]) await store.storeAverages(step, step, averages);
     await train(squares(), { steps: 1, store });
     expect([...store.averages.keys()]).toEqual([]);
-    await store.storeAverages(5, 4, new Map([['ema.p0.1/w', average]]));
+    data.set([3, 4]);
+    await store.storeAverages(5, 4, averages);
+    data.set([5, 6]);
     await store.dropLaterAverages(5);
     expect(store.averages.get(5)).toEqual({
       updates: 4,
       tensors: new Map([['ema.p0.1/w', { dtype: 'F32', shape: [2], data: Float32Array.of(3, 4) }]]),
     });
+  });
+
+  it('refuses pieces of tensors, which ranks have of them', async () => {
+    const store = new MemoryStore();
+    const piece = { dtype: 'F32', shape: [4], start: 2, data: Float32Array.of(1, 2) } as const;
+    const message =
+      'MemoryStore: w must be a whole tensor of shape [4], got a piece of 2 values from value 2 on. ' +
+      'Ranks that train together keep their run in a folder.';
+    const w = new Map([['w', piece]]);
+    const checkpoint = { model: w, ema: w, optimizer: w, step: 1, state: {} };
+    await expect(store.save(checkpoint, { keepCheckpoints: 1, keepEvery: 0 })).rejects.toThrow(message);
+    await expect(store.storeAverages(1, 1, inMemory('averages', w))).rejects.toThrow(message);
+    expect([store.checkpoints, store.averages.size]).toEqual([[], 0]);
   });
 
   it('has nothing to go on from before its first checkpoint', async () => {

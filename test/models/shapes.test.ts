@@ -16,7 +16,7 @@ import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
-import { loadWeights } from '../../src/train/snapshot.ts';
+import { loadWeights } from '../../src/train/restore.ts';
 import { storedWeights } from '../support/stored-weights.ts';
 import { testBackends } from '../support/backends.ts';
 import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';

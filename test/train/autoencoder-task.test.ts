@@ -10,7 +10,7 @@ import {
   reconstructionProgram,
 } from '../../src/train/autoencoder-task.ts';
 import { lossProgram } from '../../src/train/loss.ts';
-import { loadWeights } from '../../src/train/snapshot.ts';
+import { loadWeights } from '../../src/train/restore.ts';
 import { goldenAutoencoders, goldenValues, largestError } from '../support/golden-autoencoders.ts';
 import { outputsOf } from '../support/outputs.ts';
 

@@ -16,7 +16,7 @@ const buffers = new Map(names.map((name) => [name, weight]));
 const model = { parameters: [{ name: 'w', shape: [2] }] } as never;
 
 /** A saver of one weight, to a folder whose saves end when the test says so. */
-function saverOf(snapshot = new Snapshot(model, buffers)) {
+function saverOf(snapshot = new Snapshot({ model, buffers })) {
   const told: string[] = [];
   const saves: { checkpoint: Checkpoint; succeed(): void; fail(problem: string): void }[] = [];
   const saver = new Saver({
@@ -139,7 +139,8 @@ it.each(['model', 'ema', 'averages'] as const)(
 describe('a checkpoint without a copy', () => {
   const cpu = cpuBackend({ threads: 1 });
   const seen = cpu.allocate({ shape: [2], dtype: 'float32' });
-  const snapshot = new Snapshot(model, new Map(names.map((name) => [name, seen])), cpu.view);
+  const ofSeen = new Map(names.map((name) => [name, seen]));
+  const snapshot = new Snapshot({ model, buffers: ofSeen }, cpu.view);
 
   it('is written before training goes on, from the memory of the state', async () => {
     const { saver, saves, told } = saverOf(snapshot);

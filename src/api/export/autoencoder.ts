@@ -7,7 +7,7 @@ import { disposeAll } from '../../tensor/lifetime.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { toFloat32 } from '../../tensor/to-float32.ts';
 import { createSampleModel } from '../../train/create-model.ts';
-import { loadWeights } from '../../train/snapshot.ts';
+import { loadWeights } from '../../train/restore.ts';
 import { splitOf } from '../../train/training-data.ts';
 import type { SavedCheckpoint } from '../../runs/checkpoint.ts';
 import { writeAutoencoder } from '../autoencoder.ts';

@@ -140,10 +140,10 @@ const mostWritten = 64 * 2 ** 20;
 const assumedBytesPerSecond = 200e6;
 
 async function timeCheckpoint(
-  { model, buffers, plan, backend }: PreparedRun,
+  run: PreparedRun,
   { runs, checkpoint, onAssumed }: BesideOptions,
 ): Promise<number> {
-  const snapshot = new Snapshot(model, buffers, plan.savesBeside ? undefined : backend.view);
+  const snapshot = new Snapshot(run, run.plan.savesBeside ? undefined : run.backend.view);
   const began = performance.now();
   await snapshot.take();
   const copying = (performance.now() - began) / 1000;

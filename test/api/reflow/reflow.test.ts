@@ -14,7 +14,7 @@ import { readRun } from '../../../src/runs/run-folder.ts';
 import { openPairs } from '../../../src/sources/pairs.ts';
 import { createModel } from '../../../src/train/create-model.ts';
 import type { StepMetrics } from '../../../src/train/metrics.ts';
-import { loadWeights } from '../../../src/train/snapshot.ts';
+import { loadWeights } from '../../../src/train/restore.ts';
 import type { ConfigInput } from '../../../src/config/config.ts';
 import { resolveConfig } from '../../../src/config/resolve-config.ts';
 import { keptRuns } from '../../golden/kept-runs.ts';
