@@ -4,6 +4,22 @@
   'variables': {
     # 1 where the compiler knows -mavx512bf16; scripts/build-native.mjs asks it.
     'avx512_bf16%': 0,
+    # What the compiler is told of each MPI that was found, as scripts/build-native.mjs asks it; empty where there is none.
+    'openmpi_compile%': '',
+    'openmpi_link%': '',
+    'mpich_compile%': '',
+    'mpich_link%': '',
+    'mpi_sources': [
+      'native/js.cc',
+      'native/mpi/addon.cc',
+      'native/mpi/engine.cc',
+      'native/mpi/exchange.cc',
+      'native/mpi/gather.cc',
+      'native/mpi/heartbeat.cc',
+      'native/mpi/mail.cc',
+      'native/mpi/ranges.cc',
+      'native/mpi/watchdog.cc',
+    ],
     # -fno-schedule-insns: on ARM, GCC would read operands of a register tile ahead and drive sums out of their registers for that.
     'kernel_flags': [
       '-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-fno-schedule-insns',
@@ -64,6 +80,30 @@
     },
   ],
   'conditions': [
+    ['openmpi_link!=""', {
+      'targets': [
+        {
+          'target_name': 'mpi_openmpi',
+          'sources': ['<@(mpi_sources)'],
+          'cflags': ['-O3', '<@(openmpi_compile)'],
+          'cflags_cc!': ['-fno-exceptions'],
+          'libraries': ['<@(openmpi_link)'],
+          'xcode_settings': {'GCC_ENABLE_CPP_EXCEPTIONS': 'YES', 'OTHER_CFLAGS': ['-O3', '<@(openmpi_compile)']},
+        },
+      ],
+    }],
+    ['mpich_link!=""', {
+      'targets': [
+        {
+          'target_name': 'mpi_mpich',
+          'sources': ['<@(mpi_sources)'],
+          'cflags': ['-O3', '<@(mpich_compile)'],
+          'cflags_cc!': ['-fno-exceptions'],
+          'libraries': ['<@(mpich_link)'],
+          'xcode_settings': {'GCC_ENABLE_CPP_EXCEPTIONS': 'YES', 'OTHER_CFLAGS': ['-O3', '<@(mpich_compile)']},
+        },
+      ],
+    }],
     ['target_arch=="x64"', {
       'targets': [
         {

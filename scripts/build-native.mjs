@@ -2,6 +2,9 @@
 //
 // Without them everything runs on the reference backend, so an installation succeeds whatever becomes of the build. npm shows nothing of
 // that: why there are no kernels is kept in build/native.log, where the package finds it and says so.
+//
+// With each MPI that is there, what ranks reach each other by is built too, in seconds; what came of it is kept in build/mpi.log. Who
+// installs MPI later builds that alone: node scripts/build-native.mjs --mpi
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,9 +13,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const logFile = join(root, 'build', 'native.log');
+const mpiLogFile = join(root, 'build', 'mpi.log');
 const addon = join(root, 'build', 'Release', 'rectiflow.node');
 /** Run by hand, or by a script, it says by its exit code what came of it. */
 const isInstall = process.env.npm_lifecycle_event === 'install';
+
+const mpiOnly = process.argv.includes('--mpi');
 
 function works(command, args, input = '') {
   const [program, ...words] = command.split(' ');
@@ -67,20 +73,20 @@ function nodeGyp(args, log) {
   });
 }
 
-async function build() {
+function configure(log, variables) {
   const bf16 = works(
     compiler,
     ['-mavx512bf16', '-fsyntax-only', '-x', 'c++', '-'],
     '#include <immintrin.h>\n',
   );
+  return nodeGyp(['configure', ...nodeDirectory(), '--', `-Davx512_bf16=${bf16 ? 1 : 0}`, ...variables], log);
+}
+
+async function build() {
   const log = openSync(logFile, 'w');
   const began = Date.now();
   process.stdout.write('rectiflow: building the native CPU kernels (a minute or two) ... ');
-  const configured = await nodeGyp(
-    ['configure', ...nodeDirectory(), '--', `-Davx512_bf16=${bf16 ? 1 : 0}`],
-    log,
-  );
-  const status = configured || (await nodeGyp(['build', '-j', 'max'], log));
+  const status = (await configure(log, [])) || (await nodeGyp(['build', '-j', 'max'], log));
   closeSync(log);
   const seconds = ((Date.now() - began) / 1000).toFixed(0);
   console.log(status === 0 ? `done in ${seconds} s` : `failed after ${seconds} s`);
@@ -98,11 +104,84 @@ rectiflow: to try again, with another compiler for one: CXX=clang++ npm rebuild 
   if (!isInstall) process.exitCode = 1;
 }
 
+/** What a compiler wrapper adds to the compiler's words; undefined where there is no such wrapper. */
+function askWrapper(wrapper) {
+  const [program, ...words] = wrapper.split(' ');
+  const { status, stdout } = spawnSync(program, [...words, '-show'], { encoding: 'utf8' });
+  if (status !== 0) return undefined;
+  const flags = stdout.trim().split(/\s+/).slice(1);
+  const compile = flags.filter((flag) => /^-[ID]/.test(flag));
+  // Libraries are found again where they were found.
+  const places = flags.filter((flag) => flag.startsWith('-L')).map((flag) => `-Wl,-rpath,${flag.slice(2)}`);
+  const link = [...flags.filter((flag) => /^-(?:[Ll]|Wl,|pthread)/.test(flag)), ...places];
+  return { wrapper, compile, link };
+}
+
+/** Which of the two kinds of MPI, which no process can mix, has its headers there; undefined where they are not. */
+function kindOfMpi({ compile }) {
+  const probe = '#include <mpi.h>\n#ifdef OPEN_MPI\nkind=openmpi\n#else\nkind=mpich\n#endif\n';
+  const [program, ...words] = compiler.split(' ');
+  const { status, stdout } = spawnSync(program, [...words, ...compile, '-E', '-x', 'c++', '-'], {
+    input: probe,
+    encoding: 'utf8',
+    maxBuffer: 1 << 27,
+  });
+  return status === 0 ? /^kind=(\w+)$/m.exec(stdout)?.[1] : undefined;
+}
+
+/** Each kind of MPI that is there, by name; the wrapper that the environment names comes first. */
+function findMpi() {
+  const found = new Map();
+  for (const wrapper of [process.env.MPICC, 'mpicc.openmpi', 'mpicc.mpich', 'mpicc']) {
+    const flags = wrapper && askWrapper(wrapper);
+    const kind = flags && kindOfMpi(flags);
+    if (kind && !found.has(kind)) found.set(kind, flags);
+  }
+  return found;
+}
+
+/** @param wanted someone asked for it, and is told where there is nothing to build */
+async function buildMpi(wanted) {
+  const found = findMpi();
+  const addons = ['openmpi', 'mpich'].map((kind) => join(root, 'build', 'Release', `mpi_${kind}.node`));
+  if (found.size === 0) {
+    for (const file of addons) rmSync(file, { force: true });
+    const text = `rectiflow: no MPI was found: neither MPICC in the environment nor mpicc.openmpi, mpicc.mpich or mpicc names one with mpi.h.
+rectiflow: to train with many processes, install one and build again:
+    apt-get install openmpi-bin libopenmpi-dev   (Debian, Ubuntu; on a cluster: module load openmpi, or what it is called there)
+    node scripts/build-native.mjs --mpi   (in ${root})`;
+    writeFileSync(mpiLogFile, `${text}\n`);
+    if (wanted) console.error(text);
+    if (wanted) process.exitCode = 1;
+    return;
+  }
+  const names = [...found].map(([kind, { wrapper }]) => `${kind} by ${wrapper}`).join(', ');
+  process.stdout.write(`rectiflow: building what ranks reach each other by (${names}) ... `);
+  const log = openSync(mpiLogFile, 'w');
+  const variables = [...found].flatMap(([kind, { compile, link }]) => [
+    `-D${kind}_compile=${compile.join(' ')}`,
+    `-D${kind}_link=${link.join(' ')}`,
+  ]);
+  let failed = (await configure(log, variables)) !== 0 ? [...found.keys()] : [];
+  if (failed.length === 0)
+    for (const kind of found.keys())
+      if ((await nodeGyp(['build', `mpi_${kind}`], log)) !== 0) failed.push(kind);
+  closeSync(log);
+  // That of an earlier version is worse than none.
+  for (const kind of failed) rmSync(join(root, 'build', 'Release', `mpi_${kind}.node`), { force: true });
+  console.log(failed.length === 0 ? 'done' : 'failed');
+  if (failed.length === 0) return;
+  console.error(
+    `rectiflow: what ranks reach each other by was not built for ${failed.join(' and ')}. The compiler's words are in ${mpiLogFile}`,
+  );
+  if (!isInstall) process.exitCode = 1;
+}
+
 /** A checkout or an image may be read-only. */
 function makeBuildFolder() {
   try {
     mkdirSync(dirname(logFile), { recursive: true });
-    writeFileSync(logFile, '');
+    writeFileSync(mpiOnly ? mpiLogFile : logFile, '');
     return true;
   } catch (error) {
     const kept = existsSync(addon)
@@ -124,9 +203,15 @@ if (process.platform === 'win32') {
   const missing = missingTools();
   if (missing.length) explainMissing(missing);
   else {
-    await build().catch((error) => {
-      writeFileSync(logFile, `${error.stack}\n`, { flag: 'a' });
-      explainFailure(error.message);
+    if (!mpiOnly)
+      await build().catch((error) => {
+        writeFileSync(logFile, `${error.stack}\n`, { flag: 'a' });
+        explainFailure(error.message);
+      });
+    await buildMpi(mpiOnly).catch((error) => {
+      writeFileSync(mpiLogFile, `${error.stack}\n`, { flag: 'a' });
+      console.log(`failed: ${error.message}`);
+      if (!isInstall) process.exitCode = 1;
     });
   }
 }

@@ -1,0 +1,22 @@
+// Ends the process where its thread of MPI does not come back: neither JavaScript nor MPI is needed for that.
+#pragma once
+#include <string>
+
+namespace rectiflow::mpi {
+
+// @param sentence what is said where time ran out
+void startWatchdog(std::string sentence);
+
+// The process may go on for so long, from now on. Time in which it is stopped is not counted.
+void allowMilliseconds(int milliseconds);
+
+// As above, but nothing is said: it is known already why the process ends.
+void allowQuietly(int milliseconds);
+
+// The process may take all the time it wants.
+void stopWatchdog();
+
+// A sentence and a line's end on standard error, at once.
+void say(const std::string& sentence);
+
+}  // namespace rectiflow::mpi
