@@ -40,6 +40,7 @@ const around = {
   pictures: ['tensor', 'data', 'train'],
   text: ['tensor', 'models', 'data', 'tokenizers', 'train', 'host', 'formats'],
   sources: ['tensor', 'data', 'host', 'formats', 'pictures'],
+  distributed: ['tensor', 'train', 'host'],
   check: ['tensor', 'data', 'tokenizers', 'train', 'text', 'sources'],
   recipes: ['config/config.ts'],
 };

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'backend'
   | 'memory'
   | 'run'
+  | 'ranks'
   | 'internal';
 
 /** Of a line of a message, in characters. */

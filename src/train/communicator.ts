@@ -15,8 +15,9 @@ export interface Communicator {
    * Adds up arrays over all ranks: afterwards each rank has the sums of its own ranges, in place, and nothing of use in the others. Ranks
    * are added over a binary tree, neighbours first, so that a power of two of them makes the upper levels of a tree whose lower ones each
    * has made itself.
+   * @param wire what the numbers travel as, `fp32` by default; with `bf16` those of all ranks are rounded before they are added up
    */
-  sumRanges(arrays: readonly RangedArray[]): Promise<void>;
+  sumRanges(arrays: readonly RangedArray[], wire?: Wire): Promise<void>;
   /** Gives every rank what each has in its own ranges, in place. */
   shareRanges(arrays: readonly RangedArray[]): Promise<void>;
   /** @returns the numbers of all ranks, one rank's after the other's */
@@ -34,6 +35,9 @@ export interface RangedArray {
   readonly values: Float32Array;
   readonly cuts: readonly number[];
 }
+
+/** `bf16` halves what is sent. Sums are float32 either way. */
+export type Wire = 'fp32' | 'bf16';
 
 /** `rank 3 on node-7` */
 export function nameOfRank({ hosts }: Pick<Communicator, 'hosts'>, rank: number): string {

@@ -1,0 +1,97 @@
+// Loads what was built with an MPI. This is the one place that knows where that lies and what it exports.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { packageFolder } from '../host/package-folder.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { Wire } from '../train/communicator.ts';
+
+/** The two kinds of MPI. Processes of one are strangers to the launcher of the other. */
+export const mpiKinds = ['openmpi', 'mpich'] as const;
+export type MpiKind = (typeof mpiKinds)[number];
+
+/** As a user knows them. MPICH's kind is that of Intel MPI, MVAPICH and Cray MPICH too. */
+export const mpiNames: Readonly<Record<MpiKind, string>> = { openmpi: 'Open MPI', mpich: 'MPICH' };
+
+const packages: Readonly<Record<MpiKind, string>> = {
+  openmpi: 'openmpi-bin libopenmpi-dev',
+  mpich: 'mpich libmpich-dev',
+};
+
+/** What MPI says of this process. */
+export interface Membership {
+  readonly rank: number;
+  readonly ranks: number;
+  readonly hosts: readonly string[];
+  /** MPI's own words on what it is. */
+  readonly library: string;
+}
+
+/** See src/train/communicator.ts: this is the same in arrays and bytes. Promises are rejected with an Error that has a sentence. */
+export interface NativeMpi {
+  /** Once in a process. @param patience in milliseconds, until a rank that is not heard of is lost */
+  start(
+    patience: number,
+    onMessage: (from: number, bytes: Uint8Array<ArrayBuffer>) => void,
+    onFailure: (from: number, sentence: string) => void,
+  ): Promise<Membership>;
+  /** @param cuts of each array one more than there are ranks, one array's after the other's */
+  sumRanges(arrays: readonly Float32Array[], cuts: Float64Array, wire: Wire): Promise<void>;
+  shareRanges(arrays: readonly Float32Array[], cuts: Float64Array): Promise<void>;
+  gather(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>[]>;
+  send(to: number, bytes: Uint8Array): void;
+  /** Tells all ranks: what they wait for, and what they ask for later, fails with this sentence. */
+  fail(sentence: string): void;
+  /** To be called now and then: JavaScript is not stuck. */
+  alive(): void;
+  /** What collectives have sent, and the time in which there were any. */
+  traffic(): { readonly bytes: number; readonly seconds: number };
+  /** Ends MPI together with all other ranks. Once. */
+  close(): Promise<void>;
+}
+
+const ownFolder = fileURLToPath(packageFolder);
+
+/** @param root the package's folder, with a separator at its end */
+function pathOf(kind: MpiKind, root: string): string {
+  return `${root}build/Release/mpi_${kind}.node`;
+}
+
+/** The kinds of MPI that this package was built with. */
+export function builtMpi(root: string = ownFolder): MpiKind[] {
+  return mpiKinds.filter((kind) => existsSync(pathOf(kind, root)));
+}
+
+/**
+ * What was built with that MPI.
+ * @param startedBy who started the ranks, for the message
+ * @throws RectiflowError that says what to install and how to build
+ */
+export function loadMpi(kind: MpiKind, startedBy: string, root: string = ownFolder): NativeMpi {
+  const path = pathOf(kind, root);
+  const name = mpiNames[kind];
+  if (!existsSync(path)) {
+    const others = builtMpi(root).map((other) => mpiNames[other]);
+    const found = others.length === 0 ? 'no MPI' : `${others.join(' and ')} alone`;
+    throw new RectiflowError('ranks', [
+      `ranks: this process was started by ${startedBy}, which needs rectiflow to be built with ${name}; it was built with ${found}.`,
+      `Install ${name} (Debian, Ubuntu: apt-get install ${packages[kind]}; on a cluster load its module), then run ` +
+        `"node scripts/build-native.mjs --mpi" in ${root}.${whereMpiBuildIsTold(root)}`,
+    ]);
+  }
+  try {
+    return createRequire(import.meta.url)(path) as NativeMpi;
+  } catch (error) {
+    const words = (error as Error).message.split('\n')[0]!;
+    throw new RectiflowError('ranks', [
+      `ranks: ${path}, which rectiflow needs where ${startedBy} starts it, could not be loaded: ${words}.`,
+      `The ${name} that it was built with has to be there (on a cluster load the same module); or run ` +
+        `"node scripts/build-native.mjs --mpi" in ${root} to build it with the one that is.`,
+    ]);
+  }
+}
+
+function whereMpiBuildIsTold(root: string): string {
+  const log = `${root}build/mpi.log`;
+  return existsSync(log) ? ` What the last attempt said is in ${log}.` : '';
+}
