@@ -3,6 +3,7 @@ import type { Backend, Buffer, Buffers, Executable } from '../backends/backend.t
 import { internalError } from '../tensor/errors.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/shape.ts';
+import { averageTensor } from './averages.ts';
 import type { Communicator, RangedArray } from './communicator.ts';
 import { cutsOf } from './ownership.ts';
 import { type TrainingStep, gradientTotal } from './step.ts';
@@ -17,6 +18,8 @@ export class Exchange {
   readonly #communicator: Communicator;
   readonly #gradients: readonly Ranged[];
   readonly #weights: readonly Ranged[];
+  /** Of each parameter, its own elements; undefined where there are none. */
+  readonly #averages: readonly (Buffer | undefined)[];
   #wanted = false;
   #agreed = false;
 
@@ -38,6 +41,7 @@ export class Exchange {
     const names = task.module.parameters.map(({ name }) => name);
     this.#weights = names.map(ranged);
     this.#gradients = names.map((name) => ranged(gradientTotal(name)));
+    this.#averages = names.map((name) => buffers.get(averageTensor(undefined, name)));
   }
 
   /** From the next step on, all ranks know that one wants them to stop. */
@@ -74,6 +78,35 @@ export class Exchange {
   /** Gives all ranks the weights that each has updated. */
   async shareWeights(): Promise<void> {
     await onHost(this.#weights, (arrays) => this.#communicator.shareRanges(arrays));
+  }
+
+  /**
+   * Runs something while the averages of the weights are in the weights' place, on all ranks; afterwards the weights are back, to the bit.
+   * @param use fails on all ranks or on none
+   */
+  async withAverages<T>(use: () => Promise<T>): Promise<T> {
+    const averages = await Promise.all(this.#averages.map((buffer) => buffer?.read()));
+    const weights = await this.#replace(averages);
+    try {
+      return await use();
+    } finally {
+      await this.#replace(weights);
+    }
+  }
+
+  /** Puts other numbers in the place of the weights, of which each rank has its own. @returns those that were there */
+  async #replace(own: readonly (HostArray | undefined)[]): Promise<Float32Array[]> {
+    const before: Float32Array[] = [];
+    const exchange = async (arrays: readonly Ranged[]): Promise<void> => {
+      arrays.forEach(({ values, cuts }, i) => {
+        const [start, end] = [cuts[this.#communicator.rank]!, cuts[this.#communicator.rank + 1]!];
+        before.push(values.slice(start, end));
+        values.set(own[i] ?? [], start);
+      });
+      await this.#communicator.shareRanges(arrays);
+    };
+    await onHost(this.#weights, exchange);
+    return before;
   }
 }
 

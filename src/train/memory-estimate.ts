@@ -6,7 +6,7 @@ import { type Program, bytesOf, placeBeside, planMemory } from '../program/index
 import { grouped } from '../tensor/counted.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { TrainingConfig } from './settings.ts';
-import { heldOutBatch, heldOutProgram } from './held-out.ts';
+import { heldOutBatch, heldOutProgram } from './held-out-batches.ts';
 import { insightProgram } from './insight.ts';
 import { optimizersOf, runTaskOf } from './run-program.ts';
 import type { RunTask } from './run-task.ts';
