@@ -101,7 +101,7 @@ napi_value held(napi_env env, napi_callback_info) {
 
 napi_value run(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 1, "run(program)");
-  return startRun(env, arguments[0], unwrapProgram(env, arguments[0], "run: program"));
+  return startRun(env, arguments[0], unwrapProgram(env, arguments[0], "run: program"), arguments[1], arguments[2]);
 }
 
 napi_value profile(napi_env env, napi_callback_info info) {

@@ -78,6 +78,7 @@ std::unique_ptr<ProgramHandle> readProgram(napi_env env, std::shared_ptr<PoolHan
                                            napi_value description, bool isPlaced);
 
 // Runs the program off the JavaScript thread once the pool is free. -> Promise<void>
-napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program);
+// nodes, onDone: undefined, or indices in order and a function that is told, meanwhile, how many of those nodes are done.
+napi_value startRun(napi_env env, napi_value handle, ProgramHandle* program, napi_value nodes, napi_value onDone);
 
 }  // namespace rectiflow

@@ -27,17 +27,24 @@ void Node::bind(Pool* pool, Scratch* scratch) {
   if (kernel->reserves) kernel->run(call);
 }
 
-void Program::run(int threads, char* memory) {
+void Program::run(int threads, char* memory, const Listener& listener) {
   using Clock = std::chrono::steady_clock;
   const FlushDenormals flush;
   const OwnProcessor processor(0, threads);
   scratch.data = memory;
+  const std::vector<int64_t>& awaited = listener.nodes;
+  int64_t index = 0;
+  size_t done = 0;
   auto begin = Clock::now();
   for (Node& node : nodes) {
     node.kernel->run(node.call);
     const auto end = Clock::now();
     node.nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(end - begin).count();
     begin = end;
+    const size_t before = done;
+    while (done < awaited.size() && awaited[done] == index) done++;
+    if (done > before) listener.hear(listener.context, done);
+    index++;
   }
   runs++;
 }

@@ -25,6 +25,13 @@ struct Node {
   void bind(Pool* pool, Scratch* scratch);
 };
 
+// Who hears, on the thread that runs a program, that nodes are done.
+struct Listener {
+  std::vector<int64_t> nodes;  // indices, in order
+  void (*hear)(void* context, size_t done);  // how many of those
+  void* context;
+};
+
 struct Program {
   std::deque<Node> nodes;
   Scratch scratch;  // that the nodes' calls point to
@@ -32,7 +39,7 @@ struct Program {
 
   // Runs every node in order on the calling thread and the pool's others, `threads` in all, and adds up the time of each.
   // memory: scratch.bytes(threads) of them, for this run.
-  void run(int threads, char* memory);
+  void run(int threads, char* memory, const Listener& listener);
 };
 
 }  // namespace rectiflow

@@ -24,16 +24,33 @@ export interface Buffer extends TensorType, Disposable {
 /** What a compiled program reads and writes outside its arena, by the names of its state. */
 export type Buffers = ReadonlyMap<string, Buffer>;
 
+/** Waits for state that a run is done with while it goes on, such as gradients that others may have already. */
+export interface StateWatch {
+  /** Of the program's state; others are not told of. */
+  readonly names: readonly string[];
+  /** Told of at once are so many bytes of it, or what makes them more; at the end what is left. */
+  readonly bytes: number;
+  /**
+   * Told, on the JavaScript thread, of state that the run will neither read nor change any more, in the order in which it comes to that:
+   * of each name once, and of the last before the run's promise settles. From then on its memory (`Backend.view`) may be read and
+   * written, by other threads, too. A backend that learns of it no earlier tells of all at the end. What this throws is thrown by the
+   * run, when it has ended.
+   */
+  onFinal(names: readonly string[]): void;
+}
+
 /** A program made ready for one backend. Disposing of it leaves its buffers as they are. */
 export interface Executable extends Disposable {
   /** The program as it runs there: lowered, in the backend's precision. */
   readonly program: Program;
   readonly plan: MemoryPlan;
   /**
-   * Runs the whole program once. Neither the arrays nor the buffers may be touched before the promise settles.
+   * Runs the whole program once. Neither the arrays nor the buffers may be touched before the promise settles, but for what `watch` is
+   * told of.
    * @param inputs one array for each input of the program, with as many elements as its shape
+   * @param watch what is to be told of while the program runs; that costs nothing where nobody asks
    */
-  run(inputs: Readonly<Record<string, HostArray>>): Promise<void>;
+  run(inputs: Readonly<Record<string, HostArray>>, watch?: StateWatch): Promise<void>;
   /**
    * Copies of outputs of the last run, by name. Those that are wanted together are asked for together: a device is waited for once.
    * @param names of outputs of the program
@@ -69,7 +86,8 @@ export interface Backend extends Disposable {
   describe(): string;
   /** Zeroed memory. */
   allocate(type: TensorType): Buffer;
-  /** A float32 buffer's own memory, where the host sees it: to be read and written while nothing runs. */
+  /** A float32 buffer's own memory, where the host sees it: to be read and written while nothing runs, or
+   * where a run is done with it (`StateWatch`). */
   view?(buffer: Buffer): Float32Array;
   /** The program as it would run here: in the backend's precision, of ops that it has kernels for. Takes no memory. */
   lower(program: Program): Program;

@@ -179,20 +179,35 @@ describe('run', () => {
     expect(() => native.run(handle)).toThrow('buffers[0] of the program was transferred');
   });
 
-  it('survives the end of its thread in the middle of a run', async () => {
-    const addon = fileURLToPath(new URL('../../build/Release/rectiflow.node', import.meta.url));
-    const code = `
+  it('refuses to listen to nodes that are not there or not in order, and to tell what is no function', () => {
+    const handle = native.compile(pool, 'portable', doubling(8, 3).description);
+    const listen = (nodes: unknown, onDone: unknown = () => {}): unknown =>
+      native.run(handle, nodes as number[], onDone as () => void);
+    expect(() => listen([3])).toThrow('run: nodes[0] must be a whole number from 0 to 2, got 3');
+    expect(() => listen([1, 0])).toThrow('run: nodes[1] must be a whole number from 1 to 2, got 0');
+    expect(() => listen('all')).toThrow('run: nodes must be an array, got a string');
+    expect(() => listen([0], 'tell')).toThrow('run: onDone must be a function');
+    expect(native.profile(handle).runs).toBe(0);
+    native.release(handle);
+  });
+
+  it.each(['', ', [0, 100], () => {}'])(
+    'survives the end of its thread in the middle of run(program%s)',
+    async (listening) => {
+      const addon = fileURLToPath(new URL('../../build/Release/rectiflow.node', import.meta.url));
+      const code = `
       const native = require(${JSON.stringify(addon)});
       const buffers = [native.allocate(1 << 22)];
       const tensors = [{ buffer: 0, offset: 0, dtype: 'float32', shape: [1 << 20] }];
       const nodes = Array.from({ length: 200 }, () => ({ op: 'exp', inputs: [0], outputs: [0], attributes: {} }));
       const program = native.compile(native.createPool(2), 'portable', { buffers, tensors, nodes });
-      for (let i = 0; i < 3; i++) native.run(program);
+      for (let i = 0; i < 3; i++) native.run(program${listening});
       require('node:worker_threads').parentPort.postMessage('running');`;
-    const worker = new Worker(code, { eval: true });
-    await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-    expect(await worker.terminate()).toBe(1);
-  });
+      const worker = new Worker(code, { eval: true });
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      expect(await worker.terminate()).toBe(1);
+    },
+  );
 });
 
 describe('cpuBackend', () => {

@@ -23,11 +23,11 @@ export function slowDevice(precision: Precision = 'fp32'): SlowDevice {
 
   const executable = (made: Executable): Executable => ({
     ...made,
-    async run(inputs) {
+    async run(inputs, watch) {
       const own = structuredClone(inputs);
       const isStep = made.program.outputs.has('counts');
       if (isStep) most = Math.max(most, ++waiting);
-      inTurn(() => made.run(own)).then(
+      inTurn(() => made.run(own, watch)).then(
         () => isStep && waiting--,
         () => {},
       );

@@ -3,8 +3,9 @@ import { type MemoryPlan, type Program, isWork, placeBeside, planMemory } from '
 import { type HostArray, bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
-import type { Executable, Finding } from '../backend.ts';
+import type { Executable, Finding, StateWatch } from '../backend.ts';
 import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
+import { FinalState } from '../final-state.ts';
 import { inspectProgram } from '../inspect.ts';
 import { type Exclusively, Lifetime, type Lifetimes } from '../../tensor/lifetime.ts';
 import { allocate, memoryError, showBytes } from './allocate.ts';
@@ -139,13 +140,16 @@ function bind(
   return {
     program,
     plan,
-    async run(inputs: Readonly<Record<string, HostArray>>): Promise<void> {
+    async run(inputs: Readonly<Record<string, HostArray>>, watch?: StateWatch): Promise<void> {
       checkLives(program, life, buffers);
       checkInputs(program, inputs);
-      await exclusively(() => {
+      const final = watch && new FinalState(program, watch);
+      await exclusively(async () => {
         feed(inputs);
         hasRun = true;
-        return native.run(handle);
+        if (final === undefined) return native.run(handle);
+        await native.run(handle, workOf(program, final), (count) => final.tell(count));
+        final.end();
       });
     },
     async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
@@ -175,6 +179,14 @@ function bind(
     },
     dispose: () => life.dispose(),
   };
+}
+
+/** The node after which each batch is final, by its index among those that run. */
+function workOf({ nodes }: Program, { batches }: FinalState): number[] {
+  const places: number[] = [];
+  nodes.forEach((node) => places.push((places.at(-1) ?? -1) + (isWork(node) ? 1 : 0)));
+  // What no node touches is told of with the first that is done.
+  return batches.map(({ after }) => Math.max(0, places[after] ?? 0));
 }
 
 /** Bytes of scratch memory that the kernels of a lowered program need on a machine. Takes none. */

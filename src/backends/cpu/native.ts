@@ -84,8 +84,12 @@ export interface Native {
   compile(pool: Pool, isa: Isa, description: Description): Handle;
   /** Bytes of scratch memory that compile would take, had it to. Takes none. */
   scratch(pool: Pool, isa: Isa, description: Description): number;
-  /** Runs all nodes off the JavaScript thread. The program and its buffers stay alive until then. */
-  run(handle: Handle): Promise<void>;
+  /**
+   * Runs all nodes off the JavaScript thread. The program and its buffers stay alive until then.
+   * @param nodes indices, in order, of nodes that are listened to
+   * @param onDone told how many of them are done, while others run; the last words may come after the promise has settled
+   */
+  run(handle: Handle, nodes?: readonly number[], onDone?: (count: number) => void): Promise<void>;
   /** Time spent in each node, summed over all runs. */
   profile(handle: Handle): { runs: number; nanoseconds: number[] };
   /**

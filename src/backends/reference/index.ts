@@ -7,6 +7,7 @@ import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor, TensorType } from '../../tensor/tensor.ts';
 import type { Backend, Buffer, Executable, Precision } from '../backend.ts';
 import { checkBuffers, checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
+import { FinalState } from '../final-state.ts';
 import { inspectProgram } from '../inspect.ts';
 import { Lifetime, Lifetimes, serial } from '../../tensor/lifetime.ts';
 import { precisionPass } from '../precision.ts';
@@ -62,15 +63,17 @@ function bind(program: Program, buffers: ReadonlyMap<string, ReferenceBuffer>, h
   return {
     program,
     plan: planMemory(program),
-    async run(inputs) {
+    async run(inputs, watch) {
       checkLives(program, life, buffers);
       checkInputs(program, inputs);
+      const final = watch && new FinalState(program, watch);
       await exclusively(async () => {
         // Work that never waits would starve timers and signals, Ctrl-C among them.
         await othersTurn();
         const values = given(inputs);
         evaluate(program, values, allocate);
         last = new Map([...program.outputs.values()].map((tensor) => [tensor, values.get(tensor)!]));
+        final?.end();
       });
     },
     async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
