@@ -19,6 +19,16 @@ export interface Turn {
   readonly milliseconds: readonly number[];
   /** The most memory that the process has held so far. */
   readonly peakBytes: number;
+  /** Of the timed runs together, where they exchange anything with other processes. */
+  readonly traffic?: Traffic;
+}
+
+/** What a process has exchanged with others of its kind. */
+export interface Traffic {
+  /** That it has sent; not everybody counts them. */
+  readonly bytes?: number;
+  /** In which it waited for them. */
+  readonly seconds: number;
 }
 
 interface Question {
@@ -83,19 +93,33 @@ async function nextAnswer<T>(answers: AsyncIterator<string>, command: string): P
   return JSON.parse(value) as T;
 }
 
+/** What is measured. */
+export interface Work {
+  warmUp(): Promise<unknown>;
+  run(): Promise<unknown>;
+  /** Counters: what has been exchanged so far. */
+  traffic?(): Required<Traffic>;
+}
+
 /** The measured end: runs once, says that it is ready, then takes turns until its input ends. */
-export async function serve(
-  work: { warmUp(): Promise<unknown>; run(): Promise<unknown> },
-  describe: () => Promise<Ready>,
-): Promise<void> {
+export async function serve(work: Work, describe: () => Promise<Ready>): Promise<void> {
   const say = (answer: Ready | Turn): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
   await work.warmUp();
   say(await describe());
   for await (const line of createInterface({ input: process.stdin })) {
     const { warmUps, seconds } = JSON.parse(line) as Question;
     for (let i = 0; i < warmUps; i++) await work.warmUp();
+    const before = work.traffic?.();
     const milliseconds = seconds === undefined ? [] : await timedRuns(work.run, seconds);
-    say({ milliseconds, peakBytes: peakBytes() });
+    const after = work.traffic?.();
+    say({
+      milliseconds,
+      peakBytes: peakBytes(),
+      ...(before &&
+        after && {
+          traffic: { bytes: after.bytes - before.bytes, seconds: after.seconds - before.seconds },
+        }),
+    });
   }
 }
 

@@ -26,7 +26,7 @@ export function findPeer(given: string | undefined): Peer | undefined {
   }
 }
 
-export function peerScript(name: 'step' | 'sample' | 'loader' | 'convolution'): string {
+export function peerScript(name: 'step' | 'ranks' | 'sample' | 'loader' | 'convolution'): string {
   return join(root, 'bench', 'peer', `${name}.py`);
 }
 

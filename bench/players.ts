@@ -6,7 +6,7 @@ import { Contestant } from './contestant.ts';
 import { sustainedPeak } from './machine.ts';
 import type { Player } from './match.ts';
 import { type Peer, peerScript } from './peer.ts';
-import { peerModel } from './peer-model.ts';
+import { peerStep } from './peer-model.ts';
 
 export interface Setting {
   readonly name: CaseName;
@@ -38,18 +38,7 @@ function startOurs(variant: Variant, { name, threads, sampling }: Setting): Prom
 
 function startPeer({ precision }: Variant, { name, threads, peer, sampling }: Setting): Promise<Contestant> {
   const { config } = caseByName(name);
-  const { train, flow, optimizer, ema } = config;
-  const specification = {
-    ...sampling,
-    model: peerModel(config),
-    batch: train.batchSize,
-    precision,
-    threads,
-    optimizer,
-    times: flow.timeSampling,
-    labelDropout: flow.labelDropout,
-    emaDecay: ema.decay,
-  };
+  const specification = { ...sampling, ...peerStep(config), precision, threads };
   const script = peerScript(sampling ? 'sample' : 'step');
   return Contestant.start(peer!.python, [script, JSON.stringify(specification)]);
 }

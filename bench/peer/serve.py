@@ -28,15 +28,20 @@ def timed_runs(run, seconds):
     return milliseconds
 
 
-def serve(warm_up, run, describe):
+def serve(warm_up, run, describe, traffic=None):
+    """traffic: counters, of what has been exchanged with other processes so far"""
     warm_up()
     say(**describe())
     for line in sys.stdin:
         question = json.loads(line)
         for _ in range(question["warmUps"]):
             warm_up()
+        before = traffic() if traffic else {}
         milliseconds = timed_runs(run, question["seconds"]) if "seconds" in question else []
-        say(milliseconds=milliseconds, peakBytes=peak_bytes())
+        answer = {"milliseconds": milliseconds, "peakBytes": peak_bytes()}
+        if traffic:
+            answer["traffic"] = {name: count - before[name] for name, count in traffic().items()}
+        say(**answer)
 
 
 def count_parameters(model):
