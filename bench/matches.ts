@@ -38,11 +38,15 @@ export function matchesOf(name: CaseName, { threads, peer, only, avx2 }: Availab
     (only?.includes(variant) ?? true) &&
     (variant !== 'avx2-fp32' || (avx2 && name === 's-256')) &&
     (variant !== 'bf16-1' || threads > 1);
-  const possible = matches.map((match) => match.filter(plays)).filter((match) => match.length > 0);
-  const chosen: VariantName[][] = [];
-  for (const match of possible.toSorted((a, b) => b.length - a.length)) {
-    const isContained = chosen.some((other) => match.every((variant) => other.includes(variant)));
-    if (!isContained) chosen.push(match);
+  return withoutContained(matches.map((match) => match.filter(plays)));
+}
+
+/** Without matches of nobody, and those that another one contains; the largest first. */
+export function withoutContained<Name extends string>(all: readonly Name[][]): Name[][] {
+  const chosen: Name[][] = [];
+  for (const match of all.toSorted((a, b) => b.length - a.length)) {
+    const isContained = chosen.some((other) => match.every((name) => other.includes(name)));
+    if (match.length > 0 && !isContained) chosen.push(match);
   }
   return chosen;
 }

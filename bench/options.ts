@@ -15,6 +15,8 @@ export interface Options {
   readonly variants: readonly string[] | undefined;
   /** Steps of a sampler. */
   readonly steps: number;
+  /** How many processes train together: what to measure, from the fewest on. */
+  readonly ranks: readonly number[];
 }
 
 export interface Defaults {
@@ -25,6 +27,8 @@ export interface Defaults {
   readonly variants?: readonly string[];
   readonly rounds: number;
   readonly quickRounds: number;
+  /** One per core by default. */
+  readonly threads?: number;
 }
 
 /** Prints the usage and ends the process where that is asked for or the command line is wrong. */
@@ -37,7 +41,8 @@ export function readOptions(defaults: Defaults): Options {
   }
 }
 
-function parse({ usage, names, defaultNames = names, variants, rounds, quickRounds }: Defaults): Options {
+function parse(defaults: Defaults): Options {
+  const { usage, names, defaultNames = names, variants, rounds, quickRounds } = defaults;
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -46,6 +51,7 @@ function parse({ usage, names, defaultNames = names, variants, rounds, quickRoun
       python: { type: 'string' },
       variants: { type: 'string' },
       steps: { type: 'string' },
+      ranks: { type: 'string', default: '1,2,4' },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -60,11 +66,15 @@ function parse({ usage, names, defaultNames = names, variants, rounds, quickRoun
   return {
     names: positionals.length > 0 ? positionals : defaultNames,
     rounds: count('--rounds', values.rounds, values.quick ? quickRounds : rounds),
-    threads: count('--threads', values.threads, cpuBackend().threads),
+    threads: count('--threads', values.threads, defaults.threads ?? cpuBackend().threads),
     python: values.python,
     quick: values.quick,
     variants: chosen,
     steps: count('--steps', values.steps, values.quick ? 5 : 50),
+    ranks: values.ranks
+      .split(',')
+      .map((text) => count('--ranks', text, 1))
+      .toSorted((a, b) => a - b),
   };
 }
 

@@ -1,4 +1,5 @@
 // What the matches of a case came to.
+import type { Traffic } from './contestant.ts';
 import type { PlayedTurn } from './match.ts';
 import { type Spread, median, pairwiseRatios, spread } from './statistics.ts';
 
@@ -38,6 +39,15 @@ export class Scores<Name extends string> {
     return Math.max(...this.turns(name).map((turn) => turn.peakBytes));
   }
 
+  /** What a run exchanged with other processes, the mean of all runs; undefined where there is nothing to exchange. */
+  traffic(name: Name): Traffic | undefined {
+    const turns = this.turns(name).filter(({ traffic }) => traffic !== undefined);
+    if (turns.length === 0) return undefined;
+    const runs = sum(turns.map(({ milliseconds }) => milliseconds.length));
+    const bytes = turns.map(({ traffic }) => traffic!.bytes ?? NaN);
+    return { bytes: sum(bytes) / runs, seconds: sum(turns.map(({ traffic }) => traffic!.seconds)) / runs };
+  }
+
   /** From the rounds in which both took a turn; undefined where there was none. */
   speed([a, b]: Comparison<Name>): Spread | undefined {
     const ratios = this.matches.flatMap((match) => {
@@ -52,4 +62,8 @@ export class Scores<Name extends string> {
   private turns(name: Name): PlayedTurn[] {
     return this.matches.flatMap((match) => match.get(name) ?? []);
   }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -29,27 +29,34 @@ export async function prepareStep(config: RunConfig, options: CpuOptions): Promi
   const initialized = initializeState(backend, model, state, config.seed);
   const executable = await backend.compile(program, state);
   await initialized;
-  const { batchSize } = config.train;
-  const x0 = Float32Array.from(
-    { length: batchSize * model.sampleShape.reduce((size, extent) => size * extent) },
-    () => 2 * Math.random() - 1,
-  );
+  const inputsOf = randomInputs(config, model, { first: 0, count: config.train.batchSize });
+  let step = 0;
+  return { model, buffers: state, executable, run: () => executable.run(inputsOf(++step)) };
+}
+
+/**
+ * Inputs of steps that learn from random images.
+ * @param samples of the step's, which of them are learnt from here
+ * @returns those of a step, by its number from 1
+ */
+export function randomInputs(
+  { optimizer, ema }: RunConfig,
+  model: VelocityModel,
+  samples: { readonly first: number; readonly count: number },
+): (step: number) => Record<string, Float32Array | Int32Array> {
+  const { first, count } = samples;
+  const elements = model.sampleShape.reduce((size, extent) => size * extent);
   const inputs = {
-    x0,
+    x0: Float32Array.from({ length: count * elements }, () => 2 * Math.random() - 1),
     ...Object.fromEntries(
       model.conditions.map(({ name, limit }) => [
         name,
-        Int32Array.from({ length: batchSize }, (_, i) => i % limit!),
+        Int32Array.from({ length: count }, (_, i) => (first + i) % limit!),
       ]),
     ),
-    learningRate: Float32Array.of(config.optimizer.learningRate),
-    firstSample: Int32Array.of(0),
-    emaWeight: Float32Array.of(1 - config.ema.decay),
+    learningRate: Float32Array.of(optimizer.learningRate),
+    firstSample: Int32Array.of(first),
+    emaWeight: Float32Array.of(1 - ema.decay),
   };
-  let step = 0;
-  const run = (): Promise<void> => {
-    const number = Int32Array.of(++step);
-    return executable.run({ ...inputs, step: number, update: number });
-  };
-  return { model, buffers: state, executable, run };
+  return (step) => ({ ...inputs, step: Int32Array.of(step), update: Int32Array.of(step) });
 }
