@@ -1,11 +1,15 @@
 import { expect, it } from 'vitest';
 import { rankCase, rankCaseNames } from '../../bench/rank-cases.ts';
 import { prepareShare } from '../../bench/training-share.ts';
+import { testBackends } from '../support/backends.ts';
 import { onRanks } from '../support/ranks.ts';
 
 const options = { precision: 'fp32', threads: 1 } as const;
 
-it('ranks of the small case train what one process does', async () => {
+const { skip } = testBackends().find(({ label }) => label === 'cpu portable')!;
+const why = skip === undefined ? '' : ` (skipped: ${skip})`;
+
+it.skipIf(skip)(`ranks of the small case train what one process does${why}`, async () => {
   const { config } = rankCase('small', 8);
   const losses = await onRanks(2, async (communicator) => {
     const { parameters, step, run, dispose } = await prepareShare(config, options, communicator);
