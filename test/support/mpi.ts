@@ -52,12 +52,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** One file of a program in TypeScript, which Node.js runs as it is. @returns its path */
-export async function bundle(program: string): Promise<string> {
+/** One file of a program in TypeScript, which Node.js runs as it is. @param from the folder that it is in @returns its path */
+export async function bundle(program: string, from = 'test/distributed/programs'): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${program}.mjs`);
   await build({
-    input: join(root, 'test/distributed/programs', `${program}.ts`),
+    input: join(root, from, `${program}.ts`),
     platform: 'node',
     external: (id) => /^[^./]/.test(id),
     output: { file, format: 'esm', codeSplitting: false },
