@@ -29,6 +29,16 @@ milliseconds beatInterval(int patience) { return milliseconds(std::max(1, patien
 
 void Engine::start() {
   thread_ = std::thread([this] { run(); });
+  // JavaScript's thread waits: libraries below MPI take over the process's heap as they start, and some put its end back to where it was
+  // before another thread moved it.
+  std::unique_lock<std::mutex> lock(mutex_);
+  wake_.wait(lock, [this] { return hasJoined_; });
+}
+
+void Engine::tellJoined() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  hasJoined_ = true;
+  wake_.notify_all();
 }
 
 void Engine::post(std::function<void()> work) {
@@ -81,6 +91,7 @@ void Engine::run() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   try {
     join();
+    tellJoined();
     try {
       loop();
     } catch (const MpiError& error) {
@@ -95,6 +106,7 @@ void Engine::run() {
     if (closed_) closed_();
   } catch (const MpiError& error) {
     events_.notStarted(error.what());
+    tellJoined();
   }
   left_ = true;
 }

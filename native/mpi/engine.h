@@ -47,7 +47,7 @@ class Engine {
  public:
   Engine(Settings settings, Events events) : settings_(settings), events_(std::move(events)) {}
 
-  // The functions below are called on JavaScript's thread.
+  // The functions below are called on JavaScript's thread. The first one waits until MPI has started, or has failed to.
   void start();
   World& world() { return world_; }
   void add(Job job);
@@ -68,6 +68,7 @@ class Engine {
   void post(std::function<void()> work);
   void run();
   void join();
+  void tellJoined();
   void loop();
   bool takeWork();
   bool advanceJobs();
@@ -87,6 +88,7 @@ class Engine {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::function<void()>> posted_;
+  bool hasJoined_ = false;
   std::atomic<bool> hasPosted_{false}, leaving_{false}, left_{false};
 
   // What follows belongs to the thread.

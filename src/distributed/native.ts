@@ -29,7 +29,7 @@ export interface Membership {
 
 /** See src/train/communicator.ts: this is the same in arrays and bytes. Promises are rejected with an Error that has a sentence. */
 export interface NativeMpi {
-  /** Once in a process. @param patience in milliseconds, until a rank that is not heard of is lost */
+  /** Once in a process. Blocks until MPI has started. @param patience in milliseconds, until a rank that is not heard of is lost */
   start(
     patience: number,
     onMessage: (from: number, bytes: Uint8Array<ArrayBuffer>) => void,
