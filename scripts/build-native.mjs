@@ -3,8 +3,8 @@
 // Without them everything runs on the reference backend, so an installation succeeds whatever becomes of the build. npm shows nothing of
 // that: why there are no kernels is kept in build/native.log, where the package finds it and says so.
 //
-// With each MPI that is there, what ranks reach each other by is built too, in seconds; what came of it is kept in build/mpi.log. Who
-// installs MPI later builds that alone: node scripts/build-native.mjs --mpi
+// For each MPI that is there, the addon by which ranks reach each other is built too, in seconds; what came of it is kept in
+// build/mpi.log. Who installs MPI later builds that alone: node scripts/build-native.mjs --mpi
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,8 +17,10 @@ const mpiLogFile = join(root, 'build', 'mpi.log');
 const addon = join(root, 'build', 'Release', 'rectiflow.node');
 /** Run by hand, or by a script, it says by its exit code what came of it. */
 const isInstall = process.env.npm_lifecycle_event === 'install';
-
 const mpiOnly = process.argv.includes('--mpi');
+/** What is not built where nothing can be, and where that is kept. */
+const subject = mpiOnly ? 'the addon for MPI was' : 'the native CPU kernels were';
+const subjectLog = mpiOnly ? mpiLogFile : logFile;
 
 function works(command, args, input = '') {
   const [program, ...words] = command.split(' ');
@@ -44,13 +46,20 @@ function explainMissing(missing) {
     process.platform === 'darwin'
       ? 'xcode-select --install'
       : 'apt-get install build-essential python3   (Debian, Ubuntu)';
-  const text = `rectiflow: the native CPU kernels were not built: ${missing.join(' and ')} not found.
-rectiflow: to have them, install the tools and build again:
+  const again = mpiOnly
+    ? 'node scripts/build-native.mjs --mpi'
+    : 'npm rebuild rectiflow   (or, in a clone: node scripts/build-native.mjs)';
+  const until = mpiOnly
+    ? 'rectiflow trains in one process'
+    : 'everything runs on the reference backend, slowly';
+  const text = `rectiflow: ${subject} not built: ${missing.join(' and ')} not found.
+rectiflow: to have ${mpiOnly ? 'it' : 'them'}, install the tools and build again:
     ${how}
-    npm rebuild rectiflow   (or, in a clone: node scripts/build-native.mjs)
-rectiflow: until then everything runs on the reference backend, slowly.`;
+    ${again}
+rectiflow: until then ${until}.`;
   console.log(text);
-  writeFileSync(logFile, `${text}\n`);
+  writeFileSync(subjectLog, `${text}\n`);
+  if (mpiOnly) process.exitCode = 1;
 }
 
 /** The Node.js headers beside this node, so that nothing is downloaded; npm's own setting comes first. */
@@ -143,9 +152,10 @@ function findMpi() {
 /** @param wanted someone asked for it, and is told where there is nothing to build */
 async function buildMpi(wanted) {
   const found = findMpi();
-  const addons = ['openmpi', 'mpich'].map((kind) => join(root, 'build', 'Release', `mpi_${kind}.node`));
+  // That of an earlier version is worse than none.
+  const remove = (kind) => rmSync(join(root, 'build', 'Release', `mpi_${kind}.node`), { force: true });
+  for (const kind of ['openmpi', 'mpich'].filter((each) => !found.has(each))) remove(kind);
   if (found.size === 0) {
-    for (const file of addons) rmSync(file, { force: true });
     const text = `rectiflow: no MPI was found: neither MPICC in the environment nor mpicc.openmpi, mpicc.mpich or mpicc names one with mpi.h.
 rectiflow: to train with many processes, install one and build again:
     apt-get install openmpi-bin libopenmpi-dev   (Debian, Ubuntu; on a cluster: module load openmpi, or what it is called there)
@@ -156,7 +166,7 @@ rectiflow: to train with many processes, install one and build again:
     return;
   }
   const names = [...found].map(([kind, { wrapper }]) => `${kind} by ${wrapper}`).join(', ');
-  process.stdout.write(`rectiflow: building what ranks reach each other by (${names}) ... `);
+  process.stdout.write(`rectiflow: building the addon for MPI (${names}) ... `);
   const log = openSync(mpiLogFile, 'w');
   const variables = [...found].flatMap(([kind, { compile, link }]) => [
     `-D${kind}_compile=${compile.join(' ')}`,
@@ -167,12 +177,11 @@ rectiflow: to train with many processes, install one and build again:
     for (const kind of found.keys())
       if ((await nodeGyp(['build', `mpi_${kind}`], log)) !== 0) failed.push(kind);
   closeSync(log);
-  // That of an earlier version is worse than none.
-  for (const kind of failed) rmSync(join(root, 'build', 'Release', `mpi_${kind}.node`), { force: true });
+  for (const kind of failed) remove(kind);
   console.log(failed.length === 0 ? 'done' : 'failed');
   if (failed.length === 0) return;
   console.error(
-    `rectiflow: what ranks reach each other by was not built for ${failed.join(' and ')}. The compiler's words are in ${mpiLogFile}`,
+    `rectiflow: the addon for MPI was not built for ${failed.join(' and ')}. The compiler's words are in ${mpiLogFile}`,
   );
   if (!isInstall) process.exitCode = 1;
 }
@@ -181,14 +190,15 @@ rectiflow: to train with many processes, install one and build again:
 function makeBuildFolder() {
   try {
     mkdirSync(dirname(logFile), { recursive: true });
-    writeFileSync(mpiOnly ? mpiLogFile : logFile, '');
+    writeFileSync(subjectLog, '');
     return true;
   } catch (error) {
-    const kept = existsSync(addon)
-      ? 'those that are there stay'
-      : 'everything runs on the reference backend, slowly';
+    const kept =
+      mpiOnly || existsSync(addon)
+        ? 'what is there stays'
+        : 'everything runs on the reference backend, slowly';
     console.error(
-      `rectiflow: the native CPU kernels were not built, because ${dirname(logFile)} cannot be written (${error.code}); ${kept}.`,
+      `rectiflow: ${subject} not built, because ${dirname(logFile)} cannot be written (${error.code}); ${kept}.`,
     );
     if (!isInstall) process.exitCode = 1;
     return false;

@@ -5,13 +5,14 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from './support/cli.ts';
 import { brokenCompiler } from './support/compiler.ts';
 
@@ -27,10 +28,30 @@ async function checkout(): Promise<string> {
 }
 
 function buildNative(folder: string, environment: NodeJS.ProcessEnv, ids: { uid?: number } = {}) {
+  return runScript(folder, [], environment, ids);
+}
+
+function buildMpi(folder: string, environment: NodeJS.ProcessEnv) {
+  return runScript(folder, ['--mpi'], environment, {});
+}
+
+function runScript(folder: string, options: string[], environment: NodeJS.ProcessEnv, ids: { uid?: number }) {
   const env = { ...process.env, npm_lifecycle_event: '', ...environment };
-  const script = join(folder, 'scripts/build-native.mjs');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script], { env, encoding: 'utf8', ...ids });
+  const args = [join(folder, 'scripts/build-native.mjs'), ...options];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8', ...ids });
   return { status, stdout, stderr };
+}
+
+/** The programs of this machine, but for MPI. @returns a PATH */
+function withoutMpi(folder: string): string {
+  const programs = join(folder, 'programs');
+  mkdirSync(programs);
+  const places = (process.env['PATH'] ?? '').split(':').filter((place) => existsSync(place));
+  for (const place of places)
+    for (const name of readdirSync(place))
+      if (!name.startsWith('mpi') && !existsSync(join(programs, name)))
+        symlinkSync(join(place, name), join(programs, name));
+  return programs;
 }
 
 it('installs without a compiler, says what to install, and keeps it', async () => {
@@ -93,13 +114,55 @@ it('says so of what is made of the sources, too', async () => {
   expect({ status, stderr }).toEqual({ status: 1, stderr: said });
 });
 
-// A kernel is compiled for instruction sets that this machine's tests may never choose: the compiler sees what they do not.
-it('builds the kernels without a warning', (context) => {
-  const log = fileURLToPath(new URL('../build/native.log', import.meta.url));
-  if (!existsSync(log)) context.skip('the kernels were not built here');
-  expect(
-    readFileSync(log, 'utf8')
-      .split('\n')
-      .filter((line) => line.includes('warning:')),
-  ).toEqual([]);
+describe('the addon for MPI', () => {
+  it('is not there without MPI, and who asks for it is told what to install', async () => {
+    const folder = await checkout();
+    const stale = join(folder, 'build/Release/mpi_mpich.node');
+    mkdirSync(join(folder, 'build/Release'), { recursive: true });
+    writeFileSync(stale, '');
+    const { status, stderr } = buildMpi(folder, { PATH: withoutMpi(folder), MPICC: '' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('no MPI was found');
+    expect(stderr).toContain('apt-get install openmpi-bin libopenmpi-dev');
+    expect(readFileSync(join(folder, 'build/mpi.log'), 'utf8')).toBe(stderr);
+    expect(existsSync(stale)).toBe(false);
+  });
+
+  it('is not there where it cannot be compiled, and the words of the compiler are kept', async () => {
+    const folder = await checkout();
+    const MPICC = join(folder, 'mpicc');
+    writeFileSync(MPICC, `#!/bin/sh\necho "cc -I${folder}/mpi -L${folder}/mpi -lmpi"\n`, { mode: 0o755 });
+    mkdirSync(join(folder, 'mpi'));
+    // The preprocessor does not mind.
+    writeFileSync(
+      join(folder, 'mpi/mpi.h'),
+      '#define OPEN_MPI 1\nstatic_assert(false, "broken on purpose");\n',
+    );
+    const { status, stdout, stderr } = buildMpi(folder, { PATH: withoutMpi(folder), MPICC });
+    expect(status).toBe(1);
+    expect(stdout).toContain(`building the addon for MPI (openmpi by ${MPICC}) ... failed`);
+    const log = join(folder, 'build/mpi.log');
+    expect(stderr).toContain(`was not built for openmpi. The compiler's words are in ${log}`);
+    expect(readFileSync(log, 'utf8')).toContain('broken on purpose');
+  });
+
+  it('is not there without a compiler, which is said of it alone', async () => {
+    const folder = await checkout();
+    const { status, stdout } = buildMpi(folder, { CXX: 'no-such-compiler' });
+    expect(status).toBe(1);
+    expect(stdout).toContain('the addon for MPI was not built: a C++17 compiler not found');
+    expect(existsSync(join(folder, 'build/native.log'))).toBe(false);
+  });
 });
+
+// A kernel is compiled for instruction sets that this machine's tests may never choose: the compiler sees what they do not.
+for (const name of ['native.log', 'mpi.log'])
+  it(`builds without a warning in ${name}`, (context) => {
+    const log = fileURLToPath(new URL(`../build/${name}`, import.meta.url));
+    if (!existsSync(log)) context.skip('that was not built here');
+    expect(
+      readFileSync(log, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('warning:')),
+    ).toEqual([]);
+  });
