@@ -9,7 +9,8 @@ const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGUSR1: 85 } as con
 
 /** Lines for the help of commands that save where they stop. */
 export const exitCodesHelp = `Exit codes: 0 all steps are done, 1 an error; stopped and saved: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP, 85 by
-SIGUSR1, which clusters send before the time of a job is up (put it back into the queue, to resume).`;
+SIGUSR1, which clusters send before the time of a job is up (put it back into the queue, to resume); 75 ranks were lost: a
+process, a machine or the network (resume, from the last checkpoint).`;
 
 /** How long JavaScript may be too busy to hear a signal, and a second one, before the process is ended without it. */
 const patienceMs = 3000;
@@ -33,17 +34,18 @@ export interface Interrupt {
  * once; other signals do not, because terminals and schedulers send several. Where JavaScript cannot hear a signal, because a
  * computation does not end, the native addon ends the process in a few seconds.
  * @param onFirst is called at the first, to say what happens now
- * @param onLeave is called before it leaves
+ * @param onLeave is called before it leaves, and waited for; one more Ctrl-C does not wait
  * @param mostMs is asked at the first: to finish in; then it leaves too
  */
 export function interruptible(
   onFirst: () => void,
-  onLeave: () => void = () => {},
+  onLeave: () => void | Promise<void> = () => {},
   mostMs: () => number = () => Infinity,
 ): Interrupt {
   const controller = new AbortController();
   const native = nativeOrNone();
   let code = 0;
+  let isLeaving = false;
   const leave = (): never => (native ? native.leave(code) : process.exit(code));
   // Of a timer that keeps no process: it comes to that only where something else does, such as a read that never ends.
   const leaveAfter = (milliseconds: number): void => void setTimeout(leave, milliseconds).unref();
@@ -58,8 +60,10 @@ export function interruptible(
         if (most < Infinity) leaveAfter(most);
       } else if (name === 'SIGINT') {
         code = exitCodes.SIGINT;
-        onLeave();
-        leave();
+        const left = isLeaving ? undefined : onLeave();
+        isLeaving = true;
+        if (left) void left.finally(leave);
+        else leave();
       }
     });
     native?.guardSignal(constants.signals[name], exitCodes[name], patienceMs, patienceAgainMs);

@@ -3,10 +3,13 @@ import type { RunOptions } from '../api/parts.ts';
 import { exitCodesHelp } from './interrupt.ts';
 import { acceptDataOption, sendKeysOption } from './options.ts';
 import { findRun } from './paths.ts';
+import { type RanksOptions, addRanksOptions, startedRanks } from './ranks-options.ts';
 import { showRun } from './run-view.ts';
 
+interface Options extends Pick<RunOptions, 'acceptData' | 'sendKeysTo'>, RanksOptions {}
+
 export function resumeCommand(): Command {
-  return new Command('resume')
+  return addRanksOptions(new Command('resume'))
     .summary('go on with a run that was stopped')
     .description(
       'Goes on with a run where its last checkpoint left it, with the same numbers as if it had not stopped.',
@@ -22,7 +25,9 @@ then this waits, and says so.
 
 ${exitCodesHelp}`,
     )
-    .action(async (run: string, given: Pick<RunOptions, 'acceptData' | 'sendKeysTo'>) => {
+    .action(async (run: string, { acceptData, sendKeysTo, ...ranks }: Options) => {
+      const given = { acceptData, sendKeysTo };
+      if (await startedRanks(ranks, given)) return;
       const { resume } = await import('../api/train.ts');
       await showRun((options) => resume(findRun(run), { ...options, ...given }));
     });

@@ -11,6 +11,7 @@ import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
+import { endWithLauncher, progressOutput, tellRun } from './rank.ts';
 import { counted } from '../tensor/counted.ts';
 
 /**
@@ -38,6 +39,7 @@ export async function showRun(
     // Before the first step there is nothing to save.
     () => (folder === undefined ? tidyMs : Infinity),
   );
+  endWithLauncher();
   try {
     const result = await start({
       signal: interrupt.signal,
@@ -49,8 +51,9 @@ export async function showRun(
         progress?.end();
         progress = undefined;
         folder = run;
+        if (isFirst) tellRun(run);
         if (stage && !isFirst) say(`stage    ${stage}`);
-        progress = new Progress({ output: process.stdout, steps, until, later });
+        progress = new Progress({ output: progressOutput(), steps, until, later });
         if (!isFirst) return;
         say(`run      ${shortPath(run)}${step > 0 ? `, from step ${formatInteger(step)}` : ''}`);
         say(`data     ${data}, ${counted(samples, 'sample')}`);

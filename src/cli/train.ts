@@ -9,9 +9,10 @@ import {
   setOption,
   wholeNumber,
 } from './options.ts';
+import { type RanksOptions, addRanksOptions, startedRanks } from './ranks-options.ts';
 import { showRun } from './run-view.ts';
 
-interface Options {
+interface Options extends RanksOptions {
   readonly set?: readonly string[];
   readonly name?: string;
   readonly steps?: number;
@@ -26,7 +27,7 @@ export function trainCommand(): Command {
   const list = Object.entries(recipes).map(
     ([name, { description }]) => `  ${name.padEnd(17)}  ${description}`,
   );
-  return new Command('train')
+  return addRanksOptions(new Command('train'))
     .summary('train a model by a recipe or a config file')
     .description(
       'Trains a model, from a recipe or a config file. Everything it makes goes into a new folder below runs/.',
@@ -68,8 +69,9 @@ ${exitCodesHelp}`,
     .action(
       async (
         target: string,
-        { set = [], name, steps, epochs, effectiveBatch, threads, acceptData, sendKeysTo }: Options,
+        { set = [], name, steps, epochs, effectiveBatch, threads, acceptData, sendKeysTo, ...ranks }: Options,
       ) => {
+        if (await startedRanks(ranks, { acceptData, sendKeysTo })) return;
         const overrides = [
           ...set,
           ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),

@@ -74,7 +74,8 @@ function recognise(environment: Environment, built: readonly MpiKind[]): Launch 
   return undefined;
 }
 
-function chosenMpi(environment: Environment): MpiKind | undefined {
+/** @returns what RECTIFLOW_MPI names @throws RectiflowError where it names no MPI */
+export function chosenMpi(environment: Environment): MpiKind | undefined {
   const name = environment['RECTIFLOW_MPI'];
   if (name === undefined || name === '') return undefined;
   const kind = mpiKinds.find((each) => each === name);

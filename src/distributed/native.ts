@@ -75,8 +75,7 @@ export function loadMpi(kind: MpiKind, startedBy: string, root: string = ownFold
     const found = others.length === 0 ? 'no MPI' : `${others.join(' and ')} alone`;
     throw new RectiflowError('ranks', [
       `ranks: this process was started by ${startedBy}, which needs rectiflow to be built with ${name}; it was built with ${found}.`,
-      `Install ${name} (Debian, Ubuntu: apt-get install ${packages[kind]}; on a cluster load its module), then run ` +
-        `"node scripts/build-native.mjs --mpi" in ${root}.${whereMpiBuildIsTold(root)}`,
+      adviceToInstall(kind, root),
     ]);
   }
   try {
@@ -89,6 +88,14 @@ export function loadMpi(kind: MpiKind, startedBy: string, root: string = ownFold
         `"node scripts/build-native.mjs --mpi" in ${root} to build it with the one that is.`,
     ]);
   }
+}
+
+/** What to do where that MPI, or what is built with it, is not there. */
+export function adviceToInstall(kind: MpiKind, root: string = ownFolder): string {
+  return (
+    `Install ${mpiNames[kind]} (Debian, Ubuntu: apt-get install ${packages[kind]}; on a cluster load its module), then run ` +
+    `"node scripts/build-native.mjs --mpi" in ${root}.${whereMpiBuildIsTold(root)}`
+  );
 }
 
 function whereMpiBuildIsTold(root: string): string {

@@ -1,0 +1,32 @@
+// A rank: a process of those that train together, and what it is to whoever started it.
+import { resolve } from 'node:path';
+import { findHandover, toldLine } from '../distributed/handover.ts';
+import { findLaunch } from '../distributed/launcher.ts';
+import { type Output, printError } from './print.ts';
+
+/** Of a rank that `--ranks` has started: tells that there is a run, for which signals are heard and restarts go on with it. */
+export function tellRun(folder: string): void {
+  if (findHandover()) printError(toldLine({ run: resolve(folder) }));
+}
+
+/**
+ * Where progress is shown. A rank's own standard output says nothing of the terminal: Open MPI makes one for each, also where all goes
+ * into a file.
+ */
+export function progressOutput(): Output {
+  const { stdout } = process;
+  const isRank = findLaunch() !== undefined;
+  if (!isRank) return stdout;
+  const columns = findHandover()?.columns;
+  return {
+    write: stdout.write.bind(stdout),
+    ...(columns === undefined ? { isTTY: false } : { isTTY: true, columns }),
+  };
+}
+
+/** Of a rank that `--ranks` has started: where that is gone, all ranks save and end, as where a terminal is closed. */
+export function endWithLauncher(): void {
+  if (findHandover() === undefined || findLaunch()?.rank !== 0) return;
+  process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGHUP'));
+  process.stdin.unref();
+}

@@ -1,0 +1,149 @@
+// A job of ranks under mpirun: what it shows, how it is told to stop, and how it has ended.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { StringDecoder } from 'node:string_decoder';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RectiflowError, systemProblem } from '../tensor/errors.ts';
+import { ranksLostExitCode } from './exit-code.ts';
+import { type Told, readTold } from './handover.ts';
+import { type EndedRank, LauncherWords } from './launcher-words.ts';
+
+export interface JobOptions {
+  readonly program: string;
+  readonly arguments: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Standard output of the ranks, as it comes. */
+  onOutput(bytes: Uint8Array): void;
+  /** A line of the ranks' standard error. */
+  onErrorLine(line: string): void;
+  onTold(told: Told): void;
+}
+
+export interface JobEnd {
+  /** `failed` is what a rank said itself, and would say again. */
+  readonly kind: 'done' | 'stopped' | 'lost' | 'failed';
+  /** To end with. */
+  readonly code: number;
+  /** Why ranks were lost, where none of them could tell. */
+  readonly sentence: string | undefined;
+}
+
+/** How long mpirun may take to end its ranks. */
+const killMs = 4000;
+
+export class Job {
+  readonly ended: Promise<JobEnd>;
+  readonly #child: ChildProcess;
+  #hasRun = false;
+
+  /** @throws RectiflowError (by `ended`) where mpirun cannot be started */
+  constructor({ program, arguments: args, environment, onOutput, onErrorLine, onTold }: JobOptions) {
+    // In a session of its own: a Ctrl-C of the terminal must not reach mpirun, which would end the ranks before they have saved.
+    // Its standard input is ours to close: rank 0 hears from its end that nobody is there any more.
+    const child = spawn(program, args, { env: environment, detached: true, stdio: 'pipe' });
+    this.#child = child;
+    let hasTold = false;
+    const words = new LauncherWords((line) => {
+      hasTold ||= /^(?:error|rectiflow): /.test(line);
+      onErrorLine(line);
+    });
+    child.stdin.on('error', () => {});
+    child.stdout.on('data', onOutput);
+    const lines = new Lines((line) => {
+      const told = readTold(line);
+      if (told === undefined) return words.take(line);
+      this.#hasRun ||= told.run !== undefined;
+      onTold(told);
+    });
+    child.stderr.on('data', (bytes: Buffer) => lines.take(bytes));
+    this.ended = new Promise((resolve, reject) => {
+      child.on('error', (error) =>
+        reject(
+          new RectiflowError('ranks', `--ranks: ${program} could not be started: ${systemProblem(error)}.`),
+        ),
+      );
+      child.on('close', (code, signal) => {
+        lines.end();
+        words.flush();
+        resolve(describeEnd({ code, signal, words, hasTold, program }));
+      });
+    });
+    // Whoever waits for it hears of it; until then it is no rejection that nobody handles.
+    this.ended.catch(() => {});
+  }
+
+  /**
+   * Asks all ranks to save and end. mpirun passes on SIGUSR1, and no signal that would end it. Before there is a run there is nothing
+   * to save, and the ranks may not hear it yet: they are ended.
+   */
+  stop(): void {
+    this.#child.kill(this.#hasRun ? 'SIGUSR1' : 'SIGTERM');
+  }
+
+  /** Ends all ranks as they are. */
+  async kill(): Promise<void> {
+    const closed = once(this.#child, 'close');
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill('SIGTERM');
+    await Promise.race([closed, sleep(killMs, undefined, { ref: false })]);
+    this.#child.kill('SIGKILL');
+  }
+}
+
+interface Facts {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly words: LauncherWords;
+  readonly hasTold: boolean;
+  readonly program: string;
+}
+
+/** With what a job ends that was stopped and has saved: see src/cli/interrupt.ts. */
+const stoppedCodes = [85, 129, 130, 143];
+
+function describeEnd({ code, signal, words, hasTold, program }: Facts): JobEnd {
+  const { ended, isConnectionLost } = words;
+  if (code === 0) return { kind: 'done', code, sentence: undefined };
+  const wasEnded = ended !== undefined && ended.signal !== constants.signals.SIGTERM;
+  if (signal !== null || wasEnded || isConnectionLost || code === ranksLostExitCode) {
+    const sentence = ended
+      ? describeRank(ended)
+      : signal !== null
+        ? `${program} was ended by ${signal}, and all ranks with it.`
+        : 'A machine, or the network to it, was lost, and all ranks have ended.';
+    return { kind: 'lost', code: ranksLostExitCode, sentence: hasTold ? undefined : sentence };
+  }
+  if (stoppedCodes.includes(code!)) return { kind: 'stopped', code: code!, sentence: undefined };
+  return { kind: 'failed', code: code!, sentence: undefined };
+}
+
+function describeRank({ rank, host, signal }: EndedRank): string {
+  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+  const who = `${rank === undefined ? 'A rank' : `Rank ${rank}`}${host === undefined ? '' : ` on ${host}`}`;
+  const why =
+    signal === constants.signals.SIGKILL ? ', as where a machine has no memory left (dmesg tells)' : '';
+  return `${who} was ended by ${name ?? `signal ${signal}`}${why}, and all others with it.`;
+}
+
+/** Whole lines of bytes that come in pieces. */
+class Lines {
+  readonly #onLine: (line: string) => void;
+  readonly #decoder = new StringDecoder('utf8');
+  #rest = '';
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  take(bytes: Buffer): void {
+    const lines = (this.#rest + this.#decoder.write(bytes)).split('\n');
+    this.#rest = lines.pop()!;
+    lines.forEach(this.#onLine);
+  }
+
+  end(): void {
+    if (this.#rest !== '') this.#onLine(this.#rest);
+    this.#rest = '';
+  }
+}
