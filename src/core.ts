@@ -128,6 +128,7 @@ export type {
   Executable,
   Finding,
   Precision,
+  StateWatch,
 } from './backends/backend.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
