@@ -176,8 +176,7 @@ bool Engine::advanceJobs() {
     try {
       if (!jobs_.front().collective->advance(&moved)) return moved;
     } catch (const MpiError& error) {
-      failEverywhere(nameOf(world_.rank) + ": " + error.what());
-      return true;
+      lose(nameOf(world_.rank) + ": " + error.what() + ". All ranks end.");
     }
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
@@ -189,7 +188,7 @@ bool Engine::advanceJobs() {
 
 void Engine::beat() {
   if (!heartbeat_->advance()) return;
-  if (heartbeat_->isToldToLeave()) _exit(1);
+  if (heartbeat_->isToldToLeave()) _exit(kRanksLost);
   const std::vector<int> lost = heartbeat_->lost();
   const std::string seconds = std::to_string((settings_.patience + 500) / 1000) + " s";
   if (!lost.empty()) {
@@ -214,9 +213,9 @@ void Engine::lose(const std::string& sentence) {
       heartbeat_->advance();
       std::this_thread::sleep_for(milliseconds(1));
     }
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    MPI_Abort(MPI_COMM_WORLD, kRanksLost);
   }
-  _exit(1);
+  _exit(kRanksLost);
 }
 
 void Engine::failEverywhere(const std::string& sentence) {

@@ -29,7 +29,7 @@ void startWatchdog(std::string sentence) {
       std::this_thread::sleep_for(std::chrono::milliseconds(kTick));
       if (ticksLeft.load() == INT_MAX || --ticksLeft > 0) continue;
       if (!quiet) say(sentence);
-      _exit(1);
+      _exit(kRanksLost);
     }
   }).detach();
 }

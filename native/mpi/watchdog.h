@@ -4,6 +4,9 @@
 
 namespace rectiflow::mpi {
 
+// How a process ends that misses other ranks: src/distributed/exit-code.ts has it, too.
+constexpr int kRanksLost = 75;
+
 // @param sentence what is said where time ran out
 void startWatchdog(std::string sentence);
 

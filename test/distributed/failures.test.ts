@@ -1,6 +1,7 @@
 // Ranks that are killed, stopped, stuck or fail: all of them end, soon, and say once why.
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ranksLostExitCode } from '../../src/distributed/exit-code.ts';
 import { bundle, installed, startRanks } from '../support/mpi.ts';
 
 /** Of what all of it may take, beside the patience: launchers and this machine are slow. */
@@ -36,8 +37,7 @@ for (const mpi of installed)
       const { running, pids } = await waiting(3);
       process.kill(pids[2]!, 'SIGSTOP');
       const { code, stderr } = await running.ended;
-      expect(code).not.toBe(0);
-      expect(code).not.toBe(null);
+      expect(code).toBe(ranksLostExitCode);
       const said =
         /^rectiflow: rank 2 on \S+ has not been heard of for 2 s: it, or the network to it, is gone\. All ranks end\.$/gm;
       expect(stderr.match(said)).toHaveLength(1);
@@ -49,8 +49,7 @@ for (const mpi of installed)
       const { running, pids } = await waiting(3);
       process.kill(pids[0]!, 'SIGSTOP');
       const { code, stderr } = await running.ended;
-      expect(code).not.toBe(0);
-      expect(code).not.toBe(null);
+      expect(code).toBe(ranksLostExitCode);
       expect(stderr).toMatch(/^rectiflow: rank 0 on \S+ has not been heard of for 2 s/m);
       expect(pids.filter(isAlive)).toEqual([]);
     });
@@ -71,8 +70,7 @@ for (const mpi of installed)
         env: { RECTIFLOW_PATIENCE: '1' },
         limit,
       }).ended;
-      expect(code).not.toBe(0);
-      expect(code).not.toBe(null);
+      expect(code).toBe(ranksLostExitCode);
       expect(stderr).toMatch(
         /^rectiflow: rank 1 on \S+ is stuck: its JavaScript has not come back for 6 s\. All ranks end\.$/m,
       );
