@@ -75,26 +75,38 @@ export class FlowSampler implements Disposable {
     return this.exclusively(() => this.makeSamples(options));
   }
 
+  /**
+   * One of the batches that `sample` makes of these options, to the bit: to make others elsewhere. Throws as `sample` does.
+   * @param batch from 0, of `batchesOf` their count
+   * @returns [samples of the batch, ...shape of a sample]
+   */
+  async sampleBatch(options: SampleOptions, batch: number): Promise<Float32Array> {
+    this.life.check();
+    return this.exclusively(() => this.makeSamples(options, batch));
+  }
+
   /** When samples that were asked for are made. The weights stay as they are. */
   dispose(): Promise<void> {
     return this.life.dispose();
   }
 
-  private async makeSamples(options: SampleOptions): Promise<Float32Array> {
+  /** @param only of the batches; all by default */
+  private async makeSamples(options: SampleOptions, only?: number): Promise<Float32Array> {
     const request = resolveRequest(this.model, this.objective, options);
     const { count, shape, steps, integrator } = request;
     const elements = sizeOf(shape);
     const { batches, size } = batchesOf(count, this.batchSize);
     const perStep = integrator.evaluationsPerStep;
     const perBatch = perStep === undefined ? undefined : steps * perStep;
-    const progress = new SampleProgress(batches, perBatch, options.onProgress);
+    const [begin, end] = only === undefined ? [0, count] : [only * size, Math.min(count, (only + 1) * size)];
+    const progress = new SampleProgress(only === undefined ? batches : 1, perBatch, options.onProgress);
     const programs = samplePrograms();
-    const samples = new Float32Array(count * elements);
+    const samples = new Float32Array((end - begin) * elements);
     try {
-      for (let first = 0; first < count; first += size) {
+      for (let first = begin; first < end; first += size) {
         const x0 = await this.makeBatch({ first, size, request, options, progress, programs });
         checkFinite(x0, first, elements);
-        samples.set(x0.subarray(0, (count - first) * elements), first * elements);
+        samples.set(x0.subarray(0, (end - first) * elements), (first - begin) * elements);
         progress.endBatch();
       }
     } finally {

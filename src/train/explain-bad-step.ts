@@ -11,9 +11,9 @@ import type { PreparedTraining } from './prepare.ts';
 export async function explainBadStep(
   { executable, source, communicator }: PreparedTraining,
   inputs: StepInputs,
-  { indices, shape }: Batch,
+  { indices, shape, firstSample }: Batch,
 ): Promise<string | undefined> {
-  const nameOf = (sample: number): string => nameOfSample(source, indices[sample]!);
+  const nameOf = (sample: number): string => nameOfSample(source, indices[sample - firstSample]!);
   const own = await explainNonFinite(executable, inputs, nameOf, shape);
   if (communicator === undefined) return own;
   const all = await communicator.gatherJson(own ?? null);

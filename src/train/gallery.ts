@@ -1,5 +1,6 @@
 // The samples that a run shows on its way.
 import { isPicture } from '../data/source.ts';
+import type { Communicator } from './communicator.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { GridMaker } from './run-task.ts';
 import { decodeGrid, shownShape } from './sample-decoder.ts';
@@ -21,16 +22,32 @@ export interface ShownSamples {
   readonly pictures: Readonly<Record<string, string>>;
 }
 
+/** Of ranks, the first writes; the others make some of the samples. All of them call what waits for others. */
 export class Gallery {
   readonly #training: PreparedTraining;
-  readonly #writer: SampleWriter;
+  readonly #writer: SampleWriter | undefined;
   readonly #grids: GridMaker;
   #last: { readonly step: number; readonly path: string } | undefined;
 
-  constructor(training: PreparedTraining, writer: SampleWriter) {
+  private constructor(training: PreparedTraining, writer: SampleWriter | undefined) {
     this.#training = training;
     this.#writer = writer;
     this.#grids = training.task.grid.open(training);
+  }
+
+  /**
+   * All ranks call it.
+   * @param writer of the first rank, and of whoever trains alone
+   * @returns undefined where samples are not shown, or cannot be
+   */
+  static async open(
+    training: PreparedTraining,
+    writer: SampleWriter | undefined,
+  ): Promise<Gallery | undefined> {
+    const { model, source, decoder, communicator } = training;
+    const areShown =
+      writer !== undefined && shownShape(model.sampleShape, source.record, decoder) !== undefined;
+    return (await toldByFirst(communicator, areShown)) ? new Gallery(training, writer) : undefined;
   }
 
   async dispose(): Promise<void> {
@@ -39,14 +56,14 @@ export class Gallery {
 
   /**
    * Samples with the weights as they are now, for grid and path.
-   * @returns undefined where samples cannot be shown, or the signal came before they were made
+   * @returns undefined on ranks that write none, or where the signal came before they were made
    * @throws RectiflowError as `SampleWriter.write` does
    */
   async write(step: number, signal: AbortSignal | undefined): Promise<ShownSamples | undefined> {
-    const { model, source, decoder } = this.#training;
-    if (!shownShape(model.sampleShape, source.record, decoder)) return undefined;
+    const { source, decoder } = this.#training;
     try {
       const grid = await this.#grids.make(signal);
+      if (this.#writer === undefined) return undefined;
       const isShown = decoder === undefined || isPicture(grid.shape, source.record);
       const shown = await this.#writer.write(step, isShown ? grid : await decodeGrid(grid, decoder, signal));
       this.#last = { step, path: shown.path };
@@ -57,12 +74,18 @@ export class Gallery {
     }
   }
 
-  has(step: number): Promise<boolean> {
-    return this.#writer.has(step);
+  /** Whether samples of a step are there. */
+  async has(step: number): Promise<boolean> {
+    return toldByFirst(this.#training.communicator, (await this.#writer?.has(step)) ?? false);
   }
 
   /** Where the last samples were shown, if they are still there. */
   async lastPath(): Promise<string | undefined> {
-    return this.#last && (await this.has(this.#last.step)) ? this.#last.path : undefined;
+    return this.#last && (await this.#writer?.has(this.#last.step)) ? this.#last.path : undefined;
   }
+}
+
+async function toldByFirst(communicator: Communicator | undefined, value: boolean): Promise<boolean> {
+  const [first] = (await communicator?.gatherJson(value)) ?? [value];
+  return first!;
 }

@@ -1,5 +1,5 @@
 // Pictures above what an autoencoder makes of them.
-import type { Backend, Buffers, Executable } from '../backends/backend.ts';
+import type { Executable } from '../backends/backend.ts';
 import { SampleReader } from '../data/sample-reader.ts';
 import type { ImageShape } from '../data/source.ts';
 import type { AutoencoderModel } from '../models/autoencoder-model.ts';
@@ -10,10 +10,10 @@ import { reconstructionProgram } from './autoencoder-task.ts';
 import type { GridMaker, GridRun, GridTask } from './run-task.ts';
 import type { SampleGrid } from './sample-grid.ts';
 import type { TrainingConfig } from './settings.ts';
-import { averagedWeights } from './state.ts';
+import { type Results, shareOut } from './share-out.ts';
+import { type WeightSet, type WeightSets, weightSetsOf } from './weight-sets.ts';
 
 type GridConfig = Pick<TrainingConfig, 'sample' | 'seed' | 'loader'>;
-type Weights = SampleGrid['sets'][number]['weights'];
 
 /** Rows of pictures, each above what is made of it. */
 const mostStrips = 4;
@@ -33,7 +33,7 @@ export function reconstructionGrid(config: GridConfig, model: AutoencoderModel):
   };
 }
 
-function shownWeights({ sample: { gridWeights } }: GridConfig): readonly Weights[] {
+function shownWeights({ sample: { gridWeights } }: GridConfig): readonly WeightSet[] {
   return gridWeights === 'both' ? ['ema', 'model'] : [gridWeights];
 }
 
@@ -41,6 +41,7 @@ class ReconstructionGrid implements GridMaker {
   readonly #config: GridConfig;
   readonly #model: AutoencoderModel;
   readonly #run: GridRun;
+  readonly #sets: WeightSets;
   readonly #program: (columns: number) => Program;
   readonly #columns: number;
   readonly #strips: number;
@@ -57,6 +58,7 @@ class ReconstructionGrid implements GridMaker {
     this.#config = config;
     this.#model = model;
     this.#run = run;
+    this.#sets = weightSetsOf(model, run.buffers, run.exchange);
     this.#program = program;
     this.#columns = Math.min(config.sample.perClass, count);
     this.#strips = Math.min(mostStrips, Math.floor(count / this.#columns));
@@ -72,14 +74,17 @@ class ReconstructionGrid implements GridMaker {
     const length = this.#columns * sizeOf(this.#model.sampleShape);
     const rows = [titles.original, ...shown.map((weights) => titles[weights])];
     const samples = new Float32Array(this.#strips * rows.length * length);
-    for (let strip = 0; strip < this.#strips; strip++) {
-      const pictures = originals.subarray(strip * length, (strip + 1) * length);
-      const first = strip * rows.length * length;
-      samples.set(pictures, first);
-      for (const [below, weights] of shown.entries()) {
+    const pictures = (strip: number): Float32Array =>
+      originals.subarray(strip * length, (strip + 1) * length);
+    const startOf = (strip: number): number => strip * rows.length * length;
+    for (let strip = 0; strip < this.#strips; strip++) samples.set(pictures(strip), startOf(strip));
+    for (const [below, weights] of shown.entries()) {
+      const make = async (strip: number): Promise<void> => {
         signal?.throwIfAborted();
-        samples.set(await this.#reconstruct(weights, pictures), first + (1 + below) * length);
-      }
+        const made = await this.#reconstruct(weights, pictures(strip));
+        samples.set(made, startOf(strip) + (1 + below) * length);
+      };
+      await this.#sets.with(weights, () => this.#share([{ values: samples, startOf }], make));
     }
     return {
       shape: this.#model.sampleShape as ImageShape,
@@ -90,11 +95,15 @@ class ReconstructionGrid implements GridMaker {
     };
   }
 
-  async #reconstruct(weights: Weights, pictures: Float32Array): Promise<Float32Array> {
-    const { backend, buffers } = this.#run;
-    const state: Buffers = weights === 'ema' ? averagedWeights(this.#model, buffers) : buffers;
-    const executable = await this.#compiled.get(weights, () =>
-      compile(backend, this.#program(this.#columns), state),
+  /** Ranks share out the strips. */
+  #share(results: readonly Results[], work: (strip: number) => Promise<void>): Promise<void> {
+    return shareOut(this.#run.communicator, this.#strips, results, work);
+  }
+
+  async #reconstruct(weights: WeightSet, pictures: Float32Array): Promise<Float32Array> {
+    const { buffers, takeTurns } = this.#sets;
+    const executable = await this.#compiled.get(takeTurns ? 'both' : weights, () =>
+      this.#run.backend.compile(this.#program(this.#columns), buffers[weights]),
     );
     await executable.run({ x0: pictures });
     return Float32Array.from((await executable.read(['pictures'])).pictures);
@@ -110,12 +119,11 @@ class ReconstructionGrid implements GridMaker {
     });
     const elements = sizeOf(this.#model.sampleShape);
     const pictures = new Float32Array(this.#strips * this.#columns * elements);
-    for (let i = 0; i < this.#strips * this.#columns; i++)
-      await reader.read(i, pictures, i * elements, { seed, epoch: 0 });
+    const startOf = (strip: number): number => strip * this.#columns * elements;
+    await this.#share([{ values: pictures, startOf }], async (strip) => {
+      for (let i = strip * this.#columns; i < (strip + 1) * this.#columns; i++)
+        await reader.read(i, pictures, i * elements, { seed, epoch: 0 });
+    });
     return pictures;
   }
-}
-
-function compile(backend: Backend, program: Program, state: Buffers): Promise<Executable> {
-  return backend.compile(program, state);
 }

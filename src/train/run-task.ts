@@ -5,7 +5,9 @@ import type { Annotation, Source, SourceFacts } from '../data/source.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
+import type { Communicator } from './communicator.ts';
 import type { Conditioning } from './conditioning.ts';
+import type { Exchange } from './exchange.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { SampleGrid } from './sample-grid.ts';
 import type { Task } from './task.ts';
@@ -75,10 +77,13 @@ export interface GridRun {
   /** The samples that are trained on. */
   readonly source: Source;
   readonly split: HeldOutSplit | undefined;
+  /** Where other ranks make some of the samples. */
+  readonly communicator?: Communicator | undefined;
+  readonly exchange?: Exchange | undefined;
 }
 
 /** Disposing of it leaves the state as it is. */
 export interface GridMaker extends Disposable {
-  /** With the weights as they are now. */
+  /** With the weights as they are now. All ranks call it, and have the grid then. */
   make(signal?: AbortSignal): Promise<SampleGrid>;
 }

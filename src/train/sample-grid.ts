@@ -1,9 +1,12 @@
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
+import type { SampleOptions } from '../flow/sample-request.ts';
+import type { Communicator } from './communicator.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { TrainingConfig } from './settings.ts';
-import type { SampleConfig } from './settings.ts';
 import { SamplePath } from './sample-path.ts';
+import type { SampleConfig, TrainingConfig } from './settings.ts';
+import { shareOut } from './share-out.ts';
+import type { WeightSet, WeightSets } from './weight-sets.ts';
 
 /** What the rows of a run's grids show: classes, captions, or nothing in particular. */
 export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'prompts'>): Annotation[] {
@@ -41,10 +44,11 @@ export function gridBytes(
 }
 
 export interface GridSamplers {
-  /** With the averaged weights. */
-  readonly ema: FlowSampler;
-  /** With the weights of the step. */
-  readonly model: FlowSampler;
+  /** By the weights that they make samples with. */
+  readonly of: Readonly<Record<WeightSet, FlowSampler>>;
+  readonly sets: WeightSets;
+  /** Where other ranks make some of the samples. */
+  readonly communicator: Communicator | undefined;
 }
 
 /** What a model is told of samples, and how people call it. */
@@ -61,7 +65,7 @@ export interface SampleGrid {
   /** What people call the samples of each row; empty where the model is told nothing. */
   readonly rows: readonly string[];
   /** By the weights that made them, from the same noise: [N, C, H, W] each. */
-  readonly sets: readonly { readonly weights: 'ema' | 'model'; readonly samples: Float32Array }[];
+  readonly sets: readonly { readonly weights: WeightSet; readonly samples: Float32Array }[];
   /** How the first sample of each row comes out of the noise: a row of pictures each, whose columns are times. None where nothing does. */
   readonly path: { readonly columns: readonly string[]; readonly samples: Float32Array };
   /** Of a run on data at several sizes: some samples of each, [N, C, H, W], as many as a row has. */
@@ -103,24 +107,41 @@ export async function sampleGrid(
   const path = new SamplePath(shownPaths(sample), imageSize(shape));
   const sets: SampleGrid['sets'][number][] = [];
   for (const weights of gridWeights === 'both' ? (['ema', 'model'] as const) : [gridWeights]) {
-    const isFirst = sets.length === 0;
-    const samples = await samplers[weights].sample({
-      count: gridCount(sample),
-      ...settings,
-      ...told,
-      seed,
-      ...(signal && { signal }),
-      ...(isFirst && { onVisit: path.visit.bind(path) }),
-    });
-    sets.push({ weights, samples });
+    const wanted = { count: gridCount(sample), ...settings, ...told, seed, ...(signal && { signal }) };
+    const shown = sets.length === 0 ? path : undefined;
+    sets.push({ weights, samples: await makeSamples(samplers, weights, shape, wanted, shown) });
   }
   return {
     shape,
     columns: perClass,
     rows: rows.map((row) => rowTitle(row, classNames)),
     sets,
-    path: { columns: SamplePath.labels, samples: path.rows(sets[0]!.samples) },
+    path: { columns: SamplePath.labels, samples: path.rows },
   };
+}
+
+/** Ranks share out the batches. @param path of what is made, where it is shown @returns [count, ...shape] */
+async function makeSamples(
+  { of, sets, communicator }: GridSamplers,
+  weights: WeightSet,
+  shape: ImageShape,
+  wanted: SampleOptions,
+  path: SamplePath | undefined,
+): Promise<Float32Array> {
+  const { count } = wanted;
+  const { batches, size } = batchesOf(count);
+  const values = new Float32Array(count * imageSize(shape));
+  const startOf = (batch: number): number => Math.min(batch * size, count) * imageSize(shape);
+  const rows = path && { values: path.rows, startOf: (batch: number) => path.startOf(batch * size) };
+  const options = { ...wanted, ...(path && { onVisit: path.visit.bind(path) }) };
+  const make = async (batch: number): Promise<void> => {
+    const samples = await of[weights].sampleBatch(options, batch);
+    values.set(samples, startOf(batch));
+    path?.arrive(samples, batch * size);
+  };
+  const results = [{ values, startOf }, ...(rows ? [rows] : [])];
+  await sets.with(weights, () => shareOut(communicator, batches, results, make));
+  return values;
 }
 
 /**
@@ -137,9 +158,13 @@ export async function sampleSizes(
   const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
   const rows = gridRows(sample);
   const told = Array.from({ length: perClass }, (___, i) => rows[i % rows.length]!);
-  const made: SamplesOfSize[] = [];
-  for (const shape of shapes) {
-    const samples = await samplers[gridWeights === 'model' ? 'model' : 'ema'].sample({
+  const weights = gridWeights === 'model' ? 'model' : 'ema';
+  const starts = [0];
+  for (const shape of shapes) starts.push(starts.at(-1)! + perClass * imageSize(shape));
+  const values = new Float32Array(starts.at(-1)!);
+  const make = async (i: number): Promise<void> => {
+    const shape = shapes[i]!;
+    const samples = await samplers.of[weights].sample({
       count: perClass,
       shape,
       ...settings,
@@ -147,7 +172,9 @@ export async function sampleSizes(
       seed,
       ...(signal && { signal }),
     });
-    made.push({ shape, samples });
-  }
-  return made;
+    values.set(samples, starts[i]!);
+  };
+  const results = [{ values, startOf: (i: number) => starts[i]! }];
+  await samplers.sets.with(weights, () => shareOut(samplers.communicator, shapes.length, results, make));
+  return shapes.map((shape, i) => ({ shape, samples: values.subarray(starts[i], starts[i + 1]) }));
 }

@@ -11,19 +11,27 @@ export class SamplePath {
   );
   /** Pictures of a row. */
   static readonly columns: number = SamplePath.labels.length;
+  /** A row for each shown sample, whose last picture is the sample itself. */
+  readonly rows: Float32Array;
   readonly #shown: readonly number[];
   readonly #elements: number;
   /** By sample, then by time. */
   readonly #states: Float32Array[][];
 
   /**
-   * @param shown the samples, by their place among those that are made
+   * @param shown the samples, by their places among those that are made, ascending
    * @param elements of a sample
    */
   constructor(shown: readonly number[], elements: number) {
     this.#shown = shown;
     this.#elements = elements;
     this.#states = shown.map(() => []);
+    this.rows = new Float32Array(this.startOf(Infinity));
+  }
+
+  /** Where in the rows those begin of the samples from this one on. */
+  startOf(sample: number): number {
+    return this.#shown.filter((shown) => shown < sample).length * SamplePath.columns * this.#elements;
   }
 
   /**
@@ -41,18 +49,17 @@ export class SamplePath {
   }
 
   /**
-   * A row for each shown sample, whose last picture is the sample itself.
-   * @param samples all that were made
+   * Fills the rows of samples that have come where they were going.
+   * @param samples that were made, from `first` on
    */
-  rows(samples: Float32Array): Float32Array {
-    const rows = new Float32Array(this.#shown.length * SamplePath.columns * this.#elements);
+  arrive(samples: Float32Array, first: number): void {
     this.#shown.forEach((sample, row) => {
-      const made = samples.subarray(sample * this.#elements, (sample + 1) * this.#elements);
-      for (let column = 0; column < SamplePath.columns; column++) {
-        const state = this.#states[row]![column] ?? made;
-        rows.set(state, (row * SamplePath.columns + column) * this.#elements);
-      }
+      const at = (sample - first) * this.#elements;
+      if (at < 0 || at >= samples.length) return;
+      const made = samples.subarray(at, at + this.#elements);
+      const states = this.#states[row]!;
+      for (let column = 0; column < SamplePath.columns; column++)
+        this.rows.set(states[column] ?? made, (row * SamplePath.columns + column) * this.#elements);
     });
-    return rows;
   }
 }

@@ -53,9 +53,10 @@ export class Trainer {
 
   private constructor(
     training: PreparedTraining,
-    { store, samples, observer = {} }: TrainingHost,
+    { store, observer = {} }: TrainingHost,
     log: StepLog,
     measurements: Measurements,
+    gallery: Gallery | undefined,
   ) {
     const { config, backend, source, data, checkpoint, model, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
@@ -65,7 +66,7 @@ export class Trainer {
     this.#store = store;
     this.#observer = observer;
     this.#log = log;
-    this.#gallery = samples && new Gallery(training, samples);
+    this.#gallery = gallery;
     this.#measurements = measurements;
     this.#monitor = Monitor.of(training);
     this.#submitter = new Submitter({
@@ -100,7 +101,8 @@ export class Trainer {
       await host.store.dropLaterAverages(step);
       const stepLog = new StepLog({ log, memory, step, seconds });
       const measurements = await compileMeasurements(training, (text) => trainer.#notice(text));
-      const trainer: Trainer = new Trainer(training, host, stepLog, measurements);
+      const gallery = await Gallery.open(training, host.samples);
+      const trainer: Trainer = new Trainer(training, host, stepLog, measurements, gallery);
       for (const text of training.data.notices) trainer.#notice(text);
       return trainer;
     } catch (error) {

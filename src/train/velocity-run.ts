@@ -18,10 +18,10 @@ import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import type { GridMaker, GridRun, GridTask, HeldOutSamples, HeldOutTask, RunTask } from './run-task.ts';
 import { type GridSamplers, gridBytes, gridCount, gridRows, sampleGrid, sampleSizes } from './sample-grid.ts';
 import type { TrainingConfig } from './settings.ts';
-import { averagedWeights } from './state.ts';
 import { lossByTime } from './step-outputs.ts';
 import type { Task } from './task.ts';
 import { velocityTask } from './velocity-task.ts';
+import { type WeightSet, weightSetsOf } from './weight-sets.ts';
 
 /** What of a config a run of a velocity depends on. */
 export type VelocityRunConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample'>;
@@ -126,12 +126,14 @@ function openGrid(
   config: VelocityRunConfig,
   model: VelocityModel,
   objective: Objective,
-  { backend, buffers, conditioning, source }: GridRun,
+  { backend, buffers, conditioning, source, communicator, exchange }: GridRun,
 ): GridMaker {
-  const samplers: GridSamplers = {
-    ema: new FlowSampler(backend, model, averagedWeights(model, buffers), { objective }),
-    model: new FlowSampler(backend, model, buffers, { objective }),
-  };
+  const sets = weightSetsOf(model, buffers, exchange);
+  const make = (set: WeightSet): FlowSampler =>
+    new FlowSampler(backend, model, sets.buffers[set], { objective });
+  const ofModel = make('model');
+  const of = { model: ofModel, ema: sets.takeTurns ? ofModel : make('ema') };
+  const samplers: GridSamplers = { of, sets, communicator };
   const told = { conditioning, classNames: source.classNames };
   const sizes = (source.sizes?.shapes ?? []) as readonly ImageShape[];
   return {
@@ -141,6 +143,6 @@ function openGrid(
         ? grid
         : { ...grid, sizes: await sampleSizes(samplers, sizes, config, told, signal) };
     },
-    dispose: () => disposeAll(Object.values(samplers)),
+    dispose: () => disposeAll(new Set(Object.values(of))),
   };
 }

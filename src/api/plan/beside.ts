@@ -73,10 +73,11 @@ async function timeGrid(
     },
     has: async () => false,
   };
-  const gallery = new Gallery(
+  const gallery = await Gallery.open(
     { ...training, config, decoder, task: { ...training.task, grid: task } },
     writer,
   );
+  if (gallery === undefined) return { grid: 0, firstGrid: 0, pictures: 0 };
   try {
     const timed = async (): Promise<{ sampling: number; drawing: number }> => {
       drawing = 0;
@@ -86,7 +87,6 @@ async function timeGrid(
       return { sampling: (performance.now() - began - drawing) / 1000, drawing: drawing / 1000 };
     };
     const first = await timed();
-    if (pictures === 0) return { grid: 0, firstGrid: 0, pictures: 0 };
     const second = await timed();
     // The steps of dopri5 are as many as it needs, whatever the setting, and what is no velocity takes none.
     const hasSteps = isVelocity(training.model) && sample.sampler !== 'dopri5';

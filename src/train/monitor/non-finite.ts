@@ -5,7 +5,7 @@ import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { CompiledStep, StepInputs } from '../compiled-step.ts';
 
-/** @param sample its place in the batch */
+/** @param sample its place in the batch, that of all ranks */
 export type NameOfSample = (sample: number) => string;
 
 /**
@@ -21,10 +21,12 @@ export async function explainNonFinite(
   nameOf?: NameOfSample,
   sampleShape?: Shape,
 ): Promise<string | undefined> {
+  const begin = inputs['firstSample']?.[0] ?? 0;
   for (const piece of await step.pieces(inputs, sampleShape)) {
     const finding = await piece.executable.inspect(piece.inputs);
+    const firstSample = begin + piece.firstSample;
     if (finding)
-      return describeFinding(piece.executable.program, finding, { ...piece, nameOf, labels: step.labels });
+      return describeFinding(piece.executable.program, finding, { firstSample, nameOf, labels: step.labels });
   }
   return undefined;
 }
