@@ -1,6 +1,7 @@
-// What runs beside the training step, when a step is logged.
+// What runs beside the training step, after some of the steps.
 import type { Disposable } from '../backends/backend.ts';
 import { disposeAll } from '../tensor/lifetime.ts';
+import { Gallery, type SampleWriter } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
 import type { PreparedTraining } from './prepare.ts';
@@ -10,21 +11,35 @@ export interface Measurements extends Disposable {
   readonly insight: Insight;
   /** Where samples are kept out of training. */
   readonly heldOut: HeldOut | undefined;
+  /** Where samples are shown. */
+  readonly gallery: Gallery | undefined;
 }
 
-/** @param onNotice is told of held-out samples that cannot be read */
-export async function compileMeasurements(
+/**
+ * All ranks call it.
+ * @param writer of samples, where there is one @param onNotice is told of held-out samples that cannot be read
+ */
+export async function openMeasurements(
   training: PreparedTraining,
+  writer: SampleWriter | undefined,
   onNotice: (text: string) => void,
 ): Promise<Measurements> {
   const { config, backend, buffers, model, split, share, communicator } = training;
   const groups = optimizersOf(config.optimizer);
-  const insight = await Insight.compile(backend, buffers, model, groups, share.own, communicator);
+  const opened: Disposable[] = [];
+  const dispose = (): Promise<void> => disposeAll(opened);
+  const keep = <T extends Disposable>(each: T): T => {
+    opened.push(each);
+    return each;
+  };
   try {
-    const heldOut = split && (await HeldOut.compile({ ...training, split, onNotice }));
-    return { insight, heldOut, dispose: () => disposeAll(heldOut ? [insight, heldOut] : [insight]) };
+    const insight = keep(await Insight.compile(backend, buffers, model, groups, share.own, communicator));
+    const heldOut = split && keep(await HeldOut.compile({ ...training, split, onNotice }));
+    const gallery = await Gallery.open(training, writer);
+    if (gallery) keep(gallery);
+    return { insight, heldOut, gallery, dispose };
   } catch (error) {
-    await insight.dispose();
+    await dispose();
     throw error;
   }
 }

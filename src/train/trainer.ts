@@ -9,8 +9,8 @@ import { explainBadStep } from './explain-bad-step.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isDue, isHeldOutDue } from './due.ts';
 import { writeOrTell } from './dispensable.ts';
-import { Gallery, type ShownSamples } from './gallery.ts';
-import { type Measurements, compileMeasurements } from './measurements.ts';
+import type { ShownSamples } from './gallery.ts';
+import { type Measurements, openMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { LossBySize } from './loss-by-size.ts';
@@ -33,7 +33,6 @@ export class Trainer {
   readonly #store: RunStore;
   readonly #observer: TrainObserver;
   readonly #log: StepLog;
-  readonly #gallery: Gallery | undefined;
   readonly #measurements: Measurements;
   readonly #monitor: Monitor;
   readonly #submitter: Submitter;
@@ -56,7 +55,6 @@ export class Trainer {
     { store, observer = {} }: TrainingHost,
     log: StepLog,
     measurements: Measurements,
-    gallery: Gallery | undefined,
   ) {
     const { config, backend, source, data, checkpoint, model, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
@@ -66,7 +64,6 @@ export class Trainer {
     this.#store = store;
     this.#observer = observer;
     this.#log = log;
-    this.#gallery = gallery;
     this.#measurements = measurements;
     this.#monitor = Monitor.of(training);
     this.#submitter = new Submitter({
@@ -100,9 +97,8 @@ export class Trainer {
       const step = checkpoint?.step ?? 0;
       await host.store.dropLaterAverages(step);
       const stepLog = new StepLog({ log, memory, step, seconds });
-      const measurements = await compileMeasurements(training, (text) => trainer.#notice(text));
-      const gallery = await Gallery.open(training, host.samples);
-      const trainer: Trainer = new Trainer(training, host, stepLog, measurements, gallery);
+      const measurements = await openMeasurements(training, host.samples, (text) => trainer.#notice(text));
+      const trainer: Trainer = new Trainer(training, host, stepLog, measurements);
       for (const text of training.data.notices) trainer.#notice(text);
       return trainer;
     } catch (error) {
@@ -155,7 +151,7 @@ export class Trainer {
       // What is named at the end must be there, also where somebody deleted it.
       if (this.#step > 0 && (saved?.step !== this.#step || !(await this.#store.has(saved.path))))
         await this.#saver.save(await this.#notes());
-      if (finished && !(await this.#gallery?.has(steps))) await this.#sample(signal);
+      if (finished && !(await this.#measurements.gallery?.has(steps))) await this.#sample(signal);
       const { skippedSummary } = this.#submitter;
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
@@ -166,7 +162,7 @@ export class Trainer {
         seconds: this.#log.watch.seconds,
         metrics: this.#log.metrics,
         checkpoint: this.#saver.saved?.path,
-        samples: await this.#gallery?.lastPath(),
+        samples: await this.#measurements.gallery?.lastPath(),
       };
     } finally {
       stop.end();
@@ -190,7 +186,7 @@ export class Trainer {
     this.#submitter.close();
     await this.#saver.settled();
     await this.#log.close(outcome);
-    await Promise.all([this.#gallery?.dispose(), this.#measurements.dispose()]);
+    await this.#measurements.dispose();
   }
 
   /**
@@ -344,7 +340,8 @@ export class Trainer {
   }
 
   async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const write = async (): Promise<ShownSamples | undefined> => this.#gallery?.write(this.#step, signal);
+    const write = async (): Promise<ShownSamples | undefined> =>
+      this.#measurements.gallery?.write(this.#step, signal);
     const shown = await writeOrTell(this.#store, this.#notice, write);
     if (shown === undefined) return;
     for (const [tag, path] of Object.entries(shown.pictures)) this.#log.writeImage(this.#step, tag, path);

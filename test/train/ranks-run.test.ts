@@ -51,17 +51,11 @@ function complete(given: TrainingInput): (source: Source) => TrainingConfig {
   return (source) => completeTraining(given, source);
 }
 
-/** Without what depends on the clock and the machine. */
-function withoutTimes({
-  samplesPerSecond: _,
-  seconds: __,
-  dataWait: ___,
-  memory: ____,
-  peakMemory: _____,
-  mfu: ______,
-  ...others
-}: StepMetrics): unknown {
-  return others;
+/** What depends on the clock and the machine. */
+const measured = new Set(['samplesPerSecond', 'seconds', 'dataWait', 'memory', 'peakMemory', 'mfu']);
+
+function withoutTimes(metrics: StepMetrics): unknown {
+  return Object.fromEntries(Object.entries(metrics).filter(([name]) => !measured.has(name)));
 }
 
 function outcome({ metrics, notices, grids, badSteps, results, kept }: RanksRun): unknown {
@@ -78,8 +72,8 @@ function outcome({ metrics, notices, grids, badSteps, results, kept }: RanksRun)
 
 /** Of the last checkpoint, and of the averages that are stored on the way. */
 function tensorsOf({ checkpoints, averages }: MemoryStore): unknown {
-  const { model, ema, optimizer, averages: others } = checkpoints.at(-1)!;
-  return { model, ema, optimizer, others, stored: averages };
+  const { model, ema, optimizer, averages: further } = checkpoints.at(-1)!;
+  return { model, ema, optimizer, further, stored: averages };
 }
 
 async function compare(

@@ -7,7 +7,7 @@ import { writeSamplePictures } from '../../pictures/sample-pictures.ts';
 import type { PreparedRun } from '../../runner/prepare-run.ts';
 import { isVelocity } from '../../models/model.ts';
 import { type SampleWriter, Gallery } from '../../train/gallery.ts';
-import { compileMeasurements } from '../../train/measurements.ts';
+import { openMeasurements } from '../../train/measurements.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { runTaskOf } from '../../train/run-program.ts';
 import type { SampleDecoder } from '../../train/sample-decoder.ts';
@@ -124,7 +124,7 @@ function watched(decoder: SampleDecoder, onDecoded: (milliseconds: number) => vo
 
 async function timeHeldOut(training: PreparedRun): Promise<number> {
   if (training.config.heldOut.count === 0) return 0;
-  const measurements = await compileMeasurements(training, () => {});
+  const measurements = await openMeasurements(training, undefined, () => {});
   try {
     const began = performance.now();
     await measurements.heldOut?.evaluate();
