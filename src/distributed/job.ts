@@ -2,14 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RectiflowError, systemProblem } from '../tensor/errors.ts';
 import { ranksLostExitCode } from './exit-code.ts';
 import { type Told, readTold } from './handover.ts';
+import type { MpiKind } from './native.ts';
+import { Lines, OutputBeforeFrame } from './job-output.ts';
 import { type EndedRank, LauncherWords } from './launcher-words.ts';
 
 export interface JobOptions {
+  readonly kind: MpiKind;
   readonly program: string;
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -35,21 +37,24 @@ const killMs = 4000;
 export class Job {
   readonly ended: Promise<JobEnd>;
   readonly #child: ChildProcess;
+  readonly #kind: MpiKind;
   #hasRun = false;
 
   /** @throws RectiflowError (by `ended`) where mpirun cannot be started */
-  constructor({ program, arguments: args, environment, onOutput, onErrorLine, onTold }: JobOptions) {
+  constructor({ kind, program, arguments: args, environment, onOutput, onErrorLine, onTold }: JobOptions) {
     // In a session of its own: a Ctrl-C of the terminal must not reach mpirun, which would end the ranks before they have saved.
     // Its standard input is ours to close: rank 0 hears from its end that nobody is there any more.
     const child = spawn(program, args, { env: environment, detached: true, stdio: 'pipe' });
     this.#child = child;
+    this.#kind = kind;
     let hasTold = false;
     const words = new LauncherWords((line) => {
       hasTold ||= /^(?:error|rectiflow): /.test(line);
       onErrorLine(line);
     });
     child.stdin.on('error', () => {});
-    child.stdout.on('data', onOutput);
+    const output = new OutputBeforeFrame(onOutput, (line) => words.take(line));
+    child.stdout.on('data', (bytes: Buffer) => output.take(bytes));
     const lines = new Lines((line) => {
       const told = readTold(line);
       if (told === undefined) return words.take(line);
@@ -64,6 +69,7 @@ export class Job {
         ),
       );
       child.on('close', (code, signal) => {
+        output.end();
         lines.end();
         words.flush();
         resolve(describeEnd({ code, signal, words, hasTold, program }));
@@ -81,11 +87,11 @@ export class Job {
     this.#child.kill(this.#hasRun ? 'SIGUSR1' : 'SIGTERM');
   }
 
-  /** Ends all ranks as they are. */
+  /** Ends all ranks as they are: Open MPI's mpirun does so after a second, MPICH's other processes where mpirun is gone. */
   async kill(): Promise<void> {
     const closed = once(this.#child, 'close');
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    this.#child.kill('SIGTERM');
+    this.#child.kill(this.#kind === 'openmpi' ? 'SIGTERM' : 'SIGKILL');
     await Promise.race([closed, sleep(killMs, undefined, { ref: false })]);
     this.#child.kill('SIGKILL');
   }
@@ -124,26 +130,4 @@ function describeRank({ rank, host, signal }: EndedRank): string {
   const why =
     signal === constants.signals.SIGKILL ? ', as where a machine has no memory left (dmesg tells)' : '';
   return `${who} was ended by ${name ?? `signal ${signal}`}${why}, and all others with it.`;
-}
-
-/** Whole lines of bytes that come in pieces. */
-class Lines {
-  readonly #onLine: (line: string) => void;
-  readonly #decoder = new StringDecoder('utf8');
-  #rest = '';
-
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  take(bytes: Buffer): void {
-    const lines = (this.#rest + this.#decoder.write(bytes)).split('\n');
-    this.#rest = lines.pop()!;
-    lines.forEach(this.#onLine);
-  }
-
-  end(): void {
-    if (this.#rest !== '') this.#onLine(this.#rest);
-    this.#rest = '';
-  }
 }

@@ -62,7 +62,7 @@ async function runJob(
   };
   const names = Object.keys(own).filter((name) => passed.test(name));
   const job = new Job({
-    program: mpirun.program,
+    ...mpirun,
     arguments: [...mpirunArguments(mpirun.kind, options, names), ...command(run)],
     environment: own,
     onOutput: options.onOutput,

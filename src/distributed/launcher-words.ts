@@ -1,4 +1,4 @@
-// What mpirun itself says on the standard error of a job: that a rank has ended, in a frame of many lines. The job has told why, or the
+// What mpirun itself says among the output of a job: that a rank has ended, in a frame of many lines. The job has told why, or the
 // launcher says it in a sentence, so that these are left out; all else is passed on.
 
 /** How a rank was ended that did not end by itself. */
@@ -18,12 +18,12 @@ const endings =
 const openMpiLines =
   /Forwarding signal \d+ to job|^\[.*\] \d+ more process(?:es)? ha(?:s|ve) sent help message|orte_base_help_aggregate/;
 
-/** MPICH's frame and the lines after it. */
-const equals = /^={60,}$/;
+/** MPICH's frame, which comes on standard output, and the lines after it. */
+export const frameBegin: RegExp = /^={60,}$/m;
 const mpichLines =
   /^= {3}(?:BAD TERMINATION|PID \d+ RUNNING AT|EXIT CODE:|CLEANING UP|YOU CAN IGNORE)|^YOUR APPLICATION TERMINATED WITH|^This typically refers to a problem with your application|^Please see the FAQ page for debugging|^application called MPI_Abort|^\[mpiexec@.*\] (?:Sending Ctrl-C|Press Ctrl-C|HYD|control_cb|main)|^\[proxy:/;
 
-/** Takes the standard error of a job line by line. */
+/** Takes what a job says line by line. */
 export class LauncherWords {
   readonly #show: (line: string) => void;
   #frame: string[] | undefined;
@@ -52,7 +52,7 @@ export class LauncherWords {
       this.#frame.push(line);
       if (dashes.test(line)) this.flush();
     } else if (dashes.test(line)) this.#frame = [line];
-    else if (!openMpiLines.test(line) && !mpichLines.test(line) && !equals.test(line)) this.#show(line);
+    else if (!openMpiLines.test(line) && !mpichLines.test(line) && !frameBegin.test(line)) this.#show(line);
   }
 
   /** Passes on a frame that has no end yet. */

@@ -1,8 +1,7 @@
 // Ranks that are killed, stopped, stuck or fail: all of them end, soon, and say once why.
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ranksLostExitCode } from '../../src/distributed/exit-code.ts';
-import { bundle, installed, startRanks } from '../support/mpi.ts';
+import { bundle, installed, isAlive, startRanks } from '../support/mpi.ts';
 
 /** Of what all of it may take, beside the patience: launchers and this machine are slow. */
 const limit = 25_000;
@@ -101,13 +100,3 @@ for (const mpi of installed)
       expect(code).not.toBe(null);
     });
   });
-
-/** A process that has ended, but that nobody has asked for yet, is not. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}

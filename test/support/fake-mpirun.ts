@@ -46,7 +46,10 @@ if (process.argv[2] === '--version') {
 ${words}
 const at = process.argv.indexOf(process.execPath, 2);
 const [program, ...args] = process.argv.slice(at);
-const rank = spawn(program, args, { stdio: 'inherit', env: { ...process.env, MPIRUN_ARGUMENTS: process.argv.slice(2, at).join(' ') } });
+const rank = spawn(program, args, { stdio: 'pipe', env: { ...process.env, MPIRUN_ARGUMENTS: process.argv.slice(2, at).join(' ') } });
+process.stdin.pipe(rank.stdin);
+rank.stdout.pipe(process.stdout);
+rank.stderr.pipe(process.stderr);
 process.on('SIGUSR1', () => {
   ${isOpen ? "console.error('mpirun: Forwarding signal 10 to job');" : ''}
   rank.kill('SIGUSR1');
@@ -54,7 +57,8 @@ process.on('SIGUSR1', () => {
 process.on('SIGTERM', () => rank.kill('SIGKILL'));
 rank.on('close', (code, name) => {
   const signal = name && constants.signals[name];
-  for (const line of code === 0 ? [] : ${isOpen ? 'openEnd' : 'mpichEnd'}(code, signal)) console.error(line);
+  for (const line of code === 0 ? [] : ${isOpen ? 'openEnd' : 'mpichEnd'}(code, signal)) console.${isOpen ? 'error' : 'log'}(line);
+  process.stdin.destroy();
   process.exitCode = signal ? ${isOpen ? '128 + signal' : 'signal'} : code;
 });
 `;

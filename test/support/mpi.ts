@@ -154,3 +154,13 @@ function killGroup(pid: number): void {
     // All of it has ended.
   }
 }
+
+/** A process that has ended, but that nobody has asked for yet, is not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
