@@ -2,6 +2,7 @@ import { counted } from '../tensor/counted.ts';
 import { RectiflowError, dataError, limitAdvice } from '../tensor/errors.ts';
 import { listSome } from './list-some.ts';
 import { nameOfSample } from './source.ts';
+import type { OtherReaders } from './other-readers.ts';
 import type { Source } from './source.ts';
 
 /** What to do about a sample that cannot be used: end with its error, or name it, count it and take another. */
@@ -20,6 +21,8 @@ export interface BadSampleOptions {
   readonly whole?: number | undefined;
   /** Told of each sample that is skipped, once, and how many there are by now. */
   readonly onBad?: ((error: RectiflowError, skipped: number) => void) | undefined;
+  /** Where other processes read the set, too: one of the readers keeps count for all, tells, and says when there are too many. */
+  readonly others?: OtherReaders | undefined;
 }
 
 /** Whether a policy goes on without `bad` of `count` samples. */
@@ -44,9 +47,24 @@ export class BadSamples {
   readonly #bad = new Set<number>();
   #tooMany: RectiflowError | undefined;
 
+  readonly #close: (() => void) | undefined;
+
   constructor(source: Source, options: BadSampleOptions = {}) {
     this.#source = source;
     this.#options = options;
+    this.#close = options.others?.listen?.(({ index, code, message, reads }) =>
+      this.#leaveOut(index, new RectiflowError(code, message), reads),
+    );
+  }
+
+  /** Hears of no more that others leave out. */
+  close(): void {
+    this.#close?.();
+  }
+
+  /** Those that are known here. */
+  get indices(): readonly number[] {
+    return [...this.#bad];
   }
 
   /** How many there are so far. */
@@ -72,32 +90,43 @@ export class BadSamples {
    */
   add(index: number, error: unknown, reads: number): void {
     if (!isOfSample(error)) throw error;
-    const { name, count } = this.#source;
-    const { onBadSample = 'fail', onBad, whole = count } = this.#options;
-    if (onBadSample === 'fail') {
+    if ((this.#options.onBadSample ?? 'fail') === 'fail') {
       const advice =
         'See all that is wrong with: rectiflow data check. To leave out what cannot be read: --set loader.onBadSample=skip';
       throw new RectiflowError(error.code, `${error.message} ${advice}`, { cause: error });
     }
-    if (!this.#bad.has(index)) {
-      this.#bad.add(index);
-      onBad?.(error, this.#bad.size);
-    }
-    const bad = this.#bad.size;
-    const tooManySoFar = whole !== Infinity && isHopeless(bad, reads);
-    if (mayLeaveOut('skip', bad, whole) && bad < count && !tooManySoFar) return;
-    const problem = `${bad} of its ${counted(count, 'sample')} cannot be used, after ${counted(reads, 'read')}. The last one: ${error.message}`;
-    this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);
-    throw this.#tooMany;
+    this.#leaveOut(index, error, reads);
+    this.check();
   }
 
-  /** `1 of 30 samples (3 %) was left out: photos/7.png`; undefined where none was. */
-  summary(): string | undefined {
+  /** @param reads of the reader that has found it */
+  #leaveOut(index: number, error: RectiflowError, reads: number): void {
+    const { name, count } = this.#source;
+    const { onBad, others, whole = count } = this.#options;
+    const { readers, tell } = others ?? { readers: 1 };
+    const isNew = !this.#bad.has(index);
+    this.#bad.add(index);
     const bad = this.#bad.size;
+    if (isNew && tell === undefined) onBad?.(error, bad);
+    if (isNew) tell?.({ index, code: error.code, message: error.message, reads });
+    // How many were read by all is known to the one that keeps count.
+    const tooManySoFar = tell === undefined && whole !== Infinity && isHopeless(bad, readers * reads);
+    if (mayLeaveOut('skip', bad, whole) && bad < count && !tooManySoFar) return;
+    const problem = `${bad} of its ${counted(count, 'sample')} cannot be used, after ${counted(readers * reads, 'read')}. The last one: ${error.message}`;
+    this.#tooMany = dataError(name, problem, 'Look at them all with: rectiflow data check', error);
+  }
+
+  /**
+   * `1 of 30 samples (3 %) was left out: photos/7.png`; undefined where none was.
+   * @param elsewhere what others have left out
+   */
+  summary(elsewhere: Iterable<number> = []): string | undefined {
+    const all = [...new Set([...this.#bad, ...elsewhere])].toSorted((a, b) => a - b);
+    const bad = all.length;
     if (bad === 0) return undefined;
     const { count } = this.#source;
     const share = Number(((100 * bad) / count).toPrecision(1));
-    const names = listSome(Array.from(this.#bad, (index) => nameOfSample(this.#source, index)));
+    const names = listSome(all.map((index) => nameOfSample(this.#source, index)));
     return `${bad} of ${counted(count, 'sample')} (${share} %) ${bad === 1 ? 'was' : 'were'} left out: ${names}`;
   }
 }

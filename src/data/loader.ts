@@ -95,9 +95,19 @@ export class Loader implements AsyncIterable<Batch> {
     return this.#reader.skipped;
   }
 
+  /** Which. */
+  get skippedIndices(): readonly number[] {
+    return this.#reader.skippedIndices;
+  }
+
   /** A sentence on all that were skipped; undefined where none was. */
   get skippedSummary(): string | undefined {
     return this.#reader.summary;
+  }
+
+  /** Of all that were skipped here or elsewhere. */
+  summaryWith(skippedElsewhere: Iterable<number>): string | undefined {
+    return this.#reader.summaryWith(skippedElsewhere);
   }
 
   /**
@@ -127,6 +137,7 @@ export class Loader implements AsyncIterable<Batch> {
   close(): void {
     this.#closed = true;
     this.#ready.length = 0;
+    this.#reader.close();
   }
 
   #fill(): void {

@@ -27,9 +27,24 @@ export class SampleReader {
     return this.#bad.count;
   }
 
+  /** Which. */
+  get skippedIndices(): readonly number[] {
+    return this.#bad.indices;
+  }
+
   /** A sentence on all that were skipped; undefined where none was. */
   get summary(): string | undefined {
     return this.#bad.summary();
+  }
+
+  /** Of all that were skipped here or elsewhere. */
+  summaryWith(skippedElsewhere: Iterable<number>): string | undefined {
+    return this.#bad.summary(skippedElsewhere);
+  }
+
+  /** Hears of no more that others skip. */
+  close(): void {
+    this.#bad.close();
   }
 
   /**
@@ -64,7 +79,7 @@ export class SampleReader {
     this.#reads++;
     const readAnother = (error: unknown): T | Promise<T> => {
       this.#bad.add(good, error, this.#reads);
-      return this.#attempt(good, action);
+      return this.#attempt(index, action);
     };
     try {
       const result = action(good);

@@ -13,6 +13,7 @@ import type { Communicator } from './communicator.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { Exchange } from './exchange.ts';
 import { lossProgram } from './loss.ts';
+import { otherRanks } from './other-ranks.ts';
 import type { HeldOutTask, RunTask } from './run-task.ts';
 import type { TrainConfig, TrainingConfig } from './settings.ts';
 import { type Results, shareOut } from './share-out.ts';
@@ -80,20 +81,21 @@ export class HeldOutBatches {
     batch: number,
     parts: readonly PartOfShape[],
   ) {
-    const { config, split, onNotice } = options;
+    const { config, split, communicator, onNotice } = options;
     this.#options = options;
     this.#sets = sets;
     this.#batch = batch;
     this.parts = parts;
-    const reader = (source: Source, what: string): SampleReader =>
-      new SampleReader(source, {
+    const reader = (which: Which, what: string): SampleReader =>
+      new SampleReader(split[which], {
         ...config.loader,
+        others: otherRanks(communicator, which),
         whole: split.trained.count + split.heldOut.count,
         onBad: ({ message }) => onNotice?.(`skipped among the samples ${what}: ${message}`),
       });
     this.#readers = {
-      heldOut: reader(split.heldOut, 'held out'),
-      seen: reader(split.seen, 'that these are compared with'),
+      heldOut: reader('heldOut', 'held out'),
+      seen: reader('seen', 'that these are compared with'),
     };
   }
 
@@ -130,6 +132,7 @@ export class HeldOutBatches {
 
   /** The state stays as it is. */
   async dispose(): Promise<void> {
+    for (const reader of Object.values(this.#readers)) reader.close();
     await disposeAll(new Set(this.parts.flatMap(({ model, ema }) => [model, ema])));
   }
 

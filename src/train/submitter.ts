@@ -4,6 +4,7 @@ import type { HostArray } from '../tensor/dtype.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isAnythingDue } from './due.ts';
 import { coupledNoise } from './coupled-noise.ts';
+import { otherRanks } from './other-ranks.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { settledInput } from './running-ahead.ts';
 import { type StepNumbers, stepInputs } from './step-inputs.ts';
@@ -51,7 +52,7 @@ export class Submitter {
   #returned: Batch | undefined;
 
   constructor(options: SubmitterOptions) {
-    const { config, source, data, model, conditioning, share } = options.training;
+    const { config, source, data, model, conditioning, share, communicator } = options.training;
     const { rank, ranks, shards } = share;
     const train = { ...config.train, shards };
     this.#options = options;
@@ -64,6 +65,7 @@ export class Submitter {
       seed: config.seed,
       position: data.position,
       placement: conditioning.placement,
+      others: otherRanks(communicator, 'trained'),
       onBad: ({ message }, skipped) => options.onNotice(`skipped (${skipped} so far): ${message}`),
     });
   }
@@ -101,9 +103,11 @@ export class Submitter {
     this.#returned = batch;
   }
 
-  /** What was skipped so far, in words; undefined where nothing was. */
-  get skippedSummary(): string | undefined {
-    return this.#loader.skippedSummary;
+  /** What all ranks have skipped so far, in words; undefined where that is nothing. All of them call it. */
+  async skippedSummary(): Promise<string | undefined> {
+    const { communicator } = this.#options.training;
+    const all = (await communicator?.gatherJson(this.#loader.skippedIndices)) ?? [];
+    return this.#loader.summaryWith(all.flat());
   }
 
   close(): void {

@@ -152,7 +152,7 @@ export class Trainer {
       if (this.#step > 0 && (saved?.step !== this.#step || !(await this.#store.has(saved.path))))
         await this.#saver.save(await this.#notes());
       if (finished && !(await this.#measurements.gallery?.has(steps))) await this.#sample(signal);
-      const { skippedSummary } = this.#submitter;
+      const skippedSummary = await this.#submitter.skippedSummary();
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
       return {
