@@ -52,10 +52,18 @@ export class Contestant {
     this.startSeconds = seconds;
   }
 
-  /** @throws Error when the process ends before it is ready; the reason that it gave is on the terminal */
-  static async start(command: string, args: readonly string[]): Promise<Contestant> {
+  /**
+   * @param environment what its environment has beside that of this process
+   * @throws Error when the process ends before it is ready; the reason that it gave is on the terminal
+   */
+  static async start(
+    command: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Contestant> {
     const began = performance.now();
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const env = { ...process.env, ...environment };
+    const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
     // Of a process that cannot be started or has ended, what remains is the end of its output.
     child.on('error', () => child.stdout.destroy());
     child.stdin.on('error', () => child.stdout.destroy());

@@ -31,9 +31,8 @@ function startOurs(
 ): Promise<Contestant> {
   const specification: RankSpecification = { name, ranks, shards, options: { precision, threads } };
   const script = fileURLToPath(new URL('ranks-child.js', import.meta.url));
-  const command = [process.execPath, script, JSON.stringify(specification)] as const;
-  const [program, ...args] = ranks > 1 ? mpi!.commandOf(ranks, command) : command;
-  return Contestant.start(program, args);
+  const args = [script, JSON.stringify(specification)];
+  return ranks > 1 ? mpi!.start(ranks, process.execPath, args) : Contestant.start(process.execPath, args);
 }
 
 function startPeer(
