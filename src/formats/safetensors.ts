@@ -56,30 +56,52 @@ const MAX_HEADER_BYTES = 100_000_000;
 const DATA_ALIGNMENT = 64;
 const REPLACE = 'The file is damaged or not safetensors: copy or export it again';
 
+/** Where everything lies in a file that is to be written. */
+export interface SafetensorsLayout {
+  /** All that is before the data section. */
+  readonly header: Uint8Array;
+  /** In the order of the file: where each tensor begins, in bytes from the start of the data section. */
+  readonly begins: ReadonlyMap<string, number>;
+  readonly dataBytes: number;
+}
+
 /**
- * The bytes of a file, as views of the tensors' own memory where possible. The same tensors give the same bytes, whatever
- * the order of the map: wide dtypes first, so that each tensor is aligned to its element, then by name.
- * @throws RectiflowError when a shape, a dtype and its data disagree
+ * The same tensors give the same file, whatever the order of the map: wide dtypes first, so that each tensor is aligned to its element,
+ * then by name.
+ * @throws RectiflowError where there is no such dtype or shape
  */
-export function safetensorsChunks(
-  tensors: StoredTensors,
+export function safetensorsLayout(
+  tensors: ReadonlyMap<string, Pick<StoredTensor, 'dtype' | 'shape'>>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array[] {
+): SafetensorsLayout {
+  for (const [name, tensor] of tensors) checkType(name, tensor);
   const entries = [...tensors].toSorted(
     ([nameA, a], [nameB, b]) => elementBytes(b.dtype) - elementBytes(a.dtype) || (nameA < nameB ? -1 : 1),
   );
   const header: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push(['__metadata__', sortedMetadata(metadata)]);
-  const chunks: Uint8Array[] = [];
+  const begins = new Map<string, number>();
   let offset = 0;
-  for (const [name, tensor] of entries) {
-    checkTensor(name, tensor);
-    const { data, dtype, shape } = tensor;
-    header.push([name, { dtype, shape, data_offsets: [offset, offset + data.byteLength] }]);
-    chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    offset += data.byteLength;
+  for (const [name, { dtype, shape }] of entries) {
+    const end = offset + bytesIn(dtype, shape);
+    header.push([name, { dtype, shape, data_offsets: [offset, end] }]);
+    begins.set(name, offset);
+    offset = end;
   }
-  return [encodeHeader(header), ...chunks];
+  return { header: encodeHeader(header), begins, dataBytes: offset };
+}
+
+/**
+ * The bytes of a file, as views of the tensors' own memory.
+ * @throws RectiflowError when a shape, a dtype and its data disagree
+ */
+export function safetensorsChunks(
+  tensors: StoredTensors,
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array[] {
+  const { header, begins } = safetensorsLayout(tensors, metadata);
+  for (const [name, tensor] of tensors) checkData(name, tensor);
+  return [header, ...Array.from(begins.keys(), (name) => bytesOf(tensors.get(name)!.data))];
 }
 
 /** The whole file in one array, for small sets of tensors; `writeSafetensors` needs no second copy of large ones. */
@@ -185,16 +207,20 @@ function sortedMetadata(metadata: Readonly<Record<string, string>>): Record<stri
   return Object.fromEntries(Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
+function checkType(name: string, { dtype, shape }: Pick<StoredTensor, 'dtype' | 'shape'>): void {
   const where = `safetensors tensor "${name}"`;
   if (name === '__metadata__')
     throw valueError('safetensors', 'a tensor name', 'free: the format reserves it', name);
   if (!Object.hasOwn(STORAGE, dtype))
     throw valueError(where, 'dtype', `one of ${Object.keys(STORAGE)}`, dtype);
+  if (!isShape(shape)) throw valueError(where, 'shape', 'whole numbers from 0', formatShape(shape));
+}
+
+function checkData(name: string, { dtype, shape, data }: StoredTensor): void {
+  const where = `safetensors tensor "${name}"`;
   if (!(data instanceof STORAGE[dtype])) {
     throw valueError(where, 'data', `a ${STORAGE[dtype].name}, as dtype ${dtype} is held`, data);
   }
-  if (!isShape(shape)) throw valueError(where, 'shape', 'whole numbers from 0', formatShape(shape));
   if (elements(shape) !== data.length) {
     throw valueError(where, 'data', `${elements(shape)} values for shape ${formatShape(shape)}`, data.length);
   }
