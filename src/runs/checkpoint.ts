@@ -8,9 +8,21 @@ import { digestFile, syncDirectory, writeDurably } from '../host/durable.ts';
 import type { FileDigest } from '../host/durable.ts';
 import { parseJsonObject } from '../formats/json.ts';
 import type { Pace } from '../tensor/pace.ts';
-import { readSafetensors, readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  readSafetensorsTensor,
+  writeSafetensors,
+} from '../formats/safetensors-file.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
-import { type Checkpoint, type CheckpointPart, type OpenPart, type Retention, type StoredCheckpoint, isKept } from '../train/run-store.ts';
+import {
+  type Checkpoint,
+  type CheckpointPart,
+  type OpenPart,
+  type Retention,
+  type StoredCheckpoint,
+  isKept,
+} from '../train/run-store.ts';
 
 /** A checkpoint on the disk whose checksums were right when it was found. */
 export interface SavedCheckpoint extends StoredCheckpoint {

@@ -6,7 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type RectiflowError, runError } from '../tensor/errors.ts';
 import { writeDurably } from '../host/durable.ts';
 import { type LeaseTimes, Renewer, formatRecord, leaseTimes, outlast, timeToLapse } from './lease.ts';
-import { type LockRecord, type SeenLock, isGone, judge, ownPidSpace, processStart, seeLock } from './lock-record.ts';
+import {
+  type LockRecord,
+  type SeenLock,
+  isGone,
+  judge,
+  ownPidSpace,
+  processStart,
+  seeLock,
+} from './lock-record.ts';
 
 export interface RunLock {
   /**

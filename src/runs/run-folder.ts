@@ -6,7 +6,13 @@ import { readRegular } from '../host/regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { printable } from '../tensor/printable.ts';
 import { decodeText } from '../tensor/text.ts';
-import { latestCheckpoint, removeLeftovers, removeOldCheckpoints, saveCheckpoint, stepName } from './checkpoint.ts';
+import {
+  latestCheckpoint,
+  removeLeftovers,
+  removeOldCheckpoints,
+  saveCheckpoint,
+  stepName,
+} from './checkpoint.ts';
 import type { Checkpoint, OpenTensors, Retention, RunStore } from '../train/run-store.ts';
 import type { SavedCheckpoint } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from '../host/durable.ts';

@@ -8,7 +8,11 @@ import { join } from 'node:path';
 import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart, stepName } from './checkpoint.ts';
 import { areFinite } from '../tensor/finite.ts';
 import { syncDirectory } from '../host/durable.ts';
-import { readSafetensorsHeader, readSafetensorsTensor, writeSafetensors } from '../formats/safetensors-file.ts';
+import {
+  readSafetensorsHeader,
+  readSafetensorsTensor,
+  writeSafetensors,
+} from '../formats/safetensors-file.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { bytesOf } from '../formats/safetensors.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';

@@ -15,7 +15,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { latestCheckpoint, listCheckpoints, readCheckpointPart, removeLeftovers, removeOldCheckpoints, saveCheckpoint, stepName, verifyCheckpoint } from '../../src/runs/checkpoint.ts';
+import {
+  latestCheckpoint,
+  listCheckpoints,
+  readCheckpointPart,
+  removeLeftovers,
+  removeOldCheckpoints,
+  saveCheckpoint,
+  stepName,
+  verifyCheckpoint,
+} from '../../src/runs/checkpoint.ts';
 import { checkpointAt } from './fixtures.ts';
 
 let folder: string;
