@@ -1,12 +1,9 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { readRegular } from '../host/regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { digestFile, syncDirectory, writeDurably } from '../host/durable.ts';
 import type { FileDigest } from '../host/durable.ts';
-import { parseJsonObject } from '../formats/json.ts';
+import { DAMAGED, FORMAT, encodeState, readState } from './checkpoint-state.ts';
 import type { Pace } from '../tensor/pace.ts';
 import {
   readSafetensors,
@@ -32,8 +29,6 @@ export interface SavedCheckpoint extends StoredCheckpoint {
 const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer', 'averages'];
 const STEP_FOLDER = /^step-(\d{7,})$/;
 const LEFTOVER = /^\.(saving|replaced|removed)-(step-\d+)$/;
-const FORMAT = 1;
-const DAMAGED = 'The checkpoint is damaged: use an earlier one';
 
 /** `step-0001000` */
 export function stepName(step: number): string {
@@ -48,7 +43,35 @@ export interface SaveOptions {
   /** Of hashing and writing, where something else goes on meanwhile. */
   readonly pace?: Pace | undefined;
   /** Throws where the folder is no longer ours; asked before each part, and before anything is renamed or removed: a save may take minutes. */
-  readonly check?: () => Promise<void>;
+  readonly check?: (() => Promise<void>) | undefined;
+  /** How the files of its tensors are written; by this process alone by default. */
+  readonly write?: WriteFiles | undefined;
+}
+
+/**
+ * Writes the files of a checkpoint's tensors into a folder that is there, flushed to the disk.
+ * @param tensors by the names of the files
+ * @param metadata of each of them
+ */
+export type WriteFiles = (
+  folder: string,
+  tensors: ReadonlyMap<string, StoredTensors>,
+  metadata: Readonly<Record<string, string>>,
+  options: Pick<SaveOptions, 'pace' | 'check'>,
+) => Promise<Record<string, FileDigest>>;
+
+const writeAlone: WriteFiles = async (folder, tensors, metadata, { pace, check }) => {
+  const files: Record<string, FileDigest> = {};
+  for (const [file, each] of tensors) {
+    await check?.();
+    files[file] = await writeSafetensors(join(folder, file), each, metadata, pace);
+  }
+  return files;
+};
+
+/** The tensors of a checkpoint, by the names of their files. */
+export function filesOf(checkpoint: Pick<Checkpoint, CheckpointPart>): Map<string, StoredTensors> {
+  return new Map(PARTS.flatMap((part) => (checkpoint[part] ? [[partFile(part), checkpoint[part]]] : [])));
 }
 
 /**
@@ -60,7 +83,7 @@ export interface SaveOptions {
 export async function saveCheckpoint(
   folder: string,
   checkpoint: Checkpoint,
-  { pace, check }: SaveOptions = {},
+  { pace, check, write = writeAlone }: SaveOptions = {},
 ): Promise<string> {
   const name = stepName(checkpoint.step);
   const path = join(folder, name);
@@ -72,13 +95,7 @@ export async function saveCheckpoint(
     await removeLeftovers(folder);
     await mkdir(saving);
     const metadata = { format: 'pt', ...checkpoint.metadata };
-    const files: Record<string, FileDigest> = {};
-    for (const part of PARTS) {
-      await check?.();
-      const file = partFile(part);
-      const tensors = checkpoint[part];
-      if (tensors) files[file] = await writeSafetensors(join(saving, file), tensors, metadata, pace);
-    }
+    const files = await write(saving, filesOf(checkpoint), metadata, { pace, check });
     const { step, state } = checkpoint;
     await writeDurably(join(saving, 'state.json'), [
       Buffer.from(encodeState({ format: FORMAT, step, state, files })),
@@ -170,8 +187,8 @@ export async function latestCheckpoint(
 
 /** @throws RectiflowError naming the file that is missing, truncated or changed */
 export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
-  const { step, state, files } = await readState(join(path, 'state.json'));
-  for (const [name, written] of Object.entries(files)) {
+  const saved = await openCheckpoint(path);
+  for (const [name, written] of Object.entries(saved.files)) {
     const file = join(path, name);
     const found = await digestFile(file).catch((error: unknown) => {
       throw fileError(file, systemProblem(error), DAMAGED, error);
@@ -183,6 +200,15 @@ export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
       throw fileError(file, `has SHA-256 ${found.sha256}, ${written.sha256} was written`, DAMAGED);
     }
   }
+  return saved;
+}
+
+/**
+ * A checkpoint whose files somebody else has compared with their checksums.
+ * @throws RectiflowError when state.json is missing or damaged
+ */
+export async function openCheckpoint(path: string): Promise<SavedCheckpoint> {
+  const { step, state, files } = await readState(join(path, 'state.json'));
   const open = async (part: CheckpointPart): Promise<OpenPart | undefined> =>
     partFile(part) in files ? openPart(join(path, partFile(part))) : undefined;
   return { path, step, state, files, open };
@@ -216,48 +242,6 @@ async function openPart(origin: string): Promise<OpenPart> {
   const read: OpenPart['read'] = (name, range) =>
     readSafetensorsTensor(origin, header, slots.get(name)!, range);
   return { origin, slots, read };
-}
-
-const whole = z.number().int().nonnegative();
-
-const schema = z.object({
-  format: z.literal(FORMAT),
-  step: whole,
-  state: z.record(z.string(), z.unknown()),
-  files: z.record(z.string(), z.object({ bytes: whole, sha256: z.string() })),
-});
-
-type State = Readonly<z.infer<typeof schema>>;
-
-/** The last member is the checksum of the others, so that this file, too, can be checked. */
-function encodeState(state: State): string {
-  const sha256 = createHash('sha256').update(JSON.stringify(state)).digest('hex');
-  return `${JSON.stringify({ ...state, sha256 }, null, 2)}\n`;
-}
-
-async function readState(path: string): Promise<State> {
-  const bytes = await readRegular(path).catch((error: unknown) => {
-    throw fileError(path, systemProblem(error), DAMAGED, error);
-  });
-  const { sha256: _, ...state } = parseJsonObject(bytes, path, DAMAGED) as unknown as State & {
-    sha256: string;
-  };
-  if (state.format !== FORMAT) {
-    const problem = `has format ${String(state.format)}, this version reads ${FORMAT}`;
-    throw fileError(path, problem, 'Use the version of rectiflow that wrote it');
-  }
-  // Encoding gives back the same bytes unless one of them changed: no white space is left unchecked.
-  if (encodeState(state) !== bytes.toString()) throw fileError(path, 'does not match its checksum', DAMAGED);
-  const parsed = schema.safeParse(state);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw fileError(
-      path,
-      `is no state of a checkpoint: ${issue!.path.join('.')}: ${issue!.message}`,
-      DAMAGED,
-    );
-  }
-  return state;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): string[] {

@@ -14,7 +14,7 @@ import {
   stepName,
 } from './checkpoint.ts';
 import type { Checkpoint, OpenTensors, Retention, RunStore } from '../train/run-store.ts';
-import type { SavedCheckpoint } from './checkpoint.ts';
+import type { SavedCheckpoint, WriteFiles } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from '../host/durable.ts';
 import { parseJsonText } from '../formats/json.ts';
 import { type RunLock, type Waiting, lockRun } from './lock.ts';
@@ -226,9 +226,10 @@ export class RunFolder implements RunStore {
   }
 
   /** Saves a checkpoint as `saveCheckpoint` does, then drops old ones. @returns its path */
-  async save(checkpoint: Checkpoint, retention: Retention, pace?: Pace): Promise<string> {
+  async save(checkpoint: Checkpoint, retention: Retention, pace?: Pace, write?: WriteFiles): Promise<string> {
     await this.check();
-    const path = await saveCheckpoint(this.checkpoints, checkpoint, { pace, check: () => this.check() });
+    const check = (): Promise<void> => this.check();
+    const path = await saveCheckpoint(this.checkpoints, checkpoint, { pace, check, write });
     await describingFailure(this.path, () =>
       removeOldCheckpoints(this.checkpoints, checkpoint.step, retention),
     );
