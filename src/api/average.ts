@@ -10,7 +10,7 @@ import type { ConfigInput } from '../config/config.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { dataOf } from '../known/data-record.ts';
 import { configAt } from '../known/stage-of.ts';
-import { averagesFolder } from '../runs/stored-averages.ts';
+import { averagesFolder } from '../runs/averages-file.ts';
 import { findCheckpoint } from './run-sampler.ts';
 import { averageOf } from './weights.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainObserver, TrainResult, TrainStart } from '../train/metrics.ts';
-import { averagesFolder } from '../runs/stored-averages.ts';
+import { averagesFolder } from '../runs/averages-file.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
 import { interruptible, tidyMs } from './interrupt.ts';

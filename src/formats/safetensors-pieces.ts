@@ -24,6 +24,17 @@ export async function createSafetensors(
   }
 }
 
+/** Writes another header over that of a file, as long as the one that is there, and flushes the file to the disk. */
+export async function replaceHeader(path: string, { header }: SafetensorsLayout): Promise<void> {
+  const file = await open(path, constants.O_WRONLY);
+  try {
+    await writeFully(file, header, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** Where to write in a file that another process made. */
 export interface PlacesInFile extends Pick<SafetensorsLayout, 'begins'> {
   /** Where the data section starts. */

@@ -22,7 +22,7 @@ import { describeMachine, version } from '../host/machine.ts';
 import type { Machine } from '../host/machine.ts';
 import { MetricsLog, formatRecord } from './metrics-log.ts';
 import { noRun } from './no-run.ts';
-import { dropLaterAverages, storeAverages } from './stored-averages.ts';
+import { type WriteAverages, dropLaterAverages, storeAverages } from './store-averages.ts';
 import type { BadStep } from '../train/bad-steps.ts';
 import type { Pace } from '../tensor/pace.ts';
 
@@ -217,8 +217,13 @@ export class RunFolder implements RunStore {
     );
   }
 
-  async storeAverages(step: number, updates: number, averages: OpenTensors): Promise<void> {
-    await storeAverages(this.path, step, updates, averages);
+  async storeAverages(
+    step: number,
+    updates: number,
+    averages: OpenTensors,
+    write?: WriteAverages,
+  ): Promise<void> {
+    await storeAverages(this.path, step, updates, averages, write);
   }
 
   async dropLaterAverages(step: number): Promise<void> {

@@ -1,94 +1,19 @@
-// Copies of the power-function averages that a run stores on its way, run/averages/step-N.safetensors, and what is made of them.
-//
-// They are float16: an average is read to be added to others, where its rounding, 2^-12 of a weight, is far below what a profile is
-// missed by, and half the size allows twice as many. Each tensor has its SHA-256 in the header.
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+// The power-function average of any length, made of those that a run has stored on its way.
 import { join } from 'node:path';
-import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart, stepName } from './checkpoint.ts';
-import { areFinite } from '../tensor/finite.ts';
-import { syncDirectory } from '../host/durable.ts';
-import {
-  readSafetensorsHeader,
-  readSafetensorsTensor,
-  writeSafetensors,
-} from '../formats/safetensors-file.ts';
+import { type SavedCheckpoint, hasCheckpointPart, readCheckpointPart } from './checkpoint.ts';
+import { readSafetensorsHeader, readSafetensorsTensor } from '../formats/safetensors-file.ts';
 import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
-import { bytesOf } from '../formats/safetensors.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import { longestPower, powerLength, powerOf } from '../optim/ema.ts';
 import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
-import { fileError, formatShape, runError, systemProblem } from '../tensor/errors.ts';
-import { toHalfBits } from '../tensor/half.ts';
+import { fileError, formatShape, runError } from '../tensor/errors.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { averageTensor, groupAverages, parseAverageTensor } from '../train/averages.ts';
-import type { OpenTensors } from '../train/run-store.ts';
+import { averagesFolder, digestKey, digestOfAverage, namesIn, stepOfStored } from './averages-file.ts';
 
-const STORED = /^step-(\d{7,})\.safetensors$/;
-const TEMPORARY = /\.tmp-\d+$/;
 const DAMAGED = 'Remove it: averages are then made of the other ones';
-const largestFloat16 = 65504;
 /** Above this share of its norm a profile is another than the one that was asked for. */
 const TOLERABLE_ERROR = 0.3;
-
-/** The folder of a run's stored averages. */
-export function averagesFolder(run: string): string {
-  return join(run, 'averages');
-}
-
-/**
- * Stores the power-function averages as a whole file, over what a future that the run has left may have stored.
- * @param updates optimizer steps that the averages have seen
- * @param averages by `averageTensor`
- * @throws RectiflowError when it cannot be written; nothing of it is left then
- */
-export async function storeAverages(
-  run: string,
-  step: number,
-  updates: number,
-  averages: OpenTensors,
-): Promise<string> {
-  const path = join(averagesFolder(run), `${stepName(step)}.safetensors`);
-  const temporary = `${path}.tmp-${process.pid}`;
-  const tensors = new Map<string, StoredTensor>();
-  const metadata: Record<string, string> = { format: 'pt', updates: String(updates) };
-  for (const [tensor, { shape }] of averages.slots) {
-    const values = toFloat32(await averages.read(tensor));
-    if (!areFinite(values))
-      throw fileError(
-        path,
-        `is not stored: ${tensor} has values that are not finite`,
-        'Lower optimizer.learningRate',
-      );
-    const half = toHalf(values, shape);
-    tensors.set(tensor, half);
-    metadata[digestKey(tensor)] = digest(tensor, metadata['updates']!, half);
-  }
-  try {
-    // Not the run's folder: one that is gone must not come to life again.
-    await mkdir(averagesFolder(run)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-    await rm(temporary, { force: true });
-    await writeSafetensors(temporary, tensors, metadata);
-    await rename(temporary, path);
-    await syncDirectory(averagesFolder(run));
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    const problem = `the averages of step ${step} cannot be stored: ${systemProblem(error)}`;
-    throw fileError(path, problem, 'Free some space or check the disk', error);
-  }
-  return path;
-}
-
-/** Clears what a crash left, and what was stored after `step`: it is of a future that the run has left. */
-export async function dropLaterAverages(run: string, step: number): Promise<void> {
-  for (const name of await namesIn(averagesFolder(run))) {
-    const [, stored] = STORED.exec(name) ?? [];
-    if (TEMPORARY.test(name) || Number(stored) > step)
-      await rm(join(averagesFolder(run), name), { force: true });
-  }
-}
 
 export interface Reconstruction {
   /** Like `ema.safetensors` of a checkpoint. */
@@ -119,11 +44,11 @@ export async function reconstructAverage(
   const last = await openAverages(join(saved.path, 'averages.safetensors'), false);
   if (last.lengths.length === 0) throw noPower(saved);
   const earlier = (await namesIn(averagesFolder(run)))
-    .filter((name) => Number(STORED.exec(name)?.[1] ?? Infinity) < saved.step)
+    .filter((name) => (stepOfStored(name) ?? Infinity) < saved.step)
     .toSorted();
   const files = [last];
   for (const name of earlier) {
-    const grow = growSince(Number(STORED.exec(name)![1]));
+    const grow = growSince(stepOfStored(name)!);
     files.push(await openAverages(join(averagesFolder(run), name), true, grow));
   }
   const sources = files.flatMap((file) =>
@@ -188,7 +113,7 @@ async function openAverages(path: string, isDigested: boolean, grow?: Grow): Pro
       const slot = slots.get(tensor);
       if (slot === undefined) throw fileError(path, `lacks ${tensor}`, DAMAGED);
       const stored = await readSafetensorsTensor(path, header, slot);
-      if (isDigested && header.metadata[digestKey(tensor)] !== digest(tensor, updates, stored))
+      if (isDigested && header.metadata[digestKey(tensor)] !== digestOfAverage(tensor, updates, stored))
         throw fileError(path, `${tensor} does not match its SHA-256`, DAMAGED);
       const own = grow?.(parseAverageTensor(tensor)!.parameter, stored) ?? stored;
       if (sameShape(own.shape, shape)) return toFloat32(own);
@@ -198,28 +123,7 @@ async function openAverages(path: string, isDigested: boolean, grow?: Grow): Pro
   };
 }
 
-/** A tensor with a value that float16 cannot hold stays float32. */
-function toHalf(values: Float32Array, shape: readonly number[]): StoredTensor {
-  return values.some((value) => Math.abs(value) > largestFloat16)
-    ? { dtype: 'F32', shape, data: values }
-    : { dtype: 'F16', shape, data: toHalfBits('float16', values) };
-}
-
-const digestKey = (tensor: string): string => `sha256:${tensor}`;
-
-/** Of the values and of what they mean nothing without. */
-function digest(tensor: string, updates: string, { data }: StoredTensor): string {
-  return createHash('sha256').update(`${tensor}\n${updates}\n`).update(bytesOf(data)).digest('hex');
-}
-
 function noPower(saved: SavedCheckpoint): Error {
   const advice = 'They are kept where ema.power is set, as in [0.05, 0.1], with ema.snapshotEvery';
   return runError(saved.path, 'holds no power-function averages', advice);
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError(folder, systemProblem(error), 'Check the path', error);
-  });
 }

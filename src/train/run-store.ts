@@ -90,6 +90,11 @@ export interface RunStore {
    */
   save(checkpoint: Checkpoint, retention: Retention, pace?: Pace): Promise<string>;
   /**
+   * In place of `save`, of ranks that save a checkpoint together and of which this one has nothing that may be saved: none saves it.
+   * @param problem what the others' `save` throws
+   */
+  abandon?(problem: Error): Promise<void>;
+  /**
    * The newest checkpoint that is intact.
    * @param onDamaged is told of each newer one that is not
    * @throws RectiflowError where there is none

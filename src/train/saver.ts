@@ -11,7 +11,7 @@ import type { Snapshot } from './snapshot.ts';
 export type CheckpointNotes = Pick<Checkpoint, 'step' | 'state' | 'metadata'>;
 
 export interface SaverOptions {
-  readonly store: Pick<RunStore, 'save'>;
+  readonly store: Pick<RunStore, 'save' | 'abandon'>;
   readonly snapshot: Snapshot;
   readonly train: Retention & Pick<TrainConfig, 'steps' | 'checkpointEvery'>;
   readonly observer: TrainObserver;
@@ -93,8 +93,13 @@ export class Saver {
 
   async #write(notes: CheckpointNotes, pace?: Pace): Promise<void> {
     const { store, snapshot, train, observer, flush } = this.#options;
-    await this.#refuseNonFinite(notes.step, pace);
-    await flush();
+    try {
+      await this.#refuseNonFinite(notes.step, pace);
+      await flush();
+    } catch (error) {
+      await store.abandon?.(error as Error);
+      throw error;
+    }
     const path = await store.save({ ...snapshot.parts, ...notes }, train, pace);
     this.#saved = { step: notes.step, path };
     observer.onCheckpoint?.(notes.step, path);

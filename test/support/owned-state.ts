@@ -31,7 +31,7 @@ export const model = {
 const shapes = stateShapes({
   task: { module: model } as never,
   optimizers: adamwGroups(adamwDefaults),
-  averages: ['0.999', 'p0.1'],
+  averages: ['0.999', 'power-0.1'],
 });
 
 /** What a rank is told of the state. */

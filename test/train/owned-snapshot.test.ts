@@ -153,12 +153,13 @@ it('an average that the checkpoint has not begins with its weights', async () =>
     const buffers = await buffersOf(backend, undefined, extent);
     const told: string[] = [];
     const saved = stored((part, tensors) => {
-      if (part === 'averages') for (const { name } of model.parameters) tensors.delete(`ema.p0.1/${name}`);
+      if (part === 'averages')
+        for (const { name } of model.parameters) tensors.delete(`ema.power-0.1/${name}`);
     });
     await restoreSnapshot({ model, buffers, extent }, saved, (text) => told.push(text));
-    expect(told).toEqual(['saved: has no average p0.1, which begins with the weights of step 7.']);
+    expect(told).toEqual(['saved: has no average power-0.1, which begins with the weights of step 7.']);
     const { start, end } = ownedRange([3, 4, 2, 9], extent.own);
     const kernel = await buffers.get('kernel')!.read();
-    expect(await buffers.get('ema.p0.1/kernel')!.read()).toEqual(kernel.subarray(start, end));
+    expect(await buffers.get('ema.power-0.1/kernel')!.read()).toEqual(kernel.subarray(start, end));
   }
 });

@@ -45,7 +45,7 @@ export class JointWork {
   async lead<Result>(work: (together: Together) => Promise<Result>): Promise<Result> {
     try {
       const result = await work((order, own) => this.#together(order, own));
-      this.#tellAll({ result });
+      this.#tellAll({ result: result ?? null });
       return result;
     } catch (error) {
       this.#tellAll({ failure: failureOf(error) });

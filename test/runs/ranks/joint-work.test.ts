@@ -45,6 +45,14 @@ describe('work of several ranks', () => {
     expect(results).toEqual([true, true, true]);
   });
 
+  it('may come to nothing', async () => {
+    const results = await outcomes(
+      async (together) => void (await together('go', async () => {})),
+      async () => {},
+    );
+    expect(results).toEqual([undefined, null, null]);
+  });
+
   it('that fails on one fails on all, which are told where, when the others have ended', async () => {
     let ended = 0;
     const results = await outcomes(
