@@ -143,9 +143,10 @@ class StepOfShapes implements CompiledStep {
     this.#last = update;
     for (const each of this.#parts(sampleShape))
       await part.run(this.#inputsOf(inputs, part, sampleShape, each));
-    const told = norms && (await this.#exchange!.sum(norms));
+    const exchange = norms && this.#exchange;
+    const told = await exchange?.waiting.during(() => exchange.sum(norms!));
     await update.run(pick({ ...inputs, ...told }, update));
-    if (told) await this.#exchange!.shareWeights();
+    await exchange?.waiting.during(() => exchange.shareWeights());
   }
 
   async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
