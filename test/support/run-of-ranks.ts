@@ -1,12 +1,13 @@
 // A run on all ranks of this process, and what they keep in it.
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Buffer as BackendBuffer } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type RunOfRank, openRunOfRanks } from '../../src/runs/ranks/open-run.ts';
 import { RunFolder } from '../../src/runs/run-folder.ts';
 import type { Communicator } from '../../src/train/communicator.ts';
-import type { Checkpoint } from '../../src/train/run-store.ts';
-import { Snapshot } from '../../src/train/snapshot.ts';
+import type { Checkpoint, OpenTensors } from '../../src/train/run-store.ts';
+import { Snapshot, openPowerAverages } from '../../src/train/snapshot.ts';
 import { buffersOf, extentOf, model } from './owned-state.ts';
 import { ranksOfProcess } from './ranks.ts';
 
@@ -50,6 +51,18 @@ export async function piecesOf(rank: number, ranks: number, seed = 0): Promise<C
 }
 
 const mark = '-of-another-machine';
+
+/** What a rank of some has of the power-function averages. @param change is handed the buffers before they are read */
+export async function averagesOf(
+  rank: number,
+  ranks: number,
+  change: (buffers: Map<string, BackendBuffer>) => Promise<void> = async () => {},
+): Promise<OpenTensors> {
+  const extent = extentOf(rank, ranks);
+  const buffers = await buffersOf(backend, 0, extent);
+  await change(buffers);
+  return openPowerAverages({ model, buffers, extent });
+}
 
 /** A rank whose machine has no such folder, but for messages the same. */
 export function elsewhere(communicator: Communicator, folder: string): Communicator {

@@ -3,17 +3,14 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Buffer as BackendBuffer } from '../../../src/backends/backend.ts';
-import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import { readSafetensors } from '../../../src/formats/safetensors-file.ts';
 import { storeAverages } from '../../../src/runs/store-averages.ts';
-import { openPowerAverages } from '../../../src/train/snapshot.ts';
 import { ownedRange } from '../../../src/train/ownership.ts';
-import { buffersOf, extentOf, model } from '../../support/owned-state.ts';
+import type { OpenTensors } from '../../../src/train/run-store.ts';
+import { extentOf, model } from '../../support/owned-state.ts';
 import { ranksOfProcess } from '../../support/ranks.ts';
-import { elsewhere, filesIn, openRanks } from '../../support/run-of-ranks.ts';
+import { averagesOf, elsewhere, filesIn, openRanks } from '../../support/run-of-ranks.ts';
 
-const backend = referenceBackend();
 const kernel = 'ema.power-0.1/kernel';
 const shape = [3, 4, 2, 9];
 
@@ -26,23 +23,21 @@ beforeEach(async () => {
 afterEach(() => rm(place, { recursive: true, force: true }));
 
 /** The averages of a rank, of which one value is another. */
-async function averagesOf(rank: number, ranks: number, value?: number) {
-  const extent = extentOf(rank, ranks);
-  const buffers: Map<string, BackendBuffer> = await buffersOf(backend, 0, extent);
-  const { start, end } = ownedRange(shape, extent.own);
+function averagesWith(value: number | undefined, rank: number, ranks: number): Promise<OpenTensors> {
+  const { start, end } = ownedRange(shape, extentOf(rank, ranks).own);
   const at = 150;
-  if (value !== undefined && at >= start && at < end) {
+  return averagesOf(rank, ranks, async (buffers) => {
+    if (value === undefined || at < start || at >= end) return;
     const values = Float32Array.from(await buffers.get(kernel)!.read());
     values[at - start] = value;
     await buffers.get(kernel)!.write(values);
-  }
-  return openPowerAverages({ model, buffers, extent });
+  });
 }
 
 async function storeOn(communicators: Parameters<typeof openRanks>[1], value?: number) {
   const ranks = await openRanks(path, communicators);
   const outcomes = await ranks.outcomes(async ({ store }, rank) =>
-    store.storeAverages(4, 3, await averagesOf(rank, ranks.runs.length, value)),
+    store.storeAverages(4, 3, await averagesWith(value, rank, ranks.runs.length)),
   );
   await ranks.folder.close();
   return outcomes;
@@ -56,7 +51,7 @@ it.each([
   [4, 1e5],
 ])('%i ranks store the bytes that one process stores', async (count, value) => {
   await storeOn(count, value);
-  await storeAverages(place, 4, 3, await averagesOf(0, 1, value));
+  await storeAverages(place, 4, 3, await averagesWith(value, 0, 1));
   const stored = await filesIn(join(path, 'averages'));
   expect([...stored.keys()]).toEqual(['step-0000004.safetensors']);
   expect(stored).toEqual(await filesIn(join(place, 'averages')));
