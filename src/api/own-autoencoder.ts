@@ -12,6 +12,7 @@ import { AUTOENCODER } from '../sources/latents/manifest.ts';
 import { spreadIndices } from '../sources/fingerprint.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
+import type { RunPlace } from './ranks/place.ts';
 import type { LoaderConfig } from '../train/settings.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import { averagedWeights } from '../train/state.ts';
@@ -68,31 +69,43 @@ export async function measureScale(options: MeasureOptions): Promise<number> {
 
 /**
  * Writes what a training of an autoencoder has come to, once it has ended, into the folder of its run: with averaged weights and the scale
- * of its latents. What an earlier end of the run left there is replaced.
+ * of its latents. What an earlier end of the run left there is replaced. All ranks call it; who holds the folder writes.
  * @returns the result, with the folder that it was written to
  */
 export async function withOwnAutoencoder(
   training: PreparedRun,
-  run: string,
+  { path, folder }: Pick<RunPlace, 'path' | 'folder'>,
   result: TrainResult,
 ): Promise<TrainResult> {
-  const { model, backend, buffers, source, config } = training;
+  const { model, buffers, exchange } = training;
   if (!isAutoencoder(model) || !result.finished) return result;
-  const averages = averagedWeights(model, buffers);
+  const autoencoder = exchange
+    ? await exchange.withAverages(async () => folder && writeOwn(training, model, buffers, path))
+    : await writeOwn(training, model, averagedWeights(model, buffers), path);
+  return { ...result, autoencoder };
+}
+
+/** @param averages of the model's weights, by their names */
+async function writeOwn(
+  { backend, source, config }: PreparedRun,
+  model: AutoencoderModel,
+  averages: Buffers,
+  run: string,
+): Promise<string> {
   const { seed, loader } = config;
   const scale = await measureScale({ backend, model, weights: averages, source, seed, loader });
   const weights: StoredTensors = new Map(
     await Promise.all(
-      [...averages].map(async ([name, buffer]) => {
-        const data = (await buffer.read()) as Float32Array;
-        return [name, { dtype: 'F32', shape: buffer.shape, data }] as const;
+      model.parameters.map(async ({ name, shape }) => {
+        const data = (await averages.get(name)!.read()) as Float32Array;
+        return [name, { dtype: 'F32', shape, data }] as const;
       }),
     ),
   );
   const folder = join(run, AUTOENCODER);
   const own = { config: withScale(model.config, scale), weights };
   await replaceFolder(folder, (partial) => writeAutoencoder(partial, own));
-  return { ...result, autoencoder: folder };
+  return folder;
 }
 
 export function withScale(config: AutoencoderConfig, scale: number): AutoencoderConfig {

@@ -13,6 +13,7 @@ import { isBuiltIn } from '../tokenizers/built-in.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, TextModel } from '../train/settings.ts';
 import type { RunConfig } from '../config/config.ts';
+import { type Communicator, ranksOfHost } from '../train/communicator.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import { dataOf } from '../known/data-record.ts';
@@ -33,6 +34,11 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
   readonly acceptData?: boolean | undefined;
   /** A backend in place of the one that the config asks for. */
   readonly backend?: Backend | undefined;
+  /**
+   * Where this process is one of several ranks that train one model: all of them call the same function with the same config. Rank 0
+   * writes the run and tells its observer, the others are silent.
+   */
+  readonly communicator?: Communicator | undefined;
 }
 
 /**
@@ -41,11 +47,15 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
  */
 export async function withBackend<T>(
   config: Pick<RunConfig, 'backend'> & { readonly train: Pick<RunConfig['train'], 'precision'> },
-  options: Pick<RunOptions, 'backend' | 'onNotice'>,
+  options: Pick<RunOptions, 'backend' | 'onNotice' | 'communicator'>,
   use: (backend: Backend) => Promise<T>,
 ): Promise<T> {
   if (options.backend) return use(options.backend);
-  const { backend, notices } = await chooseBackend({ ...config.backend, precision: config.train.precision });
+  const { backend, notices } = await chooseBackend({
+    ...config.backend,
+    precision: config.train.precision,
+    processes: options.communicator && ranksOfHost(options.communicator),
+  });
   try {
     for (const notice of notices) options.onNotice?.(notice);
     return await use(backend);
@@ -69,7 +79,14 @@ async function fetchIfMissing(
   await getData(source, { onProgress: announce, ...(signal && { signal }) });
 }
 
-export interface OpenOptions extends Pick<RunOptions, 'source' | 'signal' | 'onNotice'> {
+/** On rank 0 first: what it leaves on a disk that all see need not be made by the others. */
+async function oneByOne(communicator: Communicator | undefined, work: () => Promise<void>): Promise<void> {
+  if (communicator === undefined || communicator.rank === 0) await work();
+  await communicator?.gatherJson(null);
+  if (communicator && communicator.rank > 0) await work();
+}
+
+export interface OpenOptions extends Pick<RunOptions, 'source' | 'signal' | 'onNotice' | 'communicator'> {
   readonly onBadSample: BadSamplePolicy;
   /** Whose data they are compared with: what that knows is not chosen anew. */
   readonly known?: KnownData | undefined;
@@ -85,7 +102,7 @@ export async function withSource<T>(
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
   if (options.source) return use(options.source);
-  await fetchIfMissing(data, options);
+  await oneByOne(options.communicator, () => fetchIfMissing(data, options));
   const source = await openSource(data, options.onBadSample, options.known && dataOf(options.known).record);
   try {
     return await use(source);

@@ -103,17 +103,21 @@ export async function replay(
         };
         await withTraining(prepared, (training) =>
           inTemporaryRun(training.config, async (folder) => {
-            const trainer = await openTrainer(training, folder, {
-              ...(options.onNotice && { onNotice: options.onNotice }),
-              onStep: ({ step, loss }) => {
-                options.onProgress?.(step, last);
-                const wanted = logged.get(step);
-                if (wanted === undefined) return;
-                const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
-                steps.push(compared);
-                options.onCompared?.(compared);
+            const trainer = await openTrainer(
+              training,
+              { store: folder, folder },
+              {
+                ...(options.onNotice && { onNotice: options.onNotice }),
+                onStep: ({ step, loss }) => {
+                  options.onProgress?.(step, last);
+                  const wanted = logged.get(step);
+                  if (wanted === undefined) return;
+                  const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
+                  steps.push(compared);
+                  options.onCompared?.(compared);
+                },
               },
-            });
+            );
             await trainer.replay(end, options.signal);
           }),
         );

@@ -15,7 +15,8 @@ import { openLog } from '../runner/run-folder-log.ts';
 import { StagesLog } from '../runner/stages-log.ts';
 import { describeGrowth, describeLosses, spanOf, withSampleShape } from '../runner/stages.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
-import type { RunFolder } from '../runs/run-folder.ts';
+import { checkPrepared } from './ranks/alike.ts';
+import type { RunPlace } from './ranks/place.ts';
 import type { TrainResult } from '../train/metrics.ts';
 import type { StoredCheckpoint } from '../train/run-store.ts';
 import { type LatentDecoder, withDecoder } from './decoder.ts';
@@ -35,10 +36,10 @@ export interface StagedRun {
   /** Data that are open already, and the settings that they were opened with. */
   readonly opened?: { readonly config: RunConfig; readonly source: Source } | undefined;
   /**
-   * The run's folder, held by this process. Of a new run it is made by that, once its first stage is known to be trainable.
+   * The run's folder. Of a new run it is made by that, once its first stage is known to be trainable.
    * @param first the config of that stage, with the micro-batch that was chosen
    */
-  folder(first: RunConfig): Promise<RunFolder>;
+  place(first: RunConfig): Promise<RunPlace>;
 }
 
 /** Trains to the run's last step, or until the signal. Throws as `train` does. */
@@ -48,7 +49,7 @@ export async function trainStages(run: StagedRun): Promise<TrainResult> {
   const log = new StagesLog();
   let at: StageStart = { saved: checkpoint };
   try {
-    const first = checkpoint ? nextStage((await run.folder(config)).path, config, checkpoint) : 0;
+    const first = checkpoint ? nextStage((await run.place(config)).path, config, checkpoint) : 0;
     for (let index = first; ; index++) {
       const { result, next } = await trainStage(run, index, at, log);
       if (next === undefined || index === last) return result;
@@ -75,14 +76,14 @@ interface StageEnd {
 
 async function trainStage(run: StagedRun, index: number, at: StageStart, log: StagesLog): Promise<StageEnd> {
   const { backend, options } = run;
-  const { objective, timeSampler, model, acceptData, onNotice, onPlan } = options;
-  const own = { backend, objective, timeSampler, model, acceptData };
+  const { objective, timeSampler, model, acceptData, communicator, onNotice, onPlan } = options;
+  const own = { backend, objective, timeSampler, model, acceptData, communicator };
   const config = configOfStage(run.config, index);
   const span = spanOf(run.config, index);
   const { saved } = at;
   const checkpoint = saved && (span?.adapt(saved) ?? saved);
   const trained = async (source: Source, decoder: LatentDecoder | undefined): Promise<StageEnd> => {
-    const captions = saved && (await withKeptTokenizer(config.model, (await run.folder(config)).path));
+    const captions = saved && (await withKeptTokenizer(config.model, (await run.place(config)).path));
     const grows = saved !== undefined && checkpoint !== saved;
     // What was told is logged once the log is open.
     const told = grows ? await tellGrowth(run, index, { ...at, saved }, source) : [];
@@ -90,25 +91,27 @@ async function trainStage(run: StagedRun, index: number, at: StageStart, log: St
     const known = run.known && span ? withSampleShape(run.known, source.shape) : run.known;
     const prepared = { ...own, known, config, source, decoder, checkpoint, captions, span, onNotice, onPlan };
     const result = await withTraining(prepared, async (training) => {
-      const folder = await run.folder(training.config);
-      if (decoder) await keepDecoder(decoder, folder.path, saved, training.config);
+      if (communicator) await checkPrepared(communicator, training);
+      const place = await run.place(training.config);
+      if (decoder && place.folder) await keepDecoder(decoder, place.path, saved, training.config);
       if (span === undefined) {
-        const trainer = await openTrainer(training, folder, options, options);
-        return withOwnAutoencoder(training, folder.path, await trainer.run(options.signal));
+        const trainer = await openTrainer(training, place, options, options);
+        return withOwnAutoencoder(training, place, await trainer.run(options.signal));
       }
       const isLast = index === span.count - 1;
-      const open = await log.open(() => openLog(training, folder, options, options));
-      for (const text of told) open.notice(span.after, text);
-      const kept = log.during(open, isLast);
-      return (await openTrainer(training, folder, options, options, kept)).run(options.signal);
+      const { folder } = place;
+      const open = folder && (await log.open(() => openLog(training, folder, options, options)));
+      for (const text of told) open?.notice(span.after, text);
+      const kept = open && log.during(open, isLast);
+      return (await openTrainer(training, place, options, options, kept)).run(options.signal);
     });
     if (!result.finished || span === undefined || index === span.count - 1) return { result };
-    const ended = await (await run.folder(config)).latest((damage) => onNotice?.(damage.message));
+    const ended = await (await run.place(config)).store.latest((damage) => onNotice?.(damage.message));
     const measured = { ...own, config, source, checkpoint: ended, captions };
     return { result, next: { saved: ended, loss: await checkpointLoss(measured) } };
   };
   return withData(run, config, saved, async (source) => {
-    const kept = saved && keptAutoencoder((await run.folder(config)).path);
+    const kept = saved && keptAutoencoder((await run.place(config)).path);
     const path = autoencoderOfData(config.data) ?? kept;
     // In half precision the rounding would be seen.
     const shared = options.backend ?? (backend.precision === 'fp32' ? backend : undefined);
@@ -138,7 +141,7 @@ async function tellGrowth(
 ): Promise<string[]> {
   const { backend, options } = run;
   const { objective, timeSampler, acceptData } = options;
-  const { path } = await run.folder(run.config);
+  const { path } = await run.place(run.config);
   const [from, to] = [configOfStage(run.config, stageOf(saved)), configOfStage(run.config, index)];
   const measure = async (
     config: RunConfig,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type SavedCheckpoint, listCheckpoints } from '../runs/checkpoint.ts';
+import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { RunFolder, isEdited } from '../runs/run-folder.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import { runError } from '../tensor/errors.ts';
@@ -11,8 +11,13 @@ import { planStages } from '../runner/stages.ts';
 import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
 import { changesSince, pastOf } from '../known/trained-with.ts';
 import type { TrainResult } from '../train/metrics.ts';
+import { shardsForRanks } from '../train/share.ts';
+import { counted } from '../tensor/counted.ts';
 import { createRun } from './create-run.ts';
 import { type RunOptions, keepTokenizer, withBackend, withSource } from './parts.ts';
+import { checkSettings } from './ranks/alike.ts';
+import { ofRank } from './ranks/of-rank.ts';
+import { type RunPlace, openPlace } from './ranks/place.ts';
 import { trainStages } from './train-stages.ts';
 
 export interface TrainOptions extends RunOptions {
@@ -30,10 +35,13 @@ export interface TrainOptions extends RunOptions {
  */
 export async function train(
   input: ConfigInput | ParsedConfig,
-  options: TrainOptions = {},
+  asked: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { runs = 'runs' } = options;
-  const parsed = ParsedConfig.of(input, options.origin);
+  const { runs = 'runs' } = asked;
+  const options = ofRank(asked);
+  const { communicator } = options;
+  const given = ParsedConfig.of(input, options.origin);
+  const parsed = asked.communicator ? given.forRanks(asked.communicator.ranks) : given;
   const { onBadSample } = parsed.reading.loader;
   return withSource(parsed.data, { ...options, onBadSample }, async (source) => {
     const config = parsed.resolve(source);
@@ -41,23 +49,32 @@ export async function train(
     return withBackend(config, options, async (backend) => {
       // `auto` must mean the same when the run is resumed, on another machine too.
       const precise = { ...config, train: { ...config.train, precision: backend.precision } };
-      const planned = planStages(precise, { ...options, backend, source });
+      if (communicator) await checkSettings(communicator, precise, backend, options.onNotice);
+      const planned = await planStages(precise, { ...options, backend, source });
       const opened = { config: planned, source };
-      let folder: RunFolder | undefined;
-      const start = async (first: RunConfig): Promise<RunFolder> => {
-        if (folder) return folder;
-        folder = await createRun(runs, planned.stages.length > 0 ? planned : first);
-        await keepTokenizer(planned.model, folder.path);
-        return folder;
+      let place: RunPlace | undefined;
+      const start = async (first: RunConfig): Promise<RunPlace> => {
+        const make = async (): Promise<RunFolder> => {
+          const folder = await createRun(runs, planned.stages.length > 0 ? planned : first);
+          try {
+            await keepTokenizer(planned.model, folder.path);
+            return folder;
+          } catch (error) {
+            await folder.discardUnused().catch(() => {});
+            await folder.close();
+            throw error;
+          }
+        };
+        return (place ??= await openPlace(make, communicator));
       };
       try {
-        const run = { config: planned, backend, options, known: options.known, opened, folder: start };
+        const run = { config: planned, backend, options, known: options.known, opened, place: start };
         return await trainStages(run);
       } catch (error) {
-        await folder?.discardUnused().catch(() => {});
+        await place?.folder?.discardUnused().catch(() => {});
         throw error;
       } finally {
-        await folder?.close();
+        await place?.close();
       }
     });
   });
@@ -69,29 +86,41 @@ export async function train(
  * @throws RectiflowError when it is no run, another process works on it, no checkpoint is intact, or the data are not those that
  * it was trained on
  */
-export async function resume(run: string, options: RunOptions = {}): Promise<TrainResult> {
-  const folder = await RunFolder.open(run, { signal: options.signal, onNotice: options.onNotice });
+export async function resume(run: string, asked: RunOptions = {}): Promise<TrainResult> {
+  const options = ofRank(asked);
+  const { communicator, signal, onNotice } = options;
+  const place = await openPlace(() => RunFolder.open(run, { signal, onNotice }), communicator);
   const file = join(run, 'config.json');
   try {
-    const config = resolveConfig(folder.record.config as ConfigInput, { origin: file });
-    const isNew = (await listCheckpoints(folder.checkpoints)).length === 0;
-    const checkpoint = isNew
-      ? undefined
-      : await folder.latest((damage) => options.onNotice?.(damage.message));
-    if (isNew)
-      options.onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
-    if (isNew && isEdited(folder.record))
-      options.onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
+    const config = withShards(resolveConfig(place.record.config as ConfigInput, { origin: file }), options);
+    const { isNew, store } = place;
+    const checkpoint = isNew ? undefined : await store.latest((damage) => onNotice?.(damage.message));
+    if (isNew) onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
+    if (isNew && isEdited(place.record))
+      onNotice?.(`${file} is not as it was when the run began: the config was edited, or damaged.`);
     if (checkpoint?.step === 0) describeBeginning(run, config, checkpoint, options);
     return await withBackend(config, options, async (backend) => {
+      if (communicator) await checkSettings(communicator, config, backend, onNotice);
       if (checkpoint)
         for (const change of changesSince(checkpoint, configAt(config, checkpoint), backend, file))
-          options.onNotice?.(change);
-      return trainStages({ config, backend, options, checkpoint, folder: async () => folder });
+          onNotice?.(change);
+      return trainStages({ config, backend, options, checkpoint, place: async () => place });
     });
   } finally {
-    await folder.close();
+    await place.close();
   }
+}
+
+/** A run that began in one process is divided for ranks from here on. */
+function withShards(config: RunConfig, { communicator, onNotice }: RunOptions): RunConfig {
+  if (communicator === undefined || config.train.shards !== undefined) return config;
+  const batches = [config.train.batchSize, ...config.stages.map(({ batchSize }) => batchSize)];
+  const shards = shardsForRanks(batches, communicator.ranks);
+  onNotice?.(
+    `the run began without ranks: its steps are divided into ${counted(shards, 'shard')} from here on, and numbers differ in their last ` +
+      'digits from those of one process.',
+  );
+  return { ...config, train: { ...config.train, shards } };
 }
 
 /** A run of weights from elsewhere has a checkpoint before its first step. */

@@ -4,6 +4,7 @@ import { didYouMean } from '../tensor/suggest.ts';
 import type { Backend, Precision } from './backend.ts';
 import { type Isa, cpuBackend, cpuIsas } from './cpu/index.ts';
 import { whereBuildIsTold } from './cpu/native.ts';
+import { defaultThreads } from './cpu/threads.ts';
 import { referenceBackend } from './reference/index.ts';
 
 const backendNames = ['auto', 'cpu', 'reference'] as const;
@@ -16,6 +17,8 @@ export interface BackendChoice {
   readonly precision?: Precision | 'auto';
   /** Of `cpu`. `auto`: one per physical core. */
   readonly threads?: number | 'auto';
+  /** How many processes of a job share the machine, where `threads` is `auto`; 1 by default. */
+  readonly processes?: number | undefined;
   /** The instruction set of `cpu`. `auto`: the best that the machine has. */
   readonly isa?: Isa | 'auto';
 }
@@ -57,11 +60,12 @@ const emulationNotice =
 const float16Notice =
   'fp16 is emulated on the CPU: it rounds as a machine with float16 does, but takes more time and memory than fp32.';
 
-function chooseCpu({ precision = 'auto', threads = 'auto', isa = 'auto' }: BackendChoice): ChosenBackend {
+function chooseCpu(choice: BackendChoice): ChosenBackend {
+  const { precision = 'auto', threads = 'auto', isa = 'auto', processes } = choice;
   const native = (isa === 'auto' ? cpuIsas()[0] : isa) === 'avx512-bf16';
   const backend = cpuBackend({
     precision: precision === 'auto' ? (native ? 'bf16' : 'fp32') : precision,
-    ...(threads !== 'auto' && { threads }),
+    threads: threads === 'auto' ? defaultThreads(processes) : threads,
     ...(isa !== 'auto' && { isa }),
   });
   if (backend.precision === 'fp16') return { backend, notices: [float16Notice] };

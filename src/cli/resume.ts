@@ -4,6 +4,7 @@ import { exitCodesHelp } from './interrupt.ts';
 import { acceptDataOption, sendKeysOption } from './options.ts';
 import { findRun } from './paths.ts';
 import { type RanksOptions, addRanksOptions, startedRanks } from './ranks-options.ts';
+import { withRanks } from './ranks.ts';
 import { showRun } from './run-view.ts';
 
 interface Options extends Pick<RunOptions, 'acceptData' | 'sendKeysTo'>, RanksOptions {}
@@ -29,6 +30,8 @@ ${exitCodesHelp}`,
       const given = { acceptData, sendKeysTo };
       if (await startedRanks(ranks, given)) return;
       const { resume } = await import('../api/train.ts');
-      await showRun((options) => resume(findRun(run), { ...options, ...given }));
+      await withRanks((communicator) =>
+        showRun((options) => resume(findRun(run), { ...options, ...given }), communicator),
+      );
     });
 }

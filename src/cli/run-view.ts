@@ -1,6 +1,7 @@
 // What `train` and `resume` show.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Communicator } from '../train/communicator.ts';
 import type { TrainObserver, TrainResult, TrainStart } from '../train/metrics.ts';
 import { averagesFolder } from '../runs/averages-file.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
@@ -17,10 +18,13 @@ import { counted } from '../tensor/counted.ts';
 /**
  * Runs a training with progress, files and the next command shown on standard output.
  * @param start gets an observer and a signal that Ctrl-C triggers
+ * @param communicator of a rank: rank 0 shows what all do, the others nothing
  */
 export async function showRun(
-  start: (options: TrainObserver & { signal: AbortSignal }) => Promise<TrainResult>,
+  start: (options: StartOptions) => Promise<TrainResult>,
+  communicator?: Communicator,
 ): Promise<void> {
+  if (communicator?.rank) return silently(start, communicator);
   let progress: Progress | undefined;
   const say = (text: string): void => {
     if (progress) progress.say(text);
@@ -43,6 +47,7 @@ export async function showRun(
   try {
     const result = await start({
       signal: interrupt.signal,
+      communicator,
       onNotice: (text) => say(`note: ${text}`),
       onPlan: (plan) => say(`memory   ${describePlan(plan)}`),
       onStart: ({ run, step, steps, stage, until, later, ...begun }) => {
@@ -80,6 +85,25 @@ export async function showRun(
     throw error;
   } finally {
     progress?.end();
+    interrupt.finished();
+  }
+}
+
+interface StartOptions extends TrainObserver {
+  readonly signal: AbortSignal;
+  readonly communicator?: Communicator | undefined;
+}
+
+/** Ranks wait for each other, so that none leaves by itself. */
+async function silently(
+  start: (options: StartOptions) => Promise<TrainResult>,
+  communicator: Communicator,
+): Promise<void> {
+  const interrupt = interruptible(() => {});
+  try {
+    const { finished } = await start({ signal: interrupt.signal, communicator });
+    process.exitCode = finished ? 0 : interrupt.exitCode();
+  } finally {
     interrupt.finished();
   }
 }

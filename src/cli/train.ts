@@ -10,6 +10,7 @@ import {
   wholeNumber,
 } from './options.ts';
 import { type RanksOptions, addRanksOptions, startedRanks } from './ranks-options.ts';
+import { withRanks } from './ranks.ts';
 import { showRun } from './run-view.ts';
 
 interface Options extends RanksOptions {
@@ -87,7 +88,9 @@ ${exitCodesHelp}`,
         const { train } = await import('../api/train.ts');
         const { parsed } = await loadConfig(target, overrides);
         const known = await dataOfReproduction(target);
-        await showRun((options) => train(parsed, { ...options, known, acceptData, sendKeysTo }));
+        await withRanks((communicator) =>
+          showRun((options) => train(parsed, { ...options, known, acceptData, sendKeysTo }), communicator),
+        );
       },
     );
 }

@@ -11,6 +11,7 @@ import type { ModelConfig, TextConfig } from '../train/settings.ts';
 import { checkTogether } from '../train/check-config.ts';
 import { completeSampling } from '../train/complete.ts';
 import { classesOf } from '../train/create-model.ts';
+import { shardsForRanks } from '../train/share.ts';
 import { type Parsed, parseSettings } from './schema.ts';
 import { completeStageSteps, completeStages, hasPatches } from './stages.ts';
 import type { ParsedStage } from './stages-schema.ts';
@@ -52,6 +53,18 @@ export class ParsedConfig {
     const data = completeData(this.#parsed.data, problems);
     if (problems.length > 0) throw configError(this.#origin, problems);
     return data;
+  }
+
+  /**
+   * The same for a run that begins on ranks, which share the shards of each step: where the config says nothing of them they are 8, or as
+   * many as there are ranks, or fewer where these do not divide its batches.
+   */
+  forRanks(ranks: number): ParsedConfig {
+    const { train, stages } = this.#parsed;
+    if (train.shards !== undefined) return this;
+    const batches = [train.batchSize, ...stages.map(({ batchSize = train.batchSize }) => batchSize)];
+    const shards = shardsForRanks(batches, ranks);
+    return new ParsedConfig({ ...this.#parsed, train: { ...train, shards } }, this.#origin);
   }
 
   /** What the order and the reading of the data depend on, beside the data themselves. */

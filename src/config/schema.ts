@@ -167,6 +167,7 @@ const schema: z.ZodType<Parsed> = settings({
     batchSize: whole(1, 2 ** 20).default(defaults.train.batchSize),
     batchBy: oneOf('samples', 'tokens').optional(),
     shards: powerOfTwo(1024).optional(),
+    wire: oneOf('fp32', 'bf16').optional(),
     microBatch: wholeOrAuto.optional(),
     memoryMiB: wholeOrAuto.default(defaults.train.memoryMiB),
     badSteps: settings({

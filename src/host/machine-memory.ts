@@ -29,6 +29,12 @@ function swap(): number {
   }
 }
 
+/** As one of several processes of a job has it, each of which may take as much of what is left as the others. */
+export function sharedMemory(processes: number): HostMemory {
+  const { used, available } = machineMemory;
+  return { ...machineMemory, available: () => used() + (available() - used()) / processes };
+}
+
 /** As training asks for it. */
 export const machineMemory: HostMemory = {
   used: () => process.memoryUsage.rss(),

@@ -2,8 +2,9 @@ import type { Backend } from '../backends/backend.ts';
 import { surveyCaptions } from '../check/caption-survey.ts';
 import type { RunConfig } from '../config/config.ts';
 import { unusedAdvice } from '../data/told.ts';
-import { machineMemory } from '../host/machine-memory.ts';
+import { sharedMemory } from '../host/machine-memory.ts';
 import { describePast, trainedWith } from '../known/trained-with.ts';
+import { type Communicator, ranksOfHost } from '../train/communicator.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
@@ -14,6 +15,8 @@ import { type DataOptions, prepareData } from './prepare-data.ts';
 
 export interface TrainingOptions extends DataOptions, OwnFlow, OwnModel {
   readonly backend: Backend;
+  /** Where other ranks train the same model. */
+  readonly communicator?: Communicator | undefined;
   /** Of a run of stages: the one that is trained. */
   readonly span?: StageSpan | undefined;
   /** Makes pictures of samples that are none. */
@@ -39,7 +42,8 @@ export async function prepareTraining(options: TrainingOptions): Promise<Prepare
   if (conditioning.meter && source.captions && !checkpoint && !options.known)
     for (const lost of await surveyCaptions(source, conditioning.meter, asked.loader)) onNotice?.(lost);
   const past = describePast(checkpoint, asked);
-  const training = await assembleTraining({ ...options, data, memory: machineMemory });
+  const memory = sharedMemory(options.communicator ? ranksOfHost(options.communicator) : 1);
+  const training = await assembleTraining({ ...options, data, memory });
   const { config } = training;
   const stage = options.span && { stage: options.span.index };
   const notes = {

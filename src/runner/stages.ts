@@ -6,13 +6,15 @@ import { type ParameterResize, patchResizes } from '../models/grow-patches.ts';
 import { costOf } from '../models/model.ts';
 import { RectiflowError, formatShape, internalError } from '../tensor/errors.ts';
 import { counted } from '../tensor/counted.ts';
-import { machineMemory } from '../host/machine-memory.ts';
+import { sharedMemory } from '../host/machine-memory.ts';
 import type { Backend } from '../backends/backend.ts';
 import type { DataFacts } from '../train/memory-estimate.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { planTraining } from '../train/plan-training.ts';
 import { createSampleModel } from '../train/create-model.ts';
 import { type GrowOptions, grownCheckpoint } from '../train/grown-checkpoint.ts';
+import { type Communicator, ranksOfHost } from '../train/communicator.ts';
+import { shareOf } from '../train/share.ts';
 import { optimizersOf } from '../train/run-program.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import type { Grow } from '../runs/stored-averages.ts';
@@ -48,20 +50,34 @@ export function spanOf(config: RunConfig, index: number): StageSpan | undefined 
   };
 }
 
+export interface PlanStagesOptions extends OwnFlow {
+  readonly backend: Backend;
+  readonly source: DataFacts;
+  readonly communicator?: Communicator | undefined;
+}
+
 /**
  * The config of a run with the micro-batch of each stage, where that is auto: to be recorded, so that every stage is the same whenever
  * the run is resumed.
  * @throws RectiflowError as `planTraining` does, for the first stage that does not fit into the memory
  */
-export function planStages(
+export async function planStages(
   config: RunConfig,
-  { backend, source, ...own }: OwnFlow & { readonly backend: Backend; readonly source: DataFacts },
-): RunConfig {
-  const stages = config.stages.map((stage, index) => {
+  { backend, source, communicator, ...own }: PlanStagesOptions,
+): Promise<RunConfig> {
+  const memory = sharedMemory(communicator ? ranksOfHost(communicator) : 1);
+  const planned = config.stages.map((stage, index) => {
     const asked = configOfStage(config, index);
     const model = createSampleModel(asked.model);
-    const { microBatch } = planTraining({ ...own, config: asked, backend, model, source }, machineMemory);
-    return { ...stage, ...(stage.microBatch !== undefined && { microBatch }) };
+    const share = shareOf(asked.train, communicator);
+    const { microBatch } = planTraining({ ...own, config: asked, backend, model, source, share }, memory);
+    return stage.microBatch === undefined ? undefined : microBatch;
+  });
+  // As many as every rank has room for.
+  const all = (await communicator?.gatherJson(planned)) ?? [planned];
+  const stages = config.stages.map((stage, index) => {
+    const fitting = all.flatMap((ofRank) => ofRank[index] ?? []);
+    return fitting.length === 0 ? stage : { ...stage, microBatch: Math.min(...fitting) };
   });
   return { ...config, stages };
 }

@@ -39,6 +39,11 @@ export interface RangedArray {
 /** `bf16` halves what is sent. Sums are float32 either way. */
 export type Wire = 'fp32' | 'bf16';
 
+/** How many ranks run on the machine of this one. */
+export function ranksOfHost({ rank, hosts }: Pick<Communicator, 'rank' | 'hosts'>): number {
+  return hosts.filter((host) => host === hosts[rank]).length;
+}
+
 /** `rank 3 on node-7` */
 export function nameOfRank({ hosts }: Pick<Communicator, 'hosts'>, rank: number): string {
   return `rank ${rank} on ${hosts[rank] ?? 'an unknown machine'}`;

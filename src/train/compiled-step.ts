@@ -8,7 +8,7 @@ import { allocateState } from './state.ts';
 import { type PartOfStep, partsInOrder } from './division.ts';
 import { isTotal, stateLabels } from './step.ts';
 import { type Programs, type StepPrograms, allPrograms } from './step-programs.ts';
-import type { Communicator } from './communicator.ts';
+import type { Communicator, Wire } from './communicator.ts';
 import { Exchange } from './exchange.ts';
 import type { Program } from '../program/index.ts';
 
@@ -47,17 +47,19 @@ export interface StepOptions {
   fill(buffers: Buffers): Promise<void>;
   /** Where others own a part of the parameters. */
   readonly communicator?: Communicator | undefined;
+  /** What gradients are rounded to on their way between ranks; fp32, not at all, by default. */
+  readonly wire?: Wire | undefined;
 }
 
 export async function compileStep(
   backend: Backend,
   programs: StepPrograms,
-  { microBatch, fill, communicator }: StepOptions,
+  { microBatch, fill, communicator, wire }: StepOptions,
 ): Promise<CompiledTraining> {
   const { shapes } = programs;
   const all = shapes.flatMap((shape) => allPrograms(programs.of(microBatch, shape)));
   const buffers = allocateState(backend, ...all);
-  const exchange = communicator && new Exchange(communicator, backend, buffers, programs.training);
+  const exchange = communicator && new Exchange(communicator, backend, buffers, programs.training, wire);
   const step = new StepOfShapes(backend, programs, buffers, microBatch, exchange);
   const dispose = async (): Promise<void> => {
     await step.dispose();
@@ -141,12 +143,15 @@ class StepOfShapes implements CompiledStep {
     }
     const { part, norms, update } = compiled;
     this.#last = update;
-    for (const each of this.#parts(sampleShape))
-      await part.run(this.#inputsOf(inputs, part, sampleShape, each));
-    const exchange = norms && this.#exchange;
-    const told = await exchange?.waiting.during(() => exchange.sum(norms!));
-    await update.run(pick({ ...inputs, ...told }, update));
-    await exchange?.waiting.during(() => exchange.shareWeights());
+    const parts = this.#parts(sampleShape);
+    for (const each of parts) {
+      const isLast = each.index === parts.length - 1;
+      const watch = norms && isLast ? this.#exchange!.watchGradients() : undefined;
+      await part.run(this.#inputsOf(inputs, part, sampleShape, each), watch);
+    }
+    const told = norms && (await this.#exchange!.sum(norms));
+    await update.run(pick({ ...inputs, ...told }, update), told && this.#exchange!.watchWeights());
+    if (told) await this.#exchange!.shareWeights();
   }
 
   async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {

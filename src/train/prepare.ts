@@ -107,8 +107,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
   const captions = asked.model.kind === 'text-dit';
   checkSource(source, { shape: model.sampleShape, classes: classesOf(asked.model), captions });
   const share = shareOf(asked.train, communicator);
-  const unusual = describeShare(share, asked.train);
-  if (unusual !== undefined) onNotice?.(unusual);
+  for (const text of describeShare(share, asked.train)) onNotice?.(text);
   // In fp16 the scale of the loss follows from whether the last step overflowed.
   const runsAhead =
     backend.runsAhead === true && asked.train.precision !== 'fp16' && communicator === undefined;
@@ -128,7 +127,12 @@ export async function assembleTraining<Config extends TrainingConfig>(
       ? restoreSnapshot({ model, buffers: state, extent }, checkpoint, onNotice)
       : initializeState(backend, model, state, config.seed, share.own);
   const { microBatch } = plan;
-  const compiled = await compileStep(backend, programs, { microBatch, fill, communicator });
+  const compiled = await compileStep(backend, programs, {
+    microBatch,
+    fill,
+    communicator,
+    wire: asked.train.wire,
+  });
   const { step: executable, exchange, buffers, dispose } = compiled;
   const task = runTaskOf(config, model, options);
   return {

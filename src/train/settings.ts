@@ -113,6 +113,11 @@ export interface TrainConfig {
    */
   readonly shards?: number | undefined;
   /**
+   * What gradients travel as between ranks; fp32 by default. bf16 halves what is sent, and rounds: numbers then depend on how many ranks
+   * there are.
+   */
+  readonly wire?: 'fp32' | 'bf16' | undefined;
+  /**
    * Samples that are computed at a time; the gradients of a step are accumulated over as many as it takes. By default all of a step.
    * auto: as many as fit into the memory, chosen and recorded when the run begins.
    */

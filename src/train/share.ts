@@ -36,16 +36,36 @@ export function shareOf(
   return { rank, ranks, shards: slices, own: { slices, first: rank * ofRank, count: ofRank } };
 }
 
-/** What to tell of a number of ranks with which numbers are others in their last digits; undefined where they are the same. */
+/** How many shards are usual, where a run begins on ranks: more cost time, fewer bind it to as many ranks. */
+const usualShards = 8;
+
+/** Into how many shards the steps of a run are divided that begins on ranks, where nothing else is said. @param batches sizes that it is to divide */
+export function shardsForRanks(batches: readonly number[], ranks: number): number {
+  let shards = Math.max(usualShards, 2 ** Math.ceil(Math.log2(ranks)));
+  while (shards > 1 && batches.some((size) => size % shards !== 0)) shards /= 2;
+  return shards;
+}
+
+/** What to tell of ranks with which numbers are others in their last digits than those of one process; nothing where they are the same. */
 export function describeShare(
   { ranks, shards }: Share,
-  train: Pick<TrainConfig, 'shards'>,
-): string | undefined {
-  if (shards === (train.shards ?? 1)) return undefined;
-  return (
-    `${ranks} ranks make ${shards} shards of each step, not the ${train.shards} of train.shards: gradients are added up in another ` +
-    'order than with 1, 2, 4, ... ranks, and numbers differ in their last digits.'
-  );
+  train: Pick<TrainConfig, 'shards' | 'wire'>,
+): string[] {
+  const isUnusual = shards !== (train.shards ?? 1);
+  const isRounded = ranks > 1 && train.wire === 'bf16';
+  return [
+    ...(isUnusual
+      ? [
+          `${ranks} ranks make ${shards} shards of each step, not the ${train.shards} of train.shards: gradients are added up in another ` +
+            'order than with 1, 2, 4, ... ranks, and numbers differ in their last digits.',
+        ]
+      : []),
+    ...(isRounded
+      ? [
+          `train.wire is bf16: gradients are rounded on their way, and numbers are those of ${ranks} ranks alone.`,
+        ]
+      : []),
+  ];
 }
 
 function tooManyRanks(ranks: number, shards: number): RectiflowError {

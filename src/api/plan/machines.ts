@@ -1,7 +1,6 @@
 // Machines that a plan can tell of without having them: what their makers say that they reach, and what is assumed of that.
 import { valueError } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
-import { type Link, linkOf } from './ranks/links.ts';
 
 export interface Machine {
   readonly name: string;
@@ -10,22 +9,16 @@ export interface Machine {
   readonly fp32: number;
   /** Bytes. */
   readonly memory: number;
-  /** From one of several such machines to the next. */
-  readonly link: Link;
+  /** Bytes per second that leave one of several such machines for the next, in one direction. */
+  readonly link: number;
+  readonly linkName: string;
   /** Where the figures are from. */
   readonly source: string;
 }
 
 const [tera, giga, gibi] = [1e12, 1e9, 2 ** 30];
-/** Of devices in one machine: that of a kernel that waits for another's, about. */
-const deviceLatency = 5e-6;
-const nvlink = (bandwidth: number): Link => ({
-  name: `NVLink, ${bandwidth / giga} GB/s`,
-  bandwidth,
-  latency: deviceLatency,
-});
-const pcie4: Link = { name: 'PCIe 4.0 x16, 25 GB/s', bandwidth: 25 * giga, latency: deviceLatency };
-const ethernet: Link = { ...linkOf('10Gbit'), name: '10 Gbit/s Ethernet' };
+const pcie4 = { link: 25 * giga, linkName: 'PCIe 4.0 x16, 25 GB/s' };
+const ethernet = { link: 1.25 * giga, linkName: '10 Gbit/s Ethernet' };
 
 /** Without the doubling that makers state for sparse products. */
 export const machines: readonly Machine[] = [
@@ -34,7 +27,7 @@ export const machines: readonly Machine[] = [
     bf16: 25.5 * tera,
     fp32: 12.7 * tera,
     memory: 12 * gibi,
-    link: pcie4,
+    ...pcie4,
     source: 'NVIDIA GA102 whitepaper, per core and clock: 28 SM, 1.777 GHz',
   },
   {
@@ -42,7 +35,7 @@ export const machines: readonly Machine[] = [
     bf16: 165.2 * tera,
     fp32: 82.6 * tera,
     memory: 24 * gibi,
-    link: pcie4,
+    ...pcie4,
     source: 'NVIDIA Ada GPU architecture whitepaper',
   },
   {
@@ -50,7 +43,8 @@ export const machines: readonly Machine[] = [
     bf16: 312 * tera,
     fp32: 19.5 * tera,
     memory: 80 * giga,
-    link: nvlink(300 * giga),
+    link: 300 * giga,
+    linkName: 'NVLink, 300 GB/s',
     source: 'NVIDIA A100 80 GB SXM data sheet',
   },
   {
@@ -58,7 +52,8 @@ export const machines: readonly Machine[] = [
     bf16: 989.4 * tera,
     fp32: 66.9 * tera,
     memory: 80 * giga,
-    link: nvlink(450 * giga),
+    link: 450 * giga,
+    linkName: 'NVLink, 450 GB/s',
     source: 'NVIDIA H100 whitepaper, SXM5',
   },
   {
@@ -66,7 +61,8 @@ export const machines: readonly Machine[] = [
     bf16: 989.4 * tera,
     fp32: 66.9 * tera,
     memory: 141 * giga,
-    link: nvlink(450 * giga),
+    link: 450 * giga,
+    linkName: 'NVLink, 450 GB/s',
     source: 'NVIDIA H200 data sheet, SXM',
   },
   {
@@ -74,7 +70,7 @@ export const machines: readonly Machine[] = [
     bf16: 10.6 * tera,
     fp32: 10.6 * tera,
     memory: 64 * gibi,
-    link: ethernet,
+    ...ethernet,
     source: '32 cores of 128 lanes at 1.296 GHz; bf16 is no faster than fp32',
   },
 ];
@@ -86,7 +82,7 @@ export const machines: readonly Machine[] = [
 export const assumedUtilisation = 0.4;
 
 /** Of machines like this one, where there are several. */
-export const thisLink: Link = ethernet;
+export const thisLink: Pick<Machine, 'link' | 'linkName'> = ethernet;
 
 /** How the machine that plans is called where machines are chosen. */
 export const thisMachine = 'this';

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 
 /**
  * How many threads to compute with: one per physical core that this process may use. A second hardware thread on a core adds
  * nothing to kernels that keep its vector units busy, and threads beyond a container's share of time only wait for each other.
+ * @param processes of a job that share the machine
  */
-export function defaultThreads(): number {
-  const limits = [availableParallelism(), physicalCores(), Math.ceil(containerShare())];
-  return Math.max(1, Math.min(...limits));
+export function defaultThreads(processes = 1): number {
+  // Where the processes of a job were each bound to processors of their own, those that this one may use are its share already.
+  const shared = Math.floor(
+    Math.min(physicalCores(), Math.ceil(containerShare()), cpus().length) / processes,
+  );
+  return Math.max(1, Math.min(availableParallelism(), shared));
 }
 
 function physicalCores(): number {

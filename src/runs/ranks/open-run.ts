@@ -10,7 +10,7 @@ import { notShared, seeing } from './shared-folder.ts';
 
 /** A run as a rank has it. */
 export interface RunOfRank {
-  readonly store: RunStore;
+  readonly store: FirstRankStore | OtherRankStore;
   /** What config.json says. */
   readonly record: RunRecord;
   /** Of rank 0, which closes it. */

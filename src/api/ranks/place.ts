@@ -1,0 +1,55 @@
+// The folder of a run, as each of its ranks has it: rank 0 holds it, the others are told where it is.
+import { type SavedCheckpoint, listCheckpoints } from '../../runs/checkpoint.ts';
+import { openRunOfRanks } from '../../runs/ranks/open-run.ts';
+import { type RunFolder, type RunRecord, checkpointFolder } from '../../runs/run-folder.ts';
+import type { RectiflowError } from '../../tensor/errors.ts';
+import type { Communicator } from '../../train/communicator.ts';
+import type { RunStore } from '../../train/run-store.ts';
+
+/** Whose checkpoints are files. */
+export interface FileStore extends RunStore {
+  latest(onDamaged?: (problem: RectiflowError) => void): Promise<SavedCheckpoint>;
+}
+
+export interface RunPlace {
+  readonly path: string;
+  readonly store: FileStore;
+  /** What config.json said when it was opened. */
+  readonly record: RunRecord;
+  /** Where it is held by this process. */
+  readonly folder?: RunFolder | undefined;
+  /** Whether there was no checkpoint when it was opened. */
+  readonly isNew: boolean;
+  close(): Promise<void>;
+}
+
+/**
+ * Where a run is kept. All ranks call it.
+ * @param open makes the folder, or takes it up again; called by rank 0, and by whoever trains alone
+ * @throws RectiflowError what `open` throws, and where a rank does not see the folder
+ */
+export async function openPlace(
+  open: () => Promise<RunFolder>,
+  communicator: Communicator | undefined,
+): Promise<RunPlace> {
+  const isNewIn = async (folder: RunFolder): Promise<boolean> =>
+    (await listCheckpoints(checkpointFolder(folder.path))).length === 0;
+  if (communicator === undefined) {
+    const folder = await open();
+    const { path, record } = folder;
+    return { path, record, store: folder, folder, isNew: await isNewIn(folder), close: () => folder.close() };
+  }
+  const { store, record, folder, close } = await openRunOfRanks(communicator, open);
+  const [isNew] = await communicator.gatherJson(folder ? await isNewIn(folder) : null);
+  return {
+    path: store.path,
+    record,
+    store,
+    folder,
+    isNew: isNew!,
+    async close() {
+      close();
+      await folder?.close();
+    },
+  };
+}
