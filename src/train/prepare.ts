@@ -4,6 +4,7 @@ import type { HeldOutSplit } from '../data/hold-out.ts';
 import { nameOfShape } from '../data/sample-sizes.ts';
 import { type Source, checkSource } from '../data/source.ts';
 import { type SampleModel, costOf, countParameters } from '../models/model.ts';
+import { agreePlan } from './agree-plan.ts';
 import type { Communicator } from './communicator.ts';
 import { type CompiledStep, compileStep } from './compiled-step.ts';
 import type { Conditioning } from './conditioning.ts';
@@ -12,7 +13,7 @@ import type { Exchange } from './exchange.ts';
 import type { HostMemory } from './host-memory.ts';
 import type { TrainStart } from './metrics.ts';
 import type { OwnFlow } from './objective.ts';
-import { type TrainingPlan, describeLimits, planTraining, withMicroBatch } from './plan-training.ts';
+import { type TrainingPlan, planTraining, withMicroBatch } from './plan-training.ts';
 import { runTaskOf } from './run-program.ts';
 import type { StoredCheckpoint } from './run-store.ts';
 import type { RunTask } from './run-task.ts';
@@ -112,12 +113,11 @@ export async function assembleTraining<Config extends TrainingConfig>(
   const runsAhead =
     backend.runsAhead === true && asked.train.precision !== 'fp16' && communicator === undefined;
   const programs = stepPrograms(asked, model, source.sizes, { ...options, runsAhead, share });
-  const plan = await agreePlan(
+  const { plan, limits } = await agreePlan(communicator, () =>
     planTraining({ ...options, model, source, programs, share }, memory),
-    communicator,
   );
   onPlan?.(plan);
-  for (const limit of describeLimits(plan)) onNotice?.(limit);
+  for (const limit of limits) onNotice?.(limit);
   for (const advice of adviseNames(source.classNames ?? [])) onNotice?.(advice);
   const config = withMicroBatch(asked, plan);
   backend.reserve?.(plan.estimate.activations);
@@ -159,12 +159,6 @@ export async function assembleTraining<Config extends TrainingConfig>(
     memory,
     dispose,
   };
-}
-
-/** The smallest micro-batch that a rank has room for: sums are the same only where all divide their samples alike. */
-async function agreePlan(plan: TrainingPlan, communicator: Communicator | undefined): Promise<TrainingPlan> {
-  const all = (await communicator?.gatherJson(plan.microBatch)) ?? [plan.microBatch];
-  return { ...plan, microBatch: Math.min(...all) };
 }
 
 /** What people are told of a training that begins. */
