@@ -14,11 +14,15 @@ import { commanderOutput } from './print.ts';
 import { planCommand } from './plan.ts';
 import { replayCommand } from './replay.ts';
 import { reflowCommand } from './reflow.ts';
+import { leaveToFirst } from './ranks.ts';
 import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
 import { straightnessCommand } from './straightness.ts';
 import { trainCommand } from './train.ts';
+
+/** What several processes do together. */
+const ofRanks = new Set(['train', 'resume']);
 
 const program = new Command('rectiflow')
   .description('Trains Diffusion Transformers (DiT) with rectified flow, and makes samples with them.')
@@ -28,6 +32,9 @@ const program = new Command('rectiflow')
   // `compare` and `compare ddpm` have options of the same names.
   .enablePositionalOptions()
   .configureOutput(commanderOutput)
+  .hook('preAction', (_, command) => {
+    if (!ofRanks.has(command.name())) leaveToFirst(command.name());
+  })
   .showHelpAfterError('(add --help for all options)')
   .addHelpText(
     'after',

@@ -2,6 +2,7 @@
 import type { MpiCommunicator } from '../distributed/mpi.ts';
 import { findLaunch } from '../distributed/launcher.ts';
 import { nameOfRank } from '../train/communicator.ts';
+import { printError } from './print.ts';
 
 /** Milliseconds in which another rank may tell of an error that all of them have alike: a little more for each, so that one is first. */
 const patience = { first: 300, each: 30, most: 1000 };
@@ -34,6 +35,19 @@ export async function withRanks(use: (communicator?: MpiCommunicator) => Promise
   } finally {
     await communicator.close();
   }
+}
+
+/**
+ * Of ranks that were started for a command that one process does, the first does it, and the others leave.
+ * @param command its name
+ */
+export function leaveToFirst(command: string): void {
+  const { rank, ranks = 1, by } = findLaunch() ?? {};
+  if (rank === undefined || ranks === 1) return;
+  if (rank > 0) process.exit(0);
+  printError(
+    `note: one process does "${command}": of the ${ranks} that ${by} started, the others have nothing to do.`,
+  );
 }
 
 /** Whether an error is told by another rank that has it, too; rank 0 does not wait for that. */
