@@ -125,13 +125,15 @@ napi_value start(napi_env env, napi_callback_info info) {
 }
 
 // Hands a collective over. `held` is kept alive until it is done; `result`, if any, makes what the promise gives.
-napi_value hand(napi_env env, std::unique_ptr<Collective> collective, napi_value held, std::function<napi_value(napi_env)> result) {
+napi_value hand(napi_env env, Asked asked, std::unique_ptr<Collective> collective, napi_value held,
+                std::function<napi_value(napi_env)> result) {
   napi_ref reference;
   check(env, napi_create_reference(env, held, 1, &reference));
   napi_deferred deferred;
   napi_value promise;
   check(env, napi_create_promise(env, &deferred, &promise));
   Job job;
+  job.asked = std::move(asked);
   job.collective = std::move(collective);
   job.done = [deferred, reference, result = std::move(result)] {
     inJavaScript([deferred, reference, result](napi_env env) {
@@ -148,21 +150,25 @@ napi_value hand(napi_env env, std::unique_ptr<Collective> collective, napi_value
 }
 
 // The arrays of a call: each rank has the numbers from one cut to the next.
-Streams readStreams(napi_env env, napi_value arrays, napi_value cuts, size_t ranks) {
+Streams readStreams(napi_env env, napi_value arrays, napi_value cuts, size_t ranks, Asked* asked) {
   const uint32_t count = arrayLength(env, arrays, "arrays");
   size_t cutCount = 0;
   const double* cut = (const double*)typedArray(env, cuts, napi_float64_array, &cutCount, "cuts");
   if (cutCount != count * (ranks + 1)) throw JsError("cuts must be one more than ranks for each array");
   Streams streams(ranks);
+  uint64_t numbers = 0;
   for (uint32_t i = 0; i < count; i++, cut += ranks + 1) {
     size_t length = 0;
     float* data = (float*)typedArray(env, element(env, arrays, i), napi_float32_array, &length, "arrays");
+    numbers += length;
     for (size_t rank = 0; rank < ranks; rank++) {
+      asked->mix((uint64_t)cut[rank]);
       if (!(cut[rank] >= 0 && cut[rank] <= cut[rank + 1] && cut[rank + 1] <= (double)length))
         throw JsError("cuts must not decrease, nor leave their array");
       streams[rank].append(data + (size_t)cut[rank], (size_t)(cut[rank + 1] - cut[rank]));
     }
   }
+  asked->words += std::to_string(numbers) + " numbers of " + std::to_string(count) + " arrays";
   return streams;
 }
 
@@ -170,22 +176,26 @@ napi_value sum(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 3, "sumRanges(arrays, cuts, wire)");
   World& world = started().world();
   const Wire wire = toString(env, arguments[2], "sumRanges: wire") == "bf16" ? Wire::bf16 : Wire::fp32;
-  Streams streams = readStreams(env, arguments[0], arguments[1], (size_t)world.ranks);
-  return hand(env, sumRanges(world, std::move(streams), wire), arguments[0], nullptr);
+  Asked asked(wire == Wire::bf16 ? "to sum, rounded, " : "to sum ");
+  Streams streams = readStreams(env, arguments[0], arguments[1], (size_t)world.ranks, &asked);
+  auto collective = sumRanges(world, std::move(streams), wire, asked.tag());
+  return hand(env, std::move(asked), std::move(collective), arguments[0], nullptr);
 }
 
 napi_value share(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 2, "shareRanges(arrays, cuts)");
   World& world = started().world();
-  Streams streams = readStreams(env, arguments[0], arguments[1], (size_t)world.ranks);
-  return hand(env, shareRanges(world, std::move(streams)), arguments[0], nullptr);
+  Asked asked("to share ");
+  Streams streams = readStreams(env, arguments[0], arguments[1], (size_t)world.ranks, &asked);
+  auto collective = shareRanges(world, std::move(streams), asked.tag());
+  return hand(env, std::move(asked), std::move(collective), arguments[0], nullptr);
 }
 
 napi_value gather(napi_env env, napi_callback_info info) {
   const Arguments arguments = getArguments(env, info, 1, "gather(bytes)");
   const auto all = std::make_shared<std::vector<std::string>>();
   auto collective = gatherBytes(started().world(), toBytes(env, arguments[0], "gather: bytes"), all);
-  return hand(env, std::move(collective), arguments[0], [all](napi_env env) {
+  return hand(env, Asked("to gather"), std::move(collective), arguments[0], [all](napi_env env) {
     napi_value result;
     check(env, napi_create_array(env, &result));
     for (size_t i = 0; i < all->size(); i++) check(env, napi_set_element(env, result, (uint32_t)i, makeBytes(env, (*all)[i])));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "asked.h"
 #include "call.h"
 #include "stream.h"
 
@@ -51,10 +52,11 @@ using Streams = std::vector<Stream>;
 enum class Wire { fp32, bf16 };
 
 // Ends with the sums of this rank's stream over all ranks, in place; the other streams are left as they are.
-std::unique_ptr<Collective> sumRanges(World& world, Streams streams, Wire wire);
+// @param tag of its messages
+std::unique_ptr<Collective> sumRanges(World& world, Streams streams, Wire wire, int tag);
 
 // Ends with every rank's stream as that rank has it.
-std::unique_ptr<Collective> shareRanges(World& world, Streams streams);
+std::unique_ptr<Collective> shareRanges(World& world, Streams streams, int tag);
 
 // Fills `all` with the bytes of every rank, by rank; any number of each.
 std::unique_ptr<Collective> gatherBytes(World& world, std::string own, std::shared_ptr<std::vector<std::string>> all);

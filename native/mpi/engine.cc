@@ -29,8 +29,7 @@ milliseconds beatInterval(int patience) { return milliseconds(std::max(1, patien
 
 void Engine::start() {
   thread_ = std::thread([this] { run(); });
-  // JavaScript's thread waits: libraries below MPI take over the process's heap as they start, and some put its end back to where it was
-  // before another thread moved it.
+  // JavaScript's thread waits: libraries below MPI replace functions of the process as they start, which it should not be in.
   std::unique_lock<std::mutex> lock(mutex_);
   wake_.wait(lock, [this] { return hasJoined_; });
 }
@@ -180,6 +179,7 @@ bool Engine::advanceJobs() {
     }
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
+    jobsDone_++;
     if (jobs_.empty()) busy_ += (uint64_t)std::chrono::nanoseconds(Clock::now() - busySince_).count();
     job.done();
   }
@@ -187,6 +187,7 @@ bool Engine::advanceJobs() {
 }
 
 void Engine::beat() {
+  heartbeat_->setAsked(jobsDone_, jobs_.empty() ? Asked() : jobs_.front().asked);
   if (!heartbeat_->advance()) return;
   if (heartbeat_->isToldToLeave()) _exit(kRanksLost);
   const std::vector<int> lost = heartbeat_->lost();
@@ -197,6 +198,11 @@ void Engine::beat() {
     lose(names + (lost.size() == 1 ? " has" : " have") + " not been heard of for " + seconds + ": " +
          (lost.size() == 1 ? "it, or the network to it, is" : "they, or the network to them, are") + " gone. All ranks end.");
   }
+  const Heartbeat::Peer* other = world_.rank == 0 ? heartbeat_->disagrees() : nullptr;
+  if (other)
+    lose("ranks do not do the same: " + nameOf(world_.rank) + " waits for all " + jobs_.front().asked.words + ", " +
+         nameOf(other->rank) + " " + other->heard.words +
+         ". They need the same version of rectiflow, the same config and the same data. All ranks end.");
   if (++jsSilent_ > kJsPatience * kBeats)
     lose(nameOf(world_.rank) + " is stuck: its JavaScript has not come back for " +
          std::to_string((kJsPatience * settings_.patience + 500) / 1000) + " s. All ranks end.");

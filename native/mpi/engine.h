@@ -38,6 +38,7 @@ struct Events {
 
 // A collective that JavaScript waits for.
 struct Job {
+  Asked asked;
   std::unique_ptr<Collective> collective;
   std::function<void()> done;
   std::function<void(const std::string& sentence)> failed;
@@ -97,6 +98,7 @@ class Engine {
   std::unique_ptr<Mail> mail_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::deque<Job> jobs_;
+  uint64_t jobsDone_ = 0;
   // Of collectives that failed half done: others may still write into their memory.
   std::vector<std::unique_ptr<Collective>> abandoned_;
   std::string failure_;

@@ -5,7 +5,6 @@
 namespace rectiflow::mpi {
 namespace {
 
-constexpr int kTag = 1;
 constexpr size_t kSlots = 3;
 // Of all that is staged for a bucket in one direction, and of a message in it.
 constexpr size_t kStagedBytes = size_t(4) << 20;
@@ -23,8 +22,8 @@ bool allDone(std::vector<MPI_Request>& requests) {
 
 }  // namespace
 
-Exchange::Exchange(World& world, size_t elementBytes)
-    : world_(world), elementBytes_(elementBytes), bucket_(bucketBytes(world.ranks) / elementBytes) {}
+Exchange::Exchange(World& world, size_t elementBytes, int tag)
+    : world_(world), elementBytes_(elementBytes), tag_(tag), bucket_(bucketBytes(world.ranks) / elementBytes) {}
 
 void Exchange::plan(std::vector<size_t> outgoing, std::vector<size_t> incoming) {
   outgoing_ = std::move(outgoing);
@@ -60,14 +59,14 @@ void Exchange::fill(Slot& slot, size_t index) {
     if (arrives > begin) {
       void* data = place(from, begin, arrives, slot.received + (size_t)from * stagedBytes_);
       slot.arrived[(size_t)from] = data;
-      RF_MPI(Irecv, data, (int)((arrives - begin) * elementBytes_), MPI_BYTE, from, kTag, world_.comm,
+      RF_MPI(Irecv, data, (int)((arrives - begin) * elementBytes_), MPI_BYTE, from, tag_, world_.comm,
              &slot.receives[(size_t)from]);
     }
     const size_t leaves = std::min(outgoing_[(size_t)to], begin + bucket_);
     if (leaves > begin) {
       const void* data = pack(to, begin, leaves, slot.sent + (size_t)to * stagedBytes_);
       const size_t bytes = (leaves - begin) * elementBytes_;
-      RF_MPI(Isend, data, (int)bytes, MPI_BYTE, to, kTag, world_.comm, &slot.sends[(size_t)to]);
+      RF_MPI(Isend, data, (int)bytes, MPI_BYTE, to, tag_, world_.comm, &slot.sends[(size_t)to]);
       world_.bytesSent += bytes;
     }
   }

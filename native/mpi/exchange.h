@@ -6,7 +6,7 @@ namespace rectiflow::mpi {
 
 class Exchange : public Collective {
  public:
-  Exchange(World& world, size_t elementBytes);
+  Exchange(World& world, size_t elementBytes, int tag);
   bool advance(bool* moved) final;
 
  protected:
@@ -36,6 +36,7 @@ class Exchange : public Collective {
   void fill(Slot& slot, size_t index);
 
   const size_t elementBytes_;
+  const int tag_;
   const size_t bucket_;  // in numbers
   std::vector<size_t> outgoing_, incoming_;
   size_t stagedBytes_ = 0;  // of a bucket

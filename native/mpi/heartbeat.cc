@@ -1,6 +1,7 @@
 #include "heartbeat.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace rectiflow::mpi {
 namespace {
@@ -22,7 +23,7 @@ bool Heartbeat::advance() {
   if (now < next_) return false;
   next_ = now + interval_;
   for (Peer& peer : peers_) peer.silent++;
-  if (!ending_) send(Beat::alive);
+  if (!ending_) send(Kind::alive);
   return true;
 }
 
@@ -40,8 +41,9 @@ void Heartbeat::hear() {
     for (Peer& peer : peers_) {
       if (peer.rank != status.MPI_SOURCE) continue;
       peer.silent = 0;
-      if (heard_ == Beat::leave) leave_ = true;
-      if (heard_ == Beat::end) peer.saidEnd = true;
+      peer.heard = heard_;
+      if (heard_.kind == Kind::leave) leave_ = true;
+      if (heard_.kind == Kind::end) peer.saidEnd = true;
     }
   }
 }
@@ -52,21 +54,38 @@ bool Heartbeat::isFree(Peer& peer) {
   return sent != 0;
 }
 
-// What the last beat still waits for would only pile up: it is skipped.
-void Heartbeat::send(Beat beat) {
-  for (Peer& peer : peers_) {
-    if (!isFree(peer)) continue;
-    peer.beat = beat;
-    RF_MPI(Isend, &peer.beat, (int)sizeof peer.beat, MPI_BYTE, peer.rank, kTag, comm_, &peer.sending);
+void Heartbeat::setAsked(uint64_t done, const Asked& asked) {
+  if (own_.done == done && own_.signature == asked.signature) return;
+  own_.done = done;
+  own_.signature = asked.signature;
+  snprintf(own_.words, sizeof own_.words, "%s", asked.words.c_str());
+}
+
+const Heartbeat::Peer* Heartbeat::disagrees() const {
+  for (const Peer& peer : peers_) {
+    const Beat& other = peer.heard;
+    const bool bothWait = own_.signature != 0 && other.signature != 0 && own_.done == other.done;
+    if (bothWait && own_.signature != other.signature) return &peer;
   }
+  return nullptr;
+}
+
+// What the last beat still waits for would only pile up: it is skipped.
+void Heartbeat::send(Kind kind) {
+  for (Peer& peer : peers_)
+    if (isFree(peer)) send(peer, kind);
+}
+
+void Heartbeat::send(Peer& peer, Kind kind) {
+  peer.beat = own_;
+  peer.beat.kind = kind;
+  RF_MPI(Isend, &peer.beat, (int)sizeof peer.beat, MPI_BYTE, peer.rank, kTag, comm_, &peer.sending);
 }
 
 void Heartbeat::sendEnds() {
   for (Peer& peer : peers_) {
-    const bool free = isFree(peer);
-    if (peer.toldEnd || !free) continue;
-    peer.beat = Beat::end;
-    RF_MPI(Isend, &peer.beat, (int)sizeof peer.beat, MPI_BYTE, peer.rank, kTag, comm_, &peer.sending);
+    if (!isFree(peer) || peer.toldEnd) continue;
+    send(peer, Kind::end);
     peer.toldEnd = true;
   }
 }

@@ -28,8 +28,10 @@ const float* gathered(const Stream& stream, size_t begin, size_t end, float* sta
 
 class SumRanges final : public Exchange {
  public:
-  SumRanges(World& world, Streams streams, Wire wire)
-      : Exchange(world, wire == Wire::bf16 ? sizeof(uint16_t) : sizeof(float)), streams_(std::move(streams)), wire_(wire) {
+  SumRanges(World& world, Streams streams, Wire wire, int tag)
+      : Exchange(world, wire == Wire::bf16 ? sizeof(uint16_t) : sizeof(float), tag),
+        streams_(std::move(streams)),
+        wire_(wire) {
     plan(sizesOf(streams_), std::vector<size_t>((size_t)world.ranks, own().size()));
     if (wire_ == Wire::bf16) {
       rounded_.resize(kBlock);
@@ -94,7 +96,7 @@ class SumRanges final : public Exchange {
 
 class ShareRanges final : public Exchange {
  public:
-  ShareRanges(World& world, Streams streams) : Exchange(world, sizeof(float)), streams_(std::move(streams)) {
+  ShareRanges(World& world, Streams streams, int tag) : Exchange(world, sizeof(float), tag), streams_(std::move(streams)) {
     plan(std::vector<size_t>((size_t)world.ranks, streams_[(size_t)world.rank].size()), sizesOf(streams_));
   }
 
@@ -127,12 +129,12 @@ class ShareRanges final : public Exchange {
 
 }  // namespace
 
-std::unique_ptr<Collective> sumRanges(World& world, Streams streams, Wire wire) {
-  return std::make_unique<SumRanges>(world, std::move(streams), wire);
+std::unique_ptr<Collective> sumRanges(World& world, Streams streams, Wire wire, int tag) {
+  return std::make_unique<SumRanges>(world, std::move(streams), wire, tag);
 }
 
-std::unique_ptr<Collective> shareRanges(World& world, Streams streams) {
-  return std::make_unique<ShareRanges>(world, std::move(streams));
+std::unique_ptr<Collective> shareRanges(World& world, Streams streams, int tag) {
+  return std::make_unique<ShareRanges>(world, std::move(streams), tag);
 }
 
 }  // namespace rectiflow::mpi

@@ -78,6 +78,7 @@ export function loadMpi(kind: MpiKind, startedBy: string, root: string = ownFold
       adviceToInstall(kind, root),
     ]);
   }
+  keepHeap();
   try {
     return createRequire(import.meta.url)(path) as NativeMpi;
   } catch (error) {
@@ -96,6 +97,14 @@ export function adviceToInstall(kind: MpiKind, root: string = ownFolder): string
     `Install ${mpiNames[kind]} (Debian, Ubuntu: apt-get install ${packages[kind]}; on a cluster load its module), then run ` +
     `"node scripts/build-native.mjs --mpi" in ${root}.${whereMpiBuildIsTold(root)}`
   );
+}
+
+/**
+ * UCX, on which MPI may stand, tries as it is loaded whether it notices changes of the heap: it adds a page and takes one away. Where there
+ * is no room for one more, which next to the code of V8 happens, it takes one that is in use. Whoever sets this decides for himself.
+ */
+function keepHeap(): void {
+  process.env['UCX_MEM_MMAP_HOOK_MODE'] ??= 'none';
 }
 
 function whereMpiBuildIsTold(root: string): string {

@@ -46,8 +46,16 @@ for (const mpi of installed)
     });
   });
 
-/** By rank. */
-async function expectedDigests(ranks: number): Promise<Record<string, string>[]> {
+const expected = new Map<number, Promise<Record<string, string>[]>>();
+
+/** By rank; the same for every MPI. */
+function expectedDigests(ranks: number): Promise<Record<string, string>[]> {
+  const known = expected.get(ranks) ?? computeDigests(ranks);
+  expected.set(ranks, known);
+  return known;
+}
+
+async function computeDigests(ranks: number): Promise<Record<string, string>[]> {
   return onRanks(ranks, async (communicator) => {
     const { rank } = communicator;
     const digests: Record<string, string> = {};

@@ -94,6 +94,24 @@ for (const mpi of installed)
       expect(lines.filter((line) => line === `later: ${why}`)).toHaveLength(3);
     });
 
+    it.each([
+      ['sums other arrays', 'to sum 1000000 numbers of 1 arrays'],
+      ['gathers', 'to gather'],
+    ])(
+      'where a rank %s and the others do not, all end and say so, in place of waiting for ever',
+      async (what, words) => {
+        const { code, stderr } = await startRanks(mpi, 3, [program, what], impatient).ended;
+        expect(code).not.toBe(0);
+        expect(code).not.toBe(null);
+        expect(stderr).toMatch(
+          new RegExp(
+            `^rectiflow: ranks do not do the same: rank 0 on \\S+ waits for all to sum 3000000 numbers of 1 arrays, rank 1 on \\S+ ${words}\\. They need`,
+            'm',
+          ),
+        );
+      },
+    );
+
     it('where a rank just exits, all end', async () => {
       const { code } = await startRanks(mpi, 3, [program, 'exits'], impatient).ended;
       expect(code).not.toBe(0);

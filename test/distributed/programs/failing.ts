@@ -7,16 +7,20 @@ const { rank, ranks } = communicator;
 tell(`rank ${rank} is process ${process.pid}.`);
 await communicator.gather(new Float32Array(1));
 try {
-  if (rank === 1 && what === 'throws') throw new Error('no such number');
+  if (rank === 1 && what === 'throws') {
+    await othersWait();
+    throw new Error('no such number');
+  }
   if (rank === 1 && what === 'is stuck') for (;;);
   if (rank === 1 && what === 'exits') process.exit(3);
+  if (rank === 1 && what === 'sums other arrays') await sum(1_000_000);
+  if (rank === 1 && what === 'gathers') await communicator.gather(new Float32Array(1));
   // The others are in the middle of an exchange, and one does not come.
-  const values = new Float32Array(3_000_000);
-  const cuts = Array.from({ length: ranks + 1 }, (_, k) => (k * values.length) / ranks);
-  const pending = what === 'waits' ? endless() : communicator.sumRanges([{ values, cuts }]);
+  const pending = what === 'waits' ? endless() : sum(3_000_000);
   const later = communicator
     .gather(new Float32Array(1))
     .catch((error: Error) => tell(`later: ${error.message}`));
+  communicator.send(1, 'waits', rank);
   await pending;
   await later;
 } catch (error) {
@@ -29,6 +33,18 @@ try {
   process.exitCode = 1;
 }
 await communicator.close();
+
+function othersWait(): Promise<void> {
+  let waiting = 0;
+  return new Promise((resolve) => {
+    communicator.onMessage('waits', () => ++waiting === ranks - 1 && resolve());
+  });
+}
+
+async function sum(numbers: number): Promise<void> {
+  const cuts = Array.from({ length: ranks + 1 }, (_, k) => Math.floor((k * numbers) / ranks));
+  await communicator.sumRanges([{ values: new Float32Array(numbers), cuts }]);
+}
 
 async function endless(): Promise<void> {
   for (;;) await communicator.gather(new Float32Array(1000));
