@@ -175,7 +175,7 @@ bool Engine::advanceJobs() {
     try {
       if (!jobs_.front().collective->advance(&moved)) return moved;
     } catch (const MpiError& error) {
-      lose(nameOf(world_.rank) + ": " + error.what() + ". All ranks end.");
+      lose(nameOf(world_.rank) + ": " + error.what() + ". All ranks end.", kRanksLost);
     }
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
@@ -189,39 +189,46 @@ bool Engine::advanceJobs() {
 void Engine::beat() {
   heartbeat_->setAsked(jobsDone_, jobs_.empty() ? Asked() : jobs_.front().asked);
   if (!heartbeat_->advance()) return;
-  if (heartbeat_->isToldToLeave()) _exit(kRanksLost);
+  if (const int code = heartbeat_->toldToLeave()) {
+    // The launcher tells the code of the first to end: rank 0's, which it knows the reason of.
+    std::this_thread::sleep_for(milliseconds(kAbort / 2));
+    _exit(code);
+  }
   const std::vector<int> lost = heartbeat_->lost();
   const std::string seconds = std::to_string((settings_.patience + 500) / 1000) + " s";
   if (!lost.empty()) {
     std::string names;
     for (int rank : lost) names += (names.empty() ? "" : ", ") + nameOf(rank);
     lose(names + (lost.size() == 1 ? " has" : " have") + " not been heard of for " + seconds + ": " +
-         (lost.size() == 1 ? "it, or the network to it, is" : "they, or the network to them, are") + " gone. All ranks end.");
+         (lost.size() == 1 ? "it, or the network to it, is" : "they, or the network to them, are") + " gone. All ranks end.",
+         kRanksLost);
   }
   const Heartbeat::Peer* other = world_.rank == 0 ? heartbeat_->disagrees() : nullptr;
   if (other)
     lose("ranks do not do the same: " + nameOf(world_.rank) + " waits for all " + jobs_.front().asked.words + ", " +
          nameOf(other->rank) + " " + other->heard.words +
-         ". They need the same version of rectiflow, the same config and the same data. All ranks end.");
+         ". They need the same version of rectiflow, the same config and the same data. All ranks end.",
+         1);  // as the next time
   if (++jsSilent_ > kJsPatience * kBeats)
     lose(nameOf(world_.rank) + " is stuck: its JavaScript has not come back for " +
-         std::to_string((kJsPatience * settings_.patience + 500) / 1000) + " s. All ranks end.");
+         std::to_string((kJsPatience * settings_.patience + 500) / 1000) + " s. All ranks end.",
+         kRanksLost);
 }
 
 // Ends the process, and with it all others that can be reached; returns never.
-void Engine::lose(const std::string& sentence) {
+void Engine::lose(const std::string& sentence, int code) {
   // Whoever knows already why all end says nothing.
   if (failure_.empty()) say("rectiflow: " + sentence);
   allowQuietly(kAbort);
   if (world_.rank == 0) {
-    heartbeat_->tellToLeave();
+    heartbeat_->tellToLeave(code);
     for (int waited = 0; waited < kTold; waited++) {
       heartbeat_->advance();
       std::this_thread::sleep_for(milliseconds(1));
     }
-    MPI_Abort(MPI_COMM_WORLD, kRanksLost);
   }
-  _exit(kRanksLost);
+  MPI_Abort(MPI_COMM_WORLD, code);
+  _exit(code);
 }
 
 void Engine::failEverywhere(const std::string& sentence) {

@@ -76,7 +76,7 @@ class Engine {
   void beat();
   void failWith(int from, const std::string& sentence);
   void failEverywhere(const std::string& sentence);
-  void lose(const std::string& sentence);
+  void lose(const std::string& sentence, int code);
   // Returns whether all has been said and heard.
   bool advanceEnd();
   void rest();

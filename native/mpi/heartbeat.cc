@@ -42,7 +42,7 @@ void Heartbeat::hear() {
       if (peer.rank != status.MPI_SOURCE) continue;
       peer.silent = 0;
       peer.heard = heard_;
-      if (heard_.kind == Kind::leave) leave_ = true;
+      if (heard_.kind == Kind::leave) leave_ = heard_.code;
       if (heard_.kind == Kind::end) peer.saidEnd = true;
     }
   }

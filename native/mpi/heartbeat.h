@@ -18,6 +18,7 @@ class Heartbeat {
   // As it is sent.
   struct Beat {
     Kind kind = Kind::alive;
+    int32_t code = 0;
     uint64_t done = 0, signature = 0;
     char words[96] = "";
   };
@@ -39,11 +40,14 @@ class Heartbeat {
   std::vector<int> lost() const;
   // A rank that waits for something else than this one, after as many collectives; nullptr where there is none.
   const Peer* disagrees() const;
-  // Rank 0 has said why all end.
-  bool isToldToLeave() const { return leave_; }
+  // The exit code with which this rank is to end, where rank 0 has said why all do; 0 where it has not.
+  int toldToLeave() const { return leave_; }
 
-  // Rank 0 tells all that they end, once they hear of it.
-  void tellToLeave() { send(Kind::leave); }
+  // Rank 0 tells all that they end, once they hear of it, and with which exit code.
+  void tellToLeave(int code) {
+    own_.code = code;
+    send(Kind::leave);
+  }
   // Tells that no more beats follow, and waits for the same of the others: over once hasEnded().
   void end() { ending_ = true; }
   bool hasEnded() const;
@@ -62,7 +66,8 @@ class Heartbeat {
   Clock::time_point next_;
   Beat own_, heard_;
   MPI_Request hearing_ = MPI_REQUEST_NULL;
-  bool leave_ = false, ending_ = false;
+  int leave_ = 0;
+  bool ending_ = false;
 };
 
 }  // namespace rectiflow::mpi
