@@ -9,6 +9,12 @@ export function tellRun(folder: string): void {
   if (findHandover()) printError(toldLine({ run: resolve(folder) }));
 }
 
+/** What goes on with a run as it was begun: with as many ranks, where `--ranks` has started them. @param run a shell's word */
+export function resumeCommand(run: string): string {
+  const ranks = findHandover() && findLaunch()?.ranks;
+  return `npx rectiflow resume ${run}${ranks === undefined ? '' : ` --ranks ${ranks}`}`;
+}
+
 /**
  * Where progress is shown. A rank's own standard output says nothing of the terminal: Open MPI makes one for each, also where all goes
  * into a file.

@@ -6,13 +6,13 @@ import type { TrainObserver, TrainResult, TrainStart } from '../train/metrics.ts
 import { averagesFolder } from '../runs/averages-file.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
-import { interruptible, tidyMs } from './interrupt.ts';
+import { type Interrupt, interruptible, tidyMs } from './interrupt.ts';
 import { encodeWith } from './next-command.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
-import { endWithLauncher, progressOutput, tellRun } from './rank.ts';
+import { endWithLauncher, progressOutput, resumeCommand, tellRun } from './rank.ts';
 import { counted } from '../tensor/counted.ts';
 
 /**
@@ -38,7 +38,7 @@ export async function showRun(
     },
     () => {
       const run = folder && shellWord(shortPath(folder));
-      if (run) say(`Left at once. Go on from the last checkpoint with:  npx rectiflow resume ${run}`);
+      if (run) say(`Left at once. Go on from the last checkpoint with:  ${resumeCommand(run)}`);
     },
     // Before the first step there is nothing to save.
     () => (folder === undefined ? tidyMs : Infinity),
@@ -73,7 +73,7 @@ export async function showRun(
     });
     progress?.end();
     print(...describeEnd(result));
-    process.exitCode = result.finished ? 0 : interrupt.exitCode();
+    process.exitCode = await exitCodeOf(result, interrupt, communicator);
   } catch (error) {
     // Stopped before the first step, while it waited for another machine, say: that is no error, and the exit code tells it.
     if (folder === undefined && interrupt.signal.aborted) {
@@ -101,11 +101,23 @@ async function silently(
 ): Promise<void> {
   const interrupt = interruptible(() => {});
   try {
-    const { finished } = await start({ signal: interrupt.signal, communicator });
-    process.exitCode = finished ? 0 : interrupt.exitCode();
+    const result = await start({ signal: interrupt.signal, communicator });
+    process.exitCode = await exitCodeOf(result, interrupt, communicator);
   } finally {
     interrupt.finished();
   }
+}
+
+/** Ranks end with one code: a signal to any of them stops all. */
+async function exitCodeOf(
+  { finished }: TrainResult,
+  interrupt: Interrupt,
+  communicator: Communicator | undefined,
+): Promise<number> {
+  if (finished) return 0;
+  const own = interrupt.exitCode();
+  const all = await communicator?.gatherJson(own);
+  return all?.find((code) => code !== 0) ?? own;
 }
 
 /** `1.3 GiB estimated (state 130 MiB, ...), 12 GiB free; 256 samples a step, 4 x 64` */
@@ -147,7 +159,7 @@ function describeEnd(result: TrainResult): string[] {
   const steps = counted(step, 'step');
   if (!finished) {
     const state = checkpoint ? `saved ${shortPath(checkpoint)}` : 'nothing was trained yet';
-    return ['', `Stopped after ${steps}, ${state}.`, `Go on with:  npx rectiflow resume ${folder}`];
+    return ['', `Stopped after ${steps}, ${state}.`, `Go on with:  ${resumeCommand(folder)}`];
   }
   const done = metrics
     ? `Trained ${steps} in ${formatDuration(seconds)}, loss ${formatValue(metrics.loss)}.`
