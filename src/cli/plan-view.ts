@@ -3,6 +3,8 @@ import type { MachinePlan } from '../api/plan/elsewhere.ts';
 import type { RunPlan } from '../api/plan/result.ts';
 import type { StagePlan } from '../api/plan/stages.ts';
 import { counted } from '../tensor/counted.ts';
+import { formatSeconds, indent, percent } from './plan-format.ts';
+import { describeScale } from './scale-view.ts';
 import {
   formatBytes,
   formatCount,
@@ -27,6 +29,7 @@ export function describePlan(plan: RunPlan): string[] {
     ...describeSizes(plan),
     '',
     ...describeRanks(plan),
+    ...(plan.scale ? ['', ...describeScale(plan.scale, machineName(plan.basis.machine))] : []),
     '',
     'Assumed, not measured:',
     ...plan.assumptions.map((text) => `  ${text}.`),
@@ -214,19 +217,4 @@ function describeTotal({ name, time, memory, disk, flops }: RunPlan): string {
 
 function machineName(name: string): string {
   return name === 'this' ? 'a machine like this' : name;
-}
-
-/** `26.1 ms`, `4.2s`, `1h 02m` */
-function formatSeconds(seconds: number): string {
-  return seconds < 1 ? `${formatValue(1000 * seconds)} ms` : formatDuration(seconds);
-}
-
-/** `31 %`, `4.1 %` */
-function percent(share: number): string {
-  const value = 100 * share;
-  return `${value >= 10 ? value.toFixed(0) : Number(value.toPrecision(2))} %`;
-}
-
-function indent(line: string): string {
-  return `  ${line}`;
 }

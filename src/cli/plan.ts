@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { formatInteger } from './format.ts';
-import { finiteNumber, numberFrom0, numbersHelp, setOption } from './options.ts';
+import { finiteNumber, numberFrom0, numbersHelp, setOption, wholeNumber, wholeNumbers } from './options.ts';
 import { shellWord } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
@@ -10,6 +10,11 @@ interface Options {
   readonly machine?: string;
   readonly utilisation?: number;
   readonly seconds?: number;
+  readonly ranks?: readonly number[];
+  readonly ranksPerHost?: number;
+  readonly link?: string;
+  /** In microseconds. */
+  readonly latency?: number;
   readonly json?: boolean;
 }
 
@@ -29,6 +34,17 @@ export function planCommand(): Command {
       finiteNumber,
     )
     .option('--seconds <number>', 'how long steps are timed here (15); 0 for not at all', numberFrom0())
+    .option('--ranks <numbers>', 'also plan the run on so many ranks each, as in 1,2,4,64', wholeNumbers)
+    .option('--ranks-per-host <number>', 'how many of them share a machine (1)', wholeNumber(1))
+    .option(
+      '--link <rate>',
+      'what joins machines of ranks: 1Gbit, 25Gbit, ...; by default that of the machine',
+    )
+    .option(
+      '--latency <microseconds>',
+      'from one of them to another (50 where --link is given)',
+      numberFrom0(),
+    )
     .option('--json', 'print all of it as JSON')
     .addHelpText(
       'after',
@@ -37,10 +53,11 @@ Examples:
   rectiflow plan digits
   rectiflow plan my-config.yaml --set train.batchSize=256 --set train.memory=recompute
   rectiflow plan imagenet --machine H100
+  rectiflow plan my-config.yaml --ranks 1,2,4,8,64 --link 1Gbit
 
 ${numbersHelp} Ctrl-C ends it; nothing has been made then.`,
     )
-    .action(async (target: string, { set = [], json = false, ...options }: Options) => {
+    .action(async (target: string, { set = [], json = false, latency, ...options }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { plan } = await import('../api/plan/plan.ts');
@@ -48,6 +65,7 @@ ${numbersHelp} Ctrl-C ends it; nothing has been made then.`,
         const { parsed, absent } = await loadConfig(target, set, undefined, true);
         const planned = await plan(parsed, {
           ...options,
+          latency: latency === undefined ? undefined : latency / 1e6,
           absent,
           signal,
           onNotice,

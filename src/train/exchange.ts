@@ -8,8 +8,8 @@ import type { Communicator, RangedArray, Wire } from './communicator.ts';
 import { cutsOf } from './ownership.ts';
 import { type TrainingStep, gradientTotal } from './step.ts';
 
-/** Of what leaves together: enough that their way is not mostly latency, few enough that the first leave early. */
-const bucketBytes = 8 * 2 ** 20;
+/** Bytes of what leaves together: enough that their way is not mostly latency, few enough that the first leave early. */
+export const bucketBytes: number = 8 * 2 ** 20;
 
 /** Where a backend's memory is not the host's, copies go between them. */
 interface Ranged extends RangedArray {

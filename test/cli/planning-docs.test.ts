@@ -68,7 +68,7 @@ describe('docs/planning.md', () => {
       expect([bf16, fp32]).toEqual([machine.bf16, machine.fp32].map((peak) => `${peak / 1e12} TFLOP/s`));
       const unit = memory!.endsWith('GiB') ? 2 ** 30 : 1e9;
       expect(Number.parseFloat(memory!) * unit).toBe(machine.memory);
-      expect(link).toBe(`${machine.link / 1e9} GB/s`);
+      expect(link).toBe(`${machine.link.bandwidth / 1e9} GB/s`);
       expect(machine.source).toContain(source);
     });
     expect(page).toContain(`\`--utilisation\` (${assumedUtilisation})`);

@@ -1,6 +1,7 @@
 // Machines that a plan can tell of without having them: what their makers say that they reach, and what is assumed of that.
 import { valueError } from '../../tensor/errors.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
+import { type Link, linkOf } from './ranks/links.ts';
 
 export interface Machine {
   readonly name: string;
@@ -9,16 +10,22 @@ export interface Machine {
   readonly fp32: number;
   /** Bytes. */
   readonly memory: number;
-  /** Bytes per second that leave one of several such machines for the next, in one direction. */
-  readonly link: number;
-  readonly linkName: string;
+  /** From one of several such machines to the next. */
+  readonly link: Link;
   /** Where the figures are from. */
   readonly source: string;
 }
 
 const [tera, giga, gibi] = [1e12, 1e9, 2 ** 30];
-const pcie4 = { link: 25 * giga, linkName: 'PCIe 4.0 x16, 25 GB/s' };
-const ethernet = { link: 1.25 * giga, linkName: '10 Gbit/s Ethernet' };
+/** Of devices in one machine: that of a kernel that waits for another's, about. */
+const deviceLatency = 5e-6;
+const nvlink = (bandwidth: number): Link => ({
+  name: `NVLink, ${bandwidth / giga} GB/s`,
+  bandwidth,
+  latency: deviceLatency,
+});
+const pcie4: Link = { name: 'PCIe 4.0 x16, 25 GB/s', bandwidth: 25 * giga, latency: deviceLatency };
+const ethernet: Link = { ...linkOf('10Gbit'), name: '10 Gbit/s Ethernet' };
 
 /** Without the doubling that makers state for sparse products. */
 export const machines: readonly Machine[] = [
@@ -27,7 +34,7 @@ export const machines: readonly Machine[] = [
     bf16: 25.5 * tera,
     fp32: 12.7 * tera,
     memory: 12 * gibi,
-    ...pcie4,
+    link: pcie4,
     source: 'NVIDIA GA102 whitepaper, per core and clock: 28 SM, 1.777 GHz',
   },
   {
@@ -35,7 +42,7 @@ export const machines: readonly Machine[] = [
     bf16: 165.2 * tera,
     fp32: 82.6 * tera,
     memory: 24 * gibi,
-    ...pcie4,
+    link: pcie4,
     source: 'NVIDIA Ada GPU architecture whitepaper',
   },
   {
@@ -43,8 +50,7 @@ export const machines: readonly Machine[] = [
     bf16: 312 * tera,
     fp32: 19.5 * tera,
     memory: 80 * giga,
-    link: 300 * giga,
-    linkName: 'NVLink, 300 GB/s',
+    link: nvlink(300 * giga),
     source: 'NVIDIA A100 80 GB SXM data sheet',
   },
   {
@@ -52,8 +58,7 @@ export const machines: readonly Machine[] = [
     bf16: 989.4 * tera,
     fp32: 66.9 * tera,
     memory: 80 * giga,
-    link: 450 * giga,
-    linkName: 'NVLink, 450 GB/s',
+    link: nvlink(450 * giga),
     source: 'NVIDIA H100 whitepaper, SXM5',
   },
   {
@@ -61,8 +66,7 @@ export const machines: readonly Machine[] = [
     bf16: 989.4 * tera,
     fp32: 66.9 * tera,
     memory: 141 * giga,
-    link: 450 * giga,
-    linkName: 'NVLink, 450 GB/s',
+    link: nvlink(450 * giga),
     source: 'NVIDIA H200 data sheet, SXM',
   },
   {
@@ -70,7 +74,7 @@ export const machines: readonly Machine[] = [
     bf16: 10.6 * tera,
     fp32: 10.6 * tera,
     memory: 64 * gibi,
-    ...ethernet,
+    link: ethernet,
     source: '32 cores of 128 lanes at 1.296 GHz; bf16 is no faster than fp32',
   },
 ];
@@ -82,7 +86,7 @@ export const machines: readonly Machine[] = [
 export const assumedUtilisation = 0.4;
 
 /** Of machines like this one, where there are several. */
-export const thisLink: Pick<Machine, 'link' | 'linkName'> = ethernet;
+export const thisLink: Link = ethernet;
 
 /** How the machine that plans is called where machines are chosen. */
 export const thisMachine = 'this';

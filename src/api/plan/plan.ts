@@ -22,13 +22,17 @@ import { flopsOf } from './flops.ts';
 import { type HereTimes, timeHere } from './here.ts';
 import { type Machine, assumedUtilisation, machineOf, thisLink, thisMachine } from './machines.ts';
 import { planMemory } from './memory.ts';
+import { measureCopying } from './ranks/copying.ts';
+import { type RankRequest, type RankSetup, configForRanks, rankSetup } from './ranks/request.ts';
+import { type Team, planScaling, workOfTeam } from './ranks/team.ts';
+import { coresOf } from './ranks/work.ts';
 import type { RunPlan } from './result.ts';
 import { type StagePlan, stageConfigs, sumStages } from './stages.ts';
 import { planRanks, planSizes } from './tables.ts';
 import { type Workload, workloadOf } from './workload.ts';
 
 export interface PlanOptions
-  extends OwnFlow, OwnModel, Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
+  extends OwnFlow, OwnModel, RankRequest, Pick<RunOptions, 'signal' | 'source' | 'backend' | 'onNotice'> {
   /** How errors call the config: a file, a recipe. */
   readonly origin?: string;
   /** Where the run's folder would be made; `runs` by default. */
@@ -47,8 +51,8 @@ export interface PlanOptions
 
 /**
  * Times a few steps, and says what a run will take. No folder of a run is made.
- * @throws RectiflowError where the config is wrong, the data are not there, or no machine has that name; the signal's reason where
- * that stopped it
+ * @throws RectiflowError where the config is wrong, the data are not there, no machine has that name, or a step cannot be shared out to
+ * so many ranks; the signal's reason where that stopped it
  */
 export async function plan(input: ConfigInput | ParsedConfig, options: PlanOptions = {}): Promise<RunPlan> {
   const { machine: named = thisMachine, utilisation = assumedUtilisation, seconds = 15 } = options;
@@ -56,16 +60,17 @@ export async function plan(input: ConfigInput | ParsedConfig, options: PlanOptio
   if (!(utilisation > 0 && utilisation <= 1))
     throw valueError('plan', 'utilisation', 'a number above 0, at most 1', utilisation);
   if (!(seconds >= 0 && seconds < Infinity)) throw valueError('plan', 'seconds', 'a number from 0', seconds);
-  const parsed = ParsedConfig.of(input, options.origin);
+  const parsed = configForRanks(ParsedConfig.of(input, options.origin), options.ranks);
   const began = performance.now();
   const { onBadSample } = parsed.reading.loader;
   const withOwn = async <T>(data: DataConfig, use: (source: Source) => Promise<T>): Promise<T> => {
     const source = options.source ?? (options.absent && (await assumedSource(data, options.absent)));
     return withSource(data, { ...options, source, onBadSample }, use);
   };
-  const shared = { machine, utilisation, seconds, options };
   return withOwn(parsed.data, (source) => {
     const config = parsed.resolve(source);
+    const setup = rankSetup(options, config.train, machine);
+    const shared = { machine, setup, utilisation, seconds, options };
     return withBackend(config, options, async (backend) => {
       const stages: StagePlan[] = [];
       for (const stage of stageConfigs(config)) {
@@ -98,6 +103,7 @@ interface Parts {
   readonly backend: Backend;
   readonly decoder: SampleDecoder | undefined;
   readonly machine: Machine | undefined;
+  readonly setup: RankSetup | undefined;
   readonly utilisation: number;
   readonly seconds: number;
   /** When the data began to be opened. */
@@ -106,7 +112,7 @@ interface Parts {
 }
 
 async function planWith(parts: Parts): Promise<RunPlan> {
-  const { source, backend, decoder, machine, utilisation, seconds, options } = parts;
+  const { source, backend, decoder, machine, setup, utilisation, seconds, options } = parts;
   const { runs = 'runs', absent, signal, onNotice, onProgress } = options;
   const own = { objective: options.objective, timeSampler: options.timeSampler, model: options.model };
   const config = { ...parts.config, train: { ...parts.config.train, precision: backend.precision } };
@@ -141,16 +147,30 @@ async function planWith(parts: Parts): Promise<RunPlan> {
   const speed = flops.step / here.step;
   const elsewhere = await planMachines({ ...parts, backendName: backend.name, model, own, work });
   const chosen = elsewhere.find(({ name }) => name === machine?.name);
-  const basis = { speed: chosen ? chosen.peak * utilisation : speed, ...(machine ?? thisLink) };
-  const sizes = planSizes({ config, backend, own, microBatch: memory.microBatch, ...basis });
-  const step = chosen?.step ?? here.step;
+  const basis = { speed: chosen ? chosen.peak * utilisation : speed, link: machine?.link ?? thisLink };
+  const sizes = planSizes({ config, backend, own, microBatch: memory.microBatch, speed: basis.speed });
+  const team: Team = {
+    config,
+    backend,
+    model,
+    source,
+    own,
+    decoder,
+    memory,
+    step: chosen?.step ?? here.step,
+    isTimed: chosen === undefined && here.by === 'run' && options.backend === undefined,
+    // Devices have engines of their own for what cores copy.
+    copying: chosen ? Infinity : measureCopying(),
+    seconds,
+    signal,
+  };
   const ranks = planRanks({
     batchSize: train.batchSize,
     steps: train.steps,
-    step,
-    parameters,
-    link: basis.link,
+    work: workOfTeam(team),
+    machine: { link: basis.link, cores: coresOf(backend), copying: team.copying },
   });
+  const scale = setup && (await planScaling(setup, team));
   return {
     name: config.name,
     data: {
@@ -182,9 +202,10 @@ async function planWith(parts: Parts): Promise<RunPlan> {
     time: { ...here, ...totalsOf(here, work), speed, utilisation: peak && speed / peak.flops },
     machines: elsewhere,
     utilisation,
-    basis: { machine: machine?.name ?? thisMachine, speed: basis.speed, link: basis.linkName },
+    basis: { machine: machine?.name ?? thisMachine, speed: basis.speed, link: basis.link.name },
     sizes,
     ranks,
+    ...(scale && { scale }),
     assumptions,
   };
 }
@@ -218,6 +239,6 @@ function assumptionsOf(absent: ExpectedData | undefined, utilisation: number): s
     `other machines are taken to reach ${share}, to begin kernels ${1e6 * kernelTime} µs apart at least, and to read data as fast as that asks for`,
     'memory of other machines is that of the same programs in the precision named, with 1 GiB for the driver and a twentieth left free',
     'tables of sizes and ranks take each operation, and each sample, to be as fast as those of the run',
-    'ranks add up float32 gradients in a ring after each step, hidden behind nothing',
+    'ranks send 2 (R - 1) / R times the bytes of their gradients in each step, and work while cores and links have time for both',
   ];
 }

@@ -5,6 +5,7 @@ import type { MachinePlan } from './elsewhere.ts';
 import type { FlopsPlan } from './flops.ts';
 import type { HereTimes } from './here.ts';
 import type { MemoryPlan } from './memory.ts';
+import type { ScalePlan } from './ranks/scaling.ts';
 import type { RankPlan, SizePlan } from './tables.ts';
 import type { StagePlan } from './stages.ts';
 import type { Workload } from './workload.ts';
@@ -50,6 +51,8 @@ export interface RunPlan {
   readonly basis: { readonly machine: string; readonly speed: number; readonly link: string };
   readonly sizes: readonly SizePlan[];
   readonly ranks: readonly RankPlan[];
+  /** Of the very run, with the numbers of ranks that were asked for. */
+  readonly scale?: ScalePlan;
   /** Of a run of stages: what each of them takes. */
   readonly stages?: readonly StagePlan[];
   /** What was not measured, each a sentence. */

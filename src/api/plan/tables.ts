@@ -5,14 +5,7 @@ import { costOf } from '../../models/model.ts';
 import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
 import { estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
-
-/** What tables are made for. */
-export interface Basis {
-  /** Floating-point operations per second that training reaches. */
-  readonly speed: number;
-  /** Bytes per second from one machine to the next. */
-  readonly link: number;
-}
+import { type Layout, type StepWork, stepCost } from './ranks/cost.ts';
 
 export interface SizePlan {
   readonly imageSize: number;
@@ -35,7 +28,9 @@ const sizes = [
   [512, 16],
 ] as const;
 
-export interface SizeOptions extends Basis {
+export interface SizeOptions {
+  /** Floating-point operations per second that training reaches. */
+  readonly speed: number;
   readonly config: RunConfig;
   /** For its plans alone. */
   readonly backend: Backend;
@@ -89,26 +84,26 @@ const [rankCounts, batchFactors] = [
   [1, 2, 4],
 ];
 
-export interface RankOptions extends Pick<Basis, 'link'> {
+export interface RankOptions {
   readonly batchSize: number;
   readonly steps: number;
-  /** Seconds of a step with `batchSize` on one machine. */
-  readonly step: number;
-  readonly parameters: number;
+  /** Of a step with `batchSize` on one machine. */
+  readonly work: StepWork;
+  /** Of each of these machines. */
+  readonly machine: Pick<Layout, 'cores' | 'copying' | 'link' | 'wire'>;
 }
 
-/**
- * Data-parallel: each rank computes its samples, then gradients in float32 are added up around a ring, where each rank sends and
- * receives 2 (R - 1) / R times their bytes. Neither hides the other, and a rank with fewer samples is as fast for each of them.
- */
-export function planRanks({ batchSize, steps, step, parameters, link }: RankOptions): RankPlan[] {
+/** Each rank on a machine of its own, where a sample takes as long with fewer or more beside it. */
+export function planRanks({ batchSize, steps, work, machine }: RankOptions): RankPlan[] {
   return batchFactors.flatMap((factor) =>
     rankCounts
       .filter((ranks) => ranks <= factor * batchSize)
       .map((ranks) => {
         const samples = factor * batchSize;
-        const communication = (((2 * (ranks - 1)) / ranks) * 4 * parameters) / link;
-        const seconds = (step * factor) / ranks + communication;
+        const step = (work.step - work.update) * factor + work.update;
+        const parts = work.parts * factor;
+        const layout = { ...machine, ranks, perMachine: 1, threads: machine.cores };
+        const { total: seconds, communication } = stepCost({ ...work, step, parts }, layout);
         return {
           batchSize: samples,
           ranks,

@@ -11,6 +11,7 @@ import { type FlopsPlan, flopsOf } from '../../../src/api/plan/flops.ts';
 import { machineOf, machines } from '../../../src/api/plan/machines.ts';
 import { planMemory } from '../../../src/api/plan/memory.ts';
 import { lineThrough } from '../../../src/api/plan/smaller.ts';
+import { constants } from '../../../src/api/plan/ranks/cost.ts';
 import { planRanks } from '../../../src/api/plan/tables.ts';
 import { workloadOf } from '../../../src/api/plan/workload.ts';
 import { referenceBackend } from '../../../src/backends/reference/index.ts';
@@ -221,7 +222,10 @@ describe('machines', () => {
 
 describe('ranks', () => {
   it('share the samples of a step, and wait for a ring of gradients', () => {
-    const rows = planRanks({ batchSize: 16, steps: 100, step: 8, parameters: 1000, link: 1000 });
+    const link = { name: 'a link', bandwidth: 1e6 / constants.payload, latency: 0 };
+    const machine = { link, cores: 1, copying: Infinity };
+    const work = { step: 8, update: 0, parts: 1e9, parameters: 1e6 };
+    const rows = planRanks({ batchSize: 16, steps: 100, work, machine });
     const row = (batchSize: number, ranks: number): (typeof rows)[number] =>
       rows.find((each) => each.batchSize === batchSize && each.ranks === ranks)!;
     expect(row(16, 1)).toEqual({
@@ -232,11 +236,14 @@ describe('ranks', () => {
       samplesPerSecond: 2,
       total: 800,
     });
-    // Half of 4,000 bytes twice, over 1,000 a second.
-    expect(row(16, 2)).toMatchObject({ communication: 4, step: 8, total: 800 });
-    expect(row(64, 4)).toMatchObject({ communication: 6, step: 14, total: 350 });
+    // Half of 4 MB twice, at 1 MB a second.
+    expect(row(16, 2).communication).toBeCloseTo(4, 1);
+    expect(row(16, 2).step).toBeCloseTo(8, 1);
+    expect(row(64, 4).communication).toBeCloseTo(6, 1);
+    expect(row(64, 4).step).toBeCloseTo(14, 1);
+    expect(row(64, 4).total).toBeCloseTo(25 * row(64, 4).step, 9);
     expect(
-      planRanks({ batchSize: 2, steps: 1, step: 1, parameters: 1, link: 1 }).every(
+      planRanks({ batchSize: 2, steps: 1, work, machine }).every(
         ({ ranks, batchSize }) => ranks <= batchSize,
       ),
     ).toBe(true);
