@@ -4,16 +4,31 @@ import { type Case, caseByName } from './cases.ts';
 
 const cases = {
   's-256': () => caseByName('s-256'),
+  /** Of fewer operations for as many parameters. */
+  'm-64': () =>
+    latentCase('64 tokens, 384 wide, 6 blocks', { width: 384, depth: 6, heads: 6, imageSize: 16 }, 32),
+  'wide-16': () =>
+    latentCase('16 tokens, 768 wide, 2 blocks', { width: 768, depth: 2, heads: 12, imageSize: 8 }, 64),
   /** Steps of milliseconds: to try the measurement itself. */
-  small: () => ({
-    title: 'a DiT of 64 tokens, 128 wide, 2 blocks, batch 16',
-    config: resolveConfig({
-      data: { source: 'custom' },
-      model: { width: 128, depth: 2, heads: 2, patchSize: 2, channels: 4, imageSize: 16, classes: 10 },
-      train: { batchSize: 16 },
-    }),
-  }),
+  small: () =>
+    latentCase('64 tokens, 128 wide, 2 blocks', { width: 128, depth: 2, heads: 2, imageSize: 16 }, 16),
 } satisfies Record<string, () => Case>;
+
+interface Size {
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+  readonly imageSize: number;
+}
+
+function latentCase(size: string, model: Size, batchSize: number): Case {
+  const config = resolveConfig({
+    data: { source: 'custom' },
+    model: { ...model, patchSize: 2, channels: 4, classes: 10 },
+    train: { batchSize },
+  });
+  return { title: `a DiT of ${size}, batch ${batchSize}`, config };
+}
 
 export const rankCaseNames = Object.keys(cases) as (keyof typeof cases)[];
 

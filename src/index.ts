@@ -68,6 +68,18 @@ export { type DiagnoseOptions, diagnose } from './api/doctor/diagnose.ts';
 export { type PlanOptions, plan } from './api/plan/plan.ts';
 export type { RunPlan } from './api/plan/result.ts';
 export { type Machine, machines } from './api/plan/machines.ts';
+export { measureCopying } from './api/plan/ranks/copying.ts';
+export {
+  type Constants as RankConstants,
+  type Layout as RankLayout,
+  type StepCost,
+  type StepWork,
+  constants as rankConstants,
+  stepCost as stepOnRanks,
+} from './api/plan/ranks/cost.ts';
+export { type Link, linkOf } from './api/plan/ranks/links.ts';
+export { type ScalePlan } from './api/plan/ranks/scaling.ts';
+export { workOf } from './api/plan/ranks/work.ts';
 export type { RunOptions } from './api/parts.ts';
 
 // Runs: their settings, their folders, where their numbers go.
