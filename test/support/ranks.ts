@@ -1,4 +1,5 @@
 // Ranks of one process, as those of MPI are to training: each is handed a communicator, and all run beside each other.
+import { roundToHalf } from '../../src/tensor/half.ts';
 import type { Communicator, RangedArray } from '../../src/train/communicator.ts';
 
 interface Caller {
@@ -48,7 +49,7 @@ export function ranksOfProcess(
       rank,
       ranks,
       hosts,
-      async sumRanges(arrays) {
+      async sumRanges(arrays, wire) {
         // Copies: the arrays are the programs' own memory.
         const all = await meet(
           `sum ${cutsOf(arrays)}`,
@@ -57,7 +58,9 @@ export function ranksOfProcess(
         arrays.forEach(({ values, cuts }, i) => {
           const [start, end] = [cuts[rank]!, cuts[rank + 1]!];
           values.fill(NaN);
-          values.set(treeSum(all.map((each) => each[i]!.slice(start, end))), start);
+          const parts = all.map((each) => each[i]!.slice(start, end));
+          if (wire === 'bf16') for (const part of parts) roundToHalf('bfloat16', part);
+          values.set(treeSum(parts), start);
         });
       },
       async shareRanges(arrays) {
