@@ -90,9 +90,19 @@ function describeHeldOut(metrics: Known): string | undefined {
   return parts.join(', ');
 }
 
-function describeSpeed({ samplesPerSecond, mfu, dataWait, peakMemory }: Known): string {
+/** `4 ranks, 93 % efficient`, of a run of several ranks. */
+export function describeRanks({ ranks, efficiency }: Known): string | undefined {
+  return ranks === undefined || efficiency === undefined
+    ? undefined
+    : `${ranks} ranks, ${percent(efficiency)} efficient`;
+}
+
+function describeSpeed(metrics: Known): string {
+  const { samplesPerSecond, mfu, dataWait, peakMemory } = metrics;
+  const ranks = describeRanks(metrics);
   const parts = [
     ...(samplesPerSecond === undefined ? [] : [`${formatValue(samplesPerSecond)} samples/s`]),
+    ...(ranks === undefined ? [] : [ranks]),
     ...(mfu === undefined ? [] : [`${percent(mfu)} of the peak of the machine`]),
     ...(dataWait !== undefined && dataWait > notableWait ? [`${percent(dataWait)} waiting for data`] : []),
     ...(peakMemory === undefined ? [] : [`${formatBytes(peakMemory)} of memory at most`]),

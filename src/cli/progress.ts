@@ -1,6 +1,6 @@
 import type { StepMetrics } from '../train/metrics.ts';
 import { formatDuration, formatInteger, formatValue } from './format.ts';
-import { namedParts } from './metrics-view.ts';
+import { describeRanks, namedParts } from './metrics-view.ts';
 import { type Output, redraw, writeLines } from './print.ts';
 
 export interface ProgressOptions {
@@ -73,11 +73,13 @@ export class Progress {
     const perStep = (this.#now() - first.at) / 1000 / (step - first.step);
     const hasEstimate = !isFirst && step < this.#steps;
     const left = hasEstimate ? [`${formatDuration(perStep * (this.#end - step))} left`] : [];
+    const ranks = describeRanks(metrics);
     const waits = dataWait > notableWait && !isFirst;
     return [
       describeLoss(metrics),
       ...left,
       `${formatValue(samplesPerSecond)} samples/s`,
+      ...(ranks === undefined ? [] : [ranks]),
       ...(waits ? [`waiting for data ${Math.round(100 * dataWait)} %`] : []),
       `learning rate ${formatValue(learningRate)}`,
       ...(lossParts ? namedParts(lossParts) : []),

@@ -143,15 +143,15 @@ class StepOfShapes implements CompiledStep {
     }
     const { part, norms, update } = compiled;
     this.#last = update;
+    const exchange = norms && this.#exchange;
     const parts = this.#parts(sampleShape);
     for (const each of parts) {
-      const isLast = each.index === parts.length - 1;
-      const watch = norms && isLast ? this.#exchange!.watchGradients() : undefined;
+      const watch = each.index === parts.length - 1 ? exchange?.watchGradients() : undefined;
       await part.run(this.#inputsOf(inputs, part, sampleShape, each), watch);
     }
-    const told = norms && (await this.#exchange!.sum(norms));
-    await update.run(pick({ ...inputs, ...told }, update), told && this.#exchange!.watchWeights());
-    if (told) await this.#exchange!.shareWeights();
+    const told = await exchange?.waiting.during(() => exchange.sum(norms!));
+    await update.run(pick({ ...inputs, ...told }, update), exchange?.watchWeights());
+    await exchange?.waiting.during(() => exchange.shareWeights());
   }
 
   async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {

@@ -5,6 +5,7 @@ import type { HostArray } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { averageTensor } from './averages.ts';
 import type { Communicator, RangedArray, Wire } from './communicator.ts';
+import { Stopwatch } from './metrics.ts';
 import { cutsOf } from './ownership.ts';
 import { type TrainingStep, gradientTotal } from './step.ts';
 
@@ -30,6 +31,10 @@ export class Exchange {
   /** Of each parameter, its own elements; undefined where there are none. */
   readonly #averages: readonly (Buffer | undefined)[];
   readonly #wire: Wire;
+  /** Runs while a step does. */
+  readonly stepping: Stopwatch = new Stopwatch();
+  /** Runs while a step waits for other ranks, and for what they send. */
+  readonly waiting: Stopwatch = new Stopwatch();
   #wanted = false;
   #agreed = false;
   /** Gradients, or weights, that are on their way. */

@@ -12,8 +12,19 @@ export interface StepMetrics {
   readonly samplesPerSecond: number;
   /** Of training so far, over all processes that took part; again without sampling and saving. */
   readonly seconds: number;
-  /** The share of the training time since the logged step before in which the step had to wait for its data, from 0 to 1. */
+  /** The share of the training time since the logged step before in which the step had to wait for its data, from 0 to 1; the largest of any rank. */
   readonly dataWait: number;
+  /** Of a run of several ranks: how many, */
+  readonly ranks?: number;
+  /** seconds of a step in which a rank computes, the median of all ranks; */
+  readonly computing?: number;
+  /** seconds of a step in which a rank waits for what others send, the least of any rank: what is beyond that is waiting for slower ones; */
+  readonly communication?: number;
+  /** the share of the time in which ranks compute, from 0 to 1, the mean of all ranks; */
+  readonly efficiency?: number;
+  /** the one that computes longest, and how many times as long as the median of the others. */
+  readonly slowestRank?: number;
+  readonly slowdown?: number;
   /** Steps so far that changed nothing: their loss or gradient was not finite, or in fp16 their gradients overflowed. */
   readonly skipped: number;
   /** Passes over the data so far: 1.5 is the middle of the second. */
@@ -128,5 +139,15 @@ export class Stopwatch {
   stop(): void {
     this.#seconds = this.seconds;
     this.#since = undefined;
+  }
+
+  /** Runs while something is done. */
+  async during<T>(use: () => Promise<T>): Promise<T> {
+    this.start();
+    try {
+      return await use();
+    } finally {
+      this.stop();
+    }
   }
 }

@@ -1,11 +1,12 @@
 import type { HostMemory } from './host-memory.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
+import type { RankTimes, TimesOfRanks } from './rank-times.ts';
 import type { RunLog, RunOutcome } from './run-log.ts';
 
 /** What is known of a step when it is logged; the log adds times and memory. */
 export type LoggedStep = Omit<
   StepMetrics,
-  'samplesPerSecond' | 'seconds' | 'dataWait' | 'mfu' | 'memory' | 'peakMemory'
+  'samplesPerSecond' | 'seconds' | 'dataWait' | 'mfu' | 'memory' | 'peakMemory' | keyof TimesOfRanks
 >;
 
 /** Of a step. */
@@ -19,6 +20,8 @@ export interface StepLogOptions {
   /** Is closed with it. */
   readonly log: RunLog;
   readonly memory: HostMemory | undefined;
+  /** Where others train the same model. */
+  readonly ranks?: RankTimes | undefined;
   /** The step that it goes on after. */
   readonly step: number;
   /** Of training until then. */
@@ -70,19 +73,21 @@ export class StepLog {
     this.#done = { samples: 0, work: 0 };
   }
 
-  /** Throws as `RunLog.append` does. */
+  /** All ranks call it. Throws as `RunLog.append` does. */
   async write(logged: LoggedStep): Promise<StepMetrics> {
-    const { log, memory } = this.#options;
+    const { log, memory, ranks } = this.#options;
     const { seconds } = this.watch;
     const { samples, work } = this.#done;
     const elapsed = seconds - this.#seconds;
     const samplesPerSecond = samples / elapsed;
+    const dataWait = (this.waiting.seconds - this.#waited) / elapsed;
     const most = this.#mostSamplesPerSecond;
     const metrics: StepMetrics = {
       ...logged,
       samplesPerSecond,
       seconds,
-      dataWait: (this.waiting.seconds - this.#waited) / elapsed,
+      dataWait,
+      ...(await ranks?.take(logged.step - this.#step, elapsed, dataWait)),
       ...(most && { mfu: work / elapsed / most }),
       ...(memory && { memory: memory.used(), peakMemory: memory.mostUsed() }),
     };

@@ -79,7 +79,7 @@ export class Submitter {
     isSettled: boolean,
     signal?: AbortSignal,
   ): Promise<Submitted | undefined> {
-    const { config, executable, conditioning, runsAhead, source } = this.#options.training;
+    const { config, executable, conditioning, runsAhead, source, exchange } = this.#options.training;
     const batch = await this.#next(signal);
     if (batch === undefined) return undefined;
     const inputs = {
@@ -89,7 +89,8 @@ export class Submitter {
       ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }, this.#options.training),
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };
-    await executable.run(inputs, batch.shape);
+    const run = (): Promise<void> => executable.run(inputs, batch.shape);
+    await (exchange ? exchange.stepping.during(run) : run());
     const told = runsAhead
       ? executable.read(['counts', 'loss', 'gradNorm'])
       : executable.read(source.sizes ? ['counts', 'loss'] : ['counts']);

@@ -24,6 +24,7 @@ import { learningRateAt } from './step-inputs.ts';
 import { StepLog } from './step-log.ts';
 import { stopSignal } from './stop-signal.ts';
 import { readStep } from './step-report.ts';
+import { RankTimes } from './rank-times.ts';
 import { type Submitted, Submitter, type Told, mayRunAhead } from './submitter.ts';
 import { type TrainerState, stateOf } from './trainer-state.ts';
 import type { TrainingHost } from './training-host.ts';
@@ -96,7 +97,7 @@ export class Trainer {
       const { seconds } = stateOf(checkpoint);
       const step = checkpoint?.step ?? 0;
       await host.store.dropLaterAverages(step);
-      const stepLog = new StepLog({ log, memory, step, seconds });
+      const stepLog = new StepLog({ log, memory, step, seconds, ranks: RankTimes.of(training) });
       const measurements = await openMeasurements(training, host.samples, (text) => trainer.#notice(text));
       const trainer: Trainer = new Trainer(training, host, stepLog, measurements);
       for (const text of training.data.notices) trainer.#notice(text);
@@ -310,6 +311,7 @@ export class Trainer {
       ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
     });
     this.#observer.onStep?.(metrics);
+    await this.#monitor.agree(communicator);
     for (const text of this.#monitor.read(metrics)) this.#notice(text);
   }
 

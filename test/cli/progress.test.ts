@@ -73,6 +73,12 @@ describe('progress on a terminal', () => {
     expect(screen.lines[0]).toMatch(/812 samples\/s {2}waiting for data 22 %$/);
   });
 
+  it('says how many ranks there are, and how much of the time they compute', () => {
+    const screen = new Screen(true, 100);
+    progressOn(screen).update({ ...metrics(400), ranks: 4, efficiency: 0.934 });
+    expect(screen.lines[0]).toMatch(/812 samples\/s {2}4 ranks, 93 % efficient$/);
+  });
+
   it('fits a narrow terminal', () => {
     const screen = new Screen(true, 60);
     progressOn(screen).update(metrics(500));

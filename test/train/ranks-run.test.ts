@@ -52,7 +52,20 @@ function complete(given: TrainingInput): (source: Source) => TrainingConfig {
 }
 
 /** What depends on the clock and the machine. */
-const measured = new Set(['samplesPerSecond', 'seconds', 'dataWait', 'memory', 'peakMemory', 'mfu']);
+const measured = new Set([
+  'samplesPerSecond',
+  'seconds',
+  'dataWait',
+  'memory',
+  'peakMemory',
+  'mfu',
+  'ranks',
+  'computing',
+  'communication',
+  'efficiency',
+  'slowestRank',
+  'slowdown',
+]);
 
 function withoutTimes(metrics: StepMetrics): unknown {
   return Object.fromEntries(Object.entries(metrics).filter(([name]) => !measured.has(name)));
@@ -85,6 +98,10 @@ async function compare(
     const many = await trainOnRanks({ ...options, ranks: of });
     expect(outcome(many)).toEqual(outcome(one));
     expect(new Set(many.results.map(({ step }) => step)).size).toBe(1);
+    for (const { ranks: told, computing, communication, efficiency } of many.metrics) {
+      expect(told).toBe(of);
+      for (const each of [computing, communication, efficiency]) expect(each).toBeGreaterThan(0);
+    }
   }
   return one;
 }

@@ -9,6 +9,10 @@ export interface Reading extends Pick<
   StepMetrics,
   'step' | 'loss' | 'learningRate' | 'gradNorm' | 'seconds' | 'dataWait' | 'epoch'
 > {
+  /** Of several ranks: the slowest, how many times as long as the others it computes, and how many seconds they do. */
+  readonly slowestRank?: number | undefined;
+  readonly slowdown?: number | undefined;
+  readonly computing?: number | undefined;
   /** Of its samples, of data at several sizes, whose losses differ. */
   readonly size?: string | undefined;
   /** On samples that are not trained on, with their labels or captions. */
@@ -34,6 +38,8 @@ export interface Facts {
   readonly hasBegunTrained: boolean;
   /** Of the first batch that this process has learnt from. */
   readonly values: ValueRange | undefined;
+  /** The machine of each rank, where there are several. */
+  readonly hosts?: readonly string[] | undefined;
 }
 
 /** Those whose loss can be compared with the last one's: of samples of one size. */
