@@ -220,12 +220,11 @@ void Engine::lose(const std::string& sentence, int code) {
   // Whoever knows already why all end says nothing.
   if (failure_.empty()) say("rectiflow: " + sentence);
   allowQuietly(kAbort);
-  if (world_.rank == 0) {
-    heartbeat_->tellToLeave(code);
-    for (int waited = 0; waited < kTold; waited++) {
-      heartbeat_->advance();
-      std::this_thread::sleep_for(milliseconds(1));
-    }
+  if (world_.rank == 0) heartbeat_->tellToLeave(code);
+  // The others hear it, and the launcher passes on what was said, which some do not once a rank aborts.
+  for (int waited = 0; waited < kTold; waited++) {
+    heartbeat_->advance();
+    std::this_thread::sleep_for(milliseconds(1));
   }
   MPI_Abort(MPI_COMM_WORLD, code);
   _exit(code);
