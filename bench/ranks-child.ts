@@ -29,11 +29,19 @@ async function takePart(
   { name, shards, options }: RankSpecification,
   others: MpiCommunicator | undefined,
 ): Promise<void> {
-  const { parameters, step, run } = await prepareShare(rankCase(name, shards).config, options, others);
+  const { parameters, step, run, waited } = await prepareShare(
+    rankCase(name, shards).config,
+    options,
+    others,
+  );
   if (others && others.rank > 0) return follow(others, run);
   const together = others ? led(others, run) : run;
   await serve(
-    { warmUp: together, run: together, ...(others && { traffic: () => others.traffic() }) },
+    {
+      warmUp: together,
+      run: together,
+      ...(others && { traffic: () => ({ bytes: others.traffic().bytes, seconds: waited() }) }),
+    },
     async () => ({ parameters, loss: (await step.read(['loss'])).loss[0]! }),
   );
   if (others) release(others);

@@ -20,6 +20,8 @@ export interface PreparedShare {
   readonly step: CompiledStep;
   /** One step: draws, forward, backward, the exchange of gradients, clipping, AdamW, EMA, the exchange of weights. */
   run(): Promise<void>;
+  /** Seconds so far in which steps waited for other ranks, and for what they send. */
+  waited(): number;
   dispose(): Promise<void>;
 }
 
@@ -33,11 +35,15 @@ export async function prepareShare(
   const model = createModel(config.model);
   const backend = cpuBackend(options);
   const share = shareOf(config.train, communicator);
-  const { step, dispose } = await compileStep(backend, stepPrograms(config, model, undefined, { share }), {
-    microBatch: batchSize,
-    fill: (buffers) => initializeState(backend, model, buffers, config.seed, share.own),
-    communicator,
-  });
+  const { step, exchange, dispose } = await compileStep(
+    backend,
+    stepPrograms(config, model, undefined, { share }),
+    {
+      microBatch: batchSize,
+      fill: (buffers) => initializeState(backend, model, buffers, config.seed, share.own),
+      communicator,
+    },
+  );
   const count = batchSize / share.ranks;
   const inputsOf = randomInputs(config, model, { first: share.rank * count, count });
   let number = 0;
@@ -45,6 +51,7 @@ export async function prepareShare(
     parameters: countParameters(model),
     step,
     run: () => step.run(inputsOf(++number)),
+    waited: () => exchange?.waiting.seconds ?? 0,
     dispose: async () => {
       await dispose();
       await backend.dispose();
