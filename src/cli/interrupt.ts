@@ -38,7 +38,7 @@ export interface Interrupt {
  * @param mostMs is asked at the first: to finish in; then it leaves too
  */
 export function interruptible(
-  onFirst: () => void,
+  onFirst: (signal: NodeJS.Signals) => void,
   onLeave: () => void | Promise<void> = () => {},
   mostMs: () => number = () => Infinity,
 ): Interrupt {
@@ -55,7 +55,7 @@ export function interruptible(
       if (!controller.signal.aborted) {
         code = exitCodes[name];
         controller.abort();
-        onFirst();
+        onFirst(name);
         const most = mostMs();
         if (most < Infinity) leaveAfter(most);
       } else if (name === 'SIGINT') {

@@ -30,6 +30,14 @@ export function progressOutput(): Output {
   };
 }
 
+/**
+ * Whether mpirun sent this signal, most likely, because another rank is lost: it says SIGTERM a second before it ends a rank. Where
+ * `--ranks` has started it, nobody else has cause to.
+ */
+export function isFromMpirun(signal: NodeJS.Signals): boolean {
+  return signal === 'SIGTERM' && findHandover() !== undefined;
+}
+
 /** Of a rank that `--ranks` has started: where that is gone, all ranks save and end, as where a terminal is closed. */
 export function endWithLauncher(): void {
   if (findHandover() === undefined || findLaunch()?.rank !== 0) return;

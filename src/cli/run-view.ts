@@ -12,7 +12,7 @@ import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
-import { endWithLauncher, progressOutput, resumeCommand, tellRun } from './rank.ts';
+import { endWithLauncher, isFromMpirun, progressOutput, resumeCommand, tellRun } from './rank.ts';
 import { counted } from '../tensor/counted.ts';
 
 /**
@@ -32,7 +32,8 @@ export async function showRun(
   };
   let folder: string | undefined;
   const interrupt = interruptible(
-    () => {
+    (signal) => {
+      if (isFromMpirun(signal)) return;
       const now = folder === undefined ? 'Stopping' : 'Finishing the step and saving';
       say(`${now}. Press Ctrl-C again to leave at once.`);
     },

@@ -2,6 +2,8 @@
 import { StringDecoder } from 'node:string_decoder';
 import { frameBegin } from './launcher-words.ts';
 
+const newline = 10;
+
 /** Standard output up to the frame that MPICH ends it with, and that as lines. */
 export class OutputBeforeFrame {
   readonly #onOutput: (bytes: Uint8Array) => void;
@@ -14,12 +16,12 @@ export class OutputBeforeFrame {
   }
 
   take(bytes: Buffer): void {
-    // It is written at once, when all ranks have ended. In latin1 a character is a byte.
+    // It comes in one piece, behind an empty line, when all ranks have ended. In latin1 a character is a byte.
     const begin = this.#isFrame ? 0 : bytes.toString('latin1').search(frameBegin);
     if (begin !== 0) this.#onOutput(begin < 0 ? bytes : bytes.subarray(0, begin));
     if (begin < 0) return;
     this.#isFrame = true;
-    this.#lines.take(bytes.subarray(begin));
+    this.#lines.take(bytes.subarray(bytes[begin] === newline ? begin + 1 : begin));
   }
 
   end(): void {

@@ -19,7 +19,7 @@ const openMpiLines =
   /Forwarding signal \d+ to job|^\[.*\] \d+ more process(?:es)? ha(?:s|ve) sent help message|orte_base_help_aggregate/;
 
 /** MPICH's frame, which comes on standard output, and the lines after it. */
-export const frameBegin: RegExp = /^={60,}$/m;
+export const frameBegin: RegExp = /\n?^={60,}$/m;
 const mpichLines =
   /^= {3}(?:BAD TERMINATION|PID \d+ RUNNING AT|EXIT CODE:|CLEANING UP|YOU CAN IGNORE)|^YOUR APPLICATION TERMINATED WITH|^This typically refers to a problem with your application|^Please see the FAQ page for debugging|^application called MPI_Abort|^\[mpiexec@.*\] (?:Sending Ctrl-C|Press Ctrl-C|HYD|control_cb|main)|^\[proxy:/;
 

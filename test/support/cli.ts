@@ -50,8 +50,13 @@ export function rectiflow(folder: string, args: readonly string[]): Promise<Fini
   return startRectiflow(folder, args).finished;
 }
 
-export function startRectiflow(folder: string, args: readonly string[]): Running {
-  return startNode(folder, [join(dist, 'cli/main.js'), ...args]);
+/** @param environment beside that of the tests */
+export function startRectiflow(
+  folder: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Running {
+  return start(folder, process.execPath, [join(dist, 'cli/main.js'), ...args], environment);
 }
 
 /** @param args what to put behind `node` */
@@ -59,9 +64,18 @@ export function startNode(folder: string, args: readonly string[]): Running {
   return start(folder, process.execPath, args);
 }
 
-export function start(folder: string, command: string, args: readonly string[]): Running {
+export function start(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Running {
   if (!existsSync(dist)) throw new Error('There is no dist/: build it first, with npm run build');
-  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   children.push(child);
   let stdout = '';
   let stderr = '';

@@ -31,7 +31,7 @@ const aborted = frame('Primary job  terminated normally, but 1 process returned'
 const openEnd = (code, signal) => signal
   ? [...aborted, ...frame('mpirun noticed that process rank 0 with PID 0 on node here exited on signal ' + signal + ' (Killed).')]
   : [...aborted, ...frame('mpirun detected that one or more processes exited with non-zero status, thus causing', 'the job to be terminated. The first process to do so was:', '', '  Process name: [[2584,1],0]', '  Exit code:    ' + code)];
-const mpichEnd = (code, signal) => !signal ? [] : [equals, '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES', '=   PID 12 RUNNING AT here', '=   EXIT CODE: ' + signal, '=   CLEANING UP REMAINING PROCESSES', '=   YOU CAN IGNORE THE BELOW CLEANUP MESSAGES', equals, 'YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal ' + signal + ')', 'This typically refers to a problem with your application.', 'Please see the FAQ page for debugging suggestions'];
+const mpichEnd = (code, signal) => !signal ? [] : ['', equals, '=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES', '=   PID 12 RUNNING AT here', '=   EXIT CODE: ' + signal, '=   CLEANING UP REMAINING PROCESSES', '=   YOU CAN IGNORE THE BELOW CLEANUP MESSAGES', equals, 'YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal ' + signal + ')', 'This typically refers to a problem with your application.', 'Please see the FAQ page for debugging suggestions'];
 `;
 
 function source(kind: MpiKind): string {
@@ -57,7 +57,8 @@ process.on('SIGUSR1', () => {
 process.on('SIGTERM', () => rank.kill('SIGKILL'));
 rank.on('close', (code, name) => {
   const signal = name && constants.signals[name];
-  for (const line of code === 0 ? [] : ${isOpen ? 'openEnd' : 'mpichEnd'}(code, signal)) console.${isOpen ? 'error' : 'log'}(line);
+  const lines = code === 0 ? [] : ${isOpen ? 'openEnd' : 'mpichEnd'}(code, signal);
+  if (lines.length > 0) console.${isOpen ? 'error' : 'log'}(lines.join('\\n'));
   process.stdin.destroy();
   process.exitCode = signal ? ${isOpen ? '128 + signal' : 'signal'} : code;
 });
