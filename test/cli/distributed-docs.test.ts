@@ -8,9 +8,14 @@ import { ranksLostExitCode } from '../../src/distributed/exit-code.ts';
 import { rectiflow, start, temporaryFolder } from '../support/cli.ts';
 import { docsBlocks, docsCommands } from '../support/docs.ts';
 import { installed } from '../support/mpi.ts';
+import { checkpointDigests } from '../support/tiny-run.ts';
 
 const page = await readFile(fileURLToPath(new URL('../../docs/distributed.md', import.meta.url)), 'utf8');
 const commands = docsCommands(page);
+/** Of a few steps, to be compared; and the others. */
+const [compared, others] = [true, false].map((isOf) =>
+  commands.filter((args) => args.includes('--steps') === isOf),
+) as [string[][], string[][]];
 const isThere = installed.some(({ skipped }) => skipped === '');
 const without = isThere ? '' : ' (skipped: no MPI is installed that rectiflow was built with)';
 
@@ -31,11 +36,11 @@ describe.skipIf(!isThere)(`the commands of docs/distributed.md${without}`, () =>
   });
 
   it('are of every kind', () => {
-    expect(commands.filter(([name]) => name === 'train')).toHaveLength(2);
+    expect(commands.filter(([name]) => name === 'train')).toHaveLength(4);
     expect(commands.filter(([name]) => name === 'resume')).toHaveLength(2);
   });
 
-  it.each(commands.map((args) => [args.join(' '), args] as const))('%s', async (_, args) => {
+  it.each(others.map((args) => [args.join(' '), args] as const))('%s', async (_, args) => {
     const { code, stdout, stderr } = await rectiflow(folder, [
       ...args,
       ...(args[0] === 'train' ? small : []),
@@ -43,6 +48,18 @@ describe.skipIf(!isThere)(`the commands of docs/distributed.md${without}`, () =>
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(args[0] === 'train' ? /^Trained 2 steps in /m : /^All 2 steps were done before/m);
   });
+});
+
+it.skipIf(!isThere)(`one rank and four make the same there${without}`, async () => {
+  const folder = await temporaryFolder();
+  for (const args of compared) {
+    const command = args.map((arg, i) => (args[i - 1] === '--steps' ? '2' : arg));
+    expect(await rectiflow(folder, [...command, ...small])).toMatchObject({ code: 0 });
+  }
+  const [one, four] = await Promise.all(
+    ['ranks-1', 'ranks-4'].map((name) => checkpointDigests(join(folder, 'runs', name), 2)),
+  );
+  expect(four).toEqual(one);
 });
 
 describe('docs/distributed.md', () => {
