@@ -75,8 +75,10 @@ describe('docs/training.md', () => {
       await fieldsOf(tinyAutoencoder, pictures()),
       await fieldsOf(sizes, sizedStripes(17)),
     ];
+    // Of runs of several ranks: test/train/rank-times.test.ts has them.
+    const ofRanks = ['ranks', 'computing', 'communication', 'efficiency', 'slowestRank', 'slowdown'];
     // The reference interpreter has no peak.
-    const logged = new Set([...velocity, ...autoencoder, ...sized, 'mfu']);
+    const logged = new Set([...velocity, ...autoencoder, ...sized, ...ofRanks, 'mfu']);
     expect(explained.toSorted()).toEqual([...logged].toSorted());
   });
 
