@@ -174,7 +174,7 @@ export { type Launch, findLaunch } from './distributed/launcher.ts';
 export { type MpiCommunicator, type Traffic, connectRanks } from './distributed/mpi.ts';
 export { type Mpirun, findMpirun, mpirunArguments, mpirunEnvironment } from './distributed/mpirun.ts';
 export { type MpiKind, mpiNames } from './distributed/native.ts';
-export { type Share, shareOf } from './train/share.ts';
+export { type Share, shareOf } from './train/ranks/share.ts';
 export { stepPrograms } from './train/step-shapes.ts';
 export { type CheckpointNotes, type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
 export { Snapshot } from './train/snapshot.ts';

@@ -13,7 +13,7 @@ import { isBuiltIn } from '../tokenizers/built-in.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { ModelConfig, TextModel } from '../train/settings.ts';
 import type { RunConfig } from '../config/config.ts';
-import { type Communicator, ranksOfHost } from '../train/communicator.ts';
+import { type Communicator, ranksOfHost } from '../train/ranks/communicator.ts';
 import type { TrainObserver } from '../train/metrics.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import { dataOf } from '../known/data-record.ts';

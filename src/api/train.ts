@@ -11,7 +11,7 @@ import { planStages } from '../runner/stages.ts';
 import { ParsedConfig, resolveConfig } from '../config/resolve-config.ts';
 import { changesSince, pastOf } from '../known/trained-with.ts';
 import type { TrainResult } from '../train/metrics.ts';
-import { shardsForRanks } from '../train/share.ts';
+import { shardsForRanks } from '../train/ranks/share.ts';
 import { counted } from '../tensor/counted.ts';
 import { createRun } from './create-run.ts';
 import { type RunOptions, keepTokenizer, withBackend, withSource } from './parts.ts';

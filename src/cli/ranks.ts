@@ -1,7 +1,7 @@
 // Commands that many processes may do together: each finds the others, and one speaks for all.
 import type { MpiCommunicator } from '../distributed/mpi.ts';
 import { findLaunch } from '../distributed/launcher.ts';
-import { nameOfRank } from '../train/communicator.ts';
+import { nameOfRank } from '../train/ranks/communicator.ts';
 import { printError } from './print.ts';
 
 /** Milliseconds in which another rank may tell of an error that all of them have alike: a little more for each, so that one is first. */

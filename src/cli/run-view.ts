@@ -1,7 +1,7 @@
 // What `train` and `resume` show.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Communicator } from '../train/communicator.ts';
+import type { Communicator } from '../train/ranks/communicator.ts';
 import type { TrainObserver, TrainResult, TrainStart } from '../train/metrics.ts';
 import { averagesFolder } from '../runs/averages-file.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';

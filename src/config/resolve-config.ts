@@ -11,7 +11,7 @@ import type { ModelConfig, TextConfig } from '../train/settings.ts';
 import { checkTogether } from '../train/check-config.ts';
 import { completeSampling } from '../train/complete.ts';
 import { classesOf } from '../train/create-model.ts';
-import { shardsForRanks } from '../train/share.ts';
+import { shardsForRanks } from '../train/ranks/share.ts';
 import { type Parsed, parseSettings } from './schema.ts';
 import { completeStageSteps, completeStages, hasPatches } from './stages.ts';
 import type { ParsedStage } from './stages-schema.ts';

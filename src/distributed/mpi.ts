@@ -1,6 +1,6 @@
 // Ranks that are processes, on one machine or many, and reach each other by MPI.
 import { RectiflowError, internalError } from '../tensor/errors.ts';
-import { type Communicator, type RangedArray, type Wire, nameOfRank } from '../train/communicator.ts';
+import { type Communicator, type RangedArray, type Wire, nameOfRank } from '../train/ranks/communicator.ts';
 import { type Launch, findPatience } from './launcher.ts';
 import { Mailbox } from './mailbox.ts';
 import { type Membership, type NativeMpi, loadMpi, mpiNames } from './native.ts';

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { packageFolder } from '../host/package-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
-import type { Wire } from '../train/communicator.ts';
+import type { Wire } from '../train/ranks/communicator.ts';
 
 /** The two kinds of MPI. Processes of one are strangers to the launcher of the other. */
 export const mpiKinds = ['openmpi', 'mpich'] as const;
@@ -27,7 +27,7 @@ export interface Membership {
   readonly library: string;
 }
 
-/** See src/train/communicator.ts: this is the same in arrays and bytes. Promises are rejected with an Error that has a sentence. */
+/** See src/train/ranks/communicator.ts: this is the same in arrays and bytes. Promises are rejected with an Error that has a sentence. */
 export interface NativeMpi {
   /** Once in a process. Blocks until MPI has started. @param patience in milliseconds, until a rank that is not heard of is lost */
   start(

@@ -4,7 +4,7 @@ import type { RunConfig } from '../config/config.ts';
 import { unusedAdvice } from '../data/told.ts';
 import { sharedMemory } from '../host/machine-memory.ts';
 import { describePast, trainedWith } from '../known/trained-with.ts';
-import { type Communicator, ranksOfHost } from '../train/communicator.ts';
+import { type Communicator, ranksOfHost } from '../train/ranks/communicator.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';

@@ -8,8 +8,8 @@ import { allocateState } from './state.ts';
 import { type PartOfStep, partsInOrder } from './division.ts';
 import { isTotal, stateLabels } from './step.ts';
 import { type Programs, type StepPrograms, allPrograms } from './step-programs.ts';
-import type { Communicator, Wire } from './communicator.ts';
-import { Exchange } from './exchange.ts';
+import type { Communicator, Wire } from './ranks/communicator.ts';
+import { Exchange } from './ranks/exchange.ts';
 import type { Program } from '../program/index.ts';
 
 /** Takes the inputs and has the outputs of `trainingStepProgram`, however it is done. */

@@ -1,6 +1,6 @@
 // The samples that a run shows on its way.
 import { isPicture } from '../data/source.ts';
-import type { Communicator } from './communicator.ts';
+import type { Communicator } from './ranks/communicator.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { GridMaker } from './run-task.ts';
 import { decodeGrid, shownShape } from './sample-decoder.ts';

@@ -9,15 +9,15 @@ import type { SampleModel } from '../models/model.ts';
 import type { Program } from '../program/index.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
-import type { Communicator } from './communicator.ts';
+import type { Communicator } from './ranks/communicator.ts';
 import type { Conditioning } from './conditioning.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './ranks/exchange.ts';
 import { lossProgram } from './loss.ts';
-import { otherRanks } from './other-ranks.ts';
+import { otherRanks } from './ranks/other-ranks.ts';
 import type { HeldOutTask, RunTask } from './run-task.ts';
 import type { TrainConfig, TrainingConfig } from './settings.ts';
-import { type Results, shareOut } from './share-out.ts';
-import { type WeightSet, type WeightSets, weightSetsOf } from './weight-sets.ts';
+import { type Results, shareOut } from './ranks/share-out.ts';
+import { type WeightSet, type WeightSets, weightSetsOf } from './ranks/weight-sets.ts';
 
 export interface HeldOutOptions {
   readonly config: Pick<TrainingConfig, 'seed' | 'loader' | 'train'>;

@@ -1,7 +1,7 @@
 // The loss of samples that are not trained on.
 import { nameOfShape } from '../data/sample-sizes.ts';
 import { HeldOutBatches, type HeldOutOptions, type Job, untoldLosses } from './held-out-batches.ts';
-import type { WeightSet } from './weight-sets.ts';
+import type { WeightSet } from './ranks/weight-sets.ts';
 
 /** Means over the same samples, with which the same is drawn each time. */
 export interface HeldOutLosses {

@@ -7,8 +7,8 @@ import { type Program, trace } from '../program/index.ts';
 import type { Graph, Tensor } from '../tensor/tensor.ts';
 import { averageTensor } from './averages.ts';
 import type { HostArray } from '../tensor/dtype.ts';
-import type { Communicator } from './communicator.ts';
-import { type Ownership, keptPart, ownedPart, ownedShape, ownsAll, slicesOf } from './ownership.ts';
+import type { Communicator } from './ranks/communicator.ts';
+import { type Ownership, keptPart, ownedPart, ownedShape, ownsAll, slicesOf } from './ranks/ownership.ts';
 import { stack } from './step-outputs.ts';
 
 /** How far apart the sets of weights of a run are, each in proportion to the norm of the weights. */

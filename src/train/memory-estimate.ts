@@ -14,7 +14,7 @@ import { type SampleDecoder, shownShape } from './sample-decoder.ts';
 import { isTotal } from './step.ts';
 import { type StepPrograms, allPrograms } from './step-programs.ts';
 import { type StepProgramsOf, batchSizeOf, stepPrograms } from './step-shapes.ts';
-import { wholeShare } from './share.ts';
+import { wholeShare } from './ranks/share.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {

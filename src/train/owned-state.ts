@@ -5,7 +5,7 @@ import { optimizerOf, slotTensor } from '../optim/optimizer.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import { averageTensor, parseAverageTensor } from './averages.ts';
-import { type Ownership, type Range, isWhole, ownedRange, ownsAll } from './ownership.ts';
+import { type Ownership, type Range, isWhole, ownedRange, ownsAll } from './ranks/ownership.ts';
 import type { CheckpointPart } from './run-store.ts';
 import { type TrainingStep, isTotal } from './step.ts';
 

@@ -10,8 +10,8 @@ import { reconstructionProgram } from './autoencoder-task.ts';
 import type { GridMaker, GridRun, GridTask } from './run-task.ts';
 import type { SampleGrid } from './sample-grid.ts';
 import type { TrainingConfig } from './settings.ts';
-import { type Results, shareOut } from './share-out.ts';
-import { type WeightSet, type WeightSets, weightSetsOf } from './weight-sets.ts';
+import { type Results, shareOut } from './ranks/share-out.ts';
+import { type WeightSet, type WeightSets, weightSetsOf } from './ranks/weight-sets.ts';
 
 type GridConfig = Pick<TrainingConfig, 'sample' | 'seed' | 'loader'>;
 

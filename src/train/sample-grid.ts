@@ -1,12 +1,12 @@
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
 import { type FlowSampler, batchesOf } from '../flow/sample.ts';
 import type { SampleOptions } from '../flow/sample-request.ts';
-import type { Communicator } from './communicator.ts';
+import type { Communicator } from './ranks/communicator.ts';
 import type { Conditioning } from './conditioning.ts';
 import { SamplePath } from './sample-path.ts';
 import type { SampleConfig, TrainingConfig } from './settings.ts';
-import { shareOut } from './share-out.ts';
-import type { WeightSet, WeightSets } from './weight-sets.ts';
+import { shareOut } from './ranks/share-out.ts';
+import type { WeightSet, WeightSets } from './ranks/weight-sets.ts';
 
 /** What the rows of a run's grids show: classes, captions, or nothing in particular. */
 export function gridRows({ labels, prompts }: Pick<SampleConfig, 'labels' | 'prompts'>): Annotation[] {

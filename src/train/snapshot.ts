@@ -5,7 +5,7 @@ import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { type StoredTensor, type StoredTensors, pieceOf } from '../tensor/stored-tensor.ts';
 import { powerAverages } from './averages.ts';
 import { type OwnedTensor, type OwnedTensors, type StepState, isDivided, partsOf } from './owned-state.ts';
-import { type Range, ownedRange } from './ownership.ts';
+import { type Range, ownedRange } from './ranks/ownership.ts';
 import type { Checkpoint, CheckpointPart, OpenTensors } from './run-store.ts';
 
 /**

@@ -4,7 +4,7 @@ import { initialValue } from '../nn/parameters.ts';
 import { assign } from '../ops/index.ts';
 import { type Program, trace } from '../program/index.ts';
 import { averageTensor, groupAverages } from './averages.ts';
-import { type Ownership, ownedPart, ownsAll } from './ownership.ts';
+import { type Ownership, ownedPart, ownsAll } from './ranks/ownership.ts';
 
 /** Zeroed memory for all that programs keep between runs; state of one name is shared. The caller disposes of it. */
 export function allocateState(backend: Backend, ...programs: readonly Program[]): Map<string, Buffer> {

@@ -1,6 +1,6 @@
 import type { HostMemory } from './host-memory.ts';
 import { type StepMetrics, Stopwatch } from './metrics.ts';
-import type { RankTimes, TimesOfRanks } from './rank-times.ts';
+import type { RankTimes, TimesOfRanks } from './ranks/rank-times.ts';
 import type { RunLog, RunOutcome } from './run-log.ts';
 
 /** What is known of a step when it is logged; the log adds times and memory. */

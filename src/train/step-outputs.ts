@@ -2,7 +2,7 @@
 import { concat, constant, globalNorm, reshape, slice } from '../ops/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { blockOf } from './blocks.ts';
-import { type Ownership, ownedPart, slicesOf } from './ownership.ts';
+import { type Ownership, ownedPart, slicesOf } from './ranks/ownership.ts';
 
 /** The loss is told for so many equal parts of the time from 0 (data) to 1 (noise). */
 export const timeBins = 4;

@@ -2,7 +2,7 @@
 import type { Program } from '../program/index.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
 import { type Division, divide } from './division.ts';
-import { isWhole } from './ownership.ts';
+import { isWhole } from './ranks/ownership.ts';
 import { type TrainingStep, normsProgram, partProgram, trainingStepProgram, updateProgram } from './step.ts';
 
 /** One program, or several. */

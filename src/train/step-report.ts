@@ -1,7 +1,7 @@
 import type { Module } from '../nn/module.ts';
 import { blocksOf } from './blocks.ts';
 import type { HostArray } from '../tensor/dtype.ts';
-import type { Communicator } from './communicator.ts';
+import type { Communicator } from './ranks/communicator.ts';
 import type { CompiledStep } from './compiled-step.ts';
 import type { StepMetrics } from './metrics.ts';
 import type { ToldOfSamples } from './run-task.ts';

@@ -6,7 +6,7 @@ import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { OwnFlow } from './objective.ts';
 import { type StepConfig, stepOf } from './run-program.ts';
 import type { TrainConfig } from './settings.ts';
-import { type Share, wholeShare } from './share.ts';
+import { type Share, wholeShare } from './ranks/share.ts';
 import { type StepOfShape, StepPrograms } from './step-programs.ts';
 
 export interface StepShape {

@@ -23,7 +23,7 @@ import { averageTensor, averageWeightInput } from './averages.ts';
 import { type Loss, type TrainingLoss, lossAndGradients } from './loss.ts';
 import { blocksOf } from './blocks.ts';
 import { divide } from './division.ts';
-import { type Ownership, isWhole, ownedPart, ownsAll } from './ownership.ts';
+import { type Ownership, isWhole, ownedPart, ownsAll } from './ranks/ownership.ts';
 import { countsAfterLast } from './running-ahead.ts';
 import { blockNorms, sliceNorms } from './step-outputs.ts';
 

@@ -4,7 +4,7 @@ import type { HostArray } from '../tensor/dtype.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isAnythingDue } from './due.ts';
 import { coupledNoise } from './coupled-noise.ts';
-import { otherRanks } from './other-ranks.ts';
+import { otherRanks } from './ranks/other-ranks.ts';
 import type { PreparedTraining } from './prepare.ts';
 import { settledInput } from './running-ahead.ts';
 import { type StepNumbers, stepInputs } from './step-inputs.ts';

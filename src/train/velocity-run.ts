@@ -21,7 +21,7 @@ import type { TrainingConfig } from './settings.ts';
 import { lossByTime } from './step-outputs.ts';
 import type { Task } from './task.ts';
 import { velocityTask } from './velocity-task.ts';
-import { type WeightSet, weightSetsOf } from './weight-sets.ts';
+import { type WeightSet, weightSetsOf } from './ranks/weight-sets.ts';
 
 /** What of a config a run of a velocity depends on. */
 export type VelocityRunConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample'>;

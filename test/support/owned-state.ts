@@ -3,7 +3,7 @@ import type { Backend, Buffer, Buffers } from '../../src/backends/backend.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
 import { type StateExtent, stateShapes } from '../../src/train/owned-state.ts';
-import { type Ownership, ownedRange, ownedShape } from '../../src/train/ownership.ts';
+import { type Ownership, ownedRange, ownedShape } from '../../src/train/ranks/ownership.ts';
 import type { Checkpoint, CheckpointPart } from '../../src/train/run-store.ts';
 import { type Shape, sizeOf } from '../../src/tensor/shape.ts';
 import type { StoredTensors } from '../../src/tensor/stored-tensor.ts';

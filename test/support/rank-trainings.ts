@@ -2,7 +2,7 @@
 import type { Backend } from '../../src/backends/backend.ts';
 import type { Source } from '../../src/data/source.ts';
 import type { BadStep } from '../../src/train/bad-steps.ts';
-import type { Communicator } from '../../src/train/communicator.ts';
+import type { Communicator } from '../../src/train/ranks/communicator.ts';
 import type { SampleWriter } from '../../src/train/gallery.ts';
 import type { MemoryStore } from '../../src/train/memory-store.ts';
 import { type StepMetrics, Stopwatch, type TrainResult } from '../../src/train/metrics.ts';

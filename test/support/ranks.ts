@@ -1,6 +1,6 @@
 // Ranks of one process, as those of MPI are to training: each is handed a communicator, and all run beside each other.
 import { roundToHalf } from '../../src/tensor/half.ts';
-import type { Communicator, RangedArray } from '../../src/train/communicator.ts';
+import type { Communicator, RangedArray } from '../../src/train/ranks/communicator.ts';
 
 interface Caller {
   readonly rank: number;

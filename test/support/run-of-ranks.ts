@@ -5,7 +5,7 @@ import type { Buffer as BackendBuffer } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type RunOfRank, openRunOfRanks } from '../../src/runs/ranks/open-run.ts';
 import { RunFolder } from '../../src/runs/run-folder.ts';
-import type { Communicator } from '../../src/train/communicator.ts';
+import type { Communicator } from '../../src/train/ranks/communicator.ts';
 import type { Checkpoint, OpenTensors } from '../../src/train/run-store.ts';
 import { Snapshot, openPowerAverages } from '../../src/train/snapshot.ts';
 import { buffersOf, extentOf, model } from './owned-state.ts';

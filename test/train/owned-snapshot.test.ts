@@ -4,7 +4,7 @@ import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
-import { ownedRange } from '../../src/train/ownership.ts';
+import { ownedRange } from '../../src/train/ranks/ownership.ts';
 import { restoreSnapshot } from '../../src/train/restore.ts';
 import { type CheckpointPart, type StoredCheckpoint, inMemory } from '../../src/train/run-store.ts';
 import { Snapshot } from '../../src/train/snapshot.ts';

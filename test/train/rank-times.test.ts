@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../../src/train/metrics.ts';
 import { Monitor } from '../../src/train/monitor/monitor.ts';
-import { RankTimes, summaryOf } from '../../src/train/rank-times.ts';
+import { RankTimes, summaryOf } from '../../src/train/ranks/rank-times.ts';
 import { Stopwatch } from '../../src/train/metrics.ts';
 import { onRanks } from '../support/ranks.ts';
 

@@ -8,7 +8,7 @@ import { SampleReader } from '../../src/data/sample-reader.ts';
 import { dataError } from '../../src/tensor/errors.ts';
 import { streams } from '../../src/tensor/random-streams.ts';
 import { completeTraining } from '../../src/train/complete.ts';
-import { otherRanks } from '../../src/train/other-ranks.ts';
+import { otherRanks } from '../../src/train/ranks/other-ranks.ts';
 import type { TrainingConfig } from '../../src/train/settings.ts';
 import { randomValues } from '../support/random.ts';
 import { type RanksRun, trainOnRanks } from '../support/rank-trainings.ts';

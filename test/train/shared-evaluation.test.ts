@@ -8,7 +8,7 @@ import { type TrainingInput, completeTraining } from '../../src/train/complete.t
 import { HeldOut, type HeldOutLosses } from '../../src/train/held-out.ts';
 import type { PreparedTraining } from '../../src/train/prepare.ts';
 import type { TrainingConfig } from '../../src/train/settings.ts';
-import { shareOut, together } from '../../src/train/share-out.ts';
+import { shareOut, together } from '../../src/train/ranks/share-out.ts';
 import { testBackends } from '../support/backends.ts';
 import { randomValues } from '../support/random.ts';
 import { onTrainings, takeSteps } from '../support/rank-trainings.ts';

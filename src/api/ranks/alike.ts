@@ -5,8 +5,8 @@ import type { RunConfig } from '../../config/config.ts';
 import { version } from '../../host/machine.ts';
 import { describeKernels } from '../../known/trained-with.ts';
 import type { PreparedRun } from '../../runner/prepare-run.ts';
-import { type Facts, checkAlike } from '../../train/agree.ts';
-import { type Communicator, nameOfRank } from '../../train/communicator.ts';
+import { type Facts, checkAlike } from '../../train/ranks/agree.ts';
+import { type Communicator, nameOfRank } from '../../train/ranks/communicator.ts';
 
 /** Longer facts are compared, and shown, by their digest. */
 const longest = 60;

@@ -3,7 +3,7 @@ import { type SavedCheckpoint, listCheckpoints } from '../../runs/checkpoint.ts'
 import { openRunOfRanks } from '../../runs/ranks/open-run.ts';
 import { type RunFolder, type RunRecord, checkpointFolder } from '../../runs/run-folder.ts';
 import type { RectiflowError } from '../../tensor/errors.ts';
-import type { Communicator } from '../../train/communicator.ts';
+import type { Communicator } from '../../train/ranks/communicator.ts';
 import type { RunStore } from '../../train/run-store.ts';
 
 /** Whose checkpoints are files. */

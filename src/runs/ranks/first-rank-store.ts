@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Pace } from '../../tensor/pace.ts';
 import type { RectiflowError } from '../../tensor/errors.ts';
 import type { BadStep } from '../../train/bad-steps.ts';
-import type { Communicator } from '../../train/communicator.ts';
+import type { Communicator } from '../../train/ranks/communicator.ts';
 import type { Checkpoint, OpenTensors, Retention, RunStore } from '../../train/run-store.ts';
 import type { SavedCheckpoint } from '../checkpoint.ts';
 import type { RunFolder } from '../run-folder.ts';

@@ -2,7 +2,7 @@
 // ranks tell each other by messages. Rank 0 leads; the others do what it orders, and learn what came of it.
 import { RectiflowError } from '../../tensor/errors.ts';
 import type { ErrorCode } from '../../tensor/errors.ts';
-import { type Communicator, nameOfRank } from '../../train/communicator.ts';
+import { type Communicator, nameOfRank } from '../../train/ranks/communicator.ts';
 
 /** What rank 0 tells: something to do, or how all of it ended. */
 type Told = { readonly order: unknown } | Ended;

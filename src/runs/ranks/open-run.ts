@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { digestFile } from '../../host/durable.ts';
-import type { Communicator } from '../../train/communicator.ts';
+import type { Communicator } from '../../train/ranks/communicator.ts';
 import type { RunStore } from '../../train/run-store.ts';
 import type { RunFolder, RunRecord } from '../run-folder.ts';
 import { FirstRankStore } from './first-rank-store.ts';

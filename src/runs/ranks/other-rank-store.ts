@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pace } from '../../tensor/pace.ts';
-import type { Communicator } from '../../train/communicator.ts';
+import type { Communicator } from '../../train/ranks/communicator.ts';
 import type { Checkpoint, OpenTensors, Retention, RunStore } from '../../train/run-store.ts';
 import { type SavedCheckpoint, filesOf, openCheckpoint } from '../checkpoint.ts';
 import { type AveragesOrder, writeOrderedAverages } from './averages-pieces.ts';

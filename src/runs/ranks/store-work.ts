@@ -1,4 +1,4 @@
-import type { Communicator } from '../../train/communicator.ts';
+import type { Communicator } from '../../train/ranks/communicator.ts';
 import { JointWork } from './joint-work.ts';
 
 /** What ranks do together of a run's store, by what may go on at the same time. */

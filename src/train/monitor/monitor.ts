@@ -1,7 +1,7 @@
 // Watches the logged steps of a run and says, once and in plain words, what is going wrong.
 import type { LatentRecord } from '../../data/latents.ts';
 import { toBytes } from '../../data/values.ts';
-import type { Communicator } from '../communicator.ts';
+import type { Communicator } from '../ranks/communicator.ts';
 import { coldAverage } from './cold-average.ts';
 import { dataRange } from './data-range.ts';
 import { deadGradient } from './dead-gradient.ts';

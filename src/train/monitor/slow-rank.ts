@@ -1,4 +1,4 @@
-import { nameOfRank } from '../communicator.ts';
+import { nameOfRank } from '../ranks/communicator.ts';
 import type { Detector } from './detector.ts';
 import { brief, median } from './statistics.ts';
 

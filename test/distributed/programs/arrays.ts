@@ -1,5 +1,5 @@
 // Arrays of ranks, made of numbers so that rank and place tell what they hold.
-import type { RangedArray } from '../../../src/train/communicator.ts';
+import type { RangedArray } from '../../../src/train/ranks/communicator.ts';
 
 /** What is exchanged in one call: lengths of arrays, and how many ranks cut them. */
 export interface Case {

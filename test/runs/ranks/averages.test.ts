@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readSafetensors } from '../../../src/formats/safetensors-file.ts';
 import { storeAverages } from '../../../src/runs/store-averages.ts';
-import { ownedRange } from '../../../src/train/ownership.ts';
+import { ownedRange } from '../../../src/train/ranks/ownership.ts';
 import type { OpenTensors } from '../../../src/train/run-store.ts';
 import { extentOf, model } from '../../support/owned-state.ts';
 import { ranksOfProcess } from '../../support/ranks.ts';

@@ -3,8 +3,8 @@
 // Gradients and weights go the way of ZeRO-1 (Rajbhandari et al. 2020, section 7): each of R ranks sends (R - 1) / R of N numbers to those
 // that own them, and what it owns to R - 1 others, which is (R - 1) / R of N once more; as a ring that adds up all of them would
 // (Patarasuk and Yuan 2009).
-import type { Wire } from '../../../train/communicator.ts';
-import { bucketBytes } from '../../../train/exchange.ts';
+import type { Wire } from '../../../train/ranks/communicator.ts';
+import { bucketBytes } from '../../../train/ranks/exchange.ts';
 import type { Link } from './links.ts';
 
 /** What one process would do of a step alone, with the threads of a rank, and with no other beside it. */

@@ -1,7 +1,7 @@
 // What is asked of ranks, checked before anything is timed.
 import type { ParsedConfig } from '../../../config/resolve-config.ts';
 import { valueError } from '../../../tensor/errors.ts';
-import { shareOf } from '../../../train/share.ts';
+import { shareOf } from '../../../train/ranks/share.ts';
 import type { TrainConfig } from '../../../train/settings.ts';
 import { type Machine, thisLink } from '../machines.ts';
 import { type Link, checkLatency, linkOf } from './links.ts';

@@ -1,6 +1,6 @@
 // How far a run goes with more ranks: a row for each number of them, where they stop paying, and what would help.
 import { grouped } from '../../../tensor/counted.ts';
-import type { Wire } from '../../../train/communicator.ts';
+import type { Wire } from '../../../train/ranks/communicator.ts';
 import type { TrainConfig } from '../../../train/settings.ts';
 import { type Layout, type StepCost, type StepWork, stepCost } from './cost.ts';
 import type { Link } from './links.ts';

@@ -8,7 +8,7 @@ import { divide } from '../../../train/division.ts';
 import { estimateMemory } from '../../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../../train/objective.ts';
 import type { SampleDecoder } from '../../../train/sample-decoder.ts';
-import { shareOf } from '../../../train/share.ts';
+import { shareOf } from '../../../train/ranks/share.ts';
 import type { MemoryPlan } from '../memory.ts';
 import type { StepWork } from './cost.ts';
 import type { RankSetup } from './request.ts';

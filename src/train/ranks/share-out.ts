@@ -1,5 +1,5 @@
 // Work beside the steps that ranks share out: each does some of the jobs, and all get what all have made.
-import { type ErrorCode, RectiflowError } from '../tensor/errors.ts';
+import { type ErrorCode, RectiflowError } from '../../tensor/errors.ts';
 import { type Communicator, nameOfRank } from './communicator.ts';
 
 /** The numbers that jobs make, one job's after the other's. */

@@ -1,5 +1,5 @@
 // What must be alike on all ranks: numbers that are added up over different models or data mean nothing.
-import { RectiflowError } from '../tensor/errors.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
 import { type Communicator, nameOfRank } from './communicator.ts';
 
 /** What a rank has, by what it is called: `train.batchSize`. */

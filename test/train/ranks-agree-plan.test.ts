@@ -1,7 +1,7 @@
 // How a step is divided where the machines of ranks have different memory.
 import { expect, it } from 'vitest';
 import { RectiflowError } from '../../src/tensor/errors.ts';
-import { type AgreedPlan, agreePlan } from '../../src/train/agree-plan.ts';
+import { type AgreedPlan, agreePlan } from '../../src/train/ranks/agree-plan.ts';
 import type { TrainingPlan } from '../../src/train/plan-training.ts';
 import { ranksOfProcess } from '../support/ranks.ts';
 

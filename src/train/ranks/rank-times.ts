@@ -1,9 +1,9 @@
 // How long ranks compute and how long they wait, so that one that is slow can be named.
 import type { Communicator } from './communicator.ts';
 import type { Exchange } from './exchange.ts';
-import type { StepMetrics } from './metrics.ts';
-import { mean, median } from './monitor/statistics.ts';
-import type { PreparedTraining } from './prepare.ts';
+import type { StepMetrics } from '../metrics.ts';
+import { mean, median } from '../monitor/statistics.ts';
+import type { PreparedTraining } from '../prepare.ts';
 
 export type TimesOfRanks = Required<
   Pick<StepMetrics, 'ranks' | 'computing' | 'communication' | 'efficiency'>

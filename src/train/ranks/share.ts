@@ -1,8 +1,8 @@
 // A rank's share of a run: its samples of every step, and what it updates of every parameter.
-import { RectiflowError } from '../tensor/errors.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
 import type { Communicator } from './communicator.ts';
 import { type Ownership, ownsAll } from './ownership.ts';
-import type { TrainConfig } from './settings.ts';
+import type { TrainConfig } from '../settings.ts';
 
 export interface Share {
   readonly rank: number;

@@ -1,8 +1,8 @@
 // The two sets of weights that a run is judged by: those of the step, and their average.
-import type { Buffers } from '../backends/backend.ts';
-import type { Module } from '../nn/module.ts';
+import type { Buffers } from '../../backends/backend.ts';
+import type { Module } from '../../nn/module.ts';
 import type { Exchange } from './exchange.ts';
-import { averagedWeights } from './state.ts';
+import { averagedWeights } from '../state.ts';
 
 export type WeightSet = 'ema' | 'model';
 

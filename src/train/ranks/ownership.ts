@@ -2,12 +2,12 @@
 //
 // The elements of a parameter are cut into slices, as many whoever owns them: what is worked out slice by slice, such as the norm of a
 // gradient, has the same bits for any number of ranks.
-import { elements } from '../ops/index.ts';
-import { type Shape, sizeOf } from '../tensor/shape.ts';
-import type { Range } from '../tensor/stored-tensor.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { elements } from '../../ops/index.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
+import type { Range } from '../../tensor/stored-tensor.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 
-export type { Range } from '../tensor/stored-tensor.ts';
+export type { Range } from '../../tensor/stored-tensor.ts';
 
 export interface Ownership {
   /** Into how many slices parameters are cut. */

@@ -1,4 +1,4 @@
-import type { OtherReaders, SkippedSample } from '../data/other-readers.ts';
+import type { OtherReaders, SkippedSample } from '../../data/other-readers.ts';
 import type { Communicator } from './communicator.ts';
 
 /**

@@ -1,13 +1,13 @@
 // What the ranks of a run give each other in a step, whatever memory their backends have.
-import type { Backend, Buffer, Buffers, Executable, StateWatch } from '../backends/backend.ts';
-import { internalError } from '../tensor/errors.ts';
-import type { HostArray } from '../tensor/dtype.ts';
-import { sizeOf } from '../tensor/shape.ts';
-import { averageTensor } from './averages.ts';
+import type { Backend, Buffer, Buffers, Executable, StateWatch } from '../../backends/backend.ts';
+import { internalError } from '../../tensor/errors.ts';
+import type { HostArray } from '../../tensor/dtype.ts';
+import { sizeOf } from '../../tensor/shape.ts';
+import { averageTensor } from '../averages.ts';
 import type { Communicator, RangedArray, Wire } from './communicator.ts';
-import { Stopwatch } from './metrics.ts';
+import { Stopwatch } from '../metrics.ts';
 import { cutsOf } from './ownership.ts';
-import { type TrainingStep, gradientTotal } from './step.ts';
+import { type TrainingStep, gradientTotal } from '../step.ts';
 
 /** Bytes of what leaves together: enough that their way is not mostly latency, few enough that the first leave early. */
 export const bucketBytes: number = 8 * 2 ** 20;

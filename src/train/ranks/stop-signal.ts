@@ -1,5 +1,5 @@
 // When a run is to stop: at once where it is asked to, or, of several ranks, after the step that all of them know it by.
-import type { PreparedTraining } from './prepare.ts';
+import type { PreparedTraining } from '../prepare.ts';
 
 export interface StopSignal {
   /** Whether no further step is to be begun. Of ranks, the same on all of them. */

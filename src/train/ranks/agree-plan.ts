@@ -1,6 +1,6 @@
-import { RectiflowError } from '../tensor/errors.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
 import { type Communicator, nameOfRank } from './communicator.ts';
-import { type TrainingPlan, describeLimits } from './plan-training.ts';
+import { type TrainingPlan, describeLimits } from '../plan-training.ts';
 import { together } from './share-out.ts';
 
 export interface AgreedPlan {
