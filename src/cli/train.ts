@@ -86,11 +86,14 @@ ${exitCodesHelp}`,
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfReproduction } = await import('../known/known-data.ts');
         const { train } = await import('../api/train.ts');
-        const { parsed } = await loadConfig(target, overrides);
-        const known = await dataOfReproduction(target);
-        await withRanks((communicator) =>
-          showRun((options) => train(parsed, { ...options, known, acceptData, sendKeysTo }), communicator),
-        );
+        await withRanks(async (communicator) => {
+          const { parsed } = await loadConfig(target, overrides);
+          const known = await dataOfReproduction(target);
+          await showRun(
+            (options) => train(parsed, { ...options, known, acceptData, sendKeysTo }),
+            communicator,
+          );
+        });
       },
     );
 }
