@@ -70,6 +70,7 @@ export interface RanksOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds, until what hangs is killed. */
   readonly limit?: number;
+  readonly cwd?: string;
 }
 
 /** What runs the tests may itself be a rank, or have settings of a user. */
@@ -84,13 +85,14 @@ export function startRanks(
   { kind, launcher }: Installed,
   ranks: number,
   args: readonly string[],
-  { env = {}, limit = 40_000 }: RanksOptions = {},
+  { env = {}, limit = 40_000, cwd }: RanksOptions = {},
 ): RunningRanks {
   const room = kind === 'openmpi' ? ['--oversubscribe', '--bind-to', 'none'] : [];
   const asRoot = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', NO_COLOR: '1' };
   // A process group of its own: where the launcher hangs, all that it has started is killed with it.
   const child = spawn(launcher, [...room, '-n', String(ranks), process.execPath, ...args], {
     detached: true,
+    cwd,
     env: { ...environment, ...asRoot, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -114,8 +116,6 @@ export function startRanks(
     child.on('error', reject);
     child.on('close', (code) => {
       clearTimeout(late);
-      if (pid !== undefined) killGroup(pid);
-      if (pid !== undefined) launchers.delete(pid);
       resolve({ code: isLate ? null : code, stdout, stderr });
     });
   });
