@@ -79,6 +79,7 @@ export function loadMpi(kind: MpiKind, startedBy: string, root: string = ownFold
     ]);
   }
   keepHeap();
+  sendUnasked();
   try {
     return createRequire(import.meta.url)(path) as NativeMpi;
   } catch (error) {
@@ -105,6 +106,25 @@ export function adviceToInstall(kind: MpiKind, root: string = ownFolder): string
  */
 function keepHeap(): void {
   process.env['UCX_MEM_MMAP_HOOK_MODE'] ??= 'none';
+}
+
+/** Bytes of the longest message of an exchange (native/mpi/exchange.cc), with room for what MPI writes before it. */
+const longestMessage = 2 ** 20 + 2 ** 12;
+
+/**
+ * Over TCP, Open MPI asks before it sends what is long, and the answer comes behind all that is on its way already: a link that is filled
+ * both ways would carry nothing for a third of the time. Whoever receives waits for each message of an exchange as it is, so that it may
+ * come unasked. Memory for messages is then taken in smaller steps. Whoever sets these decides for himself.
+ */
+function sendUnasked(): void {
+  const settings = {
+    btl_tcp_eager_limit: longestMessage,
+    btl_tcp_rndv_eager_limit: longestMessage,
+    btl_tcp_max_send_size: longestMessage,
+    btl_tcp_free_list_num: 4,
+    btl_tcp_free_list_inc: 4,
+  };
+  for (const [name, value] of Object.entries(settings)) process.env[`OMPI_MCA_${name}`] ??= String(value);
 }
 
 function whereMpiBuildIsTold(root: string): string {

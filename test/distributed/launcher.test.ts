@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { findLaunch, findPatience } from '../../src/distributed/launcher.ts';
 import { builtMpi, loadMpi } from '../../src/distributed/native.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -90,6 +91,22 @@ describe('loadMpi', () => {
     expect(() => loadMpi('openmpi', "Open MPI's mpirun", root)).toThrow(
       /mpi_openmpi\.node, which rectiflow needs where Open MPI's mpirun starts it, could not be loaded: .*too short/,
     );
+  });
+
+  it('lets messages as long as those of an exchange come unasked over TCP, unless that is set already', async () => {
+    const root = `${await temporaryFolder()}/`;
+    mkdirSync(join(root, 'build/Release'), { recursive: true });
+    writeFileSync(join(root, 'build/Release/mpi_openmpi.node'), '');
+    vi.stubEnv('OMPI_MCA_btl_tcp_eager_limit', undefined);
+    vi.stubEnv('OMPI_MCA_btl_tcp_max_send_size', '65536');
+    expect(() => loadMpi('openmpi', "Open MPI's mpirun", root)).toThrow(/could not be loaded/);
+    const source = await readFile(new URL('../../native/mpi/exchange.cc', import.meta.url), 'utf8');
+    const [, mebibytes] = /kLargestMessage = size_t\((\d+)\) << 20/.exec(source)!;
+    const longest = Number(process.env['OMPI_MCA_btl_tcp_eager_limit']);
+    expect(longest).toBeGreaterThan(Number(mebibytes) * 2 ** 20);
+    expect(longest).toBeLessThan(2 * Number(mebibytes) * 2 ** 20);
+    expect(process.env['OMPI_MCA_btl_tcp_max_send_size']).toBe('65536');
+    vi.unstubAllEnvs();
   });
 });
 
