@@ -31,11 +31,11 @@ export function progressOutput(): Output {
 }
 
 /**
- * Whether mpirun sent this signal, most likely, because another rank is lost: it says SIGTERM a second before it ends a rank. Where
- * `--ranks` has started it, nobody else has cause to.
+ * Whether mpirun sent this signal, most likely, because another rank is lost: it says SIGTERM a second before it ends a rank, which
+ * saves nothing more then. Where somebody else has sent it, that all have saved is told once they have.
  */
 export function isFromMpirun(signal: NodeJS.Signals): boolean {
-  return signal === 'SIGTERM' && findHandover() !== undefined;
+  return signal === 'SIGTERM' && findLaunch() !== undefined;
 }
 
 /** Of a rank that `--ranks` has started: where that is gone, all ranks save and end, as where a terminal is closed. */
