@@ -128,5 +128,9 @@ const measured = new Set([
   'memory',
   'peakMemory',
   'ranks',
-  'computeShare',
+  'computing',
+  'communication',
+  'efficiency',
+  'slowestRank',
+  'slowdown',
 ]);
