@@ -15,7 +15,8 @@ import { SampleProgress } from './sample-progress.ts';
 import { type SampleOptions, type SampleRequest, resolveRequest } from './sample-request.ts';
 import { velocityInPlace } from './velocity-program.ts';
 
-const mostAtOnce = 64;
+/** Samples that are made at once, where nothing else is asked for. */
+export const mostAtOnce = 64;
 
 /** How many batches samples are made in, and the size of each; the last may be filled up. @param most of a batch */
 export function batchesOf(count: number, most: number = mostAtOnce): { batches: number; size: number } {

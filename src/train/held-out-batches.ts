@@ -37,9 +37,12 @@ export interface HeldOutOptions {
 /** The most samples to evaluate at once, which bounds the memory. */
 const mostAtOnce = 64;
 
-/** How many of the samples are evaluated at once. */
-export function heldOutBatch({ batchSize }: Pick<TrainConfig, 'batchSize'>, count: number): number {
-  return Math.min(mostAtOnce, batchSize, count);
+/** How many of the samples are evaluated at once: of a run that ranks may share, no more than each has a share of. */
+export function heldOutBatch(
+  { batchSize, shards = 1 }: Pick<TrainConfig, 'batchSize' | 'shards'>,
+  count: number,
+): number {
+  return Math.min(mostAtOnce, batchSize, Math.ceil(count / shards));
 }
 
 export function heldOutProgram(batch: number, { task }: HeldOutTask, sampleShape?: Shape): Program {

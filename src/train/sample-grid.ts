@@ -1,5 +1,5 @@
 import { type Annotation, type ImageShape, imageSize } from '../data/source.ts';
-import { type FlowSampler, batchesOf } from '../flow/sample.ts';
+import { type FlowSampler, batchesOf, mostAtOnce } from '../flow/sample.ts';
 import type { SampleOptions } from '../flow/sample-request.ts';
 import type { Communicator } from './ranks/communicator.ts';
 import type { Conditioning } from './conditioning.ts';
@@ -23,27 +23,35 @@ export function gridCount(sample: SampleConfig): number {
   return sample.perClass * (gridRows(sample).length || sample.perClass);
 }
 
+/** The most samples of a grid that are made at once: of a run that ranks may share, no more than each has a share of. */
+export function gridBatch({ sample, train }: Pick<TrainingConfig, 'sample' | 'train'>): number {
+  return Math.min(mostAtOnce, Math.ceil(gridCount(sample) / (train.shards ?? 1)));
+}
+
 /**
  * Bytes of the numbers that a grid is made of, outside programs, of so many a sample.
  * @param evaluationsPerStep of the sampler
  * @param picture numbers of a picture that a sample becomes; 0 where it is one
  */
 export function gridBytes(
-  sample: SampleConfig,
+  config: Pick<TrainingConfig, 'sample' | 'train'>,
   elements: number,
   evaluationsPerStep: number,
   picture = 0,
 ): number {
+  const { sample } = config;
   const count = gridCount(sample);
   // The set before may be there still.
   const sets = 2 * count;
   // Where samples are, their velocities, where steps look on the way and where they go; and what was read of them.
-  const batch = (4 + 2 * evaluationsPerStep) * batchesOf(count).size;
+  const batch = (4 + 2 * evaluationsPerStep) * batchesOf(count, gridBatch(config)).size;
   const paths = 2 * SamplePath.columns * shownPaths(sample).length;
   return 4 * (elements * (sets + batch + paths) + picture * (sets + paths));
 }
 
 export interface GridSamplers {
+  /** The most samples that each of them makes at once. */
+  readonly batchSize: number;
   /** By the weights that they make samples with. */
   readonly of: Readonly<Record<WeightSet, FlowSampler>>;
   readonly sets: WeightSets;
@@ -122,14 +130,14 @@ export async function sampleGrid(
 
 /** Ranks share out the batches. @param path of what is made, where it is shown @returns [count, ...shape] */
 async function makeSamples(
-  { of, sets, communicator }: GridSamplers,
+  { batchSize, of, sets, communicator }: GridSamplers,
   weights: WeightSet,
   shape: ImageShape,
   wanted: SampleOptions,
   path: SamplePath | undefined,
 ): Promise<Float32Array> {
   const { count } = wanted;
-  const { batches, size } = batchesOf(count);
+  const { batches, size } = batchesOf(count, batchSize);
   const values = new Float32Array(count * imageSize(shape));
   const startOf = (batch: number): number => Math.min(batch * size, count) * imageSize(shape);
   const rows = path && { values: path.rows, startOf: (batch: number) => path.startOf(batch * size) };

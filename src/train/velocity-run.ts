@@ -16,7 +16,15 @@ import { coupledNoise } from './coupled-noise.ts';
 import { givenDraw, randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
 import type { GridMaker, GridRun, GridTask, HeldOutSamples, HeldOutTask, RunTask } from './run-task.ts';
-import { type GridSamplers, gridBytes, gridCount, gridRows, sampleGrid, sampleSizes } from './sample-grid.ts';
+import {
+  type GridSamplers,
+  gridBatch,
+  gridBytes,
+  gridCount,
+  gridRows,
+  sampleGrid,
+  sampleSizes,
+} from './sample-grid.ts';
 import type { TrainingConfig } from './settings.ts';
 import { lossByTime } from './step-outputs.ts';
 import type { Task } from './task.ts';
@@ -101,9 +109,9 @@ function gridTask(config: VelocityRunConfig, model: VelocityModel, objective: Ob
   const { sample } = config;
   return {
     programs(shapes): readonly Program[] {
-      const { size } = batchesOf(gridCount(sample));
+      const { size } = batchesOf(gridCount(sample), gridBatch(config));
       const others = shapes.filter((shape) => !sameShape(shape, model.sampleShape));
-      const { size: ofOthers } = batchesOf(sample.perClass);
+      const { size: ofOthers } = batchesOf(sample.perClass, gridBatch(config));
       const isGuided = sample.guidance !== 1 && gridRows(sample).length > 0;
       const [low, high] = sample.guidanceInterval;
       const kinds = !isGuided ? [false] : low > 0 || high < 1 ? [false, true] : [true];
@@ -116,7 +124,7 @@ function gridTask(config: VelocityRunConfig, model: VelocityModel, objective: Ob
     bytes(picture) {
       // The sampler dopri5 goes on from the last step's velocity.
       const evaluationsPerStep = samplerOf(objective, sample.sampler).evaluationsPerStep ?? 6;
-      return gridBytes(sample, sizeOf(model.sampleShape), evaluationsPerStep, picture);
+      return gridBytes(config, sizeOf(model.sampleShape), evaluationsPerStep, picture);
     },
     open: (run) => openGrid(config, model, objective, run),
   };
@@ -129,11 +137,12 @@ function openGrid(
   { backend, buffers, conditioning, source, communicator, exchange }: GridRun,
 ): GridMaker {
   const sets = weightSetsOf(model, buffers, exchange);
+  const batchSize = gridBatch(config);
   const make = (set: WeightSet): FlowSampler =>
-    new FlowSampler(backend, model, sets.buffers[set], { objective });
+    new FlowSampler(backend, model, sets.buffers[set], { objective, batchSize });
   const ofModel = make('model');
   const of = { model: ofModel, ema: sets.takeTurns ? ofModel : make('ema') };
-  const samplers: GridSamplers = { of, sets, communicator };
+  const samplers: GridSamplers = { batchSize, of, sets, communicator };
   const told = { conditioning, classNames: source.classNames };
   const sizes = (source.sizes?.shapes ?? []) as readonly ImageShape[];
   return {
