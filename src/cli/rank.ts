@@ -31,11 +31,12 @@ export function progressOutput(): Output {
 }
 
 /**
- * Whether mpirun sent this signal, most likely, because another rank is lost: it says SIGTERM a second before it ends a rank, which
- * saves nothing more then. Where somebody else has sent it, that all have saved is told once they have.
+ * Whether this signal means, most likely, that another rank is lost: mpirun says SIGTERM a second before it ends a rank, which saves
+ * nothing more then, and where it ends itself there is a SIGHUP. Where somebody else has sent it, that all have saved is told once they
+ * have.
  */
 export function isFromMpirun(signal: NodeJS.Signals): boolean {
-  return signal === 'SIGTERM' && findLaunch() !== undefined;
+  return (signal === 'SIGTERM' || signal === 'SIGHUP') && findLaunch() !== undefined;
 }
 
 /** Of a rank that `--ranks` has started: where that is gone, all ranks save and end, as where a terminal is closed. */
