@@ -13,7 +13,7 @@ export interface EndedRank {
 const dashes = /^-{60,}$/;
 /** Of the frames that tell how a job has ended. */
 const endings =
-  /Primary job +terminated normally|detected that one or more processes exited with non-zero|MPI_ABORT was invoked|noticed that process rank|exited on signal|has exited improperly|exiting without calling "finalize"/;
+  /Primary job +terminated normally|detected that one or more processes exited with non-zero|MPI_ABORT was invoked|noticed that process rank|exited on signal|ORTE has lost communication|has exited improperly|exiting without calling "finalize"/;
 /** Lines outside of frames. */
 const openMpiLines =
   /Forwarding signal \d+ to job|^\[.*\] \d+ more process(?:es)? ha(?:s|ve) sent help message|orte_base_help_aggregate/;
@@ -21,7 +21,7 @@ const openMpiLines =
 /** MPICH's frame, which comes on standard output, and the lines after it. */
 export const frameBegin: RegExp = /\n?^={60,}$/m;
 const mpichLines =
-  /^= {3}(?:BAD TERMINATION|PID \d+ RUNNING AT|EXIT CODE:|CLEANING UP|YOU CAN IGNORE)|^YOUR APPLICATION TERMINATED WITH|^This typically refers to a problem with your application|^Please see the FAQ page for debugging|^application called MPI_Abort|^\[mpiexec@.*\] (?:Sending Ctrl-C|Press Ctrl-C|HYD|control_cb|main)|^\[proxy:/;
+  /^= {3}(?:BAD TERMINATION|PID \d+ RUNNING AT|EXIT CODE:|CLEANING UP|YOU CAN IGNORE)|^YOUR APPLICATION TERMINATED WITH|^This typically refers to a problem with your application|^Please see the FAQ page for debugging|^(?:Abort\(\d+\) on node \d+ .*: )?application called MPI_Abort|^\[mpiexec@.*\] (?:Sending Ctrl-C|Press Ctrl-C|HYD|control_cb|main)|^\[proxy:/;
 
 /** Takes what a job says line by line. */
 export class LauncherWords {
@@ -30,6 +30,7 @@ export class LauncherWords {
   #host: string | undefined;
   #ended: EndedRank | undefined;
   #isConnectionLost = false;
+  #lostHost: string | undefined;
 
   /** @param show gets the lines that are passed on */
   constructor(show: (line: string) => void) {
@@ -44,6 +45,11 @@ export class LauncherWords {
   /** Whether mpirun cannot reach a machine any more. */
   get isConnectionLost(): boolean {
     return this.#isConnectionLost;
+  }
+
+  /** That machine, where mpirun names it. */
+  get lostHost(): string | undefined {
+    return this.#lostHost;
   }
 
   take(line: string): void {
@@ -69,6 +75,7 @@ export class LauncherWords {
       )
     )
       this.#isConnectionLost = true;
+    this.#lostHost ??= /Remote daemon: \S+ on node (\S+)/.exec(line)?.[1];
     this.#host = /^= {3}PID \d+ RUNNING AT (\S+)/.exec(line)?.[1] ?? this.#host;
     const open = /process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+)/.exec(line);
     const mpich = /TERMINATED WITH THE EXIT STRING: .*\(signal (\d+)\)/.exec(line);
