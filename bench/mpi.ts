@@ -1,6 +1,6 @@
 // What starts the ranks of rectiflow: the mpirun of an MPI that it is built with, as `rectiflow train --ranks` asks it to.
 import { spawnSync } from 'node:child_process';
-import { findMpirun, mpiNames, mpirunArguments, mpirunEnvironment } from 'rectiflow';
+import { findMpirun, findPatience, mpiNames, mpirunArguments, mpirunEnvironment } from 'rectiflow';
 import { Contestant } from './contestant.ts';
 
 export interface Mpi {
@@ -20,7 +20,7 @@ export function findMpi(): Mpi | undefined {
       start: (ranks, command, args) =>
         Contestant.start(
           program,
-          [...mpirunArguments(kind, { ranks }, []), command, ...args],
+          [...mpirunArguments(kind, { ranks }, [], findPatience()), command, ...args],
           mpirunEnvironment(process.getuid?.() === 0),
         ),
     };

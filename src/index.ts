@@ -172,6 +172,7 @@ export { type Draw, type RandomDraw, randomDraw } from './train/draw.ts';
 export { runProgram } from './train/run-program.ts';
 export { type Launch, findLaunch } from './distributed/launcher.ts';
 export { type MpiCommunicator, type Traffic, connectRanks } from './distributed/mpi.ts';
+export { findPatience } from './distributed/launcher.ts';
 export { type Mpirun, findMpirun, mpirunArguments, mpirunEnvironment } from './distributed/mpirun.ts';
 export { type MpiKind, mpiNames } from './distributed/native.ts';
 export { type Share, shareOf } from './train/ranks/share.ts';

@@ -20,6 +20,8 @@ export interface JobOptions {
   /** A line of the ranks' standard error. */
   onErrorLine(line: string): void;
   onTold(told: Told): void;
+  /** Milliseconds that mpirun may take to end once ranks have said that all end. */
+  readonly graceMs?: number | undefined;
 }
 
 export interface JobEnd {
@@ -41,15 +43,28 @@ export class Job {
   #hasRun = false;
 
   /** @throws RectiflowError (by `ended`) where mpirun cannot be started */
-  constructor({ kind, program, arguments: args, environment, onOutput, onErrorLine, onTold }: JobOptions) {
+  constructor({
+    kind,
+    program,
+    arguments: args,
+    environment,
+    onOutput,
+    onErrorLine,
+    onTold,
+    graceMs = 5000,
+  }: JobOptions) {
     // In a session of its own: a Ctrl-C of the terminal must not reach mpirun, which would end the ranks before they have saved.
     // Its standard input is ours to close: rank 0 hears from its end that nobody is there any more.
     const child = spawn(program, args, { env: environment, detached: true, stdio: 'pipe' });
     this.#child = child;
     this.#kind = kind;
     let hasTold = false;
+    let ending: NodeJS.Timeout | undefined;
     const words = new LauncherWords((line) => {
       hasTold ||= /^(?:error|rectiflow): /.test(line);
+      // mpirun may wait for a machine that nobody reaches any more, and does not hear SIGTERM then.
+      if (/^rectiflow: .* All ranks end\.$/.test(line))
+        ending ??= setTimeout(() => child.kill('SIGKILL'), graceMs).unref();
       onErrorLine(line);
     });
     child.stdin.on('error', () => {});
@@ -69,6 +84,7 @@ export class Job {
         ),
       );
       child.on('close', (code, signal) => {
+        clearTimeout(ending);
         output.end();
         lines.end();
         words.flush();
@@ -109,7 +125,7 @@ interface Facts {
 const stoppedCodes = [85, 129, 130, 143];
 
 function describeEnd({ code, signal, words, hasTold, program }: Facts): JobEnd {
-  const { ended, isConnectionLost } = words;
+  const { ended, isConnectionLost, lostHost } = words;
   if (code === 0) return { kind: 'done', code, sentence: undefined };
   const wasEnded = ended !== undefined && ended.signal !== constants.signals.SIGTERM;
   if (signal !== null || wasEnded || isConnectionLost || code === ranksLostExitCode) {
@@ -117,7 +133,7 @@ function describeEnd({ code, signal, words, hasTold, program }: Facts): JobEnd {
       ? describeRank(ended)
       : signal !== null
         ? `${program} was ended by ${signal}, and all ranks with it.`
-        : 'A machine, or the network to it, was lost, and all ranks have ended.';
+        : `${lostHost ?? 'A machine'}, or the network to it, was lost, and all ranks have ended.`;
     return { kind: 'lost', code: ranksLostExitCode, sentence: hasTold ? undefined : sentence };
   }
   if (stoppedCodes.includes(code!)) return { kind: 'stopped', code: code!, sentence: undefined };

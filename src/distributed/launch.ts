@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { counted } from '../tensor/counted.ts';
 import { type Handover, type Told, handoverVariable } from './handover.ts';
 import { Job, type JobEnd } from './job.ts';
+import { findPatience } from './launcher.ts';
 import { type Mpirun, type Placement, mpirunArguments, mpirunEnvironment } from './mpirun.ts';
 
 export interface LaunchOptions extends Placement {
@@ -19,6 +20,8 @@ export interface LaunchOptions extends Placement {
   onJob(job: Job): void;
   /** Milliseconds before a job is started again, in which a machine may come back. */
   readonly waitMs?: number;
+  /** As a job has it. */
+  readonly graceMs?: number;
   onOutput(bytes: Uint8Array): void;
   onErrorLine(line: string): void;
   onNotice(text: string): void;
@@ -63,11 +66,12 @@ async function runJob(
   const names = Object.keys(own).filter((name) => passed.test(name));
   const job = new Job({
     ...mpirun,
-    arguments: [...mpirunArguments(mpirun.kind, options, names), ...command(run)],
+    arguments: [...mpirunArguments(mpirun.kind, options, names, findPatience(environment)), ...command(run)],
     environment: own,
     onOutput: options.onOutput,
     onErrorLine: options.onErrorLine,
     onTold,
+    graceMs: options.graceMs,
   });
   const ask = (): void => job.stop();
   options.onJob(job);

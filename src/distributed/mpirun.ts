@@ -70,14 +70,33 @@ export interface Placement {
 }
 
 /**
+ * Open MPI's processes on other machines look after each other only every five minutes, and wait for one that is cut off much longer once
+ * there is something to tell it. They have to know before the ranks do.
+ * @param patience of the ranks, in milliseconds
+ */
+function keepAlive(patience: number): Record<string, string> {
+  const seconds = Math.floor(patience / 1000);
+  const probes = Math.min(3, Math.max(1, Math.floor(seconds / 3)));
+  const interval = Math.max(1, Math.floor(seconds / (2 * probes + 2)));
+  const time = Math.max(1, seconds - interval * probes - 1);
+  return {
+    oob_tcp_keepalive_time: String(time),
+    oob_tcp_keepalive_intvl: String(interval),
+    oob_tcp_keepalive_probes: String(probes),
+  };
+}
+
+/**
  * What mpirun is given before the program that each rank runs. Threads are divided by the ranks themselves, which mpirun must not
  * bind to a core each.
  * @param passed names of variables that ranks of other machines get as well
+ * @param patience of the ranks, in milliseconds
  */
 export function mpirunArguments(
   kind: MpiKind,
   { ranks, hosts, mpiArguments = [] }: Placement,
   passed: readonly string[],
+  patience: number,
 ): string[] {
   const placed = hosts && placeRanks(hosts, ranks).map(({ name, ranks: own }) => `${name}:${own}`);
   const count = ['-n', String(ranks)];
@@ -90,6 +109,7 @@ export function mpirunArguments(
     'none',
     '--oversubscribe',
     ...quiet.flatMap((name) => ['--mca', name, '0']),
+    ...Object.entries(keepAlive(patience)).flatMap(([name, value]) => ['--mca', name, value]),
     ...(placed ? ['--host', placed.join(',')] : []),
     ...passed.flatMap((name) => ['-x', name]),
     ...mpiArguments,

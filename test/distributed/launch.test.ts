@@ -145,6 +145,41 @@ describe.each(mpiKinds)('by the launcher of %s', (kind) => {
     );
   });
 
+  it('a machine that mpirun misses is told of in a sentence, in place of its words', async () => {
+    const dashes = '-'.repeat(74);
+    const missed = [
+      dashes,
+      'ORTE has lost communication with a remote daemon.',
+      '',
+      '  HNP daemon   : [[19255,0],0] on node a',
+      '  Remote daemon: [[19255,0],2] on node b',
+      dashes,
+      'Abort(75) on node 0 (rank 0 in comm 0): application called MPI_Abort(MPI_COMM_WORLD, 75) - process 0',
+    ];
+    const { end, errors } = await launch(
+      kind,
+      `console.error(${JSON.stringify(missed.join('\n'))}); process.exitCode = 205`,
+    );
+    expect({ end, errors }).toEqual({
+      end: {
+        kind: 'lost',
+        code: ranksLost,
+        sentence: 'b, or the network to it, was lost, and all ranks have ended.',
+      },
+      errors: [],
+    });
+  });
+
+  it('mpirun that waits on where all ranks have said that they end is ended', async () => {
+    const said = 'rectiflow: rank 1 on b has not been heard of for 10 s. All ranks end.';
+    const waits = `console.error(${JSON.stringify(said)}); setTimeout(() => {}, 60_000);`;
+    const { end, errors } = await launch(kind, waits, { graceMs: 10 });
+    expect({ end, errors }).toEqual({
+      end: { kind: 'lost', code: ranksLost, sentence: undefined },
+      errors: [said],
+    });
+  });
+
   it('where ranks were lost it goes on with the run, as often as it may', async () => {
     const lost = `console.log(run ?? 'first'); console.error('rectiflow: rank 1 on b is gone.'); console.error(${JSON.stringify(toldLine({ run: '/runs/a' }))}); process.exitCode = 75`;
     const { output, end, notices, errors } = await launch(kind, lost, { restarts: 2 });

@@ -46,14 +46,27 @@ describe('what it is given', () => {
       ],
       mpiArguments: ['--mca', 'x', 'y'],
     };
-    const args = mpirunArguments('openmpi', placement, ['WANDB_API_KEY']).join(' ');
+    const args = mpirunArguments('openmpi', placement, ['WANDB_API_KEY'], 10_000).join(' ');
     expect(args).toMatch(
       /^-n 3 --bind-to none --oversubscribe --mca .* --host a:2,b:1 -x WANDB_API_KEY --mca x y$/,
     );
   });
 
+  it.each([3000, 10_000, 60_000, 600_000])(
+    'of Open MPI, whose processes miss a machine before ranks do that miss it after %i ms',
+    (patience) => {
+      const args = mpirunArguments('openmpi', { ranks: 2 }, [], patience).join(' ');
+      const [time, interval, probes] = ['time', 'intvl', 'probes'].map((name) =>
+        Number(new RegExp(`--mca oob_tcp_keepalive_${name} ([1-9]\\d*) `).exec(`${args} `)?.[1]),
+      ) as [number, number, number];
+      const misses = 1000 * (time + interval * probes);
+      expect(misses).toBeGreaterThan(patience / 2);
+      expect(misses).toBeLessThan(patience);
+    },
+  );
+
   it('of MPICH, which passes the environment on by itself', () => {
-    expect(mpirunArguments('mpich', { ranks: 3 }, ['WANDB_API_KEY'])).toEqual([
+    expect(mpirunArguments('mpich', { ranks: 3 }, ['WANDB_API_KEY'], 10_000)).toEqual([
       '-n',
       '3',
       '-bind-to',
