@@ -39,6 +39,8 @@ export interface Ended {
 }
 
 export interface RunningRanks {
+  /** Of the launcher. */
+  readonly pid: number;
   readonly ended: Promise<Ended>;
   /** Resolves with the match once standard output has it. */
   saw(pattern: RegExp): Promise<RegExpExecArray>;
@@ -85,12 +87,21 @@ export function startRanks(
   { kind, launcher }: Installed,
   ranks: number,
   args: readonly string[],
-  { env = {}, limit = 40_000, cwd }: RanksOptions = {},
+  options?: RanksOptions,
 ): RunningRanks {
   const room = kind === 'openmpi' ? ['--oversubscribe', '--bind-to', 'none'] : [];
+  return startJob(launcher, [...room, '-n', String(ranks), process.execPath, ...args], options);
+}
+
+/** Starts a command that starts ranks. */
+export function startJob(
+  command: string,
+  args: readonly string[],
+  { env = {}, limit = 40_000, cwd }: RanksOptions = {},
+): RunningRanks {
   const asRoot = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', NO_COLOR: '1' };
   // A process group of its own: where the launcher hangs, all that it has started is killed with it.
-  const child = spawn(launcher, [...room, '-n', String(ranks), process.execPath, ...args], {
+  const child = spawn(command, args, {
     detached: true,
     cwd,
     env: { ...environment, ...asRoot, ...env },
@@ -129,7 +140,7 @@ export function startRanks(
       look();
       void ended.then(() => reject(new Error(`It ended without ${pattern}:\n${stdout}${stderr}`)));
     });
-  return { ended, saw };
+  return { pid: pid!, ended, saw };
 }
 
 /** Runs a bundled program as so many ranks, and waits for their end. @returns what each rank reported, by rank */
