@@ -36,7 +36,8 @@ export async function onTrainings<T>(
     communicators.map(async (communicator, rank) => {
       const source = open(rank);
       const config = configOf(source);
-      const backend = create();
+      // The threads of a process serve one backend at a time when the peak is measured.
+      const { measurePeak: _, ...backend } = create();
       const data = await trainingData({ config, source });
       const training = await assembleTraining({
         config,

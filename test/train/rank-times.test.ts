@@ -90,6 +90,7 @@ describe('the monitor of ranks', () => {
   it.each([
     ['it is another each time', (step: number) => ({ slowestRank: step % 3, slowdown: 1.8, computing: 1 })],
     ['it is hardly slower', () => ({ slowestRank: 2, slowdown: 1.1, computing: 1 })],
+    ['steps are short', () => ({ slowestRank: 2, slowdown: 1.8, computing: 0.01 })],
     [
       'it is slow now and then',
       (step: number) => ({ slowestRank: 2, slowdown: step % 3 ? 2 : 1, computing: 1 }),
