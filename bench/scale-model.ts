@@ -57,7 +57,7 @@ export interface Result {
   readonly measured: Measured;
 }
 
-const names = ['copiesWithin', 'copiesBetween', 'message', 'exchange'] as const;
+const names = ['copiesWithin', 'copiesBetween', 'memories', 'exchange', 'several'] as const;
 /** A constant is tried so many times as large and as small, and ever nearer. */
 const factors = [2, 1.4, 1.2, 1.1, 1.05, 1.02];
 

@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 describe('docs/planning.md', () => {
   it('has commands of every kind', () => {
-    expect(commands).toHaveLength(8);
+    expect(commands).toHaveLength(11);
   });
 
   it.each(commands.map((args) => [args.join(' '), args] as const))('%s', async (command, args) => {

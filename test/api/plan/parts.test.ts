@@ -239,8 +239,8 @@ describe('ranks', () => {
     // Half of 4 MB twice, at 1 MB a second.
     expect(row(16, 2).communication).toBeCloseTo(4, 1);
     expect(row(16, 2).step).toBeCloseTo(8, 1);
-    expect(row(64, 4).communication).toBeCloseTo(6, 1);
-    expect(row(64, 4).step).toBeCloseTo(14, 1);
+    expect(row(64, 4).communication).toBeCloseTo(6 / constants.several, 1);
+    expect(row(64, 4).step).toBeCloseTo(8 + 6 / constants.several, 1);
     expect(row(64, 4).total).toBeCloseTo(25 * row(64, 4).step, 9);
     expect(
       planRanks({ batchSize: 2, steps: 1, work, machine }).every(

@@ -14,7 +14,15 @@ const link = { name: 'a link', bandwidth: 125e6, latency: 50e-6 };
 const layout: Layout = { ranks: 4, perMachine: 1, link, cores: 2, threads: 2, copying: 8e9 };
 const endless = { name: 'endless', bandwidth: Infinity, latency: 0 };
 /** Cores that do nothing but compute. */
-const free: Constants = { copiesWithin: 0, copiesBetween: 0, message: 0, exchange: 0, payload: 1 };
+const free: Constants = {
+  copiesWithin: 0,
+  copiesBetween: 0,
+  memories: Infinity,
+  exchange: 0,
+  several: 1,
+  payload: 1,
+  message: 0,
+};
 
 const anyLayout = fc.record({
   ranks: fc.integer({ min: 1, max: 1024 }),
@@ -70,6 +78,24 @@ describe('a step on ranks', () => {
       const gather = (1024 * (ranks - 1)) / 125e6;
       expect(cost.total).toBeCloseTo(bytes / 125e6 + gather, 9);
     }
+  });
+
+  it('is held up by the memory of its machine, where several ranks use it', () => {
+    const shared = { ...layout, ranks: 2, perMachine: 2, threads: 1, link: endless };
+    const waits = { ...free, memories: 1.25 };
+    // 4 numbers of 10 million parameters for each of 16 parts, at twice 8 GB a second, and the update.
+    const moving = (16 * 4 * 40e6) / 16e9 + 0.5;
+    expect(stepCost(work, shared, waits).total).toBeCloseTo((8 - moving) / 2 + (moving * 1.6) / 2, 9);
+    expect(stepCost(work, { ...shared, perMachine: 1 }, waits).total).toBeCloseTo(4, 9);
+  });
+
+  it('reaches less of a link where several send to one machine', () => {
+    const idle = { ...work, step: 0, update: 0 };
+    const half = { ...free, several: 0.5 };
+    const weights = (ranks: number, fitted: Constants): number =>
+      stepCost(idle, { ...layout, ranks, link: { ...link, latency: 0 } }, fitted).weights;
+    expect(weights(2, half)).toBe(weights(2, free));
+    expect(weights(4, half)).toBeCloseTo(2 * weights(4, free), 9);
   });
 
   it('sends half as many bytes of gradients in bf16, and as many of weights', () => {

@@ -61,37 +61,50 @@ const message = { staged: 4 * 2 ** 20, largest: 2 ** 20, smallest: 64 * 2 ** 10 
 /** Bytes of a rank's message in a gather. */
 const gatherBlock = 1024;
 
+/** How often a part moves the number of a parameter: its weight is read, its gradient written, and added to a sum. */
+const movedByPart = 4;
 /** The share of a part's time that its backward pass takes: it has two products for each one of the forward pass. */
 const backward = 2 / 3;
 
-/** What is not known of machines, but of this program on them: fitted by `npm run bench:scale`. */
+/** What is not known of machines, but of this program on them: fitted by `npm run bench:scale`, but for the last two. */
 export interface Constants {
   /** Copies that it costs the cores of a machine to pack a byte, carry it and add it up: for another rank there, and for another machine's. */
   readonly copiesWithin: number;
   readonly copiesBetween: number;
-  /** Seconds of a core for each message. */
-  readonly message: number;
+  /** So many ranks of a machine use its memory at a time without slowing each other down. */
+  readonly memories: number;
   /** Seconds until all ranks have begun an exchange, and have been told of its end. */
   readonly exchange: number;
-  /** The share of a link's bits that are numbers, not headers. */
+  /** The share of a link that is reached where a machine receives from several others at once. */
+  readonly several: number;
+  /** The share of a link's bits that are numbers: of a packet of 1538 bytes on the wire, 1448 are. */
   readonly payload: number;
+  /** Seconds of a core for each message; so few are sent by few ranks that they cannot be seen in a step. */
+  readonly message: number;
 }
 
 export const constants: Constants = {
-  copiesWithin: 4,
-  copiesBetween: 8,
-  message: 10e-6,
+  copiesWithin: 4.6,
+  copiesBetween: 13,
+  memories: 1.5,
   exchange: 300e-6,
+  several: 0.89,
   payload: 0.95,
+  message: 5e-6,
 };
 
 export function stepCost(work: StepWork, layout: Layout, fitted: Constants = constants): StepCost {
-  const { ranks, cores, threads } = layout;
-  // Where there are more threads than cores, they take turns.
-  const crowding = Math.max(1, (togetherOf(layout) * threads) / cores);
-  const shards = ((work.step - work.update) / ranks) * crowding;
-  const update = (work.update / ranks) * crowding;
-  const lastPart = Math.min(shards, ((work.step - work.update) / work.parts) * crowding);
+  const { ranks, cores, threads, copying } = layout;
+  const together = togetherOf(layout);
+  // Where there are more threads than cores, they take turns; and so do ranks that use the memory.
+  const crowding = Math.max(1, (together * threads) / cores);
+  const queueing = Math.max(crowding, together / fitted.memories);
+  const ofShards = work.step - work.update;
+  const moved = work.parts * movedByPart * float32 * work.parameters;
+  const moving = Math.min(ofShards / 2, moved / (2 * copying));
+  const shards = ((ofShards - moving) * crowding + moving * queueing) / ranks;
+  const update = (work.update / ranks) * queueing;
+  const lastPart = Math.min(shards, (shards * ranks) / work.parts);
   const [wire, whole] = [layout.wire === 'bf16' ? float32 / 2 : float32, float32];
   const exchange = (bytes: number, beside: number): Exchanged =>
     exchangeCost({ numbers: work.parameters, bytes, beside }, layout, fitted);
@@ -147,7 +160,8 @@ function exchangeCost({ numbers, bytes, beside }: Exchanging, layout: Layout, fi
   const messages = times * (ranks - 1) * Math.max(1, Math.ceil(ofPeer / times / messageBytes(ranks)));
   const copies = fitted.copiesWithin * within + fitted.copiesBetween * between;
   const handling = (together * (copies / copying + messages * fitted.message)) / Math.min(cores, together);
-  const carrying = (onMachine * between) / (link.bandwidth * fitted.payload);
+  const reached = fitted.payload * (ranks > 2 * onMachine ? fitted.several : 1);
+  const carrying = (onMachine * between) / (link.bandwidth * reached);
   const trip = ranks > onMachine ? link.latency : 0;
   const last = carrying / times;
   return {
