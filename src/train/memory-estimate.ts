@@ -14,7 +14,8 @@ import { type SampleDecoder, shownShape } from './sample-decoder.ts';
 import { isTotal } from './step.ts';
 import { type StepPrograms, allPrograms } from './step-programs.ts';
 import { type StepProgramsOf, batchSizeOf, stepPrograms } from './step-shapes.ts';
-import { wholeShare } from './ranks/share.ts';
+import { ownedRange } from './ranks/ownership.ts';
+import { type Share, wholeShare } from './ranks/share.ts';
 
 /** Bytes, and what they are for. */
 export interface MemoryParts {
@@ -79,7 +80,8 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const state = new Map(
     steps.flatMap((program) => program.state.map((tensor) => [tensor.name!, bytesOf(tensor)])),
   );
-  const checkpoint = sum([...state].filter(([name]) => !isTotal(name)).map(([, bytes]) => bytes));
+  const { share = wholeShare(config.train) } = options;
+  const checkpoint = checkpointBytes(model, state, share);
   const plans = [...steps, ...others].map((program) => {
     const plan = planMemory(program);
     const scratch = backend.scratchBytes?.(program) ?? 0;
@@ -93,10 +95,40 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
     state: sum(state.values()),
     activations: Math.max(...plans.map(({ arena }) => arena)),
     scratch: Math.max(...plans.map(({ scratch }) => scratch)),
-    snapshot: savesBeside ? checkpoint : 0,
-    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options, shapes) + grid,
+    snapshot: savesBeside ? checkpoint.own : 0,
+    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options, shapes) + grid + checkpoint.swapped,
   };
-  return { ...parts, total: sum(Object.values(parts)), checkpoint };
+  return { ...parts, total: sum(Object.values(parts)), checkpoint: checkpoint.all };
+}
+
+interface CheckpointBytes {
+  /** On the disk. */
+  readonly all: number;
+  /** What this rank writes of it. */
+  readonly own: number;
+  /** What it holds twice while averages are in the place of the weights. */
+  readonly swapped: number;
+}
+
+/** @param state bytes of what a step keeps, by name: of moments and averages, what is owned */
+function checkpointBytes(
+  { parameters }: SampleModel,
+  state: ReadonlyMap<string, number>,
+  { ranks, own }: Share,
+): CheckpointBytes {
+  const weights = sum(parameters.map(({ shape }) => 4 * sizeOf(shape)));
+  const ownWeights = sum(
+    parameters.map(({ shape }) => {
+      const { start, end } = ownedRange(shape, own);
+      return 4 * (end - start);
+    }),
+  );
+  const kept = sum([...state].filter(([name]) => !isTotal(name)).map(([, bytes]) => bytes)) - weights;
+  return {
+    all: weights + (kept * weights) / ownWeights,
+    own: ownWeights + kept,
+    swapped: ranks > 1 ? 2 * ownWeights : 0,
+  };
 }
 
 /** Batches that are ready and the one that the step learns from, all of the shape of most values; decoded samples, where they are kept. */

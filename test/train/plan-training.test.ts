@@ -7,7 +7,8 @@ import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import type { RunConfig } from '../../src/config/config.ts';
 import { createModel } from '../../src/train/create-model.ts';
 import type { HostMemory } from '../../src/train/host-memory.ts';
-import { estimateMemory } from '../../src/train/memory-estimate.ts';
+import { type MemoryEstimate, estimateMemory } from '../../src/train/memory-estimate.ts';
+import { shareOf } from '../../src/train/ranks/share.ts';
 import { type TrainingPlan, describeLimits, planTraining } from '../../src/train/plan-training.ts';
 import { prepareTraining } from '../../src/runner/prepare-run.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
@@ -80,6 +81,21 @@ describe('what training will take', () => {
     expect(real.total - told.total).toBe(real.scratch - 5000);
     const { scratchBytes: _, ...silent } = backend;
     expect(estimateMemory({ ...options, backend: silent }).scratch).toBe(0);
+  });
+
+  it('is a share of the state on each rank, and the same on the disk', () => {
+    const config = configOf({ batchSize: 8, shards: 4 });
+    const model = createModel(config.model);
+    const of = (ranks: number): MemoryEstimate => {
+      const share = shareOf(config.train, ranks === 1 ? undefined : { rank: 0, ranks });
+      return estimateMemory({ config, backend, model, source, microBatch: 2, held, share });
+    };
+    const [alone, ofFour] = [of(1), of(4)];
+    expect(ofFour.checkpoint / alone.checkpoint).toBeCloseTo(1, 10);
+    // Slices begin at whole cache lines.
+    expect(ofFour.snapshot / alone.snapshot).toBeCloseTo(1 / 4, 1);
+    // All weights, and a gradient for each shard of its own where there were three sums of four shards.
+    expect(ofFour.state).toBeLessThan(0.5 * alone.state);
   });
 
   it('is told before training is prepared, and goes into the notices where it is not there', async () => {
