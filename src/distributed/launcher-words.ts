@@ -14,9 +14,9 @@ const dashes = /^-{60,}$/;
 /** Of the frames that tell how a job has ended. */
 const endings =
   /Primary job +terminated normally|detected that one or more processes exited with non-zero|MPI_ABORT was invoked|noticed that process rank|exited on signal|ORTE has lost communication|has exited improperly|exiting without calling "finalize"/;
-/** Lines outside of frames. */
+/** Lines outside of frames; the last, where a shell to another machine began before its parent went on, is of no consequence. */
 const openMpiLines =
-  /Forwarding signal \d+ to job|^\[.*\] \d+ more process(?:es)? ha(?:s|ve) sent help message|orte_base_help_aggregate/;
+  /Forwarding signal \d+ to job|^\[.*\] \d+ more process(?:es)? ha(?:s|ve) sent help message|orte_base_help_aggregate|plm:rsh: Warning: setpgid\(\S+ failed in parent/;
 
 /** MPICH's frame, which comes on standard output, and the lines after it. */
 export const frameBegin: RegExp = /\n?^={60,}$/m;

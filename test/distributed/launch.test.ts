@@ -154,6 +154,7 @@ describe.each(mpiKinds)('by the launcher of %s', (kind) => {
       '  HNP daemon   : [[19255,0],0] on node a',
       '  Remote daemon: [[19255,0],2] on node b',
       dashes,
+      '[a:14038] plm:rsh: Warning: setpgid(14044,14044) failed in parent with errno=Permission denied(13)',
       'Abort(75) on node 0 (rank 0 in comm 0): application called MPI_Abort(MPI_COMM_WORLD, 75) - process 0',
     ];
     const { end, errors } = await launch(
