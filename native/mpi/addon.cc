@@ -216,14 +216,15 @@ napi_value fail(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value close(napi_env env, napi_callback_info) {
+napi_value close(napi_env env, napi_callback_info info) {
+  const int exitCode = (int)toInteger(env, getArguments(env, info, 1, "close(exitCode)")[0], 0, 255, "close: exitCode");
   napi_deferred deferred;
   napi_value promise;
   check(env, napi_create_promise(env, &deferred, &promise));
   started().close([deferred] {
     inJavaScript([deferred](napi_env env) { resolve(env, deferred, nullptr); });
     napi_release_threadsafe_function(toJavaScript, napi_tsfn_release);
-  });
+  }, exitCode);
   return promise;
 }
 

@@ -55,7 +55,8 @@ class Engine {
   void send(int to, std::string bytes);
   void fail(std::string sentence);
   // To be called once; `closed` is called when the thread has ended.
-  void close(std::function<void()> closed);
+  // @param exitCode that the process ends with, should MPI not let it go when all is done
+  void close(std::function<void()> closed, int exitCode);
   // JavaScript is alive.
   void touch() { jsSilent_ = 0; }
   uint64_t bytesSent() const { return world_.bytesSent; }
@@ -103,6 +104,7 @@ class Engine {
   std::vector<std::unique_ptr<Collective>> abandoned_;
   std::string failure_;
   std::function<void()> closed_;  // since closing is asked for
+  int exitCode_ = 0;
   bool toldEnd_ = false;
   int ended_ = 0;  // ranks that have nothing more to say
   Clock::time_point closingSince_, busySince_, moved_;

@@ -14,6 +14,7 @@ constexpr int kTick = 100;  // milliseconds
 
 std::atomic<int> ticksLeft{INT_MAX};
 std::atomic<bool> quiet{false};
+std::atomic<int> lastCode{kRanksLost};
 
 }  // namespace
 
@@ -29,14 +30,15 @@ void startWatchdog(std::string sentence) {
       std::this_thread::sleep_for(std::chrono::milliseconds(kTick));
       if (ticksLeft.load() == INT_MAX || --ticksLeft > 0) continue;
       if (!quiet) say(sentence);
-      _exit(kRanksLost);
+      _exit(lastCode);
     }
   }).detach();
 }
 
 void allowMilliseconds(int milliseconds) { ticksLeft.store(milliseconds / kTick + 1, std::memory_order_relaxed); }
 
-void allowQuietly(int milliseconds) {
+void allowQuietly(int milliseconds, int exitCode) {
+  lastCode = exitCode;
   quiet = true;
   allowMilliseconds(milliseconds);
 }

@@ -13,8 +13,8 @@ void startWatchdog(std::string sentence);
 // The process may go on for so long, from now on. Time in which it is stopped is not counted.
 void allowMilliseconds(int milliseconds);
 
-// As above, but nothing is said: it is known already why the process ends.
-void allowQuietly(int milliseconds);
+// As above, but nothing is said: it is known already how the process ends.
+void allowQuietly(int milliseconds, int exitCode = kRanksLost);
 
 // The process may take all the time it wants.
 void stopWatchdog();

@@ -58,7 +58,7 @@ export async function connectRanks(launch: Launch): Promise<MpiCommunicator> {
     });
   const pulse = setInterval(() => native.alive(), Math.min(1000, patience / 10)).unref();
   const close = async (): Promise<void> => {
-    await native.close();
+    await native.close(Number(process.exitCode ?? 0));
     clearInterval(pulse);
   };
   if (membership.ranks === 1 && launch.ranks !== undefined && launch.ranks > 1) {

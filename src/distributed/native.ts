@@ -46,8 +46,11 @@ export interface NativeMpi {
   alive(): void;
   /** What collectives have sent, and the time in which there were any. */
   traffic(): { readonly bytes: number; readonly seconds: number };
-  /** Ends MPI together with all other ranks. Once. */
-  close(): Promise<void>;
+  /**
+   * Ends MPI together with all other ranks. Once.
+   * @param exitCode that the process ends with where MPI does not let it go although all ranks are done
+   */
+  close(exitCode: number): Promise<void>;
 }
 
 const ownFolder = fileURLToPath(packageFolder);
