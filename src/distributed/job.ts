@@ -58,10 +58,11 @@ export class Job {
     const child = spawn(program, args, { env: environment, detached: true, stdio: 'pipe' });
     this.#child = child;
     this.#kind = kind;
-    let hasTold = false;
+    let said: Facts['said'];
     let ending: NodeJS.Timeout | undefined;
     const words = new LauncherWords((line) => {
-      hasTold ||= /^(?:error|rectiflow): /.test(line);
+      if (line.startsWith('error: ')) said ??= 'failed';
+      if (line.startsWith('rectiflow: ')) said ??= 'lost';
       // mpirun may wait for a machine that nobody reaches any more, and does not hear SIGTERM then.
       if (/^rectiflow: .* All ranks end\.$/.test(line))
         ending ??= setTimeout(() => child.kill('SIGKILL'), graceMs).unref();
@@ -88,7 +89,7 @@ export class Job {
         output.end();
         lines.end();
         words.flush();
-        resolve(describeEnd({ code, signal, words, hasTold, program }));
+        resolve(describeEnd({ code, signal, words, said, program, kind }));
       });
     });
     // Whoever waits for it hears of it; until then it is no rejection that nobody handles.
@@ -117,24 +118,30 @@ interface Facts {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly words: LauncherWords;
-  readonly hasTold: boolean;
+  /** What a rank itself has said: that it cannot go on, or that others are lost. */
+  readonly said: 'failed' | 'lost' | undefined;
   readonly program: string;
+  readonly kind: MpiKind;
 }
 
 /** With what a job ends that was stopped and has saved: see src/cli/interrupt.ts. */
 const stoppedCodes = [85, 129, 130, 143];
 
-function describeEnd({ code, signal, words, hasTold, program }: Facts): JobEnd {
+function describeEnd({ code, signal, words, said, program, kind }: Facts): JobEnd {
   const { ended, isConnectionLost, lostHost } = words;
   if (code === 0) return { kind: 'done', code, sentence: undefined };
-  const wasEnded = ended !== undefined && ended.signal !== constants.signals.SIGTERM;
+  // A launcher then tells of the others, which it has ended itself.
+  if (said === 'failed' && signal === null) return { kind: 'failed', code: 1, sentence: undefined };
+  const wasKilled = kind === 'mpich' && code === constants.signals.SIGKILL;
+  const wasEnded = wasKilled || (ended !== undefined && ended.signal !== constants.signals.SIGTERM);
   if (signal !== null || wasEnded || isConnectionLost || code === ranksLostExitCode) {
-    const sentence = ended
-      ? describeRank(ended)
-      : signal !== null
-        ? `${program} was ended by ${signal}, and all ranks with it.`
-        : `${lostHost ?? 'A machine'}, or the network to it, was lost, and all ranks have ended.`;
-    return { kind: 'lost', code: ranksLostExitCode, sentence: hasTold ? undefined : sentence };
+    const sentence =
+      ended || wasKilled
+        ? describeRank(ended ?? { rank: undefined, host: undefined, signal: code! })
+        : signal !== null
+          ? `${program} was ended by ${signal}, and all ranks with it.`
+          : `${lostHost ?? 'A machine'}, or the network to it, was lost, and all ranks have ended.`;
+    return { kind: 'lost', code: ranksLostExitCode, sentence: said ? undefined : sentence };
   }
   if (stoppedCodes.includes(code!)) return { kind: 'stopped', code: code!, sentence: undefined };
   return { kind: 'failed', code: code!, sentence: undefined };
