@@ -22,6 +22,11 @@ export function printError(...lines: string[]): void {
   writeLines(process.stderr, lines);
 }
 
+/** Passes on what another process of ours prints, which has made it printable. */
+export function printAsItIs(bytes: Uint8Array): void {
+  process.stdout.write(bytes);
+}
+
 /** Writes whole lines, each of which stays one. */
 export function writeLines(output: Output, lines: readonly string[]): void {
   output.write(lines.map((line) => `${printable(line)}\n`).join(''));

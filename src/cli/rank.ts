@@ -9,6 +9,11 @@ export function tellRun(folder: string): void {
   if (findHandover()) printError(toldLine({ run: resolve(folder) }));
 }
 
+/** Of rank 0: tells with what all ranks end. */
+export function tellExitCode(code: number): void {
+  if (findHandover() && code !== 0) printError(toldLine({ code }));
+}
+
 /** What goes on with a run as it was begun: with as many ranks, where `--ranks` has started them. @param run a shell's word */
 export function resumeCommand(run: string): string {
   const ranks = findHandover() && findLaunch()?.ranks;

@@ -12,7 +12,14 @@ import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
 import { print } from './print.ts';
 import { Progress } from './progress.ts';
-import { endWithLauncher, isFromMpirun, progressOutput, resumeCommand, tellRun } from './rank.ts';
+import {
+  endWithLauncher,
+  isFromMpirun,
+  progressOutput,
+  resumeCommand,
+  tellExitCode,
+  tellRun,
+} from './rank.ts';
 import { counted } from '../tensor/counted.ts';
 
 /**
@@ -75,6 +82,7 @@ export async function showRun(
     progress?.end();
     print(...describeEnd(result));
     process.exitCode = await exitCodeOf(result, interrupt, communicator);
+    tellExitCode(process.exitCode);
   } catch (error) {
     // Stopped before the first step, while it waited for another machine, say: that is no error, and the exit code tells it.
     if (folder === undefined && interrupt.signal.aborted) {

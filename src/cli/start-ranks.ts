@@ -11,7 +11,7 @@ import { counted } from '../tensor/counted.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { interruptible } from './interrupt.ts';
 import { shellWord, shortPath } from './paths.ts';
-import { print, printError } from './print.ts';
+import { print, printAsItIs, printError } from './print.ts';
 import type { RanksOptions } from './ranks-options.ts';
 
 /** See startedRanks of ranks-options.ts. */
@@ -65,7 +65,7 @@ export async function startRanks(
     handover: { columns: process.stdout.isTTY ? process.stdout.columns : undefined },
     stop: interrupt.signal,
     onJob: (begun) => (job = begun),
-    onOutput: (bytes) => process.stdout.write(bytes),
+    onOutput: printAsItIs,
     onErrorLine: (line) => printError(line),
     onNotice: (text) => print(`note: ${text}`),
     onRun: (path) => (run = path),

@@ -13,6 +13,8 @@ export interface Handover {
 export interface Told {
   /** The run's folder, absolute, once there is something to save: from then on all ranks hear signals. */
   readonly run?: string;
+  /** With what all ranks end, where they were stopped: not every mpirun passes it on every time. */
+  readonly code?: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

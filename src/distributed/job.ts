@@ -59,6 +59,7 @@ export class Job {
     this.#child = child;
     this.#kind = kind;
     let said: Facts['said'];
+    let stoppedBy: number | undefined;
     let ending: NodeJS.Timeout | undefined;
     const words = new LauncherWords((line) => {
       if (line.startsWith('error: ')) said ??= 'failed';
@@ -75,6 +76,7 @@ export class Job {
       const told = readTold(line);
       if (told === undefined) return words.take(line);
       this.#hasRun ||= told.run !== undefined;
+      stoppedBy ??= told.code;
       onTold(told);
     });
     child.stderr.on('data', (bytes: Buffer) => lines.take(bytes));
@@ -89,7 +91,9 @@ export class Job {
         output.end();
         lines.end();
         words.flush();
-        resolve(describeEnd({ code, signal, words, said, program, kind }));
+        if (stoppedBy !== undefined && signal === null)
+          resolve({ kind: 'stopped', code: stoppedBy, sentence: undefined });
+        else resolve(describeEnd({ code, signal, words, said, program, kind }));
       });
     });
     // Whoever waits for it hears of it; until then it is no rejection that nobody handles.

@@ -17,5 +17,8 @@ for (;;) {
 }
 // As long as a checkpoint may take: Open MPI would have ended ranks by then that it has told to end.
 await new Promise((resolve) => setTimeout(resolve, 2500));
-if (communicator.rank === 0) tell('saved');
+if (communicator.rank === 0) {
+  tell('saved');
+  process.stderr.write(`${toldLine({ code: Number(process.exitCode) })}\n`);
+}
 await communicator.close();
