@@ -1,4 +1,5 @@
 // Ranks of one process, as those of MPI are to training: each is handed a communicator, and all run beside each other.
+import { Mailbox } from '../../src/distributed/mailbox.ts';
 import { roundToHalf } from '../../src/tensor/half.ts';
 import type { Communicator, RangedArray } from '../../src/train/ranks/communicator.ts';
 
@@ -96,26 +97,6 @@ export async function onRanks<T>(
   run: (communicator: Communicator) => Promise<T>,
 ): Promise<T[]> {
   return Promise.all(ranksOfProcess(ranks).map((communicator) => run(communicator)));
-}
-
-type Listener = (message: unknown, from: number) => void;
-
-class Mailbox {
-  readonly #kept = new Map<string, [message: unknown, from: number][]>();
-  readonly #listeners = new Map<string, Listener>();
-
-  deliver(topic: string, message: unknown, from: number): void {
-    const listener = this.#listeners.get(topic);
-    if (listener) listener(message, from);
-    else this.#kept.set(topic, [...(this.#kept.get(topic) ?? []), [message, from]]);
-  }
-
-  listen(topic: string, listener: Listener): () => void {
-    this.#listeners.set(topic, listener);
-    for (const [message, from] of this.#kept.get(topic) ?? []) listener(message, from);
-    this.#kept.delete(topic);
-    return () => this.#listeners.delete(topic);
-  }
 }
 
 function cutsOf(arrays: readonly RangedArray[]): string {

@@ -1,7 +1,6 @@
 // Whole runs of several ranks: what users see of them is what they see of a run of one process, to the bit.
 import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import { arraySource } from '../../src/data/arrays.ts';
 import type { Source } from '../../src/data/source.ts';
 import { fileError } from '../../src/tensor/errors.ts';
 import { type TrainingInput, completeTraining } from '../../src/train/complete.ts';
@@ -10,35 +9,16 @@ import type { StepMetrics } from '../../src/train/metrics.ts';
 import type { TrainingConfig } from '../../src/train/settings.ts';
 import { spoilt } from '../support/bad-data.ts';
 import { type TestBackend, testBackends } from '../support/backends.ts';
-import { randomValues } from '../support/random.ts';
 import { type RanksRun, type RanksRunOptions, trainOnRanks } from '../support/rank-trainings.ts';
 import { sizedStripes } from '../support/sized.ts';
+import { squares, squaresDit } from '../support/squares.ts';
 import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
 
 const [reference, ...others] = testBackends() as [TestBackend, ...TestBackend[]];
 const cpu = others.find(({ skip }) => skip === undefined)!;
 
-function squares(): Source {
-  const images = Float32Array.from(randomValues(40 * 64, 5));
-  const labels = Array.from({ length: 40 }, (_, i) => i % 3);
-  return arraySource({ name: 'squares', images, shape: [1, 8, 8], labels });
-}
-
-const dit = {
-  kind: 'dit',
-  width: 16,
-  depth: 1,
-  heads: 2,
-  patchSize: 4,
-  channels: 1,
-  imageSize: [8, 8],
-  classes: 3,
-  timeScale: 1000,
-  reverseTime: false,
-} as const;
-
 const input = {
-  model: dit,
+  model: squaresDit,
   train: { steps: 6, batchSize: 8, shards: 4, logEvery: 1, sampleEvery: 3, checkpointEvery: 0 },
   optimizer: { learningRate: 0.01, warmupSteps: 0, clipNorm: 0.5 },
   ema: { decay: 0.5, decays: [0.9], power: [0.1], snapshotEvery: 2 },
@@ -148,7 +128,7 @@ describe('a run of several ranks is that of one', () => {
     ['drawn for each step', () => sizedStripes(40)],
     ['of buckets', () => sizedStripes(40, (index) => index % 3)],
   ])('at several sizes, %s', async (_, open) => {
-    const given = { ...input, model: { ...dit, imageSize: [12, 12] } } as const;
+    const given = { ...input, model: { ...squaresDit, imageSize: [12, 12] } } as const;
     const { grids } = await compare({ config: complete(given), open, backend: cpu.create }, 4);
     expect(grids[0]!.sizes).toHaveLength(3);
   });

@@ -1,7 +1,6 @@
 // What ranks share beside the step: held-out losses are those of one process, to the bit.
 import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
-import { arraySource } from '../../src/data/arrays.ts';
 import type { Source } from '../../src/data/source.ts';
 import { RectiflowError, dataError } from '../../src/tensor/errors.ts';
 import { type TrainingInput, completeTraining } from '../../src/train/complete.ts';
@@ -10,35 +9,16 @@ import type { PreparedTraining } from '../../src/train/prepare.ts';
 import type { TrainingConfig } from '../../src/train/settings.ts';
 import { shareOut, together } from '../../src/train/ranks/share-out.ts';
 import { testBackends } from '../support/backends.ts';
-import { randomValues } from '../support/random.ts';
 import { onTrainings, takeSteps } from '../support/rank-trainings.ts';
 import { onRanks } from '../support/ranks.ts';
 import { sizedStripes } from '../support/sized.ts';
+import { squares, squaresDit } from '../support/squares.ts';
 import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
 
 const reference = testBackends()[0]!;
 
-function squares(): Source {
-  const images = Float32Array.from(randomValues(40 * 64, 5));
-  const labels = Array.from({ length: 40 }, (_, i) => i % 3);
-  return arraySource({ name: 'squares', images, shape: [1, 8, 8], labels });
-}
-
-const dit = {
-  kind: 'dit',
-  width: 16,
-  depth: 1,
-  heads: 2,
-  patchSize: 4,
-  channels: 1,
-  imageSize: [8, 8],
-  classes: 3,
-  timeScale: 1000,
-  reverseTime: false,
-} as const;
-
 const input = {
-  model: dit,
+  model: squaresDit,
   train: { steps: 4, batchSize: 4, shards: 4, sampleEvery: 0, checkpointEvery: 0 },
   optimizer: { learningRate: 0.01, warmupSteps: 0 },
   ema: { decay: 0.5, decays: [0.9] },
@@ -114,10 +94,10 @@ async function measure(training: PreparedTraining): Promise<HeldOutLosses> {
 
 describe('held-out losses', () => {
   it.each([
-    ['at several sizes', { ...input, model: { ...dit, imageSize: [12, 12] } }, () => sizedStripes(40)],
+    ['at several sizes', { ...input, model: { ...squaresDit, imageSize: [12, 12] } }, () => sizedStripes(40)],
     [
       'of buckets, some of which hold nothing',
-      { ...input, model: { ...dit, imageSize: [12, 12] }, heldOut: { count: 3, every: 2 } },
+      { ...input, model: { ...squaresDit, imageSize: [12, 12] }, heldOut: { count: 3, every: 2 } },
       () => sizedStripes(40, (index) => index % 3),
     ],
   ] as const)('%s are those of one process', async (_, given, open) => {
