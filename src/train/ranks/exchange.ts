@@ -7,6 +7,7 @@ import { averageTensor } from '../averages.ts';
 import type { Communicator, RangedArray, Wire } from './communicator.ts';
 import { Stopwatch } from '../metrics.ts';
 import { cutsOf } from './ownership.ts';
+import { treeSum } from './tree-sum.ts';
 import { type TrainingStep, gradientTotal } from '../step.ts';
 
 /** Bytes of what leaves together: enough that their way is not mostly latency, few enough that the first leave early. */
@@ -196,12 +197,4 @@ async function onHost(
   for (const { buffer, values, isCopy } of arrays) if (isCopy) await buffer.readInto(values);
   await exchange(arrays);
   for (const { buffer, values, isCopy } of arrays) if (isCopy) await buffer.write(values);
-}
-
-/** In float32, as gradients are added up: over a binary tree, neighbours first. */
-function treeSum(values: number[]): number {
-  for (let apart = 1; apart < values.length; apart *= 2)
-    for (let i = 0; i + apart < values.length; i += 2 * apart)
-      values[i] = Math.fround(values[i]! + values[i + apart]!);
-  return values[0]!;
 }
