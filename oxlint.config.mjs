@@ -100,7 +100,8 @@ function rules(files, patterns, globals = 'off') {
 
 /** Of the room of backends, what is not the CPU's belongs to the core, and so does the list of what is public of that. */
 const coreBackends = (() => {
-  const files = ['src/backends/*.ts', 'src/backends/reference/**'];
+  const files = ['src/backends/*.ts', 'src/backends/reference/**', 'src/backends/webgpu/**'];
+  const onlyInNode = ['src/backends/choose.ts', 'src/backends/node-gpu.ts'];
   const may = core.program.concat('program');
   const message = `src/backends, but for cpu/, may import only from: ${may.join(', ')}.`;
   const group = [...everyRoom, 'cpu']
@@ -108,7 +109,7 @@ const coreBackends = (() => {
     .map((other) => `**/${other}/**`);
   const { patterns, globals } = anywhere('src/backends, but for cpu/,');
   return [
-    { ...rules(files, [{ group, message }, ...patterns], globals), excludeFiles: ['src/backends/choose.ts'] },
+    { ...rules(files, [{ group, message }, ...patterns], globals), excludeFiles: onlyInNode },
     rules(
       ['src/core.ts'],
       [
@@ -116,6 +117,7 @@ const coreBackends = (() => {
           group: [
             './backends/cpu/**',
             './backends/choose.ts',
+            './backends/node-gpu.ts',
             ...everyRoom
               .filter((room) => !(room in core) && room !== 'backends')
               .map((room) => `./${room}/**`),

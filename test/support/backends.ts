@@ -2,6 +2,8 @@ import type { Backend, Precision } from '../../src/backends/backend.ts';
 import { cpuBackend, cpuIsas } from '../../src/backends/cpu/index.ts';
 import { knownIsas } from '../../src/backends/cpu/native.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { backendOn } from '../../src/backends/webgpu/index.ts';
+import { testGpu } from './gpu.ts';
 
 export interface TestBackend {
   readonly label: string;
@@ -10,7 +12,7 @@ export interface TestBackend {
   readonly skip?: string;
 }
 
-/** The reference in float32, and the CPU backend once for every instruction set. */
+/** The reference in float32, the CPU backend once for every instruction set, and WebGPU on a device that all tests of a file share. */
 export function testBackends(): TestBackend[] {
   const { isas, problem } = available();
   return [
@@ -20,6 +22,11 @@ export function testBackends(): TestBackend[] {
       create: (precision: Precision = 'fp32') => cpuBackend({ isa, precision, threads: 2 }),
       ...(!isas.includes(isa) && { skip: problem ?? `this machine has no ${isa}` }),
     })),
+    {
+      label: 'webgpu',
+      create: (precision = 'fp32') => backendOn(testGpu.gpu!, { precision }),
+      ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
+    },
   ];
 }
 

@@ -1,0 +1,72 @@
+// What kernels are made of: each turns a node into dispatches, which the executable gives memory and binds.
+import type { Node, Tensor } from '../../tensor/tensor.ts';
+
+/** Memory of a program's own beside its values: dispatches that name the same share it. */
+export interface Scratch {
+  readonly scratch: string;
+  /** In float32. */
+  readonly elements: number;
+}
+
+export type Operand = Tensor | Scratch;
+
+/** Elements that are read or written at once: an array's extents must be multiples of it. */
+export type Width = 1 | 2 | 4;
+
+/**
+ * An array that a shader reads or writes, by functions that know how its elements are stored. Of an argument `x` they are `x(i)` of width
+ * 1, `x2(i)` and `x4(i)` of elements i W to i W + W - 1 as vectors; and `set_x(i, value)`, `set2_x`, `set4_x` of one that is written.
+ * What has two bytes for an element can be written in pairs only.
+ */
+export interface Argument {
+  readonly name: string;
+  readonly operand: Operand;
+  /** Whether the shader changes it; it may read it, too. */
+  readonly isWritten?: boolean;
+  readonly width?: Width;
+}
+
+/** One call of one shader. */
+export interface Dispatch {
+  /** WGSL with the function `main`: sees the arguments by their functions, and the numbers as members of `u`. */
+  readonly code: string;
+  readonly arguments: readonly Argument[];
+  /** Whole numbers below 2^32, which the shader knows as `u.NAME`: the same shader serves all shapes. */
+  readonly sizes?: Readonly<Record<string, number>>;
+  /** The same in float32. */
+  readonly numbers?: Readonly<Record<string, number>>;
+  readonly groups: Groups;
+}
+
+/** Workgroups along each axis. */
+export type Groups = readonly [x: number, y: number, z: number];
+
+/** What kernels know of the program that they are part of, and of the device. */
+export interface KernelContext {
+  /** Whether anything reads an optional output. */
+  isMade(tensor: Tensor): boolean;
+  /** True for the first that asks for this key: what is done once for several nodes. */
+  once(key: string): boolean;
+  readonly tuning: Tuning;
+}
+
+/** How kernels share out work. */
+export interface Tuning {
+  /** Invocations that share a row. 1 where barriers cost more than they save, as on adapters that are CPUs. */
+  readonly lanes: number;
+  /** `direct`: operands are read from memory; `tiled`: through memory of the workgroup. */
+  readonly products: 'direct' | 'tiled';
+}
+
+/** @returns in the order in which they run */
+export type Kernel = (node: Node, context: KernelContext) => readonly Dispatch[];
+
+/** No axis may have more workgroups. */
+const mostGroups = 65_535;
+
+/** So many workgroups, as many axes as they need. A shader counts them by `groupIndex`, and skips those that are too many. */
+export function groupsOf(count: number): Groups {
+  const x = Math.max(1, Math.min(count, mostGroups));
+  const y = Math.ceil(count / x) || 1;
+  return [Math.ceil(count / y) || 1, y, 1];
+}

@@ -1,0 +1,136 @@
+// Linear layers, each one product: what is applied to its result, or makes an operand, is done on the way.
+import { activations } from '../../../ops/activations.ts';
+import { sizeOf } from '../../../tensor/shape.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
+import type { Dispatch, Kernel } from '../dispatch.ts';
+import { product } from '../products/index.ts';
+import { reduction } from '../reduction.ts';
+import { activated, derivative } from './activations.ts';
+
+const rowsOf = ({ shape }: Tensor): number => sizeOf(shape.slice(0, -1));
+const widthOf = ({ shape }: Tensor): number => shape.at(-1)!;
+
+/** z = x w^T + b, y = activation(z). */
+const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => {
+  const [x, w, b] = inputs as [Tensor, Tensor, Tensor?];
+  const [y, z] = outputs as [Tensor, Tensor?];
+  const { activation } = attributes as { activation: number };
+  const [I, O] = [widthOf(x), w.shape[0]!];
+  const sum = b ? 'v + bias(col)' : 'v';
+  return [
+    product(
+      {
+        M: rowsOf(x),
+        N: O,
+        K: I,
+        a: { operand: x, contiguous: 'k', stride: I },
+        b: { operand: w, contiguous: 'k', stride: I },
+        reads: b ? [{ name: 'bias', operand: b }] : [],
+        outputs: [
+          { name: 'y', tensor: y, value: activated(activation, `(${sum})`) },
+          ...(z !== undefined && isMade(z) ? [{ name: 'z', tensor: z, value: sum }] : []),
+        ],
+      },
+      tuning,
+    ),
+  ];
+};
+
+/** y = x + gate (h w^T + b) */
+const linearGatedResidual: Kernel = ({ inputs, outputs }, { isMade, tuning }) => {
+  const [h, w, b, x, gate] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [y, branch] = outputs as [Tensor, Tensor];
+  const [I, O] = [widthOf(h), w.shape[0]!];
+  const sum = 'v + bias(col)';
+  return [
+    product(
+      {
+        M: rowsOf(h),
+        N: O,
+        K: I,
+        a: { operand: h, contiguous: 'k', stride: I },
+        b: { operand: w, contiguous: 'k', stride: I },
+        reads: [
+          { name: 'bias', operand: b },
+          { name: 'x', operand: x },
+          { name: 'gate', operand: gate },
+        ],
+        sizes: { tokens: x.shape[1]! },
+        outputs: [
+          { name: 'y', tensor: y, value: `x(at) + gate(row / u.tokens * u.N + col) * (${sum})` },
+          ...(isMade(branch) ? [{ name: 'branch', tensor: branch, value: sum }] : []),
+        ],
+      },
+      tuning,
+    ),
+  ];
+};
+
+/** dx = dy w, times what a third input is or gives. */
+const linearGradInput: Kernel = ({ inputs, outputs, attributes }, { tuning }) => {
+  const [dy, w, other] = inputs as [Tensor, Tensor, Tensor?];
+  const { activation } = attributes as { activation: number };
+  const [O, I] = w.shape as [number, number];
+  const factor = activation === activations.none ? 'other(at)' : derivative(activation, 'other(at)');
+  return [
+    product(
+      {
+        M: rowsOf(dy),
+        N: I,
+        K: O,
+        a: { operand: dy, contiguous: 'k', stride: O },
+        b: { operand: w, contiguous: 'other', stride: I },
+        reads: other ? [{ name: 'other', operand: other }] : [],
+        outputs: [{ name: 'dx', tensor: outputs[0]!, value: other ? `v * ${factor}` : 'v' }],
+      },
+      tuning,
+    ),
+  ];
+};
+
+/** dw = dy^T x and db, over all rows; of x made again where its sources stand for it. */
+const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => {
+  const [x, dy, shift, scale] = inputs as [Tensor, Tensor, Tensor?, Tensor?];
+  const [dw, db] = outputs as [Tensor, Tensor];
+  const { activation } = attributes as { activation: number };
+  const [O, I, rows] = [widthOf(dy), widthOf(x), rowsOf(x)];
+  const place = 'k / u.tokens * u.N + other';
+  const made = shift ? `value * (1.0f + scale(${place})) + shift(${place})` : activated(activation, 'value');
+  const isMadeAgain = shift !== undefined || activation !== activations.none;
+  const weights = product(
+    {
+      M: O,
+      N: I,
+      K: rows,
+      a: { operand: dy, contiguous: 'other', stride: O },
+      b: { operand: x, contiguous: 'other', stride: I, ...(isMadeAgain && { made }) },
+      reads: shift
+        ? [
+            { name: 'shift', operand: shift },
+            { name: 'scale', operand: scale! },
+          ]
+        : [],
+      sizes: shift ? { tokens: x.shape[1]! } : {},
+      outputs: [{ name: 'dw', tensor: dw, value: 'v' }],
+    },
+    tuning,
+  );
+  const biases: readonly Dispatch[] = isMade(db)
+    ? reduction({
+        reads: [{ name: 'dy', operand: dy }],
+        output: db,
+        outputs: O,
+        terms: rows,
+        term: 'return dy(j * u.width + i);',
+        sizes: { width: O },
+      })
+    : [];
+  return [weights, ...biases];
+};
+
+export const linearKernels: Readonly<Record<string, Kernel>> = {
+  linear,
+  linearGatedResidual,
+  linearGradInput,
+  linearGradParams,
+};

@@ -1,0 +1,124 @@
+// Memory that lives from run to run: parts of large buffers, in the order in which they are asked for, so that what is updated alike lies
+// alike and can be updated in one dispatch.
+import { bytesOf, formatType } from '../../program/index.ts';
+import type { DType, HostArray } from '../../tensor/dtype.ts';
+import { type Exclusively, Lifetime, type Lifetimes } from '../../tensor/lifetime.ts';
+import { sizeOf } from '../../tensor/shape.ts';
+import type { TensorType } from '../../tensor/tensor.ts';
+import type { Buffer } from '../backend.ts';
+import { checkValues } from '../checks.ts';
+import { type Gpu, bindingAlignment } from './device.ts';
+import { fromStored, toStored } from './stored.ts';
+
+/** Where values lie. */
+export interface Place {
+  readonly buffer: GPUBuffer;
+  /** In bytes. */
+  readonly offset: number;
+}
+
+const smallestSlab = 2 ** 20;
+const largestSlab = 2 ** 26;
+
+interface Slab {
+  readonly buffer: GPUBuffer;
+  used: number;
+  parts: number;
+}
+
+/** Gives out parts of buffers, each larger than the one before. A buffer is destroyed when the last of its parts is given back. */
+export class Slabs {
+  readonly #gpu: Gpu;
+  readonly #kinds = new Map<DType, Slab>();
+  #next = smallestSlab;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /** Zeroed memory. @returns its place, and what gives it back */
+  take(type: TensorType): Place & { readonly release: () => void } {
+    const bytes = Math.ceil(bytesOf(type) / bindingAlignment) * bindingAlignment;
+    let slab = this.#kinds.get(type.dtype);
+    if (slab === undefined || slab.used + bytes > slab.buffer.size) slab = this.#start(type.dtype, bytes);
+    const { buffer, used: offset } = slab;
+    slab.used += bytes;
+    slab.parts++;
+    const release = (): void => {
+      slab.parts--;
+      // Memory that was used is not zeroed: what is left of the slab serves those that come.
+      if (slab.parts > 0) return;
+      buffer.destroy();
+      if (this.#kinds.get(type.dtype) === slab) this.#kinds.delete(type.dtype);
+    };
+    return { buffer, offset, release };
+  }
+
+  #start(dtype: DType, bytes: number): Slab {
+    const slab = { buffer: this.#gpu.buffer(Math.max(bytes, this.#next)), used: 0, parts: 0 };
+    this.#next = Math.min(2 * this.#next, largestSlab);
+    this.#kinds.set(dtype, slab);
+    return slab;
+  }
+}
+
+/** What buffers and programs of one backend share. */
+export interface Machine {
+  readonly gpu: Gpu;
+  readonly slabs: Slabs;
+  readonly exclusively: Exclusively;
+  /** Of what the backend has made. */
+  readonly lives: Lifetimes;
+}
+
+/** Persistent memory of the WebGPU backend. */
+export class WebGpuBuffer implements Buffer {
+  readonly shape: TensorType['shape'];
+  readonly dtype: TensorType['dtype'];
+  readonly machine: Machine;
+  readonly place: Place;
+  readonly life: Lifetime;
+
+  constructor(type: TensorType, machine: Machine) {
+    const { release, ...place } = machine.slabs.take(type);
+    this.shape = type.shape;
+    this.dtype = type.dtype;
+    this.machine = machine;
+    this.place = place;
+    this.life = machine.lives.add(
+      new Lifetime(`the buffer of ${formatType(type)}`, () => machine.exclusively(release)),
+    );
+  }
+
+  async read(): Promise<HostArray> {
+    const part = { ...this.place, bytes: bytesOf(this) };
+    // What is asked for in turn is the copy: others go on while it arrives.
+    const { copied } = await this.#use(() => ({ copied: this.machine.gpu.copyOut([part]) }));
+    return fromStored(this, (await copied)[0]!);
+  }
+
+  readInto(target: HostArray): Promise<void> {
+    checkValues('buffer', this, target);
+    return this.read().then((values) => target.set(values));
+  }
+
+  write(values: HostArray): Promise<void> {
+    checkValues('buffer', this, values);
+    return this.#use(() => writeTo(this.machine.gpu, this.place, this, values));
+  }
+
+  dispose(): Promise<void> {
+    return this.life.dispose();
+  }
+
+  async #use<T>(task: () => T): Promise<T> {
+    this.life.check();
+    this.machine.gpu.check();
+    return this.machine.exclusively(task);
+  }
+}
+
+/** Values of the host, before anything that is submitted later. */
+export function writeTo(gpu: Gpu, { buffer, offset }: Place, type: TensorType, values: HostArray): void {
+  if (sizeOf(type.shape) > 0) gpu.device.queue.writeBuffer(buffer, offset, toStored(type, values));
+}
