@@ -2,14 +2,39 @@ import type { Backend, Buffer, Buffers } from '../backends/backend.ts';
 import type { Module } from '../nn/module.ts';
 import { initialValue } from '../nn/parameters.ts';
 import { assign } from '../ops/index.ts';
-import { type Program, trace } from '../program/index.ts';
+import { mutatedInputs } from '../ops/op.ts';
+import { type Program, memoryOf, opOf, trace } from '../program/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { averageTensor, groupAverages } from './averages.ts';
 import { type Ownership, ownedPart, ownsAll } from './ranks/ownership.ts';
 
-/** Zeroed memory for all that programs keep between runs; state of one name is shared. The caller disposes of it. */
+/**
+ * Zeroed memory for all that programs keep between runs; state of one name is shared. What is changed alike, such as all first moments, is
+ * allocated together, so that a backend may have it in one piece of memory. The caller disposes of it.
+ */
 export function allocateState(backend: Backend, ...programs: readonly Program[]): Map<string, Buffer> {
   const state = new Map(programs.flatMap((program) => program.state.map((tensor) => [tensor.name!, tensor])));
-  return new Map([...state].map(([name, tensor]) => [name, backend.allocate(tensor)]));
+  const roles = new Map(programs.flatMap(rolesOf));
+  const byRole = new Map<string, Tensor[]>();
+  for (const [name, tensor] of state) {
+    const role = roles.get(name) ?? '';
+    byRole.set(role, [...(byRole.get(role) ?? []), tensor]);
+  }
+  const allocated = new Map(
+    [...byRole.values()].flat().map((tensor) => [tensor.name!, backend.allocate(tensor)] as const),
+  );
+  return new Map(Array.from(state.keys(), (name) => [name, allocated.get(name)!]));
+}
+
+/** Of a program's state, by name, what changes it: which op, as which of its inputs. */
+function rolesOf(program: Program): [name: string, role: string][] {
+  const memory = memoryOf(program);
+  return program.nodes.flatMap((node) =>
+    mutatedInputs(opOf(node), node.inputs.length).flatMap((position): [string, string][] => {
+      const { name } = memory(node.inputs[position]!);
+      return name === undefined ? [] : [[name, `${node.op.name} ${position}`]];
+    }),
+  );
 }
 
 /**

@@ -1,11 +1,13 @@
 // Gives dispatches of a program's nodes their shaders, their memory and their numbers.
 import { type MemoryPlan, type Program, bytesOf, isWork } from '../../program/index.ts';
+import { bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
-import type { Node } from '../../tensor/tensor.ts';
+import type { Node, Tensor } from '../../tensor/tensor.ts';
 import { type Gpu, bindingAlignment, usage } from './device.ts';
-import type { Argument, Dispatch, Groups, KernelContext, Operand, Tuning } from './dispatch.ts';
+import type { Argument, Dispatch, Groups, KernelContext, Tuning } from './dispatch.ts';
 import { kernels } from './kernels/index.ts';
 import type { Place } from './memory.ts';
+import { type Range, joinNeighbours, spansOf } from './neighbours.ts';
 import type { Places } from './places.ts';
 import { shaderText, uniformsOf } from './shader.ts';
 
@@ -33,19 +35,33 @@ export async function bindDispatches(
   places: Places,
   { gpu, tuning }: { readonly gpu: Gpu; readonly tuning: Tuning },
 ): Promise<Bound> {
-  const described = describe(program, plan, tuning);
-  const scratch = scratchMemory(described, gpu);
-  const uniforms = uniformMemory(described, gpu);
-  const range = (operand: Operand): Place & { readonly size: number } => {
-    if ('scratch' in operand)
-      return { buffer: scratch.get(operand.scratch)!, offset: 0, size: 4 * operand.elements };
+  const mostBytes = gpu.device.limits.maxStorageBufferBindingSize;
+  const rangeOf = (tensor: Tensor): Range => {
     // A binding has whole words; a value's memory has, too.
-    return { ...places.placeOf(operand), size: Math.max(4, Math.ceil(bytesOf(operand) / 4) * 4) };
+    return { ...places.placeOf(tensor), size: Math.max(4, Math.ceil(bytesOf(tensor) / 4) * 4) };
   };
-  const texts = new Set<string>();
-  const dispatches = described.map(async ({ node, dispatch }): Promise<BoundDispatch> => {
-    const ranges = dispatch.arguments.map(({ operand }) => range(operand));
+  const described = describe(program, {
+    tuning,
+    isMade: (tensor) => !plan.leftOut.has(tensor),
+    once: firstTime(),
+    spans: (tensors) => spansOf(tensors, rangeOf, mostBytes),
+  });
+  const scratch = scratchMemory(described, gpu);
+  const placed = described.map(({ node, dispatch }) => {
+    const ranges = dispatch.arguments.map(({ operand, elements }): Range => {
+      if ('scratch' in operand)
+        return { buffer: scratch.get(operand.scratch)!, offset: 0, size: 4 * operand.elements };
+      const range = rangeOf(operand);
+      if (elements === undefined) return range;
+      return { ...range, size: Math.ceil((elements * bytesPerElement(operand.dtype)) / 4) * 4 };
+    });
     ranges.forEach((each, i) => checkAligned(each, dispatch.arguments[i]!));
+    return { node, dispatch, ranges };
+  });
+  const joined = joinNeighbours(placed, mostBytes);
+  const uniforms = uniformMemory(joined, gpu);
+  const texts = new Set<string>();
+  const dispatches = joined.map(async ({ node, dispatch, ranges }): Promise<BoundDispatch> => {
     const areWritable = dispatch.arguments.map((_, i) => isWritable(dispatch.arguments, ranges, i));
     const code = shaderText(dispatch, areWritable);
     texts.add(code);
@@ -73,18 +89,17 @@ export async function bindDispatches(
   };
 }
 
-function describe({ nodes }: Program, plan: MemoryPlan, tuning: Tuning): Described[] {
-  const seen = new Set<string>();
-  const context: KernelContext = {
-    tuning,
-    isMade: (tensor) => !plan.leftOut.has(tensor),
-    once: (key) => !seen.has(key) && seen.add(key) !== undefined,
-  };
+function describe({ nodes }: Program, context: KernelContext): Described[] {
   return nodes.filter(isWork).flatMap((node) => {
     const kernel = kernels.get(node.op.name);
     if (kernel === undefined) throw internalError(`webgpu: ${node.op.name} should have been decomposed`);
     return kernel(node, context).map((dispatch) => ({ node, dispatch }));
   });
+}
+
+function firstTime(): (key: string) => boolean {
+  const seen = new Set<string>();
+  return (key) => !seen.has(key) && seen.add(key) !== undefined;
 }
 
 /** A device takes no buffer for reading that the same dispatch writes to, be it elsewhere. */

@@ -24,6 +24,10 @@ export interface Argument {
   /** Whether the shader changes it; it may read it, too. */
   readonly isWritten?: boolean;
   readonly width?: Width;
+  /** Whether item i reads and writes element i of it alone: such dispatches of neighbours in memory may be joined. */
+  readonly isByItem?: boolean;
+  /** How many elements are bound, where they are more than the operand's: neighbours of its in memory. */
+  readonly elements?: number;
 }
 
 /** One call of one shader. */
@@ -47,7 +51,15 @@ export interface KernelContext {
   isMade(tensor: Tensor): boolean;
   /** True for the first that asks for this key: what is done once for several nodes. */
   once(key: string): boolean;
+  /** Tensors as spans of memory: those that lie one behind the other, with nothing but zeros between them, are one. */
+  spans(tensors: readonly Tensor[]): readonly Span[];
   readonly tuning: Tuning;
+}
+
+/** A tensor, and what lies behind it. */
+export interface Span {
+  readonly operand: Tensor;
+  readonly elements: number;
 }
 
 /** How kernels share out work. */

@@ -7,7 +7,8 @@ import { sizeOf } from '../../tensor/shape.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
 import type { Buffer } from '../backend.ts';
 import { checkValues } from '../checks.ts';
-import { type Gpu, bindingAlignment } from './device.ts';
+import type { Gpu } from './device.ts';
+import { alignedBytes } from './neighbours.ts';
 import { fromStored, toStored } from './stored.ts';
 
 /** Where values lie. */
@@ -38,7 +39,7 @@ export class Slabs {
 
   /** Zeroed memory. @returns its place, and what gives it back */
   take(type: TensorType): Place & { readonly release: () => void } {
-    const bytes = Math.ceil(bytesOf(type) / bindingAlignment) * bindingAlignment;
+    const bytes = alignedBytes(bytesOf(type));
     let slab = this.#kinds.get(type.dtype);
     if (slab === undefined || slab.used + bytes > slab.buffer.size) slab = this.#start(type.dtype, bytes);
     const { buffer, used: offset } = slab;

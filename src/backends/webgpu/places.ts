@@ -3,8 +3,9 @@ import { type MemoryPlan, type Program, bytesOf, opOf } from '../../program/inde
 import { bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { type Gpu, bindingAlignment } from './device.ts';
+import type { Gpu } from './device.ts';
 import { type Place, type WebGpuBuffer, writeTo } from './memory.ts';
+import { alignedBytes, takenAlike } from './neighbours.ts';
 import { planSlots } from './slots.ts';
 
 export interface Places {
@@ -34,7 +35,7 @@ export function placeValues(
     let end = 0;
     const offsets = tensors.map((tensor) => {
       const offset = end;
-      end += Math.ceil(bytesOf(tensor) / bindingAlignment) * bindingAlignment;
+      end += alignedBytes(bytesOf(tensor));
       return offset;
     });
     if (tensors.length === 0) return;
@@ -49,6 +50,8 @@ export function placeValues(
   for (const { outputs, values } of constants) writeTo(gpu, places.get(outputs[0]!)!, outputs[0]!, values!);
   const results = new Set([...program.outputs.values()].map((tensor) => plan.locate(tensor).memory));
   placeTogether([...results].filter((tensor) => !places.has(tensor)));
+  for (const values of takenAlike(program, plan))
+    placeTogether(values.filter((tensor) => !places.has(tensor)));
   const { sizes, slotOf } = planSlots(plan, places);
   const slots = sizes.map(newBuffer);
   for (const [tensor, slot] of slotOf) places.set(tensor, { buffer: slots[slot]!, offset: 0 });

@@ -47,11 +47,16 @@ const adamw: Kernel = (node, context) => {
   const average = inputs[8];
   const { beta1, beta2, epsilon, weightDecay } = attributes as AdamWSettings;
   const { scalars, dispatches } = scalarsOf(node, context);
-  const changing = (name: string, operand: Tensor): Argument => ({ name, operand, isWritten: true });
+  const changing = (name: string, operand: Tensor): Argument => ({
+    name,
+    operand,
+    isWritten: true,
+    isByItem: true,
+  });
   const update = eachItem({
     arguments: [
       changing('param', param),
-      { name: 'grad', operand: grad },
+      { name: 'grad', operand: grad, isByItem: true },
       changing('m', m),
       changing('v', v),
       ...(average ? [changing('average', average)] : []),

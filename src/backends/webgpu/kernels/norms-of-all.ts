@@ -1,12 +1,10 @@
 // What is told of many tensors together: each leaves its share, and the shares are joined.
-import { sizeOf } from '../../../tensor/shape.ts';
-import type { Tensor } from '../../../tensor/tensor.ts';
-import type { Dispatch, Kernel, Scratch } from '../dispatch.ts';
+import type { Dispatch, Kernel, Scratch, Span } from '../dispatch.ts';
 import { eachItem } from '../items.ts';
 import { reduction } from '../reduction.ts';
 
-/** Shares of one tensor. */
-const sharesOf = ({ shape }: Tensor): number => Math.max(1, Math.min(1024, Math.ceil(sizeOf(shape) / 64)));
+/** Shares of a span. */
+const sharesOf = ({ elements }: Span): number => Math.max(1, Math.min(4096, Math.ceil(elements / 64)));
 
 /**
  * @param term of a number `x`
@@ -14,15 +12,16 @@ const sharesOf = ({ shape }: Tensor): number => Math.max(1, Math.min(1024, Math.
  * @param result what is told, of the joined `v`
  */
 function ofAll(term: string, by: 'sum' | 'max', result: string): Kernel {
-  return ({ inputs, outputs }) => {
+  return ({ inputs, outputs }, { spans }) => {
+    const all = spans(inputs);
     const shares: Scratch = {
       scratch: 'shares',
-      elements: inputs.reduce((sum, tensor) => sum + sharesOf(tensor), 0),
+      elements: all.reduce((sum, span) => sum + sharesOf(span), 0),
     };
     const join = by === 'sum' ? 'part += term' : 'part = max(part, term)';
     let first = 0;
-    const sharing = inputs.map((x): Dispatch => {
-      const count = sharesOf(x);
+    const sharing = all.map((span): Dispatch => {
+      const count = sharesOf(span);
       const body = `var total = 0.0f;
   for (var j = i; j < u.size;) {
     var part = 0.0f;
@@ -32,12 +31,12 @@ function ofAll(term: string, by: 'sum' | 'max', result: string): Kernel {
   set_shares(u.first + i, total);`;
       const dispatch = eachItem({
         arguments: [
-          { name: 'value', operand: x },
+          { name: 'value', ...span },
           { name: 'shares', operand: shares, isWritten: true },
         ],
         count,
         body,
-        sizes: { size: sizeOf(x.shape), first },
+        sizes: { size: span.elements, first },
       });
       first += count;
       return dispatch;

@@ -4,14 +4,21 @@ import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Argument, Dispatch, Kernel, Operand, Scratch } from '../dispatch.ts';
 import { eachItem } from '../items.ts';
 
-const changing = (name: string, operand: Operand): Argument => ({ name, operand, isWritten: true });
+const changing = (name: string, operand: Operand): Argument => ({
+  name,
+  operand,
+  isWritten: true,
+  isByItem: true,
+});
+/** A number, or a list, that all items read. */
 const reading = (name: string, operand: Operand): Argument => ({ name, operand });
+const readingByItem = (name: string, operand: Operand): Argument => ({ name, operand, isByItem: true });
 
 const assign: Kernel = ({ inputs }) => {
   const [target, value] = inputs as [Tensor, Tensor];
   return [
     eachItem({
-      arguments: [changing('target', target), reading('value', value)],
+      arguments: [changing('target', target), readingByItem('value', value)],
       count: sizeOf(target.shape),
       body: 'set_target(i, value(i));',
     }),
@@ -22,7 +29,7 @@ const accumulate: Kernel = ({ inputs }) => {
   const [total, value, restart] = inputs as [Tensor, Tensor, Tensor];
   return [
     eachItem({
-      arguments: [changing('total', total), reading('value', value), reading('restart', restart)],
+      arguments: [changing('total', total), readingByItem('value', value), reading('restart', restart)],
       count: sizeOf(total.shape),
       // Not a product: what a total held before a restart may be infinite.
       body: 'if (restart(0u) != 0.0f) { set_total(i, value(i)); } else { set_total(i, total(i) + value(i)); }',
@@ -36,7 +43,7 @@ const lerpAssign: Kernel = ({ inputs }) => {
     eachItem({
       arguments: [
         changing('target', target),
-        reading('value', value),
+        readingByItem('value', value),
         reading('weight', weight),
         reading('counts', counts),
       ],
@@ -63,9 +70,9 @@ const accumulateTree: Kernel = ({ inputs }) => {
     return eachItem({
       arguments: [
         changing('added', added),
-        ...(first === 0 ? [reading('value', value)] : []),
+        ...(first === 0 ? [readingByItem('value', value)] : []),
         reading('taken', taken),
-        ...chunk.map((operand, k) => reading(`sum${k}`, operand)),
+        ...chunk.map((operand, k) => readingByItem(`sum${k}`, operand)),
       ],
       count,
       body: `var v = ${first === 0 ? 'value' : 'added'}(i); ${steps.join(' ')} set_added(i, v);`,
@@ -74,7 +81,7 @@ const accumulateTree: Kernel = ({ inputs }) => {
   const making = inChunks((chunk, first) =>
     eachItem({
       arguments: [
-        reading('added', added),
+        readingByItem('added', added),
         reading('made', made),
         ...chunk.map((operand, k) => changing(`sum${k}`, operand)),
       ],
