@@ -11,6 +11,7 @@ import { type BoundDispatch, bindDispatches } from './bind.ts';
 import type { Part } from './device.ts';
 import type { Tuning } from './dispatch.ts';
 import { type Machine, type WebGpuBuffer, writeTo } from './memory.ts';
+import { Pacing } from './pacing.ts';
 import { placeValues } from './places.ts';
 import { fromStored } from './stored.ts';
 
@@ -31,6 +32,7 @@ export async function bindProgram(
   const values = placeValues(program, plan, buffers, gpu);
   const bound = await bindDispatches(program, plan, values, { gpu, tuning });
   gpu.check();
+  const pacing = new Pacing(bound.dispatches);
   let hasRun = false;
   const life = lives.add(
     new Lifetime(`program ${program.name}`, () =>
@@ -71,7 +73,7 @@ export async function bindProgram(
       await exclusively(async () => {
         feed(inputs);
         hasRun = true;
-        submit(bound.dispatches);
+        await pacing.run({ submit, done: () => gpu.done() });
         if (final === undefined) return;
         await gpu.done();
         final.end();

@@ -20,13 +20,16 @@ export interface Reduction extends Pick<Dispatch, 'sizes' | 'numbers'> {
 
 /** Terms of a chain, of which there are two: sums of terms, and sums of these. */
 const chain = 64;
+/** So few terms are one item's work: to ask for a second dispatch would take longer. */
+const fewTerms = 1024;
 /** A device is kept busy by so many items. */
 const busy = 16_384;
 
 /** @param depth of the sums of sums */
 export function reduction(given: Reduction, depth = 0): Dispatch[] {
   const { numbers, reads, output, outputs, terms, term, by = 'sum', result = 'v', functions = '' } = given;
-  const parts = Math.max(1, Math.min(Math.ceil(terms / chain), Math.floor(busy / outputs)));
+  const wanted = terms <= fewTerms ? 1 : Math.ceil(terms / chain);
+  const parts = Math.max(1, Math.min(wanted, Math.floor(busy / outputs)));
   const first = { ...given, sizes: { ...given.sizes, terms, parts, perPart: Math.ceil(terms / parts) } };
   const made = `${functions}\nfn term(i: u32, j: u32) -> f32 { ${term} }\n${reducing(by)}`;
   const reduced =

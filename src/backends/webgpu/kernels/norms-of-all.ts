@@ -4,7 +4,7 @@ import { eachItem } from '../items.ts';
 import { reduction } from '../reduction.ts';
 
 /** Shares of a span. */
-const sharesOf = ({ elements }: Span): number => Math.max(1, Math.min(4096, Math.ceil(elements / 64)));
+const sharesOf = ({ elements }: Span): number => Math.max(1, Math.min(1024, Math.ceil(elements / 64)));
 
 /**
  * @param term of a number `x`

@@ -18,9 +18,9 @@ const assign: Kernel = ({ inputs }) => {
   const [target, value] = inputs as [Tensor, Tensor];
   return [
     eachItem({
-      arguments: [changing('target', target), readingByItem('value', value)],
+      arguments: [changing('kept', target), readingByItem('value', value)],
       count: sizeOf(target.shape),
-      body: 'set_target(i, value(i));',
+      body: 'set_kept(i, value(i));',
     }),
   ];
 };
@@ -42,13 +42,13 @@ const lerpAssign: Kernel = ({ inputs }) => {
   return [
     eachItem({
       arguments: [
-        changing('target', target),
+        changing('kept', target),
         readingByItem('value', value),
         reading('weight', weight),
         reading('counts', counts),
       ],
       count: sizeOf(target.shape),
-      body: 'if (counts(0u) != 0) { set_target(i, target(i) + weight(0u) * (value(i) - target(i))); }',
+      body: 'if (counts(0u) != 0) { set_kept(i, kept(i) + weight(0u) * (value(i) - kept(i))); }',
     }),
   ];
 };

@@ -1,0 +1,107 @@
+// What goes wrong on a device is said, by the next that waits for it: nothing is read that it did not compute.
+import { describe, expect, it } from 'vitest';
+import { openNodeGpu } from '../../../src/backends/node-gpu.ts';
+import type { Gpu } from '../../../src/backends/webgpu/device.ts';
+import { backendOn, openGpu, webGpuBackend } from '../../../src/backends/webgpu/index.ts';
+import { add, assign, mul } from '../../../src/ops/index.ts';
+import { trace } from '../../../src/program/index.ts';
+import { testGpu } from '../../support/gpu.ts';
+
+const doubled = trace('doubled', (graph) => {
+  const x = graph.input('x', [3]);
+  const total = graph.stateful('total', [3]);
+  const y = add(x, x);
+  assign(total, add(total, y));
+  return { y };
+});
+
+const open = async (): Promise<Gpu> => openGpu((await openNodeGpu()).source);
+const x = Float32Array.of(1, 2, 3);
+
+describe.skipIf(testGpu.skip)(
+  `a device of WebGPU${testGpu.skip ? ` (skipped: ${testGpu.skip})` : ''}`,
+  () => {
+    it('that is lost ends all that waits for it, and says where to go on from', async () => {
+      const gpu = await open();
+      const backend = backendOn(gpu);
+      const total = backend.allocate({ shape: [3], dtype: 'float32' });
+      const executable = await backend.compile(doubled, new Map([['total', total]]));
+      await executable.run({ x });
+      gpu.device.destroy();
+      const said =
+        /the GPU was lost .*What it computed since the last checkpoint is gone: resume the run from there/;
+      await expect(executable.read(['y'])).rejects.toThrow(said);
+      await expect(executable.run({ x })).rejects.toThrow(said);
+      await expect(total.read()).rejects.toThrow(said);
+      await expect(backend.compile(doubled, new Map([['total', total]]))).rejects.toThrow(said);
+      await backend.dispose();
+    });
+
+    it('that refuses a command tells of it, where its memory would be read as if nothing had happened', async () => {
+      const gpu = await open();
+      const backend = backendOn(gpu);
+      const total = backend.allocate({ shape: [3], dtype: 'float32' });
+      const executable = await backend.compile(doubled, new Map([['total', total]]));
+      gpu.device.createBuffer({ size: 4, usage: 1 | 128 });
+      const reading = executable.run({ x }).then(() => executable.read(['y']));
+      await expect(reading).rejects.toThrow(/refused a command: .*usage/i);
+      await backend.dispose();
+      await gpu.close();
+    });
+
+    it('holds no value that is larger than what it binds, and says what to set', async () => {
+      const gpu = await open();
+      const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+      const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+      const backend = backendOn(gpu);
+      expect(() => backend.allocate({ shape: [most / 4 + 1], dtype: 'float32' })).toThrow(
+        new RegExp(
+          `a value of \\d+ bytes was wanted, and this device holds at most ${most} in one. Set train.microBatch`,
+        ),
+      );
+      await backend.dispose();
+      await gpu.close();
+    });
+
+    it('is closed with the backend that opened it, when what was asked for before has come', async () => {
+      const { source, release } = await openNodeGpu();
+      let isOver = false;
+      const backend = await webGpuBackend(source, { onDispose: () => void (isOver = true) });
+      const executable = await backend.compile(
+        trace('squared', (graph) => ({ y: mul(graph.input('x', [3]), graph.input('x2', [3])) })),
+        new Map(),
+      );
+      await executable.run({ x, x2: x });
+      const reading = executable.read(['y']);
+      await backend.dispose();
+      expect(isOver).toBe(true);
+      expect(Array.from((await reading).y)).toEqual([1, 4, 9]);
+      expect(() => backend.allocate({ shape: [1], dtype: 'float32' })).toThrow(
+        'the webgpu backend was disposed of',
+      );
+      release();
+    });
+
+    it('shares its shaders among programs, and its memory among what changes alike', async () => {
+      const backend = backendOn(testGpu.gpu!);
+      const parameters = Array.from({ length: 5 }, (_, i) => ({ name: `w${i}`, shape: [3, i + 1] }));
+      const program = trace('moved', (graph) => {
+        const by = graph.input('by', []);
+        const weights = parameters.map(({ name, shape }) => graph.stateful(name, shape));
+        const moved = weights.map((w) => add(w, by));
+        weights.forEach((w, i) => assign(w, moved[i]!));
+        return {};
+      });
+      const buffers = new Map(
+        parameters.map(({ name, shape }) => [name, backend.allocate({ shape, dtype: 'float32' })]),
+      );
+      const executable = await backend.compile(program, buffers);
+      // The sums are one dispatch each; all are written to the state in one.
+      expect(executable.dispatches).toBe(parameters.length + 1);
+      await executable.run({ by: Float32Array.of(2) });
+      await executable.run({ by: Float32Array.of(0.5) });
+      for (const { name, shape } of parameters)
+        expect(Array.from(await buffers.get(name)!.read())).toEqual(Array(shape[0]! * shape[1]!).fill(2.5));
+    });
+  },
+);
