@@ -101,7 +101,7 @@ function rules(files, patterns, globals = 'off') {
 /** Of the room of backends, what is not the CPU's belongs to the core, and so does the list of what is public of that. */
 const coreBackends = (() => {
   const files = ['src/backends/*.ts', 'src/backends/reference/**', 'src/backends/webgpu/**'];
-  const onlyInNode = ['src/backends/choose.ts', 'src/backends/node-gpu.ts'];
+  const onlyInNode = ['choose', 'choose-gpu', 'node-gpu'].map((name) => `src/backends/${name}.ts`);
   const may = core.program.concat('program');
   const message = `src/backends, but for cpu/, may import only from: ${may.join(', ')}.`;
   const group = [...everyRoom, 'cpu']
@@ -116,8 +116,7 @@ const coreBackends = (() => {
         {
           group: [
             './backends/cpu/**',
-            './backends/choose.ts',
-            './backends/node-gpu.ts',
+            ...onlyInNode.map((file) => file.replace('src', '.')),
             ...everyRoom
               .filter((room) => !(room in core) && room !== 'backends')
               .map((room) => `./${room}/**`),

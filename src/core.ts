@@ -130,6 +130,16 @@ export type {
   Precision,
   StateWatch,
 } from './backends/backend.ts';
+export type {
+  DeviceFacts,
+  DeviceLimits,
+  GpuSource,
+  Tuning,
+  WebGpuBackend,
+  WebGpuExecutable,
+  WebGpuOptions,
+} from './backends/webgpu/contract.ts';
+export { webGpuBackend } from './backends/webgpu/open.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { type ErrorCode, RectiflowError } from './tensor/errors.ts';

@@ -185,6 +185,7 @@ export { trainingStepProgram } from './train/step.ts';
 
 // Backends, and files of tensors.
 export { type BackendChoice, type ChosenBackend, chooseBackend } from './backends/choose.ts';
+export { nodeWebGpuBackend } from './backends/node-gpu.ts';
 export {
   type CpuBackend,
   type CpuExecutable,

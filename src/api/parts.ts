@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
-import { chooseBackend } from '../backends/choose.ts';
+import { type BackendChoice, chooseBackend } from '../backends/choose.ts';
 import { digestFile } from '../host/durable.ts';
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { getData } from '../sources/get-data.ts';
@@ -47,7 +47,7 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
  */
 export async function withBackend<T>(
   config: Pick<RunConfig, 'backend'> & { readonly train: Pick<RunConfig['train'], 'precision'> },
-  options: Pick<RunOptions, 'backend' | 'onNotice' | 'communicator'>,
+  options: Pick<RunOptions, 'backend' | 'onNotice' | 'communicator'> & Pick<BackendChoice, 'isRank'>,
   use: (backend: Backend) => Promise<T>,
 ): Promise<T> {
   if (options.backend) return use(options.backend);
@@ -55,6 +55,7 @@ export async function withBackend<T>(
     ...config.backend,
     precision: config.train.precision,
     processes: options.communicator && ranksOfHost(options.communicator),
+    isRank: options.isRank ?? options.communicator !== undefined,
   });
   try {
     for (const notice of notices) options.onNotice?.(notice);

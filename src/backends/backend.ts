@@ -75,7 +75,7 @@ export interface Backend extends Disposable {
   /** `reference`, `cpu`, ... */
   readonly name: string;
   readonly precision: Precision;
-  /** The instruction set, where there are several; results are equal to the bit only with the same one. */
+  /** The instruction set, or the device, where there are several; results are equal to the bit only with the same one. */
   readonly isa?: string;
   /**
    * Whether `run` settles when the run has been handed over, not when it is done: then the next can be handed over at once. What is asked

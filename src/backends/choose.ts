@@ -7,18 +7,21 @@ import { whereBuildIsTold } from './cpu/native.ts';
 import { defaultThreads } from './cpu/threads.ts';
 import { referenceBackend } from './reference/index.ts';
 
-const backendNames = ['auto', 'cpu', 'reference'] as const;
+/** As users give them. */
+export const backendNames = ['auto', 'cpu', 'webgpu', 'reference'] as const;
 
 /** Everything is `auto` by default. */
 export interface BackendChoice {
-  /** `auto`: `cpu` where its native kernels are built, else `reference`. */
+  /** `auto`: `webgpu` where the package of that name finds a GPU, else `cpu` where its native kernels are built, else `reference`. */
   readonly name?: (typeof backendNames)[number];
-  /** `auto`: `bf16` where the machine multiplies bfloat16 numbers natively, else `fp32`. */
+  /** `auto`: `bf16` where the machine multiplies bfloat16 numbers natively, and on GPUs, else `fp32`. */
   readonly precision?: Precision | 'auto';
   /** Of `cpu`. `auto`: one per physical core. */
   readonly threads?: number | 'auto';
   /** How many processes of a job share the machine, where `threads` is `auto`; 1 by default. */
   readonly processes?: number | undefined;
+  /** Whether the backend is that of one of several ranks, which `webgpu` cannot be. */
+  readonly isRank?: boolean | undefined;
   /** The instruction set of `cpu`. `auto`: the best that the machine has. */
   readonly isa?: Isa | 'auto';
 }
@@ -34,21 +37,42 @@ export interface ChosenBackend {
  * @throws RectiflowError where it asks for what this machine or this installation does not have
  */
 export async function chooseBackend(choice: BackendChoice = {}): Promise<ChosenBackend> {
-  const { name = 'auto', precision = 'auto', isa = 'auto' } = choice;
+  const { name = 'auto', precision = 'auto' } = choice;
   if (!backendNames.includes(name)) {
     const wanted = `one of ${backendNames.join(', ')}`;
     throw valueError('backend', 'name', wanted, `"${String(name)}".${didYouMean(name, backendNames)}`);
   }
-  const unbuilt = name === 'reference' ? undefined : whyNotBuilt();
-  if (name === 'reference' || (name === 'auto' && isa === 'auto' && unbuilt)) {
-    return {
-      backend: referenceBackend({ precision: precision === 'auto' ? 'fp32' : precision }),
-      notices: unbuilt ? [interpreterNotice + whereBuildIsTold()] : [],
-    };
+  switch (name) {
+    case 'reference':
+      return { backend: reference(precision), notices: [] };
+    case 'cpu':
+      return chooseCpu(choice);
+    case 'webgpu':
+      return (await import('./choose-gpu.ts')).chooseGpu(choice);
+    case 'auto': {
+      const { findGpu } = await import('./choose-gpu.ts');
+      const { chosen, notice } = await findGpu(choice);
+      if (chosen) return chosen;
+      const other = chooseHost(choice);
+      return notice === undefined ? other : { ...other, notices: [notice, ...other.notices] };
+    }
   }
+}
+
+/**
+ * The best backend that is not of a GPU.
+ * @throws RectiflowError where an instruction set is asked for that is not there
+ */
+export function chooseHost(choice: Omit<BackendChoice, 'name'> = {}): ChosenBackend {
+  const { precision = 'auto', isa = 'auto' } = choice;
+  if (isa === 'auto' && whyNotBuilt())
+    return { backend: reference(precision), notices: [interpreterNotice + whereBuildIsTold()] };
   return chooseCpu(choice);
 }
 
+function reference(precision: Precision | 'auto'): Backend {
+  return referenceBackend({ precision: precision === 'auto' ? 'fp32' : precision });
+}
 const interpreterNotice =
   'The native kernels are not built, so everything runs on the reference interpreter, hundreds of times slower. To build ' +
   'them: "npm rebuild rectiflow", or "node scripts/build-native.mjs" in a clone of the repository. That needs a C++ ' +

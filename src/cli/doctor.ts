@@ -1,11 +1,21 @@
 import { Command } from 'commander';
 import type { Check } from '../api/doctor/check.ts';
 import { formatInteger } from './format.ts';
-import { setOption } from './options.ts';
+import {
+  type ComputeOptions,
+  backendOption,
+  computeSettings,
+  precisionOption,
+  setOption,
+} from './options.ts';
 import { shellWord } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
 import { counted } from '../tensor/counted.ts';
+
+interface Options extends ComputeOptions {
+  readonly set?: readonly string[];
+}
 
 const marks: Readonly<Record<Check['status'], string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
 
@@ -18,6 +28,8 @@ export function doctorCommand(): Command {
     )
     .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
     .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(precisionOption())
     .addHelpText(
       'after',
       `
@@ -25,7 +37,8 @@ Examples:
   rectiflow doctor digits
   rectiflow doctor my-config.yaml --set train.batchSize=64`,
     )
-    .action(async (target: string, { set = [] }: { set?: readonly string[] }) => {
+    .action(async (target: string, { set: asked = [], ...compute }: Options) => {
+      const set = [...asked, ...computeSettings(compute)];
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfRecord } = await import('../known/known-data.ts');

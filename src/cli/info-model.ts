@@ -1,5 +1,5 @@
 import { modelCost } from '../api/cost.ts';
-import { chooseBackend } from '../backends/choose.ts';
+import { type BackendChoice, type ChosenBackend, chooseBackend } from '../backends/choose.ts';
 import { resolveDiTConfig } from '../models/dit-config.ts';
 import { kindOf } from '../models/kinds/index.ts';
 import { parsePreset } from '../models/presets.ts';
@@ -40,12 +40,13 @@ export async function describeModel(
   ];
 }
 
-/** Sizes, parameters, operations and memory. */
+/** Sizes, parameters, operations and memory. @param choice of what computes, as far as that is known */
 export async function describeSizes(
   model: SizedModel,
   batches: readonly number[] = batchSizes,
+  choice: BackendChoice = {},
 ): Promise<string[]> {
-  const { backend, notices } = await chooseBackend();
+  const { backend, notices } = await chooseOrOther(choice);
   try {
     const { parameters, cost, memory } = modelCost(model, backend, batches);
     const { samples, network } = kindOf(model.kind).describe!(model);
@@ -72,5 +73,16 @@ export async function describeSizes(
     ];
   } finally {
     await backend.dispose();
+  }
+}
+
+/** A run may be of a machine that has what this one has not. */
+async function chooseOrOther(choice: BackendChoice): Promise<ChosenBackend> {
+  try {
+    return await chooseBackend(choice);
+  } catch (error) {
+    if (!(error instanceof RectiflowError) || error.code !== 'backend') throw error;
+    const { backend, notices } = await chooseBackend();
+    return { backend, notices: [error.message, ...notices] };
   }
 }

@@ -47,7 +47,10 @@ export async function describeRun(run: string): Promise<string[]> {
       : [`               ${shortPath(join(checkpointFolder(run), stepName(last)))}`]),
     ...(config.model.kind === 'custom'
       ? ['  model        custom: its sizes and cost are known to the program that brings it']
-      : await describeSizes(config.model, [config.train.batchSize])),
+      : await describeSizes(config.model, [config.train.batchSize], {
+          ...config.backend,
+          precision: config.train.precision,
+        })),
     '',
     nextOf(run, config.model.kind, done),
   ];

@@ -85,6 +85,31 @@ export function setOption(what = 'change a setting'): Option {
   return new Option('-s, --set <setting=value>', description).argParser(collect);
 }
 
+export interface ComputeOptions {
+  readonly backend?: string | undefined;
+  readonly precision?: string | undefined;
+}
+
+/** Of the commands that take a config, with `precisionOption`. */
+export function backendOption(): Option {
+  return new Option(
+    '--backend <name>',
+    'what computes: auto, cpu, webgpu or reference; short for --set backend.name=',
+  );
+}
+
+export function precisionOption(): Option {
+  return new Option('--precision <name>', 'auto, fp32, bf16 or fp16; short for --set train.precision=');
+}
+
+/** What these options set, as `--set` takes it. */
+export function computeSettings({ backend, precision }: ComputeOptions): string[] {
+  return [
+    ...(backend === undefined ? [] : [`backend.name=${backend}`]),
+    ...(precision === undefined ? [] : [`train.precision=${precision}`]),
+  ];
+}
+
 /** For an option that may be given several times. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

@@ -1,11 +1,22 @@
 import { Command } from 'commander';
 import { formatInteger } from './format.ts';
-import { finiteNumber, numberFrom0, numbersHelp, setOption, wholeNumber, wholeNumbers } from './options.ts';
+import {
+  type ComputeOptions,
+  backendOption,
+  computeSettings,
+  finiteNumber,
+  numberFrom0,
+  numbersHelp,
+  precisionOption,
+  setOption,
+  wholeNumber,
+  wholeNumbers,
+} from './options.ts';
 import { shellWord } from './paths.ts';
 import { print } from './print.ts';
 import { runTask } from './task.ts';
 
-interface Options {
+interface Options extends ComputeOptions {
   readonly set?: readonly string[];
   readonly machine?: string;
   readonly utilisation?: number;
@@ -27,6 +38,8 @@ export function planCommand(): Command {
     )
     .argument('<recipe-or-file>', 'the name of a recipe, or the path of a .yaml or .json file')
     .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(precisionOption())
     .option('--machine <name>', 'what the tables of sizes and ranks are for: this, RTX-4090, H100, ...')
     .option(
       '--utilisation <share>',
@@ -57,7 +70,9 @@ Examples:
 
 ${numbersHelp} Ctrl-C ends it; nothing has been made then.`,
     )
-    .action(async (target: string, { set = [], json = false, latency, ...options }: Options) => {
+    .action(async (target: string, { json = false, latency, ...given }: Options) => {
+      const { set: asked = [], backend, precision, ...options } = given;
+      const set = [...asked, ...computeSettings({ backend, precision })];
       await runTask(async ({ signal, onNotice, show, clear }) => {
         const { loadConfig } = await import('../config/load-config.ts');
         const { plan } = await import('../api/plan/plan.ts');

@@ -2,9 +2,13 @@ import { Command } from 'commander';
 import { recipes } from '../recipes/index.ts';
 import { exitCodesHelp } from './interrupt.ts';
 import {
+  type ComputeOptions,
   acceptDataOption,
+  backendOption,
+  computeSettings,
   numberFrom0,
   numbersHelp,
+  precisionOption,
   sendKeysOption,
   setOption,
   wholeNumber,
@@ -13,7 +17,7 @@ import { type RanksOptions, addRanksOptions, startedRanks } from './ranks-option
 import { withRanks } from './ranks.ts';
 import { showRun } from './run-view.ts';
 
-interface Options extends RanksOptions {
+interface Options extends RanksOptions, ComputeOptions {
   readonly set?: readonly string[];
   readonly name?: string;
   readonly steps?: number;
@@ -47,6 +51,8 @@ export function trainCommand(): Command {
       'samples of a step, computed as many at a time as fit into the memory: short for --set train.batchSize= and --set train.microBatch=auto',
       wholeNumber(1),
     )
+    .addOption(backendOption())
+    .addOption(precisionOption())
     .option('--threads <number>', 'threads to compute with, short for --set backend.threads=', wholeNumber(1))
     .addOption(acceptDataOption())
     .addOption(sendKeysOption())
@@ -70,11 +76,24 @@ ${exitCodesHelp}`,
     .action(
       async (
         target: string,
-        { set = [], name, steps, epochs, effectiveBatch, threads, acceptData, sendKeysTo, ...ranks }: Options,
+        {
+          set = [],
+          name,
+          steps,
+          epochs,
+          effectiveBatch,
+          backend,
+          precision,
+          threads,
+          acceptData,
+          sendKeysTo,
+          ...ranks
+        }: Options,
       ) => {
         if (await startedRanks(ranks, { acceptData, sendKeysTo })) return;
         const overrides = [
           ...set,
+          ...computeSettings({ backend, precision }),
           ...(name === undefined ? [] : [`name=${JSON.stringify(name)}`]),
           ...(steps === undefined ? [] : [`train.steps=${steps}`]),
           ...(epochs === undefined ? [] : [`train.epochs=${epochs}`]),

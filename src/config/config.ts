@@ -42,7 +42,7 @@ export interface GrowthConfig {
 }
 
 export interface BackendConfig {
-  readonly name: 'auto' | 'cpu' | 'reference';
+  readonly name: 'auto' | 'cpu' | 'webgpu' | 'reference';
   /** auto: one per physical core. Results do not depend on it. */
   readonly threads: number | 'auto';
   /** The CPU's instruction set; auto: the best that it has. */

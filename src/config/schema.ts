@@ -218,7 +218,7 @@ const schema: z.ZodType<Parsed> = settings({
   growth: growthSchema.prefault({}),
   sinks: sinksSchema.prefault({}),
   backend: settings({
-    name: oneOf('auto', 'cpu', 'reference').default('auto'),
+    name: oneOf('auto', 'cpu', 'webgpu', 'reference').default('auto'),
     threads: wholeOrAuto.default('auto'),
     isa: oneOf('auto', 'avx512-bf16', 'avx512', 'avx2', 'portable').default('auto'),
   }).prefault({}),

@@ -1,6 +1,8 @@
 // What can be known of a training before it begins.
 import { type Isa, cpuIsas } from '../../backends/cpu/index.ts';
+import { maySeekGpu } from '../../backends/choose-gpu.ts';
 import { defaultThreads } from '../../backends/cpu/threads.ts';
+import { lookForGpu } from '../../backends/node-gpu.ts';
 import type { Source } from '../../data/source.ts';
 import { machineMemory } from '../../host/machine-memory.ts';
 import { counted } from '../../tensor/counted.ts';
@@ -22,6 +24,7 @@ import { type RunOptions, withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
 import type { Check } from './check.ts';
 import { checkSource } from './data.ts';
+import { checkGpu } from './gpu.ts';
 import {
   checkDisk,
   checkInstructions,
@@ -105,12 +108,17 @@ async function diagnoseWith(
   const { objective, timeSampler, model } = options;
   const own = { objective, timeSampler };
   const config = parsed.resolve(source);
+  const asked = config.backend.name;
+  const gpu = options.backend ? undefined : await gpuCheck(config);
+  if (gpu) tell(gpu);
+  if (gpu?.status === 'fail') return;
   const available = availableIsas();
-  tell(
-    checkKernels(config.backend.name, available instanceof RectiflowError ? available.message : undefined),
-  );
+  const kernels = checkKernels(asked, available instanceof RectiflowError ? available.message : undefined);
+  // Of those of a GPU there is nothing to build.
+  if (asked === 'cpu' || asked === 'reference') tell(kernels);
   const { onNotice: _, ...quiet } = options;
   await withBackend(config, quiet, async (backend) => {
+    if (asked === 'auto' && backend.name !== 'webgpu') tell(kernels);
     if (backend.name === 'cpu') {
       const { isa, threads } = config.backend;
       const isas = available as readonly Isa[];
@@ -157,6 +165,13 @@ async function diagnoseWith(
       : await withSource(first.data, { ...quiet, onBadSample: 'skip' }, overfit);
     tell(ofStage(0, config, check), ofStage(0, config, describeTime(secondsPerStep, config)));
   });
+}
+
+/** Undefined where the config leaves GPUs out. */
+async function gpuCheck({ backend }: RunConfig): Promise<Check | undefined> {
+  const isAsked = backend.name === 'webgpu';
+  if (!isAsked && (backend.name !== 'auto' || !maySeekGpu(backend))) return undefined;
+  return checkGpu(await lookForGpu(), isAsked);
 }
 
 function stagesOf(config: RunConfig): RunConfig[] {

@@ -1,7 +1,7 @@
 // What a run would take on machines that are not here: time by the operations and an assumed share of the peak, and by the kernels that
 // have to be begun; memory by the plans of the same programs.
 import type { Backend } from '../../backends/backend.ts';
-import { chooseBackend } from '../../backends/choose.ts';
+import { chooseBackend, chooseHost } from '../../backends/choose.ts';
 import type { RunConfig } from '../../config/config.ts';
 import type { SampleModel } from '../../models/model.ts';
 import type { OwnModel } from '../../train/create-model.ts';
@@ -154,8 +154,10 @@ export async function planMachines(
 ): Promise<MachinePlan[]> {
   const { config, source, own, backendName } = options;
   const precision = config.train.precision === 'fp32' ? 'fp32' : 'bf16';
-  const name = backendName === 'cpu' ? 'cpu' : 'reference';
-  const { backend } = await chooseBackend({ name, precision });
+  const { backend } =
+    backendName === 'reference'
+      ? await chooseBackend({ name: 'reference', precision })
+      : chooseHost({ precision });
   try {
     const of = (memory: RunConfig['train']['memory']): StepModel =>
       stepModel({

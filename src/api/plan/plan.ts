@@ -71,7 +71,8 @@ export async function plan(input: ConfigInput | ParsedConfig, options: PlanOptio
     const config = parsed.resolve(source);
     const setup = rankSetup(options, config.train, machine);
     const shared = { machine, setup, utilisation, seconds, options };
-    return withBackend(config, options, async (backend) => {
+    const isRank = options.ranks !== undefined;
+    return withBackend(config, { ...options, isRank }, async (backend) => {
       const stages: StagePlan[] = [];
       for (const stage of stageConfigs(config)) {
         const planned = await withOwn(stage.data, (own) =>

@@ -1,5 +1,6 @@
 // A device, and what goes wrong on it: WebGPU tells of that beside the calls that caused it, and then reads zeros.
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
+import type { DeviceFacts } from './contract.ts';
 
 /** `GPUBufferUsage` and `GPUMapMode`, as numbers: Node.js has no such globals. */
 export const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const;
@@ -7,13 +8,6 @@ const mapRead = 1;
 
 /** Offsets of bindings are multiples of so many bytes on every device. */
 export const bindingAlignment = 256;
-
-export interface DeviceFacts {
-  /** The adapter's words for itself. */
-  readonly name: string;
-  /** Whether it is a program, which computes on the CPU. */
-  readonly isSoftware: boolean;
-}
 
 /** Bytes of a buffer. */
 export interface Part {

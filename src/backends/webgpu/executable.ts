@@ -3,23 +3,18 @@ import { type MemoryPlan, type Program, bytesOf, isWork } from '../../program/in
 import type { HostArray } from '../../tensor/dtype.ts';
 import { Lifetime } from '../../tensor/lifetime.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
-import type { Executable, Finding } from '../backend.ts';
+import type { Finding } from '../backend.ts';
 import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
 import { FinalState } from '../final-state.ts';
 import { inspectProgram } from '../inspect.ts';
 import { type BoundDispatch, bindDispatches } from './bind.ts';
+import type { WebGpuExecutable } from './contract.ts';
 import type { Part } from './device.ts';
 import type { Tuning } from './dispatch.ts';
 import { type Machine, type WebGpuBuffer, writeTo } from './memory.ts';
 import { Pacing } from './pacing.ts';
 import { placeValues } from './places.ts';
 import { fromStored } from './stored.ts';
-
-export interface WebGpuExecutable extends Executable {
-  /** Calls of shaders for each run, and how many shaders there are. */
-  readonly dispatches: number;
-  readonly shaders: number;
-}
 
 /** @throws RectiflowError where a value has no room on the device */
 export async function bindProgram(

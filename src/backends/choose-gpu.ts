@@ -1,0 +1,62 @@
+// When a GPU is used, and what the user is told of it.
+import { RectiflowError, valueError } from '../tensor/errors.ts';
+import type { BackendChoice, ChosenBackend } from './choose.ts';
+import { lookForGpu, nodeWebGpuBackend } from './node-gpu.ts';
+
+/**
+ * The GPU that is asked for.
+ * @throws RectiflowError where there is none, or settings beside it are those of another backend
+ */
+export async function chooseGpu(choice: BackendChoice): Promise<ChosenBackend> {
+  const [first] = settingsOfCpu(choice);
+  if (first) throw valueError('backend', first[0], 'left out beside webgpu, as it is of the cpu', first[1]);
+  if (choice.isRank) {
+    throw new RectiflowError(
+      'backend',
+      'webgpu: ranks cannot compute on GPUs yet. Train in one process, or set backend.name to cpu',
+    );
+  }
+  return open(choice);
+}
+
+/** The GPU that `auto` takes: none where the CPU is asked for, or where a program would play the GPU. */
+export async function findGpu(
+  choice: BackendChoice,
+): Promise<{ readonly chosen?: ChosenBackend; readonly notice?: string }> {
+  if (!maySeekGpu(choice)) return {};
+  const facts = await lookForGpu();
+  if (typeof facts === 'string' || facts.isSoftware) return {};
+  try {
+    const { backend, notices } = await open(choice);
+    const why = `backend.name is auto, and ${facts.name} was found by the package webgpu: it computes. Set it to cpu to leave the GPU out.`;
+    return { chosen: { backend, notices: [why, ...notices] } };
+  } catch (error) {
+    if (!(error instanceof RectiflowError)) throw error;
+    return { notice: `${facts.name} is there, and cannot be used: ${error.message}` };
+  }
+}
+
+/** Whether `auto` may be a GPU: not where settings of the CPU are given, nor of ranks. */
+export function maySeekGpu(choice: Pick<BackendChoice, 'isRank' | 'threads' | 'isa'>): boolean {
+  return !choice.isRank && settingsOfCpu(choice).length === 0;
+}
+
+async function open({ precision = 'auto' }: BackendChoice): Promise<ChosenBackend> {
+  const backend = await nodeWebGpuBackend({ precision });
+  const { name, isSoftware } = backend.facts;
+  return {
+    backend,
+    notices: [
+      ...(isSoftware ? [`${name} is a program, not a GPU: slower than backend.name cpu.`] : []),
+      ...(precision === 'fp16' ? [float16Notice] : []),
+    ],
+  };
+}
+
+const float16Notice =
+  'fp16 is emulated by webgpu: it rounds as a machine with float16 does, but takes more time and memory than fp32. Set ' +
+  'train.precision to bf16, which needs half the memory.';
+
+function settingsOfCpu({ threads = 'auto', isa = 'auto' }: BackendChoice): [name: string, value: unknown][] {
+  return Object.entries({ threads, isa }).filter(([, value]) => value !== 'auto');
+}

@@ -1,0 +1,45 @@
+// From what a host hands over to a device.
+import { RectiflowError } from '../../tensor/errors.ts';
+import type { DeviceFacts, GpuSource } from './contract.ts';
+import { Gpu } from './device.ts';
+
+/** @throws RectiflowError where there is no adapter */
+export async function openGpu(source: GpuSource): Promise<Gpu> {
+  const adapter = await findAdapter(source);
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  // A device has the least of limits that are guaranteed everywhere, unless it is asked for more.
+  const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize };
+  return new Gpu(await adapter.requestDevice({ requiredLimits }), factsOf(adapter));
+}
+
+/** What there is, without a device. @throws RectiflowError where there is no adapter */
+export async function describeGpu(source: GpuSource): Promise<DeviceFacts> {
+  return factsOf(await findAdapter(source));
+}
+
+async function findAdapter(source: GpuSource): Promise<GPUAdapter> {
+  const adapter = await (source as GPU).requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter !== null) return adapter;
+  throw new RectiflowError(
+    'backend',
+    'webgpu: there is no GPU that WebGPU can use here (no adapter). In a browser see its page about the GPU ' +
+      '(chrome://gpu, about:support). In Node.js on Linux it needs Vulkan and the driver of your GPU (Debian, Ubuntu: apt-get ' +
+      "install libvulkan1, with mesa-vulkan-drivers for AMD and Intel, or NVIDIA's own driver). Without, set backend.name to cpu",
+  );
+}
+
+function factsOf({ info, limits, features }: GPUAdapter): DeviceFacts {
+  const words = [info.vendor, info.architecture, info.device].filter(Boolean).join(' ');
+  const name = info.description || words || 'GPU';
+  return {
+    name,
+    isSoftware:
+      info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${name} ${words}`),
+    limits: {
+      buffer: limits.maxBufferSize,
+      binding: limits.maxStorageBufferBindingSize,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    },
+    features: [...features].toSorted(),
+  };
+}

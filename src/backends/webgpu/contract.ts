@@ -1,0 +1,50 @@
+// What users of the backend see. Their programs are checked with it, so that it names none of WebGPU's own types.
+import type { Program } from '../../program/index.ts';
+import type { Backend, Buffers, Executable, Precision } from '../backend.ts';
+import type { Tuning } from './dispatch.ts';
+
+export type { Tuning } from './dispatch.ts';
+
+/** What WebGPU begins with: `navigator.gpu` of a page, or what the package `webgpu` makes. */
+export interface GpuSource {
+  requestAdapter(options?: object): Promise<object | null>;
+}
+
+/** What an adapter says of itself. */
+export interface DeviceFacts {
+  /** In its own words. */
+  readonly name: string;
+  /** Whether it is a program, which computes on the CPU. */
+  readonly isSoftware: boolean;
+  readonly limits: DeviceLimits;
+  /** As WebGPU calls them: `shader-f16`, `subgroups`, ... */
+  readonly features: readonly string[];
+}
+
+export interface DeviceLimits {
+  /** Bytes of one buffer, and of as much of it as a shader sees at once. */
+  readonly buffer: number;
+  readonly binding: number;
+  /** Buffers that a shader sees at once. */
+  readonly storageBuffers: number;
+}
+
+export interface WebGpuOptions {
+  /** Default `fp32`. `auto`: `bf16` on a GPU, `fp32` where a program plays one. */
+  readonly precision?: Precision | 'auto';
+  /** How kernels share out work; by the kind of adapter by default. */
+  readonly tuning?: Tuning;
+  /** Called when the backend has been disposed of. */
+  readonly onDispose?: () => void | Promise<void>;
+}
+
+export interface WebGpuExecutable extends Executable {
+  /** Calls of shaders for each run, and how many shaders there are. */
+  readonly dispatches: number;
+  readonly shaders: number;
+}
+
+export interface WebGpuBackend extends Backend {
+  readonly facts: DeviceFacts;
+  compile(program: Program, buffers: Buffers): Promise<WebGpuExecutable>;
+}
