@@ -1,7 +1,6 @@
 // WebGPU beside jax-js and TensorFlow.js, in one tab, and beside itself in Node.js: npm run bench:webgpu
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -129,21 +128,15 @@ function report(index: number, turns: ReadonlyMap<Name, readonly Turn[]>): void 
 /** The page's script, with the core and the peers in it. */
 async function bundlePage(): Promise<string> {
   const root = fileURLToPath(new URL('../..', import.meta.url));
-  const { resolve } = createRequire(import.meta.url);
   for (const peer of ['@jax-js/jax', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu']) {
-    try {
-      resolve(`${peer}/package.json`);
-    } catch {
-      console.error(`${peer} is not installed.\n\n${usage}`);
-      process.exit(2);
-    }
+    if (existsSync(`${root}node_modules/${peer}`)) continue;
+    console.error(`${peer} is not installed.\n\n${usage}`);
+    process.exit(2);
   }
-  const core = `${root}dist/core.js`;
-  await readFile(core);
   const { output } = await build({
     input: fileURLToPath(new URL('webgpu/page.js', import.meta.url)),
     platform: 'browser',
-    resolve: { alias: { 'rectiflow/core': core } },
+    resolve: { alias: { 'rectiflow/core': `${root}dist/core.js` } },
     write: false,
     output: { format: 'esm', codeSplitting: false },
     logLevel: 'silent',

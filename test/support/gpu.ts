@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { openNodeGpu } from '../../src/backends/node-gpu.ts';
 import type { Gpu } from '../../src/backends/webgpu/device.ts';
-import { openGpu } from '../../src/backends/webgpu/index.ts';
+import { openGpu } from '../../src/backends/webgpu/adapter.ts';
 
 export interface TestGpu {
   readonly gpu?: Gpu;

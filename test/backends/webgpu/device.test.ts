@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../src/backends/node-gpu.ts';
 import type { Gpu } from '../../../src/backends/webgpu/device.ts';
-import { backendOn, openGpu, webGpuBackend } from '../../../src/backends/webgpu/index.ts';
+import { openGpu } from '../../../src/backends/webgpu/adapter.ts';
+import { backendOn } from '../../../src/backends/webgpu/index.ts';
+import { webGpuBackend } from '../../../src/backends/webgpu/open.ts';
 import { add, assign, mul } from '../../../src/ops/index.ts';
 import { trace } from '../../../src/program/index.ts';
 import { testGpu } from '../../support/gpu.ts';
