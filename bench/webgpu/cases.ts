@@ -68,10 +68,12 @@ export function numbersOf({ inputs }: Case): Record<string, Float32Array> {
   const draw = ([name, shape]: readonly [string, readonly number[]]): [string, Float32Array] => {
     const size = shape.reduce((all, extent) => all * extent, 1);
     const scale = /^(?:w|qkv|out)/.test(name) ? Math.sqrt(3 / shape.at(-1)!) : 1;
-    let state = size % 65_537;
-    const next = (): number => {
-      state = (state * 75 + 74) % 65_537;
-      return scale * ((2 * state) / 65_537 - 1);
+    const next = (_: unknown, i: number): number => {
+      // A step of splitmix32 (Steele, Lea & Flood 2014) for each element.
+      let bits = Math.imul(i + size, 0x9e3779b9);
+      bits = Math.imul(bits ^ (bits >>> 16), 0x21f0aaad);
+      bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97);
+      return scale * (((bits ^ (bits >>> 15)) >>> 0) / 2 ** 31 - 1);
     };
     return [name, Float32Array.from({ length: size }, next)];
   };

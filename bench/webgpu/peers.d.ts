@@ -66,4 +66,6 @@ declare module '@tensorflow/tfjs-core' {
   ) => (given: TfTensor[]) => { value: TfTensor; grads: TfTensor[] };
 }
 
+declare module '@tensorflow/tfjs-core/dist/register_all_gradients';
+
 declare module '@tensorflow/tfjs-backend-webgpu';
