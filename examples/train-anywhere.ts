@@ -1,6 +1,8 @@
 // Trains a tiny model wherever JavaScript runs: in Node.js, in a worker, in a page. Nothing here knows of files.
 import {
+  type Backend,
   MemoryStore,
+  type SampleGrid,
   type Source,
   type StepMetrics,
   Trainer,
@@ -24,14 +26,23 @@ function lines(copies: number): Source {
   return arraySource({ name: 'lines', images, shape: [1, 8, 8], labels });
 }
 
+export interface TrainedAnywhere {
+  /** Of the steps of this call, and of the samples that are held out. */
+  readonly losses: number[];
+  readonly heldOutLosses: number[];
+  /** The pixels of the last samples that were shown, one row after the other. */
+  readonly samples: number[];
+}
+
 /**
  * @param store where the run is kept: its last checkpoint is gone on from
- * @returns the losses of the steps of this call, and of the samples that are held out
+ * @param backend what computes; it is disposed of at the end
  */
 export async function trainAnywhere(
   steps: number,
   store: MemoryStore = new MemoryStore('lines'),
-): Promise<{ losses: number[]; heldOutLosses: number[] }> {
+  backend: Backend = referenceBackend(),
+): Promise<TrainedAnywhere> {
   const source = lines(2);
   const config = completeTraining(
     {
@@ -48,14 +59,14 @@ export async function trainAnywhere(
         reverseTime: false,
       },
       optimizer: { learningRate: 1e-3, warmupSteps: 0 },
-      train: { steps, batchSize: 8, microBatch: 4, logEvery: 1, checkpointEvery: 10 },
+      train: { steps, batchSize: 8, microBatch: 4, logEvery: 1, checkpointEvery: 10, sampleEvery: 20 },
+      sample: { labels: [0, 8], perClass: 2, steps: 4 },
       heldOut: { count: 4, every: 10 },
     },
     source,
   );
   const checkpoint = store.checkpoints.length > 0 ? await store.latest() : undefined;
   const data = await trainingData({ config, source, checkpoint });
-  const backend = referenceBackend();
   const training = await assembleTraining({ config, backend, data, checkpoint });
   const [losses, heldOutLosses]: [number[], number[]] = [[], []];
   const observer = {
@@ -64,9 +75,17 @@ export async function trainAnywhere(
       if (heldOutLoss !== undefined) heldOutLosses.push(heldOutLoss);
     },
   };
-  const trainer = await Trainer.open(training, { store, observer });
+  let samples: number[] = [];
+  const shown = {
+    write(_step: number, grid: SampleGrid) {
+      samples = Array.from(grid.sets[0]!.samples);
+      return Promise.resolve({ path: 'shown', pictures: {} });
+    },
+    has: () => Promise.resolve(samples.length > 0),
+  };
+  const trainer = await Trainer.open(training, { store, observer, samples: shown });
   await trainer.run();
   await training.dispose();
   await backend.dispose();
-  return { losses, heldOutLosses };
+  return { losses, heldOutLosses, samples };
 }

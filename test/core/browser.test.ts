@@ -16,9 +16,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const core = join(root, 'dist/core.js');
 const steps = 20;
 
-interface Losses {
+interface Trained {
   readonly losses: readonly number[];
   readonly heldOutLosses: readonly number[];
+  readonly samples: readonly number[];
 }
 
 /** The example as JavaScript. @param coreUrl where its host finds the core */
@@ -32,12 +33,20 @@ async function example(coreUrl: string): Promise<string> {
   return output[0].code;
 }
 
-async function inNode(): Promise<Losses> {
+/** A worker's script. @param backend an expression of what computes */
+function workerOn(backend: string): string {
+  return `import { webGpuBackend } from '/core.js';
+    import { trainAnywhere } from '/train.js';
+    try { postMessage(await trainAnywhere(${steps}, undefined, ${backend})); }
+    catch (error) { postMessage({ error: String(error.stack) }); }`;
+}
+
+async function inNode(): Promise<Trained> {
   const script = join(await temporaryFolder(), 'train.mjs');
   const call = `console.log(JSON.stringify(await trainAnywhere(${steps})));`;
   await writeFile(script, `${await example(pathToFileURL(core).href)}\n${call}`);
   const { stdout } = await promisify(execFile)(process.execPath, [script]);
-  return JSON.parse(stdout) as Losses;
+  return JSON.parse(stdout) as Trained;
 }
 
 const executable = findChromium();
@@ -52,11 +61,8 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
       '/': ['text/html', '<!doctype html><title>rectiflow</title>'],
       '/core.js': ['text/javascript', await readFile(core, 'utf8')],
       '/train.js': ['text/javascript', await example('/core.js')],
-      '/worker.js': [
-        'text/javascript',
-        `import { trainAnywhere } from '/train.js';
-        trainAnywhere(${steps}).then(postMessage, (error) => postMessage({ error: String(error.stack) }));`,
-      ],
+      '/worker.js': ['text/javascript', workerOn('undefined')],
+      '/gpu-worker.js': ['text/javascript', workerOn('await webGpuBackend(navigator.gpu)')],
     };
     server = createServer(({ url = '' }, response) => {
       const [type, content] = files[url] ?? ['text/plain', undefined];
@@ -69,28 +75,49 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
     server.close();
   });
 
-  it(`trains ${steps} steps with the losses that they have in Node.js`, { timeout: 180_000 }, async () => {
-    const wanted = await inNode();
+  /** @param worker that trains, in a browser of its own */
+  async function trainedBy(worker: string, flags: readonly string[]): Promise<Trained> {
     // Root has no sandbox; nothing of another machine is opened here.
-    const browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox'] });
+    const browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox', ...flags] });
     try {
       const page = await browser.newPage();
       await page.goto(address);
-      const trained = await page.evaluate<Losses & { readonly error?: string }>(
+      const trained = await page.evaluate<Trained & { readonly error?: string }>(
         `new Promise((resolve) => {
-          const worker = new Worker('/worker.js', { type: 'module' });
+          const worker = new Worker('${worker}', { type: 'module' });
           worker.onmessage = ({ data }) => resolve(data);
           worker.onerror = ({ message }) => resolve({ error: message });
         })`,
       );
       expect(trained.error).toBeUndefined();
-      expect(wanted.losses).toHaveLength(steps);
-      const compare = (found: readonly number[], inNodeJs: readonly number[]): void =>
-        expect(found).toEqual(inNodeJs.map((loss) => expect.closeTo(loss, 6)));
-      compare(trained.losses, wanted.losses);
-      compare(trained.heldOutLosses, wanted.heldOutLosses);
+      return trained;
     } finally {
       await browser.close();
     }
+  }
+
+  const near = (numbers: readonly number[], digits: number): unknown[] =>
+    numbers.map((each) => expect.closeTo(each, digits));
+
+  it(`trains ${steps} steps with the losses that they have in Node.js`, { timeout: 180_000 }, async () => {
+    const [wanted, trained] = [await inNode(), await trainedBy('/worker.js', [])];
+    expect(wanted.losses).toHaveLength(steps);
+    expect(trained.losses).toEqual(near(wanted.losses, 6));
+    expect(trained.heldOutLosses).toEqual(near(wanted.heldOutLosses, 6));
+    expect(trained.samples).toEqual(near(wanted.samples, 5));
   });
+
+  it(
+    `trains ${steps} steps on WebGPU with the same losses, and makes the same samples`,
+    { timeout: 180_000 },
+    async () => {
+      const flags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+      const [wanted, trained] = [await inNode(), await trainedBy('/gpu-worker.js', flags)];
+      expect(wanted.losses).toHaveLength(steps);
+      expect(wanted.samples).toHaveLength(2 * 2 * 64);
+      expect(trained.losses).toEqual(near(wanted.losses, 5));
+      expect(trained.heldOutLosses).toEqual(near(wanted.heldOutLosses, 5));
+      expect(trained.samples).toEqual(near(wanted.samples, 3));
+    },
+  );
 });
