@@ -10,6 +10,7 @@ import type { Gpu } from './device.ts';
 import type { Tuning } from './dispatch.ts';
 import { bindProgram } from './executable.ts';
 import { kernels } from './kernels/index.ts';
+import { measurePeak } from './peak.ts';
 import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
 
 export { openGpu } from './adapter.ts';
@@ -52,6 +53,11 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
       const own = checkBuffers(program, buffers, isOwn);
       for (const [name, buffer] of own) buffer.life.check(`program ${program.name}: the buffer for ${name}`);
       return bindProgram(program, planMemory(program), own, { machine, tuning });
+    },
+    async measurePeak() {
+      life.check();
+      gpu.check();
+      return exclusively(() => measurePeak(gpu));
     },
     dispose: () => life.dispose(),
   };

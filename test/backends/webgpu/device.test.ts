@@ -84,6 +84,13 @@ describe.skipIf(testGpu.skip)(
       release();
     });
 
+    it('tells what it can compute at most', async () => {
+      const backend = backendOn(testGpu.gpu!);
+      const peak = await backend.measurePeak!();
+      expect(peak).toBeGreaterThan(1e8);
+      expect(peak).toBeLessThan(1e16);
+    });
+
     it('shares its shaders among programs, and its memory among what changes alike', async () => {
       const backend = backendOn(testGpu.gpu!);
       const parameters = Array.from({ length: 5 }, (_, i) => ({ name: `w${i}`, shape: [3, i + 1] }));
