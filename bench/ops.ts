@@ -1,21 +1,22 @@
 // Where a training step's time goes, and how far each op is from what the machine could do: npm run bench:ops
-import { type Node, type Profile, cpuBackend } from 'rectiflow';
+import { type Executable, cpuBackend, nodeWebGpuBackend } from 'rectiflow';
 import { caseByName, caseNames, type VariantName, variants } from './cases.ts';
 import { memoryBandwidth, sustainedPeak } from './machine.ts';
-import { describeOperands, nodeCost } from './node-cost.ts';
+import { opTable } from './op-table.ts';
 import { readOptions } from './options.ts';
 import { optionsOf } from './players.ts';
-import { digits, markdownTable, percent } from './table.ts';
-import { prepareStep } from './training-step.ts';
+import { digits } from './table.ts';
+import { prepareStep, prepareStepOn } from './training-step.ts';
 
 const ours = ['bf16', 'fp32', 'avx2-fp32', 'bf16-1'] as const satisfies readonly VariantName[];
 
-const usage = `npm run bench:ops -- [CASE ...] [--variants A,B] [--rounds N] [--threads N] [--quick]
+const usage = `npm run bench:ops -- [CASE ...] [--variants A,B] [--rounds N] [--threads N] [--backend NAME] [--quick]
 
   CASE        ${caseNames.join(', ')}; s-256 by default
   --variants  ${ours.join(', ')}; bf16 by default
   --rounds    steps to measure (5)
   --threads   one per core by default
+  --backend   cpu, by default; or webgpu, on the GPU of this machine
   --quick     two steps`;
 
 const options = readOptions({
@@ -27,18 +28,9 @@ const options = readOptions({
   quickRounds: 2,
 });
 
-/** Rows below this share of the step are summed up. */
-const smallest = 0.002;
-
-interface Group {
-  readonly node: Node;
-  nodes: number;
-  /** Per step. */
-  milliseconds: number;
-}
-
 for (const name of options.names) {
-  for (const variant of (options.variants ?? ['bf16']) as VariantName[]) await measure(name, variant);
+  if (options.backend === 'webgpu') await measureGpu(name);
+  else for (const variant of (options.variants ?? ['bf16']) as VariantName[]) await measure(name, variant);
 }
 
 async function measure(name: string, variant: VariantName): Promise<void> {
@@ -46,8 +38,8 @@ async function measure(name: string, variant: VariantName): Promise<void> {
   const peaks = {
     bf16: await sustainedPeak({ ...settings, precision: 'bf16' }),
     fp32: await sustainedPeak({ ...settings, precision: 'fp32' }),
+    bandwidth: await memoryBandwidth(settings.threads!),
   };
-  const bandwidth = await memoryBandwidth(settings.threads!);
   const { title, config } = caseByName(name);
   console.error(`${name}: ${variants[variant].label}, ${options.rounds} steps`);
   const { executable, run } = await prepareStep(config, settings);
@@ -56,71 +48,51 @@ async function measure(name: string, variant: VariantName): Promise<void> {
   const began = performance.now();
   for (let step = 0; step < options.rounds; step++) await run();
   const wall = (performance.now() - began) / options.rounds;
-  const groups = groupNodes(before, executable.profile(), options.rounds);
-  const large = groups.filter(({ milliseconds }) => milliseconds >= smallest * wall);
-  const small = groups.filter((group) => !large.includes(group));
-  const rows = large.map((group) => row(group, wall, peaks, bandwidth));
-  const others = total(small);
-  const outside = wall - total(groups);
-  const plain = (label: string, milliseconds: number): string[] => {
-    return [label, '', '', digits(milliseconds), percent(milliseconds / wall), '', '', ''];
-  };
-  const header = ['op', 'operands', 'nodes', 'ms', 'of the step', 'GFLOP/s', 'GB/s', 'of its roofline'];
+  const nodes = executable.profile().nodes.map(({ node, milliseconds }, i) => ({
+    node,
+    milliseconds: (milliseconds - before.nodes[i]!.milliseconds) / options.rounds,
+  }));
   const lines = [
     `**${name}**: ${title}; ${cpuBackend(settings).describe()}`,
     '',
-    `Peak ${digits(peaks.bf16 / 1e9)} GFLOP/s in bf16, ${digits(peaks.fp32 / 1e9)} in fp32; memory ${digits(bandwidth / 1e9)} GB/s.`,
+    `Peak ${digits(peaks.bf16 / 1e9)} GFLOP/s in bf16, ${digits(peaks.fp32 / 1e9)} in fp32; memory ${digits(peaks.bandwidth / 1e9)} GB/s.`,
     'A share of the roofline above 100% means that operands were in a cache.',
     '',
-    ...markdownTable(
-      header,
-      [
-        ...rows,
-        plain(`${small.length} others`, others),
-        plain('outside of nodes', outside),
-        plain('step', wall),
-      ],
-      2,
-    ),
+    ...opTable(nodes, wall, peaks),
     '',
   ];
   console.log(lines.join('\n'));
 }
 
-/** Nodes of one op on operands of the same types, the most expensive first. */
-function groupNodes(before: Profile, after: Profile, steps: number): Group[] {
-  const groups = new Map<string, Group>();
-  after.nodes.forEach(({ node, milliseconds }, i) => {
-    const key = `${node.op.name} ${describeOperands(node)}`;
-    const group = groups.get(key) ?? { node, nodes: 0, milliseconds: 0 };
-    group.nodes++;
-    group.milliseconds += (milliseconds - before.nodes[i]!.milliseconds) / steps;
-    groups.set(key, group);
-  });
-  return [...groups.values()].toSorted((a, b) => b.milliseconds - a.milliseconds);
+/** On the GPU, by its own clock. What one dispatch does for several nodes counts for the first of them. */
+async function measureGpu(name: string): Promise<void> {
+  const { title, config } = caseByName(name);
+  const backend = await nodeWebGpuBackend({ precision: 'auto' });
+  try {
+    const peak = await backend.measurePeak!();
+    console.error(`${name}: ${backend.describe()}, ${options.rounds} steps`);
+    const { executable, inputs } = await prepareStepOn(backend, config);
+    // The first run is timed by itself, piece by piece.
+    for (let step = 1; step <= 2; step++) await runAndWait(executable, inputs(step));
+    const began = performance.now();
+    for (let step = 0; step < options.rounds; step++) await runAndWait(executable, inputs(3 + step));
+    const wall = (performance.now() - began) / options.rounds;
+    const { nodes } = await executable.profile(inputs(3 + options.rounds));
+    const lines = [
+      `**${name}**: ${title}; ${backend.describe()}`,
+      '',
+      `Peak ${digits(peak / 1e9)} GFLOP/s in fp32. ${executable.dispatches} dispatches of ${executable.shaders} shaders.`,
+      '',
+      ...opTable(nodes, wall, { bf16: peak, fp32: peak, bandwidth: NaN }),
+      '',
+    ];
+    console.log(lines.join('\n'));
+  } finally {
+    await backend.dispose();
+  }
 }
 
-function total(groups: readonly Group[]): number {
-  return groups.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-}
-
-function row(
-  { node, nodes, milliseconds }: Group,
-  wall: number,
-  peaks: { readonly bf16: number; readonly fp32: number },
-  bandwidth: number,
-): string[] {
-  const { operations, bytes } = nodeCost(node);
-  const peak = node.inputs[0]?.dtype === 'bfloat16' ? peaks.bf16 : peaks.fp32;
-  const seconds = milliseconds / 1000 / nodes;
-  return [
-    node.op.name,
-    describeOperands(node, 3),
-    String(nodes),
-    digits(milliseconds),
-    percent(milliseconds / wall),
-    operations > 0 ? digits(operations / seconds / 1e9) : '',
-    digits(bytes / seconds / 1e9),
-    percent(Math.max(operations / peak, bytes / bandwidth) / seconds),
-  ];
+async function runAndWait(executable: Executable, inputs: Parameters<Executable['run']>[0]): Promise<void> {
+  await executable.run(inputs);
+  await executable.read(['loss']);
 }

@@ -15,6 +15,8 @@ export interface Options {
   readonly variants: readonly string[] | undefined;
   /** Steps of a sampler. */
   readonly steps: number;
+  /** What computes. */
+  readonly backend: 'cpu' | 'webgpu';
   /** How many processes train together: what to measure, from the fewest on. */
   readonly ranks: readonly number[];
 }
@@ -52,6 +54,7 @@ function parse(defaults: Defaults): Options {
       variants: { type: 'string' },
       steps: { type: 'string' },
       ranks: { type: 'string', default: '1,2,4' },
+      backend: { type: 'string', default: 'cpu' },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -63,6 +66,7 @@ function parse(defaults: Defaults): Options {
   const chosen = values.variants?.split(',');
   checkKnown('case', positionals, names);
   checkKnown('variant', chosen ?? [], variants ?? []);
+  checkKnown('backend', [values.backend], ['cpu', 'webgpu']);
   return {
     names: positionals.length > 0 ? positionals : defaultNames,
     rounds: count('--rounds', values.rounds, values.quick ? quickRounds : rounds),
@@ -70,6 +74,7 @@ function parse(defaults: Defaults): Options {
     python: values.python,
     quick: values.quick,
     variants: chosen,
+    backend: values.backend as Options['backend'],
     steps: count('--steps', values.steps, values.quick ? 5 : 50),
     ranks: values.ranks
       .split(',')

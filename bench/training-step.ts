@@ -1,8 +1,11 @@
 // A training step of a case as the trainer runs it, on random images.
 import {
+  type Backend,
   type Buffers,
   type CpuExecutable,
   type CpuOptions,
+  type Executable,
+  type Program,
   type VelocityModel,
   type RunConfig,
   allocateState,
@@ -22,16 +25,29 @@ export interface PreparedStep {
 }
 
 export async function prepareStep(config: RunConfig, options: CpuOptions): Promise<PreparedStep> {
-  const model = createModel(config.model);
-  const backend = cpuBackend(options);
-  const program = runProgram(config, model);
-  const state = allocateState(backend, program);
-  const initialized = initializeState(backend, model, state, config.seed);
-  const executable = await backend.compile(program, state);
-  await initialized;
-  const inputsOf = randomInputs(config, model, { first: 0, count: config.train.batchSize });
+  const { inputs, ...prepared } = await prepareStepOn(cpuBackend(options), config);
   let step = 0;
-  return { model, buffers: state, executable, run: () => executable.run(inputsOf(++step)) };
+  return { ...prepared, run: () => prepared.executable.run(inputs(++step)) };
+}
+
+/** @returns the step, and its inputs by its number from 1 */
+export async function prepareStepOn<E extends Executable>(
+  backend: Omit<Backend, 'compile'> & { compile(program: Program, buffers: Buffers): Promise<E> },
+  config: RunConfig,
+): Promise<
+  Pick<PreparedStep, 'model' | 'buffers'> & {
+    readonly executable: E;
+    inputs(step: number): Record<string, Float32Array | Int32Array>;
+  }
+> {
+  const model = createModel(config.model);
+  const program = runProgram(config, model);
+  const buffers = allocateState(backend, program);
+  const initialized = initializeState(backend, model, buffers, config.seed);
+  const executable = await backend.compile(program, buffers);
+  await initialized;
+  const inputs = randomInputs(config, model, { first: 0, count: config.train.batchSize });
+  return { model, buffers, executable, inputs };
 }
 
 /**

@@ -140,6 +140,7 @@ export type {
   WebGpuOptions,
 } from './backends/webgpu/contract.ts';
 export { webGpuBackend } from './backends/webgpu/open.ts';
+export type { NodeTime, OpTime, Profile } from './backends/profile.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { type ErrorCode, RectiflowError } from './tensor/errors.ts';

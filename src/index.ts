@@ -191,9 +191,6 @@ export {
   type CpuExecutable,
   type CpuOptions,
   type Isa,
-  type NodeTime,
-  type OpTime,
-  type Profile,
   cpuBackend,
   cpuIsas,
 } from './backends/cpu/index.ts';

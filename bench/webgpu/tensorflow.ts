@@ -1,8 +1,6 @@
 // The cases by TensorFlow.js on its backend of WebGPU.
 import * as tf from '@tensorflow/tfjs-core';
 import type { TfTensor } from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-backend-webgpu';
-import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { type Side, headWidth } from './cases.ts';
 
 type Named = Record<string, TfTensor>;
@@ -45,6 +43,9 @@ function blockLoss({ x, modulation, qkv, out, w1, w2 }: Named): TfTensor {
 }
 
 export async function tensorFlowSide(): Promise<Side> {
+  // They make themselves known to it.
+  await import('@tensorflow/tfjs-backend-webgpu');
+  await import('@tensorflow/tfjs-core/dist/register_all_gradients');
   await tf.setBackend('webgpu');
   await tf.ready();
   return (of, numbers) => {

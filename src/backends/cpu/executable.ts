@@ -7,6 +7,7 @@ import type { Executable, Finding, StateWatch } from '../backend.ts';
 import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
 import { FinalState } from '../final-state.ts';
 import { inspectProgram } from '../inspect.ts';
+import { type Profile, profileOf } from '../profile.ts';
 import { type Exclusively, Lifetime, type Lifetimes } from '../../tensor/lifetime.ts';
 import { allocate, memoryError, showBytes } from './allocate.ts';
 import type { Arena, SharedArena } from './allocate.ts';
@@ -14,28 +15,6 @@ import type { CpuBuffer } from './buffer.ts';
 import { type Places, describeWork } from './describe.ts';
 import { type Region, readTensor, writeTensor } from './memory.ts';
 import type { Handle, Isa, Native, Pool } from './native.ts';
-
-/** Time that the nodes of one op took, over all runs. */
-export interface OpTime {
-  readonly op: string;
-  readonly nodes: number;
-  readonly milliseconds: number;
-}
-
-/** Time that one node of the program took, over all runs. */
-export interface NodeTime {
-  readonly node: Node;
-  readonly milliseconds: number;
-}
-
-/** Where the time went. */
-export interface Profile {
-  readonly runs: number;
-  /** The most expensive op first. */
-  readonly ops: readonly OpTime[];
-  /** In the order in which they run. */
-  readonly nodes: readonly NodeTime[];
-}
 
 export interface CpuExecutable extends Executable {
   profile(): Profile;
@@ -237,13 +216,5 @@ function placeValues(
 function profile(native: Native, handle: Handle, work: readonly Node[]): Profile {
   const { runs, nanoseconds } = native.profile(handle);
   const nodes = work.map((node, i) => ({ node, milliseconds: nanoseconds[i]! / 1e6 }));
-  const ops = new Map<string, { op: string; nodes: number; milliseconds: number }>();
-  for (const { node, milliseconds } of nodes) {
-    const { name } = node.op;
-    const entry = ops.get(name) ?? { op: name, nodes: 0, milliseconds: 0 };
-    entry.nodes++;
-    entry.milliseconds += milliseconds;
-    ops.set(name, entry);
-  }
-  return { runs, ops: [...ops.values()].toSorted((a, b) => b.milliseconds - a.milliseconds), nodes };
+  return profileOf(nodes, runs);
 }

@@ -16,7 +16,7 @@ import { type CpuExecutable, type Machine, bindProgram, scratchBytes } from './e
 import { type Isa, type Native, type Pool, knownIsas, loadNative } from './native.ts';
 import { defaultThreads } from './threads.ts';
 
-export type { CpuExecutable, NodeTime, OpTime, Profile } from './executable.ts';
+export type { CpuExecutable } from './executable.ts';
 export type { Isa } from './native.ts';
 
 export interface CpuOptions {

@@ -2,6 +2,7 @@
 import { RectiflowError } from '../../tensor/errors.ts';
 import type { DeviceFacts, GpuSource } from './contract.ts';
 import { Gpu } from './device.ts';
+import { clockFeature } from './timing.ts';
 
 /** @throws RectiflowError where there is no adapter */
 export async function openGpu(source: GpuSource): Promise<Gpu> {
@@ -9,7 +10,8 @@ export async function openGpu(source: GpuSource): Promise<Gpu> {
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   // A device has the least of limits that are guaranteed everywhere, unless it is asked for more.
   const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize };
-  return new Gpu(await adapter.requestDevice({ requiredLimits }), factsOf(adapter));
+  const requiredFeatures = adapter.features.has(clockFeature) ? [clockFeature as GPUFeatureName] : [];
+  return new Gpu(await adapter.requestDevice({ requiredLimits, requiredFeatures }), factsOf(adapter));
 }
 
 /** What there is, without a device. @throws RectiflowError where there is no adapter */

@@ -1,6 +1,8 @@
 // What users of the backend see. Their programs are checked with it, so that it names none of WebGPU's own types.
 import type { Program } from '../../program/index.ts';
+import type { HostArray } from '../../tensor/dtype.ts';
 import type { Backend, Buffers, Executable, Precision } from '../backend.ts';
+import type { Profile } from '../profile.ts';
 import type { Tuning } from './dispatch.ts';
 
 export type { Tuning } from './dispatch.ts';
@@ -42,6 +44,11 @@ export interface WebGpuExecutable extends Executable {
   /** Calls of shaders for each run, and how many shaders there are. */
   readonly dispatches: number;
   readonly shaders: number;
+  /**
+   * Runs once, and tells how long each node took by the device's clock: what is done for several at once counts for the first of them.
+   * @throws RectiflowError where the device lets nobody read its clock
+   */
+  profile(inputs: Readonly<Record<string, HostArray>>): Promise<Profile>;
 }
 
 export interface WebGpuBackend extends Backend {

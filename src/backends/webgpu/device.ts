@@ -3,7 +3,14 @@ import { RectiflowError, internalError } from '../../tensor/errors.ts';
 import type { DeviceFacts } from './contract.ts';
 
 /** `GPUBufferUsage` and `GPUMapMode`, as numbers: Node.js has no such globals. */
-export const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const;
+export const usage = {
+  mapRead: 1,
+  copySource: 4,
+  copyTarget: 8,
+  uniform: 64,
+  storage: 128,
+  queries: 512,
+} as const;
 const mapRead = 1;
 
 /** Offsets of bindings are multiples of so many bytes on every device. */

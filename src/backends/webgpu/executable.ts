@@ -1,12 +1,14 @@
 // A lowered program as commands of a device: memory for its values, one bound shader after the other, and one submission for a run.
 import { type MemoryPlan, type Program, bytesOf, isWork } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
 import { Lifetime } from '../../tensor/lifetime.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Finding } from '../backend.ts';
 import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
 import { FinalState } from '../final-state.ts';
 import { inspectProgram } from '../inspect.ts';
+import { profileOf } from '../profile.ts';
 import { type BoundDispatch, bindDispatches } from './bind.ts';
 import type { WebGpuExecutable } from './contract.ts';
 import type { Part } from './device.ts';
@@ -15,6 +17,7 @@ import { type Machine, type WebGpuBuffer, writeTo } from './memory.ts';
 import { Pacing } from './pacing.ts';
 import { placeValues } from './places.ts';
 import { fromStored } from './stored.ts';
+import { clockFeature, timeNodes } from './timing.ts';
 
 /** @throws RectiflowError where a value has no room on the device */
 export async function bindProgram(
@@ -72,6 +75,21 @@ export async function bindProgram(
         if (final === undefined) return;
         await gpu.done();
         final.end();
+      });
+    },
+    async profile(inputs) {
+      checkLives(program, life, buffers);
+      gpu.check();
+      checkInputs(program, inputs);
+      if (!gpu.device.features.has(clockFeature))
+        throw new RectiflowError(
+          'backend',
+          `webgpu: ${gpu.facts.name} lets nobody read its clock (${clockFeature})`,
+        );
+      return exclusively(async () => {
+        feed(inputs);
+        hasRun = true;
+        return profileOf(await timeNodes(gpu, bound.dispatches), 1);
       });
     },
     async read<N extends string>(names: readonly N[]): Promise<Record<N, HostArray>> {
