@@ -37,3 +37,11 @@ function available(): { isas: readonly string[]; problem?: string } {
     return { isas: [], problem: (error as Error).message.split('\n')[0]! };
   }
 }
+
+/** WebGPU with work shared out as on a GPU of hardware, whatever runs it. */
+export const webGpuAsHardware: TestBackend = {
+  label: 'webgpu as hardware',
+  create: (precision = 'fp32') =>
+    backendOn(testGpu.gpu!, { precision, tuning: { lanes: 64, products: 'tiled' } }),
+  ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
+};

@@ -8,7 +8,7 @@ import { type Program, grad, lowPrecisionOf, trace } from '../../src/program/ind
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Attributes, Graph, Tensor, TensorType } from '../../src/tensor/tensor.ts';
-import { testBackends } from './backends.ts';
+import { type TestBackend, testBackends } from './backends.ts';
 import { type Run, type Values, nonFiniteCheck } from './non-finite.ts';
 import { randomValues } from './random.ts';
 import { outputsOf } from './outputs.ts';
@@ -43,7 +43,12 @@ export interface Tolerances {
  * Shows that an op is what it says, on every backend and instruction set of this machine: its forward and backward pass
  * against the reference in float64 (for a fused op: against its decomposition), and its gradient against finite differences.
  */
-export function conformance(name: OpName, cases: readonly Case[], tolerances: Tolerances = {}): void {
+export function conformance(
+  name: OpName,
+  cases: readonly Case[],
+  tolerances: Tolerances = {},
+  backends: readonly TestBackend[] = testBackends(),
+): void {
   const op = ops[name] as Op;
   const { fp32 = 2e-6, bf16 = 1e-2, differentiable, steps = [], hides } = tolerances;
   describe(name, () => {
@@ -59,7 +64,7 @@ export function conformance(name: OpName, cases: readonly Case[], tolerances: To
       const low = lowPrecisionForward(op, testCase);
       const spoilt = [program, low].flatMap((each) => (each && isSmall(each) ? [each] : []));
       const checks = spoilt.map((each) => ({ each, check: nonFinite(op, each, testCase, hides) }));
-      for (const { label, create, skip } of testBackends()) {
+      for (const { label, create, skip } of backends) {
         it.skipIf(skip !== undefined)(
           `${title} on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
           async () => {

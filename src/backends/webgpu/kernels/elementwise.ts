@@ -52,7 +52,7 @@ export const elementwiseKernels: Readonly<Record<string, Kernel>> = {
   neg: unary('-x'),
   exp: unary('exp_(x)'),
   log: unary('log_(x)'),
-  sqrt: unary('select(sqrt(x), x, isNaN_(x))'),
+  sqrt: unary('sqrt_(x)'),
   square: unary('x * x'),
   reciprocal: unary('1.0f / x'),
   tanh: unary('tanh_(x)'),

@@ -6,12 +6,18 @@ import { castKernels } from './cast.ts';
 import { conditionKernels } from './conditions.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { gatherKernels } from './gather.ts';
+import { gatedResidualKernels } from './gated-residual.ts';
+import { groupNormKernels } from './group-norm.ts';
+import { layerNormModulateKernels } from './layer-norm-modulate.ts';
+import { layerNormKernels } from './layer-norm.ts';
 import { linearKernels } from './linear.ts';
 import { matmul } from './matmul.ts';
+import { meanSquaredErrorKernels } from './mean-squared-error.ts';
 import { normsOfAllKernels } from './norms-of-all.ts';
 import { philoxKernels } from './philox.ts';
 import { rearrangeKernels } from './rearrange.ts';
 import { reduceKernels } from './reduce.ts';
+import { softmaxKernels } from './softmax.ts';
 import { solverKernels } from './solvers.ts';
 import { stateKernels } from './state.ts';
 
@@ -23,11 +29,17 @@ export const kernels: ReadonlyMap<string, Kernel> = new Map(
     ...conditionKernels,
     ...elementwiseKernels,
     ...gatherKernels,
+    ...gatedResidualKernels,
+    ...groupNormKernels,
+    ...layerNormKernels,
+    ...layerNormModulateKernels,
     ...linearKernels,
+    ...meanSquaredErrorKernels,
     ...normsOfAllKernels,
     ...philoxKernels,
     ...rearrangeKernels,
     ...reduceKernels,
+    ...softmaxKernels,
     ...solverKernels,
     ...stateKernels,
     matmul,

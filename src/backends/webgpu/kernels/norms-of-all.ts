@@ -12,7 +12,7 @@ const sharesOf = ({ elements }: Span): number => Math.max(1, Math.min(1024, Math
  * @param result what is told, of the joined `v`
  */
 function ofAll(term: string, by: 'sum' | 'max', result: string): Kernel {
-  return ({ inputs, outputs }, { spans }) => {
+  return ({ inputs, outputs }, { spans, tuning }) => {
     const all = spans(inputs);
     const shares: Scratch = {
       scratch: 'shares',
@@ -48,6 +48,8 @@ function ofAll(term: string, by: 'sum' | 'max', result: string): Kernel {
       terms: shares.elements,
       term: 'return shares(j);',
       by,
+      neighbours: 'terms',
+      lanes: tuning.lanes,
       result,
     });
     return [...sharing, ...joining];

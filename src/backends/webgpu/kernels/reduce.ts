@@ -6,7 +6,7 @@ import { Sizes, stridedIndex } from '../wgsl/indices.ts';
 
 /** Over axes: an output's terms lie where its index along the other axes says. */
 function over(by: 'sum' | 'max'): Kernel {
-  return ({ inputs, outputs, attributes }) => {
+  return ({ inputs, outputs, attributes }, { tuning }) => {
     const [x] = inputs as [Tensor];
     const axes = attributes['axes'] as readonly number[];
     const strides = stridesOf(x.shape);
@@ -15,6 +15,7 @@ function over(by: 'sum' | 'max'): Kernel {
       strides: kept.map((axis) => strides[axis]!),
     });
     const [reduced, others] = [along([...axes].toSorted((a, b) => a - b)), along(othersThan(axes, x))];
+    const isInnermost = axes.includes(x.shape.findLastIndex((extent) => extent > 1));
     const sizes = new Sizes();
     const place = `${stridedIndex(sizes, 'o', others, 'i')} + ${stridedIndex(sizes, 't', reduced, 'j')}`;
     return reduction({
@@ -24,6 +25,8 @@ function over(by: 'sum' | 'max'): Kernel {
       terms: sizeOf(reduced.shape),
       term: `return x(${place});`,
       by,
+      neighbours: isInnermost ? 'terms' : 'outputs',
+      lanes: tuning.lanes,
       sizes: sizes.values,
     });
   };

@@ -7,5 +7,6 @@ export const halves: readonly string[] = [
   if ((b & 0x7fffffffu) > 0x7f800000u) { return (b >> 16u) | 0x40u; }
   return (b + 0x7fffu + ((b >> 16u) & 1u)) >> 16u;
 }
+fn roundToBfloat16(x: f32) -> f32 { return bitcast<f32>(bfloat16Bits(x) << 16u); }
 fn packBfloat16(v: vec2f) -> u32 { return bfloat16Bits(v.x) | (bfloat16Bits(v.y) << 16u); }`,
 ];

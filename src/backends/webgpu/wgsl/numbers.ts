@@ -6,6 +6,7 @@
 export const numbers: readonly string[] = [
   `fn isFinite_(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 fn isNaN_(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }`,
+  `fn sqrt_(x: f32) -> f32 { return select(sqrt(x), x, isNaN_(x)); }`,
   // Private variables are no constants: nothing is folded.
   `var<private> nanBits: u32 = 0x7fc00000u;
 var<private> infinityBits: u32 = 0x7f800000u;

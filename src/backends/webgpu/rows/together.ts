@@ -1,0 +1,70 @@
+// Rows in one dispatch. The invocations of a workgroup share a row, and tell each other by its memory; or each has a row of its own, and
+// there is no barrier.
+import { type Dispatch, groupsOf } from '../dispatch.ts';
+import { groupSize } from '../items.ts';
+import { joined, reducing } from '../reducing.ts';
+import { type Pass, type Rows, ended, makeElements, stepOf, writtenElements } from './row.ts';
+
+/** @param lanes that share a row: a power of 2 */
+export function rowsTogether(given: Rows, lanes: number): Dispatch {
+  const { rows, width, reads, passes, outputs = [], ofRows = [], functions = '' } = given;
+  const { sizes = {}, numbers = {} } = given;
+  const isShared = lanes > 1;
+  const step = stepOf(given);
+  const shared = passes.flatMap(({ totals }) =>
+    totals.map(({ name }) => `var<workgroup> ${name}_shared: array<f32, ${lanes}>;`),
+  );
+  const tell = ofRows.map(({ name, value }) => `set_${name}(row, ${value});`).join(' ');
+  const made = makeElements(given, `first / ${step}u + c`, {
+    place: (k) => `let col = c * ${step}u + ${k}u; let at = first + col;`,
+  });
+  const code = `${functions}
+${isShared ? shared.join('\n') : ''}
+@compute @workgroup_size(${isShared ? lanes : groupSize})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32) {
+  ${isShared ? 'let row = groupIndex(group, groups); let lane = index;' : `let row = groupIndex(group, groups) * ${groupSize}u + index; let lane = 0u;`}
+  if (row >= u.rows) { return; }
+  let first = row * u.width;
+  ${passes.map((pass) => overRow(pass, lanes)).join('\n  ')}
+  ${isShared && tell !== '' ? `if (lane == 0u) { ${tell} }` : tell}
+  ${outputs.length > 0 ? `for (var c = lane; c < u.width / ${step}u; c += ${lanes}u) {\n    ${made}\n  }` : ''}
+}`;
+  return {
+    code,
+    arguments: [
+      ...reads,
+      ...writtenElements(given),
+      ...ofRows.map(({ name, operand }) => ({ name, operand, isWritten: true })),
+    ],
+    sizes: { ...sizes, rows, width },
+    numbers,
+    groups: groupsOf(isShared ? rows : Math.ceil(rows / groupSize)),
+  };
+}
+
+/** Lanes are joined over a tree, whose order is always the same. */
+function overRow({ each = '', totals }: Pass, lanes: number): string {
+  const terms = totals.map(({ name, term, by = 'sum' }) => ({ name: `${name}_own`, term, by }));
+  const own = reducing(terms, {
+    index: 'col',
+    first: 'lane',
+    end: 'u.width',
+    step: `${lanes}u`,
+    each: `let at = first + col; ${each}`,
+  });
+  const end = (of: (name: string) => string): string => totals.map((total) => ended(total, of)).join(' ');
+  if (lanes === 1) return `${own}\n  ${end((name) => `${name}_own`)}`;
+  const give = totals.map(({ name }) => `${name}_shared[lane] = ${name}_own;`);
+  const join = totals.map(
+    ({ name, by = 'sum' }) =>
+      `{ let a = ${name}_shared[lane]; let b = ${name}_shared[lane + half]; ${name}_shared[lane] = ${joined(by, 'a', 'b')}; }`,
+  );
+  return `${own}
+  ${give.join(' ')}
+  workgroupBarrier();
+  for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
+    if (lane < half) { ${join.join(' ')} }
+    workgroupBarrier();
+  }
+  ${end((name) => `${name}_shared[0]`)}`;
+}
