@@ -4,7 +4,7 @@ import { bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import { type Gpu, bindingAlignment, usage } from './device.ts';
-import type { Argument, Dispatch, Groups, KernelContext, Tuning } from './dispatch.ts';
+import type { Argument, Dispatch, Groups, KernelContext, Scratch, Tuning } from './dispatch.ts';
 import { kernels } from './kernels/index.ts';
 import type { Place } from './memory.ts';
 import { type Range, joinNeighbours, spansOf } from './neighbours.ts';
@@ -115,12 +115,18 @@ function checkAligned({ offset }: Place, { name }: Argument): void {
 }
 
 function scratchMemory(described: readonly Described[], gpu: Gpu): Map<string, GPUBuffer> {
-  const sizes = new Map<string, number>();
+  const largest = new Map<string, Scratch>();
   for (const { dispatch } of described)
     for (const { operand } of dispatch.arguments)
-      if ('scratch' in operand)
-        sizes.set(operand.scratch, Math.max(operand.elements, sizes.get(operand.scratch) ?? 0));
-  return new Map(Array.from(sizes, ([name, elements]) => [name, gpu.buffer(4 * elements)]));
+      if ('scratch' in operand && operand.elements >= (largest.get(operand.scratch)?.elements ?? 0))
+        largest.set(operand.scratch, operand);
+  return new Map(
+    Array.from(largest, ([name, { elements, values }]) => {
+      const buffer = gpu.buffer(4 * elements);
+      if (values) gpu.device.queue.writeBuffer(buffer, 0, values);
+      return [name, buffer];
+    }),
+  );
 }
 
 type Uniforms = Map<Dispatch, GPUBufferBinding> & { readonly buffers: readonly GPUBuffer[] };

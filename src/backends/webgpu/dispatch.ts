@@ -6,6 +6,8 @@ export interface Scratch {
   readonly scratch: string;
   /** In float32. */
   readonly elements: number;
+  /** What it holds from the start, where no dispatch writes it: equal names hold equal numbers. */
+  readonly values?: Float32Array<ArrayBuffer>;
 }
 
 export type Operand = Tensor | Scratch;

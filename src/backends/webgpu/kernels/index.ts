@@ -20,6 +20,7 @@ import { reduceKernels } from './reduce.ts';
 import { softmaxKernels } from './softmax.ts';
 import { solverKernels } from './solvers.ts';
 import { stateKernels } from './state.ts';
+import { timestepEmbeddingKernels } from './timestep-embedding.ts';
 
 export const kernels: ReadonlyMap<string, Kernel> = new Map(
   Object.entries({
@@ -42,6 +43,7 @@ export const kernels: ReadonlyMap<string, Kernel> = new Map(
     ...softmaxKernels,
     ...solverKernels,
     ...stateKernels,
+    ...timestepEmbeddingKernels,
     matmul,
   }),
 );
