@@ -5,8 +5,9 @@ import { reductions } from '../reduction.ts';
 import { rows } from '../rows/index.ts';
 import { centredPasses } from './layer-norm.ts';
 
-/** The place in a tensor [B, D] of what meets an element of [B, N, D]. */
-const ofImage = 'row / u.tokens * u.width + col';
+/** Where what meets a row of [B, N, D] begins in a tensor [B, D], and the place of what meets an element. */
+const start = 'let image = row / u.tokens * u.width;';
+const ofImage = 'image + col';
 
 /** h = (x - mean) rstd, y = h (1 + scale) + shift. */
 const layerNormModulate: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => {
@@ -24,6 +25,7 @@ const layerNormModulate: Kernel = ({ inputs, outputs, attributes }, { isMade, tu
         { name: 'shift', operand: shift },
         { name: 'scale', operand: scale },
       ],
+      start,
       passes: centredPasses,
       // What y may be made of again is h as it is stored.
       each: `let h = ${y.dtype === 'bfloat16' ? `roundToBfloat16(${exact})` : exact};`,
@@ -60,6 +62,7 @@ const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
         { name: 'rstd', operand: rstd },
         ...(other ? [{ name: 'other', operand: other }] : []),
       ],
+      start,
       passes: [
         {
           each,

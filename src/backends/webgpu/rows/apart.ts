@@ -6,7 +6,7 @@ import { type RowTotal, type Rows, ended, makeElements, stepOf, writtenElements 
 
 export function rowsApart(given: Rows, lanes: number): Dispatch[] {
   const { rows, width, reads, passes, outputs = [], ofRows = [], functions = '' } = given;
-  const { numbers = {} } = given;
+  const { start: ofRow = '', numbers = {} } = given;
   const sizes = { ...given.sizes, rows, width };
   const memoryOf = ({ name }: RowTotal): Scratch => ({ scratch: `row ${name}`, elements: rows });
   const dispatches: Dispatch[] = [];
@@ -18,7 +18,7 @@ export function rowsApart(given: Rows, lanes: number): Dispatch[] {
 
   for (const { each = '', totals } of passes) {
     const before = [...known];
-    const start = `let row = i; let col = j; let at = i * u.width + j; ${knowing(before)} ${each}`;
+    const start = `let row = i; let col = j; let at = i * u.width + j; ${ofRow} ${knowing(before)} ${each}`;
     for (const by of ['sum', 'max'] as const) {
       const alike = totals.filter((total) => (total.by ?? 'sum') === by);
       if (alike.length === 0) continue;
@@ -58,7 +58,7 @@ export function rowsApart(given: Rows, lanes: number): Dispatch[] {
   if (outputs.length > 0) {
     const step = stepOf(given);
     const place = (k: number): string =>
-      `let at = i * ${step}u + ${k}u; let row = at / u.width; let col = at % u.width; ${knowing(known)}`;
+      `let at = i * ${step}u + ${k}u; let row = at / u.width; let col = at % u.width; ${ofRow} ${knowing(known)}`;
     dispatches.push(
       eachItem({
         ...rest,

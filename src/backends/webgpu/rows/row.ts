@@ -42,6 +42,8 @@ export interface Rows extends Pick<Dispatch, 'sizes' | 'numbers'> {
   readonly rows: number;
   readonly width: number;
   readonly reads: readonly Argument[];
+  /** Statements for a row, before those for its elements. */
+  readonly start?: string;
   readonly passes: readonly Pass[];
   /** Statements for an element, before the values of outputs. */
   readonly each?: string;

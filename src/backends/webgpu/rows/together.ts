@@ -7,7 +7,7 @@ import { type Pass, type Rows, ended, makeElements, stepOf, writtenElements } fr
 
 /** @param lanes that share a row: a power of 2 */
 export function rowsTogether(given: Rows, lanes: number): Dispatch {
-  const { rows, width, reads, passes, outputs = [], ofRows = [], functions = '' } = given;
+  const { rows, width, reads, passes, outputs = [], ofRows = [], start = '', functions = '' } = given;
   const { sizes = {}, numbers = {} } = given;
   const isShared = lanes > 1;
   const step = stepOf(given);
@@ -24,7 +24,7 @@ ${isShared ? shared.join('\n') : ''}
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32) {
   ${isShared ? 'let row = groupIndex(group, groups); let lane = index;' : `let row = groupIndex(group, groups) * ${groupSize}u + index; let lane = 0u;`}
   if (row >= u.rows) { return; }
-  let first = row * u.width;
+  let first = row * u.width; ${start}
   ${passes.map((pass) => overRow(pass, lanes)).join('\n  ')}
   ${isShared && tell !== '' ? `if (lane == 0u) { ${tell} }` : tell}
   ${outputs.length > 0 ? `for (var c = lane; c < u.width / ${step}u; c += ${lanes}u) {\n    ${made}\n  }` : ''}
