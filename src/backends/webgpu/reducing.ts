@@ -49,3 +49,40 @@ export function reducing(
     ${all.map(({ name, by }) => `${name} = ${joined(by, name, `${name}_part`)};`).join(' ')}
   }`;
 }
+
+interface OfLane {
+  readonly name: string;
+  /** An expression of what an invocation has. */
+  readonly from: string;
+  readonly by: Join;
+}
+
+/** Declares what `joinLanes` needs. */
+export function laneMemory(names: readonly string[], invocations: number): string {
+  return names.map((name) => `var<workgroup> ${name}_shared: array<f32, ${invocations}>;`).join('\n');
+}
+
+/**
+ * Statements for all invocations `index` of a workgroup, each of which is a `lane` of a column: those of a column are joined over a
+ * tree, whose order is always the same.
+ * @param lanes of each column: a power of 2
+ * @returns also an expression of what all lanes of a column have together
+ */
+export function joinLanes(
+  all: readonly OfLane[],
+  lanes: number,
+  columns = 1,
+): { readonly code: string; readonly joinedOf: (name: string) => string } {
+  const give = all.map(({ name, from }) => `${name}_shared[index] = ${from};`);
+  const join = all.map(
+    ({ name, by }) =>
+      `{ let a = ${name}_shared[index]; let b = ${name}_shared[index + half * ${columns}u]; ${name}_shared[index] = ${joined(by, 'a', 'b')}; }`,
+  );
+  const code = `${give.join(' ')}
+  workgroupBarrier();
+  for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
+    if (lane < half) { ${join.join(' ')} }
+    workgroupBarrier();
+  }`;
+  return { code, joinedOf: (name) => `${name}_shared[index - lane * ${columns}u]` };
+}

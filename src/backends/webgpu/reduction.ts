@@ -1,8 +1,7 @@
 // Sums and maxima of many terms: in parts, so that there is work for all of a device and no chain of roundings is long.
-import type { Argument, Dispatch, Operand, Scratch } from './dispatch.ts';
+import { type Argument, type Dispatch, type Operand, type Scratch, groupsOf } from './dispatch.ts';
 import { eachItem } from './items.ts';
-import { type Join, chain, reducing } from './reducing.ts';
-import { rowsTogether } from './rows/together.ts';
+import { type Join, chain, joinLanes, laneMemory, reducing } from './reducing.ts';
 
 /** What is reduced of the terms. */
 export interface Total {
@@ -14,10 +13,9 @@ export interface Total {
   readonly result?: string;
 }
 
-/** Names of its own sizes: `outputs`, `terms`, `parts`, `rows` and `width`, the last of which are others in results. */
 export interface Reductions extends Pick<Dispatch, 'sizes' | 'numbers'> {
   readonly reads: readonly Argument[];
-  /** Elements of each output. */
+  /** Elements of each output; `u.outputs`, as `u.terms` is those of each. */
   readonly outputs: number;
   /** Of each element. */
   readonly terms: number;
@@ -26,7 +24,7 @@ export interface Reductions extends Pick<Dispatch, 'sizes' | 'numbers'> {
   readonly by?: Join;
   /** Which lie next to each other in memory, and go to neighbouring invocations: one term of many outputs, or terms of one output. */
   readonly neighbours?: 'outputs' | 'terms';
-  /** Invocations that may share an output whose terms are neighbours; 1 by default. */
+  /** Invocations that may share an output; 1 by default. */
   readonly lanes?: number;
   readonly functions?: string;
 }
@@ -40,6 +38,9 @@ export const busy = 16_384;
 /** Invocations that read one output's terms together where these are neighbours, be there others enough. */
 const together = 32;
 
+/** Of a workgroup whose lanes share outputs that are neighbours. */
+const wide = { columns: 32, lanes: 8 } as const;
+
 export function reduction({ output, term, result = 'v', ...shared }: Reduction): Dispatch[] {
   return reductions({ ...shared, totals: [{ output, term, result }] });
 }
@@ -47,9 +48,10 @@ export function reduction({ output, term, result = 'v', ...shared }: Reduction):
 /** @param depth of the sums of sums */
 export function reductions(given: Reductions, depth = 0): Dispatch[] {
   const { outputs, terms, totals, neighbours = 'outputs', lanes = 1 } = given;
-  const canShare = neighbours === 'terms' && lanes > 1 && terms >= lanes;
-  if (canShare && (depth > 0 || terms <= lanes * chain || outputs * lanes >= busy))
-    return [sharing(given, lanes)];
+  const grid = neighbours === 'outputs' && outputs >= wide.columns ? wide : { columns: 1, lanes };
+  const isShort = terms <= 2 * chain * grid.lanes;
+  if (lanes > 1 && terms >= 2 * grid.lanes && (depth > 0 || isShort || outputs * grid.lanes >= busy))
+    return [sharing(given, grid)];
   const wanted = terms <= fewTerms ? 1 : Math.ceil(terms / chain);
   const most = Math.max(neighbours === 'terms' ? together : 1, Math.floor(busy / Math.max(1, outputs)));
   const parts = Math.max(1, Math.min(wanted, most));
@@ -71,6 +73,9 @@ export function reductions(given: Reductions, depth = 0): Dispatch[] {
 
 const termFunctions = ({ totals, functions = '' }: Reductions): string =>
   [functions, ...totals.map(({ term }, k) => `fn term${k}(i: u32, j: u32) -> f32 { ${term} }`)].join('\n');
+
+const totalsIn = (targets: readonly Operand[]): Argument[] =>
+  targets.map((operand, k) => ({ name: `total${k}`, operand, isWritten: true }));
 
 /** An invocation for each part of each output. A part takes every so many-th term, so that neighbours are read by neighbours. */
 function inParts(
@@ -99,10 +104,7 @@ function inParts(
     ({ result = 'v' }, k) => `{ let v = v${k}; set_total${k}(i, ${parts === 1 ? result : 'v'}); }`,
   );
   return eachItem({
-    arguments: [
-      ...reads,
-      ...targets.map((operand, k): Argument => ({ name: `total${k}`, operand, isWritten: true })),
-    ],
+    arguments: [...reads, ...totalsIn(targets)],
     count: outputs * parts,
     functions: termFunctions(given),
     body: `${place}\n  ${reduced}\n  ${results.join(' ')}`,
@@ -111,29 +113,37 @@ function inParts(
   });
 }
 
-/** A workgroup for each output. */
-function sharing(given: Reductions, lanes: number): Dispatch {
+/** A workgroup has some neighbouring outputs, and lanes for each of them. */
+function sharing(given: Reductions, { columns, lanes }: { columns: number; lanes: number }): Dispatch {
   const { reads, outputs, terms, totals, by = 'sum', sizes = {}, numbers = {} } = given;
-  return rowsTogether(
-    {
-      rows: outputs,
-      width: terms,
-      reads,
-      passes: [
-        {
-          totals: totals.map(({ result = 'v' }, k) => ({
-            name: `v${k}`,
-            term: `term${k}(row, col)`,
-            by,
-            result,
-          })),
-        },
-      ],
-      ofRows: totals.map(({ output }, k) => ({ name: `total${k}`, operand: output, value: `v${k}` })),
-      functions: termFunctions(given),
-      sizes: { ...sizes, outputs, terms },
-      numbers,
-    },
-    lanes,
+  const names = totals.map((_, k) => `v${k}`);
+  const own = reducing(
+    names.map((name, k) => ({ name, term: `term${k}(i, j)`, by })),
+    { index: 'j', first: 'lane', end: 'end', step: `${lanes}u` },
   );
+  const { code: join, joinedOf } = joinLanes(
+    names.map((name) => ({ name, from: name, by })),
+    lanes,
+    columns,
+  );
+  const results = totals.map(
+    ({ result = 'v' }, k) => `{ let v = ${joinedOf(`v${k}`)}; set_total${k}(i, ${result}); }`,
+  );
+  const code = `${termFunctions(given)}
+${laneMemory(names, columns * lanes)}
+@compute @workgroup_size(${columns * lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32) {
+  let i = groupIndex(group, groups) * ${columns}u + index % ${columns}u; let lane = index / ${columns}u;
+  let end = select(0u, u.terms, i < u.outputs);
+  ${own}
+  ${join}
+  if (lane == 0u && i < u.outputs) { ${results.join(' ')} }
+}`;
+  return {
+    code,
+    arguments: [...reads, ...totalsIn(totals.map(({ output }) => output))],
+    sizes: { ...sizes, outputs, terms },
+    numbers,
+    groups: groupsOf(Math.ceil(outputs / columns)),
+  };
 }

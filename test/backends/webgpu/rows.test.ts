@@ -11,7 +11,7 @@ const tokens = [
   [2, 3, 6],
   [3, 5, 32],
   [2, 3, 65],
-  [1, 3, 130],
+  [1, 33, 130],
 ] as const;
 const norm: readonly Case[] = tokens.map(([B, N, D]) => ({
   inputs: [shifted([B, N, D]), { shape: [B, D] }, { shape: [B, D] }],
@@ -105,6 +105,8 @@ const reduced: readonly Case[] = [
   { inputs: [{ shape: [3, 4200] }], attributes: { axes: [1], keepDims: 0 } },
   { inputs: [{ shape: [90, 1100] }], attributes: { axes: [1], keepDims: 0 } },
   { inputs: [{ shape: [1100, 6] }], attributes: { axes: [0], keepDims: 0 } },
+  { inputs: [{ shape: [40, 70] }], attributes: { axes: [0], keepDims: 0 } },
+  { inputs: [{ shape: [1500, 40] }], attributes: { axes: [0], keepDims: 0 } },
   { inputs: [{ shape: [2, 3, 600] }], attributes: { axes: [0, 2], keepDims: 1 } },
 ];
 conformance('sum', reduced, {}, both);

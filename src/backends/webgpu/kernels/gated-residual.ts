@@ -38,7 +38,7 @@ const gatedResidual: Kernel = ({ inputs, outputs }) => {
 };
 
 /** dbranch = dy gate; dgate = sum of dy branch over tokens. */
-const gatedResidualGrad: Kernel = ({ inputs, outputs }) => {
+const gatedResidualGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
   const [dy, branch, gate] = inputs as [Tensor, Tensor, Tensor];
   const [dbranch, dgate] = outputs as [Tensor, Tensor];
   const [B, N, D] = dy.shape as [number, number, number];
@@ -53,6 +53,7 @@ const gatedResidualGrad: Kernel = ({ inputs, outputs }) => {
       outputs: B * D,
       terms: N,
       term: 'let at = (i / u.width * u.terms + j) * u.width + i % u.width; return dy(at) * branch(at);',
+      lanes: tuning.lanes,
       sizes: { width: D },
     }),
   ];

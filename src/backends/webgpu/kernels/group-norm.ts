@@ -129,6 +129,7 @@ const groupNormGrad: Kernel = ({ inputs, outputs, attributes }, { tuning }) => {
       reads: ofChannels,
       outputs: C,
       terms: B,
+      lanes: tuning.lanes,
       totals: [
         { output: dw, term: 'return products(j * u.outputs + i);' },
         { output: db, term: 'return sums(j * u.outputs + i);' },

@@ -96,6 +96,7 @@ const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
         { output: dscale, term: 'return dy(at(i, j)) * h(at(i, j));' },
       ],
       functions: `fn at(i: u32, j: u32) -> u32 { return ${at}; }`,
+      lanes: tuning.lanes,
       sizes: { width: D },
     }),
   ];

@@ -122,6 +122,7 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
         outputs: O,
         terms: rows,
         term: 'return dy(j * u.width + i);',
+        lanes: tuning.lanes,
         sizes: { width: O },
       })
     : [];

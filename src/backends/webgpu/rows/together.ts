@@ -2,7 +2,7 @@
 // there is no barrier.
 import { type Dispatch, groupsOf } from '../dispatch.ts';
 import { groupSize } from '../items.ts';
-import { joined, reducing } from '../reducing.ts';
+import { joinLanes, laneMemory, reducing } from '../reducing.ts';
 import { type Pass, type Rows, ended, makeElements, stepOf, writtenElements } from './row.ts';
 
 /** @param lanes that share a row: a power of 2 */
@@ -11,15 +11,13 @@ export function rowsTogether(given: Rows, lanes: number): Dispatch {
   const { sizes = {}, numbers = {} } = given;
   const isShared = lanes > 1;
   const step = stepOf(given);
-  const shared = passes.flatMap(({ totals }) =>
-    totals.map(({ name }) => `var<workgroup> ${name}_shared: array<f32, ${lanes}>;`),
-  );
+  const names = passes.flatMap(({ totals }) => totals.map(({ name }) => name));
   const tell = ofRows.map(({ name, value }) => `set_${name}(row, ${value});`).join(' ');
   const made = makeElements(given, `first / ${step}u + c`, {
     place: (k) => `let col = c * ${step}u + ${k}u; let at = first + col;`,
   });
   const code = `${functions}
-${isShared ? shared.join('\n') : ''}
+${isShared ? laneMemory(names, lanes) : ''}
 @compute @workgroup_size(${isShared ? lanes : groupSize})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32) {
   ${isShared ? 'let row = groupIndex(group, groups); let lane = index;' : `let row = groupIndex(group, groups) * ${groupSize}u + index; let lane = 0u;`}
@@ -42,7 +40,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   };
 }
 
-/** Lanes are joined over a tree, whose order is always the same. */
 function overRow({ each = '', totals }: Pass, lanes: number): string {
   const terms = totals.map(({ name, term, by = 'sum' }) => ({ name: `${name}_own`, term, by }));
   const own = reducing(terms, {
@@ -54,17 +51,9 @@ function overRow({ each = '', totals }: Pass, lanes: number): string {
   });
   const end = (of: (name: string) => string): string => totals.map((total) => ended(total, of)).join(' ');
   if (lanes === 1) return `${own}\n  ${end((name) => `${name}_own`)}`;
-  const give = totals.map(({ name }) => `${name}_shared[lane] = ${name}_own;`);
-  const join = totals.map(
-    ({ name, by = 'sum' }) =>
-      `{ let a = ${name}_shared[lane]; let b = ${name}_shared[lane + half]; ${name}_shared[lane] = ${joined(by, 'a', 'b')}; }`,
+  const { code, joinedOf } = joinLanes(
+    totals.map(({ name, by = 'sum' }) => ({ name, from: `${name}_own`, by })),
+    lanes,
   );
-  return `${own}
-  ${give.join(' ')}
-  workgroupBarrier();
-  for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
-    if (lane < half) { ${join.join(' ')} }
-    workgroupBarrier();
-  }
-  ${end((name) => `${name}_shared[0]`)}`;
+  return `${own}\n  ${code}\n  ${end(joinedOf)}`;
 }
