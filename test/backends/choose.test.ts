@@ -1,9 +1,12 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type BackendChoice, chooseBackend } from '../../src/backends/choose.ts';
 import * as cpu from '../../src/backends/cpu/index.ts';
+import * as gpus from '../../src/backends/node-gpu.ts';
+import type { DeviceFacts, WebGpuBackend } from '../../src/backends/webgpu/contract.ts';
 import { RectiflowError } from '../../src/tensor/errors.ts';
 
 vi.mock('../../src/backends/cpu/index.ts', { spy: true });
+vi.mock('../../src/backends/node-gpu.ts', { spy: true });
 
 /** Pretends that the native kernels were built for these instruction sets, on a machine that has them. */
 function pretend(...isas: cpu.Isa[]): void {
@@ -22,6 +25,28 @@ function pretendUnbuilt(): void {
   vi.mocked(cpu.cpuBackend).mockImplementation(fail);
 }
 
+/** Pretends that there is a GPU, or a program that plays one; or why there is none. */
+function pretendGpu(found: 'GPU' | 'program' | string): void {
+  const facts: DeviceFacts = {
+    name: 'Some GPU',
+    isSoftware: found === 'program',
+    limits: { buffer: 2 ** 31, binding: 2 ** 30, storageBuffers: 10 },
+    features: [],
+  };
+  const isThere = found === 'GPU' || found === 'program';
+  vi.mocked(gpus.lookForGpu).mockResolvedValue(isThere ? facts : found);
+  vi.mocked(gpus.nodeWebGpuBackend).mockImplementation(async ({ precision = 'fp32' } = {}) => {
+    if (!isThere) throw new RectiflowError('backend', `webgpu: ${found}`);
+    const automatic = facts.isSoftware ? 'fp32' : 'bf16';
+    return {
+      name: 'webgpu',
+      facts,
+      precision: precision === 'auto' ? automatic : precision,
+    } as WebGpuBackend;
+  });
+}
+
+beforeEach(() => pretendGpu('there is no GPU'));
 afterEach(() => {
   vi.resetAllMocks();
 });
@@ -69,7 +94,69 @@ describe('the backend', () => {
 
   it('is one that there is', async () => {
     await expect(chooseBackend({ name: 'cpus' as 'cpu' })).rejects.toThrow(
-      /^backend: name must be one of auto, cpu, reference, got "cpus"\. Did you mean "cpu"\?$/,
+      /^backend: name must be one of auto, cpu, webgpu, reference, got "cpus"\. Did you mean "cpu"\?$/,
     );
+  });
+});
+
+describe('a GPU', () => {
+  beforeEach(() => pretend('avx512-bf16', 'avx512'));
+
+  it('is taken with bf16 where there is one, and told', async () => {
+    pretendGpu('GPU');
+    const { backend, notices } = await chooseBackend();
+    expect(backend).toMatchObject({ name: 'webgpu', precision: 'bf16' });
+    expect(notices).toEqual([expect.stringMatching(/^backend\.name is auto, and Some GPU was found.* cpu/)]);
+    expect((await chooseBackend({ precision: 'fp32' })).backend.precision).toBe('fp32');
+    const asked = await chooseBackend({ name: 'webgpu' });
+    expect(asked).toMatchObject({ backend: { name: 'webgpu', precision: 'bf16' }, notices: [] });
+  });
+
+  it.each<[BackendChoice, string]>([
+    [{ name: 'cpu' }, 'cpu'],
+    [{ name: 'reference' }, 'reference'],
+    [{ threads: 2 }, 'cpu'],
+    [{ isa: 'avx512' }, 'cpu'],
+    [{ isRank: true }, 'cpu'],
+  ])('is left alone by %o', async (choice, name) => {
+    pretendGpu('GPU');
+    expect(await chooseBackend(choice)).toMatchObject({ backend: { name }, notices: [] });
+    expect(gpus.lookForGpu).not.toHaveBeenCalled();
+  });
+
+  it('that is a program is taken only where it is asked for, with fp32, and told', async () => {
+    pretendGpu('program');
+    expect(await chooseBackend()).toMatchObject({ backend: { name: 'cpu' }, notices: [] });
+    const { backend, notices } = await chooseBackend({ name: 'webgpu' });
+    expect(backend).toMatchObject({ name: 'webgpu', precision: 'fp32' });
+    expect(notices).toEqual([expect.stringMatching(/^Some GPU is a program, not a GPU: slower than .*cpu/)]);
+  });
+
+  it('that is not there is an error only where it is asked for', async () => {
+    expect(await chooseBackend()).toMatchObject({ backend: { name: 'cpu' }, notices: [] });
+    await expect(chooseBackend({ name: 'webgpu' })).rejects.toThrow('webgpu: there is no GPU');
+  });
+
+  it('that cannot be opened is told, and left', async () => {
+    pretendGpu('GPU');
+    vi.mocked(gpus.nodeWebGpuBackend).mockRejectedValue(new RectiflowError('backend', 'it is broken'));
+    const { backend, notices } = await chooseBackend();
+    expect(backend.name).toBe('cpu');
+    expect(notices).toEqual(['Some GPU is there, and cannot be used: it is broken']);
+  });
+
+  it('emulates fp16, and tells', async () => {
+    pretendGpu('GPU');
+    const { notices } = await chooseBackend({ name: 'webgpu', precision: 'fp16' });
+    expect(notices).toEqual([expect.stringMatching(/^fp16 is emulated by webgpu/)]);
+  });
+
+  it.each<[BackendChoice, RegExp]>([
+    [{ threads: 4 }, /^backend: threads must be left out beside webgpu, .* got 4/],
+    [{ isa: 'avx2' }, /^backend: isa must be left out beside webgpu, .* got avx2/],
+    [{ isRank: true }, /^webgpu: ranks cannot compute on GPUs yet/],
+  ])('is not asked for together with %o', async (choice, message) => {
+    pretendGpu('GPU');
+    await expect(chooseBackend({ name: 'webgpu', ...choice })).rejects.toThrow(message);
   });
 });

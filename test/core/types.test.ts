@@ -1,4 +1,5 @@
-// The declarations of the core need no types of Node.js: a program for browsers is checked with those of the DOM alone.
+// The declarations need no types that a program has no use for: one for browsers is checked with those of the DOM alone, one for
+// Node.js without those of WebGPU.
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,7 @@ import { startNode, temporaryFolder } from '../support/cli.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const program = `
-import { MemoryStore, type RunStore, Trainer, type TrainingInput, referenceBackend, trace } from 'rectiflow/core';
+import { MemoryStore, type RunStore, Trainer, type TrainingInput, referenceBackend, trace, webGpuBackend } from 'rectiflow/core';
 
 const store: RunStore = new MemoryStore();
 const stop: AbortSignal = new AbortController().signal;
@@ -16,25 +17,35 @@ export const input: TrainingInput = { model: { kind: 'custom', classes: 0 }, tra
 export const run = (trainer: Trainer): Promise<unknown> => trainer.run(stop);
 export const program = trace('nothing', () => ({}));
 export const backend = referenceBackend().describe().toUpperCase();
+export const name: Promise<string> = webGpuBackend(navigator.gpu, { precision: 'auto' }).then(({ facts }) => facts.name);
 document.title = store.path;
 `;
 
-it('is checked in a project for browsers, without types of Node.js', { timeout: 180_000 }, async () => {
+const nodeProgram = `
+import { nodeWebGpuBackend } from 'rectiflow';
+
+export const name: Promise<string> = nodeWebGpuBackend({ precision: 'auto' }).then(({ facts }) => facts.name);
+`;
+
+it.each([
+  ['browsers, without types of Node.js', 'page.ts', program, { lib: ['es2023', 'dom'], types: [] }],
+  ['Node.js, without types of WebGPU', 'program.ts', nodeProgram, { lib: ['es2023'], types: ['node'] }],
+])('is checked in a project for %s', { timeout: 180_000 }, async (_, file, text, settings) => {
   const project = await temporaryFolder();
-  await mkdir(join(project, 'node_modules'));
+  await mkdir(join(project, 'node_modules/@types'), { recursive: true });
   await symlink(root, join(project, 'node_modules/rectiflow'));
+  await symlink(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'));
   await writeFile(join(project, 'package.json'), '{"type": "module"}');
-  await writeFile(join(project, 'page.ts'), program);
+  await writeFile(join(project, file), text);
   const compilerOptions = {
     strict: true,
     noEmit: true,
     target: 'es2023',
     module: 'nodenext',
-    lib: ['es2023', 'dom'],
-    types: [],
     skipLibCheck: false,
+    ...settings,
   };
-  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['page.ts'] }));
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const { code, stdout } = await startNode(project, [tsc, '-p', '.']).finished;
   expect({ code, stdout }).toEqual({ code: 0, stdout: '' });

@@ -3,6 +3,7 @@ import { coupledNoise } from '../../train/coupled-noise.ts';
 import { explainNonFinite } from '../../train/monitor/non-finite.ts';
 import { median } from '../../train/monitor/statistics.ts';
 import { type PreparedTraining, workOf } from '../../train/prepare.ts';
+import { settledInput } from '../../train/running-ahead.ts';
 import { batchSizeOf, sharesOfSteps } from '../../train/step-shapes.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { stepInputs } from '../../train/step-inputs.ts';
@@ -74,12 +75,14 @@ export async function checkOverfit(
         lossScale: config.train.precision === 'fp16' ? 1 : undefined,
       }),
       learningRate: Float32Array.of(learningRate),
+      [settledInput]: Float32Array.of(1),
     };
     const started = performance.now();
     await executable.run(inputs, shape);
+    // A device may be at it until its loss is there.
+    const [loss] = (await executable.read(['loss'])).loss;
     // The first steps touch memory for the first time.
     secondsPerStep = Math.min(secondsPerStep, (performance.now() - started) / 1000);
-    const [loss] = (await executable.read(['loss'])).loss;
     if (!Number.isFinite(loss)) {
       const why = (await explainNonFinite(executable, inputs, undefined, shape)) ?? '';
       const text = `the loss is ${loss} at step ${step} on a single batch. ${why} Lower optimizer.learningRate`;

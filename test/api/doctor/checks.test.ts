@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '../../../src/api/doctor/check.ts';
+import { checkGpu } from '../../../src/api/doctor/gpu.ts';
 import {
   checkDisk,
   checkInstructions,
@@ -9,6 +10,7 @@ import {
   checkThreads,
   freeDisk,
 } from '../../../src/api/doctor/machine.ts';
+import type { DeviceFacts } from '../../../src/backends/webgpu/contract.ts';
 import { checkAverage, checkLearningRate } from '../../../src/api/doctor/settings.ts';
 import { type ConfigInput, resolveConfig } from '../../../src/index.ts';
 import { temporaryFolder } from '../../support/cli.ts';
@@ -22,6 +24,13 @@ const rate = (learningRate: number, warmupSteps: number): Check =>
 const average = (ramp: boolean): Check =>
   checkAverage(resolved({ train: { steps: 1000 }, ema: { decay: 0.9999, ramp } }));
 
+const gpu = (isSoftware: boolean, ...features: string[]): DeviceFacts => ({
+  name: 'Some GPU',
+  isSoftware,
+  limits: { buffer: 2048 * MiB, binding: 1024 * MiB, storageBuffers: 10 },
+  features,
+});
+
 describe('a check before training', () => {
   const all = ['avx512-bf16', 'avx512', 'avx2', 'portable'] as const;
   it.each<[Check, Check['status'], RegExp]>([
@@ -34,6 +43,15 @@ describe('a check before training', () => {
     [checkInstructions('avx2', all, 'fp32'), 'warn', /this machine has avx512-bf16/],
     [checkInstructions('portable', ['portable'], 'fp32'), 'warn', /no AVX2/],
     [checkInstructions('avx2', ['avx2'], 'bf16'), 'warn', /emulated with avx2/],
+    [checkGpu('no package', false), 'ok', /^none is used\. no package/],
+    [checkGpu('no package', true), 'fail', /^no package/],
+    [
+      checkGpu(gpu(false, 'subgroups', 'shader-f16'), false),
+      'ok',
+      /^Some GPU: buffers to 2,048 MiB, 1,024 MiB .* 10 buffers .*; has shader-f16, subgroups; lacks timestamp-query$/,
+    ],
+    [checkGpu(gpu(true), false), 'ok', /a program, not a GPU, and is not used$/],
+    [checkGpu(gpu(true), true), 'warn', /a program, not a GPU: slower than cpu/],
     [checkThreads(4, 4), 'ok', /4 of 4/],
     [checkThreads(8, 4), 'warn', /only wait for each other/],
     [checkThreads(1, 4), 'warn', /use them all/],

@@ -1,15 +1,19 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Check } from '../../../src/api/doctor/check.ts';
 import { type DiagnoseOptions, diagnose } from '../../../src/api/doctor/diagnose.ts';
+import { lookForGpu } from '../../../src/backends/node-gpu.ts';
 import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import type { Source } from '../../../src/data/source.ts';
 import { dataError } from '../../../src/tensor/errors.ts';
 import type { ConfigInput } from '../../../src/config/config.ts';
 import { rectiflow, temporaryFolder } from '../../support/cli.ts';
 import { changed, greys, toBytes } from '../../support/greys.ts';
+import { slowDevice } from '../../support/slow-device.ts';
 import { tinyStripes } from '../../support/tiny-run.ts';
+
+vi.mock('../../../src/backends/node-gpu.ts', { spy: true });
 
 const config: ConfigInput = {
   ...tinyStripes,
@@ -61,6 +65,24 @@ describe('the doctor', () => {
     );
     expect(checks.at(-1)!.text).toMatch(/^[\d.]+ ms per step, so 1,000 steps take about \d+ s, /);
     expect(await readdir(join(runs, '..'))).toEqual([]);
+  });
+
+  it('waits for a device that takes a step before the last one is done', async () => {
+    const { backend } = slowDevice();
+    const checks = await check(greys(), {}, { backend });
+    expect(problems(checks)).toEqual([]);
+    expect(checks.map(({ name }) => name)).toContain('one batch');
+  });
+
+  it('says what GPU there is where the config leaves that open, and stops where it asks for one that is not there', async () => {
+    const gpuOf = async (backend: NonNullable<ConfigInput['backend']>): Promise<Check[]> =>
+      (await check(greys(), { backend }, { overfitSeconds: 0 })).filter(({ name }) => name === 'gpu');
+    vi.mocked(lookForGpu).mockResolvedValue('there is none.');
+    expect(await gpuOf({})).toEqual([{ name: 'gpu', status: 'ok', text: 'none is used. there is none.' }]);
+    expect(await gpuOf({ name: 'cpu' })).toEqual([]);
+    expect(await gpuOf({ threads: 1 })).toEqual([]);
+    const checks = await check(greys(), { backend: { name: 'webgpu' } });
+    expect(checks.at(-1)).toEqual({ name: 'gpu', status: 'fail', text: 'there is none.' });
   });
 
   it('sees values of the wrong range, which no model learns', async () => {
