@@ -41,7 +41,7 @@ it('has commands whose options are known', { timeout: 60_000 }, async () => {
   for (const args of commands) {
     const { stderr } = await rectiflow(folder, [...args, '--precision', 'half']);
     expect(stderr).toBe(
-      'error: digits: train.precision: wanted one of auto, fp32, bf16, fp16, found "half"\n',
+      'error: recipe digits: train.precision: wanted one of auto, fp32, bf16, fp16, found "half"\n',
     );
   }
 });
