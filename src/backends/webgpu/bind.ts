@@ -10,6 +10,7 @@ import type { Place } from './memory.ts';
 import { type Range, joinNeighbours, spansOf } from './neighbours.ts';
 import type { Places } from './places.ts';
 import { shaderText, uniformsOf } from './shader.ts';
+import { fromBoundary } from './starts.ts';
 
 export interface BoundDispatch {
   readonly node: Node;
@@ -55,10 +56,9 @@ export async function bindDispatches(
       if (elements === undefined) return range;
       return { ...range, size: Math.ceil((elements * bytesPerElement(operand.dtype)) / 4) * 4 };
     });
-    ranges.forEach((each, i) => checkAligned(each, dispatch.arguments[i]!));
     return { node, dispatch, ranges };
   });
-  const joined = joinNeighbours(placed, mostBytes);
+  const joined = joinNeighbours(placed, mostBytes).map(fromBoundary);
   const uniforms = uniformMemory(joined, gpu);
   const texts = new Set<string>();
   const dispatches = joined.map(async ({ node, dispatch, ranges }): Promise<BoundDispatch> => {
@@ -105,13 +105,6 @@ function firstTime(): (key: string) => boolean {
 /** A device takes no buffer for reading that the same dispatch writes to, be it elsewhere. */
 function isWritable(all: readonly Argument[], places: readonly Place[], i: number): boolean {
   return all.some(({ isWritten }, j) => isWritten && places[j]!.buffer === places[i]!.buffer);
-}
-
-function checkAligned({ offset }: Place, { name }: Argument): void {
-  if (offset % bindingAlignment !== 0)
-    throw internalError(
-      `webgpu: ${name} begins ${offset % bindingAlignment} bytes behind where it may be bound`,
-    );
 }
 
 function scratchMemory(described: readonly Described[], gpu: Gpu): Map<string, GPUBuffer> {

@@ -30,6 +30,8 @@ export interface Argument {
   readonly isByItem?: boolean;
   /** How many elements are bound, where they are more than the operand's: neighbours of its in memory. */
   readonly elements?: number;
+  /** Where the operand begins behind what is bound: the name of the size that says how far, in elements of the width. */
+  readonly start?: string;
 }
 
 /** One call of one shader. */

@@ -45,8 +45,11 @@ export interface Range {
   readonly size: number;
 }
 
+/** Views within a value have neighbours that are others' to change. */
 const isBehind = (next: Range, last: Range): boolean =>
-  next.buffer === last.buffer && next.offset === last.offset + alignedBytes(last.size);
+  next.buffer === last.buffer &&
+  last.offset % bindingAlignment === 0 &&
+  next.offset === last.offset + alignedBytes(last.size);
 
 export function spansOf(
   tensors: readonly Tensor[],

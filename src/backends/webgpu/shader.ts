@@ -79,19 +79,20 @@ export function shaderText(dispatch: Dispatch, areWritable: readonly boolean[]):
 }
 
 function declaration(argument: Argument, binding: number, isWritable: boolean): string {
-  const { name, isWritten = false, width = 1 } = argument;
+  const { name, isWritten = false, width = 1, start } = argument;
   const { types, value, load, store } = storages[dtypeOf(argument)];
   const array = `${name}_data`;
   const [suffix, vector] = [width === 1 ? '' : String(width), vectorOf(value, width)];
+  const [index, begin] = start === undefined ? ['i', ''] : ['at', `let i = at + u.${start}; `];
   const lines = [
     `@group(0) @binding(${binding}) var<storage, ${isWritable ? 'read_write' : 'read'}> ${array}: array<${types[width]}>;`,
-    `fn ${name}${suffix}(i: u32) -> ${vector} { ${load(array, width)} }`,
+    `fn ${name}${suffix}(${index}: u32) -> ${vector} { ${begin}${load(array, width)} }`,
   ];
   if (isWritten) {
     const storing = store(array, width);
     if (storing === undefined)
       throw internalError(`webgpu: ${name} has two bytes for an element, and is written by itself`);
-    lines.push(`fn set${suffix}_${name}(i: u32, v: ${vector}) { ${storing} }`);
+    lines.push(`fn set${suffix}_${name}(${index}: u32, v: ${vector}) { ${begin}${storing} }`);
   }
   return lines.join('\n');
 }

@@ -28,9 +28,9 @@ async function trained(
   return run;
 }
 
-async function lossesOf(backend: Backend, precision: 'fp32' | 'bf16'): Promise<number[]> {
+async function lossesOf(backend: Backend, changes: ConfigInput['train'] & object): Promise<number[]> {
   const losses: number[] = [];
-  await trained(backend, { precision, logEvery: 1 }, { onStep: ({ loss }) => void losses.push(loss) });
+  await trained(backend, { ...changes, logEvery: 1 }, { onStep: ({ loss }) => void losses.push(loss) });
   await backend.dispose();
   return losses;
 }
@@ -40,10 +40,17 @@ describe.skipIf(skip !== undefined)(`training on WebGPU${skip ? ` (skipped: ${sk
     ['fp32', 1e-5],
     ['bf16', 1e-2],
   ] as const)('has the losses of the reference, in %s within %f', async (precision, tolerance) => {
-    const wanted = await lossesOf(referenceBackend({ precision }), precision);
-    const found = await lossesOf(backendOn(gpu!, { precision }), precision);
+    const wanted = await lossesOf(referenceBackend({ precision }), { precision });
+    const found = await lossesOf(backendOn(gpu!, { precision }), { precision });
     expect(found).toHaveLength(steps);
     for (const [i, loss] of found.entries()) expect(Math.abs(loss - wanted[i]!)).toBeLessThan(tolerance);
+  });
+
+  it('has those of shards, whose sums are of parts of the weights', async () => {
+    const shards = { batchSize: 4, shards: 4 };
+    const wanted = await lossesOf(referenceBackend(), shards);
+    const found = await lossesOf(backendOn(gpu!), shards);
+    for (const [i, loss] of found.entries()) expect(Math.abs(loss - wanted[i]!)).toBeLessThan(1e-5);
   });
 
   it.each<ConfigInput['train'] & object>([{ precision: 'bf16' }, { microBatch: 2 }])(
