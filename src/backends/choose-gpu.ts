@@ -10,12 +10,6 @@ import { lookForGpu, nodeWebGpuBackend } from './node-gpu.ts';
 export async function chooseGpu(choice: BackendChoice): Promise<ChosenBackend> {
   const [first] = settingsOfCpu(choice);
   if (first) throw valueError('backend', first[0], 'left out beside webgpu, as it is of the cpu', first[1]);
-  if (choice.isRank) {
-    throw new RectiflowError(
-      'backend',
-      'webgpu: ranks cannot compute on GPUs yet. Train in one process, or set backend.name to cpu',
-    );
-  }
   return open(choice);
 }
 
@@ -36,12 +30,12 @@ export async function findGpu(
   }
 }
 
-/** Whether `auto` may be a GPU: not where settings of the CPU are given, nor of ranks. */
+/** Whether `auto` may be a GPU: not where settings of the CPU are given, nor for ranks, of which a machine may have many. */
 export function maySeekGpu(choice: Pick<BackendChoice, 'isRank' | 'threads' | 'isa'>): boolean {
   return !choice.isRank && settingsOfCpu(choice).length === 0;
 }
 
-async function open({ precision = 'auto' }: BackendChoice): Promise<ChosenBackend> {
+async function open({ precision = 'auto', processes = 1 }: BackendChoice): Promise<ChosenBackend> {
   const backend = await nodeWebGpuBackend({ precision });
   const { name, isSoftware } = backend.facts;
   return {
@@ -49,6 +43,7 @@ async function open({ precision = 'auto' }: BackendChoice): Promise<ChosenBacken
     notices: [
       ...(isSoftware ? [`${name} is a program, not a GPU: slower than backend.name cpu.`] : []),
       ...(precision === 'fp16' ? [float16Notice] : []),
+      ...(processes > 1 ? [sharedNotice(processes)] : []),
     ],
   };
 }
@@ -56,6 +51,10 @@ async function open({ precision = 'auto' }: BackendChoice): Promise<ChosenBacken
 const float16Notice =
   'fp16 is emulated by webgpu: it rounds as a machine with float16 does, but takes more time and memory than fp32. Set ' +
   'train.precision to bf16, which needs half the memory.';
+
+function sharedNotice(processes: number): string {
+  return `${processes} ranks share one GPU: WebGPU gives all processes of a machine the same one. One rank for each machine is faster.`;
+}
 
 function settingsOfCpu({ threads = 'auto', isa = 'auto' }: BackendChoice): [name: string, value: unknown][] {
   return Object.entries({ threads, isa }).filter(([, value]) => value !== 'auto');

@@ -18,9 +18,9 @@ export interface BackendChoice {
   readonly precision?: Precision | 'auto';
   /** Of `cpu`. `auto`: one per physical core. */
   readonly threads?: number | 'auto';
-  /** How many processes of a job share the machine, where `threads` is `auto`; 1 by default. */
+  /** How many processes of a job share the machine; 1 by default. */
   readonly processes?: number | undefined;
-  /** Whether the backend is that of one of several ranks, which `webgpu` cannot be. */
+  /** Whether the backend is that of one of several ranks: `auto` leaves the GPU to those who ask for it then. */
   readonly isRank?: boolean | undefined;
   /** The instruction set of `cpu`. `auto`: the best that the machine has. */
   readonly isa?: Isa | 'auto';

@@ -151,10 +151,16 @@ describe('a GPU', () => {
     expect(notices).toEqual([expect.stringMatching(/^fp16 is emulated by webgpu/)]);
   });
 
+  it('is shared by the ranks of a machine that ask for it, which is told', async () => {
+    pretendGpu('GPU');
+    const { backend, notices } = await chooseBackend({ name: 'webgpu', isRank: true, processes: 2 });
+    expect(backend.name).toBe('webgpu');
+    expect(notices).toEqual([expect.stringMatching(/^2 ranks share one GPU/)]);
+  });
+
   it.each<[BackendChoice, RegExp]>([
     [{ threads: 4 }, /^backend: threads must be left out beside webgpu, .* got 4/],
     [{ isa: 'avx2' }, /^backend: isa must be left out beside webgpu, .* got avx2/],
-    [{ isRank: true }, /^webgpu: ranks cannot compute on GPUs yet/],
   ])('is not asked for together with %o', async (choice, message) => {
     pretendGpu('GPU');
     await expect(chooseBackend({ name: 'webgpu', ...choice })).rejects.toThrow(message);
