@@ -2,8 +2,10 @@
 import type { Kernel } from '../dispatch.ts';
 import { activationKernels } from './activations.ts';
 import { adamwKernels } from './adamw.ts';
+import { attentionKernels } from './attention.ts';
 import { castKernels } from './cast.ts';
 import { conditionKernels } from './conditions.ts';
+import { crossAttentionKernels } from './cross-attention.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { gatherKernels } from './gather.ts';
 import { gatedResidualKernels } from './gated-residual.ts';
@@ -26,8 +28,10 @@ export const kernels: ReadonlyMap<string, Kernel> = new Map(
   Object.entries({
     ...activationKernels,
     ...adamwKernels,
+    ...attentionKernels,
     ...castKernels,
     ...conditionKernels,
+    ...crossAttentionKernels,
     ...elementwiseKernels,
     ...gatherKernels,
     ...gatedResidualKernels,
