@@ -6,6 +6,7 @@ import { attentionKernels } from './attention.ts';
 import { castKernels } from './cast.ts';
 import { conditionKernels } from './conditions.ts';
 import { crossAttentionKernels } from './cross-attention.ts';
+import { conv2dKernels } from './conv2d.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { gatherKernels } from './gather.ts';
 import { gatedResidualKernels } from './gated-residual.ts';
@@ -32,6 +33,7 @@ export const kernels: ReadonlyMap<string, Kernel> = new Map(
     ...castKernels,
     ...conditionKernels,
     ...crossAttentionKernels,
+    ...conv2dKernels,
     ...elementwiseKernels,
     ...gatherKernels,
     ...gatedResidualKernels,

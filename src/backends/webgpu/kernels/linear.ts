@@ -3,12 +3,18 @@ import { activations } from '../../../ops/activations.ts';
 import { sizeOf } from '../../../tensor/shape.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Dispatch, Kernel } from '../dispatch.ts';
-import { product } from '../products/index.ts';
+import { type Stored, product } from '../products/index.ts';
 import { reduction } from '../reduction.ts';
 import { activated, derivative } from './activations.ts';
+import { matching } from './matching.ts';
 
 const rowsOf = ({ shape }: Tensor): number => sizeOf(shape.slice(0, -1));
 const widthOf = ({ shape }: Tensor): number => shape.at(-1)!;
+
+/** Weights [O, I] as a factor. @param contiguous `k` where I is what is summed over */
+function weights(w: Tensor, data: Tensor, contiguous: 'k' | 'other'): Stored {
+  return { operand: w, contiguous, stride: widthOf(w), ...matching(w, data) };
+}
 
 /** z = x w^T + b, y = activation(z). */
 const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => {
@@ -17,23 +23,21 @@ const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => 
   const { activation } = attributes as { activation: number };
   const [I, O] = [widthOf(x), w.shape[0]!];
   const sum = b ? 'v + bias(col)' : 'v';
-  return [
-    product(
-      {
-        M: rowsOf(x),
-        N: O,
-        K: I,
-        a: { operand: x, contiguous: 'k', stride: I },
-        b: { operand: w, contiguous: 'k', stride: I },
-        reads: b ? [{ name: 'bias', operand: b }] : [],
-        outputs: [
-          { name: 'y', tensor: y, value: activated(activation, `(${sum})`) },
-          ...(z !== undefined && isMade(z) ? [{ name: 'z', tensor: z, value: sum }] : []),
-        ],
-      },
-      tuning,
-    ),
-  ];
+  return product(
+    {
+      M: rowsOf(x),
+      N: O,
+      K: I,
+      a: { operand: x, contiguous: 'k', stride: I },
+      b: weights(w, x, 'k'),
+      reads: b ? [{ name: 'bias', operand: b }] : [],
+      outputs: [
+        { name: 'y', tensor: y, value: activated(activation, `(${sum})`) },
+        ...(z !== undefined && isMade(z) ? [{ name: 'z', tensor: z, value: sum }] : []),
+      ],
+    },
+    tuning,
+  );
 };
 
 /** y = x + gate (h w^T + b) */
@@ -42,28 +46,26 @@ const linearGatedResidual: Kernel = ({ inputs, outputs }, { isMade, tuning }) =>
   const [y, branch] = outputs as [Tensor, Tensor];
   const [I, O] = [widthOf(h), w.shape[0]!];
   const sum = 'v + bias(col)';
-  return [
-    product(
-      {
-        M: rowsOf(h),
-        N: O,
-        K: I,
-        a: { operand: h, contiguous: 'k', stride: I },
-        b: { operand: w, contiguous: 'k', stride: I },
-        reads: [
-          { name: 'bias', operand: b },
-          { name: 'x', operand: x },
-          { name: 'gate', operand: gate },
-        ],
-        sizes: { tokens: x.shape[1]! },
-        outputs: [
-          { name: 'y', tensor: y, value: `x(at) + gate(row / u.tokens * u.N + col) * (${sum})` },
-          ...(isMade(branch) ? [{ name: 'branch', tensor: branch, value: sum }] : []),
-        ],
-      },
-      tuning,
-    ),
-  ];
+  return product(
+    {
+      M: rowsOf(h),
+      N: O,
+      K: I,
+      a: { operand: h, contiguous: 'k', stride: I },
+      b: weights(w, h, 'k'),
+      reads: [
+        { name: 'bias', operand: b },
+        { name: 'x', operand: x },
+        { name: 'gate', operand: gate },
+      ],
+      sizes: { tokens: x.shape[1]! },
+      outputs: [
+        { name: 'y', tensor: y, value: `x(at) + gate(row / u.tokens * u.N + col) * (${sum})` },
+        ...(isMade(branch) ? [{ name: 'branch', tensor: branch, value: sum }] : []),
+      ],
+    },
+    tuning,
+  );
 };
 
 /** dx = dy w, times what a third input is or gives. */
@@ -72,20 +74,18 @@ const linearGradInput: Kernel = ({ inputs, outputs, attributes }, { tuning }) =>
   const { activation } = attributes as { activation: number };
   const [O, I] = w.shape as [number, number];
   const factor = activation === activations.none ? 'other(at)' : derivative(activation, 'other(at)');
-  return [
-    product(
-      {
-        M: rowsOf(dy),
-        N: I,
-        K: O,
-        a: { operand: dy, contiguous: 'k', stride: O },
-        b: { operand: w, contiguous: 'other', stride: I },
-        reads: other ? [{ name: 'other', operand: other }] : [],
-        outputs: [{ name: 'dx', tensor: outputs[0]!, value: other ? `v * ${factor}` : 'v' }],
-      },
-      tuning,
-    ),
-  ];
+  return product(
+    {
+      M: rowsOf(dy),
+      N: I,
+      K: O,
+      a: { operand: dy, contiguous: 'k', stride: O },
+      b: weights(w, dy, 'other'),
+      reads: other ? [{ name: 'other', operand: other }] : [],
+      outputs: [{ name: 'dx', tensor: outputs[0]!, value: other ? `v * ${factor}` : 'v' }],
+    },
+    tuning,
+  );
 };
 
 /** dw = dy^T x and db, over all rows; of x made again where its sources stand for it. */
@@ -97,11 +97,12 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
   const place = 'k / u.tokens * u.N + other';
   const made = shift ? `value * (1.0f + scale(${place})) + shift(${place})` : activated(activation, 'value');
   const isMadeAgain = shift !== undefined || activation !== activations.none;
-  const weights = product(
+  const ofWeights = product(
     {
       M: O,
       N: I,
       K: rows,
+      inParts: true,
       a: { operand: dy, contiguous: 'other', stride: O },
       b: { operand: x, contiguous: 'other', stride: I, ...(isMadeAgain && { made }) },
       reads: shift
@@ -126,7 +127,7 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
         sizes: { width: O },
       })
     : [];
-  return [weights, ...biases];
+  return [...ofWeights, ...biases];
 };
 
 export const linearKernels: Readonly<Record<string, Kernel>> = {

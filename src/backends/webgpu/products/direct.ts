@@ -1,70 +1,106 @@
-// Products in tiles of registers: each invocation makes 4 x 4 outputs of vectors that it reads from memory, without barriers.
+// Products in tiles of registers: each invocation makes 4 x 4 outputs of what it reads from memory, without barriers. Where extents allow,
+// it reads vectors, four terms at a time; else term by term.
 import type { Dispatch } from '../dispatch.ts';
-import { type Factor, type Product, factorIndex, productParts, termsOfSum } from './product.ts';
+import {
+  type Factor,
+  type Share,
+  type Stored,
+  elementOf,
+  isStored,
+  partOf,
+  placeOf,
+  productParts,
+  termsOfSum,
+} from './product.ts';
+import { storeRow, whichPart } from './store.ts';
 
 const [columns, rows] = [4, 8];
+/** Of a workgroup. */
+export const directTile = { M: 4 * rows, N: 4 * columns } as const;
 const four = [0, 1, 2, 3];
 
-export function directProduct(given: Product): Dispatch {
-  const { M, N, batch = 1, a, b, outputs } = given;
-  const { functions, ...parts } = productParts(given, { factor: 4, output: 4 });
+export function directProduct(given: Share): Dispatch {
+  const { M, N, K, batch = 1, parts, a, b, targets } = given;
+  // What is looked up is looked up one by one: four terms of it make so much code that SwiftShader does not come to an end with it.
+  const steps = K % 4 === 0 && isStored(a) && isStored(b) ? four : [0];
+  const [fromA, fromB] = [readerOf('a', a, M, steps), readerOf('b', b, N, steps)];
+  const width = N % 4 === 0 ? 4 : 1;
+  const { functions, ...bound } = productParts(given, {
+    a: fromA.width,
+    b: fromB.width,
+    output: width,
+  });
   const code = `${functions}
 @compute @workgroup_size(${columns}, ${rows})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.y * 4u; let col = id.x * 4u; let batch = id.z;
+  let row = id.y * 4u; let col = id.x * 4u;
   if (row >= u.M || col >= u.N) { return; }
-  ${four.map((i) => `let row${i} = min(row + ${i}u, u.M - 1u); var t${i} = vec4f(0);`).join(' ')}
-  for (var k = 0u; k < u.K;) {
+  ${whichPart('id.z')}
+  ${four.map((i) => `let row${i} = min(row + ${i}u, u.M - 1u); let col${i} = min(col + ${i}u, u.N - 1u); var t${i} = vec4f(0);`).join('\n  ')}
+  ${fromA.prepare} ${fromB.prepare}
+  for (var k = first; k < last;) {
     ${four.map((i) => `var c${i} = vec4f(0);`).join(' ')}
-    for (let end = min(k + ${termsOfSum}u, u.K); k < end; k += 4u) {
-      ${loadA(a)}
-      ${loadB(b)}
-      ${four.flatMap((q) => four.map((i) => `c${i} = fma(vec4f(${elementOfA(a, i, q)}), b${q}, c${i});`)).join(' ')}
+    for (let end = min(k + ${termsOfSum}u, last); k < end; k += ${steps.length}u) {
+      ${fromA.load}
+      ${fromB.load}
+      ${steps.map((q) => four.map((i) => `c${i} = fma(vec4f(a${q}[${i}]), b${q}, c${i});`).join(' ')).join('\n      ')}
     }
     ${four.map((i) => `t${i} += c${i};`).join(' ')}
   }
-  ${four.map((i) => `if (row + ${i}u < u.M) { ${outputs.map(({ name }) => store(name, i)).join(' ')} }`).join('\n  ')}
+  ${four.map((i) => `if (row + ${i}u < u.M) { let v = t${i}; ${targets.map((target) => storeRow(target, `row${i}`, width)).join(' ')} }`).join('\n  ')}
 }`;
-  const groups = [Math.ceil(N / 4 / columns), Math.ceil(M / 4 / rows), batch] as const;
-  return { ...parts, code, groups };
-}
-
-function store(name: string, i: number): string {
-  const values = four.map((j) => `${name}_value(t${i}[${j}], row + ${i}u, col + ${j}u, batch)`);
-  return `set4_${name}(((batch * u.M + row + ${i}u) * u.N + col) / 4u, vec4f(${values.join(', ')}));`;
-}
-
-/** Four rows, each of four terms; or four terms, each of four rows. */
-function loadA(a: Factor): string {
-  const load = (i: number): string => {
-    const [k, row] = a.contiguous === 'k' ? ['k', `row${i}`] : [`(k + ${i}u)`, 'row'];
-    return loadVector(`a${i}`, 'a', a, { k, other: row });
+  return {
+    ...bound,
+    code,
+    groups: [Math.ceil(N / directTile.N), Math.ceil(M / directTile.M), batch * parts],
   };
-  return four.map(load).join(' ');
 }
 
-const elementOfA = ({ contiguous }: Factor, i: number, q: number): string =>
-  contiguous === 'k' ? `a${i}[${q}]` : `a${q}[${i}]`;
+const others = { a: 'row', b: 'col' } as const;
 
-/** b0 to b3: of four terms the four columns. */
-function loadB(b: Factor): string {
-  const load = (name: string, k: string, other: string): string => loadVector(name, 'b', b, { k, other });
-  if (b.contiguous === 'other') return four.map((q) => load(`b${q}`, `(k + ${q}u)`, 'col')).join(' ');
-  const transposed = four.map((q) => `let b${q} = vec4f(${four.map((j) => `n${j}[${q}]`).join(', ')});`);
-  return [...four.map((j) => load(`n${j}`, 'k', `(col + ${j}u)`)), ...transposed].join(' ');
+interface Reader {
+  readonly width: 1 | 4;
+  /** Statements before all terms. */
+  readonly prepare: string;
+  /** Statements that let a0 to a3 (or b0 to b3) be, of so many terms, the four rows (columns). */
+  readonly load: string;
 }
 
-/** Statements that let `variable` be four neighbours of a factor, or what is made of them. */
-function loadVector(
-  variable: string,
-  name: 'a' | 'b',
-  factor: Factor,
-  { k, other }: { readonly k: string; readonly other: string },
-): string {
-  const vector = `${name}4((${factorIndex(name, factor, k, other)}) / 4u)`;
-  if (factor.made === undefined) return `let ${variable} = ${vector};`;
-  const place = (c: number): string =>
-    factor.contiguous === 'k' ? `${k} + ${c}u, ${other}` : `${k}, ${other} + ${c}u`;
-  const made = four.map((c) => `made_${name}(${variable}_[${c}], ${place(c)}, batch)`).join(', ');
-  return `let ${variable}_ = ${vector}; let ${variable} = vec4f(${made});`;
+/** Reads vectors where each that is read lies within the factor. Rows (columns) that neighbours are not along may be any number. */
+function readerOf(name: 'a' | 'b', factor: Factor, extent: number, steps: readonly number[]): Reader {
+  const extents = isStored(factor)
+    ? [factor.stride, factor.batchStride ?? 0, ...(factor.contiguous === 'k' ? [] : [extent])]
+    : [];
+  if (isStored(factor) && steps.length === 4 && extents.every((each) => each % 4 === 0))
+    return { width: 4, prepare: '', load: loadVectors(name, factor) };
+  const parts = four.map(
+    (i) => `let ${name}Other${i} = ${partOf(name, factor, 'other', `${others[name]}${i}`)};`,
+  );
+  return { width: 1, prepare: parts.join(' '), load: loadElements(name, factor, steps) };
+}
+
+function loadElements(name: 'a' | 'b', factor: Factor, steps: readonly number[]): string {
+  return steps
+    .map((q) => {
+      const elements = four.map((i) => elementOf(name, factor, `${name}K${q}`, `${name}Other${i}`));
+      return `let ${name}K${q} = ${partOf(name, factor, 'k', `(k + ${q}u)`)}; let ${name}${q} = vec4f(${elements.join(', ')});`;
+    })
+    .join('\n      ');
+}
+
+function loadVectors(name: 'a' | 'b', factor: Stored): string {
+  const load = (variable: string, k: string, other: string): string => {
+    const vector = `${name}4((${placeOf(name, factor, k, other)}) / 4u)`;
+    if (factor.made === undefined) return `let ${variable} = ${vector};`;
+    const place = (c: number): string =>
+      factor.contiguous === 'k' ? `${k} + ${c}u, ${other}` : `${k}, ${other} + ${c}u`;
+    const made = four.map((c) => `made_${name}(${variable}_[${c}], ${place(c)}, batch)`).join(', ');
+    return `let ${variable}_ = ${vector}; let ${variable} = vec4f(${made});`;
+  };
+  if (factor.contiguous === 'other')
+    return four.map((q) => load(`${name}${q}`, `(k + ${q}u)`, others[name])).join(' ');
+  const turned = four.map(
+    (q) => `let ${name}${q} = vec4f(${four.map((i) => `${name}Of${i}[${q}]`).join(', ')});`,
+  );
+  return [...four.map((i) => load(`${name}Of${i}`, 'k', `${others[name]}${i}`)), ...turned].join(' ');
 }

@@ -1,25 +1,50 @@
-// Matrix products: of any extents element by element, and in tiles where extents allow.
-import type { Dispatch, Tuning } from '../dispatch.ts';
-import { directProduct } from './direct.ts';
-import { type Product, hasHalves } from './product.ts';
-import { scalarProduct } from './scalar.ts';
-import { tiledProduct } from './tiled.ts';
+// Matrix products of any extents: in tiles of a workgroup or of an invocation, and in parts where that keeps a device busy.
+import { isHalf } from '../../../tensor/dtype.ts';
+import type { Dispatch, Scratch, Tuning } from '../dispatch.ts';
+import { directProduct, directTile } from './direct.ts';
+import { finish } from './finish.ts';
+import { type Product, termsOfSum } from './product.ts';
+import { tileSize, tiledProduct } from './tiled.ts';
 
-export type { Factor, Product, ProductOutput } from './product.ts';
+export type { Factor, LookedUp, Product, ProductOutput, Stored } from './product.ts';
 
-/** Below so many outputs there is too little for tiles of a workgroup to share. */
-const tiledFrom = 64 * 64;
+/** Below so many outputs, or of so few rows or columns, there is too little for tiles of a workgroup to share. */
+const tiledFrom = { outputs: 64 * 64, extent: 16 } as const;
+/** Workgroups that keep a device busy. */
+const busy = 128;
+/** Terms of a part are worth a dispatch that adds up parts. */
+const fewestTerms = 2 * termsOfSum;
+/** Memory for parts, in elements. */
+const mostOfParts = 2 ** 22;
 
-export function product(given: Product, { products }: Tuning): Dispatch {
-  const { M, N } = given;
-  const isVector = N % 4 === 0;
-  if (products === 'tiled' && M * N >= tiledFrom && (isVector || !hasHalves(given)))
-    return tiledProduct(given);
-  return isDirect(given) ? directProduct(given) : scalarProduct(given);
+export function product(given: Product, { products }: Tuning): Dispatch[] {
+  const { M, N, K, outputs } = given;
+  const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
+  const [way, tile] =
+    products === 'tiled' && isLarge
+      ? ([tiledProduct, tileSize] as const)
+      : ([directProduct, directTile] as const);
+  const parts = partsOf(given, tile);
+  const perPart = Math.ceil(Math.ceil(K / parts) / termsOfSum) * termsOfSum;
+  // Two bytes are not written by themselves: an odd row of them would share a word with the next.
+  const isWritable = N % 2 === 0 || !outputs.some(({ tensor }) => isHalf(tensor.dtype));
+  if (parts === 1 && isWritable) {
+    const targets = outputs.map(({ tensor, ...output }) => ({ ...output, operand: tensor }));
+    return [way({ ...given, targets, parts, perPart })];
+  }
+  const sums: Scratch = { scratch: 'product', elements: parts * (given.batch ?? 1) * M * N };
+  const targets = [{ name: 'sums', operand: sums, value: 'v' }];
+  return [way({ ...given, targets, parts, perPart }), finish(given, sums, parts)];
 }
 
-/** Whether whole vectors can be read along each axis. Rows that a is not contiguous in may be any number. */
-function isDirect({ M, N, K, a, b }: Product): boolean {
-  const extents = [N, a.stride, b.stride, a.batchStride ?? 0, b.batchStride ?? 0, K];
-  return extents.every((extent) => extent % 4 === 0) && (a.contiguous === 'k' || M % 4 === 0);
+function partsOf(
+  { M, N, K, batch = 1, inParts = false }: Product,
+  tile: { readonly M: number; readonly N: number },
+): number {
+  if (!inParts) return 1;
+  const groups = Math.ceil(M / tile.M) * Math.ceil(N / tile.N) * batch;
+  const most = Math.min(busy / groups, K / fewestTerms, mostOfParts / (M * N * batch));
+  const parts = Math.max(1, Math.floor(most));
+  const perPart = Math.ceil(K / parts / termsOfSum) * termsOfSum;
+  return Math.max(1, Math.ceil(K / perPart));
 }

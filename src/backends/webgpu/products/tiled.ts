@@ -1,65 +1,75 @@
 // Products whose factors go through memory of the workgroup: each of its 128 invocations makes 8 x 4 of 64 x 64 outputs, 16 terms at a time.
 import type { Dispatch } from '../dispatch.ts';
-import { type Factor, type Product, factorIndex, productParts, termsOfSum } from './product.ts';
+import { type Factor, type Share, elementOf, partOf, productParts, termsOfSum } from './product.ts';
+import { storeRow, whichPart } from './store.ts';
 
-const tile = { M: 64, N: 64, K: 16 } as const;
+export const tileSize = { M: 64, N: 64, K: 16 } as const;
+/** From one term to the next in memory of the workgroup: neighbours that write along the sum do not meet in one bank. */
+const stride = 68;
 const own = { M: 8, N: 4 } as const;
-const [columns, rows] = [tile.N / own.N, tile.M / own.M];
+const [columns, rows] = [tileSize.N / own.N, tileSize.M / own.M];
+const invocations = columns * rows;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-export function tiledProduct(given: Product): Dispatch {
-  const { M, N, batch = 1, a, b, outputs } = given;
+export function tiledProduct(given: Share): Dispatch {
+  const { M, N, batch = 1, parts, a, b, targets } = given;
   const width = N % 4 === 0 ? 4 : 1;
-  const { functions, ...parts } = productParts(given, { factor: 1, output: width });
+  const { functions, ...bound } = productParts(given, { a: 1, b: 1, output: width });
   const [is, js] = [range(own.M), range(own.N)];
   const code = `${functions}
-var<workgroup> aTile: array<f32, ${tile.M * tile.K}>;
-var<workgroup> bTile: array<f32, ${tile.N * tile.K}>;
+var<workgroup> aTile: array<f32, ${stride * tileSize.K}>;
+var<workgroup> bTile: array<f32, ${stride * tileSize.K}>;
 @compute @workgroup_size(${columns}, ${rows})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u, @builtin(local_invocation_index) index: u32) {
-  let firstRow = group.y * ${tile.M}u; let firstCol = group.x * ${tile.N}u; let batch = group.z;
+  let firstRow = group.y * ${tileSize.M}u; let firstCol = group.x * ${tileSize.N}u;
+  ${whichPart('group.z')}
   ${is.map((i) => `var c${i} = vec4f(0); var t${i} = vec4f(0);`).join(' ')}
-  for (var k0 = 0u; k0 < u.K; k0 += ${tile.K}u) {
-    ${loadTile('a', a, tile.M, 'firstRow', 'u.M')}
-    ${loadTile('b', b, tile.N, 'firstCol', 'u.N')}
+  ${prepare('a', a, tileSize.M, 'firstRow')} ${prepare('b', b, tileSize.N, 'firstCol')}
+  for (var k0 = first; k0 < last; k0 += ${tileSize.K}u) {
+    ${loadTile('a', a, tileSize.M, 'firstRow', 'u.M')}
+    ${loadTile('b', b, tileSize.N, 'firstCol', 'u.N')}
     workgroupBarrier();
-    for (var k = 0u; k < ${tile.K}u; k++) {
-      let bAt = k * ${tile.N}u + lane.x * ${own.N}u;
+    for (var k = 0u; k < ${tileSize.K}u; k++) {
+      let bAt = k * ${stride}u + lane.x * ${own.N}u;
       let bs = vec4f(${js.map((j) => `bTile[bAt + ${j}u]`).join(', ')});
-      let aAt = k * ${tile.M}u + lane.y * ${own.M}u;
+      let aAt = k * ${stride}u + lane.y * ${own.M}u;
       ${is.map((i) => `c${i} = fma(vec4f(aTile[aAt + ${i}u]), bs, c${i});`).join(' ')}
     }
-    if ((k0 / ${tile.K}u) % ${termsOfSum / tile.K}u == ${termsOfSum / tile.K - 1}u) {
+    if ((k0 / ${tileSize.K}u) % ${termsOfSum / tileSize.K}u == ${termsOfSum / tileSize.K - 1}u) {
       ${is.map((i) => `t${i} += c${i}; c${i} = vec4f(0);`).join(' ')}
     }
     workgroupBarrier();
   }
   let row = firstRow + lane.y * ${own.M}u; let col = firstCol + lane.x * ${own.N}u;
   if (col >= u.N) { return; }
-  ${is.map((i) => `if (row + ${i}u < u.M) { let v = t${i} + c${i}; ${outputs.map(({ name }) => store(name, i, width)).join(' ')} }`).join('\n  ')}
+  ${is.map((i) => `if (row + ${i}u < u.M) { let v = t${i} + c${i}; ${targets.map((target) => storeRow(target, `(row + ${i}u)`, width)).join(' ')} }`).join('\n  ')}
 }`;
-  return { ...parts, code, groups: [Math.ceil(N / tile.N), Math.ceil(M / tile.M), batch] };
+  return { ...bound, code, groups: [Math.ceil(N / tileSize.N), Math.ceil(M / tileSize.M), batch * parts] };
 }
 
-function store(name: string, i: number, width: 1 | 4): string {
-  const at = `(batch * u.M + row + ${i}u) * u.N + col`;
-  const values = range(own.N).map((j) => `${name}_value(v[${j}], row + ${i}u, col + ${j}u, batch)`);
-  if (width === 4) return `set4_${name}((${at}) / 4u, vec4f(${values.join(', ')}));`;
-  return values
-    .map((value, j) => `if (col + ${j}u < u.N) { set_${name}(${at} + ${j}u, ${value}); }`)
-    .join(' ');
+/** What an invocation knows of its column for all terms, where its elements are of one column. */
+function prepare(name: 'a' | 'b', factor: Factor, extent: number, first: string): string {
+  if (factor.contiguous === 'k') return '';
+  return `let ${name}Other = ${first} + index % ${extent}u; let ${name}OfOther = ${partOf(name, factor, 'other', `${name}Other`)};`;
 }
 
 /** Invocations that are neighbours read elements that are; what lies outside of the factor is 0. */
 function loadTile(name: 'a' | 'b', factor: Factor, extent: number, first: string, end: string): string {
-  const split =
-    factor.contiguous === 'k'
-      ? `let dk = e % ${tile.K}u; let dother = e / ${tile.K}u;`
-      : `let dother = e % ${extent}u; let dk = e / ${extent}u;`;
-  const value = `made_${name}(${name}(${factorIndex(name, factor, 'k', 'other')}), k, other, batch)`;
-  return `for (var e = index; e < ${extent * tile.K}u; e += ${columns * rows}u) {
-      ${split} let k = k0 + dk; let other = ${first} + dother;
-      var value = 0.0f; if (k < u.K && other < ${end}) { value = ${value}; }
-      ${name}Tile[dk * ${extent}u + dother] = value;
-    }`;
+  const steps = (extent * tileSize.K) / invocations;
+  const put = (isInside: string): string =>
+    `var value = 0.0f; if (${isInside}) { value = ${elementOf(name, factor, 'ofK', 'ofOther')}; }
+      ${name}Tile[dk * ${stride}u + dother] = value;`;
+  if (factor.contiguous === 'k') {
+    return `{ let dk = index % ${tileSize.K}u; let k = k0 + dk; let ofK = ${partOf(name, factor, 'k', 'k')};
+    for (var step = 0u; step < ${steps}u; step++) {
+      let dother = index / ${tileSize.K}u + step * ${invocations / tileSize.K}u; let other = ${first} + dother;
+      let ofOther = ${partOf(name, factor, 'other', 'other')};
+      ${put(`k < last && other < ${end}`)}
+    } }`;
+  }
+  return `{ let dother = index % ${extent}u; let ofOther = ${name}OfOther;
+    for (var step = 0u; step < ${steps}u; step++) {
+      let dk = index / ${extent}u + step * ${invocations / extent}u; let k = k0 + dk; let ofK = ${partOf(name, factor, 'k', 'k')};
+      ${put(`k < last && ${name}Other < ${end}`)}
+    } }`;
 }

@@ -1,0 +1,51 @@
+// What products make in memory of their own becomes outputs: parts are added up, and halves written in pairs.
+import { isHalf } from '../../../tensor/dtype.ts';
+import type { Argument, Dispatch, Scratch } from '../dispatch.ts';
+import { eachItem } from '../items.ts';
+import { type Product, type ProductOutput, valueFunction } from './product.ts';
+
+/** @param sums [parts, batch, M, N] */
+export function finish(given: Product, sums: Scratch, parts: number): Dispatch {
+  const { M, N, batch = 1, reads = [], outputs, numbers = {} } = given;
+  const width = outputs.some(({ tensor }) => isHalf(tensor.dtype)) ? 2 : 1;
+  const functions = `${outputs.map(valueFunction).join('\n')}
+fn sumAt(i: u32) -> f32 {
+  var total = 0.0f;
+  for (var part = 0u; part < u.parts; part++) { total += sums(part * u.elements + i); }
+  return total;
+}`;
+  const at = (i: string, which: string): string =>
+    `let col${which} = (${i}) % u.N; let row${which} = (${i}) / u.N % u.M; let batch${which} = (${i}) / u.N / u.M;
+  let v${which} = sumAt(${i});`;
+  const body =
+    width === 1
+      ? `${at('i', '')} ${outputs.map(({ name }) => `set_${name}(i, ${value(name, '')});`).join(' ')}`
+      : `${at('2u * i', '0')} ${at('2u * i + 1u', '1')} ${outputs.map(storePair).join(' ')}`;
+  return eachItem({
+    arguments: [
+      { name: 'sums', operand: sums },
+      ...reads,
+      ...outputs.map(({ name, tensor }): Argument => ({
+        name,
+        operand: tensor,
+        isWritten: true,
+        width: isHalf(tensor.dtype) ? 2 : 1,
+      })),
+    ],
+    count: Math.ceil((M * N * batch) / width),
+    functions,
+    body,
+    sizes: { ...given.sizes, M, N, parts, elements: M * N * batch },
+    numbers,
+  });
+}
+
+function value(name: string, which: string): string {
+  return `${name}_value(v${which}, row${which}, col${which}, batch${which})`;
+}
+
+/** Of an odd number the last pair has an element too many: in halves it lies in the output's memory, in floats there is none. */
+function storePair({ name, tensor }: ProductOutput): string {
+  if (isHalf(tensor.dtype)) return `set2_${name}(i, vec2f(${value(name, '0')}, ${value(name, '1')}));`;
+  return `set_${name}(2u * i, ${value(name, '0')}); if (2u * i + 1u < u.elements) { set_${name}(2u * i + 1u, ${value(name, '1')}); }`;
+}
