@@ -18,12 +18,14 @@ import { matmul } from './matmul.ts';
 import { meanSquaredErrorKernels } from './mean-squared-error.ts';
 import { normsOfAllKernels } from './norms-of-all.ts';
 import { philoxKernels } from './philox.ts';
+import { piecewiseKernels } from './piecewise.ts';
 import { rearrangeKernels } from './rearrange.ts';
 import { reduceKernels } from './reduce.ts';
 import { softmaxKernels } from './softmax.ts';
 import { solverKernels } from './solvers.ts';
 import { stateKernels } from './state.ts';
 import { timestepEmbeddingKernels } from './timestep-embedding.ts';
+import { upsampleNearestKernels } from './upsample-nearest.ts';
 
 export const kernels: ReadonlyMap<string, Kernel> = new Map(
   Object.entries({
@@ -44,12 +46,14 @@ export const kernels: ReadonlyMap<string, Kernel> = new Map(
     ...meanSquaredErrorKernels,
     ...normsOfAllKernels,
     ...philoxKernels,
+    ...piecewiseKernels,
     ...rearrangeKernels,
     ...reduceKernels,
     ...softmaxKernels,
     ...solverKernels,
     ...stateKernels,
     ...timestepEmbeddingKernels,
+    ...upsampleNearestKernels,
     matmul,
   }),
 );
