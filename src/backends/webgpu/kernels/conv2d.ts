@@ -137,6 +137,8 @@ const conv2dGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
         output: db,
         outputs: O,
         terms,
+        lanes: tuning.lanes,
+        neighbours: 'terms',
         term: 'return dy(j / u.area * u.outputSize + i * u.area + j % u.area);',
         sizes: { area: areaOf(dy), outputSize: O * areaOf(dy) },
       })

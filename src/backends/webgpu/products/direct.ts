@@ -12,7 +12,7 @@ import {
   productParts,
   termsOfSum,
 } from './product.ts';
-import { storeRow, whichPart } from './store.ts';
+import { storeRows, whichPart } from './store.ts';
 
 const [columns, rows] = [4, 8];
 /** Of a workgroup. */
@@ -47,7 +47,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     ${four.map((i) => `t${i} += c${i};`).join(' ')}
   }
-  ${four.map((i) => `if (row + ${i}u < u.M) { let v = t${i}; ${targets.map((target) => storeRow(target, `row${i}`, width)).join(' ')} }`).join('\n  ')}
+  ${storeRows(
+    targets,
+    four.map((i) => `t${i}`),
+    width,
+  )}
 }`;
   return {
     ...bound,

@@ -2,26 +2,31 @@
 import { type Target, isHalfTarget } from './product.ts';
 
 /**
- * Statements that store `v`, a vector of four neighbours from `col` on, in the row `row` of part and batch `z`.
- * @param row an expression
+ * Statements that store rows of four neighbours, from `row` and `col` on, of part and batch `z`. They stand there once for all rows: what
+ * is made of results may be long, and some compilers take seconds for as many copies.
+ * @param sums the rows, expressions of vectors
  * @param width 4 where rows are whole vectors; else what lies beyond the row is left out
  */
-export function storeRow(target: Target, row: string, width: 1 | 4): string {
+export function storeRows(targets: readonly Target[], sums: readonly string[], width: 1 | 4): string {
+  const count = sums.length;
+  return `var sums_ = array<vec4f, ${count}>(${sums.join(', ')});
+  for (var i = 0u; i < ${count}u && row + i < u.M; i++) {
+    let v = sums_[i]; let r = row + i; let at = (z * u.M + r) * u.N + col;
+    ${targets.map((target) => storeRow(target, width)).join('\n    ')}
+  }`;
+}
+
+function storeRow(target: Target, width: 1 | 4): string {
   const { name } = target;
-  const at = `(z * u.M + ${row}) * u.N + col`;
-  const value = (j: number): string => `${name}_value(v[${j}], ${row}, col + ${j}u, batch)`;
-  if (width === 4) return `set4_${name}((${at}) / 4u, vec4f(${[0, 1, 2, 3].map(value).join(', ')}));`;
+  const value = (j: number): string => `${name}_value(v[${j}], r, col + ${j}u, batch)`;
+  if (width === 4) return `set4_${name}(at / 4u, vec4f(${[0, 1, 2, 3].map(value).join(', ')}));`;
+  const inside = (j: number, statement: string): string => `if (col + ${j}u < u.N) { ${statement} }`;
   if (isHalfTarget(target)) {
-    return [0, 2]
-      .map(
-        (j) =>
-          `if (col + ${j}u < u.N) { set2_${name}((${at} + ${j}u) / 2u, vec2f(${value(j)}, ${value(j + 1)})); }`,
-      )
-      .join(' ');
+    const pair = (j: number): string =>
+      inside(j, `set2_${name}((at + ${j}u) / 2u, vec2f(${value(j)}, ${value(j + 1)}));`);
+    return [0, 2].map(pair).join(' ');
   }
-  return [0, 1, 2, 3]
-    .map((j) => `if (col + ${j}u < u.N) { set_${name}(${at} + ${j}u, ${value(j)}); }`)
-    .join(' ');
+  return [0, 1, 2, 3].map((j) => inside(j, `set_${name}(at + ${j}u, ${value(j)});`)).join(' ');
 }
 
 /** Statements that say which product, and which terms, a workgroup makes. @param z an expression of its place on the third axis */

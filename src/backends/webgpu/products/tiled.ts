@@ -1,7 +1,7 @@
 // Products whose factors go through memory of the workgroup: each of its 128 invocations makes 8 x 4 of 64 x 64 outputs, 16 terms at a time.
 import type { Dispatch } from '../dispatch.ts';
 import { type Factor, type Share, elementOf, partOf, productParts, termsOfSum } from './product.ts';
-import { storeRow, whichPart } from './store.ts';
+import { storeRows, whichPart } from './store.ts';
 
 export const tileSize = { M: 64, N: 64, K: 16 } as const;
 /** From one term to the next in memory of the workgroup: neighbours that write along the sum do not meet in one bank. */
@@ -42,7 +42,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   }
   let row = firstRow + lane.y * ${own.M}u; let col = firstCol + lane.x * ${own.N}u;
   if (col >= u.N) { return; }
-  ${is.map((i) => `if (row + ${i}u < u.M) { let v = t${i} + c${i}; ${targets.map((target) => storeRow(target, `(row + ${i}u)`, width)).join(' ')} }`).join('\n  ')}
+  ${storeRows(
+    targets,
+    is.map((i) => `t${i} + c${i}`),
+    width,
+  )}
 }`;
   return { ...bound, code, groups: [Math.ceil(N / tileSize.N), Math.ceil(M / tileSize.M), batch * parts] };
 }
