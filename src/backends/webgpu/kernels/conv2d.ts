@@ -89,12 +89,12 @@ const conv2dGradInput: Kernel = ({ inputs, outputs, attributes }, { tuning }) =>
   );
 };
 
-/** The gradient of the window that covers a pixel with a weight; zero where there is none. */
+/** The gradient of the window that covers a pixel with a weight; zero where there is none: as whole numbers, what is less than 0 is far beyond. */
 function windowOver(stride: number): string {
-  const between = stride === 1 ? '' : ` && all(apart % ${stride} == vec2i(0))`;
-  return `let apart = other.xy - k.xy; let at = apart / ${stride};
-  let isInside = all(apart >= vec2i(0)) && at.x < i32(u.rows) && at.y < i32(u.columns)${between};
-  return select(0.0f, b(u32(k.z + other.z + at.x * i32(u.columns) + at.y)), isInside);`;
+  const between = stride === 1 ? '' : ` && all(apart % ${stride}u == vec2u(0))`;
+  return `let apart = vec2u(other.xy - k.xy); let at = apart / ${stride}u;
+  let isInside = at.x < u.rows && at.y < u.columns${between};
+  return select(0.0f, b(u32(k.z + other.z) + at.x * u.columns + at.y), isInside);`;
 }
 
 /** dw [O, C kh kw] = dy [O, B N] times what the N windows of all images cover; db. */

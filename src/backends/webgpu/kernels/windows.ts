@@ -50,11 +50,11 @@ export function weightAt([kh, kw]: Extent, index: string, channelSize: string): 
 }
 
 /**
- * The body of a function of `k` and `other`, what these two return: the pixel that they meet in, zero outside of the image. Without
- * branches, which take some compilers minutes where there are many.
+ * The body of a function of `k` and `other`, what these two return: the pixel that they meet in, zero outside of the image. As whole numbers,
+ * what is less than 0 is far beyond it.
  */
 export function pixelAt(name: 'a' | 'b'): string {
-  return `let at = k + other;
-  let isInside = at.x >= 0 && at.y >= 0 && at.x < i32(u.height) && at.y < i32(u.width);
-  return select(0.0f, ${name}(u32(at.z + at.x * i32(u.width) + at.y)), isInside);`;
+  return `let at = vec2u(k.xy + other.xy);
+  let isInside = at.x < u.height && at.y < u.width;
+  return select(0.0f, ${name}(u32(k.z + other.z) + at.x * u.width + at.y), isInside);`;
 }
