@@ -78,7 +78,7 @@ export interface Tuning {
 export type Kernel = (node: Node, context: KernelContext) => readonly Dispatch[];
 
 /** No axis may have more workgroups. */
-const mostGroups = 65_535;
+export const mostGroups = 65_535;
 
 /** So many workgroups, as many axes as they need. A shader counts them by `groupIndex`, and skips those that are too many. */
 export function groupsOf(count: number): Groups {

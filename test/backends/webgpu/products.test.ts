@@ -26,6 +26,23 @@ const none = { activation: 0 };
 const padding = [1, 1, 1, 1];
 /** Tiles of a workgroup that are whole, that are not, vectors that do not fit, sums in parts, and rows that are an odd number of halves. */
 const layers: readonly Layer[] = [
+  // More products, and more columns, than a dispatch can count.
+  {
+    name: 'matmul',
+    inputs: [
+      [65_540, 1, 2],
+      [65_540, 2, 1],
+    ],
+    attributes: { transposeA: 0, transposeB: 0 },
+  },
+  {
+    name: 'matmul',
+    inputs: [
+      [1, 2],
+      [2, 1_048_600],
+    ],
+    attributes: { transposeA: 0, transposeB: 0 },
+  },
   {
     name: 'matmul',
     inputs: [

@@ -32,10 +32,10 @@ export function directProduct(given: Share): Dispatch {
   });
   const code = `${functions}
 @compute @workgroup_size(${columns}, ${rows})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.y * 4u; let col = id.x * 4u;
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  ${whichPart('id')}
+  let row = group.y * ${directTile.M}u + lane.y * 4u; let col = group.x * ${directTile.N}u + lane.x * 4u;
   if (row >= u.M || col >= u.N) { return; }
-  ${whichPart('id.z')}
   ${four.map((i) => `let row${i} = min(row + ${i}u, u.M - 1u); let col${i} = min(col + ${i}u, u.N - 1u); var t${i} = vec4f(0);`).join('\n  ')}
   ${fromA.prepare} ${fromB.prepare}
   for (var k = first; k < last;) {

@@ -1,6 +1,6 @@
 // Matrix products of any extents: in tiles of a workgroup or of an invocation, and in parts where that keeps a device busy.
 import { isHalf } from '../../../tensor/dtype.ts';
-import type { Dispatch, Scratch, Tuning } from '../dispatch.ts';
+import { type Dispatch, type Scratch, type Tuning, mostGroups } from '../dispatch.ts';
 import { directProduct, directTile } from './direct.ts';
 import { finish } from './finish.ts';
 import { type Product, termsOfSum } from './product.ts';
@@ -30,11 +30,30 @@ export function product(given: Product, { products }: Tuning): Dispatch[] {
   const isWritable = N % 2 === 0 || !outputs.some(({ tensor }) => isHalf(tensor.dtype));
   if (parts === 1 && isWritable) {
     const targets = outputs.map(({ tensor, ...output }) => ({ ...output, operand: tensor }));
-    return [way({ ...given, targets, parts, perPart })];
+    return inDispatches(way({ ...given, targets, parts, perPart }));
   }
   const sums: Scratch = { scratch: 'product', elements: parts * (given.batch ?? 1) * M * N };
   const targets = [{ name: 'sums', operand: sums, value: 'v' }];
-  return [way({ ...given, targets, parts, perPart }), finish(given, sums, parts)];
+  return [...inDispatches(way({ ...given, targets, parts, perPart })), finish(given, sums, parts)];
+}
+
+/** As many dispatches as it takes: each knows the first of its workgroups. */
+function inDispatches(whole: Dispatch): Dispatch[] {
+  const along = (count: number): { readonly first: number; readonly count: number }[] =>
+    Array.from({ length: Math.ceil(count / mostGroups) }, (_, i) => ({
+      first: i * mostGroups,
+      count: Math.min(mostGroups, count - i * mostGroups),
+    }));
+  const [xs, ys, zs] = [along(whole.groups[0]), along(whole.groups[1]), along(whole.groups[2])];
+  return xs.flatMap((x) =>
+    ys.flatMap((y) =>
+      zs.map((z): Dispatch => ({
+        ...whole,
+        groups: [x.count, y.count, z.count],
+        sizes: { ...whole.sizes, firstX: x.first, firstY: y.first, firstZ: z.first },
+      })),
+    ),
+  );
 }
 
 function partsOf(

@@ -29,8 +29,7 @@ function storeRow(target: Target, width: 1 | 4): string {
   return [0, 1, 2, 3].map((j) => inside(j, `set_${name}(at + ${j}u, ${value(j)});`)).join(' ');
 }
 
-/** Statements that say which product, and which terms, a workgroup makes. @param z an expression of its place on the third axis */
-export const whichPart = (
-  z: string,
-): string => `let z = ${z}; let batch = z % u.batches; let part = z / u.batches;
+/** Statements that say which workgroup this is of all, which product it makes, and which terms of it. @param id its place in its dispatch */
+export const whichPart = (id: string): string => `let group = ${id} + vec3u(u.firstX, u.firstY, u.firstZ);
+  let z = group.z; let batch = z % u.batches; let part = z / u.batches;
   let first = part * u.perPart; let last = min(first + u.perPart, u.K);`;

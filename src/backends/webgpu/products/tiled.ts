@@ -20,9 +20,9 @@ export function tiledProduct(given: Share): Dispatch {
 var<workgroup> aTile: array<f32, ${stride * tileSize.K}>;
 var<workgroup> bTile: array<f32, ${stride * tileSize.K}>;
 @compute @workgroup_size(${columns}, ${rows})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u, @builtin(local_invocation_index) index: u32) {
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: vec3u, @builtin(local_invocation_index) index: u32) {
+  ${whichPart('id')}
   let firstRow = group.y * ${tileSize.M}u; let firstCol = group.x * ${tileSize.N}u;
-  ${whichPart('group.z')}
   ${is.map((i) => `var c${i} = vec4f(0); var t${i} = vec4f(0);`).join(' ')}
   ${prepare('a', a, tileSize.M, 'firstRow')} ${prepare('b', b, tileSize.N, 'firstCol')}
   for (var k0 = first; k0 < last; k0 += ${tileSize.K}u) {
