@@ -7,7 +7,7 @@ import { type Gpu, bindingAlignment, usage } from './device.ts';
 import type { Argument, Dispatch, Groups, KernelContext, Scratch, Tuning } from './dispatch.ts';
 import { kernels } from './kernels/index.ts';
 import type { Place } from './memory.ts';
-import { type Range, joinNeighbours, spansOf } from './neighbours.ts';
+import { type Range, joinNeighbours, spansOf, wholeMemory } from './neighbours.ts';
 import type { Places } from './places.ts';
 import { shaderText, uniformsOf } from './shader.ts';
 import { fromBoundary } from './starts.ts';
@@ -39,7 +39,8 @@ export async function bindDispatches(
   const mostBytes = gpu.device.limits.maxStorageBufferBindingSize;
   const rangeOf = (tensor: Tensor): Range => {
     // A binding has whole words; a value's memory has, too.
-    return { ...places.placeOf(tensor), size: Math.max(4, Math.ceil(bytesOf(tensor) / 4) * 4) };
+    const size = Math.max(4, Math.ceil(bytesOf(tensor) / 4) * 4);
+    return { ...places.placeOf(tensor), size, isWhole: wholeMemory(tensor, plan) !== undefined };
   };
   const described = describe(program, {
     tuning,
@@ -51,7 +52,12 @@ export async function bindDispatches(
   const placed = described.map(({ node, dispatch }) => {
     const ranges = dispatch.arguments.map(({ operand, elements }): Range => {
       if ('scratch' in operand)
-        return { buffer: scratch.get(operand.scratch)!, offset: 0, size: 4 * operand.elements };
+        return {
+          buffer: scratch.get(operand.scratch)!,
+          offset: 0,
+          size: 4 * operand.elements,
+          isWhole: true,
+        };
       const range = rangeOf(operand);
       if (elements === undefined) return range;
       return { ...range, size: Math.ceil((elements * bytesPerElement(operand.dtype)) / 4) * 4 };

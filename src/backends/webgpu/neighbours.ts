@@ -1,7 +1,7 @@
 // Values that lie one behind the other, so that one dispatch does for all of them what the program says of each: a step of hundreds of
 // parameters would otherwise be thousands of dispatches, which take longer to ask for than to do.
 import { type MemoryPlan, type Program, bytesOf } from '../../program/index.ts';
-import { sameShape, sizeOf } from '../../tensor/shape.ts';
+import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { bindingAlignment } from './device.ts';
 import type { Argument, Dispatch, Span } from './dispatch.ts';
@@ -33,9 +33,9 @@ export function takenAlike({ nodes }: Program, plan: MemoryPlan): Tensor[][] {
 }
 
 /** The value that a tensor is, or is another shape of; undefined where it is a part of one. */
-function wholeMemory(tensor: Tensor, plan: MemoryPlan): Tensor | undefined {
+export function wholeMemory(tensor: Tensor, plan: MemoryPlan): Tensor | undefined {
   const { memory } = plan.locate(tensor);
-  return sameShape([sizeOf(memory.shape)], [sizeOf(tensor.shape)]) ? memory : undefined;
+  return sizeOf(memory.shape) === sizeOf(tensor.shape) ? memory : undefined;
 }
 
 /** Memory that something is bound to. */
@@ -43,12 +43,14 @@ export interface Range {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly size: number;
+  /** Whether it holds a whole value: behind a part of one lies what is others' to change. */
+  readonly isWhole: boolean;
 }
 
-/** Views within a value have neighbours that are others' to change. */
 const isBehind = (next: Range, last: Range): boolean =>
+  next.isWhole &&
+  last.isWhole &&
   next.buffer === last.buffer &&
-  last.offset % bindingAlignment === 0 &&
   next.offset === last.offset + alignedBytes(last.size);
 
 export function spansOf(

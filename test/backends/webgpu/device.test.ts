@@ -5,7 +5,7 @@ import type { Gpu } from '../../../src/backends/webgpu/device.ts';
 import { openGpu } from '../../../src/backends/webgpu/adapter.ts';
 import { backendOn } from '../../../src/backends/webgpu/index.ts';
 import { webGpuBackend } from '../../../src/backends/webgpu/open.ts';
-import { add, assign, mul } from '../../../src/ops/index.ts';
+import { add, assign, elements, mul } from '../../../src/ops/index.ts';
 import { trace } from '../../../src/program/index.ts';
 import { testGpu } from '../../support/gpu.ts';
 
@@ -111,6 +111,30 @@ describe.skipIf(testGpu.skip)(
       await executable.run({ by: Float32Array.of(0.5) });
       for (const { name, shape } of parameters)
         expect(Array.from(await buffers.get(name)!.read())).toEqual(Array(shape[0]! * shape[1]!).fill(2.5));
+    });
+
+    it('changes no more of a value than the part that it is asked for, whatever lies behind that', async () => {
+      const backend = backendOn(testGpu.gpu!);
+      // Parts that end in the same 256 bytes as their values: what lies between them and the next value is not free.
+      const [size, part] = [40, 20];
+      const names = ['a', 'b'];
+      const program = trace('parts', (graph) => {
+        const by = graph.input('by', []);
+        const parts = names.map((name) => elements(graph.stateful(name, [size]), 0, part));
+        const moved = parts.map((each) => add(each, by));
+        parts.forEach((each, i) => assign(each, moved[i]!));
+        return {};
+      });
+      const buffers = new Map(
+        names.map((name) => [name, backend.allocate({ shape: [size], dtype: 'float32' })]),
+      );
+      for (const buffer of buffers.values()) await buffer.write(new Float32Array(size).fill(1));
+      const executable = await backend.compile(program, buffers);
+      await executable.run({ by: Float32Array.of(2) });
+      for (const buffer of buffers.values())
+        expect(Array.from(await buffer.read())).toEqual(
+          Array.from({ length: size }, (_, i) => (i < part ? 3 : 1)),
+        );
     });
   },
 );

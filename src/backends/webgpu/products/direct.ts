@@ -16,7 +16,7 @@ import { storeRows, whichPart } from './store.ts';
 
 const [columns, rows] = [4, 8];
 /** Of a workgroup. */
-export const directTile = { M: 4 * rows, N: 4 * columns } as const;
+export const directTile: { readonly M: number; readonly N: number } = { M: 4 * rows, N: 4 * columns };
 const four = [0, 1, 2, 3];
 
 export function directProduct(given: Share): Dispatch {
