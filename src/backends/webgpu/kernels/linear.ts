@@ -1,5 +1,6 @@
 // Linear layers, each one product: what is applied to its result, or makes an operand, is done on the way.
 import { activations } from '../../../ops/activations.ts';
+import { isHalf } from '../../../tensor/dtype.ts';
 import { sizeOf } from '../../../tensor/shape.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Dispatch, Kernel } from '../dispatch.ts';
@@ -95,7 +96,9 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
   const { activation } = attributes as { activation: number };
   const [O, I, rows] = [widthOf(dy), widthOf(x), rowsOf(x)];
   const place = 'k / u.tokens * u.N + other';
-  const made = shift ? `value * (1.0f + scale(${place})) + shift(${place})` : activated(activation, 'value');
+  const exact = shift ? `value * (1.0f + scale(${place})) + shift(${place})` : activated(activation, 'value');
+  // As it was stored where it was first made.
+  const made = isHalf(x.dtype) ? `roundToBfloat16(${exact})` : exact;
   const isMadeAgain = shift !== undefined || activation !== activations.none;
   const ofWeights = product(
     {

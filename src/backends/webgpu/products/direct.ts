@@ -15,6 +15,8 @@ import {
 import { storeRows, whichPart } from './store.ts';
 
 const [columns, rows] = [4, 8];
+/** Of an invocation. */
+export const ownTile: { readonly M: number; readonly N: number } = { M: 4, N: 4 };
 /** Of a workgroup. */
 export const directTile: { readonly M: number; readonly N: number } = { M: 4 * rows, N: 4 * columns };
 const four = [0, 1, 2, 3];

@@ -1,8 +1,9 @@
 // Matrix products of any extents: in tiles of a workgroup or of an invocation, and in parts where that keeps a device busy.
 import { isHalf } from '../../../tensor/dtype.ts';
 import { type Dispatch, type Scratch, type Tuning, mostGroups } from '../dispatch.ts';
-import { directProduct, directTile } from './direct.ts';
+import { directProduct, directTile, ownTile } from './direct.ts';
 import { finish } from './finish.ts';
+import { madeOnce } from './made.ts';
 import { type Product, termsOfSum } from './product.ts';
 import { tileSize, tiledProduct } from './tiled.ts';
 
@@ -17,24 +18,25 @@ const fewestTerms = 2 * termsOfSum;
 /** Memory for parts, in elements. */
 const mostOfParts = 2 ** 22;
 
-export function product(given: Product, { products }: Tuning): Dispatch[] {
-  const { M, N, K, outputs } = given;
+export function product(wanted: Product, { products }: Tuning): Dispatch[] {
+  const { M, N, K, outputs } = wanted;
   const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
   const [way, tile] =
     products === 'tiled' && isLarge
       ? ([tiledProduct, tileSize] as const)
       : ([directProduct, directTile] as const);
+  const { first, product: given } = madeOnce(wanted, way === directProduct ? ownTile : tile);
   const parts = partsOf(given, tile);
   const perPart = Math.ceil(Math.ceil(K / parts) / termsOfSum) * termsOfSum;
   // Two bytes are not written by themselves: an odd row of them would share a word with the next.
   const isWritable = N % 2 === 0 || !outputs.some(({ tensor }) => isHalf(tensor.dtype));
   if (parts === 1 && isWritable) {
     const targets = outputs.map(({ tensor, ...output }) => ({ ...output, operand: tensor }));
-    return inDispatches(way({ ...given, targets, parts, perPart }));
+    return [...first, ...inDispatches(way({ ...given, targets, parts, perPart }))];
   }
   const sums: Scratch = { scratch: 'product', elements: parts * (given.batch ?? 1) * M * N };
   const targets = [{ name: 'sums', operand: sums, value: 'v' }];
-  return [...inDispatches(way({ ...given, targets, parts, perPart })), finish(given, sums, parts)];
+  return [...first, ...inDispatches(way({ ...given, targets, parts, perPart })), finish(given, sums, parts)];
 }
 
 /** As many dispatches as it takes: each knows the first of its workgroups. */

@@ -105,12 +105,12 @@ export function valueFunction({ name, value }: Pick<Target, 'name' | 'value'>): 
 
 type Name = 'a' | 'b';
 
-function stridesOf(name: Name, factor: Factor): Record<string, number> {
+export function stridesOf(name: Name, factor: Factor): Record<string, number> {
   if (!isStored(factor)) return {};
   return { [`${name}Stride`]: factor.stride, [`${name}Batch`]: factor.batchStride ?? 0 };
 }
 
-function functionsOf(name: Name, factor: Factor): string {
+export function functionsOf(name: Name, factor: Factor): string {
   if (isStored(factor)) {
     const { made = 'value' } = factor;
     return `fn made_${name}(value: f32, k: u32, other: u32, batch: u32) -> f32 { return ${made}; }`;
