@@ -8,7 +8,6 @@ import {
   elementOf,
   isStored,
   partOf,
-  placeOf,
   productParts,
   termsOfSum,
 } from './product.ts';
@@ -78,7 +77,7 @@ function readerOf(name: 'a' | 'b', factor: Factor, extent: number, steps: readon
     ? [factor.stride, factor.batchStride ?? 0, ...(factor.contiguous === 'k' ? [] : [extent])]
     : [];
   if (isStored(factor) && steps.length === 4 && extents.every((each) => each % 4 === 0))
-    return { width: 4, prepare: '', load: loadVectors(name, factor) };
+    return vectorReader(name, factor);
   const parts = four.map(
     (i) => `let ${name}Other${i} = ${partOf(name, factor, 'other', `${others[name]}${i}`)};`,
   );
@@ -94,19 +93,36 @@ function loadElements(name: 'a' | 'b', factor: Factor, steps: readonly number[])
     .join('\n      ');
 }
 
-function loadVectors(name: 'a' | 'b', factor: Stored): string {
-  const load = (variable: string, k: string, other: string): string => {
-    const vector = `${name}4((${placeOf(name, factor, k, other)}) / 4u)`;
-    if (factor.made === undefined) return `let ${variable} = ${vector};`;
-    const place = (c: number): string =>
-      factor.contiguous === 'k' ? `${k} + ${c}u, ${other}` : `${k}, ${other} + ${c}u`;
-    const made = four.map((c) => `made_${name}(${variable}_[${c}], ${place(c)}, batch)`).join(', ');
-    return `let ${variable}_ = ${vector}; let ${variable} = vec4f(${made});`;
+/** What does not change from term to term is worked out before them: not every compiler does that by itself. */
+function vectorReader(name: 'a' | 'b', factor: Stored): Reader {
+  const { contiguous, made } = factor;
+  const isAlongTerms = contiguous === 'k';
+  const load = (variable: string, vector: string, place: (c: number) => string): string => {
+    if (made === undefined) return `let ${variable} = ${vector};`;
+    const elements = four.map((c) => `made_${name}(${variable}_[${c}], ${place(c)}, batch)`).join(', ');
+    return `let ${variable}_ = ${vector}; let ${variable} = vec4f(${elements});`;
   };
-  if (factor.contiguous === 'other')
-    return four.map((q) => load(`${name}${q}`, `(k + ${q}u)`, others[name])).join(' ');
+  const begin = (other: string): string => `(batch * u.${name}Batch + ${other}) / 4u`;
+  const other = others[name];
+  if (!isAlongTerms) {
+    const prepare = `let ${name}At = ${begin(other)}; let ${name}Step = u.${name}Stride / 4u;`;
+    const loads = four.map((q) =>
+      load(
+        `${name}${q}`,
+        `${name}4(${name}At + (k + ${q}u) * ${name}Step)`,
+        (c) => `k + ${q}u, ${other} + ${c}u`,
+      ),
+    );
+    return { width: 4, prepare, load: loads.join(' ') };
+  }
+  const prepare = four
+    .map((i) => `let ${name}At${i} = ${begin(`${other}${i} * u.${name}Stride`)};`)
+    .join(' ');
+  const loads = four.map((i) =>
+    load(`${name}Of${i}`, `${name}4(${name}At${i} + k / 4u)`, (c) => `k + ${c}u, ${other}${i}`),
+  );
   const turned = four.map(
     (q) => `let ${name}${q} = vec4f(${four.map((i) => `${name}Of${i}[${q}]`).join(', ')});`,
   );
-  return [...four.map((i) => load(`${name}Of${i}`, 'k', `${others[name]}${i}`)), ...turned].join(' ');
+  return { width: 4, prepare, load: [...loads, ...turned].join(' ') };
 }
