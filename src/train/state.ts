@@ -18,7 +18,8 @@ export function allocateState(backend: Backend, ...programs: readonly Program[])
   const byRole = new Map<string, Tensor[]>();
   for (const [name, tensor] of state) {
     const role = roles.get(name) ?? '';
-    byRole.set(role, [...(byRole.get(role) ?? []), tensor]);
+    if (!byRole.has(role)) byRole.set(role, []);
+    byRole.get(role)!.push(tensor);
   }
   const allocated = new Map(
     [...byRole.values()].flat().map((tensor) => [tensor.name!, backend.allocate(tensor)] as const),

@@ -47,7 +47,7 @@ describe('half precision', () => {
       `is refused on ${label} where a program asks for float16${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {
         await expect(create().compile(asked, new Map())).rejects.toThrow(
-          'program asked: value %1 is float16, and cpu computes with float32, bfloat16, int32 only',
+          `program asked: value %1 is float16, and ${label === 'webgpu' ? label : 'cpu'} computes with float32, bfloat16, int32 only`,
         );
       },
     );

@@ -7,7 +7,7 @@ import type { Autoencoder } from '../../src/models/autoencoders/autoencoder.ts';
 import { createAutoencoder } from '../../src/models/autoencoders/create.ts';
 import { disposeAll } from '../../src/tensor/lifetime.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
-import { testBackends } from '../support/backends.ts';
+import { float64Backends } from '../support/backends.ts';
 import { largestError } from '../support/golden-autoencoders.ts';
 import { randomWeights } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
@@ -44,7 +44,7 @@ const global = createAutoencoder({
 });
 
 /** The best there is: the reference would take too long for pictures that are tiled. */
-const fastest = testBackends().findLast(({ skip }) => skip === undefined)!;
+const fastest = float64Backends().findLast(({ skip }) => skip === undefined)!;
 let backend: Backend;
 const weights = new Map<Autoencoder, Map<string, Buffer>>();
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { advance } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import { toFloat32Parts } from '../../src/tensor/float32-parts.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
-import { testBackends } from '../support/backends.ts';
+import { float64Backends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -25,7 +25,7 @@ const cases = [
 
 conformance('advance', cases);
 
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float64Backends())('on $label', ({ create, skip }) => {
   const shape = [3, 43_691];
   const count = sizeOf(shape);
   const [x, v, ahead, z] = [1, 2, 3, 4].map((seed) => Float32Array.from(randomValues(count, seed)));

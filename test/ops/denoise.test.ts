@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { denoise } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import { toFloat32Parts } from '../../src/tensor/float32-parts.ts';
-import { testBackends } from '../support/backends.ts';
+import { float64Backends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -43,7 +43,7 @@ const cases: [string, Numbers, number, prediction: Float32Array, from?: Float32A
   ],
 ];
 
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float64Backends())('on $label', ({ create, skip }) => {
   it.skipIf(skip !== undefined).each(cases)(
     'is to the bit what the host makes of it in float64: %s',
     async (_, numbers, clip, prediction, from = x) => {

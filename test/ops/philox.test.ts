@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { philoxNormal } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
-import { testBackends } from '../support/backends.ts';
+import { float64Backends } from '../support/backends.ts';
 import { philoxNormal as drawNormal } from '../../src/tensor/philox.ts';
 import { conformance } from '../support/conformance.ts';
 
@@ -22,7 +22,7 @@ conformance('philoxUniform', [...cases, ...told]);
 conformance('philoxNormal', [...cases, ...told]);
 
 // Both words of a pair take 2^24 values only. All of them were compared once, by their logarithms, cosines and sines.
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float64Backends())('on $label', ({ create, skip }) => {
   it.skipIf(skip !== undefined)('exact numbers are those that the host draws, to the bit', async () => {
     const [samples, elements, draw] = [7, 100_003, { seed: 2 ** 40 + 5, stream: 3 }];
     const program = trace('exact', (graph) => {

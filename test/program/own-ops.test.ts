@@ -47,7 +47,7 @@ describe('an op of a program that is called linear', () => {
     it.skipIf(skip !== undefined)(`is refused where it is primitive, ${title}`, async () => {
       const backend = create();
       await expect(backend.compile(programOf(doubled), new Map())).rejects.toThrow(
-        `cpu (${backend.isa}): no kernel for linear, a primitive op of the program's own. Define it as a fused op, by ops of ` +
+        `${label === 'webgpu' ? label : `cpu (${backend.isa})`}: no kernel for linear, a primitive op of the program's own. Define it as a fused op, by ops of ` +
           'rectiflow, or run the program on the reference backend, which evaluates it',
       );
     });

@@ -30,6 +30,11 @@ export function testBackends(): TestBackend[] {
   ];
 }
 
+/** Those that compute in float64 where an op asks for it. */
+export function float64Backends(): TestBackend[] {
+  return testBackends().filter(({ label }) => label !== 'webgpu');
+}
+
 function available(): { isas: readonly string[]; problem?: string } {
   try {
     return { isas: cpuIsas() };

@@ -48,6 +48,7 @@ export async function bindDispatches(
     once: firstTime(),
     spans: (tensors) => spansOf(tensors, rangeOf, mostBytes),
   });
+  described.forEach(checkBuffers);
   const scratch = scratchMemory(described, gpu);
   const placed = described.map(({ node, dispatch }) => {
     const ranges = dispatch.arguments.map(({ operand, elements }): Range => {
@@ -93,6 +94,15 @@ export async function bindDispatches(
       for (const buffer of [...scratch.values(), ...uniforms.buffers]) buffer.destroy();
     },
   };
+}
+
+/** Storage buffers that every device can bind to a shader. */
+const mostBuffers = 8;
+
+function checkBuffers({ node, dispatch }: Described): void {
+  const count = dispatch.arguments.length;
+  if (count > mostBuffers)
+    throw internalError(`webgpu: a dispatch of ${node.op.name} binds ${count} buffers`);
 }
 
 function describe({ nodes }: Program, context: KernelContext): Described[] {

@@ -2,9 +2,8 @@
 import type { ActivationAttribute } from '../../../ops/activations.ts';
 import { type Windows, extentOf } from '../../../ops/windows.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
-import type { Dispatch, Kernel } from '../dispatch.ts';
+import type { Kernel } from '../dispatch.ts';
 import { type Factor, product } from '../products/index.ts';
-import { reduction } from '../reduction.ts';
 import { activated } from './activations.ts';
 import { matching } from './matching.ts';
 import { areaOf, isPixelwise, pixelAt, weightAt, windowAt, windowSizes } from './windows.ts';
@@ -106,12 +105,13 @@ const conv2dGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
   const sizes = windowSizes(x, dy, windows);
   const terms = dy.shape[0]! * areaOf(dy);
   const image = 'let N = u.rows * u.columns; let image = k / N;';
-  const ofWeights = product(
+  return product(
     {
       M: O,
       N: x.shape[1]! * areaOf(dw),
       K: terms,
       inParts: true,
+      rowSums: isMade(db) ? db : undefined,
       a: {
         operand: dy,
         contiguous: 'k',
@@ -131,19 +131,6 @@ const conv2dGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
     },
     tuning,
   );
-  const ofBias: readonly Dispatch[] = isMade(db)
-    ? reduction({
-        reads: [{ name: 'dy', operand: dy }],
-        output: db,
-        outputs: O,
-        terms,
-        lanes: tuning.lanes,
-        neighbours: 'terms',
-        term: 'return dy(j / u.area * u.outputSize + i * u.area + j % u.area);',
-        sizes: { area: areaOf(dy), outputSize: O * areaOf(dy) },
-      })
-    : [];
-  return [...ofWeights, ...ofBias];
 };
 
 export const conv2dKernels: Readonly<Record<string, Kernel>> = { conv2d, conv2dGradInput, conv2dGradParams };

@@ -3,9 +3,8 @@ import { activations } from '../../../ops/activations.ts';
 import { isHalf } from '../../../tensor/dtype.ts';
 import { sizeOf } from '../../../tensor/shape.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
-import type { Dispatch, Kernel } from '../dispatch.ts';
+import type { Kernel } from '../dispatch.ts';
 import { type Stored, product } from '../products/index.ts';
-import { reduction } from '../reduction.ts';
 import { activated, derivative } from './activations.ts';
 import { matching } from './matching.ts';
 
@@ -23,7 +22,9 @@ const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => 
   const [y, z] = outputs as [Tensor, Tensor?];
   const { activation } = attributes as { activation: number };
   const [I, O] = [widthOf(x), w.shape[0]!];
-  const sum = b ? 'v + bias(col)' : 'v';
+  const exact = b ? 'v + bias(col)' : 'v';
+  // As it is stored: the backward pass makes y again of that.
+  const sum = z && isHalf(z.dtype) ? `roundToBfloat16(${exact})` : exact;
   return product(
     {
       M: rowsOf(x),
@@ -100,12 +101,13 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
   // As it was stored where it was first made.
   const made = isHalf(x.dtype) ? `roundToBfloat16(${exact})` : exact;
   const isMadeAgain = shift !== undefined || activation !== activations.none;
-  const ofWeights = product(
+  return product(
     {
       M: O,
       N: I,
       K: rows,
       inParts: true,
+      rowSums: isMade(db) ? db : undefined,
       a: { operand: dy, contiguous: 'other', stride: O },
       b: { operand: x, contiguous: 'other', stride: I, ...(isMadeAgain && { made }) },
       reads: shift
@@ -119,18 +121,6 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
     },
     tuning,
   );
-  const biases: readonly Dispatch[] = isMade(db)
-    ? reduction({
-        reads: [{ name: 'dy', operand: dy }],
-        output: db,
-        outputs: O,
-        terms: rows,
-        term: 'return dy(j * u.width + i);',
-        lanes: tuning.lanes,
-        sizes: { width: O },
-      })
-    : [];
-  return [...ofWeights, ...biases];
 };
 
 export const linearKernels: Readonly<Record<string, Kernel>> = {

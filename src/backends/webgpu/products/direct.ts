@@ -21,7 +21,7 @@ export const directTile: { readonly M: number; readonly N: number } = { M: 4 * r
 const four = [0, 1, 2, 3];
 
 export function directProduct(given: Share): Dispatch {
-  const { M, N, K, batch = 1, parts, a, b, targets } = given;
+  const { M, N, K, batch = 1, parts, a, b, targets, rowSums } = given;
   // What is looked up is looked up one by one: four terms of it make so much code that SwiftShader does not come to an end with it.
   const steps = K % 4 === 0 && isStored(a) && isStored(b) ? four : [0];
   const [fromA, fromB] = [readerOf('a', a, M, steps), readerOf('b', b, N, steps)];
@@ -31,6 +31,7 @@ export function directProduct(given: Share): Dispatch {
     b: fromB.width,
     output: width,
   });
+  const ofRows = (statement: string): string => (rowSums ? statement : '');
   const code = `${functions}
 @compute @workgroup_size(${columns}, ${rows})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: vec3u) {
@@ -39,15 +40,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: ve
   if (row >= u.M || col >= u.N) { return; }
   ${four.map((i) => `let row${i} = min(row + ${i}u, u.M - 1u); let col${i} = min(col + ${i}u, u.N - 1u); var t${i} = vec4f(0);`).join('\n  ')}
   ${fromA.prepare} ${fromB.prepare}
+  ${ofRows('var rowTotals = vec4f(0);')}
   for (var k = first; k < last;) {
-    ${four.map((i) => `var c${i} = vec4f(0);`).join(' ')}
+    ${four.map((i) => `var c${i} = vec4f(0);`).join(' ')} ${ofRows('var ofRows = vec4f(0);')}
     for (let end = min(k + ${termsOfSum}u, last); k < end; k += ${steps.length}u) {
       ${fromA.load}
       ${fromB.load}
       ${steps.map((q) => four.map((i) => `c${i} = fma(vec4f(a${q}[${i}]), b${q}, c${i});`).join(' ')).join('\n      ')}
+      ${ofRows(`if (col == 0u) { ofRows += ${steps.map((q) => `a${q}`).join(' + ')}; }`)}
     }
-    ${four.map((i) => `t${i} += c${i};`).join(' ')}
+    ${four.map((i) => `t${i} += c${i};`).join(' ')} ${ofRows('rowTotals += ofRows;')}
   }
+  ${ofRows('if (col == 0u) { for (var i = 0u; i < 4u && row + i < u.M; i++) { set_rowSums(part * u.M + row + i, rowTotals[i]); } }')}
   ${storeRows(
     targets,
     four.map((i) => `t${i}`),

@@ -4,9 +4,17 @@ import type { Argument, Dispatch, Scratch } from '../dispatch.ts';
 import { eachItem } from '../items.ts';
 import { type Product, type ProductOutput, valueFunction } from './product.ts';
 
-/** @param sums [parts, batch, M, N] */
-export function finish(given: Product, sums: Scratch, parts: number): Dispatch {
-  const { M, N, batch = 1, reads = [], outputs, numbers = {} } = given;
+/** What was made in memory of products' own. */
+export interface Unfinished {
+  /** [parts, batch, M, N] */
+  readonly sums: Scratch;
+  /** [parts, M] */
+  readonly ofRows: Scratch | undefined;
+  readonly parts: number;
+}
+
+export function finish(given: Product, { sums, ofRows, parts }: Unfinished): Dispatch {
+  const { M, N, batch = 1, reads = [], outputs, rowSums, numbers = {} } = given;
   const width = outputs.some(({ tensor }) => isHalf(tensor.dtype)) ? 2 : 1;
   const functions = `${outputs.map(valueFunction).join('\n')}
 fn sumAt(i: u32) -> f32 {
@@ -17,7 +25,15 @@ fn sumAt(i: u32) -> f32 {
   const at = (i: string, which: string): string =>
     `let col${which} = (${i}) % u.N; let row${which} = (${i}) / u.N % u.M; let batch${which} = (${i}) / u.N / u.M;
   let v${which} = sumAt(${i});`;
-  const body =
+  const results = Math.ceil((M * N * batch) / width);
+  const rows = `if (i >= u.results) {
+    let row = i - u.results;
+    var total = 0.0f;
+    for (var part = 0u; part < u.parts; part++) { total += ofRows(part * u.M + row); }
+    set_rowSums(row, total);
+    return;
+  }`;
+  const made =
     width === 1
       ? `${at('i', '')} ${outputs.map(({ name }) => `set_${name}(i, ${value(name, '')});`).join(' ')}`
       : `${at('2u * i', '0')} ${at('2u * i + 1u', '1')} ${outputs.map(storePair).join(' ')}`;
@@ -31,11 +47,17 @@ fn sumAt(i: u32) -> f32 {
         isWritten: true,
         width: isHalf(tensor.dtype) ? 2 : 1,
       })),
+      ...(ofRows && rowSums
+        ? [
+            { name: 'ofRows', operand: ofRows },
+            { name: 'rowSums', operand: rowSums, isWritten: true },
+          ]
+        : []),
     ],
-    count: Math.ceil((M * N * batch) / width),
+    count: results + (ofRows ? M : 0),
     functions,
-    body,
-    sizes: { ...given.sizes, M, N, parts, elements: M * N * batch },
+    body: ofRows ? `${rows}\n  ${made}` : made,
+    sizes: { ...given.sizes, M, N, parts, elements: M * N * batch, results },
     numbers,
   });
 }

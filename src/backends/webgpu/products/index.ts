@@ -19,7 +19,7 @@ const fewestTerms = 2 * termsOfSum;
 const mostOfParts = 2 ** 22;
 
 export function product(wanted: Product, { products }: Tuning): Dispatch[] {
-  const { M, N, K, outputs } = wanted;
+  const { M, N, K, outputs, rowSums } = wanted;
   const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
   const [way, tile] =
     products === 'tiled' && isLarge
@@ -35,8 +35,10 @@ export function product(wanted: Product, { products }: Tuning): Dispatch[] {
     return [...first, ...inDispatches(way({ ...given, targets, parts, perPart }))];
   }
   const sums: Scratch = { scratch: 'product', elements: parts * (given.batch ?? 1) * M * N };
+  const ofRows: Scratch | undefined = rowSums && { scratch: 'product rows', elements: parts * M };
   const targets = [{ name: 'sums', operand: sums, value: 'v' }];
-  return [...first, ...inDispatches(way({ ...given, targets, parts, perPart })), finish(given, sums, parts)];
+  const made = inDispatches(way({ ...given, targets, rowSums: ofRows, parts, perPart }));
+  return [...first, ...made, finish(given, { sums, ofRows, parts })];
 }
 
 /** As many dispatches as it takes: each knows the first of its workgroups. */

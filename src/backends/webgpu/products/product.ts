@@ -54,6 +54,8 @@ export interface Product extends Pick<Dispatch, 'numbers'> {
   readonly outputs: readonly ProductOutput[];
   /** Beside M, N and K. */
   readonly sizes?: Readonly<Record<string, number>>;
+  /** float32 [M], of a product that is no batch: takes the sum of each row of a, which is read for the product anyway. */
+  readonly rowSums?: Tensor | undefined;
   /** Whether the sums may be made in parts, where there are few of many terms. Their order then depends on M, N and batch, too. */
   readonly inParts?: boolean;
 }
@@ -64,8 +66,10 @@ export interface Target extends Omit<ProductOutput, 'tensor'> {
 }
 
 /** What one dispatch makes: of each product of the batch so many parts, one after the other, of `perPart` terms. */
-export interface Share extends Omit<Product, 'outputs'> {
+export interface Share extends Omit<Product, 'outputs' | 'rowSums'> {
   readonly targets: readonly Target[];
+  /** Where the sums of a's rows go, [parts, M]. */
+  readonly rowSums?: Operand | undefined;
   readonly parts: number;
   readonly perPart: number;
 }
@@ -81,7 +85,7 @@ export function productParts(
   given: Share,
   widths: { readonly a: Width; readonly b: Width; readonly output: 1 | 4 },
 ): Pick<Dispatch, 'arguments' | 'sizes' | 'numbers'> & { readonly functions: string } {
-  const { M, N, K, batch = 1, perPart, a, b, reads = [], targets, sizes = {}, numbers = {} } = given;
+  const { M, N, K, batch = 1, perPart, a, b, reads = [], targets, rowSums, sizes = {}, numbers = {} } = given;
   return {
     arguments: [
       { name: 'a', operand: a.operand, width: widths.a },
@@ -91,6 +95,7 @@ export function productParts(
         const width = widths.output === 1 && isHalfTarget(target) ? 2 : widths.output;
         return { name: target.name, operand: target.operand, isWritten: true, width };
       }),
+      ...(rowSums ? [{ name: 'rowSums', operand: rowSums, isWritten: true }] : []),
     ],
     sizes: { M, N, K, batches: batch, perPart, ...stridesOf('a', a), ...stridesOf('b', b), ...sizes },
     numbers,

@@ -12,10 +12,12 @@ const invocations = columns * rows;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 export function tiledProduct(given: Share): Dispatch {
-  const { M, N, batch = 1, parts, a, b, targets } = given;
+  const { M, N, batch = 1, parts, a, b, targets, rowSums } = given;
   const width = N % 4 === 0 ? 4 : 1;
   const { functions, ...bound } = productParts(given, { a: 1, b: 1, output: width });
   const [is, js] = [range(own.M), range(own.N)];
+  const ofRows = (statement: string): string => (rowSums ? statement : '');
+  const vectors = range(own.M / 4);
   const code = `${functions}
 var<workgroup> aTile: array<f32, ${stride * tileSize.K}>;
 var<workgroup> bTile: array<f32, ${stride * tileSize.K}>;
@@ -24,6 +26,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: ve
   ${whichPart('id')}
   let firstRow = group.y * ${tileSize.M}u; let firstCol = group.x * ${tileSize.N}u;
   ${is.map((i) => `var c${i} = vec4f(0); var t${i} = vec4f(0);`).join(' ')}
+  ${ofRows(`let isFirst = group.x == 0u && lane.x == 0u; ${vectors.map((i) => `var rows${i} = vec4f(0); var rowTotal${i} = vec4f(0);`).join(' ')}`)}
   ${prepare('a', a, tileSize.M, 'firstRow')} ${prepare('b', b, tileSize.N, 'firstCol')}
   for (var k0 = first; k0 < last; k0 += ${tileSize.K}u) {
     ${loadTile('a', a, tileSize.M, 'firstRow', 'u.M')}
@@ -34,13 +37,26 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: ve
       let bs = vec4f(${js.map((j) => `bTile[bAt + ${j}u]`).join(', ')});
       let aAt = k * ${stride}u + lane.y * ${own.M}u;
       ${is.map((i) => `c${i} = fma(vec4f(aTile[aAt + ${i}u]), bs, c${i});`).join(' ')}
+      ${ofRows(
+        `if (isFirst) { ${vectors
+          .map(
+            (i) =>
+              `rows${i} += vec4f(${range(4)
+                .map((j) => `aTile[aAt + ${4 * i + j}u]`)
+                .join(', ')});`,
+          )
+          .join(' ')} }`,
+      )}
     }
     if ((k0 / ${tileSize.K}u) % ${termsOfSum / tileSize.K}u == ${termsOfSum / tileSize.K - 1}u) {
       ${is.map((i) => `t${i} += c${i}; c${i} = vec4f(0);`).join(' ')}
+      ${ofRows(vectors.map((i) => `rowTotal${i} += rows${i}; rows${i} = vec4f(0);`).join(' '))}
     }
     workgroupBarrier();
   }
   let row = firstRow + lane.y * ${own.M}u; let col = firstCol + lane.x * ${own.N}u;
+  ${ofRows(`if (isFirst) { let sums = array<vec4f, ${vectors.length}>(${vectors.map((i) => `rowTotal${i} + rows${i}`).join(', ')});
+    for (var i = 0u; i < ${own.M}u && row + i < u.M; i++) { set_rowSums(part * u.M + row + i, sums[i / 4u][i % 4u]); } }`)}
   if (col >= u.N) { return; }
   ${storeRows(
     targets,
