@@ -37,7 +37,9 @@ const denoise: Kernel = ({ inputs, outputs, attributes }) => {
   const { clip } = attributes as { clip: number };
   const kept =
     clip === 0 ? 'foreseen' : 'select(clamp(foreseen, -u.clip, u.clip), foreseen, isNaN_(foreseen))';
+  // What is divided by data and multiplied with it again may be taken for itself by a compiler: of infinite data it is NaN.
   const value = `let data = coefficient(0u); let noise = coefficient(1u);
+  if (!isFinite_(data)) { return nan_(); }
   let foreseen = (x0(i) - noise * x2(i)) / data;
   let kept = ${kept};
   return coefficient(2u) * kept + coefficient(3u) * (x0(i) - data * kept) / noise;`;
