@@ -56,14 +56,15 @@ test('gives the answer as a whole, redirected too', async () => {
   expect((await fetchUnderPressure(url, { ...unhurried, maxBytes: 9 })).said).toBe('all of it');
 });
 
-test.each<readonly [string, (response: ServerResponse) => void, string, number]>([
-  ['hangs before the headers', () => {}, 'no answer within 0.3 s', 300],
-  ['hangs after the headers', (response) => response.flushHeaders(), 'no answer within 0.3 s', 300],
+test.each<readonly [string, (response: ServerResponse) => void, string, number, Partial<FetchBounds>]>([
+  ['hangs before the headers', () => {}, 'no answer within 0.3 s', 300, {}],
+  ['hangs after the headers', (response) => response.flushHeaders(), 'no answer within 0.3 s', 300, {}],
   [
     'hangs in the body',
     (response) => response.write('abc'),
     'nothing more after 3 bytes of the answer, within 0.3 s',
     300,
+    {},
   ],
   [
     'sends a byte now and then',
@@ -73,15 +74,20 @@ test.each<readonly [string, (response: ServerResponse) => void, string, number]>
     },
     'the answer was not complete within 0.9 s',
     900,
+    // The server is of this process, and a machine that does more may keep both waiting.
+    { idleMs: 890 },
   ],
-])('a server that %s is given up in time, and its connection is closed', async (_, answer, said, least) => {
-  const { url, closed } = await startPeer(answer);
-  const outcome = await fetchUnderPressure(url);
-  expect(outcome.said).toBe(said);
-  expect(outcome.ms).toBeGreaterThan(least - 20);
-  expect(outcome.ms).toBeLessThan(least + 2000);
-  await closed;
-});
+])(
+  'a server that %s is given up in time, and its connection is closed',
+  async (_, answer, said, least, bounds) => {
+    const { url, closed } = await startPeer(answer);
+    const outcome = await fetchUnderPressure(url, bounds);
+    expect(outcome.said).toBe(said);
+    expect(outcome.ms).toBeGreaterThan(least - 20);
+    expect(outcome.ms).toBeLessThan(least + 2000);
+    await closed;
+  },
+);
 
 test.each<readonly [string, (response: ServerResponse) => void]>([
   [

@@ -1,7 +1,6 @@
 import { isFloat } from '../../../tensor/dtype.ts';
 import type { Kernel } from '../dispatch.ts';
 import { items, reading } from '../items.ts';
-import { unary } from './elementwise.ts';
 
 const cast: Kernel = ({ inputs, outputs }) => {
   const type = isFloat(outputs[0]!.dtype) ? 'f32' : 'i32';
@@ -12,10 +11,12 @@ const cast: Kernel = ({ inputs, outputs }) => {
 const nearest = `fn nearestFloat16(x: f32) -> f32 {
   let magnitude = abs(x);
   if (isNaN_(x)) { return x; }
-  if (magnitude >= 65520.0f) { return sign(x) * infinity_(); }
-  if (magnitude < 6.103515625e-5f) { return sign(x) * (evenly(magnitude * 16777216.0f) * 5.9604644775390625e-8f); }
-  let bits = bitcast<u32>(x);
-  return bitcast<f32>((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+  let bits = bitcast<u32>(magnitude);
+  var rounded = bitcast<f32>((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+  if (magnitude >= 65520.0f) { rounded = infinity_(); }
+  if (magnitude < 6.103515625e-5f) { rounded = evenly(magnitude * 16777216.0f) * 5.9604644775390625e-8f; }
+  // Also of zero.
+  return bitcast<f32>(bitcast<u32>(rounded) | (bitcast<u32>(x) & 0x80000000u));
 }
 fn evenly(x: f32) -> f32 {
   let below = floor(x);
@@ -33,4 +34,4 @@ const roundToFloat16: Kernel = ({ inputs, outputs }) => [
   }),
 ];
 
-export const castKernels: Readonly<Record<string, Kernel>> = { cast, operand: unary('x'), roundToFloat16 };
+export const castKernels: Readonly<Record<string, Kernel>> = { cast, roundToFloat16 };

@@ -46,10 +46,12 @@ fn log_(x: f32) -> f32 {
   let r = m - 1.0f;
   return r + (logRest(r) - 2.12194440e-4f * f32(e)) + 0.693359375f * f32(e);
 }`,
+  // Near 1 by what is left to 1: derivatives of activations ask for the last digit.
   `fn tanh_(x: f32) -> f32 {
   if (isNaN_(x)) { return x; }
-  let e = expm1_(2.0f * min(abs(x), 20.0f));
-  return sign(x) * (e / (e + 2.0f));
+  let a = min(abs(x), 20.0f);
+  let e = expm1_(2.0f * a);
+  return sign(x) * select(e / (e + 2.0f), 1.0f - 2.0f / (e + 2.0f), a > 0.55f);
 }`,
   `fn sigmoid_(x: f32) -> f32 {
   if (isNaN_(x)) { return x; }
