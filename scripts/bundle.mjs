@@ -29,9 +29,16 @@ await build({
   },
   platform: 'node',
   external: (id) => /^[^./]/.test(id) && id !== joined,
-  output: { dir: 'dist', format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    // For the lines of stack traces, which need no text.
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+  },
 });
-// The core once more, as one file without imports, which browsers and workers load as it is.
+// The core once more, as one file without imports, which browsers and workers load as it is; and its text, which debuggers of pages show.
 await build({
   input: './src/core.ts',
   platform: 'browser',

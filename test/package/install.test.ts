@@ -78,7 +78,7 @@ describe('the tarball', () => {
       'scripts',
     ]);
     const bytes = [...files.values()].reduce((sum, size) => sum + size, 0);
-    expect(bytes).toBeLessThan(13e6);
+    expect(bytes).toBeLessThan(12e6);
   });
 
   it('has everything that its pages link to', () => {
