@@ -4,16 +4,24 @@ import { isHalf } from '../../../tensor/dtype.ts';
 import { sizeOf } from '../../../tensor/shape.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Kernel } from '../dispatch.ts';
-import { type Stored, product } from '../products/index.ts';
+import { type Product, product } from '../products/index.ts';
 import { activated, derivative } from './activations.ts';
 import { matching } from './matching.ts';
 
 const rowsOf = ({ shape }: Tensor): number => sizeOf(shape.slice(0, -1));
 const widthOf = ({ shape }: Tensor): number => shape.at(-1)!;
 
-/** Weights [O, I] as a factor. @param contiguous `k` where I is what is summed over */
-function weights(w: Tensor, data: Tensor, contiguous: 'k' | 'other'): Stored {
-  return { operand: w, contiguous, stride: widthOf(w), ...matching(w, data) };
+/** Rows of data times weights [O, I], which are summed over I or, of a gradient, over O. */
+function times(data: Tensor, w: Tensor, over: 'I' | 'O'): Pick<Product, 'M' | 'N' | 'K' | 'a' | 'b'> {
+  const [O, I] = w.shape as [number, number];
+  const [N, K] = over === 'I' ? [O, I] : [I, O];
+  return {
+    M: rowsOf(data),
+    N,
+    K,
+    a: { operand: data, contiguous: 'k', stride: K },
+    b: { operand: w, contiguous: over === 'I' ? 'k' : 'other', stride: I, ...matching(w, data) },
+  };
 }
 
 /** z = x w^T + b, y = activation(z). */
@@ -21,17 +29,12 @@ const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => 
   const [x, w, b] = inputs as [Tensor, Tensor, Tensor?];
   const [y, z] = outputs as [Tensor, Tensor?];
   const { activation } = attributes as { activation: number };
-  const [I, O] = [widthOf(x), w.shape[0]!];
   const exact = b ? 'v + bias(col)' : 'v';
   // As it is stored: the backward pass makes y again of that.
   const sum = z && isHalf(z.dtype) ? `roundToBfloat16(${exact})` : exact;
   return product(
     {
-      M: rowsOf(x),
-      N: O,
-      K: I,
-      a: { operand: x, contiguous: 'k', stride: I },
-      b: weights(w, x, 'k'),
+      ...times(x, w, 'I'),
       reads: b ? [{ name: 'bias', operand: b }] : [],
       outputs: [
         { name: 'y', tensor: y, value: activated(activation, `(${sum})`) },
@@ -46,15 +49,10 @@ const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => 
 const linearGatedResidual: Kernel = ({ inputs, outputs }, { isMade, tuning }) => {
   const [h, w, b, x, gate] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
   const [y, branch] = outputs as [Tensor, Tensor];
-  const [I, O] = [widthOf(h), w.shape[0]!];
   const sum = 'v + bias(col)';
   return product(
     {
-      M: rowsOf(h),
-      N: O,
-      K: I,
-      a: { operand: h, contiguous: 'k', stride: I },
-      b: weights(w, h, 'k'),
+      ...times(h, w, 'I'),
       reads: [
         { name: 'bias', operand: b },
         { name: 'x', operand: x },
@@ -74,15 +72,10 @@ const linearGatedResidual: Kernel = ({ inputs, outputs }, { isMade, tuning }) =>
 const linearGradInput: Kernel = ({ inputs, outputs, attributes }, { tuning }) => {
   const [dy, w, other] = inputs as [Tensor, Tensor, Tensor?];
   const { activation } = attributes as { activation: number };
-  const [O, I] = w.shape as [number, number];
   const factor = activation === activations.none ? 'other(at)' : derivative(activation, 'other(at)');
   return product(
     {
-      M: rowsOf(dy),
-      N: I,
-      K: O,
-      a: { operand: dy, contiguous: 'k', stride: O },
-      b: weights(w, dy, 'other'),
+      ...times(dy, w, 'O'),
       reads: other ? [{ name: 'other', operand: other }] : [],
       outputs: [{ name: 'dx', tensor: outputs[0]!, value: other ? `v * ${factor}` : 'v' }],
     },
