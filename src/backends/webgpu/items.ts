@@ -21,15 +21,17 @@ export interface Items extends Pick<Dispatch, 'sizes' | 'numbers'> {
 export function items({ reads, output, value, functions = '', sizes = {}, numbers = {} }: Items): Dispatch {
   const type = output.dtype === 'int32' ? 'i32' : 'f32';
   const width = isHalf(output.dtype) ? 2 : 1;
-  // Of an odd number the last pair has an element too many, which lies in the output's memory and is read by nobody.
+  // Of an odd number the last pair has an element too many: the last again, in memory of the output that nobody reads.
   const store =
-    width === 1 ? 'set_y(i, valueAt(i));' : 'set2_y(i, vec2f(valueAt(2u * i), valueAt(2u * i + 1u)));';
+    width === 1
+      ? 'set_y(i, valueAt(i));'
+      : 'set2_y(i, vec2f(valueAt(2u * i), valueAt(min(2u * i + 1u, u.last))));';
   return eachItem({
     arguments: [...reads, { name: 'y', operand: output, isWritten: true, width }],
     count: Math.ceil(sizeOf(output.shape) / width),
     functions: `${functions}\nfn valueAt(i: u32) -> ${type} { ${value} }`,
     body: store,
-    sizes,
+    sizes: width === 1 ? sizes : { ...sizes, last: sizeOf(output.shape) - 1 },
     numbers,
   });
 }

@@ -36,7 +36,7 @@ fn sumAt(i: u32) -> f32 {
   const made =
     width === 1
       ? `${at('i', '')} ${outputs.map(({ name }) => `set_${name}(i, ${value(name, '')});`).join(' ')}`
-      : `${at('2u * i', '0')} ${at('2u * i + 1u', '1')} ${outputs.map(storePair).join(' ')}`;
+      : `${at('2u * i', '0')} ${at('min(2u * i + 1u, u.elements - 1u)', '1')} ${outputs.map(storePair).join(' ')}`;
   return eachItem({
     arguments: [
       { name: 'sums', operand: sums },
