@@ -3,6 +3,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { groupNorm } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import { conformance, relativeError } from '../support/conformance.ts';
+import { groupNormCases, groupNormGradCases } from '../support/group-norm-cases.ts';
 import { randomValues } from '../support/random.ts';
 
 /** Shape of x, and groups. */
@@ -17,36 +18,8 @@ const cases = [
   // Groups, and channels, of several parts.
   [[1, 4, 70, 70], 2],
 ] as const;
-const activations = [0, 2];
-
-conformance(
-  'groupNorm',
-  cases.flatMap(([shape, groups]) =>
-    activations.map((activation) => ({
-      inputs: [{ shape, value: (u: number) => 3 * u + 1 }, { shape: [shape[1]] }, { shape: [shape[1]] }],
-      attributes: { groups, epsilon: 1e-6, activation },
-    })),
-  ),
-  { differentiable: [0], fp32: 4e-6 },
-);
-
-conformance(
-  'groupNormGrad',
-  cases.flatMap(([shape, groups]) =>
-    activations.map((activation) => ({
-      inputs: [
-        { shape },
-        { shape: [shape[1]] },
-        { shape: [shape[1]] },
-        { shape: [shape[0], groups], value: (u: number) => 0.1 * u },
-        { shape: [shape[0], groups], value: (u: number) => 1.7 + 0.1 * u },
-        { shape },
-      ],
-      attributes: { groups, activation },
-    })),
-  ),
-  { fp32: 4e-6 },
-);
+conformance('groupNorm', groupNormCases(cases), { differentiable: [0], fp32: 4e-6 });
+conformance('groupNormGrad', groupNormGradCases(cases), { fp32: 4e-6 });
 
 it('is what it says, of numbers far from 0', async () => {
   const [B, C, N, groups] = [2, 6, 35, 3];

@@ -1,6 +1,7 @@
 // Rows that invocations share, as on hardware; and rows in several dispatches, with either tuning.
 import { type Argument, type Case, conformance } from '../../support/conformance.ts';
 import { testBackends, webGpuAsHardware } from '../../support/backends.ts';
+import { groupNormCases, groupNormGradCases } from '../../support/group-norm-cases.ts';
 
 const shared = [webGpuAsHardware];
 const both = [...testBackends().filter(({ label }) => label === 'webgpu'), webGpuAsHardware];
@@ -62,36 +63,8 @@ const images = [
   [[1, 4, 50, 50], 2],
   [[1, 3, 67, 67], 1],
 ] as const;
-const withActivation = [0, 2];
-conformance(
-  'groupNorm',
-  images.flatMap(([shape, groups]) =>
-    withActivation.map((activation) => ({
-      inputs: [shifted(shape), { shape: [shape[1]] }, { shape: [shape[1]] }],
-      attributes: { groups, epsilon: 1e-6, activation },
-    })),
-  ),
-  { differentiable: [0], fp32: 4e-6 },
-  both,
-);
-conformance(
-  'groupNormGrad',
-  images.flatMap(([shape, groups]) =>
-    withActivation.map((activation) => ({
-      inputs: [
-        { shape },
-        { shape: [shape[1]] },
-        { shape: [shape[1]] },
-        { shape: [shape[0], groups], value: (u: number) => 0.1 * u },
-        { shape: [shape[0], groups], value: (u: number) => 1.7 + 0.1 * u },
-        { shape },
-      ],
-      attributes: { groups, activation },
-    })),
-  ),
-  { fp32: 4e-6 },
-  both,
-);
+conformance('groupNorm', groupNormCases(images), { differentiable: [0], fp32: 4e-6 }, both);
+conformance('groupNormGrad', groupNormGradCases(images), { fp32: 4e-6 }, both);
 conformance(
   'softmax',
   [[2, 4500]].map((shape) => ({ inputs: [{ shape, value: (u) => 30 * u }] })),
