@@ -113,6 +113,20 @@ describe.skipIf(testGpu.skip)(
         expect(Array.from(await buffers.get(name)!.read())).toEqual(Array(shape[0]! * shape[1]!).fill(2.5));
     });
 
+    it('reads and changes neighbours of one piece of memory in one dispatch', async () => {
+      const backend = backendOn(testGpu.gpu!);
+      const type = { shape: [5], dtype: 'float32' } as const;
+      const program = trace('copied', (graph) => {
+        assign(graph.stateful('to', [5]), graph.stateful('from', [5]));
+        return {};
+      });
+      const buffers = new Map(['from', 'to'].map((name) => [name, backend.allocate(type)]));
+      await buffers.get('from')!.write(Float32Array.of(1, 2, 3, 4, 5));
+      const executable = await backend.compile(program, buffers);
+      await executable.run({});
+      expect(Array.from(await buffers.get('to')!.read())).toEqual([1, 2, 3, 4, 5]);
+    });
+
     it('changes no more of a value than the part that it is asked for, whatever lies behind that', async () => {
       const backend = backendOn(testGpu.gpu!);
       // Parts that end in the same 256 bytes as their values: what lies between them and the next value is not free.
