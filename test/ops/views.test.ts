@@ -48,6 +48,8 @@ conformance('concat', [
   { inputs: [{ shape: [5, 31] }, { shape: [5, 1] }, { shape: [5, 33] }], attributes: { axis: 1 } },
   { inputs: [{ shape: [1, 3, 2] }, { shape: [2, 3, 2] }], attributes: { axis: 0 } },
   { inputs: [{ shape: [7] }], attributes: { axis: 0 } },
+  // More than a device binds at once.
+  { inputs: [1, 2, 3, 4, 5, 6, 7, 8, 9].map((extent) => ({ shape: [3, extent] })), attributes: { axis: 1 } },
 ]);
 
 const build =
