@@ -14,14 +14,15 @@ conformance(
       { taken: [0, 0, 0], made: [1, 0, 0] },
       { taken: [1, 1, 0], made: [0, 0, 1] },
       { taken: [1, 1, 1], made: [0, 0, 1] },
+      { taken: [1, 0, 1, 1, 0, 1, 0], made: [0, 0, 0, 0, 1, 0, 1] },
     ].map(({ taken, made }) => ({
       inputs: [
         { shape },
-        { shape: [3], value: (_: number, i: number) => taken[i]! },
-        { shape: [3], value: (_: number, i: number) => made[i]! },
+        { shape: [taken.length], value: (_: number, i: number) => taken[i]! },
+        { shape: [taken.length], value: (_: number, i: number) => made[i]! },
         ...taken.map(() => ({ shape })),
       ],
-      attributes: { sums: 3 },
+      attributes: { sums: taken.length },
     })),
   ),
 );

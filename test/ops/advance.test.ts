@@ -12,6 +12,7 @@ const cases = [
   [1, 0],
   [4, 0],
   [2, 1],
+  [8, 1],
 ].flatMap(([slopes = 0, noise = 0]) =>
   shapes.map((shape) => ({
     inputs: [
