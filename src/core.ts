@@ -133,8 +133,8 @@ export type {
 export type {
   DeviceFacts,
   DeviceLimits,
+  FixedTuning,
   GpuSource,
-  Tuning,
   WebGpuBackend,
   WebGpuExecutable,
   WebGpuOptions,

@@ -2,7 +2,7 @@ import type { Backend, Precision } from '../../src/backends/backend.ts';
 import { cpuBackend, cpuIsas } from '../../src/backends/cpu/index.ts';
 import { knownIsas } from '../../src/backends/cpu/native.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { backendOn } from '../../src/backends/webgpu/index.ts';
+import { type FixedTuning, backendOn } from '../../src/backends/webgpu/index.ts';
 import { testGpu } from './gpu.ts';
 
 export interface TestBackend {
@@ -43,10 +43,16 @@ function available(): { isas: readonly string[]; problem?: string } {
   }
 }
 
-/** WebGPU with work shared out as on a GPU of hardware, whatever runs it. */
-export const webGpuAsHardware: TestBackend = {
-  label: 'webgpu as hardware',
-  create: (precision = 'fp32') =>
-    backendOn(testGpu.gpu!, { precision, tuning: { lanes: 64, products: 'tiled' } }),
-  ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
-};
+const onHardware: FixedTuning = { lanes: 64, products: 'tiled' };
+
+/** WebGPU with work shared out as on a GPU of hardware, whatever runs it. @param ways of forms of work, by name */
+export function webGpuBy(ways: FixedTuning['ways'] = {}): TestBackend {
+  const names = Object.values(ways);
+  return {
+    label: ['webgpu as hardware', ...names].join(', '),
+    create: (precision = 'fp32') => backendOn(testGpu.gpu!, { precision, tuning: { ...onHardware, ways } }),
+    ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
+  };
+}
+
+export const webGpuAsHardware: TestBackend = webGpuBy();

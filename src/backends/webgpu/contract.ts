@@ -3,9 +3,9 @@ import type { Program } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
 import type { Backend, Buffers, Executable, Precision } from '../backend.ts';
 import type { Profile } from '../profile.ts';
-import type { Tuning } from './dispatch.ts';
+import type { FixedTuning } from './tuning/work.ts';
 
-export type { Tuning } from './dispatch.ts';
+export type { FixedTuning } from './tuning/work.ts';
 
 /** What WebGPU begins with: `navigator.gpu` of a page, or what the package `webgpu` makes. */
 export interface GpuSource {
@@ -35,7 +35,7 @@ export interface WebGpuOptions {
   /** Default `fp32`. `auto`: `bf16` on a GPU, `fp32` where a program plays one. */
   readonly precision?: Precision | 'auto';
   /** How kernels share out work; by the kind of adapter by default. */
-  readonly tuning?: Tuning;
+  readonly tuning?: FixedTuning;
   /** Called when the backend has been disposed of. */
   readonly onDispose?: () => void | Promise<void>;
 }

@@ -1,5 +1,8 @@
 // What kernels are made of: each turns a node into dispatches, which the executable gives memory and binds.
 import type { Node, Tensor } from '../../tensor/tensor.ts';
+import type { Tuning } from './tuning/work.ts';
+
+export type { Tuning } from './tuning/work.ts';
 
 /** Memory of a program's own beside its values: dispatches that name the same share it. */
 export interface Scratch {
@@ -64,14 +67,6 @@ export interface KernelContext {
 export interface Span {
   readonly operand: Tensor;
   readonly elements: number;
-}
-
-/** How kernels share out work. */
-export interface Tuning {
-  /** Invocations that share a row. 1 where barriers cost more than they save, as on adapters that are CPUs. */
-  readonly lanes: number;
-  /** `direct`: operands are read from memory; `tiled`: through memory of the workgroup. */
-  readonly products: 'direct' | 'tiled';
 }
 
 /** @returns in the order in which they run */

@@ -7,21 +7,21 @@ import { checkBuffers, checkDTypes } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
 import type { WebGpuBackend, WebGpuOptions } from './contract.ts';
 import type { Gpu } from './device.ts';
-import type { Tuning } from './dispatch.ts';
 import { bindProgram } from './executable.ts';
 import { kernels } from './kernels/index.ts';
 import { measurePeak } from './peak.ts';
+import { type FixedTuning, fixedTuning } from './tuning/work.ts';
 import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
 
 export { openGpu } from './adapter.ts';
-export type { Tuning, WebGpuBackend, WebGpuExecutable, WebGpuOptions } from './contract.ts';
+export type { FixedTuning, WebGpuBackend, WebGpuExecutable, WebGpuOptions } from './contract.ts';
 
 /** A backend on a device that others may use, too: it leaves the device as it is when it is disposed of. */
 export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend {
   const { onDispose } = options;
   const precision = precisionOf(gpu, options);
   const inPrecision = precisionPass('webgpu', precision, halves);
-  const tuning = options.tuning ?? (gpu.facts.isSoftware ? software : hardware);
+  const tuning = fixedTuning(options.tuning ?? (gpu.facts.isSoftware ? software : hardware));
   const machine: Machine = { gpu, slabs: new Slabs(gpu), exclusively: serial(), lives: new Lifetimes() };
   const { lives, exclusively } = machine;
   const life = new Lifetime('the webgpu backend', async () => {
@@ -71,5 +71,5 @@ function precisionOf(gpu: Gpu, { precision = 'fp32' }: WebGpuOptions): Precision
   return gpu.facts.isSoftware ? 'fp32' : 'bf16';
 }
 
-const software: Tuning = { lanes: 1, products: 'direct' };
-const hardware: Tuning = { lanes: 64, products: 'tiled' };
+const software: FixedTuning = { lanes: 1, products: 'direct' };
+const hardware: FixedTuning = { lanes: 64, products: 'tiled' };

@@ -2,9 +2,8 @@
 import type { Argument, Dispatch, Tuning } from '../dispatch.ts';
 import { groupsOf } from '../dispatch.ts';
 import { type Blocks, type PassShape } from './blocks.ts';
-import { directBlocks } from './direct.ts';
 import { type Heads, headSizes, headWidth, readingHeads, writingHeads } from './heads.ts';
-import { tiledBlocks } from './tiled.ts';
+import { attentionWork } from './ways.ts';
 
 /** What is the same for all passes of a node. */
 export interface Extents {
@@ -36,7 +35,7 @@ export interface Pass extends Omit<PassShape, 'chunks'> {
 export function passOf(pass: Pass): Dispatch {
   const { extents, tuning, hasLengths, reads, writes, rowCount, columns } = pass;
   const { batches, heads, d, N, M } = extents;
-  const blocks = tuning.lanes === 1 ? directBlocks : tiledBlocks;
+  const blocks = tuning.wayOf(attentionWork(pass));
   const { tile } = blocks;
   const chunksOfHead = Math.ceil(d / 4);
   const chunks = blocks.chunksFor(chunksOfHead);

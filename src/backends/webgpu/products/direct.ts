@@ -5,6 +5,7 @@ import {
   type Factor,
   type Share,
   type Stored,
+  type Tile,
   elementOf,
   isStored,
   partOf,
@@ -13,14 +14,13 @@ import {
 } from './product.ts';
 import { storeRows, whichPart } from './store.ts';
 
-const [columns, rows] = [4, 8];
 /** Of an invocation. */
-export const ownTile: { readonly M: number; readonly N: number } = { M: 4, N: 4 };
-/** Of a workgroup. */
-export const directTile: { readonly M: number; readonly N: number } = { M: 4 * rows, N: 4 * columns };
+export const ownTile: Tile = { M: 4, N: 4 };
 const four = [0, 1, 2, 3];
 
-export function directProduct(given: Share): Dispatch {
+/** @param tile of a workgroup: a multiple of that of an invocation */
+export function directProduct(given: Share, tile: Tile): Dispatch {
+  const [columns, rows] = [tile.N / ownTile.N, tile.M / ownTile.M];
   const { M, N, K, batch = 1, parts, a, b, targets, rowSums } = given;
   // What is looked up is looked up one by one: four terms of it make so much code that SwiftShader does not come to an end with it.
   const steps = K % 4 === 0 && isStored(a) && isStored(b) ? four : [0];
@@ -36,7 +36,7 @@ export function directProduct(given: Share): Dispatch {
 @compute @workgroup_size(${columns}, ${rows})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   ${whichPart('id')}
-  let row = group.y * ${directTile.M}u + lane.y * 4u; let col = group.x * ${directTile.N}u + lane.x * 4u;
+  let row = group.y * ${tile.M}u + lane.y * 4u; let col = group.x * ${tile.N}u + lane.x * 4u;
   if (row >= u.M || col >= u.N) { return; }
   ${four.map((i) => `let row${i} = min(row + ${i}u, u.M - 1u); let col${i} = min(col + ${i}u, u.N - 1u); var t${i} = vec4f(0);`).join('\n  ')}
   ${fromA.prepare} ${fromB.prepare}
@@ -55,13 +55,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_id) lane: ve
   ${storeRows(
     targets,
     four.map((i) => `t${i}`),
-    width,
+    { width },
   )}
 }`;
   return {
     ...bound,
     code,
-    groups: [Math.ceil(N / directTile.N), Math.ceil(M / directTile.M), batch * parts],
+    groups: [Math.ceil(N / tile.N), Math.ceil(M / tile.M), batch * parts],
   };
 }
 

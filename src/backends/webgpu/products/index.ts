@@ -1,43 +1,34 @@
 // Matrix products of any extents: in tiles of a workgroup or of an invocation, and in parts where that keeps a device busy.
 import { isHalf } from '../../../tensor/dtype.ts';
 import { type Dispatch, type Scratch, type Tuning, mostGroups } from '../dispatch.ts';
-import { directProduct, directTile, ownTile } from './direct.ts';
 import { finish } from './finish.ts';
 import { madeOnce } from './made.ts';
 import { type Product, termsOfSum } from './product.ts';
-import { tileSize, tiledProduct } from './tiled.ts';
+import { type ProductWay, productWork } from './ways.ts';
 
 export type { Factor, LookedUp, Product, ProductOutput, Stored } from './product.ts';
 
-/** Below so many outputs, or of so few rows or columns, there is too little for tiles of a workgroup to share. */
-const tiledFrom = { outputs: 64 * 64, extent: 16 } as const;
-/** Workgroups that keep a device busy. */
-const busy = 128;
 /** Terms of a part are worth a dispatch that adds up parts. */
 const fewestTerms = 2 * termsOfSum;
 /** Memory for parts, in elements. */
 const mostOfParts = 2 ** 22;
 
-export function product(wanted: Product, { products }: Tuning): Dispatch[] {
+export function product(wanted: Product, tuning: Tuning): Dispatch[] {
   const { M, N, K, outputs, rowSums } = wanted;
-  const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
-  const [way, tile] =
-    products === 'tiled' && isLarge
-      ? ([tiledProduct, tileSize] as const)
-      : ([directProduct, directTile] as const);
-  const { first, product: given } = madeOnce(wanted, way === directProduct ? ownTile : tile);
-  const parts = partsOf(given, tile);
+  const way = tuning.wayOf(productWork(wanted, tuning));
+  const { first, product: given } = madeOnce(wanted, way.shares);
+  const parts = partsOf(given, way);
   const perPart = Math.ceil(Math.ceil(K / parts) / termsOfSum) * termsOfSum;
   // Two bytes are not written by themselves: an odd row of them would share a word with the next.
   const isWritable = N % 2 === 0 || !outputs.some(({ tensor }) => isHalf(tensor.dtype));
   if (parts === 1 && isWritable) {
     const targets = outputs.map(({ tensor, ...output }) => ({ ...output, operand: tensor }));
-    return [...first, ...inDispatches(way({ ...given, targets, parts, perPart }))];
+    return [...first, ...inDispatches(way.make({ ...given, targets, parts, perPart }))];
   }
   const sums: Scratch = { scratch: 'product', elements: parts * (given.batch ?? 1) * M * N };
   const ofRows: Scratch | undefined = rowSums && { scratch: 'product rows', elements: parts * M };
   const targets = [{ name: 'sums', operand: sums, value: 'v' }];
-  const made = inDispatches(way({ ...given, targets, rowSums: ofRows, parts, perPart }));
+  const made = inDispatches(way.make({ ...given, targets, rowSums: ofRows, parts, perPart }));
   return [...first, ...made, finish(given, { sums, ofRows, parts })];
 }
 
@@ -60,10 +51,7 @@ function inDispatches(whole: Dispatch): Dispatch[] {
   );
 }
 
-function partsOf(
-  { M, N, K, batch = 1, inParts = false }: Product,
-  tile: { readonly M: number; readonly N: number },
-): number {
+function partsOf({ M, N, K, batch = 1, inParts = false }: Product, { tile, busy }: ProductWay): number {
   if (!inParts) return 1;
   const groups = Math.ceil(M / tile.M) * Math.ceil(N / tile.N) * batch;
   const most = Math.min(busy / groups, K / fewestTerms, mostOfParts / (M * N * batch));

@@ -2,7 +2,15 @@
 // them once, in memory of their own.
 import type { Dispatch, Scratch } from '../dispatch.ts';
 import { eachItem } from '../items.ts';
-import { type Factor, type Product, elementOf, functionsOf, isStored, stridesOf } from './product.ts';
+import {
+  type Factor,
+  type Product,
+  type Tile,
+  elementOf,
+  functionsOf,
+  isStored,
+  stridesOf,
+} from './product.ts';
 
 /** So often an element would be made, from where on it is made once. */
 const often = 4;
@@ -12,7 +20,7 @@ const mostElements = 2 ** 24;
 /** @param tile rows and columns that share what is read @returns the dispatches that come first, and the product that reads what they made */
 export function madeOnce(
   given: Product,
-  tile: { readonly M: number; readonly N: number },
+  tile: Tile,
 ): { readonly first: readonly Dispatch[]; readonly product: Product } {
   const a = made('a', given, given.N / tile.N);
   const b = made('b', given, given.M / tile.M);

@@ -74,6 +74,12 @@ export interface Share extends Omit<Product, 'outputs' | 'rowSums'> {
   readonly perPart: number;
 }
 
+/** Rows and columns of a result that are made together. */
+export interface Tile {
+  readonly M: number;
+  readonly N: number;
+}
+
 export const isStored = (factor: Factor): factor is Stored => 'stride' in factor;
 
 export function isHalfTarget({ operand }: Target): boolean {

@@ -4,16 +4,15 @@ import { busy } from '../reduction.ts';
 import { rowsApart } from './apart.ts';
 import { type Rows, stepOf } from './row.ts';
 import { rowsTogether } from './together.ts';
+import { rowsWork } from './ways.ts';
 
 export type { Pass, Rows } from './row.ts';
 
 /** Rows of so many elements are shared out further where there are too few of them for all of a device. */
 const long = 4096;
-/** Of fewer elements there is too little to share. */
-const short = 32;
 
 export function rows(given: Rows, tuning: Tuning): readonly Dispatch[] {
-  const lanes = given.width < short ? 1 : tuning.lanes;
+  const lanes = tuning.wayOf(rowsWork(given, tuning));
   const isTorn = given.width % stepOf(given) !== 0;
   const isStretched = given.width >= long && given.rows * lanes < busy;
   return isTorn || isStretched ? rowsApart(given, lanes) : [rowsTogether(given, lanes)];

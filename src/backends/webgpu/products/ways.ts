@@ -1,0 +1,78 @@
+// The ways in which a product can be shared out, and what of it their speed depends on.
+import { isHalf } from '../../../tensor/dtype.ts';
+import type { Dispatch, Tuning } from '../dispatch.ts';
+import { type Work, rounded } from '../tuning/work.ts';
+import { directProduct, ownTile } from './direct.ts';
+import { type Factor, type Product, type Share, type Tile, isStored } from './product.ts';
+import { type Invocation, tiledProduct } from './tiled.ts';
+
+export interface ProductWay {
+  /** Of a workgroup. */
+  readonly tile: Tile;
+  /** Rows and columns for which a factor's elements are read once. */
+  readonly shares: Tile;
+  /** Workgroups that a sum of many terms is cut for, where it may be made in parts. */
+  readonly busy: number;
+  make(share: Share): Dispatch;
+}
+
+/** Below so many outputs, or of so few rows or columns, there is too little for tiles of a workgroup to share. */
+const tiledFrom = { outputs: 64 * 64, extent: 16 } as const;
+
+export type Shape = Omit<ProductWay, 'busy'>;
+
+const direct = (M: number, N: number): Shape => {
+  const tile = { M, N };
+  return { tile, shares: ownTile, make: (share) => directProduct(share, tile) };
+};
+const tiled = (M: number, N: number, own: Invocation): Shape => {
+  const tile = { M, N };
+  return { tile, shares: tile, make: (share) => tiledProduct(share, tile, own) };
+};
+
+/** By the outputs of a workgroup and, in tiles, of an invocation. */
+export const directShapes: Readonly<Record<string, Shape>> = {
+  'direct 32x16': direct(32, 16),
+  'direct 32x32': direct(32, 32),
+};
+export const tiledShapes: Readonly<Record<string, Shape>> = {
+  'tiled 64x64 by 8x4': tiled(64, 64, { M: 8, N: 4 }),
+  'tiled 32x32 by 4x4': tiled(32, 32, { M: 4, N: 4 }),
+  'tiled 64x64 by 8x8': tiled(64, 64, { M: 8, N: 8 }),
+  'tiled 128x64 by 8x8': tiled(128, 64, { M: 8, N: 8 }),
+};
+
+const usualBusy = 128;
+/** With 1 all terms are one part. */
+export const busyWays: readonly number[] = [usualBusy, 1, 512];
+
+export function productWork(given: Product, { products }: Pick<Tuning, 'products'>): Work<ProductWay> {
+  const { M, N, K, batch = 1, inParts = false, a, b, outputs } = given;
+  const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
+  const shapes = isLarge ? { ...directShapes, ...tiledShapes } : directShapes;
+  const usualShape = products === 'tiled' && isLarge ? 'tiled 64x64 by 8x4' : 'direct 32x16';
+  const nameOf = (shape: string, busy: number): string => (inParts ? `${shape} for ${busy}` : shape);
+  const ways = Object.entries(shapes).flatMap(([name, shape]) =>
+    (inParts ? busyWays : [usualBusy]).map((busy): [string, ProductWay] => [
+      nameOf(name, busy),
+      { ...shape, busy },
+    ]),
+  );
+  const stored = outputs.some(({ tensor }) => isHalf(tensor.dtype)) ? 'halves' : 'floats';
+  const fit = [M, N, K].every((extent) => extent % 4 === 0) ? 'fours' : 'any';
+  const extents = [batch, M, N, K].map(rounded).join('x');
+  return {
+    form: 'product',
+    key: `product ${extents} ${fit} ${describe(a)} ${describe(b)} ${stored}${inParts ? ' parts' : ''}`,
+    ways: Object.fromEntries(ways),
+    usual: nameOf(usualShape, usualBusy),
+    cost: 2 * batch * M * N * K,
+  };
+}
+
+function describe(factor: Factor): string {
+  const { operand, contiguous } = factor;
+  const dtype = 'scratch' in operand ? 'float32' : operand.dtype;
+  const how = isStored(factor) ? (factor.made === undefined ? '' : '-made') : '-looked-up';
+  return `${dtype}-${contiguous}${how}`;
+}
