@@ -42,15 +42,10 @@ async function open({ precision = 'auto', processes = 1 }: BackendChoice): Promi
     backend,
     notices: [
       ...(isSoftware ? [`${name} is a program, not a GPU: slower than backend.name cpu.`] : []),
-      ...(precision === 'fp16' ? [float16Notice] : []),
       ...(processes > 1 ? [sharedNotice(processes)] : []),
     ],
   };
 }
-
-const float16Notice =
-  'fp16 is emulated by webgpu: it rounds as a machine with float16 does, but takes more time and memory than fp32. Set ' +
-  'train.precision to bf16, which needs half the memory.';
 
 function sharedNotice(processes: number): string {
   return `${processes} ranks share one GPU: WebGPU gives all processes of a machine the same one. One rank for each machine is faster.`;

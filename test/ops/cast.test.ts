@@ -3,6 +3,7 @@ import { cast } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import { testBackends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
+import { nearestFloat16, valuesAroundFloat16 } from '../support/float16-values.ts';
 
 const sizes = [[1], [31], [4, 33], [3, 67, 257]];
 
@@ -27,4 +28,25 @@ describe.each(testBackends())('bfloat16 on $label', ({ create, skip }) => {
     await executable.run({ x });
     expect(Array.from((await executable.read(['y'])).y)).toEqual(wanted);
   });
+});
+
+const withFloat16 = testBackends().filter(({ halves }) => halves?.includes('float16'));
+describe.each(withFloat16)('float16 on $label', ({ create, skip }) => {
+  it.skipIf(skip !== undefined)(
+    'keeps the bits of every one, and is the nearest of all between',
+    async () => {
+      // An odd number, of which the last shares its word with nothing.
+      const x = Float32Array.from([...valuesAroundFloat16(), 65504]);
+      expect(x.length % 2).toBe(1);
+      const program = trace('stored', (graph) => {
+        const stored = cast(graph.input('x', [x.length]), 'float16');
+        return { stored, read: cast(stored, 'float32') };
+      });
+      const executable = await create().compile(program, new Map());
+      await executable.run({ x });
+      const { stored, read } = await executable.read(['stored', 'read']);
+      expect(read).toEqual(nearestFloat16(x));
+      expect(Float32Array.from(stored)).toEqual(nearestFloat16(x));
+    },
+  );
 });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { cast, roundToFloat16, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
-import { fromHalfBits, toHalfBits } from '../../src/tensor/half.ts';
 import { testBackends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
+import { nearestFloat16, valuesAroundFloat16 } from '../support/float16-values.ts';
 
 conformance(
   'roundToFloat16',
@@ -13,29 +13,8 @@ conformance(
   { steps: [0] },
 );
 
-const fromBits = (bits: Uint16Array): Float32Array => fromHalfBits('float16', bits);
-
-/** The neighbours of a float32 that is not zero, towards and away from zero. */
-function neighbours(value: number): [number, number] {
-  const bits = new Int32Array(Float32Array.of(value).buffer)[0]!;
-  const [below, above] = new Float32Array(Int32Array.of(bits - 1, bits + 1).buffer);
-  return [below!, above!];
-}
-
-/** Every float16, the middle between it and the next, and the float32 just before and after that. */
-function everyCase(): Float32Array {
-  const halves = fromBits(Uint16Array.from({ length: 0x10000 }, (_, i) => i));
-  const middles: number[] = [];
-  for (let i = 0; i < 0x7c00; i++) {
-    // What would be the next after the largest is 2^16.
-    const middle = (halves[i]! + Math.min(halves[i + 1]!, 2 ** 16)) / 2;
-    for (const value of [middle, ...neighbours(middle)]) middles.push(value, -value);
-  }
-  return Float32Array.from([...halves, ...middles, 2 ** -126, 1e-40, 3e38, -3e38]);
-}
-
 describe('roundToFloat16', () => {
-  const values = everyCase();
+  const values = valuesAroundFloat16();
   const program = trace('round', (graph) => ({ y: roundToFloat16(graph.input('x', [values.length])) }));
 
   for (const { label, create, skip } of testBackends()) {
@@ -44,7 +23,7 @@ describe('roundToFloat16', () => {
       async () => {
         const executable = await create().compile(program, new Map());
         await executable.run({ x: values });
-        expect((await executable.read(['y'])).y).toEqual(fromBits(toHalfBits('float16', values)));
+        expect((await executable.read(['y'])).y).toEqual(nearestFloat16(values));
       },
     );
   }

@@ -1,6 +1,7 @@
 import type { Backend, Precision } from '../../src/backends/backend.ts';
 import { cpuBackend, cpuIsas } from '../../src/backends/cpu/index.ts';
 import { knownIsas } from '../../src/backends/cpu/native.ts';
+import type { Half } from '../../src/tensor/dtype.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type FixedTuning, backendOn } from '../../src/backends/webgpu/index.ts';
 import { testGpu } from './gpu.ts';
@@ -8,15 +9,23 @@ import { testGpu } from './gpu.ts';
 export interface TestBackend {
   readonly label: string;
   readonly create: (precision?: Precision) => Backend;
+  /** What it stores in two bytes: bfloat16 by default. */
+  readonly halves?: readonly Half[];
   /** Why this machine cannot run it; undefined where it can. */
   readonly skip?: string;
 }
+
+export const bothHalves: readonly Half[] = ['bfloat16', 'float16'];
 
 /** The reference in float32, the CPU backend once for every instruction set, and WebGPU on a device that all tests of a file share. */
 export function testBackends(): TestBackend[] {
   const { isas, problem } = available();
   return [
-    { label: 'reference', create: (precision = 'fp32') => referenceBackend({ precision }) },
+    {
+      label: 'reference',
+      create: (precision = 'fp32') => referenceBackend({ precision }),
+      halves: bothHalves,
+    },
     ...knownIsas.toReversed().map((isa) => ({
       label: `cpu ${isa}`,
       create: (precision: Precision = 'fp32') => cpuBackend({ isa, precision, threads: 2 }),
@@ -25,6 +34,7 @@ export function testBackends(): TestBackend[] {
     {
       label: 'webgpu',
       create: (precision = 'fp32') => backendOn(testGpu.gpu!, { precision }),
+      halves: bothHalves,
       ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
     },
   ];
@@ -51,6 +61,7 @@ export function webGpuBy(ways: FixedTuning['ways'] = {}): TestBackend {
   return {
     label: ['webgpu as hardware', ...names].join(', '),
     create: (precision = 'fp32') => backendOn(testGpu.gpu!, { precision, tuning: { ...onHardware, ways } }),
+    halves: bothHalves,
     ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
   };
 }

@@ -5,10 +5,10 @@ import { mul, sum, add, cast } from '../../src/ops/index.ts';
 import { type Hiding, type Op, mutatedInputs } from '../../src/ops/op.ts';
 import { type OpName, ops } from '../../src/ops/registry.ts';
 import { type Program, grad, lowPrecisionOf, trace } from '../../src/program/index.ts';
-import type { HostArray } from '../../src/tensor/dtype.ts';
+import type { Half, HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Attributes, Graph, Tensor, TensorType } from '../../src/tensor/tensor.ts';
-import { type TestBackend, testBackends } from './backends.ts';
+import { type TestBackend, bothHalves, testBackends } from './backends.ts';
 import { type Run, type Values, nonFiniteCheck } from './non-finite.ts';
 import { randomValues } from './random.ts';
 import { outputsOf } from './outputs.ts';
@@ -29,7 +29,7 @@ export interface Case {
 export interface Tolerances {
   /** Norm of the difference over norm, float32 against the reference in float64. */
   readonly fp32?: number;
-  /** The same with everything in bfloat16 that may be. */
+  /** The same with everything in bfloat16 that may be. In float16, which has three binary digits more, an eighth of it. */
   readonly bf16?: number;
   /** Outputs that a loss may depend on; all by default. Others (statistics kept for the backward pass) have no gradient. */
   readonly differentiable?: readonly number[];
@@ -61,13 +61,19 @@ export function conformance(
           await checkGradient(gradient, testCase);
         });
       }
-      const low = lowPrecisionForward(op, testCase);
-      const [compareForward, compareGradient, compareLow] = [program, gradient, low].map(
+      const low = lowPrecisionForward(op, testCase, 'bfloat16');
+      const [compareForward, compareGradient] = [program, gradient].map(
         (each) => each && comparison(each, testCase),
       );
+      // Large cases are of how work is shared out, which is the same for both types.
+      const stored = low === undefined ? [] : isSmall(low) ? bothHalves : bothHalves.slice(0, 1);
+      const comparisons = stored.map((half) => ({
+        half,
+        compareHalf: comparison(lowPrecisionForward(op, testCase, half)!, testCase),
+      }));
       const spoilt = [program, low].flatMap((each) => (each && isSmall(each) ? [each] : []));
       const checks = spoilt.map((each) => ({ each, check: nonFinite(op, each, testCase, hides) }));
-      for (const { label, create, skip } of backends) {
+      for (const { label, create, skip, halves = ['bfloat16'] } of backends) {
         it.skipIf(skip !== undefined)(
           `${title} on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
           async () => {
@@ -83,13 +89,15 @@ export function conformance(
             },
           );
         }
-        if (!compareLow) continue;
-        it.skipIf(skip !== undefined)(
-          `${title} in bfloat16 on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
-          async () => {
-            await compareLow(create(), bf16);
-          },
-        );
+        for (const { half, compareHalf } of comparisons) {
+          if (!halves.includes(half)) continue;
+          it.skipIf(skip !== undefined)(
+            `${title} in ${half} on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
+            async () => {
+              await compareHalf(create(), half === 'bfloat16' ? bf16 : bf16 / 8);
+            },
+          );
+        }
       }
     }
   });
@@ -133,17 +141,17 @@ function forward(op: Op, testCase: Case): Program {
   });
 }
 
-/** Inputs and outputs in bfloat16 wherever the op can have them so; undefined where it cannot. */
-function lowPrecisionForward(op: Op, testCase: Case): Program | undefined {
+/** Inputs and outputs in half precision wherever the op can have them so; undefined where it cannot. */
+function lowPrecisionForward(op: Op, testCase: Case, half: Half): Program | undefined {
   const rule = lowPrecisionOf(op, testCase.inputs.map(typeOf));
   if (rule === undefined) return undefined;
-  return trace('bfloat16', (graph) => {
+  return trace(half, (graph) => {
     const inputs = declare(graph, op, testCase).map((tensor, i) =>
-      rule === 'same' || rule.inputs.includes(i) ? cast(tensor, 'bfloat16') : tensor,
+      rule === 'same' || rule.inputs.includes(i) ? cast(tensor, half) : tensor,
     );
     const types = op.infer(inputs, testCase.attributes ?? {}).map(({ shape, dtype }, i) => ({
       shape,
-      dtype: rule !== 'same' && rule.outputs.includes(i) ? ('bfloat16' as const) : dtype,
+      dtype: rule !== 'same' && rule.outputs.includes(i) ? half : dtype,
     }));
     const outputs = graph.append(op, inputs, testCase.attributes ?? {}, types);
     return Object.fromEntries(outputs.map((tensor, i) => [`output${i}`, cast(tensor, 'float32')]));

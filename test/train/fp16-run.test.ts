@@ -31,12 +31,18 @@ const config = {
 } satisfies ConfigInput;
 
 const { skip } = testBackends().find(({ label }) => label === 'cpu portable')!;
+const gpu = testBackends().find(({ label }) => label === 'webgpu')!;
 const engines: { name: string; skip?: string | undefined; backend(): Backend }[] = [
   { name: 'the reference', backend: () => referenceBackend({ precision: 'fp16' }) },
   {
     name: `the CPU${skip ? ` (skipped: ${skip})` : ''}`,
     skip,
     backend: () => cpuBackend({ precision: 'fp16', threads: 1 }),
+  },
+  {
+    name: `WebGPU${gpu.skip ? ` (skipped: ${gpu.skip})` : ''}`,
+    skip: gpu.skip,
+    backend: () => gpu.create('fp16'),
   },
 ];
 

@@ -64,7 +64,7 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
 }
 
 /** What there are kernels for, beside float32. */
-const halves = ['bfloat16'] as const;
+const halves = ['bfloat16', 'float16'] as const;
 
 function precisionOf(gpu: Gpu, { precision = 'fp32' }: WebGpuOptions): Precision {
   if (precision !== 'auto') return precision;

@@ -4,7 +4,7 @@ import type { DType } from '../../tensor/dtype.ts';
 import type { Argument, Dispatch, Width } from './dispatch.ts';
 import { libraryFor } from './wgsl/library.ts';
 
-/** How the elements of an array are stored: bfloat16 in pairs, as 32 bits. */
+/** How the elements of an array are stored: those of two bytes in pairs, as 32 bits. */
 interface Storage {
   /** Of the declared array, for each width. */
   readonly types: Readonly<Record<Width, string>>;
@@ -21,31 +21,29 @@ const plain = (value: 'f32' | 'i32'): Storage => ({
   store: (array) => `${array}[i] = v;`,
 });
 
+/** @param name in those of the library's functions for it */
+const pairs = (name: 'Bfloat16' | 'Float16'): Storage => ({
+  types: { 1: 'u32', 2: 'u32', 4: 'vec2u' },
+  value: 'f32',
+  load: (array, width) =>
+    ({
+      1: `return ${name.toLowerCase()}At(${array}[i >> 1u], i & 1u);`,
+      2: `return unpack${name}(${array}[i]);`,
+      4: `let w = ${array}[i]; return vec4f(unpack${name}(w.x), unpack${name}(w.y));`,
+    })[width],
+  store: (array, width) =>
+    ({
+      1: undefined,
+      2: `${array}[i] = pack${name}(v);`,
+      4: `${array}[i] = vec2u(pack${name}(v.xy), pack${name}(v.zw));`,
+    })[width],
+});
+
 const storages: Readonly<Record<DType, Storage>> = {
   float32: plain('f32'),
   int32: plain('i32'),
-  bfloat16: {
-    types: { 1: 'u32', 2: 'u32', 4: 'vec2u' },
-    value: 'f32',
-    load: (array, width) =>
-      ({
-        1: `return bfloat16At(${array}[i >> 1u], i & 1u);`,
-        2: `return unpackBfloat16(${array}[i]);`,
-        4: `let w = ${array}[i]; return vec4f(unpackBfloat16(w.x), unpackBfloat16(w.y));`,
-      })[width],
-    store: (array, width) =>
-      ({
-        1: undefined,
-        2: `${array}[i] = packBfloat16(v);`,
-        4: `${array}[i] = vec2u(packBfloat16(v.xy), packBfloat16(v.zw));`,
-      })[width],
-  },
-  float16: {
-    types: { 1: 'f16', 2: 'vec2<f16>', 4: 'vec4<f16>' },
-    value: 'f32',
-    load: (array, width) => `return ${vectorOf('f32', width)}(${array}[i]);`,
-    store: (array, width) => `${array}[i] = ${vectorOf('f16', width)}(v);`,
-  },
+  bfloat16: pairs('Bfloat16'),
+  float16: pairs('Float16'),
 };
 
 function vectorOf(type: string, width: Width): string {
@@ -74,8 +72,7 @@ export function shaderText(dispatch: Dispatch, areWritable: readonly boolean[]):
           `@group(0) @binding(${dispatch.arguments.length}) var<uniform> u: Uniforms;`,
         ];
   const own = [...uniforms, ...declarations, dispatch.code].join('\n');
-  const isHalf = dispatch.arguments.some((argument) => dtypeOf(argument) === 'float16');
-  return `${isHalf ? 'enable f16;\n' : ''}${libraryFor(own)}${own}`;
+  return `${libraryFor(own)}${own}`;
 }
 
 function declaration(argument: Argument, binding: number, isWritable: boolean): string {

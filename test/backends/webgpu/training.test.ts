@@ -39,6 +39,7 @@ describe.skipIf(skip !== undefined)(`training on WebGPU${skip ? ` (skipped: ${sk
   it.each([
     ['fp32', 1e-5],
     ['bf16', 1e-2],
+    ['fp16', 1e-3],
   ] as const)('has the losses of the reference, in %s within %f', async (precision, tolerance) => {
     const wanted = await lossesOf(referenceBackend({ precision }), { precision });
     const found = await lossesOf(backendOn(gpu!, { precision }), { precision });

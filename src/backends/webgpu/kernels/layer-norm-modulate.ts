@@ -3,6 +3,7 @@ import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Kernel } from '../dispatch.ts';
 import { reductions } from '../reduction.ts';
 import { rows } from '../rows/index.ts';
+import { storedAs } from '../wgsl/halves.ts';
 import { centredPasses } from './layer-norm.ts';
 
 /** Where what meets a row of [B, N, D] begins in a tensor [B, D], and the place of what meets an element. */
@@ -28,7 +29,7 @@ const layerNormModulate: Kernel = ({ inputs, outputs, attributes }, { isMade, tu
       start,
       passes: centredPasses,
       // What y may be made of again is h as it is stored.
-      each: `let h = ${y.dtype === 'bfloat16' ? `roundToBfloat16(${exact})` : exact};`,
+      each: `let h = ${storedAs(y.dtype, exact)};`,
       outputs: [
         { name: 'y', tensor: y, value: `h * (1.0f + scale(${ofImage})) + shift(${ofImage})` },
         ...(isMade(normalized) ? [{ name: 'normalized', tensor: normalized, value: 'h' }] : []),

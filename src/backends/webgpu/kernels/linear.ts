@@ -1,11 +1,11 @@
 // Linear layers, each one product: what is applied to its result, or makes an operand, is done on the way.
 import { activations } from '../../../ops/activations.ts';
-import { isHalf } from '../../../tensor/dtype.ts';
 import { sizeOf } from '../../../tensor/shape.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Kernel } from '../dispatch.ts';
 import { type Product, product } from '../products/index.ts';
 import { activated, derivative } from './activations.ts';
+import { storedAs } from '../wgsl/halves.ts';
 import { matching } from './matching.ts';
 
 const rowsOf = ({ shape }: Tensor): number => sizeOf(shape.slice(0, -1));
@@ -31,7 +31,7 @@ const linear: Kernel = ({ inputs, outputs, attributes }, { isMade, tuning }) => 
   const { activation } = attributes as { activation: number };
   const exact = b ? 'v + bias(col)' : 'v';
   // As it is stored: the backward pass makes y again of that.
-  const sum = z && isHalf(z.dtype) ? `roundToBfloat16(${exact})` : exact;
+  const sum = z ? storedAs(z.dtype, exact) : exact;
   return product(
     {
       ...times(x, w, 'I'),
@@ -92,7 +92,7 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
   const place = 'k / u.tokens * u.N + other';
   const exact = shift ? `value * (1.0f + scale(${place})) + shift(${place})` : activated(activation, 'value');
   // As it was stored where it was first made.
-  const made = isHalf(x.dtype) ? `roundToBfloat16(${exact})` : exact;
+  const made = storedAs(x.dtype, exact);
   const isMadeAgain = shift !== undefined || activation !== activations.none;
   return product(
     {
