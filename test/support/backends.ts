@@ -67,3 +67,11 @@ export function webGpuBy(ways: FixedTuning['ways'] = {}): TestBackend {
 }
 
 export const webGpuAsHardware: TestBackend = webGpuBy();
+
+/** The same with lanes that tell each other through subgroups. */
+export const webGpuBySubgroups: TestBackend = {
+  ...webGpuAsHardware,
+  label: 'webgpu by subgroups',
+  create: (precision = 'fp32') =>
+    backendOn(testGpu.gpu!, { precision, tuning: { ...onHardware, subgroups: true } }),
+};

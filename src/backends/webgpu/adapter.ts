@@ -4,13 +4,18 @@ import type { DeviceFacts, GpuSource } from './contract.ts';
 import { Gpu } from './device.ts';
 import { clockFeature } from './timing.ts';
 
+const subgroupFeature = 'subgroups';
+
+/** What is asked of a device where its adapter has it. */
+const usedFeatures = [clockFeature, subgroupFeature] as GPUFeatureName[];
+
 /** @throws RectiflowError where there is no adapter */
 export async function openGpu(source: GpuSource): Promise<Gpu> {
   const adapter = await findAdapter(source);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   // A device has the least of limits that are guaranteed everywhere, unless it is asked for more.
   const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize };
-  const requiredFeatures = adapter.features.has(clockFeature) ? [clockFeature as GPUFeatureName] : [];
+  const requiredFeatures = usedFeatures.filter((feature) => adapter.features.has(feature));
   return new Gpu(await adapter.requestDevice({ requiredLimits, requiredFeatures }), factsOf(adapter));
 }
 
@@ -43,5 +48,14 @@ function factsOf({ info, limits, features }: GPUAdapter): DeviceFacts {
       storageBuffers: limits.maxStorageBuffersPerShaderStage,
     },
     features: [...features].toSorted(),
+    ...subgroupsOf(info, features),
   };
+}
+
+function subgroupsOf(
+  { subgroupMinSize: smallest, subgroupMaxSize: largest }: GPUAdapterInfo,
+  features: GPUSupportedFeatures,
+): Pick<DeviceFacts, 'subgroupSizes'> {
+  const isTold = features.has(subgroupFeature) && smallest !== undefined && largest !== undefined;
+  return isTold ? { subgroupSizes: { smallest, largest } } : {};
 }

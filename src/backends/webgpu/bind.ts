@@ -42,12 +42,14 @@ export async function bindDispatches(
     const size = Math.max(4, Math.ceil(bytesOf(tensor) / 4) * 4);
     return { ...places.placeOf(tensor), size, isWhole: wholeMemory(tensor, plan) !== undefined };
   };
-  const described = describe(program, {
+  const chosen = describe(program, {
     tuning,
     isMade: (tensor) => !plan.leftOut.has(tensor),
     once: firstTime(),
     spans: (tensors) => spansOf(tensors, rangeOf, mostBytes),
   });
+  const largest = tuning.subgroups ? (gpu.facts.subgroupSizes?.largest ?? Infinity) : Infinity;
+  const described = chosen.map(({ node, dispatch }) => ({ node, dispatch: bySubgroups(dispatch, largest) }));
   described.forEach(checkBuffers);
   const scratch = scratchMemory(described, gpu);
   const placed = described.map(({ node, dispatch }) => {
@@ -111,6 +113,12 @@ function describe({ nodes }: Program, context: KernelContext): Described[] {
     if (kernel === undefined) throw internalError(`webgpu: ${node.op.name} should have been decomposed`);
     return kernel(node, context).map((dispatch) => ({ node, dispatch }));
   });
+}
+
+/** @param largest invocations of a subgroup */
+function bySubgroups(dispatch: Dispatch, largest: number): Dispatch {
+  const other = dispatch.bySubgroups;
+  return other && largest <= other.lanes ? { ...dispatch, code: other.code } : dispatch;
 }
 
 function firstTime(): (key: string) => boolean {

@@ -21,6 +21,8 @@ export interface DeviceFacts {
   readonly limits: DeviceLimits;
   /** As WebGPU calls them: `shader-f16`, `subgroups`, ... */
   readonly features: readonly string[];
+  /** Invocations that compute in step, at least and at most; undefined where the device does not tell. */
+  readonly subgroupSizes?: { readonly smallest: number; readonly largest: number };
 }
 
 export interface DeviceLimits {

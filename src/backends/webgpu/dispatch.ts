@@ -41,6 +41,8 @@ export interface Argument {
 export interface Dispatch {
   /** WGSL with the function `main`: sees the arguments by their functions, and the numbers as members of `u`. */
   readonly code: string;
+  /** The same for devices with subgroups, of which none has more than so many invocations. */
+  readonly bySubgroups?: { readonly lanes: number; readonly code: string };
   readonly arguments: readonly Argument[];
   /** Whole numbers below 2^32, which the shader knows as `u.NAME`: the same shader serves all shapes. */
   readonly sizes?: Readonly<Record<string, number>>;

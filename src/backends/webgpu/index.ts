@@ -2,6 +2,7 @@
 import { isBuiltIn } from '../../ops/registry.ts';
 import { lower, oncePerProgram, planMemory } from '../../program/index.ts';
 import { Lifetime, Lifetimes, serial } from '../../tensor/lifetime.ts';
+import { RectiflowError } from '../../tensor/errors.ts';
 import type { Buffer, Precision } from '../backend.ts';
 import { checkBuffers, checkDTypes } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
@@ -21,7 +22,7 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
   const { onDispose } = options;
   const precision = precisionOf(gpu, options);
   const inPrecision = precisionPass('webgpu', precision, halves);
-  const tuning = fixedTuning(options.tuning ?? (gpu.facts.isSoftware ? software : hardware));
+  const tuning = fixedTuning(tuningOf(gpu, options));
   const machine: Machine = { gpu, slabs: new Slabs(gpu), exclusively: serial(), lives: new Lifetimes() };
   const { lives, exclusively } = machine;
   const life = new Lifetime('the webgpu backend', async () => {
@@ -69,6 +70,19 @@ const halves = ['bfloat16', 'float16'] as const;
 function precisionOf(gpu: Gpu, { precision = 'fp32' }: WebGpuOptions): Precision {
   if (precision !== 'auto') return precision;
   return gpu.facts.isSoftware ? 'fp32' : 'bf16';
+}
+
+/** @throws RectiflowError where it asks for what the device does not have */
+function tuningOf({ facts }: Gpu, { tuning }: WebGpuOptions): FixedTuning {
+  const { name, isSoftware, subgroupSizes } = facts;
+  if (tuning === undefined)
+    return isSoftware ? software : { ...hardware, subgroups: subgroupSizes !== undefined };
+  if (tuning.subgroups && subgroupSizes === undefined)
+    throw new RectiflowError(
+      'backend',
+      `webgpu: tuning.subgroups is true, and ${name} has no subgroups. Leave it out`,
+    );
+  return tuning;
 }
 
 const software: FixedTuning = { lanes: 1, products: 'direct' };

@@ -1,7 +1,8 @@
 // Sums and maxima of many terms: in parts, so that there is work for all of a device and no chain of roundings is long.
 import { type Argument, type Dispatch, type Operand, type Scratch, groupsOf } from './dispatch.ts';
 import { eachItem } from './items.ts';
-import { type Join, chain, joinLanes, laneMemory, reducing } from './reducing.ts';
+import { type Lanes, throughMemory, throughSubgroups } from './lanes.ts';
+import { type Join, chain, reducing } from './reducing.ts';
 
 /** What is reduced of the terms. */
 export interface Total {
@@ -121,26 +122,22 @@ function sharing(given: Reductions, { columns, lanes }: { columns: number; lanes
     names.map((name, k) => ({ name, term: `term${k}(i, j)`, by })),
     { index: 'j', first: 'lane', end: 'end', step: `${lanes}u` },
   );
-  const { code: join, joinedOf } = joinLanes(
-    names.map((name) => ({ name, from: name, by })),
-    lanes,
-    columns,
-  );
-  const results = totals.map(
-    ({ result = 'v' }, k) => `{ let v = ${joinedOf(`v${k}`)}; set_total${k}(i, ${result}); }`,
-  );
-  const code = `${termFunctions(given)}
-${laneMemory(names, columns * lanes)}
+  const results = (way: Lanes): string[] =>
+    totals.map(({ result = 'v' }, k) => `{ let v = ${way.joinedOf(`v${k}`)}; set_total${k}(i, ${result}); }`);
+  const codeOf = (way: Lanes): string => `${termFunctions(given)}
+${way.memory(names)}
 @compute @workgroup_size(${columns * lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32${way.parameters}) {
   let i = groupIndex(group, groups) * ${columns}u + index % ${columns}u; let lane = index / ${columns}u;
   let end = select(0u, u.terms, i < u.outputs);
   ${own}
-  ${join}
-  if (lane == 0u && i < u.outputs) { ${results.join(' ')} }
+  ${way.join(names.map((name) => ({ name, from: name, by })))}
+  if (lane == 0u && i < u.outputs) { ${results(way).join(' ')} }
 }`;
   return {
-    code,
+    code: codeOf(throughMemory(lanes, columns)),
+    // Lanes of one of several columns are strewn over subgroups.
+    ...(columns === 1 && { bySubgroups: { lanes, code: codeOf(throughSubgroups(lanes)) } }),
     arguments: [...reads, ...totalsIn(totals.map(({ output }) => output))],
     sizes: { ...sizes, outputs, terms },
     numbers,

@@ -72,7 +72,7 @@ export function shaderText(dispatch: Dispatch, areWritable: readonly boolean[]):
           `@group(0) @binding(${dispatch.arguments.length}) var<uniform> u: Uniforms;`,
         ];
   const own = [...uniforms, ...declarations, dispatch.code].join('\n');
-  return `${libraryFor(own)}${own}`;
+  return `${own.includes('@builtin(subgroup_size)') ? 'enable subgroups;\n' : ''}${libraryFor(own)}${own}`;
 }
 
 function declaration(argument: Argument, binding: number, isWritable: boolean): string {

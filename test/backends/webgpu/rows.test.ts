@@ -1,10 +1,10 @@
-// Rows that invocations share, as on hardware; and rows in several dispatches, with either tuning.
+// Rows that invocations share, as on hardware, through memory and through subgroups; and rows in several dispatches, with any tuning.
 import { type Argument, type Case, conformance } from '../../support/conformance.ts';
-import { testBackends, webGpuAsHardware } from '../../support/backends.ts';
+import { testBackends, webGpuAsHardware, webGpuBySubgroups } from '../../support/backends.ts';
 import { groupNormCases, groupNormGradCases } from '../../support/group-norm-cases.ts';
 
-const shared = [webGpuAsHardware];
-const both = [...testBackends().filter(({ label }) => label === 'webgpu'), webGpuAsHardware];
+const shared = [webGpuAsHardware, webGpuBySubgroups];
+const all = [...testBackends().filter(({ label }) => label === 'webgpu'), ...shared];
 const shifted = (shape: readonly number[]): Argument => ({ shape, value: (u) => 3 * u + 1 });
 
 // Below and above what is shared, odd and even, and of several chains of terms.
@@ -63,13 +63,13 @@ const images = [
   [[1, 4, 50, 50], 2],
   [[1, 3, 67, 67], 1],
 ] as const;
-conformance('groupNorm', groupNormCases(images), { differentiable: [0], fp32: 4e-6 }, both);
-conformance('groupNormGrad', groupNormGradCases(images), { fp32: 4e-6 }, both);
+conformance('groupNorm', groupNormCases(images), { differentiable: [0], fp32: 4e-6 }, all);
+conformance('groupNormGrad', groupNormGradCases(images), { fp32: 4e-6 }, all);
 conformance(
   'softmax',
   [[2, 4500]].map((shape) => ({ inputs: [{ shape, value: (u) => 30 * u }] })),
   {},
-  both,
+  all,
 );
 
 // Totals alone: of terms that are neighbours or not, in one dispatch and in several.
@@ -82,8 +82,8 @@ const reduced: readonly Case[] = [
   { inputs: [{ shape: [1500, 40] }], attributes: { axes: [0], keepDims: 0 } },
   { inputs: [{ shape: [2, 3, 600] }], attributes: { axes: [0, 2], keepDims: 1 } },
 ];
-conformance('sum', reduced, {}, both);
-conformance('max', reduced, {}, both);
+conformance('sum', reduced, {}, all);
+conformance('max', reduced, {}, all);
 conformance(
   'meanSquaredError',
   [[31], [3, 2000]].map((shape) => ({ inputs: [{ shape }, { shape }] })),

@@ -2,7 +2,8 @@
 // there is no barrier.
 import { type Dispatch, groupsOf } from '../dispatch.ts';
 import { groupSize } from '../items.ts';
-import { joinLanes, laneMemory, reducing } from '../reducing.ts';
+import { type Lanes, throughMemory, throughSubgroups } from '../lanes.ts';
+import { reducing } from '../reducing.ts';
 import { type Pass, type Rows, ended, makeElements, stepOf, writtenElements } from './row.ts';
 
 /** @param lanes that share a row: a power of 2 */
@@ -16,19 +17,20 @@ export function rowsTogether(given: Rows, lanes: number): Dispatch {
   const made = makeElements(given, `first / ${step}u + c`, {
     place: (k) => `let col = c * ${step}u + ${k}u; let at = first + col;`,
   });
-  const code = `${functions}
-${isShared ? laneMemory(names, lanes) : ''}
+  const codeOf = (way: Lanes): string => `${functions}
+${isShared ? way.memory(names) : ''}
 @compute @workgroup_size(${isShared ? lanes : groupSize})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32${way.parameters}) {
   ${isShared ? 'let row = groupIndex(group, groups); let lane = index;' : `let row = groupIndex(group, groups) * ${groupSize}u + index; let lane = 0u;`}
   if (row >= u.rows) { return; }
   let first = row * u.width; ${start}
-  ${passes.map((pass) => overRow(pass, lanes)).join('\n  ')}
+  ${passes.map((pass) => overRow(pass, lanes, way)).join('\n  ')}
   ${isShared && tell !== '' ? `if (lane == 0u) { ${tell} }` : tell}
   ${outputs.length > 0 ? `for (var c = lane; c < u.width / ${step}u; c += ${lanes}u) {\n    ${made}\n  }` : ''}
 }`;
   return {
-    code,
+    code: codeOf(throughMemory(lanes)),
+    ...(isShared && { bySubgroups: { lanes, code: codeOf(throughSubgroups(lanes)) } }),
     arguments: [
       ...reads,
       ...writtenElements(given),
@@ -40,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   };
 }
 
-function overRow({ each = '', totals }: Pass, lanes: number): string {
+function overRow({ each = '', totals }: Pass, lanes: number, way: Lanes): string {
   const terms = totals.map(({ name, term, by = 'sum' }) => ({ name: `${name}_own`, term, by }));
   const own = reducing(terms, {
     index: 'col',
@@ -51,9 +53,6 @@ function overRow({ each = '', totals }: Pass, lanes: number): string {
   });
   const end = (of: (name: string) => string): string => totals.map((total) => ended(total, of)).join(' ');
   if (lanes === 1) return `${own}\n  ${end((name) => `${name}_own`)}`;
-  const { code, joinedOf } = joinLanes(
-    totals.map(({ name, by = 'sum' }) => ({ name, from: `${name}_own`, by })),
-    lanes,
-  );
-  return `${own}\n  ${code}\n  ${end(joinedOf)}`;
+  const join = way.join(totals.map(({ name, by = 'sum' }) => ({ name, from: `${name}_own`, by })));
+  return `${own}\n  ${join}\n  ${end(way.joinedOf)}`;
 }

@@ -22,6 +22,8 @@ export interface FixedTuning {
   readonly lanes: number;
   /** `direct`: operands are read from memory; `tiled`: through memory of the workgroup. */
   readonly products: 'direct' | 'tiled';
+  /** Whether lanes tell each other what they have within subgroups, as far as these reach, instead of by memory of the workgroup. */
+  readonly subgroups?: boolean;
   /** Of forms of work the name of a way, which is taken wherever work of the form can be done so. */
   readonly ways?: Readonly<Partial<Record<Form, string>>>;
 }
