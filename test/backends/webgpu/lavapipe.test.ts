@@ -10,6 +10,9 @@ import { testGpu } from '../../support/gpu.ts';
 
 vi.mock('../../support/gpu.ts', () => import('../../support/lavapipe.ts'));
 
+// Its compiler takes seconds for a shader of products, where the machine has nothing else to do.
+vi.setConfig({ testTimeout: 240_000 });
+
 const own = testBackends().filter(({ label }) => label === 'webgpu');
 const shared = [webGpuAsHardware, webGpuBySubgroups];
 

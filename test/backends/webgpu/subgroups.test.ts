@@ -47,13 +47,19 @@ const exchange = 'subgroupShuffleXor';
 const barriers = ({ code }: { readonly code: string }): number => code.split('workgroupBarrier').length - 1;
 
 describe.skipIf(testGpu.skip)(`subgroups${testGpu.skip ? ` (skipped: ${testGpu.skip})` : ''}`, () => {
-  it('are used where the tuning asks for them, with a barrier for each pass, to the same numbers', async () => {
-    const [memory, subgroups] = [await made(hardware), await made({ ...hardware, subgroups: true })];
-    expect(memory.code).not.toContain('subgroup');
-    expect(subgroups.code).toContain(exchange);
-    expect(barriers(subgroups)).toBe(2);
-    for (const [i, value] of subgroups.y.entries()) expect(value).toBeCloseTo(memory.y[i]!, 6);
-  });
+  it.each([64, 8, 256])(
+    'are used where the tuning asks for them, with a barrier for each pass, to the same numbers, by %i lanes',
+    async (lanes) => {
+      const [memory, subgroups] = [
+        await made({ ...hardware, lanes }),
+        await made({ ...hardware, lanes, subgroups: true }),
+      ];
+      expect(memory.code).not.toContain('subgroup');
+      expect(subgroups.code).toContain(exchange);
+      expect(barriers(subgroups)).toBe(2);
+      for (const [i, value] of subgroups.y.entries()) expect(value).toBeCloseTo(memory.y[i]!, 6);
+    },
+  );
 
   it('are used by hardware that has them without being asked for, and not by software', async () => {
     expect((await made(undefined)).code).not.toContain('subgroup');
