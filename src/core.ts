@@ -139,6 +139,7 @@ export type {
   WebGpuExecutable,
   WebGpuOptions,
 } from './backends/webgpu/contract.ts';
+export { DeviceLostError } from './backends/device-lost.ts';
 export { webGpuBackend } from './backends/webgpu/open.ts';
 export type { NodeTime, OpTime, Profile } from './backends/profile.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';

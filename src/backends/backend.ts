@@ -7,6 +7,7 @@ import type { Finding } from './inspect.ts';
 
 export type { Disposable } from '../tensor/lifetime.ts';
 export type { Finding } from './inspect.ts';
+export { DeviceLostError } from './device-lost.ts';
 
 /** Memory that lives from run to run: weights, moments, averages. Programs that are bound to it cannot run when it is disposed of. */
 export interface Buffer extends TensorType, Disposable {

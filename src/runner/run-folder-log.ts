@@ -14,7 +14,10 @@ import { scalarsOf, spreadsOf } from './scalars.ts';
 
 /** Where numbers go, as the program that trains has it. */
 export interface OwnSinks {
-  /** Where metrics go, beside the sinks that the config names. */
+  /**
+   * Where metrics go, beside the sinks that the config names. Where a GPU was lost and the run goes on from a checkpoint, they are ended as of a
+   * run that failed, and started as of one that is resumed.
+   */
   readonly sinks?: readonly MetricSink[] | undefined;
   /**
    * Addresses, as in https://wandb.example.org, that may be sent the keys of W&B and MLflow in the environment, beside those that

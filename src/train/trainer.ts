@@ -1,4 +1,5 @@
 // A run from its first step, or from a checkpoint, to its last.
+import { DeviceLostError } from '../backends/backend.ts';
 import type { Batch } from '../data/loader.ts';
 import type { SamplerPosition } from '../data/sampler.ts';
 import { latentRecordOf } from '../data/latents.ts';
@@ -112,7 +113,7 @@ export class Trainer {
    * Trains to the last step, of the run or of its stage, or until the signal: then the step that is running is finished and saved. What
    * the trainer has compiled is disposed of then; the training is not.
    * @throws RectiflowError when too many steps are not finite, when the last checkpoint cannot be written, and when the run's folder is
-   * gone or another process has taken it
+   * gone or another process has taken it; DeviceLostError when its device is lost
    */
   async run(asked?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
@@ -126,8 +127,7 @@ export class Trainer {
     const stop = stopSignal(this.#training, asked);
     const { signal } = stop;
     try {
-      while (this.#step < steps) {
-        if (stop.isDue) break;
+      while (this.#step < steps && !stop.isDue) {
         // Not before the first step, for whose line the user waits.
         if (this.#step > first) await this.#log.measurePeak(() => mostSamplesPerSecond(this.#training));
         const before = this.#step;
@@ -165,6 +165,8 @@ export class Trainer {
         checkpoint: this.#saver.saved?.path,
         samples: await this.#measurements.gallery?.lastPath(),
       };
+    } catch (error) {
+      throw error instanceof DeviceLostError ? error.after(this.#step) : error;
     } finally {
       stop.end();
       await this.#close(outcome);
@@ -249,8 +251,7 @@ export class Trainer {
    * @returns whether it is of no concern
    */
   async #skip(inputs: StepInputs, batch: Batch, told: Partial<Told>): Promise<boolean> {
-    const { executable } = this.#training;
-    const { loss, gradNorm } = { ...(await executable.read(['loss', 'gradNorm'])), ...told };
+    const { loss, gradNorm } = { ...(await this.#training.executable.read(['loss', 'gradNorm'])), ...told };
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss[0]) && this.#scaler?.backOff()) return true;
     const finding = await explainBadStep(this.#training, inputs, batch);
@@ -271,10 +272,9 @@ export class Trainer {
 
   /** Back to the last checkpoint. The data go on from here: those that led to bad steps are not met again. */
   async #rollBack(): Promise<void> {
-    const { span } = this.#training;
     const from = this.#step;
     const latest = await this.#store.latest(({ message }) => this.#notice(message));
-    const saved = span?.adapt(latest) ?? latest;
+    const saved = this.#training.span?.adapt(latest) ?? latest;
     await restoreSnapshot(this.#training, saved);
     this.#badSteps.rolledBack();
     this.#step = saved.step;

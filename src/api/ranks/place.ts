@@ -18,8 +18,8 @@ export interface RunPlace {
   readonly record: RunRecord;
   /** Where it is held by this process. */
   readonly folder?: RunFolder | undefined;
-  /** Whether there was no checkpoint when it was opened. */
-  readonly isNew: boolean;
+  /** The last intact checkpoint; undefined where none was saved yet. All ranks call it. */
+  latest(onDamaged?: (problem: RectiflowError) => void): Promise<SavedCheckpoint | undefined>;
   close(): Promise<void>;
 }
 
@@ -32,21 +32,30 @@ export async function openPlace(
   open: () => Promise<RunFolder>,
   communicator: Communicator | undefined,
 ): Promise<RunPlace> {
-  const isNewIn = async (folder: RunFolder): Promise<boolean> =>
-    (await listCheckpoints(checkpointFolder(folder.path))).length === 0;
+  const hasSaved = async (folder: RunFolder): Promise<boolean> =>
+    (await listCheckpoints(checkpointFolder(folder.path))).length > 0;
   if (communicator === undefined) {
     const folder = await open();
     const { path, record } = folder;
-    return { path, record, store: folder, folder, isNew: await isNewIn(folder), close: () => folder.close() };
+    return {
+      path,
+      record,
+      store: folder,
+      folder,
+      latest: async (onDamaged) => ((await hasSaved(folder)) ? folder.latest(onDamaged) : undefined),
+      close: () => folder.close(),
+    };
   }
   const { store, record, folder, close } = await openRunOfRanks(communicator, open);
-  const [isNew] = await communicator.gatherJson(folder ? await isNewIn(folder) : null);
   return {
     path: store.path,
     record,
     store,
     folder,
-    isNew: isNew!,
+    async latest(onDamaged) {
+      const [isThere] = await communicator.gatherJson(folder ? await hasSaved(folder) : null);
+      return isThere ? store.latest(onDamaged) : undefined;
+    },
     async close() {
       close();
       await folder?.close();

@@ -1,5 +1,6 @@
 // A device, and what goes wrong on it: WebGPU tells of that beside the calls that caused it, and then reads zeros.
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
+import { DeviceLostError } from '../device-lost.ts';
 import type { DeviceFacts } from './contract.ts';
 
 /** `GPUBufferUsage` and `GPUMapMode`, as numbers: Node.js has no such globals. */
@@ -12,6 +13,9 @@ export const usage = {
   queries: 512,
 } as const;
 const mapRead = 1;
+
+/** How long one waits to be told that a device was lost, in milliseconds. */
+const lossToldMs = 1000;
 
 /** Offsets of bindings are multiples of so many bytes on every device. */
 export const bindingAlignment = 256;
@@ -38,22 +42,23 @@ export class Gpu {
     void device.lost.then(({ reason, message }) => {
       if (this.#isClosed) return;
       const why = message === '' ? reason : message;
-      this.#fail(
-        `the GPU was lost (${why}). What it computed since the last checkpoint is gone: resume the run from there`,
-      );
+      this.#failure ??= new DeviceLostError(`webgpu: the GPU was lost (${why})`);
     });
-    device.onuncapturederror = ({ error }) => this.#fail(describeError(error, facts));
+    device.onuncapturederror = ({ error }) => {
+      this.#failure ??= new RectiflowError('backend', `webgpu: ${describeError(error, facts)}`);
+    };
   }
 
-  #fail(message: string): void {
-    this.#failure ??= new RectiflowError('backend', `webgpu: ${message}`);
+  /** Of one value. */
+  get mostBytes(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
 
   /** Zeroed memory. @param bytes rounded up to whole words @throws RectiflowError where no buffer can be so large */
   buffer(bytes: number, ofUsage: number = usage.storage): GPUBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const most = this.mostBytes;
     if (size > most) {
       throw new RectiflowError(
         'backend',
@@ -139,8 +144,7 @@ export class Gpu {
     try {
       await staging.mapAsync(mapRead);
     } catch (error) {
-      // Of a device that is lost: why is told a turn later.
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await this.#lossTold();
       this.check();
       const message = `webgpu: memory of the GPU cannot be read: ${(error as Error).message}`;
       throw new RectiflowError('backend', message, { cause: error });
@@ -149,6 +153,14 @@ export class Gpu {
     const copy = staging.getMappedRange().slice(0);
     staging.destroy();
     return copy;
+  }
+
+  /** That a device is lost may be told after what fails because of it. */
+  async #lossTold(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, lossToldMs)));
+    await Promise.race([this.device.lost, late]);
+    clearTimeout(timer);
   }
 
   /** Resolves when all that was submitted is done. */
