@@ -14,7 +14,7 @@ export { Trainer } from './train/trainer.ts';
 export type { TrainingHost } from './train/training-host.ts';
 export type { ModelConfig, TrainingConfig } from './train/settings.ts';
 export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
-export type { MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
+export type { DeviceEstimate, MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';
 export type { TrainingPlan } from './train/plan-training.ts';
 export type { HostMemory } from './train/host-memory.ts';
 export type { RunLog, RunOutcome } from './train/run-log.ts';
@@ -124,6 +124,7 @@ export type {
   Backend,
   Buffer,
   Buffers,
+  DeviceNeeds,
   Disposable,
   Executable,
   Finding,
@@ -139,7 +140,7 @@ export type {
   WebGpuExecutable,
   WebGpuOptions,
 } from './backends/webgpu/contract.ts';
-export { DeviceLostError } from './backends/device-lost.ts';
+export { DeviceLostError, DeviceMemoryError } from './backends/device-errors.ts';
 export { webGpuBackend } from './backends/webgpu/open.ts';
 export type { NodeTime, OpTime, Profile } from './backends/profile.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../backends/backend.ts';
 import { type BackendChoice, chooseBackend } from '../backends/choose.ts';
-import { DeviceLostError } from '../backends/device-lost.ts';
+import { DeviceLostError } from '../backends/device-errors.ts';
 import type { RunConfig } from '../config/config.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
 import { RectiflowError } from '../tensor/errors.ts';

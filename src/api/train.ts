@@ -5,7 +5,9 @@ import type { KnownData } from '../known/known-data.ts';
 import { planStages } from '../runner/stages.ts';
 import { ParsedConfig } from '../config/resolve-config.ts';
 import type { TrainResult } from '../train/metrics.ts';
+import type { TrainingPlan } from '../train/plan-training.ts';
 import { createRun } from './create-run.ts';
+import { fittingDevice } from './fit-device.ts';
 import { configFile, goOn } from './go-on.ts';
 import { type RunOptions, keepTokenizer, withSource } from './parts.ts';
 import { checkSettings } from './ranks/alike.ts';
@@ -39,9 +41,18 @@ export async function train(
   const { onBadSample } = parsed.reading.loader;
   const device = new RunDevice(options);
   let place: RunPlace | undefined;
-  const begin = (): Promise<TrainResult> =>
+  let isAuto = false;
+  let tried: number | undefined;
+  const onPlan = (plan: TrainingPlan): void => {
+    tried = plan.microBatch;
+    options.onPlan?.(plan);
+  };
+  const begin = (microBatch: number | undefined): Promise<TrainResult> =>
     withSource(parsed.data, { ...options, onBadSample }, async (source) => {
-      const config = parsed.resolve(source);
+      const resolved = parsed.resolve(source);
+      const { train: wanted } = resolved;
+      isAuto ||= wanted.microBatch === 'auto';
+      const config = microBatch === undefined ? resolved : { ...resolved, train: { ...wanted, microBatch } };
       checkCredentials(config.sinks, { sendKeysTo: options.sendKeysTo });
       return device.with(config, async (backend) => {
         // `auto` must mean the same when the run is resumed, on another machine too.
@@ -55,7 +66,7 @@ export async function train(
         return trainStages({
           config: planned,
           backend,
-          options,
+          options: { ...options, onPlan },
           known: options.known,
           opened: { config: planned, source },
           place: start,
@@ -63,7 +74,14 @@ export async function train(
       });
     });
   try {
-    return await recovering(begin, {
+    const undo = async (): Promise<boolean> => {
+      if (!isAuto || !device.isOwn || (place && !(await place.folder?.discardUnused()))) return false;
+      await place?.close();
+      place = undefined;
+      return true;
+    };
+    const fitting = { tried: () => tried, undo, onNotice: options.onNotice };
+    return await recovering(() => fittingDevice(begin, fitting), {
       device,
       options,
       place: () => place,

@@ -7,7 +7,7 @@ import type { Finding } from './inspect.ts';
 
 export type { Disposable } from '../tensor/lifetime.ts';
 export type { Finding } from './inspect.ts';
-export { DeviceLostError } from './device-lost.ts';
+export { DeviceLostError, DeviceMemoryError } from './device-errors.ts';
 
 /** Memory that lives from run to run: weights, moments, averages. Programs that are bound to it cannot run when it is disposed of. */
 export interface Buffer extends TensorType, Disposable {
@@ -65,6 +65,20 @@ export interface Executable extends Disposable {
   inspect(inputs: Readonly<Record<string, HostArray>>): Promise<Finding | undefined>;
 }
 
+/** In bytes, of programs that are kept side by side, over one state. */
+export interface DeviceNeeds {
+  readonly state: number;
+  /** Inputs, outputs, and what is made on the way. */
+  readonly values: number;
+  /** What kernels need beside that. */
+  readonly scratch: number;
+  /** The largest value, and the largest that the device allows. */
+  readonly largest: number;
+  readonly most: number;
+  /** Whether the device has memory of its own, of which nobody knows how much; else all is of this machine's. */
+  readonly isSeparate: boolean;
+}
+
 /**
  * fp32: everything in float32. bf16: products and what lies between them in bfloat16, everything else in float32. fp16: the same
  * in float16, whose range is so small that it needs a scaled loss; a backend may emulate it in float32 memory.
@@ -104,6 +118,8 @@ export interface Backend extends Disposable {
    * @param bytes of its arena, by its plan
    */
   reserve?(bytes: number): void;
+  /** What lowered programs take of the memory of a device, where that is not the plan's arena. Takes no memory. */
+  deviceNeeds?(programs: readonly Program[]): DeviceNeeds;
   /** The most floating-point operations per second that products can reach here; left out where that means nothing. */
   measurePeak?(): Promise<number>;
 }

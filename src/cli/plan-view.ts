@@ -2,8 +2,10 @@
 import type { MachinePlan } from '../api/plan/elsewhere.ts';
 import type { RunPlan } from '../api/plan/result.ts';
 import type { StagePlan } from '../api/plan/stages.ts';
+import { bytesTaken } from '../train/memory-estimate.ts';
 import { counted } from '../tensor/counted.ts';
 import { formatSeconds, indent, percent } from './plan-format.ts';
+import { describeDevice, listParts } from './memory-view.ts';
 import { describeScale } from './scale-view.ts';
 import {
   formatBytes,
@@ -92,7 +94,7 @@ function describeStages({ time }: RunPlan, stages: readonly StagePlan[]): string
     formatSeconds(plan.time.step),
     formatDuration(plan.time.beside + plan.time.start),
     formatDuration(plan.time.total),
-    formatBytes(plan.memory.estimate.total),
+    formatBytes(bytesTaken(plan.memory.estimate)),
   ]);
   return [
     'Time on this machine, by stages:',
@@ -106,13 +108,12 @@ function describeStages({ time }: RunPlan, stages: readonly StagePlan[]): string
 }
 
 function describeMemory({ memory }: RunPlan): string[] {
-  const { total, checkpoint: _, ...parts } = memory.estimate;
-  const listed = Object.entries(parts).flatMap(([name, bytes]) =>
-    bytes > 0 ? `${name} ${formatBytes(bytes)}` : [],
-  );
+  const { estimate } = memory;
   const found = `${formatBytes(memory.available)} are free`;
+  const ofDevice = describeDevice(estimate);
   return [
-    `Memory on this machine: ${formatBytes(total)} (${listed.join(', ')}); ${found}.`,
+    `Memory on this machine: ${formatBytes(estimate.total)} (${listParts(estimate)}); ${found}.`,
+    ...(ofDevice.length > 0 ? [`  On the GPU: ${ofDevice.join('; ')}.`] : []),
     ...(memory.fits ? [] : [`  It does not fit. ${memory.remedies.join(' ')}`]),
   ];
 }
@@ -135,9 +136,9 @@ function describeMachines({ machines, utilisation, training, time, memory }: Run
     'this one',
     time.utilisation === undefined ? '' : `${formatFlops(time.speed / time.utilisation)}/s`,
     training.precision,
-    formatBytes(memory.available),
+    memory.estimate.device?.isSeparate ? 'not told' : formatBytes(memory.available),
     describeFit({
-      needed: memory.estimate.total,
+      needed: bytesTaken(memory.estimate),
       microBatch: training.microBatch,
       recompute: training.recompute,
     }),
@@ -212,7 +213,7 @@ function describeRanks({ ranks, basis }: RunPlan): string[] {
 
 function describeTotal({ name, time, memory, disk, flops }: RunPlan): string {
   const fit = memory.fits ? '' : ' (more than there is)';
-  return `${name} in all, on this machine: ${formatDuration(time.total)}, ${formatBytes(memory.estimate.total)} of memory${fit}, ${formatBytes(disk.most)} of disk, ${formatFlops(flops.total)}.`;
+  return `${name} in all, on this machine: ${formatDuration(time.total)}, ${formatBytes(bytesTaken(memory.estimate))} of memory${fit}, ${formatBytes(disk.most)} of disk, ${formatFlops(flops.total)}.`;
 }
 
 function machineName(name: string): string {

@@ -6,6 +6,7 @@ import type { TrainObserver, TrainResult, TrainStart } from '../train/metrics.ts
 import { averagesFolder } from '../runs/averages-file.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
+import { describeDevice, listParts } from './memory-view.ts';
 import { type Interrupt, interruptible, tidyMs } from './interrupt.ts';
 import { encodeWith } from './next-command.ts';
 import { describeOutcome } from './metrics-view.ts';
@@ -131,13 +132,10 @@ async function exitCodeOf(
 
 /** `1.3 GiB estimated (state 130 MiB, ...), 12 GiB free; 256 samples a step, 4 x 64` */
 export function describePlan({ estimate, available, batchSize, microBatch }: TrainingPlan): string {
-  const { total, checkpoint: _, ...parts } = estimate;
-  const listed = Object.entries(parts).flatMap(([name, bytes]) =>
-    bytes > 0 ? `${name} ${formatBytes(bytes)}` : [],
-  );
   const divided = `${formatInteger(Math.ceil(batchSize / microBatch))} x ${formatInteger(microBatch)}`;
   return [
-    `${formatBytes(total)} estimated (${listed.join(', ')}), ${formatBytes(available)} free; `,
+    `${formatBytes(estimate.total)} estimated (${listParts(estimate)}), ${formatBytes(available)} free; `,
+    ...describeDevice(estimate).map((text) => `${text}; `),
     `${counted(batchSize, 'sample')} a step`,
     ...(microBatch < batchSize ? [`, ${divided}`] : []),
   ].join('');

@@ -249,13 +249,16 @@ export class RunFolder implements RunStore {
   /**
    * Removes the folder where nothing has been trained: a start that failed leaves none behind. What cannot be removed stays. Close
    * it all the same.
+   * @returns whether nothing had been trained
    */
-  async discardUnused(): Promise<void> {
-    if (this.#isLost) return;
+  async discardUnused(): Promise<boolean> {
+    if (this.#isLost) return false;
     const kept = [this.samples, this.checkpoints].map((folder) => readdir(folder));
     const isEmpty = (await Promise.all(kept)).every(({ length }) => length === 0);
     const logs = await Promise.all([sizeOf(join(this.path, 'metrics.jsonl')), sizeOf(this.badStepsPath)]);
-    if (isEmpty && logs.every((size) => size === 0)) await rm(this.path, { recursive: true, force: true });
+    const isUnused = isEmpty && logs.every((size) => size === 0);
+    if (isUnused) await rm(this.path, { recursive: true, force: true });
+    return isUnused;
   }
 
   /** Lets other processes have the folder. */

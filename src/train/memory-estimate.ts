@@ -1,5 +1,5 @@
 // What training will take, from programs that are lowered and planned but not compiled: nothing of that size is allocated.
-import type { Backend } from '../backends/backend.ts';
+import type { Backend, DeviceNeeds } from '../backends/backend.ts';
 import { type Source, imageSize } from '../data/source.ts';
 import type { SampleModel } from '../models/model.ts';
 import { type Program, bytesOf, placeBeside, planMemory } from '../program/index.ts';
@@ -37,9 +37,28 @@ export interface MemoryParts {
 }
 
 export interface MemoryEstimate extends MemoryParts {
+  /** Of the memory of the machine: all parts, without those that lie on a device which has memory of its own. */
   readonly total: number;
   /** Of a checkpoint, on the disk. */
   readonly checkpoint: number;
+  /** Where a device computes, such as a GPU. */
+  readonly device?: DeviceEstimate;
+}
+
+/** In bytes. */
+export interface DeviceEstimate {
+  /** What lies there: state, activations and scratch. */
+  readonly bytes: number;
+  /** The largest value, and the largest that the device allows. */
+  readonly largest: number;
+  readonly most: number;
+  /** Whether it has memory of its own, of which nobody knows how much; else that is the machine's. */
+  readonly isSeparate: boolean;
+}
+
+/** Of the memory in which programs compute: the device's, or the machine's. */
+export function bytesTaken({ total, device }: MemoryEstimate): number {
+  return device?.isSeparate ? device.bytes : total;
 }
 
 /** What is known of the data that a run learns from. */
@@ -82,7 +101,9 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   );
   const { share = wholeShare(config.train) } = options;
   const checkpoint = checkpointBytes(model, state, share);
-  const plans = [...steps, ...others].map((program) => {
+  const programsOfRun = [...steps, ...others];
+  const needs = backend.deviceNeeds?.(programsOfRun);
+  const plans = programsOfRun.map((program) => {
     const plan = planMemory(program);
     const scratch = backend.scratchBytes?.(program) ?? 0;
     return { arena: plan.arenaBytes, beside: placeBeside(program, plan).bytes, scratch };
@@ -92,13 +113,28 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   const grid = shown ? task.grid.bytes(decoder && imageSize(shown)) + (decoder?.bytes ?? 0) : 0;
   const parts: MemoryParts = {
     process: held + growth,
-    state: sum(state.values()),
-    activations: Math.max(...plans.map(({ arena }) => arena)),
-    scratch: Math.max(...plans.map(({ scratch }) => scratch)),
+    state: needs?.state ?? sum(state.values()),
+    activations: needs?.values ?? Math.max(...plans.map(({ arena }) => arena)),
+    scratch: needs?.scratch ?? Math.max(...plans.map(({ scratch }) => scratch)),
     snapshot: savesBeside ? checkpoint.own : 0,
-    data: sum(plans.map(({ beside }) => beside)) + loaderBytes(options, shapes) + grid + checkpoint.swapped,
+    data:
+      (needs ? 0 : sum(plans.map(({ beside }) => beside))) +
+      loaderBytes(options, shapes) +
+      grid +
+      checkpoint.swapped,
   };
-  return { ...parts, total: sum(Object.values(parts)), checkpoint: checkpoint.all };
+  const device = needs && deviceEstimate(needs);
+  const elsewhere = device?.isSeparate ? device.bytes : 0;
+  return {
+    ...parts,
+    total: sum(Object.values(parts)) - elsewhere,
+    checkpoint: checkpoint.all,
+    ...(device && { device }),
+  };
+}
+
+function deviceEstimate({ state, values, scratch, largest, most, isSeparate }: DeviceNeeds): DeviceEstimate {
+  return { bytes: state + values + scratch, largest, most, isSeparate };
 }
 
 interface CheckpointBytes {

@@ -3,7 +3,13 @@
 import { RectiflowError } from '../tensor/errors.ts';
 import type { HostMemory } from './host-memory.ts';
 import type { TrainingConfig } from './settings.ts';
-import { type EstimateOptions, type MemoryEstimate, estimateMemory, mebibytes } from './memory-estimate.ts';
+import {
+  type EstimateOptions,
+  type MemoryEstimate,
+  bytesTaken,
+  estimateMemory,
+  mebibytes,
+} from './memory-estimate.ts';
 
 /** The share of what is available that `train.memoryMiB: auto` allows: other programs go on, and estimates err. */
 const share = 0.9;
@@ -24,9 +30,11 @@ export interface TrainingPlan {
 /**
  * Resolves `train.microBatch`. auto: as few micro-batches as fit into `train.memoryMiB`, of sizes as equal as can be. The copy for
  * checkpoints is made where it fits, too, and goes before samples are divided: without it steps wait now and then, no more.
+ * On a device whose memory is its own, `train.memoryMiB` is of that memory, which nobody else tells; and no value is larger than the device
+ * allows.
  * @param memory what is known of the machine's; without, it has no end
- * @throws RectiflowError where auto finds that not even one sample at a time fits, and where training takes far more than the
- * machine has and `train.memoryMiB` does not say so
+ * @throws RectiflowError where auto finds that not even one sample at a time fits, where training takes far more than the
+ * machine has and `train.memoryMiB` does not say so, and where a value is larger than a device allows
  */
 export function planTraining(
   options: Omit<EstimateOptions, 'microBatch' | 'held'>,
@@ -36,30 +44,63 @@ export function planTraining(
   const ofShard = batchSize / shards;
   const { microBatch: wanted = ofShard } = options.config.train;
   const [held, available] = [memory?.used() ?? 0, memory?.available() ?? Infinity];
-  const budget = memoryMiB === 'auto' ? share * available : memoryMiB * 2 ** 20;
+  const budget = { memoryMiB, ofMachine: share * available };
   const planOf = (microBatch: number, savesBeside: boolean): TrainingPlan => {
     const estimate = estimateMemory({ ...options, held, microBatch, savesBeside });
     return { estimate, available, batchSize, microBatch, savesBeside };
   };
   const undivided = wanted === 'auto' ? ofShard : Math.min(wanted, ofShard);
   const roomy = planOf(undivided, true);
-  if (roomy.estimate.total <= budget) return roomy;
+  if (fitsInto(budget, roomy.estimate)) return roomy;
   const savesBeside = options.backend.view === undefined;
   const inParts = (parts: number): TrainingPlan => planOf(Math.ceil(ofShard / parts), savesBeside);
   const tight = savesBeside ? roomy : planOf(undivided, false);
-  if (wanted !== 'auto') checkHope(tight.estimate, memoryMiB, memory?.installed() ?? Infinity);
-  if (wanted !== 'auto' || tight.estimate.total <= budget) return tight;
+  if (wanted !== 'auto') {
+    checkLargest(tight.estimate, 'Set train.microBatch lower, or to auto');
+    checkHope(tight.estimate, memoryMiB, memory?.installed() ?? Infinity);
+    return tight;
+  }
+  if (fitsInto(budget, tight.estimate)) return tight;
   let fits = inParts(ofShard);
-  if (fits.estimate.total > budget) throw nothingFits(fits.estimate, budget, memoryMiB);
+  checkLargest(fits.estimate, 'Make the model or its images smaller, or sample.perClass lower');
+  if (!fitsInto(budget, fits.estimate)) throw nothingFits(fits.estimate, budget);
   // The fewest parts that fit are more than `tooFew` and no more than `parts`.
   let [tooFew, parts] = [1, ofShard];
   while (parts - tooFew > 1) {
     const middle = Math.floor((tooFew + parts) / 2);
     const plan = inParts(middle);
-    if (plan.estimate.total <= budget) [parts, fits] = [middle, plan];
+    if (fitsInto(budget, plan.estimate)) [parts, fits] = [middle, plan];
     else tooFew = middle;
   }
   return fits;
+}
+
+/** What training may take. */
+interface Budget {
+  readonly memoryMiB: number | 'auto';
+  /** Of the machine's memory, in bytes, where nobody says otherwise. */
+  readonly ofMachine: number;
+}
+
+/** Bytes of the memory in which programs compute; undefined where nobody knows. */
+function mostBytes({ memoryMiB, ofMachine }: Budget, { device }: MemoryEstimate): number | undefined {
+  if (memoryMiB !== 'auto') return memoryMiB * 2 ** 20;
+  return device?.isSeparate ? undefined : ofMachine;
+}
+
+function fitsInto(budget: Budget, estimate: MemoryEstimate): boolean {
+  const { total, device } = estimate;
+  if (device && device.largest > device.most) return false;
+  if (device?.isSeparate && total > budget.ofMachine) return false;
+  return bytesTaken(estimate) <= (mostBytes(budget, estimate) ?? Infinity);
+}
+
+function checkLargest({ device }: MemoryEstimate, advice: string): void {
+  if (device === undefined || device.largest <= device.most) return;
+  throw new RectiflowError(
+    'memory',
+    `training has a value of ${mebibytes(device.largest)}, and the GPU allows ${mebibytes(device.most)} in one. ${advice}.`,
+  );
 }
 
 function checkHope({ total }: MemoryEstimate, memoryMiB: number | 'auto', installed: number): void {
@@ -72,12 +113,16 @@ function checkHope({ total }: MemoryEstimate, memoryMiB: number | 'auto', instal
   );
 }
 
-function nothingFits({ total }: MemoryEstimate, budget: number, memoryMiB: number | 'auto'): RectiflowError {
-  const found = memoryMiB === 'auto' ? 'the memory that is free allows' : 'train.memoryMiB allows';
-  const raise = memoryMiB === 'auto' ? 'end other programs' : 'raise train.memoryMiB';
+function nothingFits(estimate: MemoryEstimate, budget: Budget): RectiflowError {
+  const isOfMachine = estimate.device?.isSeparate === true && estimate.total > budget.ofMachine;
+  const isFree = isOfMachine || budget.memoryMiB === 'auto';
+  const needed = isOfMachine ? estimate.total : bytesTaken(estimate);
+  const most = isOfMachine ? budget.ofMachine : mostBytes(budget, estimate)!;
+  const found = isFree ? 'the memory that is free allows' : 'train.memoryMiB allows';
+  const raise = isFree ? 'end other programs' : 'raise train.memoryMiB';
   return new RectiflowError(
     'memory',
-    `train.microBatch auto: training with one sample at a time takes about ${mebibytes(total)}, ${found} ${mebibytes(budget)}. ` +
+    `train.microBatch auto: training with one sample at a time takes about ${mebibytes(needed)}, ${found} ${mebibytes(most)}. ` +
       `Set train.memory to recompute, make the model smaller, or ${raise}.`,
   );
 }

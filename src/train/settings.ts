@@ -124,6 +124,7 @@ export interface TrainConfig {
   readonly microBatch?: number | 'auto' | undefined;
   /**
    * What training may take, for microBatch auto and for the copy that checkpoints are written from. auto: most of what is free.
+   * On a GPU with memory of its own it is of that memory; auto: whatever it takes, as nobody tells how much there is.
    */
   readonly memoryMiB: number | 'auto';
   readonly badSteps: BadStepsConfig;

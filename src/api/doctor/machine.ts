@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import type { Precision } from '../../backends/backend.ts';
 import type { Isa } from '../../backends/cpu/index.ts';
 import type { BackendConfig } from '../../config/config.ts';
-import { mebibytes } from '../../train/memory-estimate.ts';
+import { type DeviceEstimate, mebibytes } from '../../train/memory-estimate.ts';
 import { type Check, firstOf } from './check.ts';
 
 /** The lowest major version of Node that package.json allows. */
@@ -74,9 +74,12 @@ export function checkThreads(threads: number, physical: number): Check {
   ]);
 }
 
-/** Both in bytes: what training takes, and what there is for it. */
-export function checkMemory(needed: number, free: number): Check {
-  const numbers = `training takes about ${mebibytes(needed)}, ${mebibytes(free)} are free`;
+/**
+ * @param free bytes that there are for it
+ * @param device what lies on a GPU, where one computes
+ */
+export function checkMemory(needed: number, free: number, device?: DeviceEstimate): Check {
+  const numbers = `training takes about ${mebibytes(needed)}, ${mebibytes(free)} are free${ofDevice(device)}`;
   return firstOf('memory', numbers, [
     [
       needed > free,
@@ -85,6 +88,13 @@ export function checkMemory(needed: number, free: number): Check {
     ],
     [needed > 0.8 * free, 'warn', `${numbers}: that is tight, so end other programs`],
   ]);
+}
+
+function ofDevice(device: DeviceEstimate | undefined): string {
+  if (device === undefined) return '';
+  const { bytes, largest, most, isSeparate } = device;
+  const taken = `; it needs ${mebibytes(bytes)} of the GPU's memory, of which WebGPU does not tell how much there is`;
+  return `${isSeparate ? taken : ''}; its largest value is ${mebibytes(largest)} of ${mebibytes(most)} allowed`;
 }
 
 /**

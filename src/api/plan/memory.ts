@@ -2,7 +2,13 @@
 import { machineMemory } from '../../host/machine-memory.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
 import type { HostMemory } from '../../train/host-memory.ts';
-import { type EstimateOptions, type MemoryEstimate, mebibytes } from '../../train/memory-estimate.ts';
+import {
+  type EstimateOptions,
+  type MemoryEstimate,
+  bytesTaken,
+  estimateMemory,
+  mebibytes,
+} from '../../train/memory-estimate.ts';
 import { type TrainingPlan, planTraining } from '../../train/plan-training.ts';
 
 export interface MemoryPlan {
@@ -40,16 +46,12 @@ function planOrUndefined(options: Options, memory: HostMemory): TrainingPlan | u
   }
 }
 
-/** What is asked for, or one sample at a time where that is to be chosen, whatever there is. */
+/** What is asked for, or one sample at a time where that is to be chosen, whatever there is. A copy for checkpoints is the first that goes. */
 function smallest(options: Options, memory: HostMemory): TrainingPlan {
-  const { train } = options.config;
-  const microBatch = train.microBatch === 'auto' ? 1 : train.microBatch;
-  const config = { ...options.config, train: { ...train, microBatch } };
-  const endless = { ...memory, available: () => Infinity, installed: () => Infinity };
-  // A copy for checkpoints is the first that goes.
-  const plan = planTraining({ ...options, config }, endless);
-  const withoutCopy = plan.estimate.total - plan.estimate.snapshot;
-  return { ...plan, savesBeside: false, estimate: { ...plan.estimate, snapshot: 0, total: withoutCopy } };
+  const { batchSize, shards = 1, microBatch: wanted = batchSize } = options.config.train;
+  const microBatch = wanted === 'auto' ? 1 : Math.min(wanted, batchSize / shards);
+  const estimate = estimateMemory({ ...options, held: memory.used(), microBatch, savesBeside: false });
+  return { estimate, available: memory.available(), batchSize, microBatch, savesBeside: false };
 }
 
 /** The changes that help, the least of them first; where none does, what would be needed. */
@@ -71,11 +73,15 @@ function remediesOf(options: Options, memory: HostMemory, estimate: MemoryEstima
     };
     const plan = planOrUndefined(changed, memory);
     if (plan === undefined || plan.estimate.total > plan.available) continue;
-    const { total } = plan.estimate;
     return [
-      `With ${set} it takes ${mebibytes(total)}, ${plan.microBatch} of ${plan.batchSize} samples at a time.`,
+      `With ${set} it takes ${mebibytes(bytesTaken(plan.estimate))}, ${plan.microBatch} of ${plan.batchSize} samples at a time.`,
     ];
   }
+  const { device } = estimate;
+  if (device && device.largest > device.most)
+    return [
+      `Its largest value is of ${mebibytes(device.largest)}, and the GPU allows ${mebibytes(device.most)}: make the model or its images smaller, or sample.perClass lower.`,
+    ];
   return [
     `Weights, moments and averages alone take ${mebibytes(estimate.state)}: make the model smaller, or take a machine with more memory. ` +
       'More ranks do not help, as each of them has all of these.',

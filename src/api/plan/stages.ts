@@ -1,4 +1,5 @@
 // A run of stages: the plans of its stages, added up.
+import { bytesTaken } from '../../train/memory-estimate.ts';
 import type { RunConfig } from '../../config/config.ts';
 import { configOfStage } from '../../config/stages.ts';
 import { diskOf } from './disk.ts';
@@ -29,7 +30,9 @@ export function sumStages(config: RunConfig, stages: readonly StagePlan[]): RunP
   const plans = stages.map(({ plan }) => plan);
   const last = plans.at(-1)!;
   const sum = (of: (plan: RunPlan) => number): number => plans.reduce((total, plan) => total + of(plan), 0);
-  const most = plans.reduce((a, b) => (b.memory.estimate.total > a.memory.estimate.total ? b : a));
+  const most = plans.reduce((a, b) =>
+    bytesTaken(b.memory.estimate) > bytesTaken(a.memory.estimate) ? b : a,
+  );
   const work = workloadOf(config, last.training.grids > 0);
   const { checkpoint } = plans.reduce((a, b) => (b.disk.checkpoint > a.disk.checkpoint ? b : a)).disk;
   const ofFiles = (of: 'samples' | 'metrics'): number => sum(({ disk }) => disk[of]);

@@ -3,7 +3,7 @@ import type { Backend } from '../../backends/backend.ts';
 import type { RunConfig } from '../../config/config.ts';
 import { costOf } from '../../models/model.ts';
 import { type OwnModel, createSampleModel } from '../../train/create-model.ts';
-import { estimateMemory } from '../../train/memory-estimate.ts';
+import { bytesTaken, estimateMemory } from '../../train/memory-estimate.ts';
 import type { OwnFlow } from '../../train/objective.ts';
 import { type Layout, type StepWork, stepCost } from './ranks/cost.ts';
 
@@ -48,7 +48,7 @@ export function planSizes({ config, backend, own, microBatch, speed }: SizeOptio
       undefined,
       own,
     );
-    const { total } = estimateMemory({
+    const estimate = estimateMemory({
       ...own,
       config,
       backend,
@@ -62,7 +62,15 @@ export function planSizes({ config, backend, own, microBatch, speed }: SizeOptio
     const flops = (cost.training + again) * train.batchSize;
     const step = flops / speed;
     const tokens = (imageSize / patchSize) ** 2;
-    return { imageSize, patchSize, tokens, flops, memory: total, step, total: step * train.steps };
+    return {
+      imageSize,
+      patchSize,
+      tokens,
+      flops,
+      memory: bytesTaken(estimate),
+      step,
+      total: step * train.steps,
+    };
   });
 }
 

@@ -2,6 +2,7 @@
 import { type MemoryPlan, type Program, bytesOf, isWork } from '../../program/index.ts';
 import { bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
+import { sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import { type Gpu, bindingAlignment, usage } from './device.ts';
 import type { Argument, Dispatch, Groups, KernelContext, Scratch, Tuning } from './dispatch.ts';
@@ -131,19 +132,35 @@ function isWritable(all: readonly Argument[], places: readonly Place[], i: numbe
   return all.some(({ isWritten }, j) => isWritten && places[j]!.buffer === places[i]!.buffer);
 }
 
+/** Bytes that the kernels of a program need beside its values. */
+export function scratchBytes(program: Program, plan: MemoryPlan, tuning: Tuning): number {
+  const described = describe(program, {
+    tuning,
+    isMade: (tensor) => !plan.leftOut.has(tensor),
+    once: firstTime(),
+    spans: (tensors) => tensors.map((operand) => ({ operand, elements: sizeOf(operand.shape) })),
+  });
+  return [...largestScratch(described).values()].reduce((sum, { elements }) => sum + 4 * elements, 0);
+}
+
 function scratchMemory(described: readonly Described[], gpu: Gpu): Map<string, GPUBuffer> {
-  const largest = new Map<string, Scratch>();
-  for (const { dispatch } of described)
-    for (const { operand } of dispatch.arguments)
-      if ('scratch' in operand && operand.elements >= (largest.get(operand.scratch)?.elements ?? 0))
-        largest.set(operand.scratch, operand);
   return new Map(
-    Array.from(largest, ([name, { elements, values }]) => {
+    Array.from(largestScratch(described), ([name, { elements, values }]) => {
       const buffer = gpu.buffer(4 * elements);
       if (values) gpu.device.queue.writeBuffer(buffer, 0, values);
       return [name, buffer];
     }),
   );
+}
+
+/** Dispatches that name the same share it. */
+function largestScratch(described: readonly Described[]): Map<string, Scratch> {
+  const largest = new Map<string, Scratch>();
+  for (const { dispatch } of described)
+    for (const { operand } of dispatch.arguments)
+      if ('scratch' in operand && operand.elements >= (largest.get(operand.scratch)?.elements ?? 0))
+        largest.set(operand.scratch, operand);
+  return largest;
 }
 
 type Uniforms = Map<Dispatch, GPUBufferBinding> & { readonly buffers: readonly GPUBuffer[] };

@@ -1,6 +1,6 @@
 // A device, and what goes wrong on it: WebGPU tells of that beside the calls that caused it, and then reads zeros.
 import { RectiflowError, internalError } from '../../tensor/errors.ts';
-import { DeviceLostError } from '../device-lost.ts';
+import { DeviceLostError, DeviceMemoryError } from '../device-errors.ts';
 import type { DeviceFacts } from './contract.ts';
 
 /** `GPUBufferUsage` and `GPUMapMode`, as numbers: Node.js has no such globals. */
@@ -45,7 +45,7 @@ export class Gpu {
       this.#failure ??= new DeviceLostError(`webgpu: the GPU was lost (${why})`);
     });
     device.onuncapturederror = ({ error }) => {
-      this.#failure ??= new RectiflowError('backend', `webgpu: ${describeError(error, facts)}`);
+      this.#failure ??= errorOf(error, facts);
     };
   }
 
@@ -174,6 +174,14 @@ export class Gpu {
     if (this.#failure) throw this.#failure;
   }
 
+  /** Resolves when the device has said what was wrong with what it was asked for. @throws RectiflowError where something was */
+  async told(): Promise<void> {
+    this.device.pushErrorScope('validation');
+    // One that is lost may have no answer.
+    await this.device.popErrorScope().catch(() => {});
+    this.check();
+  }
+
   /** When all copies have arrived. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#copying);
@@ -182,11 +190,9 @@ export class Gpu {
   }
 }
 
-function describeError(error: GPUError, { name }: DeviceFacts): string {
-  const [first] = error.message.split('\n');
-  if (error.constructor.name !== 'GPUOutOfMemoryError') return `${name} refused a command: ${first}`;
-  return (
-    `${name} has not so much memory (${first}). Set train.microBatch lower, or train.memory to recompute, or choose a ` +
-    'smaller model'
-  );
+function errorOf({ message, constructor }: GPUError, { name }: DeviceFacts): RectiflowError {
+  const [first] = message.split('\n');
+  if (constructor.name === 'GPUOutOfMemoryError')
+    return new DeviceMemoryError(`webgpu: ${name} has not so much memory (${first})`);
+  return new RectiflowError('backend', `webgpu: ${name} refused a command: ${first}`);
 }

@@ -28,8 +28,10 @@ export async function bindProgram(
 ): Promise<WebGpuExecutable> {
   const { gpu, exclusively, lives } = machine;
   const values = placeValues(program, plan, buffers, gpu);
+  // Whether there is memory is known here: before shaders are compiled, and not in the middle of the first run.
+  await gpu.told();
   const bound = await bindDispatches(program, plan, values, { gpu, tuning });
-  gpu.check();
+  await gpu.told();
   const pacing = new Pacing(bound.dispatches);
   let hasRun = false;
   const life = lives.add(

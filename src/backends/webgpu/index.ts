@@ -10,9 +10,10 @@ import type { WebGpuBackend, WebGpuOptions } from './contract.ts';
 import type { Gpu } from './device.ts';
 import { bindProgram } from './executable.ts';
 import { kernels } from './kernels/index.ts';
+import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
+import { needsOf } from './needs.ts';
 import { measurePeak } from './peak.ts';
 import { type FixedTuning, fixedTuning } from './tuning/work.ts';
-import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
 
 export { openGpu } from './adapter.ts';
 export type { FixedTuning, WebGpuBackend, WebGpuExecutable, WebGpuOptions } from './contract.ts';
@@ -23,7 +24,12 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
   const precision = precisionOf(gpu, options);
   const inPrecision = precisionPass('webgpu', precision, halves);
   const tuning = fixedTuning(tuningOf(gpu, options));
-  const machine: Machine = { gpu, slabs: new Slabs(gpu), exclusively: serial(), lives: new Lifetimes() };
+  const machine: Machine = {
+    gpu,
+    slabs: new Slabs((bytes) => gpu.buffer(bytes)),
+    exclusively: serial(),
+    lives: new Lifetimes(),
+  };
   const { lives, exclusively } = machine;
   const life = new Lifetime('the webgpu backend', async () => {
     await lives.dispose();
@@ -55,6 +61,7 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
       for (const [name, buffer] of own) buffer.life.check(`program ${program.name}: the buffer for ${name}`);
       return bindProgram(program, planMemory(program), own, { machine, tuning });
     },
+    deviceNeeds: (programs) => needsOf(programs, { tuning, most: gpu.mostBytes, facts: gpu.facts }),
     async measurePeak() {
       life.check();
       gpu.check();

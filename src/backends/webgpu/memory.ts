@@ -29,12 +29,12 @@ interface Slab {
 
 /** Gives out parts of buffers, each larger than the one before. A buffer is destroyed when the last of its parts is given back. */
 export class Slabs {
-  readonly #gpu: Gpu;
+  readonly #make: (bytes: number) => GPUBuffer;
   readonly #kinds = new Map<DType, Slab>();
   #next = smallestSlab;
 
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
+  constructor(make: (bytes: number) => GPUBuffer) {
+    this.#make = make;
   }
 
   /** Zeroed memory. @returns its place, and what gives it back */
@@ -56,7 +56,7 @@ export class Slabs {
   }
 
   #start(dtype: DType, bytes: number): Slab {
-    const slab = { buffer: this.#gpu.buffer(Math.max(bytes, this.#next)), used: 0, parts: 0 };
+    const slab = { buffer: this.#make(Math.max(bytes, this.#next)), used: 0, parts: 0 };
     this.#next = Math.min(2 * this.#next, largestSlab);
     this.#kinds.set(dtype, slab);
     return slab;

@@ -20,7 +20,7 @@ interface Slot {
  */
 export function planSlots(
   { placements }: Pick<MemoryPlan, 'placements'>,
-  elsewhere: ReadonlyMap<Tensor, unknown>,
+  elsewhere: ReadonlySet<Tensor>,
 ): Slots {
   const values = placements
     .filter(({ tensor }) => !elsewhere.has(tensor))

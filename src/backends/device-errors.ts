@@ -1,3 +1,4 @@
+// What ends all use of a device, until it is opened again.
 import { RectiflowError } from '../tensor/errors.ts';
 
 /** A device is gone with all that it held. A backend on the device that is opened again knows nothing of this one. */
@@ -20,5 +21,20 @@ export class DeviceLostError extends RectiflowError {
   /** The same, of a training that had done so many steps. */
   after(step: number): DeviceLostError {
     return new DeviceLostError(this.what, step);
+  }
+}
+
+/** A device has not so much memory as was asked for. It is of no use any more: what was asked for next is missing, too. */
+export class DeviceMemoryError extends RectiflowError {
+  /** Without what to do. */
+  readonly what: string;
+
+  /** @param what `webgpu: NAME has not so much memory (what it said)` */
+  constructor(what: string) {
+    super(
+      'backend',
+      `${what}. Set train.microBatch lower, or train.memory to recompute, or choose a smaller model`,
+    );
+    this.what = what;
   }
 }
