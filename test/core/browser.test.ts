@@ -8,13 +8,18 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 import { build } from 'rolldown';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { openTabs } from '../support/tabs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const core = join(root, 'dist/core.js');
 const steps = 20;
+const longSteps = 40;
+const onGpu = 'await webGpuBackend(navigator.gpu)';
+const waiting = { timeout: 240_000, interval: 50 };
+const gpuFlags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 interface Trained {
   readonly losses: readonly number[];
@@ -33,17 +38,23 @@ async function example(coreUrl: string): Promise<string> {
   return output[0].code;
 }
 
-/** A worker's script. @param backend an expression of what computes */
-function workerOn(backend: string): string {
-  return `import { webGpuBackend } from '/core.js';
+/** A worker's script, which tells of each checkpoint. @param backend an expression of what computes */
+function workerOn(backend: string, count = steps): string {
+  return `import { MemoryStore, webGpuBackend } from '/core.js';
     import { trainAnywhere } from '/train.js';
-    try { postMessage(await trainAnywhere(${steps}, undefined, ${backend})); }
+    class TellingStore extends MemoryStore {
+      async save(...given) {
+        postMessage('saved');
+        return super.save(...given);
+      }
+    }
+    try { postMessage(await trainAnywhere(${count}, new TellingStore('lines'), ${backend})); }
     catch (error) { postMessage({ error: String(error.stack) }); }`;
 }
 
-async function inNode(): Promise<Trained> {
+async function inNode(count = steps): Promise<Trained> {
   const script = join(await temporaryFolder(), 'train.mjs');
-  const call = `console.log(JSON.stringify(await trainAnywhere(${steps})));`;
+  const call = `console.log(JSON.stringify(await trainAnywhere(${count})));`;
   await writeFile(script, `${await example(pathToFileURL(core).href)}\n${call}`);
   const { stdout } = await promisify(execFile)(process.execPath, [script]);
   return JSON.parse(stdout) as Trained;
@@ -62,7 +73,8 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
       '/core.js': ['text/javascript', await readFile(core, 'utf8')],
       '/train.js': ['text/javascript', await example('/core.js')],
       '/worker.js': ['text/javascript', workerOn('undefined')],
-      '/gpu-worker.js': ['text/javascript', workerOn('await webGpuBackend(navigator.gpu)')],
+      '/gpu-worker.js': ['text/javascript', workerOn(onGpu)],
+      '/long-worker.js': ['text/javascript', workerOn(onGpu, longSteps)],
     };
     server = createServer(({ url = '' }, response) => {
       const [type, content] = files[url] ?? ['text/plain', undefined];
@@ -85,7 +97,7 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
       const trained = await page.evaluate<Trained & { readonly error?: string }>(
         `new Promise((resolve) => {
           const worker = new Worker('${worker}', { type: 'module' });
-          worker.onmessage = ({ data }) => resolve(data);
+          worker.onmessage = ({ data }) => data === 'saved' || resolve(data);
           worker.onerror = ({ message }) => resolve({ error: message });
         })`,
       );
@@ -111,13 +123,41 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
     `trains ${steps} steps on WebGPU with the same losses, and makes the same samples`,
     { timeout: 180_000 },
     async () => {
-      const flags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-      const [wanted, trained] = [await inNode(), await trainedBy('/gpu-worker.js', flags)];
+      const [wanted, trained] = [await inNode(), await trainedBy('/gpu-worker.js', gpuFlags)];
       expect(wanted.losses).toHaveLength(steps);
       expect(wanted.samples).toHaveLength(2 * 2 * 64);
       expect(trained.losses).toEqual(near(wanted.losses, 5));
       expect(trained.heldOutLosses).toEqual(near(wanted.heldOutLosses, 5));
       expect(trained.samples).toEqual(near(wanted.samples, 3));
+    },
+  );
+
+  it(
+    'trains on WebGPU while the page is hidden behind another, to its end',
+    { timeout: 300_000 },
+    async () => {
+      const tabs = await openTabs(executable!, gpuFlags);
+      try {
+        const page = await tabs.open(address);
+        const told = <T>(index: string): Promise<T> => page.evaluate(`told.at(${index})`);
+        await page.evaluate(`globalThis.told = [];
+        globalThis.seen = [document.visibilityState];
+        document.addEventListener('visibilitychange', () => seen.push(document.visibilityState));
+        const worker = new Worker('/long-worker.js', { type: 'module' });
+        worker.onmessage = ({ data }) => told.push(data);
+        worker.onerror = ({ message }) => told.push({ error: message });`);
+        await vi.waitUntil(() => told('-1'), waiting);
+        await tabs.open(address);
+        await vi.waitUntil(() => page.evaluate("seen.at(-1) === 'hidden'"), waiting);
+        expect(await told('-1')).toBe('saved');
+        await vi.waitUntil(async () => typeof (await told('-1')) === 'object', waiting);
+        expect(await page.evaluate('seen')).toEqual(['visible', 'hidden']);
+        const trained = await told<Trained & { readonly error?: string }>('-1');
+        expect(trained.error).toBeUndefined();
+        expect(trained.losses).toEqual(near((await inNode(longSteps)).losses, 4));
+      } finally {
+        await tabs.close();
+      }
     },
   );
 });
