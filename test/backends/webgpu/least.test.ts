@@ -2,15 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../src/backends/node-gpu.ts';
 import type { Backend } from '../../../src/backends/backend.ts';
+import { referenceBackend } from '../../../src/backends/reference/index.ts';
 import type { GpuSource, WebGpuOptions } from '../../../src/backends/webgpu/contract.ts';
 import { webGpuBackend } from '../../../src/backends/webgpu/open.ts';
 import { train } from '../../../src/index.ts';
 import { temporaryFolder } from '../../support/cli.ts';
 import { testGpu } from '../../support/gpu.ts';
-import { checkpointDigests, stripes, tinyStripes } from '../../support/tiny-run.ts';
+import { stripes, tinyStripes } from '../../support/tiny-run.ts';
 
 const { skip } = testGpu;
-const steps = 4;
+const steps = 3;
 
 /** A source of devices that have what is guaranteed, and nothing else; kept, to be looked at. */
 function least(source: GpuSource, devices: GPUDevice[]): GpuSource {
@@ -29,30 +30,33 @@ async function bound(source: GpuSource): Promise<Pick<GPUAdapter, 'info' | 'requ
   return { info: adapter.info, requestDevice: (asked) => adapter.requestDevice(asked) };
 }
 
-async function trained(backend: Backend): Promise<Record<string, string>> {
+async function lossesOf(backend: Backend): Promise<number[]> {
   const config = {
     ...tinyStripes,
-    ema: { decays: [0.9, 0.99] },
-    heldOut: { count: 4, every: 2 },
-    train: { ...tinyStripes.train, steps, microBatch: 3, precision: backend.precision },
+    train: { ...tinyStripes.train, steps, logEvery: 1, precision: backend.precision },
+    sample: { steps: 1, labels: [0], perClass: 1 },
   };
-  const { run } = await train(config, { source: stripes(), runs: await temporaryFolder(), backend });
+  const losses: number[] = [];
+  const onStep = ({ loss }: { readonly loss: number }): void => void losses.push(loss);
+  await train(config, { source: stripes(), runs: await temporaryFolder(), backend, onStep });
   await backend.dispose();
-  return checkpointDigests(run, steps);
+  return losses;
 }
 
 describe.skipIf(skip)(
   `a GPU with what is guaranteed${skip ? ` (skipped: ${skip})` : ''}`,
   { timeout: 240_000 },
   () => {
-    it.each<[string, WebGpuOptions]>([
-      ['as a program, in fp32', {}],
-      ['as hardware, in fp32', { tuning: { lanes: 64, products: 'tiled' } }],
-      ['as hardware, in bf16', { tuning: { lanes: 64, products: 'tiled' }, precision: 'bf16' }],
-    ])('trains to the bits of one with more, %s', async (_, options) => {
+    it.each<[string, number, WebGpuOptions]>([
+      ['as a program, in fp32', 1e-5, {}],
+      ['as hardware, in fp32', 1e-5, { tuning: { lanes: 64, products: 'tiled' } }],
+      ['as hardware, in bf16', 1e-2, { tuning: { lanes: 64, products: 'tiled' }, precision: 'bf16' }],
+    ])('trains and samples %s, with the losses of the reference within %f', async (_, tolerance, options) => {
       const { source, release } = await openNodeGpu();
       const devices: GPUDevice[] = [];
-      const found = await trained(await webGpuBackend(least(source, devices), options));
+      const backend = await webGpuBackend(least(source, devices), options);
+      const wanted = await lossesOf(referenceBackend({ precision: backend.precision }));
+      const found = await lossesOf(backend);
       const [{ features, limits }] = devices as [GPUDevice];
       expect([...features].filter((name) => name !== 'core-features-and-limits')).toEqual([]);
       expect(limits).toMatchObject({
@@ -64,7 +68,8 @@ describe.skipIf(skip)(
         maxComputeWorkgroupsPerDimension: 65_535,
         minStorageBufferOffsetAlignment: 256,
       });
-      expect(found).toEqual(await trained(await webGpuBackend(source, options)));
+      expect(found).toHaveLength(steps);
+      for (const [i, loss] of found.entries()) expect(Math.abs(loss - wanted[i]!)).toBeLessThan(tolerance);
       release();
     });
   },
