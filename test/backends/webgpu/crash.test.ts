@@ -69,7 +69,7 @@ describe.skipIf(skip)(`training on a GPU${skip ? ` (skipped: ${skip})` : ''}`, {
     const { code, stderr } = await rectiflow(folder, ['train', 'crash.json']);
     if (code !== 0) throw new Error(stderr);
     expected = await endOf(run);
-  }, 120_000);
+  }, 240_000);
 
   async function killed({ process, finished }: Running, when: Promise<void>): Promise<void> {
     await when;

@@ -85,7 +85,7 @@ function once(at: number): (step: number) => void {
   };
 }
 
-describe.skipIf(skip)(`a GPU that is lost${skip ? ` (skipped: ${skip})` : ''}`, { timeout: 120_000 }, () => {
+describe.skipIf(skip)(`a GPU that is lost${skip ? ` (skipped: ${skip})` : ''}`, { timeout: 240_000 }, () => {
   let whole: Ended;
 
   beforeAll(async () => {
@@ -109,7 +109,7 @@ describe.skipIf(skip)(`a GPU that is lost${skip ? ` (skipped: ${skip})` : ''}`, 
     device.destroy();
     release();
     whole = await trained(() => {});
-  });
+  }, 240_000);
   afterEach(() => {
     devices = [];
     onRead = undefined;

@@ -57,7 +57,7 @@ async function trained(options: TrainOptions, microBatch: number | 'auto' = 'aut
   return run;
 }
 
-describe.skipIf(skip)(`memory of a GPU${skip ? ` (skipped: ${skip})` : ''}`, { timeout: 120_000 }, () => {
+describe.skipIf(skip)(`memory of a GPU${skip ? ` (skipped: ${skip})` : ''}`, { timeout: 240_000 }, () => {
   it.each([8, 3])('is all that is allocated, with micro-batches of %i', async (microBatch) => {
     const { gpu, bytes } = await counting();
     const backend = backendOn(gpu);
