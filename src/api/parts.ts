@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { type BackendChoice, chooseBackend } from '../backends/choose.ts';
 import { digestFile } from '../host/durable.ts';
+import { tuningOfRun } from '../runs/tuning-file.ts';
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { getData } from '../sources/get-data.ts';
 import type { DataConfig } from '../sources/settings.ts';
@@ -56,12 +57,26 @@ export async function withBackend<T>(
     precision: config.train.precision,
     processes: options.communicator && ranksOfHost(options.communicator),
     isRank: options.isRank ?? options.communicator !== undefined,
+    onNotice: options.onNotice,
   });
   try {
     for (const notice of notices) options.onNotice?.(notice);
     return await use(backend);
   } finally {
     await backend.dispose();
+  }
+}
+
+/**
+ * For as long as `use` takes, the backend computes as it did for a run: a GPU's numbers depend on how its work is shared out.
+ * @param run its folder
+ */
+export async function asInRun<T>(backend: Backend, run: string, use: () => Promise<T>): Promise<T> {
+  const stop = await backend.keepTuning?.(tuningOfRun(run, { isReadOnly: true }));
+  try {
+    return await use();
+  } finally {
+    stop?.();
   }
 }
 

@@ -11,14 +11,14 @@ import type { ConfigInput, RunConfig } from '../config/config.ts';
 import type { OwnModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { dataOfRun } from '../known/data-of-run.ts';
-import { withTraining } from '../runner/prepare-run.ts';
+import { type PreparedRun, withTraining } from '../runner/prepare-run.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { nextStage, stageEnds, stageOf } from '../known/stage-of.ts';
 import { configOfStage } from '../config/stages.ts';
 import { spanOf } from '../runner/stages.ts';
 import { changesSince, configOf } from '../known/trained-with.ts';
 import { openTrainer } from '../runner/open-trainer.ts';
-import { type RunOptions, withBackend, withKeptTokenizer, withSource } from './parts.ts';
+import { type RunOptions, asInRun, withBackend, withKeptTokenizer, withSource } from './parts.ts';
 
 /** The loss of a step as the run logged it, and as it is now. */
 export interface ReplayedStep {
@@ -101,7 +101,7 @@ export async function replay(
           timeSampler,
           model,
         };
-        await withTraining(prepared, (training) =>
+        const again = (training: PreparedRun): Promise<void> =>
           inTemporaryRun(training.config, async (folder) => {
             const trainer = await openTrainer(
               training,
@@ -119,8 +119,8 @@ export async function replay(
               },
             );
             await trainer.replay(end, options.signal);
-          }),
-        );
+          });
+        await asInRun(backend, run, () => withTraining(prepared, again));
       }),
     );
   }

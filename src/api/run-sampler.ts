@@ -25,7 +25,7 @@ import { isVelocity } from '../models/model.ts';
 import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import { objectiveOf } from '../train/objective.ts';
 import { loadWeights } from '../train/restore.ts';
-import { type RunOptions, withBackend, withKeptTokenizer } from './parts.ts';
+import { type RunOptions, asInRun, withBackend, withKeptTokenizer } from './parts.ts';
 import { type WeightsChoice, readWeights } from './weights.ts';
 
 /** Which model of a run. */
@@ -86,7 +86,7 @@ export async function withRunSampler<T>(
     const buffers = await loadWeights(backend, model, weights, saved.path);
     const sampler = new FlowSampler(backend, model, buffers, { objective });
     try {
-      return await use(sampler, backend);
+      return await asInRun(backend, run, () => use(sampler, backend));
     } finally {
       await disposeAll([sampler, ...buffers.values()]);
     }

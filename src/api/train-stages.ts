@@ -15,6 +15,7 @@ import { openLog } from '../runner/run-folder-log.ts';
 import { StagesLog } from '../runner/stages-log.ts';
 import { describeGrowth, describeLosses, spanOf, withSampleShape } from '../runner/stages.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
+import { tuningOfRun } from '../runs/tuning-file.ts';
 import { checkPrepared } from './ranks/alike.ts';
 import type { RunPlace } from './ranks/place.ts';
 import type { TrainResult } from '../train/metrics.ts';
@@ -43,8 +44,18 @@ export interface StagedRun {
 }
 
 /** Trains to the run's last step, or until the signal. Throws as `train` does. */
-export async function trainStages(run: StagedRun): Promise<TrainResult> {
-  const { config, checkpoint } = run;
+export async function trainStages(given: StagedRun): Promise<TrainResult> {
+  const { config, checkpoint, backend } = given;
+  let endTuning: (() => void) | undefined;
+  const run: StagedRun = {
+    ...given,
+    async place(first) {
+      const place = await given.place(first);
+      // What is chosen by measurement stays with the run; the process that holds its folder writes it.
+      if (place.folder) endTuning ??= await backend.keepTuning?.(tuningOfRun(place.path));
+      return place;
+    },
+  };
   const last = Math.max(0, config.stages.length - 1);
   const log = new StagesLog();
   let at: StageStart = { saved: checkpoint };
@@ -58,6 +69,8 @@ export async function trainStages(run: StagedRun): Promise<TrainResult> {
   } catch (error) {
     await log.fail();
     throw error;
+  } finally {
+    endTuning?.();
   }
 }
 

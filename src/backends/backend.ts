@@ -85,6 +85,31 @@ export interface DeviceNeeds {
  */
 export type Precision = 'fp32' | 'bf16' | 'fp16';
 
+/** What a device was found to be fastest with, by the names of devices and of classes of work: plain JSON. */
+export interface TuningRecord {
+  readonly version: 1;
+  readonly devices: Readonly<Record<string, Readonly<Record<string, TuningChoice>>>>;
+}
+
+export interface TuningChoice {
+  /** How work of the class is shared out. */
+  readonly way: string;
+  /** Of which kernels that is the name: others are chosen for anew. */
+  readonly kernels: string;
+  /** How long it took; absent where it was not measured, and the way is the usual one. */
+  readonly milliseconds?: number;
+}
+
+/** Where a backend keeps what it chose by measurement. What it cannot read or write, it tells of, and goes on. */
+export interface TuningStore {
+  /** As users know it: a file, for example. */
+  readonly name: string;
+  /** @returns what was written last; undefined where that is nothing */
+  read(): Promise<unknown>;
+  /** Left out where nothing may be changed. */
+  write?(record: TuningRecord): Promise<void>;
+}
+
 /** Disposing of it disposes of all that it has allocated and compiled. */
 export interface Backend extends Disposable {
   /** `reference`, `cpu`, ... */
@@ -120,6 +145,12 @@ export interface Backend extends Disposable {
   reserve?(bytes: number): void;
   /** What lowered programs take of the memory of a device, where that is not the plan's arena. Takes no memory. */
   deviceNeeds?(programs: readonly Program[]): DeviceNeeds;
+  /**
+   * From now on programs that are compiled use what is kept there, before anything else, and what is chosen for them is kept there before
+   * they run: with the same choices, a run's numbers are the same to the bit. Left out where nothing is chosen by measurement.
+   * @returns ends that
+   */
+  keepTuning?(store: TuningStore): Promise<() => void>;
   /** The most floating-point operations per second that products can reach here; left out where that means nothing. */
   measurePeak?(): Promise<number>;
 }

@@ -35,8 +35,9 @@ export function maySeekGpu(choice: Pick<BackendChoice, 'isRank' | 'threads' | 'i
   return !choice.isRank && settingsOfCpu(choice).length === 0;
 }
 
-async function open({ precision = 'auto', processes = 1 }: BackendChoice): Promise<ChosenBackend> {
-  const backend = await nodeWebGpuBackend({ precision });
+async function open(choice: BackendChoice): Promise<ChosenBackend> {
+  const { precision = 'auto', processes = 1, isRank, tuning = 'auto', onNotice } = choice;
+  const backend = await nodeWebGpuBackend({ precision, tuning: isRank ? 'off' : tuning, onNotice });
   const { name, isSoftware } = backend.facts;
   return {
     backend,

@@ -22,6 +22,13 @@ export interface BackendChoice {
   readonly processes?: number | undefined;
   /** Whether the backend is that of one of several ranks: `auto` leaves the GPU to those who ask for it then. */
   readonly isRank?: boolean | undefined;
+  /**
+   * Of `webgpu`. `auto`: on a GPU, what is computed often is timed at a start, and the fastest way is taken; not on ranks, which compute
+   * alike. `off`: nothing is timed.
+   */
+  readonly tuning?: 'auto' | 'off';
+  /** Told what users should know later, of the timing above all. */
+  readonly onNotice?: ((text: string) => void) | undefined;
   /** The instruction set of `cpu`. `auto`: the best that the machine has. */
   readonly isa?: Isa | 'auto';
 }

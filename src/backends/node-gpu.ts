@@ -2,8 +2,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { cacheFolder } from '../host/cache-folder.ts';
+import { readJsonFile, writeJsonFile } from '../host/json-file.ts';
 import { findInstalled, installCommand } from '../host/optional-package.ts';
 import { RectiflowError } from '../tensor/errors.ts';
+import type { TuningStore } from './backend.ts';
 import { describeGpu } from './webgpu/adapter.ts';
 import type { DeviceFacts, GpuSource, WebGpuBackend, WebGpuOptions } from './webgpu/contract.ts';
 import { webGpuBackend } from './webgpu/open.ts';
@@ -28,11 +31,21 @@ export async function nodeWebGpuBackend(options: WebGpuOptions = {}): Promise<We
     await options.onDispose?.();
   };
   try {
-    return await webGpuBackend(source, { ...options, onDispose });
+    return await webGpuBackend(source, { tuningStore: tuningCache(), ...options, onDispose });
   } catch (error) {
     release();
     throw error;
   }
+}
+
+/** What GPUs of this machine were found to be fastest with, for all projects of a user. */
+function tuningCache(): TuningStore {
+  const path = join(cacheFolder(), 'webgpu-tuning.json');
+  return {
+    name: path,
+    read: () => readJsonFile(path),
+    write: (record) => writeJsonFile(path, record, true),
+  };
 }
 
 /** What WebGPU begins with in Node.js, and what lets go of it. @throws RectiflowError where the package is not installed */

@@ -47,6 +47,8 @@ export interface BackendConfig {
   readonly threads: number | 'auto';
   /** The CPU's instruction set; auto: the best that it has. */
   readonly isa: 'auto' | 'avx512-bf16' | 'avx512' | 'avx2' | 'portable';
+  /** auto: a GPU's fastest ways to compute are found by timing them at a start; off: the usual ones are taken. */
+  readonly tuning: 'auto' | 'off';
 }
 
 type Unresolved<T> = T extends readonly unknown[] | string | number | boolean

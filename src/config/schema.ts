@@ -221,6 +221,7 @@ const schema: z.ZodType<Parsed> = settings({
     name: oneOf('auto', 'cpu', 'webgpu', 'reference').default('auto'),
     threads: wholeOrAuto.default('auto'),
     isa: oneOf('auto', 'avx512-bf16', 'avx512', 'avx2', 'portable').default('auto'),
+    tuning: oneOf('auto', 'off').default('auto'),
   }).prefault({}),
 });
 

@@ -57,6 +57,7 @@ const TEMPORARY = /\.tmp-\d+$/;
  *     config.json  metrics.jsonl  events.out.tfevents.* (for TensorBoard)  samples/step-0001000.png
  *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
  *     wandb.json, mlflow.json (the run there that this one goes on with)
+ *     tuning.json (how the GPU that trains it computes)
  */
 export class RunFolder implements RunStore {
   readonly path: string;

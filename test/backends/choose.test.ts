@@ -29,6 +29,7 @@ function pretendUnbuilt(): void {
 function pretendGpu(found: 'GPU' | 'program' | string): void {
   const facts: DeviceFacts = {
     name: 'Some GPU',
+    identity: 'some GPU',
     isSoftware: found === 'program',
     limits: { buffer: 2 ** 31, binding: 2 ** 30, storageBuffers: 10 },
     features: [],

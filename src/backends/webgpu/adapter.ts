@@ -40,6 +40,7 @@ function factsOf({ info, limits, features }: GPUAdapter): DeviceFacts {
   const name = info.description || words || 'GPU';
   return {
     name,
+    identity: [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(', '),
     isSoftware:
       info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${name} ${words}`),
     limits: {

@@ -26,7 +26,7 @@ export interface Bound {
   release(): void;
 }
 
-interface Described {
+export interface Described {
   readonly node: Node;
   readonly dispatch: Dispatch;
 }
@@ -49,7 +49,21 @@ export async function bindDispatches(
     once: firstTime(),
     spans: (tensors) => spansOf(tensors, rangeOf, mostBytes),
   });
-  const largest = tuning.subgroups ? (gpu.facts.subgroupSizes?.largest ?? Infinity) : Infinity;
+  return bindDescribed(chosen, { gpu, rangeOf, subgroups: tuning.subgroups });
+}
+
+/** @param rangeOf the memory of a value @param subgroups whether shaders may tell each other by them */
+export async function bindDescribed(
+  chosen: readonly Described[],
+  given: {
+    readonly gpu: Gpu;
+    readonly rangeOf: (tensor: Tensor) => Range;
+    readonly subgroups?: boolean | undefined;
+  },
+): Promise<Bound> {
+  const { gpu, rangeOf, subgroups = false } = given;
+  const mostBytes = gpu.device.limits.maxStorageBufferBindingSize;
+  const largest = subgroups ? (gpu.facts.subgroupSizes?.largest ?? Infinity) : Infinity;
   const described = chosen.map(({ node, dispatch }) => ({ node, dispatch: bySubgroups(dispatch, largest) }));
   described.forEach(checkBuffers);
   const scratch = scratchMemory(described, gpu);
@@ -108,7 +122,8 @@ function checkBuffers({ node, dispatch }: Described): void {
     throw internalError(`webgpu: a dispatch of ${node.op.name} binds ${count} buffers`);
 }
 
-function describe({ nodes }: Program, context: KernelContext): Described[] {
+/** What a program's nodes are made of. */
+export function describe({ nodes }: Pick<Program, 'nodes'>, context: KernelContext): Described[] {
   return nodes.filter(isWork).flatMap((node) => {
     const kernel = kernels.get(node.op.name);
     if (kernel === undefined) throw internalError(`webgpu: ${node.op.name} should have been decomposed`);
@@ -122,7 +137,7 @@ function bySubgroups(dispatch: Dispatch, largest: number): Dispatch {
   return other && largest <= other.lanes ? { ...dispatch, code: other.code } : dispatch;
 }
 
-function firstTime(): (key: string) => boolean {
+export function firstTime(): (key: string) => boolean {
   const seen = new Set<string>();
   return (key) => !seen.has(key) && seen.add(key) !== undefined;
 }

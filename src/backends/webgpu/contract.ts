@@ -1,7 +1,7 @@
 // What users of the backend see. Their programs are checked with it, so that it names none of WebGPU's own types.
 import type { Program } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
-import type { Backend, Buffers, Executable, Precision } from '../backend.ts';
+import type { Backend, Buffers, Executable, Precision, TuningStore } from '../backend.ts';
 import type { Profile } from '../profile.ts';
 import type { FixedTuning } from './tuning/work.ts';
 
@@ -16,6 +16,8 @@ export interface GpuSource {
 export interface DeviceFacts {
   /** In its own words. */
   readonly name: string;
+  /** All that it says of itself, and of its driver: what was measured on one device counts for no other. */
+  readonly identity: string;
   /** Whether it is a program, which computes on the CPU. */
   readonly isSoftware: boolean;
   readonly limits: DeviceLimits;
@@ -36,8 +38,17 @@ export interface DeviceLimits {
 export interface WebGpuOptions {
   /** Default `fp32`. `auto`: `bf16` on a GPU, `fp32` where a program plays one. */
   readonly precision?: Precision | 'auto';
-  /** How kernels share out work; by the kind of adapter by default. */
-  readonly tuning?: FixedTuning;
+  /**
+   * How kernels share out work. `auto`, the default: on a GPU some ways are timed when a program is compiled, for three seconds in all, and
+   * the fastest is taken; where a program plays a GPU, it is shared out as suits those. `on`: timed there, too. `off`: nothing is timed.
+   */
+  readonly tuning?: 'auto' | 'on' | 'off' | FixedTuning;
+  /** Where what was timed is kept for other starts; nowhere by default, but in Node.js in a file of the user's cache. */
+  readonly tuningStore?: TuningStore;
+  /** Milliseconds that may be spent on timing in all; 3000 by default. */
+  readonly tuningBudget?: number;
+  /** Told what users should know, in whole sentences: of timing, and of what was kept and cannot be used. */
+  readonly onNotice?: ((text: string) => void) | undefined;
   /** Called when the backend has been disposed of. */
   readonly onDispose?: () => void | Promise<void>;
 }

