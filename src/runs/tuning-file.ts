@@ -6,7 +6,10 @@ import { readJsonFile, writeJsonFile } from '../host/json-file.ts';
 const file = 'tuning.json';
 
 /** @param run its folder @returns what a backend keeps its choices in, or of a run that is only looked at reads them from */
-export function tuningOfRun(run: string, { isReadOnly = false } = {}): TuningStore {
+export function tuningOfRun(
+  run: string,
+  { isReadOnly = false }: { readonly isReadOnly?: boolean } = {},
+): TuningStore {
   const name = join(run, file);
   const store = { name, read: () => readJsonFile(name) };
   return isReadOnly ? store : { ...store, write: (record) => writeJsonFile(name, record) };

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Backend, TuningRecord, TuningStore } from '../../src/backends/backend.ts';
 import { backendOn } from '../../src/backends/webgpu/index.ts';
-import { type TrainOptions, replay, resume, sample, train } from '../../src/index.ts';
+import { trace } from '../../src/program/index.ts';
+import { type TrainOptions, nodeWebGpuBackend, ops, replay, resume, sample, train } from '../../src/index.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { testGpu } from '../support/gpu.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -99,5 +100,33 @@ describe.skipIf(testGpu.skip)('how the GPU of a run computes', slow, () => {
     ]);
     // Beside them there are those of samples, which are made at the end.
     expect(recordOf(run)).toMatchObject(before);
+  });
+
+  it("is kept in the user's cache, which may be damaged", async () => {
+    const folder = await temporaryFolder();
+    vi.stubEnv('XDG_CACHE_HOME', folder);
+    const file = join(folder, 'rectiflow', 'webgpu-tuning.json');
+    const started = async (): Promise<string[]> => {
+      const told: string[] = [];
+      const backend = await nodeWebGpuBackend({
+        tuning: 'on',
+        tuningBudget: Infinity,
+        onNotice: (text) => told.push(text),
+      });
+      const traced = trace('rows', (graph) => ({ y: ops.softmax(graph.input('x', [2, 33])) }));
+      await backend.compile(traced, new Map());
+      await backend.dispose();
+      return told;
+    };
+    try {
+      const tuning = expect.stringContaining(`1 kind of work. What was found is kept in ${file}.`);
+      expect(await started()).toEqual([tuning]);
+      expect(await started()).toEqual([]);
+      await writeFile(file, 'damaged');
+      expect(await started()).toEqual([expect.stringContaining(`${file} does not say`), tuning]);
+      expect(await started()).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

@@ -151,6 +151,18 @@ describe('a GPU', () => {
     expect((await chooseBackend({ name: 'webgpu', precision: 'fp16' })).notices).toEqual([]);
   });
 
+  it.each([
+    [{}, 'auto'],
+    [{ tuning: 'off' }, 'off'],
+    // Ranks compute alike.
+    [{ isRank: true }, 'off'],
+  ] as const)('is tuned at a start as is asked for by %o: %s', async (choice, tuning) => {
+    pretendGpu('GPU');
+    const onNotice = (): void => {};
+    await chooseBackend({ name: 'webgpu', onNotice, ...choice });
+    expect(gpus.nodeWebGpuBackend).toHaveBeenCalledWith(expect.objectContaining({ tuning, onNotice }));
+  });
+
   it('is shared by the ranks of a machine that ask for it, which is told', async () => {
     pretendGpu('GPU');
     const { backend, notices } = await chooseBackend({ name: 'webgpu', isRank: true, processes: 2 });

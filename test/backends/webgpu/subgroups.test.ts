@@ -37,8 +37,9 @@ async function made(
 
 const hardware = { lanes: 64, products: 'tiled' } as const;
 const asHardware = (facts: DeviceFacts): DeviceFacts => ({ ...facts, isSoftware: false });
-const lacking = ({ name, isSoftware, limits, features }: DeviceFacts): DeviceFacts => ({
+const lacking = ({ name, identity, isSoftware, limits, features }: DeviceFacts): DeviceFacts => ({
   name,
+  identity,
   isSoftware,
   limits,
   features,

@@ -55,7 +55,11 @@ export function dispatchesBy(
   return kernels.get(node.op.name)!(node, contextOf(plan, chosen));
 }
 
-const fixedOf = ({ lanes, products }: Tuning): FixedTuning => ({ lanes, products });
+const fixedOf = ({ lanes, products, subgroups = false }: Tuning): FixedTuning => ({
+  lanes,
+  products,
+  subgroups,
+});
 
 function contextOf(plan: MemoryPlan, tuning: Tuning): KernelContext {
   return {

@@ -14,23 +14,28 @@ export interface Candidate {
 
 /** Memory that a node's values may take while it is timed. */
 const mostBytes = 2 ** 30;
-/** Of the time that is left, what compiling the shaders of one class may take. */
-const compiling = 0.5;
 const rounds = 3;
 /** What is timed together should take so many milliseconds, by the device's clock and by that of the host, which is coarser. */
 const longEnough = { device: 1, host: 8 } as const;
 const mostRepeats = 64;
+/** What takes so many milliseconds is timed once: noise and what is cold at first count little in it. */
+const slow = 50;
 /** What takes so many times as long as the fastest is timed no further. */
 const hopeless = 3;
 
-/**
- * @param deadline by `performance.now()`: no class is timed for longer, and shaders that are compiled later are left out
- * @returns milliseconds of each way that was timed
- */
+export interface Timing {
+  readonly candidates: readonly Candidate[];
+  readonly subgroups: boolean;
+  /** By `performance.now()`: shaders that are not compiled by then are left out, and after the second nothing is begun. */
+  readonly compiledBy: number;
+  readonly deadline: number;
+}
+
+/** @returns milliseconds of each way that was timed */
 export async function timeWays(
   gpu: Gpu,
   node: Node,
-  { candidates, deadline }: { readonly candidates: readonly Candidate[]; readonly deadline: number },
+  { candidates, subgroups, compiledBy, deadline }: Timing,
 ): Promise<Map<string, number>> {
   const memory = await memoryFor(gpu, candidates);
   const times = new Map<string, number>();
@@ -39,19 +44,17 @@ export async function timeWays(
   const bound: { way: string; made: Bound }[] = [];
   try {
     const rangeOf = (tensor: Tensor): Range => memory.ranges.get(tensor)!;
-    const latest = performance.now() + compiling * (deadline - performance.now());
     const making = candidates.map(async ({ way, dispatches }) => {
       const described = dispatches.map((dispatch) => ({ node, dispatch }));
-      const made = await inTime(bindDescribed(described, { gpu, rangeOf }), latest);
+      const made = await inTime(bindDescribed(described, { gpu, rangeOf, subgroups }), compiledBy);
       if (made) bound.push({ way, made });
     });
     await Promise.all(making);
     const repeats = new Map<string, number>();
     for (const { way, made } of bound) {
       if (performance.now() > deadline) break;
-      // The first run warms up what the second is timed with.
-      await clock.time(made, 1);
-      const once = await clock.time(made, 1);
+      const cold = await clock.time(made, 1);
+      const once = cold > slow ? cold : await clock.time(made, 1);
       times.set(way, once);
       repeats.set(
         way,
@@ -62,7 +65,8 @@ export async function timeWays(
       const fastest = Math.min(...times.values());
       for (const { way, made } of bound) {
         const before = times.get(way);
-        if (before === undefined || before > hopeless * fastest || performance.now() > deadline) continue;
+        if (before === undefined || before > Math.min(slow, hopeless * fastest)) continue;
+        if (performance.now() > deadline) return times;
         const count = repeats.get(way)!;
         const taken = (await clock.time(made, count)) / count;
         times.set(way, round === 0 ? taken : Math.min(before, taken));

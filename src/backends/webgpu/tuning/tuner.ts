@@ -17,12 +17,15 @@ export interface TunerOptions {
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
+/** Of the whole budget, what the shaders of one class may take to compile. */
+const compiling = 0.25;
 /** Another way than the usual one must be faster by this share: else noise would choose. */
 const margin = 0.03;
 
 export class Tuner implements Tuning {
   readonly lanes: number;
   readonly products: FixedTuning['products'];
+  readonly subgroups: boolean;
   readonly #machine: Machine;
   readonly #cache: TuningStore | undefined;
   readonly #tell: (text: string) => void;
@@ -30,14 +33,21 @@ export class Tuner implements Tuning {
   readonly #choices = new Map<string, TuningChoice>();
   #cached: ReadonlyMap<string, TuningChoice> | undefined;
   #run: TuningStore | undefined;
+  readonly #budget: number;
   #left: number;
 
-  constructor(machine: Machine, { lanes, products }: FixedTuning, options: TunerOptions = {}) {
+  constructor(
+    machine: Machine,
+    { lanes, products, subgroups = false }: FixedTuning,
+    options: TunerOptions = {},
+  ) {
     const { tuningStore, tuningBudget = 3000, onNotice = () => {} } = options;
     this.lanes = lanes;
     this.products = products;
+    this.subgroups = subgroups;
     this.#machine = machine;
     this.#cache = tuningStore;
+    this.#budget = tuningBudget;
     this.#left = tuningBudget;
     this.#tell = onNotice;
   }
@@ -81,6 +91,7 @@ export class Tuner implements Tuning {
     this.#cached ??= choicesOf(this.#cache && (await this.#read(this.#cache)), this.#device);
     const measured = new Map<string, TuningChoice>();
     const began = performance.now();
+    const hasTime = this.#left > 0;
     let usual = 0;
     for (const found of unknown) {
       const { key, form } = found.work;
@@ -100,15 +111,19 @@ export class Tuner implements Tuning {
         ? this.#cache.name
         : undefined;
     if (this.#run) await this.#write(this.#run, this.#choices);
-    if (measured.size > 0) this.#tell(this.#describe(measured.size, usual, performance.now() - began, kept));
+    const isTimed = hasTime && measured.size + usual > 0;
+    if (isTimed) this.#tell(this.#describe(measured.size, usual, performance.now() - began, kept));
   }
 
   #describe(measured: number, usual: number, milliseconds: number, kept: string | undefined): string {
     const { name } = this.#machine.gpu.facts;
-    const what = `${name} was tuned: the fastest way was chosen for ${counted(measured, 'kind')} of work`;
-    const rest = usual === 0 ? '' : `, ${usual} more are done the usual way`;
+    const seconds = (milliseconds / 1000).toFixed(1);
+    const works = (count: number): string => `${counted(count, 'kind')} of work`;
+    if (measured === 0)
+      return `${name} was not tuned: in ${seconds} s no two ways could be compared, and ${works(usual)} are done the usual way.`;
+    const rest = usual === 0 ? '' : `; for ${usual} more there was no time, and they are done the usual way`;
     const where = kept === undefined ? '' : ` What was found is kept in ${kept}.`;
-    return `${what} in ${(milliseconds / 1000).toFixed(1)} s${rest}.${where}`;
+    return `${name} was tuned: in ${seconds} s the fastest way was found for ${works(measured)}${rest}.${where}`;
   }
 
   /** The usual way where there is no time left, or nothing to compare. */
@@ -126,7 +141,12 @@ export class Tuner implements Tuning {
       });
     const began = performance.now();
     const times = await this.#machine.exclusively(() =>
-      timeWays(this.#machine.gpu, node, { candidates, deadline: began + this.#left }),
+      timeWays(this.#machine.gpu, node, {
+        candidates,
+        subgroups: this.subgroups,
+        compiledBy: began + Math.min(this.#left, compiling * this.#budget),
+        deadline: began + this.#left,
+      }),
     );
     this.#left -= performance.now() - began;
     const [fastest] = [...times].toSorted(([, a], [, b]) => a - b);

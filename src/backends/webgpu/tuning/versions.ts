@@ -62,10 +62,8 @@ function findVersions(): KernelVersions {
 }
 
 function textOf(dispatch: Dispatch): string {
-  return shaderText(
-    dispatch,
-    dispatch.arguments.map(() => true),
-  );
+  const areWritable = dispatch.arguments.map(() => true);
+  return shaderText(dispatch, areWritable) + (dispatch.bySubgroups?.code ?? '');
 }
 
 /** Two hashes of 32 bits, each by multiplication of what is mixed in letter by letter (FNV-1a). */
