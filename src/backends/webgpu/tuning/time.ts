@@ -14,6 +14,8 @@ export interface Candidate {
 
 /** Memory that a node's values may take while it is timed. */
 const mostBytes = 2 ** 30;
+/** Ways whose shaders are compiled at the same time: what is begun cannot be stopped. */
+const compilers = 3;
 const rounds = 3;
 /** What is timed together should take so many milliseconds, by the device's clock and by that of the host, which is coarser. */
 const longEnough = { device: 1, host: 8 } as const;
@@ -44,12 +46,15 @@ export async function timeWays(
   const bound: { way: string; made: Bound }[] = [];
   try {
     const rangeOf = (tensor: Tensor): Range => memory.ranges.get(tensor)!;
-    const making = candidates.map(async ({ way, dispatches }) => {
-      const described = dispatches.map((dispatch) => ({ node, dispatch }));
-      const made = await inTime(bindDescribed(described, { gpu, rangeOf, subgroups }), compiledBy);
-      if (made) bound.push({ way, made });
-    });
-    await Promise.all(making);
+    const waiting = [...candidates];
+    const compile = async (): Promise<void> => {
+      for (let next = waiting.shift(); next && performance.now() < compiledBy; next = waiting.shift()) {
+        const described = next.dispatches.map((dispatch) => ({ node, dispatch }));
+        const made = await inTime(bindDescribed(described, { gpu, rangeOf, subgroups }), compiledBy);
+        if (made) bound.push({ way: next.way, made });
+      }
+    };
+    await Promise.all(Array.from({ length: compilers }, compile));
     const repeats = new Map<string, number>();
     for (const { way, made } of bound) {
       if (performance.now() > deadline) break;
