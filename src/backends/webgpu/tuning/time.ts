@@ -20,7 +20,7 @@ const rounds = 3;
 /** What is timed together should take so many milliseconds, by the device's clock and by that of the host, which is coarser. */
 const longEnough = { device: 1, host: 8 } as const;
 const mostRepeats = 64;
-/** What takes so many milliseconds is timed once: noise and what is cold at first count little in it. */
+/** What takes so many milliseconds is timed once: noise counts little in it. */
 const slow = 50;
 /** What takes so many times as long as the fastest is timed no further. */
 const hopeless = 3;
@@ -55,11 +55,16 @@ export async function timeWays(
       }
     };
     await Promise.all(Array.from({ length: compilers }, compile));
+    gpu.check();
+    // Where time runs out, the usual way has been timed.
+    const order = candidates.map(({ way }) => way);
+    bound.sort((a, b) => order.indexOf(a.way) - order.indexOf(b.way));
     const repeats = new Map<string, number>();
     for (const { way, made } of bound) {
       if (performance.now() > deadline) break;
-      const cold = await clock.time(made, 1);
-      const once = cold > slow ? cold : await clock.time(made, 1);
+      // Some drivers compile a shader when it first runs.
+      await clock.time(made, 1);
+      const once = await clock.time(made, 1);
       times.set(way, once);
       repeats.set(
         way,
@@ -85,23 +90,24 @@ export async function timeWays(
   }
 }
 
-/** What is made too late is given back when it is there. */
+/** What is made too late is given back when it is there, and a way whose shaders a driver cannot make is left out. */
 async function inTime(making: Promise<Bound>, latest: number): Promise<Bound | undefined> {
+  const made = making.catch(() => undefined);
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let isLate = false;
   const late = new Promise<undefined>((resolve) => {
+    const end = (): void => {
+      isLate = true;
+      resolve(undefined);
+    };
     // A timer counts in 32 bits.
     if (latest - performance.now() < 2 ** 31)
-      timer = setTimeout(() => resolve(undefined), Math.max(0, latest - performance.now()));
+      timer = setTimeout(end, Math.max(0, latest - performance.now()));
   });
-  const made = await Promise.race([making, late]);
+  const first = await Promise.race([made, late]);
   clearTimeout(timer);
-  if (made === undefined)
-    making.then(
-      (bound) => bound.release(),
-      // Who asks for this shader again hears why it cannot be made.
-      () => undefined,
-    );
-  return made;
+  if (isLate) void made.then((bound) => bound?.release());
+  return isLate ? undefined : first;
 }
 
 /** Memory for all values that dispatches read and write, filled with numbers; undefined where that is too much. */
