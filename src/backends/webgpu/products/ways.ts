@@ -2,7 +2,7 @@
 import { isHalf } from '../../../tensor/dtype.ts';
 import type { Dispatch, Tuning } from '../dispatch.ts';
 import { type Work, rounded } from '../tuning/work.ts';
-import { directProduct, ownTile } from './direct.ts';
+import { directProduct } from './direct.ts';
 import { type Factor, type Product, type Share, type Tile, isStored } from './product.ts';
 import { type Invocation, tiledProduct } from './tiled.ts';
 
@@ -21,19 +21,20 @@ const tiledFrom = { outputs: 64 * 64, extent: 16 } as const;
 
 export type Shape = Omit<ProductWay, 'busy'>;
 
-const direct = (M: number, N: number): Shape => {
+const direct = (M: number, N: number, own: Invocation): Shape => {
   const tile = { M, N };
-  return { tile, shares: ownTile, make: (share) => directProduct(share, tile) };
+  return { tile, shares: own, make: (share) => directProduct(share, tile, own) };
 };
 const tiled = (M: number, N: number, own: Invocation): Shape => {
   const tile = { M, N };
   return { tile, shares: tile, make: (share) => tiledProduct(share, tile, own) };
 };
 
-/** By the outputs of a workgroup and, in tiles, of an invocation. */
+/** By the outputs of a workgroup and of an invocation, where these are not 4 x 4 each of which reads for itself. */
 export const directShapes: Readonly<Record<string, Shape>> = {
-  'direct 32x16': direct(32, 16),
-  'direct 32x32': direct(32, 32),
+  'direct 32x16': direct(32, 16, { M: 4, N: 4 }),
+  'direct 32x32': direct(32, 32, { M: 4, N: 4 }),
+  'direct 64x32 by 8x8': direct(64, 32, { M: 8, N: 8 }),
 };
 export const tiledShapes: Readonly<Record<string, Shape>> = {
   'tiled 64x64 by 8x4': tiled(64, 64, { M: 8, N: 4 }),
@@ -46,11 +47,16 @@ const usualBusy = 128;
 /** With 1 all terms are one part. */
 export const busyWays: readonly number[] = [usualBusy, 1, 512];
 
+/**
+ * An adapter that is a program gathers what it reads number by number, each of which takes as long as some nine products: there tiles of an
+ * invocation are as large as compilers bear, where they are not mostly empty.
+ */
 export function productWork(given: Product, { products }: Pick<Tuning, 'products'>): Work<ProductWay> {
   const { M, N, K, batch = 1, inParts = false, a, b, outputs } = given;
   const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
   const shapes = isLarge ? { ...directShapes, ...tiledShapes } : directShapes;
-  const usualShape = products === 'tiled' && isLarge ? 'tiled 64x64 by 8x4' : 'direct 32x16';
+  const usualDirect = products === 'direct' && Math.min(M, N) > 4 ? 'direct 64x32 by 8x8' : 'direct 32x16';
+  const usualShape = products === 'tiled' && isLarge ? 'tiled 64x64 by 8x4' : usualDirect;
   const nameOf = (shape: string, busy: number): string => (inParts ? `${shape} for ${busy}` : shape);
   const ways = Object.entries(shapes).flatMap(([name, shape]) =>
     (inParts ? busyWays : [usualBusy]).map((busy): [string, ProductWay] => [
