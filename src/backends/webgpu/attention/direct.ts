@@ -1,5 +1,6 @@
 // Blocks of scores for adapters on which barriers are expensive: each invocation reads all that it needs from memory.
 import { type Blocks, each, four, mostChunks, rows } from './blocks.ts';
+import type { Heads } from './heads.ts';
 
 const vectors = [0, 1] as const;
 const columns = 4 * vectors.length;
@@ -10,7 +11,8 @@ export const directBlocks: Blocks = {
   vectors,
   columns,
   tile: { rows: rows.length * invocations, invocations, lanes: 1 },
-  chunksFor: () => mostChunks,
+  // Sums are zeros at first, and each of these is a statement to some compilers.
+  chunksFor: (chunks) => [4, 8, 16].find((few) => chunks <= few) ?? mostChunks,
   declarations: '',
   begin: ({ rowCount, sums, chunks }, hasLengths) => `
   let row_0 = tileRow + index * 4u;
@@ -24,25 +26,20 @@ export const directBlocks: Blocks = {
     vectors,
     (v) => `let column_${v} = vec4u(first) + vec4u(${four.map((j) => `${4 * v + j}u`).join(', ')});`,
   ),
-  // One vector of columns after the other: software adapters take seconds to compile what is unrolled further, and gain little.
   products: (name, a, b) => `
     ${each(rows, (r) => each(vectors, (v) => `var ${name}_${r}_${v} = vec4f(0);`))}
     {
       ${each(rows, (r) => `let a${r} = ${a.name}_at(batch, head, min(row_${r}, u.${a.rows} - 1u));`)}
-      for (var v = 0u; v < ${vectors.length}u; v++) {
-        ${each(four, (j) => `let b${j} = ${b.name}_at(batch, head, min(first + 4u * v + ${j}u, columns - 1u));`)}
-        ${each(rows, (r) => `var t${r} = vec4f(0);`)}
-        for (var c = 0u; c < u.chunks; c++) {
-          ${each(rows, (r) => `let x${r} = ${a.name}_load(a${r}, c);`)}
-          ${each(four, (j) => `let y${j} = ${b.name}_load(b${j}, c);`)}
-          ${each(rows, (r) => `t${r} += vec4f(${four.map((j) => `dot(x${r}, y${j})`).join(', ')});`)}
-        }
-        ${each(vectors, (v) => `if (v == ${v}u) { ${each(rows, (r) => `${name}_${r}_${v} = t${r};`)} }`)}
+      ${places(b)}
+      for (var c = 0u; c < u.chunks; c++) {
+        ${each(rows, (r) => `let x${r} = ${a.name}_load(a${r}, c);`)}
+        ${each(all, ({ k }) => `let y${k} = ${b.name}_load(b${k}, c);`)}
+        ${each(rows, (r) => each(vectors, (v) => `${name}_${r}_${v} += vec4f(${four.map((j) => `dot(x${r}, y${4 * v + j})`).join(', ')});`))}
       }
     }`,
   add: (sum, weights, b, kept) => `
     {
-      ${places(b.name)}
+      ${places(b)}
       for (var c = 0u; c < parts; c++) {
         ${each(all, ({ k }) => `let y${k} = ${b.name}_load(b${k}, part + c);`)}
         ${each(rows, (r) => `let t${r} = ${all.map(({ v, j, k }) => `${weights}_${r}_${v}[${j}] * y${k}`).join(' + ')};`)}
@@ -62,7 +59,7 @@ export const directBlocks: Blocks = {
 };
 
 /** Where the block's columns begin; beyond the end there is the last one again, whose weight is 0. */
-function places(name: string): string {
+function places({ name }: Heads): string {
   return each(
     all,
     ({ v, j, k }) => `let b${k} = ${name}_at(batch, head, min(column_${v}[${j}], columns - 1u));`,

@@ -31,12 +31,12 @@ export function headSizes(all: readonly Heads[]): Record<string, number> {
   );
 }
 
-/** `NAME_at`, where a row of a head begins, and `NAME_load`, its elements 4 c to 4 c + 3: zeros beyond the end of a head. */
+/** `NAME_at`, where a row of a head begins, in whole widths, and `NAME_load`, its elements 4 c to 4 c + 3: zeros beyond the end of a head. */
 export function readingHeads({ name, array, rows }: Heads, width: HeadWidth): string {
-  return `${placeOfHeads(name, rows)}
+  return `${placeOfHeads(name, rows, width)}
 ${
   width === 4
-    ? `fn ${name}_load(at: u32, c: u32) -> vec4f { return ${array}4(at / 4u + c); }`
+    ? `fn ${name}_load(at: u32, c: u32) -> vec4f { return ${array}4(at + c); }`
     : `fn ${name}_part(at: u32, e: u32) -> f32 { return select(0.0f, ${array}(at + min(e, u.d - 1u)), e < u.d); }
 fn ${name}_load(at: u32, c: u32) -> vec4f {
   return vec4f(${[0, 1, 2, 3].map((j) => `${name}_part(at, 4u * c + ${j}u)`).join(', ')});
@@ -46,19 +46,19 @@ fn ${name}_load(at: u32, c: u32) -> vec4f {
 
 /** `NAME_at`, and `NAME_store`, the opposite of `NAME_load`. */
 export function writingHeads({ name, array, rows }: Heads, width: HeadWidth): string {
-  return `${placeOfHeads(name, rows)}
+  return `${placeOfHeads(name, rows, width)}
 fn ${name}_store(at: u32, c: u32, v: vec4f) { ${
     width === 4
-      ? `set4_${array}(at / 4u + c, v);`
+      ? `set4_${array}(at + c, v);`
       : [0, 1, 2, 3]
           .map((j) => `if (4u * c + ${j}u < u.d) { set_${array}(at + 4u * c + ${j}u, v[${j}]); }`)
           .join(' ')
   } }`;
 }
 
-function placeOfHeads(name: string, rows: 'N' | 'M'): string {
+function placeOfHeads(name: string, rows: 'N' | 'M', width: HeadWidth): string {
   return `fn ${name}_at(batch: u32, head: u32, row: u32) -> u32 {
-  return (batch * u.${rows} + row) * u.${name}Stride + u.${name}First + head * u.d;
+  return ((batch * u.${rows} + row) * u.${name}Stride + u.${name}First + head * u.d)${width === 1 ? '' : ` / ${width}u`};
 }`;
 }
 
