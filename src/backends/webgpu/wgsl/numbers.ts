@@ -12,17 +12,17 @@ fn isNaN_(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u
 var<private> infinityBits: u32 = 0x7f800000u;
 fn nan_() -> f32 { return bitcast<f32>(nanBits); }
 fn infinity_() -> f32 { return bitcast<f32>(infinityBits); }`,
-  // 2^n is made of bits, in two factors so that neither is beyond the numbers that there are.
+  // 2^n is made of bits, in two factors so that neither is beyond the numbers that there are. Without branches: programs take each of them
+  // for some invocation.
   `fn power2(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
 fn exp_(x: f32) -> f32 {
-  if (isNaN_(x)) { return x; }
-  if (x > 88.8f) { return infinity_(); }
-  if (x < -103.0f) { return 0.0f; }
-  let n = floor(x * 1.44269504f + 0.5f);
-  let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  let y = clamp(x, -104.0f, 89.0f);
+  let n = floor(y * 1.44269504f + 0.5f);
+  let r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
   let p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 0.5f;
   let half = i32(n) / 2;
-  return ((p * r * r + r) + 1.0f) * power2(half) * power2(i32(n) - half);
+  let power = ((p * r * r + r) + 1.0f) * power2(half) * power2(i32(n) - half);
+  return select(select(select(power, 0.0f, x < -103.0f), infinity_(), x > 88.8f), x, isNaN_(x));
 }`,
   `fn expm1_(x: f32) -> f32 {
   if (abs(x) >= 0.35f || isNaN_(x)) { return exp_(x) - 1.0f; }
@@ -59,10 +59,17 @@ fn log_(x: f32) -> f32 {
   let e = exp_(-abs(x));
   return select(e, 1.0f, x >= 0.0f) / (1.0f + e);
 }`,
-  `fn gelu_(x: f32) -> f32 { return 0.5f * x * (1.0f + tanh_(0.7978845608f * (x + 0.044715f * x * x * x))); }
+  // 1 + tanh(z) as what it is of e^-2|z|: one exponential, and no digit is lost where the sum is near 0.
+  `struct GeluGate { e: f32, share: f32 }
+fn geluGate(x: f32) -> GeluGate {
+  let z = 0.7978845608f * (x + 0.044715f * x * x * x);
+  let e = exp_(-2.0f * abs(z));
+  return GeluGate(e, select(e, 1.0f, z >= 0.0f) / (1.0f + e));
+}
+fn gelu_(x: f32) -> f32 { return x * geluGate(x).share; }
 fn geluDerivative_(x: f32) -> f32 {
-  let t = tanh_(0.7978845608f * (x + 0.044715f * x * x * x));
-  return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * (0.7978845608f + 0.1070322243f * x * x);
+  let gate = geluGate(x);
+  return gate.share + 2.0f * x * gate.e / ((1.0f + gate.e) * (1.0f + gate.e)) * (0.7978845608f + 0.1070322243f * x * x);
 }`,
   `fn silu_(x: f32) -> f32 { return x * sigmoid_(x); }
 fn siluDerivative_(x: f32) -> f32 { let s = sigmoid_(x); return s * (1.0f + x * (1.0f - s)); }`,
