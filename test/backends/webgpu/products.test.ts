@@ -82,6 +82,15 @@ const layers: readonly Layer[] = [
     ],
     attributes: none,
   },
+  // Whole vectors, of which the last tile of an invocation has one of two, in rows as in columns.
+  {
+    name: 'linearGradParams',
+    inputs: [
+      [24, 20],
+      [24, 12],
+    ],
+    attributes: none,
+  },
   {
     name: 'conv2d',
     inputs: [[2, 20, 9, 12], [70, 20, 3, 3], [70]],
