@@ -93,7 +93,7 @@ function mayJoin(
 }
 
 /** Every view right behind the node that makes its memory, which may have moved: it is no work, and waits for nothing else. */
-function viewsBehindMakers(
+export function viewsBehindMakers(
   nodes: readonly (Node | undefined)[],
   memory: (tensor: Tensor) => Tensor,
 ): readonly Node[] {

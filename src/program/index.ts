@@ -1,9 +1,9 @@
 export { changeEarly } from './change-early.ts';
 export { emulateFloat16 } from './emulate-float16.ts';
-export { fuse } from './fuse.ts';
+export { fuse, viewsBehindMakers } from './fuse.ts';
 export { type GradOptions, type ActivationMemory, grad } from './grad.ts';
 export { lastTouches } from './last-touch.ts';
-export { type Location, changesOf, memoryOf, startOf } from './location.ts';
+export { type Location, changesOf, memoryOf, startOf, touches } from './location.ts';
 export { lower } from './lower.ts';
 export {
   type MemoryPlan,

@@ -1,14 +1,13 @@
 // Gives dispatches of a program's nodes their shaders, their memory and their numbers.
-import { type MemoryPlan, type Program, bytesOf, isWork } from '../../program/index.ts';
+import type { MemoryPlan, Program } from '../../program/index.ts';
 import { bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
-import { sizeOf } from '../../tensor/shape.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
+import { type DescribedDispatch, dispatchesOf, endOf, largestScratch, rangesOf } from './described.ts';
 import { type Gpu, bindingAlignment, usage } from './device.ts';
-import type { Argument, Dispatch, Groups, KernelContext, Scratch, Tuning } from './dispatch.ts';
-import { kernels } from './kernels/index.ts';
+import type { Argument, Dispatch, Groups, Tuning } from './dispatch.ts';
 import type { Place } from './memory.ts';
-import { type Range, joinNeighbours, spansOf, wholeMemory } from './neighbours.ts';
+import { type Range, joinNeighbours } from './neighbours.ts';
 import type { Places } from './places.ts';
 import { shaderText, uniformsOf } from './shader.ts';
 import { fromBoundary } from './starts.ts';
@@ -26,35 +25,21 @@ export interface Bound {
   release(): void;
 }
 
-export interface Described {
-  readonly node: Node;
-  readonly dispatch: Dispatch;
-}
-
-export async function bindDispatches(
+export function bindDispatches(
   program: Program,
   plan: MemoryPlan,
   places: Places,
-  { gpu, tuning }: { readonly gpu: Gpu; readonly tuning: Tuning },
+  { gpu, tuning, isJoined }: { readonly gpu: Gpu; readonly tuning: Tuning; readonly isJoined: boolean },
 ): Promise<Bound> {
   const mostBytes = gpu.device.limits.maxStorageBufferBindingSize;
-  const rangeOf = (tensor: Tensor): Range => {
-    // A binding has whole words; a value's memory has, too.
-    const size = Math.max(4, Math.ceil(bytesOf(tensor) / 4) * 4);
-    return { ...places.placeOf(tensor), size, isWhole: wholeMemory(tensor, plan) !== undefined };
-  };
-  const chosen = describe(program, {
-    tuning,
-    isMade: (tensor) => !plan.leftOut.has(tensor),
-    once: firstTime(),
-    spans: (tensors) => spansOf(tensors, rangeOf, mostBytes),
-  });
-  return bindDescribed(chosen, { gpu, rangeOf, subgroups: tuning.subgroups });
+  const rangeOf = rangesOf(places.placeOf, plan);
+  const described = dispatchesOf(program, plan, { tuning, rangeOf, mostBytes, isJoined });
+  return bindDescribed(described, { gpu, rangeOf, subgroups: tuning.subgroups });
 }
 
 /** @param rangeOf the memory of a value @param subgroups whether shaders may tell each other by them */
 export async function bindDescribed(
-  chosen: readonly Described[],
+  chosen: readonly DescribedDispatch[],
   given: {
     readonly gpu: Gpu;
     readonly rangeOf: (tensor: Tensor) => Range;
@@ -72,7 +57,7 @@ export async function bindDescribed(
       if ('scratch' in operand)
         return {
           buffer: scratch.get(operand.scratch)!,
-          offset: 0,
+          offset: 4 * (operand.start ?? 0),
           size: 4 * operand.elements,
           isWhole: true,
         };
@@ -116,19 +101,10 @@ export async function bindDescribed(
 /** Storage buffers that every device can bind to a shader. */
 const mostBuffers = 8;
 
-function checkBuffers({ node, dispatch }: Described): void {
+function checkBuffers({ node, dispatch }: DescribedDispatch): void {
   const count = dispatch.arguments.length;
   if (count > mostBuffers)
     throw internalError(`webgpu: a dispatch of ${node.op.name} binds ${count} buffers`);
-}
-
-/** What a program's nodes are made of. */
-export function describe({ nodes }: Pick<Program, 'nodes'>, context: KernelContext): Described[] {
-  return nodes.filter(isWork).flatMap((node) => {
-    const kernel = kernels.get(node.op.name);
-    if (kernel === undefined) throw internalError(`webgpu: ${node.op.name} should have been decomposed`);
-    return kernel(node, context).map((dispatch) => ({ node, dispatch }));
-  });
 }
 
 /** @param largest invocations of a subgroup */
@@ -137,51 +113,26 @@ function bySubgroups(dispatch: Dispatch, largest: number): Dispatch {
   return other && largest <= other.lanes ? { ...dispatch, code: other.code } : dispatch;
 }
 
-export function firstTime(): (key: string) => boolean {
-  const seen = new Set<string>();
-  return (key) => !seen.has(key) && seen.add(key) !== undefined;
-}
-
 /** A device takes no buffer for reading that the same dispatch writes to, be it elsewhere. */
 function isWritable(all: readonly Argument[], places: readonly Place[], i: number): boolean {
   return all.some(({ isWritten }, j) => isWritten && places[j]!.buffer === places[i]!.buffer);
 }
 
-/** Bytes that the kernels of a program need beside its values. */
-export function scratchBytes(program: Program, plan: MemoryPlan, tuning: Tuning): number {
-  const described = describe(program, {
-    tuning,
-    isMade: (tensor) => !plan.leftOut.has(tensor),
-    once: firstTime(),
-    spans: (tensors) => tensors.map((operand) => ({ operand, elements: sizeOf(operand.shape) })),
-  });
-  return [...largestScratch(described).values()].reduce((sum, { elements }) => sum + 4 * elements, 0);
-}
-
-function scratchMemory(described: readonly Described[], gpu: Gpu): Map<string, GPUBuffer> {
+function scratchMemory(described: readonly DescribedDispatch[], gpu: Gpu): Map<string, GPUBuffer> {
   return new Map(
-    Array.from(largestScratch(described), ([name, { elements, values }]) => {
-      const buffer = gpu.buffer(4 * elements);
+    Array.from(largestScratch(described), ([name, operand]) => {
+      const buffer = gpu.buffer(4 * endOf(operand));
+      const { values } = operand;
       if (values) gpu.device.queue.writeBuffer(buffer, 0, values);
       return [name, buffer];
     }),
   );
 }
 
-/** Dispatches that name the same share it. */
-function largestScratch(described: readonly Described[]): Map<string, Scratch> {
-  const largest = new Map<string, Scratch>();
-  for (const { dispatch } of described)
-    for (const { operand } of dispatch.arguments)
-      if ('scratch' in operand && operand.elements >= (largest.get(operand.scratch)?.elements ?? 0))
-        largest.set(operand.scratch, operand);
-  return largest;
-}
-
 type Uniforms = Map<Dispatch, GPUBufferBinding> & { readonly buffers: readonly GPUBuffer[] };
 
 /** Equal numbers are kept once. */
-function uniformMemory(described: readonly Described[], gpu: Gpu): Uniforms {
+function uniformMemory(described: readonly DescribedDispatch[], gpu: Gpu): Uniforms {
   const blocks = new Map<string, { readonly bytes: ArrayBuffer; readonly offset: number }>();
   const places = new Map<Dispatch, { readonly offset: number; readonly size: number }>();
   let end = 0;

@@ -1,5 +1,6 @@
 // What kernels are made of: each turns a node into dispatches, which the executable gives memory and binds.
 import type { Node, Tensor } from '../../tensor/tensor.ts';
+import type { Stretch } from './stretches.ts';
 import type { Tuning } from './tuning/work.ts';
 
 export type { Tuning } from './tuning/work.ts';
@@ -9,6 +10,8 @@ export interface Scratch {
   readonly scratch: string;
   /** In float32. */
   readonly elements: number;
+  /** The first of them in the memory of that name, 0 by default: a multiple of 64. */
+  readonly start?: number;
   /** What it holds from the start, where no dispatch writes it: equal names hold equal numbers. */
   readonly values?: Float32Array<ArrayBuffer>;
 }
@@ -49,6 +52,16 @@ export interface Dispatch {
   /** The same in float32. */
   readonly numbers?: Readonly<Record<string, number>>;
   readonly groups: Groups;
+  /** All that it does, where that is to add up parts: then others may be added up with them, later. */
+  readonly sums?: readonly PartsSum[];
+}
+
+/** target[i] = the sum over all parts of from[part elements + i]. */
+export interface PartsSum {
+  readonly target: Tensor;
+  readonly from: Scratch;
+  readonly parts: number;
+  readonly elements: number;
 }
 
 /** Workgroups along each axis. */
@@ -62,6 +75,8 @@ export interface KernelContext {
   once(key: string): boolean;
   /** Tensors as spans of memory: those that lie one behind the other, with nothing but zeros between them, are one. */
   spans(tensors: readonly Tensor[]): readonly Span[];
+  /** Tensors of float32 as one binding for each buffer that they lie in, with whatever lies between them. */
+  stretches(tensors: readonly Tensor[]): readonly Stretch[];
   readonly tuning: Tuning;
 }
 

@@ -9,6 +9,7 @@ import { precisionPass } from '../precision.ts';
 import type { WebGpuBackend, WebGpuOptions } from './contract.ts';
 import type { Gpu } from './device.ts';
 import { bindProgram } from './executable.ts';
+import { joinNodes } from './joins/index.ts';
 import { kernels } from './kernels/index.ts';
 import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
 import { needsOf } from './needs.ts';
@@ -61,11 +62,12 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
       checkDTypes('webgpu', program, ['float32', ...halves, 'int32']);
       const own = checkBuffers(program, buffers, isOwn);
       for (const [name, buffer] of own) buffer.life.check(`program ${program.name}: the buffer for ${name}`);
-      const plan = planMemory(program);
-      await tuner?.prepare(program, plan);
-      return bindProgram(program, plan, own, { machine, tuning });
+      const joined = joinNodes(program);
+      await tuner?.prepare(joined, planMemory(joined));
+      return bindProgram(program, planMemory(program), own, { machine, tuning });
     },
-    deviceNeeds: (programs) => needsOf(programs, { tuning, most: gpu.mostBytes, facts: gpu.facts }),
+    deviceNeeds: (programs) =>
+      needsOf(programs, { tuning, most: gpu.mostBytes, binding: gpu.facts.limits.binding, facts: gpu.facts }),
     ...(tuner && { keepTuning: (store: TuningStore) => tuner.keepIn(store) }),
     async measurePeak() {
       life.check();

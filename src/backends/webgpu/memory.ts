@@ -18,7 +18,7 @@ export interface Place {
   readonly offset: number;
 }
 
-const smallestSlab = 2 ** 20;
+const smallestSlab = 2 ** 23;
 const largestSlab = 2 ** 26;
 
 interface Slab {

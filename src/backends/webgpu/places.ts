@@ -4,6 +4,7 @@ import { bytesPerElement } from '../../tensor/dtype.ts';
 import { internalError } from '../../tensor/errors.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Gpu } from './device.ts';
+import { isJoined } from './joins/joined.ts';
 import { type Place, type WebGpuBuffer, writeTo } from './memory.ts';
 import { alignedBytes, takenAlike } from './neighbours.ts';
 import { planSlots } from './slots.ts';
@@ -47,7 +48,8 @@ export function planPlaces(program: Program, plan: MemoryPlan, most: number): Pl
   placeTogether(program.inputs);
   placeTogether(constantsOf(program).map(({ outputs }) => outputs[0]!));
   placeTogether([...new Set([...program.outputs.values()].map((tensor) => plan.locate(tensor).memory))]);
-  for (const values of takenAlike(program, plan)) placeTogether(values);
+  const wanted = program.nodes.flatMap(({ op }) => (isJoined(op) ? (op.together ?? []) : []));
+  for (const values of [...wanted, ...takenAlike(program, plan)]) placeTogether(values);
   const slots = planSlots(plan, new Set([...placeOf.keys(), ...state]));
   for (const [tensor, slot] of slots.slotOf) placeOf.set(tensor, { buffer: sizes.length + slot, offset: 0 });
   return { sizes: [...sizes, ...slots.sizes], placeOf };

@@ -1,6 +1,6 @@
 // Layer norm with adaLN's scale and shift, in one pass over memory, and its gradient in two.
 import type { Tensor } from '../../../tensor/tensor.ts';
-import type { Kernel } from '../dispatch.ts';
+import type { Dispatch, Kernel, Tuning } from '../dispatch.ts';
 import { reductions } from '../reduction.ts';
 import { rows } from '../rows/index.ts';
 import { storedAs } from '../wgsl/halves.ts';
@@ -42,8 +42,21 @@ const layerNormModulate: Kernel = ({ inputs, outputs, attributes }, { isMade, tu
   );
 };
 
+export interface ModulateGrad {
+  /** What layerNormModulateGrad reads and makes. */
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** The gated addition that dx is the gradient of, whose own gradient is made with it: dbranch = dx gate, dgate = sum of dx branch. */
+  readonly gated?: {
+    readonly branch: Tensor;
+    readonly gate: Tensor;
+    readonly dbranch: Tensor;
+    readonly dgate: Tensor;
+  };
+}
+
 /** With g = dy (1 + scale): dx = rstd (g - mean(g) - h mean(g h)) + other; over tokens dshift = sum of dy, dscale = sum of dy h. */
-const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
+export function modulateGrad({ inputs, outputs, gated }: ModulateGrad, tuning: Tuning): readonly Dispatch[] {
   const [normalized, scale, rstd, dy, other] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor?];
   const [dx, dshift, dscale] = outputs as [Tensor, Tensor, Tensor];
   const [B, N, D] = normalized.shape as [number, number, number];
@@ -52,6 +65,7 @@ const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
     { name: 'dy', operand: dy },
   ];
   const each = `let g = dy(at) * (1.0f + scale(${ofImage})); let own = h(at);`;
+  const made = `((g - mean) - own * along) * rstd(row)${other ? ' + other(at)' : ''}`;
   const gradients = rows(
     {
       rows: B * N,
@@ -62,6 +76,7 @@ const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
         { name: 'scale', operand: scale },
         { name: 'rstd', operand: rstd },
         ...(other ? [{ name: 'other', operand: other }] : []),
+        ...(gated ? [{ name: 'gate', operand: gated.gate }] : []),
       ],
       start,
       passes: [
@@ -73,13 +88,10 @@ const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
           ],
         },
       ],
-      each,
+      each: `${each} let made = ${made};`,
       outputs: [
-        {
-          name: 'dx',
-          tensor: dx,
-          value: `((g - mean) - own * along) * rstd(row)${other ? ' + other(at)' : ''}`,
-        },
+        { name: 'dx', tensor: dx, value: 'made' },
+        ...(gated ? [{ name: 'dbranch', tensor: gated.dbranch, value: `made * gate(${ofImage})` }] : []),
       ],
       sizes: { tokens: N },
     },
@@ -89,19 +101,31 @@ const layerNormModulateGrad: Kernel = ({ inputs, outputs }, { tuning }) => {
   return [
     ...gradients,
     ...reductions({
-      reads: [h, gradient],
+      reads: [
+        h,
+        gradient,
+        ...(gated
+          ? [
+              { name: 'dx', operand: dx },
+              { name: 'branch', operand: gated.branch },
+            ]
+          : []),
+      ],
       outputs: B * D,
       terms: N,
       totals: [
         { output: dshift, term: 'return dy(at(i, j));' },
         { output: dscale, term: 'return dy(at(i, j)) * h(at(i, j));' },
+        ...(gated ? [{ output: gated.dgate, term: 'return dx(at(i, j)) * branch(at(i, j));' }] : []),
       ],
       functions: `fn at(i: u32, j: u32) -> u32 { return ${at}; }`,
       lanes: tuning.lanes,
       sizes: { width: D },
     }),
   ];
-};
+}
+
+const layerNormModulateGrad: Kernel = (node, { tuning }) => modulateGrad(node, tuning);
 
 export const layerNormModulateKernels: Readonly<Record<string, Kernel>> = {
   layerNormModulate,

@@ -1,6 +1,9 @@
 // What is told of many tensors together: each leaves its share, and the shares are joined.
 import type { Dispatch, Kernel, Scratch, Span } from '../dispatch.ts';
-import { eachItem } from '../items.ts';
+import { sizeOf } from '../../../tensor/shape.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
+import { eachItem, reading } from '../items.ts';
+import { type Join, joined, reducing } from '../reducing.ts';
 import { reduction } from '../reduction.ts';
 
 /** Shares of a span. */
@@ -11,8 +14,9 @@ const sharesOf = ({ elements }: Span): number => Math.max(1, Math.min(1024, Math
  * @param by how terms are joined
  * @param result what is told, of the joined `v`
  */
-function ofAll(term: string, by: 'sum' | 'max', result: string): Kernel {
+function ofAll(term: string, by: Join, result: string): Kernel {
   return ({ inputs, outputs }, { spans, tuning }) => {
+    if (isLittle(inputs)) return [atOnce({ term, by, result }, inputs, outputs[0]!)];
     const all = spans(inputs);
     const shares: Scratch = {
       scratch: 'shares',
@@ -54,6 +58,37 @@ function ofAll(term: string, by: 'sum' | 'max', result: string): Kernel {
     });
     return [...sharing, ...joining];
   };
+}
+
+/** Buffers that one dispatch reads beside what it writes, and elements that one invocation goes through. */
+const little = { tensors: 7, elements: 64 } as const;
+
+function isLittle(inputs: readonly Tensor[]): boolean {
+  const elements = inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return inputs.length <= little.tensors && elements <= little.elements;
+}
+
+function atOnce(
+  { term, by, result }: { readonly term: string; readonly by: Join; readonly result: string },
+  inputs: readonly Tensor[],
+  output: Tensor,
+): Dispatch {
+  const totals = inputs.map(
+    (_, k) => `${reducing([{ name: `v${k}`, term: `term_(x${k}(j${k}))`, by }], {
+      index: `j${k}`,
+      first: '0u',
+      end: `u.size${k}`,
+      step: '1u',
+    })}
+  v = ${joined(by, 'v', `v${k}`)};`,
+  );
+  return eachItem({
+    arguments: [...reading(inputs), { name: 'y', operand: output, isWritten: true }],
+    count: 1,
+    functions: `fn term_(x: f32) -> f32 { return ${term}; }`,
+    body: `var v = 0.0f;\n  ${totals.join('\n  ')}\n  set_y(0u, ${result});`,
+    sizes: Object.fromEntries(inputs.map(({ shape }, k) => [`size${k}`, sizeOf(shape)])),
+  });
 }
 
 export const normsOfAllKernels: Readonly<Record<string, Kernel>> = {

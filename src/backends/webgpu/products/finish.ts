@@ -1,6 +1,6 @@
 // What products make in memory of their own becomes outputs: parts are added up, and halves written in pairs.
 import { isHalf } from '../../../tensor/dtype.ts';
-import type { Argument, Dispatch, Scratch } from '../dispatch.ts';
+import type { Argument, Dispatch, PartsSum, Scratch } from '../dispatch.ts';
 import { eachItem } from '../items.ts';
 import { type Product, type ProductOutput, valueFunction } from './product.ts';
 
@@ -37,7 +37,7 @@ fn sumAt(i: u32) -> f32 {
     width === 1
       ? `${at('i', '')} ${outputs.map(({ name }) => `set_${name}(i, ${value(name, '')});`).join(' ')}`
       : `${at('2u * i', '0')} ${at('min(2u * i + 1u, u.elements - 1u)', '1')} ${outputs.map(storePair).join(' ')}`;
-  return eachItem({
+  const dispatch = eachItem({
     arguments: [
       { name: 'sums', operand: sums },
       ...reads,
@@ -60,6 +60,11 @@ fn sumAt(i: u32) -> f32 {
     sizes: { ...given.sizes, M, N, parts, elements: M * N * batch, results },
     numbers,
   });
+  const [output] = outputs;
+  if (outputs.length > 1 || output!.value !== 'v' || output!.tensor.dtype !== 'float32') return dispatch;
+  const plain: PartsSum[] = [{ target: output!.tensor, from: sums, parts, elements: M * N * batch }];
+  if (ofRows && rowSums) plain.push({ target: rowSums, from: ofRows, parts, elements: M });
+  return { ...dispatch, sums: plain };
 }
 
 function value(name: string, which: string): string {

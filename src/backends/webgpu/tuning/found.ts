@@ -1,10 +1,9 @@
 // The work of a program that can be shared out in several ways.
 import { type MemoryPlan, type Program, isWork } from '../../../program/index.ts';
-import { sizeOf } from '../../../tensor/shape.ts';
 import type { Node } from '../../../tensor/tensor.ts';
-import { firstTime } from '../bind.ts';
-import type { Dispatch, KernelContext, Tuning } from '../dispatch.ts';
-import { kernels } from '../kernels/index.ts';
+import { contextApart } from '../described.ts';
+import type { Dispatch, Tuning } from '../dispatch.ts';
+import { kernelOf } from '../joins/index.ts';
 import type { FixedTuning, Work } from './work.ts';
 
 /** A class of work, and the node of a program that does most of it. */
@@ -25,7 +24,7 @@ export function worksOf(program: Program, plan: MemoryPlan, tuning: Tuning): Fou
       const cost = work.cost + (known?.cost ?? 0);
       found.set(work.key, isLargest ? { work, node, cost } : { ...known, cost });
     };
-    kernels.get(node.op.name)!(node, contextOf(plan, hearing(tuning, hear)));
+    kernelOf(node)!(node, contextApart(plan, hearing(tuning, hear)));
   }
   return [...found.values()]
     .filter(({ work }) => Object.keys(work.ways).length > 1)
@@ -52,7 +51,7 @@ export function dispatchesBy(
     ...fixedOf(tuning),
     wayOf: (work) => (work.key === key ? work.ways[way] : undefined) ?? tuning.wayOf(work),
   };
-  return kernels.get(node.op.name)!(node, contextOf(plan, chosen));
+  return kernelOf(node)!(node, contextApart(plan, chosen));
 }
 
 const fixedOf = ({ lanes, products, subgroups = false }: Tuning): FixedTuning => ({
@@ -60,12 +59,3 @@ const fixedOf = ({ lanes, products, subgroups = false }: Tuning): FixedTuning =>
   products,
   subgroups,
 });
-
-function contextOf(plan: MemoryPlan, tuning: Tuning): KernelContext {
-  return {
-    tuning,
-    isMade: (tensor) => !plan.leftOut.has(tensor),
-    once: firstTime(),
-    spans: (tensors) => tensors.map((operand) => ({ operand, elements: sizeOf(operand.shape) })),
-  };
-}

@@ -2,11 +2,10 @@
 import { attention, layerNorm, linear, mul, softmax, sum } from '../../../ops/index.ts';
 import { isBuiltIn } from '../../../ops/registry.ts';
 import { type Program, grad, lower, planMemory, trace } from '../../../program/index.ts';
-import { describe, firstTime } from '../bind.ts';
+import { contextApart, describe } from '../described.ts';
 import type { Dispatch, Tuning } from '../dispatch.ts';
 import { kernels } from '../kernels/index.ts';
 import { shaderText } from '../shader.ts';
-import { sizeOf } from '../../../tensor/shape.ts';
 import { type Form, type Work, fixedTuning, forms } from './work.ts';
 
 /** Products, rows and attention, and their gradients. */
@@ -35,12 +34,7 @@ function findVersions(): KernelVersions {
   const program = smallProgram();
   const plan = planMemory(program);
   const made = (tuning: Tuning): Dispatch[] =>
-    describe(program, {
-      tuning,
-      isMade: (tensor) => !plan.leftOut.has(tensor),
-      once: firstTime(),
-      spans: (tensors) => tensors.map((operand) => ({ operand, elements: sizeOf(operand.shape) })),
-    }).map(({ dispatch }) => dispatch);
+    describe(program, contextApart(plan, tuning)).flatMap(({ dispatches }) => dispatches);
   const usual = { lanes: 64, products: 'tiled' } as const;
   const names = new Map<Form, Set<string>>(forms.map((form) => [form, new Set()]));
   made({
