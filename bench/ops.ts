@@ -5,6 +5,7 @@ import { memoryBandwidth, sustainedPeak } from './machine.ts';
 import { opTable } from './op-table.ts';
 import { readOptions } from './options.ts';
 import { optionsOf } from './players.ts';
+import { median } from './statistics.ts';
 import { digits } from './table.ts';
 import { prepareStep, prepareStepOn } from './training-step.ts';
 
@@ -71,17 +72,21 @@ async function measureGpu(name: string): Promise<void> {
   try {
     const peak = await backend.measurePeak!();
     console.error(`${name}: ${backend.describe()}, ${options.rounds} steps`);
-    const { executable, inputs } = await prepareStepOn(backend, config);
+    const { executable, inputs, compileAgain, compiled: cold } = await prepareStepOn(backend, config);
+    const warm = await compileAgain();
     // The first run is timed by itself, piece by piece.
     for (let step = 1; step <= 2; step++) await runAndWait(executable, inputs(step));
+    const handedOver: number[] = [];
     const began = performance.now();
-    for (let step = 0; step < options.rounds; step++) await runAndWait(executable, inputs(3 + step));
+    for (let step = 0; step < options.rounds; step++)
+      handedOver.push(await runAndWait(executable, inputs(3 + step)));
     const wall = (performance.now() - began) / options.rounds;
     const { nodes } = await executable.profile(inputs(3 + options.rounds));
     const lines = [
       `**${name}**: ${title}; ${backend.describe()}`,
       '',
-      `Peak ${digits(peak / 1e9)} GFLOP/s in fp32. ${executable.dispatches} dispatches of ${executable.shaders} shaders.`,
+      `Peak ${digits(peak / 1e9)} GFLOP/s in fp32. ${executable.dispatches} dispatches of ${executable.shaders} shaders, handed over in ` +
+        `${digits(median(handedOver))} ms. Compiled in ${digits(cold)} ms, and in ${digits(warm)} ms once its shaders are known.`,
       '',
       ...opTable(nodes, wall, { bf16: peak, fp32: peak, bandwidth: NaN }),
       '',
@@ -92,7 +97,11 @@ async function measureGpu(name: string): Promise<void> {
   }
 }
 
-async function runAndWait(executable: Executable, inputs: Parameters<Executable['run']>[0]): Promise<void> {
+/** @returns milliseconds until the run was handed over, which is what JavaScript has to do for it */
+async function runAndWait(executable: Executable, inputs: Parameters<Executable['run']>[0]): Promise<number> {
+  const began = performance.now();
   await executable.run(inputs);
+  const handedOver = performance.now() - began;
   await executable.read(['loss']);
+  return handedOver;
 }

@@ -25,9 +25,9 @@ export interface PreparedStep {
 }
 
 export async function prepareStep(config: RunConfig, options: CpuOptions): Promise<PreparedStep> {
-  const { inputs, ...prepared } = await prepareStepOn(cpuBackend(options), config);
+  const { model, buffers, executable, inputs } = await prepareStepOn(cpuBackend(options), config);
   let step = 0;
-  return { ...prepared, run: () => prepared.executable.run(inputs(++step)) };
+  return { model, buffers, executable, run: () => executable.run(inputs(++step)) };
 }
 
 /** @returns the step, and its inputs by its number from 1 */
@@ -38,16 +38,29 @@ export async function prepareStepOn<E extends Executable>(
   Pick<PreparedStep, 'model' | 'buffers'> & {
     readonly executable: E;
     inputs(step: number): Record<string, Float32Array | Int32Array>;
+    /** Milliseconds that it took to compile it. */
+    readonly compiled: number;
+    /** Compiles the same step once more. @returns milliseconds that it took */
+    compileAgain(): Promise<number>;
   }
 > {
   const model = createModel(config.model);
   const program = runProgram(config, model);
   const buffers = allocateState(backend, program);
   const initialized = initializeState(backend, model, buffers, config.seed);
+  const began = performance.now();
   const executable = await backend.compile(program, buffers);
+  const compiled = performance.now() - began;
   await initialized;
   const inputs = randomInputs(config, model, { first: 0, count: config.train.batchSize });
-  return { model, buffers, executable, inputs };
+  const compileAgain = async (): Promise<number> => {
+    const start = performance.now();
+    const again = await backend.compile(program, buffers);
+    const taken = performance.now() - start;
+    await again.dispose();
+    return taken;
+  };
+  return { model, buffers, executable, inputs, compiled, compileAgain };
 }
 
 /**

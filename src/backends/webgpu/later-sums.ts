@@ -4,7 +4,7 @@ import type { MemoryPlan, Program } from '../../program/index.ts';
 import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Argument, Dispatch, PartsSum, Scratch } from './dispatch.ts';
 import { eachItem, groupSize } from './items.ts';
-import { type Stretch, tableNumber, tableOf } from './stretches.ts';
+import { type Stretch, findRow, tableNumber, tableOf } from './stretches.ts';
 
 /** What a node is done by. */
 export interface Described {
@@ -119,21 +119,14 @@ function inOne(
       ],
       count: blocks * groupSize,
       functions: tableNumber,
-      body: `let block = i / ${groupSize}u;
-  var low = 0u;
-  for (var high = u.sums; high - low > 1u;) {
-    let middle = (low + high) / 2u;
-    if (tableNumber(middle * ${columns}u) <= block) { low = middle; } else { high = middle; }
-  }
-  let row = low * ${columns}u;
-  let at = i - tableNumber(row) * ${groupSize}u;
+      body: `${findRow(columns)}
   let elements = tableNumber(row + 4u);
   if (at >= elements) { return; }
   let first = tableNumber(row + 1u) + at;
   var total = 0.0f;
   for (var part = 0u; part < tableNumber(row + 3u); part++) { total += parts(first + part * elements); }
   set_y(tableNumber(row + 2u) + at, total);`,
-      sizes: { sums: rows.length },
+      sizes: { rows: rows.length },
     });
   });
 }

@@ -2,6 +2,7 @@
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Scratch } from './dispatch.ts';
+import { groupSize } from './items.ts';
 import type { Range } from './neighbours.ts';
 
 /** Memory from the beginning of a tensor to the end of another. */
@@ -55,3 +56,17 @@ export function tableOf(numbers: readonly number[]): Scratch {
 
 /** A function of WGSL: number `i` of the table that the argument `table` is. */
 export const tableNumber = `fn tableNumber(i: u32) -> u32 { return u32(table(2u * i)) * ${part}u + u32(table(2u * i + 1u)); }`;
+
+/**
+ * Statements of an item `i` that declare the table's `row` that it is of, as the place of its first number, and `at`, which item of that row
+ * it is. The first number of a row says at which workgroup its items begin; `u.rows` is how many rows there are.
+ * @param columns numbers of a row
+ */
+export const findRow = (columns: number): string => `let block = i / ${groupSize}u;
+  var low = 0u;
+  for (var high = u.rows; high - low > 1u;) {
+    let middle = (low + high) / 2u;
+    if (tableNumber(middle * ${columns}u) <= block) { low = middle; } else { high = middle; }
+  }
+  let row = low * ${columns}u;
+  let at = i - tableNumber(row) * ${groupSize}u;`;

@@ -9,6 +9,7 @@ import { keepSmallValues } from './kept-values.ts';
 import { joinModulationGradients } from './modulation-gradients.ts';
 import { joinModulations } from './modulations.ts';
 import { joinNorms } from './norms.ts';
+import { roundWeightsOnce } from './rounded-weights.ts';
 
 const passes: readonly ((program: Program) => Program)[] = [
   keepSmallValues,
@@ -16,6 +17,7 @@ const passes: readonly ((program: Program) => Program)[] = [
   joinGatedGradients,
   joinModulationGradients,
   joinNorms,
+  roundWeightsOnce,
 ];
 
 export const joinNodes: (program: Program) => Program = oncePerProgram((program) =>
