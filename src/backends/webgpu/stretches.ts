@@ -1,4 +1,5 @@
 // Tensors of one buffer as one binding, whatever lies between them: a shader is told where each of them begins.
+import { internalError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Scratch } from './dispatch.ts';
@@ -43,6 +44,21 @@ export function stretchesOf(
       };
     });
   });
+}
+
+/**
+ * Tensors of one buffer.
+ * @returns also the element that each begins at
+ */
+export function inOneBuffer(
+  tensors: readonly Tensor[],
+  stretches: (tensors: readonly Tensor[]) => readonly Stretch[],
+): Pick<Stretch, 'operand' | 'elements'> & { readonly starts: readonly number[] } {
+  const [stretch, ...more] = stretches(tensors);
+  if (stretch === undefined || more.length > 0)
+    throw internalError('webgpu: what one dispatch reads by a table is not in one buffer');
+  const starts = new Map(stretch.members.map(({ index, start }) => [index, start]));
+  return { ...stretch, starts: tensors.map((_, i) => starts.get(i)!) };
 }
 
 /** Above it, numbers of tables are in two parts: float32 has 24 digits. */

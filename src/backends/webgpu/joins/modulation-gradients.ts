@@ -4,14 +4,13 @@ import { activations } from '../../../ops/activations.ts';
 import { addOp } from '../../../ops/elementwise.ts';
 import { linearGradInputOp, linearGradParamsOp } from '../../../ops/linear.ts';
 import { concatOp } from '../../../ops/slice.ts';
-import { type Program, bytesOf, isWork } from '../../../program/index.ts';
-import { internalError } from '../../../tensor/errors.ts';
+import { type Program, isWork } from '../../../program/index.ts';
 import type { Node, Tensor } from '../../../tensor/tensor.ts';
 import type { Dispatch, KernelContext, Kernel, Scratch } from '../dispatch.ts';
 import { finish } from '../products/finish.ts';
 import { type Factor, type Product, termsOfSum } from '../products/product.ts';
 import { directShapes, productWork } from '../products/ways.ts';
-import { tableNumber, tableOf } from '../stretches.ts';
+import { inOneBuffer, tableNumber, tableOf } from '../stretches.ts';
 import { Joining, standIn } from './joined.ts';
 import { inRuns } from './modulations.ts';
 
@@ -68,7 +67,7 @@ function ofParams(
   context: KernelContext,
 ): Dispatch[] {
   const { B, D, K, parts } = extents;
-  const { operand, elements, starts } = inOneBuffer(gradients, context);
+  const { operand, elements, starts } = inOneBuffer(gradients, context.stretches);
   const a: Factor = {
     operand,
     contiguous: 'other',
@@ -119,7 +118,7 @@ function ofParams(
 /** dx [B, K]: each part by itself, then their sum. Layers whose weights lie in one buffer are one dispatch. */
 function ofInput(dx: Tensor, { layers, gradients, extents }: All, context: KernelContext): Dispatch[] {
   const { B, D, K, parts } = extents;
-  const { operand, elements, starts } = inOneBuffer(gradients, context);
+  const { operand, elements, starts } = inOneBuffer(gradients, context.stretches);
   const sums: Scratch = { scratch: 'parts of an input', elements: parts * B * K };
   const a: Factor = {
     operand,
@@ -131,7 +130,7 @@ function ofInput(dx: Tensor, { layers, gradients, extents }: All, context: Kerne
   const weightsOf = (run: readonly Layer[]): Tensor[] => run.map(({ w }) => w);
   const runs = inRuns(layers, (run) => context.stretches(weightsOf(run)).length === 1);
   const made = runs.map((run): Dispatch => {
-    const weights = inOneBuffer(weightsOf(run), context);
+    const weights = inOneBuffer(weightsOf(run), context.stretches);
     const firstPart = run[0]!.first;
     const count = run.reduce((sum, layer) => sum + layer.count, 0);
     const ofWeights = run.flatMap((layer, i) =>
@@ -190,17 +189,6 @@ function lookingUp(dispatch: Dispatch, elements: Readonly<Record<string, number>
     ),
     sizes: { firstX: 0, firstY: 0, firstZ: 0, ...dispatch.sizes },
   };
-}
-
-function inOneBuffer(
-  tensors: readonly Tensor[],
-  { stretches }: KernelContext,
-): { readonly operand: Tensor; readonly elements: number; readonly starts: readonly number[] } {
-  const [stretch, ...more] = stretches(tensors);
-  if (stretch === undefined || more.length > 0)
-    throw internalError('webgpu: gradients of modulations are not in one buffer');
-  const starts = new Map(stretch.members.map(({ index, start }) => [index, start]));
-  return { ...stretch, starts: tensors.map((_, i) => starts.get(i)!) };
 }
 
 interface Gradient {
@@ -264,9 +252,11 @@ function joinGradients(x: Tensor, gradients: readonly Gradient[], joining: Joini
     joining,
   );
   const parts = gradients.flatMap(({ concat }) => concat.inputs);
-  const elements = parts.length * parts[0]!.shape[1]! * x.shape[1]!;
+  const [B, K] = x.shape as [number, number];
+  const D = parts[0]!.shape[1]!;
+  const elements = parts.length * Math.max(D * K, B * K, B * D);
   const isShared = new Set(parts).size < parts.length;
-  if (total === undefined || isShared || elements > mostElements || bytesOf(x) > 4 * mostElements) return;
+  if (total === undefined || isShared || elements > mostElements) return;
   const group = [...gradients.flatMap(({ concat, params, input }) => [concat, params, input]), ...total.adds];
   const order = new Map(joining.nodes.map((node, i) => [node, i]));
   const nodes = group.toSorted((a, b) => order.get(a)! - order.get(b)!);

@@ -10,7 +10,7 @@ import { sizeOf } from '../../../tensor/shape.ts';
 import { Tensor, type Node } from '../../../tensor/tensor.ts';
 import type { Dispatch, Kernel } from '../dispatch.ts';
 import { product } from '../products/index.ts';
-import { tableNumber, tableOf } from '../stretches.ts';
+import { inOneBuffer, tableNumber, tableOf } from '../stretches.ts';
 import { Joining, standIn } from './joined.ts';
 
 /** x [B, K], then for each layer w [parts D, K] and b [parts D] -> [all parts, B, D]. */
@@ -26,58 +26,65 @@ const kernel: Kernel = ({ inputs, outputs }, { tuning, stretches }) => {
     first += count;
     return { ...layer, first: first - count, count };
   });
-  // Layers whose weights lie in one buffer are one dispatch: parts are the products of a batch.
-  return inRuns(placed, (some) => stretches(some.flatMap(({ w, b }) => [w, b])).length === 1).flatMap(
-    (run): Dispatch[] => {
-      const [{ operand, elements, members }] = stretches(run.flatMap(({ w, b }) => [w, b])) as [
-        ReturnType<typeof stretches>[number],
-      ];
-      const starts = new Map(members.map(({ index, start }) => [index, start]));
-      const places = run.flatMap(({ count }, i) =>
-        Array.from({ length: count }, (_, part) => [
-          starts.get(2 * i)! + part * D * K,
-          starts.get(2 * i + 1)! + part * D,
-        ]),
-      );
-      const firstPart = run[0]!.first;
-      const dispatches = product(
-        {
-          M: B,
-          N: D,
-          K,
-          batch: parts,
-          a: { operand: x, contiguous: 'k', stride: K },
-          b: {
-            operand,
-            contiguous: 'k',
-            ofK: 'return vec3i(i32(k), 0, 0);',
-            ofOther: 'return vec3i(i32(tableNumber(2u * (batch - u.firstPart)) + other * u.K), 0, 0);',
-            element: 'return b(u32(k.x + other.x));',
-          },
-          reads: [{ name: 'table', operand: tableOf(places.flat()) }],
-          sizes: { firstPart },
-          outputs: [
-            {
-              name: 'y',
-              tensor: y,
-              value: 'v + b(tableNumber(2u * (batch - u.firstPart) + 1u) + col)',
-            },
-          ],
-        },
-        tuning,
-      );
-      return dispatches.map((dispatch): Dispatch => ({
-        ...dispatch,
-        code: `${tableNumber}\n${dispatch.code}`,
-        arguments: dispatch.arguments.map((argument) =>
-          argument.name === 'b' ? { ...argument, elements } : argument,
-        ),
-        sizes: { ...dispatch.sizes, firstZ: firstPart },
-        groups: [dispatch.groups[0], dispatch.groups[1], places.length],
-      }));
-    },
+  const weightsOf = (some: readonly (typeof placed)[number][]): Tensor[] => some.map(({ w }) => w);
+  const biasesOf = (some: readonly (typeof placed)[number][]): Tensor[] => some.map(({ b }) => b);
+  // Layers whose parameters lie in one buffer are one dispatch: parts are the products of a batch.
+  const runs = inRuns(placed, (some) =>
+    [weightsOf, biasesOf].every((of) => stretches(of(some)).length === 1),
   );
+  return runs.flatMap((run): Dispatch[] => {
+    const weights = inOneBuffer(weightsOf(run), stretches);
+    const biases = inOneBuffer(biasesOf(run), stretches);
+    const places = run.flatMap(({ count }, i) =>
+      Array.from({ length: count }, (_, part) => [
+        weights.starts[i]! + part * D * K,
+        biases.starts[i]! + part * D,
+      ]),
+    );
+    const firstPart = run[0]!.first;
+    const dispatches = product(
+      {
+        M: B,
+        N: D,
+        K,
+        batch: parts,
+        a: { operand: x, contiguous: 'k', stride: K },
+        b: {
+          operand: weights.operand,
+          contiguous: 'k',
+          ofK: 'return vec3i(i32(k), 0, 0);',
+          ofOther: 'return vec3i(i32(tableNumber(2u * (batch - u.firstPart)) + other * u.K), 0, 0);',
+          element: 'return b(u32(k.x + other.x));',
+        },
+        reads: [
+          { name: 'table', operand: tableOf(places.flat()) },
+          { name: 'bias', operand: biases.operand, elements: biases.elements },
+        ],
+        sizes: { firstPart },
+        outputs: [
+          {
+            name: 'y',
+            tensor: y,
+            value: 'v + bias(tableNumber(2u * (batch - u.firstPart) + 1u) + col)',
+          },
+        ],
+      },
+      tuning,
+    );
+    return dispatches.map((dispatch): Dispatch => ({
+      ...dispatch,
+      code: `${tableNumber}\n${dispatch.code}`,
+      arguments: dispatch.arguments.map((argument) =>
+        argument.name === 'b' ? { ...argument, elements: weights.elements } : argument,
+      ),
+      sizes: { ...dispatch.sizes, firstZ: firstPart },
+      groups: [dispatch.groups[0], dispatch.groups[1], places.length],
+    }));
+  });
 };
+
+/** Elements of all parts: where they are more, to start a dispatch is little beside it. */
+const mostElements = 2 ** 24;
 
 /** Neighbours of a list in as few runs as fit together. */
 export function inRuns<T>(all: readonly T[], fit: (some: readonly T[]) => boolean): T[][] {
@@ -133,6 +140,7 @@ function joinLayers(x: Tensor, layers: readonly Layer[], joining: Joining): void
     ({ linear }, i) => layers.findIndex((other) => other.linear.inputs[1] === linear.inputs[1]) === i,
   );
   const parts = different.flatMap(({ split }) => split.outputs);
+  if (parts.length * B * D > mostElements) return;
   const all = new Tensor(x.graph, -1 - x.id, { shape: [parts.length, B, D], dtype: 'float32' }, 'node');
   const nodes = different.flatMap(({ linear, split }) => [linear, split]);
   const joined = standIn({
