@@ -127,7 +127,7 @@ describe.skipIf(testGpu.skip)('tuning at a start', () => {
     const [stored, cache, told] = [new Kept('a run'), new Kept('the cache'), [] as string[]];
     await run({ tuningStore: cache, tuningBudget: 0, onNotice: (text) => told.push(text) }, stored);
     const choice = Object.entries(stored.choices).find(([key]) => isSum(key))![1];
-    expect(choice).toEqual({ way: 'direct 32x16 for 128', kernels: choice.kernels });
+    expect(choice).toEqual({ way: 'direct 64x32 by 8x8 for 128', kernels: choice.kernels });
     expect([cache.content, told]).toEqual([undefined, []]);
   });
 
@@ -138,7 +138,7 @@ describe.skipIf(testGpu.skip)('tuning at a start', () => {
       expect.stringMatching(/was not tuned: .* kinds of work are done the usual way\.$/),
     ]);
     expect(Object.values(stored.choices).filter((choice) => 'milliseconds' in choice)).toEqual([]);
-    expect(stored.choices[Object.keys(stored.choices).find(isSum)!]!.way).toBe('direct 32x16 for 128');
+    expect(stored.choices[Object.keys(stored.choices).find(isSum)!]!.way).toBe('direct 64x32 by 8x8 for 128');
   });
 
   it('measures anew what was chosen of other kernels', async () => {
