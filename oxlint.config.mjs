@@ -15,6 +15,7 @@ const core = {
   optim: ['tensor', 'ops', 'nn'],
   data: ['tensor'],
   tokenizers: ['tensor'],
+  steering: [],
   train: [
     'tensor',
     'ops',
@@ -25,6 +26,7 @@ const core = {
     'optim',
     'data',
     'tokenizers',
+    'steering',
     'backends/backend.ts',
   ],
 };
@@ -34,7 +36,7 @@ const around = {
   backends: ['tensor', 'ops', 'program', 'host'],
   host: ['tensor', 'train/host-memory.ts'],
   formats: ['tensor', 'host'],
-  runs: ['tensor', 'optim', 'train', 'host', 'formats', 'backends/backend.ts'],
+  runs: ['tensor', 'optim', 'steering', 'train', 'host', 'formats', 'backends/backend.ts'],
   sinks: ['tensor', 'train', 'host', 'formats', 'runs'],
   interop: ['tensor', 'ops', 'program', 'nn', 'models', 'host', 'formats'],
   pictures: ['tensor', 'data', 'train'],

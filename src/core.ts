@@ -12,6 +12,8 @@ export {
 } from './train/prepare.ts';
 export { Trainer } from './train/trainer.ts';
 export type { TrainingHost } from './train/training-host.ts';
+export type { SteeringEvent, SteeringKind, SteeringRequest, SteeringSettings } from './steering/event.ts';
+export type { Steering } from './steering/steering.ts';
 export type { ModelConfig, TrainingConfig } from './train/settings.ts';
 export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';
 export type { DeviceEstimate, MemoryEstimate, MemoryParts } from './train/memory-estimate.ts';

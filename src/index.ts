@@ -4,6 +4,7 @@ export * from './core.ts';
 // What the command line does.
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
+export { type SteerOptions, steerRun } from './api/steer.ts';
 export { type Replay, type ReplayOptions, type ReplayedStep, replay } from './api/replay.ts';
 export {
   type CheckpointDigests,
@@ -177,7 +178,8 @@ export { type Mpirun, findMpirun, mpirunArguments, mpirunEnvironment } from './d
 export { type MpiKind, mpiNames } from './distributed/native.ts';
 export { type Share, shareOf } from './train/ranks/share.ts';
 export { stepPrograms } from './train/step-shapes.ts';
-export { type CheckpointNotes, type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
+export type { CheckpointNotes } from './train/checkpoint-notes.ts';
+export { type LastCheckpoint, Saver, type SaverOptions } from './train/saver.ts';
 export { Snapshot } from './train/snapshot.ts';
 export { allocateState } from './train/state.ts';
 export type { TrainingLoss } from './train/loss.ts';

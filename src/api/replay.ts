@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import { type SavedCheckpoint, listCheckpoints, stepName, verifyCheckpoint } from '../runs/checkpoint.ts';
 import { readMetrics } from '../runs/metrics-log.ts';
 import { RunFolder, checkpointFolder, readRun } from '../runs/run-folder.ts';
+import { readSteering } from '../runs/steering-events.ts';
+import { changesOf } from '../steering/course.ts';
+import type { SteeringEvent } from '../steering/event.ts';
+import { steeredBefore } from '../steering/steering.ts';
 import { RectiflowError, runError } from '../tensor/errors.ts';
 import { greatest } from '../tensor/extremes.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
@@ -62,6 +66,7 @@ export async function replay(
   const file = join(run, 'config.json');
   const current = resolveConfig(recorded as ConfigInput, { origin: file });
   const logged = await loggedLosses(run, first, last);
+  const changes = ratesOf(await readSteering(run));
   const saved = await listCheckpoints(checkpointFolder(run));
   const before = await firstIntact(run, saved.filter((step) => step < first).toReversed(), options);
   const after: SavedCheckpoint[] = [];
@@ -105,7 +110,7 @@ export async function replay(
           inTemporaryRun(training.config, async (folder) => {
             const trainer = await openTrainer(
               training,
-              { store: folder, folder },
+              { store: folder, folder, steering: steeredBefore(changes) },
               {
                 ...(options.onNotice && { onNotice: options.onNotice }),
                 onStep: ({ step, loss }) => {
@@ -174,6 +179,14 @@ function looking(config: RunConfig): RunConfig {
     ema: { ...config.ema, snapshotEvery: 0 },
     sinks: { tensorboard: false },
   };
+}
+
+/** What was changed on the way of what a step computes. */
+function ratesOf(events: readonly SteeringEvent[]): SteeringEvent[] {
+  return changesOf(events).flatMap((event) => {
+    const { learningRate } = event.settings ?? {};
+    return learningRate === undefined ? [] : [{ ...event, settings: { learningRate } }];
+  });
 }
 
 /** The losses of a run in a range of steps. */

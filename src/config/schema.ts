@@ -119,6 +119,29 @@ const powerLength = number(
 
 const betas = 'two numbers from 0, below 1, as in [0.9, 0.999]';
 
+const sampleShape = {
+  sampler: oneOf<AnySamplerName>(...samplersOf('custom')).optional(),
+  steps: whole(1).default(defaults.sample.steps),
+  timeShift: above0.default(defaults.sample.timeShift),
+  rtol: above0.default(defaults.sample.rtol),
+  atol: above0.default(defaults.sample.atol),
+  diffusion: from0.default(defaults.sample.diffusion),
+  eta: fraction.default(defaults.sample.eta),
+  clip: from0.optional(),
+  guidance: from0.optional(),
+  guidanceInterval: z
+    .tuple([fraction, fraction], { error: interval })
+    .refine(([low, high]) => low <= high, { error: interval })
+    .default(defaults.sample.guidanceInterval),
+  labels: list(label, mostRows, 'labels, as in [0, 1, 2], or of names').optional(),
+  prompts: list(z.string(), mostRows, 'captions, as in ["red heart"]').optional(),
+  perClass: whole(1, 1024).default(defaults.sample.perClass),
+  gridWeights: oneOf('both', 'ema', 'model').default(defaults.sample.gridWeights),
+};
+
+/** Of what form the settings of samples are, by name. */
+export const sampleForms: Readonly<Record<string, z.ZodType>> = sampleShape;
+
 const schema: z.ZodType<Parsed> = settings({
   name: z
     .string({ error: 'a name for the folder of the run' })
@@ -195,25 +218,7 @@ const schema: z.ZodType<Parsed> = settings({
     count: whole(0).default(defaults.heldOut.count),
     every: whole(1).default(defaults.heldOut.every),
   }).prefault({}),
-  sample: settings({
-    sampler: oneOf<AnySamplerName>(...samplersOf('custom')).optional(),
-    steps: whole(1).default(defaults.sample.steps),
-    timeShift: above0.default(defaults.sample.timeShift),
-    rtol: above0.default(defaults.sample.rtol),
-    atol: above0.default(defaults.sample.atol),
-    diffusion: from0.default(defaults.sample.diffusion),
-    eta: fraction.default(defaults.sample.eta),
-    clip: from0.optional(),
-    guidance: from0.optional(),
-    guidanceInterval: z
-      .tuple([fraction, fraction], { error: interval })
-      .refine(([low, high]) => low <= high, { error: interval })
-      .default(defaults.sample.guidanceInterval),
-    labels: list(label, mostRows, 'labels, as in [0, 1, 2], or of names').optional(),
-    prompts: list(z.string(), mostRows, 'captions, as in ["red heart"]').optional(),
-    perClass: whole(1, 1024).default(defaults.sample.perClass),
-    gridWeights: oneOf('both', 'ema', 'model').default(defaults.sample.gridWeights),
-  }).prefault({}),
+  sample: settings(sampleShape).prefault({}),
   stages: stagesSchema,
   growth: growthSchema.prefault({}),
   sinks: sinksSchema.prefault({}),

@@ -11,6 +11,11 @@ export interface SamplerPosition {
   readonly batches?: number;
 }
 
+/** Passes over the data so far. */
+export function epochsOf({ epoch, offset }: SamplerPosition, { count }: { readonly count: number }): number {
+  return epoch + offset / count;
+}
+
 export interface SamplerOptions {
   readonly count: number;
   /** Of the global batch: what all machines learn from in one step. */

@@ -6,12 +6,16 @@ import { Trainer } from '../train/trainer.ts';
 import { pictureFiles } from './picture-files.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import { type OwnSinks, openLog } from './run-folder-log.ts';
+import { RunSteering } from './run-steering.ts';
+import type { Steering } from '../steering/steering.ts';
 
 /** Where a run is kept. */
 export interface KeptRun {
   readonly store: RunStore;
   /** Where this process holds it: only that one writes its log and its pictures. */
   readonly folder?: RunFolder | undefined;
+  /** Where it is steered from; by default, whoever has the folder. */
+  readonly steering?: Steering | undefined;
 }
 
 /**
@@ -21,12 +25,23 @@ export interface KeptRun {
  */
 export async function openTrainer(
   training: PreparedRun,
-  { store, folder }: KeptRun,
+  { store, folder, steering: given }: KeptRun,
   observer: TrainObserver = {},
   own: OwnSinks = {},
   opened?: RunLog,
 ): Promise<Trainer> {
   if (folder === undefined) return Trainer.open(training, { store, observer });
   const log = opened ?? (await openLog(training, folder, observer, own));
-  return Trainer.open(training, { store, log, samples: pictureFiles(folder), observer });
+  let steering: Steering;
+  try {
+    const onNotice = (text: string, step: number): void => {
+      observer.onNotice?.(text);
+      log.notice?.(step, text);
+    };
+    steering = given ?? (await RunSteering.open(folder, training, onNotice));
+  } catch (error) {
+    await log.close?.('failed');
+    throw error;
+  }
+  return Trainer.open(training, { store, log, samples: pictureFiles(folder), steering, observer });
 }

@@ -17,6 +17,8 @@ import {
 } from './lock-record.ts';
 
 export interface RunLock {
+  /** What the lock is told from all others by. */
+  readonly owner: string;
   /**
    * Renews the lock, before something is written to the folder.
    * @throws RectiflowError of the code `run` where the folder is gone, or the lock in it
@@ -38,7 +40,7 @@ export interface LockOptions {
   readonly times?: LeaseTimes;
 }
 
-const LOCK_FILE = /^lock-\d+-[0-9a-f]+\.json$/;
+export const LOCK_FILE: RegExp = /^lock-\d+-[0-9a-f]+\.json$/;
 /** A lock that was not yet renamed into place. */
 const UNFINISHED = /^lock-\d+-[0-9a-f]+\.json\.tmp$/;
 const UNFINISHED_MILLISECONDS = 60_000;
@@ -91,6 +93,7 @@ export async function lockRun(
 function hold(folder: string, path: string, record: LockRecord, times: LeaseTimes): RunLock {
   const renewer = new Renewer(path, record, times.renew);
   return {
+    owner: record.owner,
     async check() {
       try {
         await renewer.now();

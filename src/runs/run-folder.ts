@@ -58,6 +58,7 @@ const TEMPORARY = /\.tmp-\d+$/;
  *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
  *     wandb.json, mlflow.json (the run there that this one goes on with)
  *     tuning.json (how the GPU that trains it computes)
+ *     events.jsonl (what was asked while it trained)  steering/ (what is asked and not taken yet)
  */
 export class RunFolder implements RunStore {
   readonly path: string;
@@ -127,6 +128,11 @@ export class RunFolder implements RunStore {
         throw error;
       }
     });
+  }
+
+  /** Of the lock that this process holds it by. */
+  get owner(): string {
+    return this.#lock.owner;
   }
 
   get checkpoints(): string {

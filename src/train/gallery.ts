@@ -3,6 +3,7 @@ import { isPicture } from '../data/source.ts';
 import type { Communicator } from './ranks/communicator.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { GridMaker } from './run-task.ts';
+import type { TrainingConfig } from './settings.ts';
 import { decodeGrid, shownShape } from './sample-decoder.ts';
 import type { SampleGrid } from './sample-grid.ts';
 
@@ -26,13 +27,16 @@ export interface ShownSamples {
 export class Gallery {
   readonly #training: PreparedTraining;
   readonly #writer: SampleWriter | undefined;
-  readonly #grids: GridMaker;
+  #grids: GridMaker;
+  /** Whose samples those show. */
+  #config: TrainingConfig;
   #last: { readonly step: number; readonly path: string } | undefined;
 
   private constructor(training: PreparedTraining, writer: SampleWriter | undefined) {
     this.#training = training;
     this.#writer = writer;
     this.#grids = training.task.grid.open(training);
+    this.#config = training.config;
   }
 
   /**
@@ -56,12 +60,18 @@ export class Gallery {
 
   /**
    * Samples with the weights as they are now, for grid and path.
+   * @param config whose settings of samples they are made with
    * @returns undefined on ranks that write none, or where the signal came before they were made
    * @throws RectiflowError as `SampleWriter.write` does
    */
-  async write(step: number, signal: AbortSignal | undefined): Promise<ShownSamples | undefined> {
+  async write(
+    step: number,
+    config: TrainingConfig,
+    signal: AbortSignal | undefined,
+  ): Promise<ShownSamples | undefined> {
     const { source, decoder } = this.#training;
     try {
+      if (config.sample !== this.#config.sample) await this.#reopen(config);
       const grid = await this.#grids.make(signal);
       if (this.#writer === undefined) return undefined;
       const isShown = decoder === undefined || isPicture(grid.shape, source.record);
@@ -72,6 +82,12 @@ export class Gallery {
       if (signal?.aborted) return undefined;
       throw error;
     }
+  }
+
+  async #reopen(config: TrainingConfig): Promise<void> {
+    await this.#grids.dispose();
+    this.#grids = this.#training.gridOf(config).open(this.#training);
+    this.#config = config;
   }
 
   /** Whether samples of a step are there. */

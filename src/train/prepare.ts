@@ -16,7 +16,7 @@ import type { OwnFlow } from './objective.ts';
 import { type TrainingPlan, planTraining, withMicroBatch } from './plan-training.ts';
 import { runTaskOf } from './run-program.ts';
 import type { StoredCheckpoint } from './run-store.ts';
-import type { RunTask } from './run-task.ts';
+import type { GridTask, RunTask } from './run-task.ts';
 import type { SampleDecoder } from './sample-decoder.ts';
 import type { TrainingConfig } from './settings.ts';
 import { type StateExtent, stateShapes } from './owned-state.ts';
@@ -69,6 +69,8 @@ export interface PreparedTraining<Config extends TrainingConfig = TrainingConfig
   readonly model: SampleModel;
   /** What it learns, and what the run does beside that. */
   readonly task: RunTask;
+  /** How pictures of samples are made with other settings of them. */
+  readonly gridOf: (config: TrainingConfig) => GridTask;
   readonly conditioning: Conditioning;
   /** The step's whole state: weights, moments and averages. */
   readonly buffers: ReadonlyMap<string, Buffer>;
@@ -135,6 +137,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
   });
   const { step: executable, exchange, buffers, dispose } = compiled;
   const task = runTaskOf(config, model, options);
+  const gridOf = (changed: TrainingConfig): GridTask => runTaskOf(changed, model, options).grid;
   return {
     config,
     backend,
@@ -147,6 +150,7 @@ export async function assembleTraining<Config extends TrainingConfig>(
     decoder,
     model,
     task,
+    gridOf,
     conditioning,
     buffers,
     extent,

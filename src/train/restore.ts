@@ -10,7 +10,14 @@ import type { StoredTensors } from '../tensor/stored-tensor.ts';
 import { toFloat32 } from '../tensor/to-float32.ts';
 import { averageTensor, groupAverages } from './averages.ts';
 import { type OwnedTensor, type OwnedTensors, type StepState, partsOf } from './owned-state.ts';
-import { type CheckpointPart, type OpenPart, type StoredCheckpoint, inMemory } from './run-store.ts';
+import {
+  type CheckpointPart,
+  type OpenPart,
+  type RunStore,
+  type StoredCheckpoint,
+  inMemory,
+} from './run-store.ts';
+import type { StageSpan } from './stage-span.ts';
 
 const NOT_FINITE =
   'Move the checkpoint away, so that the one before it is taken, or sample with --checkpoint';
@@ -34,6 +41,22 @@ export async function restoreSnapshot(
   for (const part of ['model', 'ema'] as const) await restorePart(saved, part, parts[part], model);
   await restorePart(saved, 'optimizer', parts.optimizer);
   await restoreAverages(buffers, parts.averages, saved, onNotice);
+}
+
+/**
+ * Puts back the last checkpoint of a run that trains.
+ * @param onNotice is told of newer ones that are damaged
+ * @throws RectiflowError where there is none that is intact
+ */
+export async function restoreLatest(
+  training: StepState & { readonly span?: StageSpan | undefined },
+  store: RunStore,
+  onNotice: (text: string) => void,
+): Promise<StoredCheckpoint> {
+  const latest = await store.latest(({ message }) => onNotice(message));
+  const saved = training.span?.adapt(latest) ?? latest;
+  await restoreSnapshot(training, saved);
+  return saved;
 }
 
 async function restoreAverages(

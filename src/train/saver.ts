@@ -4,11 +4,9 @@ import { Pace } from '../tensor/pace.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { TrainConfig } from './settings.ts';
 import type { TrainObserver } from './metrics.ts';
-import type { Checkpoint, Retention, RunStore } from './run-store.ts';
+import type { CheckpointNotes } from './checkpoint-notes.ts';
+import type { Retention, RunStore } from './run-store.ts';
 import type { Snapshot } from './snapshot.ts';
-
-/** What a checkpoint holds beside tensors. */
-export type CheckpointNotes = Pick<Checkpoint, 'step' | 'state' | 'metadata'>;
 
 export interface SaverOptions {
   readonly store: Pick<RunStore, 'save' | 'abandon'>;
@@ -73,6 +71,19 @@ export class Saver {
       });
     this.#writing = { step: notes.step, pace, done };
     if (!snapshot.isCopy) await done;
+  }
+
+  /**
+   * As `begin`, unless that step is saved already.
+   * @param mayBe whether its state may be saved
+   * @returns whether it is saved, or is being
+   */
+  async beginOnce(step: number, mayBe: boolean, notes: () => Promise<CheckpointNotes>): Promise<boolean> {
+    // Of ranks, all know by then whether it was saved.
+    await this.settled();
+    if (this.#saved?.step === step) return true;
+    if (mayBe) await this.begin(await notes());
+    return mayBe;
   }
 
   /**

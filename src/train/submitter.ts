@@ -6,6 +6,7 @@ import { isAnythingDue } from './due.ts';
 import { coupledNoise } from './coupled-noise.ts';
 import { otherRanks } from './ranks/other-ranks.ts';
 import type { PreparedTraining } from './prepare.ts';
+import type { TrainingConfig } from './settings.ts';
 import { settledInput } from './running-ahead.ts';
 import { type StepNumbers, stepInputs } from './step-inputs.ts';
 import { batchSizeOf } from './step-shapes.ts';
@@ -24,20 +25,10 @@ export interface Submitted extends StepNumbers {
 /** What is asked of a step that did not count. */
 export type Told = Readonly<Record<'loss' | 'gradNorm', HostArray>>;
 
-/**
- * Whether the next step may be handed over before it is known whether this one counts.
- * @param last after which none may
- */
-export function mayRunAhead(
-  { config, runsAhead }: Pick<PreparedTraining, 'config' | 'runsAhead'>,
-  { step, update }: Submitted,
-  last: number,
-): boolean {
-  return runsAhead && step < last && update > 1 && !isAnythingDue(step, config);
-}
-
 export interface SubmitterOptions {
   readonly training: PreparedTraining;
+  /** The config that a step is done with. */
+  readonly configOf: (step: number) => TrainingConfig;
   /** Measures how long steps wait for data. */
   readonly waiting: { start(): void; stop(): void };
   /** Sees each batch once. */
@@ -79,14 +70,16 @@ export class Submitter {
     isSettled: boolean,
     signal?: AbortSignal,
   ): Promise<Submitted | undefined> {
-    const { config, executable, conditioning, runsAhead, source, exchange } = this.#options.training;
+    const { training, configOf } = this.#options;
+    const { executable, conditioning, runsAhead, source, exchange } = training;
     const batch = await this.#next(signal);
     if (batch === undefined) return undefined;
+    const config = configOf(numbers.step);
     const inputs = {
       x0: batch.values,
       ...coupledNoise(config.flow, batch.annotations),
       ...conditioning.encode(batch.annotations, batch.shape),
-      ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }, this.#options.training),
+      ...stepInputs(config, { ...numbers, firstSample: batch.firstSample }, training),
       [settledInput]: Float32Array.of(isSettled ? 1 : 0),
     };
     const run = (): Promise<void> => executable.run(inputs, batch.shape);
@@ -97,6 +90,15 @@ export class Submitter {
     // It is awaited later, and what fails until then is no stray error.
     told.catch(() => {});
     return { ...numbers, batch, inputs, told };
+  }
+
+  /**
+   * Whether the next step may be handed over before it is known whether this one counts.
+   * @param last after which none may
+   */
+  mayRunAhead({ step, update }: Submitted, last: number): boolean {
+    const { training, configOf } = this.#options;
+    return training.runsAhead && step < last && update > 1 && !isAnythingDue(step, configOf(step));
   }
 
   /** A batch that was learnt from in vain, because the step before did not count: it is the next one. */

@@ -1,7 +1,7 @@
 // A run from its first step, or from a checkpoint, to its last.
 import { DeviceLostError } from '../backends/backend.ts';
 import type { Batch } from '../data/loader.ts';
-import type { SamplerPosition } from '../data/sampler.ts';
+import { type SamplerPosition, epochsOf } from '../data/sampler.ts';
 import { latentRecordOf } from '../data/latents.ts';
 import { isPicture } from '../data/source.ts';
 import { LossScaler } from '../optim/loss-scaler.ts';
@@ -9,8 +9,7 @@ import { BadSteps, describeBadStep, divergence } from './bad-steps.ts';
 import { explainBadStep } from './explain-bad-step.ts';
 import type { StepInputs } from './compiled-step.ts';
 import { isDue, isHeldOutDue } from './due.ts';
-import { writeOrTell } from './dispensable.ts';
-import type { ShownSamples } from './gallery.ts';
+import { Dispensable } from './dispensable.ts';
 import { type Measurements, openMeasurements } from './measurements.ts';
 import type { TrainObserver, TrainResult } from './metrics.ts';
 import { Monitor } from './monitor/monitor.ts';
@@ -18,16 +17,17 @@ import { LossBySize } from './loss-by-size.ts';
 import { type PreparedTraining, describeTraining, mostSamplesPerSecond, workOf } from './prepare.ts';
 import type { RunOutcome } from './run-log.ts';
 import type { RunStore } from './run-store.ts';
-import { type CheckpointNotes, Saver } from './saver.ts';
-import { restoreSnapshot } from './restore.ts';
-import { Snapshot, openPowerAverages } from './snapshot.ts';
-import { learningRateAt } from './step-inputs.ts';
+import { type CheckpointNotes, notesOf } from './checkpoint-notes.ts';
+import { Saver } from './saver.ts';
+import { restoreLatest } from './restore.ts';
+import { Snapshot } from './snapshot.ts';
+import { SteeredRun } from './steered-run.ts';
 import { StepLog } from './step-log.ts';
 import { stopSignal } from './ranks/stop-signal.ts';
-import { readStep } from './step-report.ts';
+import { measureStep } from './measure-step.ts';
 import { RankTimes } from './ranks/rank-times.ts';
-import { type Submitted, Submitter, type Told, mayRunAhead } from './submitter.ts';
-import { type TrainerState, stateOf } from './trainer-state.ts';
+import { type Submitted, Submitter, type Told } from './submitter.ts';
+import { stateOf } from './trainer-state.ts';
 import type { TrainingHost } from './training-host.ts';
 
 export class Trainer {
@@ -37,8 +37,10 @@ export class Trainer {
   readonly #log: StepLog;
   readonly #measurements: Measurements;
   readonly #monitor: Monitor;
+  readonly #steered: SteeredRun;
   readonly #submitter: Submitter;
   readonly #saver: Saver;
+  readonly #dispensable: Dispensable;
   readonly #badSteps: BadSteps;
   readonly #scaler: LossScaler | undefined;
   /** Where samples have several shapes. */
@@ -57,6 +59,7 @@ export class Trainer {
     { store, observer = {} }: TrainingHost,
     log: StepLog,
     measurements: Measurements,
+    steered: SteeredRun,
   ) {
     const { config, backend, source, data, checkpoint, model, plan } = training;
     const { updates, rollBacks, recentBadSteps, lossScaler } = stateOf(checkpoint);
@@ -68,12 +71,16 @@ export class Trainer {
     this.#log = log;
     this.#measurements = measurements;
     this.#monitor = Monitor.of(training);
+    this.#steered = steered;
     this.#submitter = new Submitter({
       training,
+      configOf: (step) => steered.configOf(step),
       waiting: log.waiting,
       onBatch: ({ values }) => this.#monitor.see(values, areBounded, latentRecordOf(source.record)),
       onNotice: this.#notice,
     });
+    const { gallery } = measurements;
+    this.#dispensable = new Dispensable({ training, store, log, observer, gallery, onNotice: this.#notice });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
     this.#losses = source.sizes && new LossBySize();
@@ -83,7 +90,7 @@ export class Trainer {
     this.#saver = new Saver({
       store,
       snapshot: new Snapshot(training, plan.savesBeside ? undefined : backend.view),
-      train: { ...config.train, keepSteps: training.span?.ends },
+      train: steered.saving(() => this.#step),
       observer: { ...observer, onNotice: this.#notice },
       flush: () => log.sync(),
       saved: checkpoint,
@@ -100,10 +107,12 @@ export class Trainer {
       await host.store.dropLaterAverages(step);
       const stepLog = new StepLog({ log, memory, step, seconds, ranks: RankTimes.of(training) });
       const measurements = await openMeasurements(training, host.samples, (text) => trainer.#notice(text));
-      const trainer: Trainer = new Trainer(training, host, stepLog, measurements);
+      const steered = await SteeredRun.open(training, host.steering);
+      const trainer: Trainer = new Trainer(training, host, stepLog, measurements, steered);
       for (const text of training.data.notices) trainer.#notice(text);
       return trainer;
     } catch (error) {
+      await host.steering?.close?.();
       await log.close?.('failed');
       throw error;
     }
@@ -117,7 +126,6 @@ export class Trainer {
    */
   async run(asked?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
-    const { checkpointEvery, sampleEvery } = train;
     const steps = this.#training.span?.until ?? train.steps;
     const { path } = this.#store;
     this.#observer.onStart?.({ run: path, step: this.#step, ...describeTraining(this.#training) });
@@ -128,6 +136,14 @@ export class Trainer {
     const { signal } = stop;
     try {
       while (this.#step < steps && !stop.isDue) {
+        if (this.#steered.isAsked) {
+          await this.#settleLast();
+          const save = (): Promise<boolean> =>
+            this.#saver.beginOnce(this.#step, this.#hasUpdated, () => this.#notes());
+          const orders = await this.#steered.obey(this.#step, stop, this.#notice, save);
+          if (orders.isStopDue) break;
+          isSaveDue ||= orders.isSaveDue;
+        }
         // Not before the first step, for whose line the user waits.
         if (this.#step > first) await this.#log.measurePeak(() => mostSamplesPerSecond(this.#training));
         const before = this.#step;
@@ -135,14 +151,17 @@ export class Trainer {
         if (isGood === undefined) break;
         // Nothing is due after the step before.
         if (this.#unsettled) continue;
+        const { checkpointEvery, sampleEvery } = this.#steered.configOf(this.#step).train;
         // Going back saves by itself.
         isSaveDue = this.#step > before && (isSaveDue || isDue(this.#step, checkpointEvery));
         // After a bad step the weights may be what made it bad: no checkpoint to go back to.
         if (!isGood) continue;
-        if (isDue(this.#step, ema.snapshotEvery)) await this.#storeAverages();
+        if (isDue(this.#step, ema.snapshotEvery))
+          await this.#dispensable.storeAverages(this.#step, this.#updates);
         if (isSaveDue) await this.#saver.begin(await this.#notes());
         isSaveDue = false;
-        if (isDue(this.#step, sampleEvery)) await this.#sample(signal);
+        if (isDue(this.#step, sampleEvery))
+          await this.#dispensable.sample(this.#step, this.#steered.configOf(this.#step), signal);
       }
       await this.#settleLast();
       const finished = this.#step === steps;
@@ -152,7 +171,8 @@ export class Trainer {
       // What is named at the end must be there, also where somebody deleted it.
       if (this.#step > 0 && (saved?.step !== this.#step || !(await this.#store.has(saved.path))))
         await this.#saver.save(await this.#notes());
-      if (finished && !(await this.#measurements.gallery?.has(steps))) await this.#sample(signal);
+      if (finished && !(await this.#measurements.gallery?.has(steps)))
+        await this.#dispensable.sample(this.#step, this.#steered.configOf(this.#step), signal);
       const skippedSummary = await this.#submitter.skippedSummary();
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
@@ -186,6 +206,7 @@ export class Trainer {
   }
 
   async #close(outcome: RunOutcome): Promise<void> {
+    await this.#steered.close();
     this.#submitter.close();
     await this.#saver.settled();
     await this.#log.close(outcome);
@@ -205,7 +226,7 @@ export class Trainer {
     const numbers = { step: step + 1, update: update + 1, lossScale: this.#scaler?.scale };
     const submitted = await this.#submitter.submit(numbers, before === undefined, signal);
     this.#unsettled = undefined;
-    const isLate = submitted !== undefined && mayRunAhead(this.#training, submitted, last);
+    const isLate = submitted !== undefined && this.#submitter.mayRunAhead(submitted, last);
     // Of steps that are done in turn, the later one tells that both are done.
     const waited = isLate ? before : (submitted ?? before);
     await waited?.told;
@@ -239,7 +260,7 @@ export class Trainer {
     this.#updates = update;
     this.#scaler?.grow();
     this.#losses?.add(batch.shape, others.loss![0]!);
-    const { logEvery } = this.#training.config.train;
+    const { logEvery } = this.#steered.configOf(step).train;
     if (update === 1 || isDue(step, logEvery) || isHeldOutDue(step, this.#training.config))
       await this.#logStep();
     return true;
@@ -255,7 +276,13 @@ export class Trainer {
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss[0]) && this.#scaler?.backOff()) return true;
     const finding = await explainBadStep(this.#training, inputs, batch);
-    const bad = { step: this.#step, epoch: this.#epoch(), loss: loss[0]!, gradNorm: gradNorm[0]!, finding };
+    const bad = {
+      step: this.#step,
+      epoch: epochsOf(this.#position, this.#training.source),
+      loss: loss[0]!,
+      gradNorm: gradNorm[0]!,
+      finding,
+    };
     const verdict = this.#badSteps.add(this.#step);
     await this.#store.noteBadStep(bad);
     this.#notice(
@@ -273,11 +300,10 @@ export class Trainer {
   /** Back to the last checkpoint. The data go on from here: those that led to bad steps are not met again. */
   async #rollBack(): Promise<void> {
     const from = this.#step;
-    const latest = await this.#store.latest(({ message }) => this.#notice(message));
-    const saved = this.#training.span?.adapt(latest) ?? latest;
-    await restoreSnapshot(this.#training, saved);
+    const saved = await restoreLatest(this.#training, this.#store, this.#notice);
     this.#badSteps.rolledBack();
     this.#step = saved.step;
+    await this.#steered.keep(from, saved.step);
     this.#updates = stateOf(saved).updates;
     await this.#log.goBack(saved.step);
     this.#losses?.take();
@@ -290,64 +316,32 @@ export class Trainer {
     );
   }
 
-  /** Passes over the data so far. */
-  #epoch(): number {
-    return this.#position.epoch + this.#position.offset / this.#training.source.count;
-  }
-
-  /** Numbers of a step are read from the backend here alone, but for whether it counts. */
   async #logStep(): Promise<void> {
-    const { config, executable, model, task, span, communicator, momentsFrom = 0 } = this.#training;
-    const rate = learningRateAt({ step: this.#step, update: this.#updates }, config, span);
-    const metrics = await this.#log.write({
+    const measured = await measureStep(this.#training, this.#measurements, {
       step: this.#step,
-      learningRate: rate,
-      epoch: this.#epoch(),
-      ...(span && { stage: span.index + 1 }),
-      skipped: this.#step - this.#updates,
-      ...this.#losses?.take(),
-      ...(await readStep(executable, model, task.told, communicator)),
-      ...(await this.#measurements.insight.measure(this.#updates - momentsFrom, rate)),
-      ...(isHeldOutDue(this.#step, config) && (await this.#measurements.heldOut?.evaluate())),
+      updates: this.#updates,
+      position: this.#position,
+      config: this.#steered.configOf(this.#step),
+      losses: this.#losses?.take(),
     });
+    const metrics = await this.#log.write(measured);
     this.#observer.onStep?.(metrics);
-    await this.#monitor.agree(communicator);
+    await this.#monitor.agree(this.#training.communicator);
     for (const text of this.#monitor.read(metrics)) this.#notice(text);
   }
 
   /** For a save that begins now. */
   async #notes(): Promise<CheckpointNotes> {
     await this.#store.mend(this.#notice);
-    const { config, notes, momentsFrom } = this.#training;
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
-    const { position, seconds, ...counts }: TrainerState = {
+    return notesOf(this.#training, this.#step, {
       position: this.#position,
       seconds: this.#log.watch.seconds,
       updates: this.#updates,
-      ...(momentsFrom !== undefined && { momentsFrom }),
       rollBacks: this.#badSteps.rollBacks,
       recentBadSteps: this.#badSteps.recent,
       ...(this.#scaler && { lossScaler: this.#scaler.state }),
-    };
-    const updates = String(this.#updates);
-    const metadata = { model: JSON.stringify(config.model), ...notes?.metadata, updates };
-    return { step: this.#step, state: { position, seconds, ...notes?.state, ...counts }, metadata };
-  }
-
-  /** For averages of other lengths, after the run. */
-  async #storeAverages(): Promise<void> {
-    const averages = openPowerAverages(this.#training);
-    const write = (): Promise<void> => this.#store.storeAverages(this.#step, this.#updates, averages);
-    await writeOrTell(this.#store, this.#notice, write);
-  }
-
-  async #sample(signal: AbortSignal | undefined): Promise<void> {
-    const write = async (): Promise<ShownSamples | undefined> =>
-      this.#measurements.gallery?.write(this.#step, signal);
-    const shown = await writeOrTell(this.#store, this.#notice, write);
-    if (shown === undefined) return;
-    for (const [tag, path] of Object.entries(shown.pictures)) this.#log.writeImage(this.#step, tag, path);
-    this.#observer.onSamples?.(this.#step, shown.path);
+    });
   }
 
   /** Tells the user, the sinks and the run's folder. */

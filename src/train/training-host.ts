@@ -1,3 +1,4 @@
+import type { Steering } from '../steering/steering.ts';
 import type { SampleWriter } from './gallery.ts';
 import type { TrainObserver } from './metrics.ts';
 import type { RunLog } from './run-log.ts';
@@ -11,5 +12,7 @@ export interface TrainingHost {
   readonly log?: RunLog | undefined;
   /** Where samples are shown; without, none are made. */
   readonly samples?: SampleWriter | undefined;
+  /** What the run is asked while it trains. Is closed with the training. */
+  readonly steering?: Steering | undefined;
   readonly observer?: TrainObserver | undefined;
 }

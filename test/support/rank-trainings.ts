@@ -60,6 +60,7 @@ export async function onTrainings<T>(
 export async function takeSteps(training: PreparedTraining, steps: number): Promise<void> {
   const submitter = new Submitter({
     training,
+    configOf: () => training.config,
     waiting: new Stopwatch(),
     onBatch: () => {},
     onNotice: () => {},

@@ -82,7 +82,7 @@ async function timeGrid(
     const timed = async (): Promise<{ sampling: number; drawing: number }> => {
       drawing = 0;
       const began = performance.now();
-      await gallery.write(0, signal);
+      await gallery.write(0, config, signal);
       signal?.throwIfAborted();
       return { sampling: (performance.now() - began - drawing) / 1000, drawing: drawing / 1000 };
     };

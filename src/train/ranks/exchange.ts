@@ -13,6 +13,9 @@ import { type TrainingStep, gradientTotal } from '../step.ts';
 /** Bytes of what leaves together: enough that their way is not mostly latency, few enough that the first leave early. */
 export const bucketBytes: number = 8 * 2 ** 20;
 
+/** What a rank tells the others in each step beside numbers: bits of one. */
+const [stopping, steering] = [1, 2];
+
 /** Where a backend's memory is not the host's, copies go between them. */
 interface Ranged extends RangedArray {
   readonly name: string;
@@ -38,6 +41,8 @@ export class Exchange {
   readonly waiting: Stopwatch = new Stopwatch();
   #wanted = false;
   #agreed = false;
+  #isSteered: () => boolean = () => false;
+  #steeringAgreed = false;
   /** Gradients, or weights, that are on their way. */
   readonly #leaving: Promise<void>[] = [];
 
@@ -72,9 +77,24 @@ export class Exchange {
     this.#wanted = true;
   }
 
+  /** Whether this one asked for that. */
+  get isStopWanted(): boolean {
+    return this.#wanted;
+  }
+
   /** Whether one asked for that before the last step ended: the same on all ranks. */
   get stopAgreed(): boolean {
     return this.#agreed;
+  }
+
+  /** Of a rank that is told what the run is asked. @param isAsked whether there is something to take */
+  watchSteering(isAsked: () => boolean): void {
+    this.#isSteered = isAsked;
+  }
+
+  /** Whether there was something to take before the last step ended: the same on all ranks. */
+  get steeringAgreed(): boolean {
+    return this.#steeringAgreed;
   }
 
   /**
@@ -127,12 +147,14 @@ export class Exchange {
       await onHost(this.#gradients, (arrays) => this.#communicator.sumRanges(arrays, this.#wire));
     await norms.run({});
     const own = await norms.read(['loss', 'norms']);
-    const numbers = Float32Array.of(this.#wanted ? 1 : 0, own.loss[0]!, ...own.norms);
+    const asked = (this.#wanted ? stopping : 0) + (this.#isSteered() ? steering : 0);
+    const numbers = Float32Array.of(asked, own.loss[0]!, ...own.norms);
     const all = await this.#communicator.gather(numbers);
     const ofRank = Array.from({ length: this.#communicator.ranks }, (_, rank) =>
       all.subarray(rank * numbers.length, (rank + 1) * numbers.length),
     );
-    this.#agreed = ofRank.some(([wanted]) => wanted !== 0);
+    this.#agreed = ofRank.some(([wanted]) => (wanted! & stopping) !== 0);
+    this.#steeringAgreed = ofRank.some(([wanted]) => (wanted! & steering) !== 0);
     return {
       loss: Float32Array.of(treeSum(ofRank.map(([, loss]) => loss!))),
       norms: Float32Array.from(ofRank.flatMap((told) => [...told.subarray(2)])),

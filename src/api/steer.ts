@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readRun } from '../runs/run-folder.ts';
+import { holderOf } from '../runs/holder.ts';
+import type { LockRecord } from '../runs/lock-record.ts';
+import { readSteering } from '../runs/steering-events.ts';
+import { placeOfRequest, withdrawRequest, writeRequest } from '../runs/steering-requests.ts';
+import type { SteeringEvent, SteeringRequest } from '../steering/event.ts';
+import { type RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
+import { counted } from '../tensor/counted.ts';
+
+export interface SteerOptions {
+  /** Seconds to wait for the step that is running; 60 by default. */
+  readonly timeout?: number | undefined;
+  /** Waits no longer; what was not taken by then is withdrawn. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Milliseconds between two looks for an answer, of which each tenth is one for the process that trains. */
+const look = 100;
+
+/**
+ * Asks a run that trains for something: to pause, to go on, to save, to stop, or to go on with other settings. It does so between two
+ * steps.
+ * @param run its folder
+ * @returns what became of it; `refused` with a sentence where it cannot be done
+ * @throws RectiflowError when it is no run, no process trains it, or none has taken the request in time: then nothing was done
+ */
+export async function steerRun(
+  run: string,
+  request: SteeringRequest,
+  { timeout = 60, signal }: SteerOptions = {},
+): Promise<SteeringEvent> {
+  signal?.throwIfAborted();
+  await readRun(run);
+  const holder = await holderOf(run);
+  if (holder === undefined) throw nobody(run, 'no process trains it');
+  const id = await writeRequest(run, holder.owner, request).catch((error: unknown) => {
+    const advice = 'Free some space or check the disk, and who may write there';
+    throw fileError(run, `the request cannot be written: ${systemProblem(error)}`, advice, error);
+  });
+  const looks = Math.ceil((1000 * timeout) / look);
+  for (let count = 0; ; count++) {
+    const answer = await answerOf(run, id);
+    if (answer) return answer;
+    const isLate = count >= looks || signal?.aborted === true;
+    const isTrained = count % 10 !== 9 || (await holderOf(run))?.owner === holder.owner;
+    // One that was taken meanwhile is answered at once, where the process still runs.
+    if ((isLate || !isTrained) && ((await withdrawRequest(run, id)) || !isTrained)) {
+      const last = await answerOf(run, id);
+      if (last) return last;
+      signal?.throwIfAborted();
+      throw isTrained
+        ? notTaken(run, holder, timeout)
+        : nobody(run, 'training ended before it took the request');
+    }
+    await sleep(look);
+  }
+}
+
+/** @throws RectiflowError where the request was taken, and there will be none */
+async function answerOf(run: string, id: string): Promise<SteeringEvent | undefined> {
+  // In this order: an event is there before its request is gone.
+  const place = await placeOfRequest(run, id);
+  if (place === 'waiting') return undefined;
+  const event = (await readSteering(run)).find((each) => each.id === id);
+  if (event || place === 'taken') return event;
+  const problem = 'the request was dropped: the process that trains could not record it, or has ended';
+  throw runError(run, problem, 'Look into notices.log there, free some space on its disk, and ask again');
+}
+
+function nobody(run: string, problem: string): RectiflowError {
+  return runError(run, problem, `Nothing was done. Go on with it (rectiflow resume ${run}), and ask again`);
+}
+
+function notTaken(run: string, { pid, host }: LockRecord, timeout: number): RectiflowError {
+  const problem = `process ${pid} on ${host} took nothing within ${counted(timeout, 'second')}`;
+  return runError(run, problem, 'Nothing was done. Where a step takes longer, wait longer (--wait, timeout)');
+}

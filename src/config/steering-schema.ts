@@ -1,0 +1,53 @@
+// What a run that trains may be asked, and of what form that can be.
+import { z } from 'zod';
+import type { SteeringRequest, SteeringSettings } from '../steering/event.ts';
+import { configError } from '../tensor/config-error.ts';
+import { describeIssues } from './config-problems.ts';
+import { sampleForms } from './schema.ts';
+import { above0, settings, variant, whole } from './schema-parts.ts';
+
+/** A grid stays as large as it was planned for. */
+const { perClass: _, gridWeights: __, ...steerable } = sampleForms;
+
+const sample = settings(
+  Object.fromEntries(
+    Object.entries(steerable).map(([name, schema]) => [name, withoutDefault(schema).exactOptional()]),
+  ),
+);
+
+function withoutDefault(form: z.core.$ZodType): z.ZodType {
+  const isOptional = form instanceof z.ZodDefault || form instanceof z.ZodOptional;
+  return isOptional ? withoutDefault(form.unwrap()) : (form as z.ZodType);
+}
+
+const schema = z.discriminatedUnion(
+  'kind',
+  [
+    settings({ kind: z.enum(['pause', 'goOn', 'save', 'stop']) }),
+    settings({
+      kind: z.literal('set'),
+      settings: settings({
+        learningRate: above0.exactOptional(),
+        sampleEvery: whole(0).exactOptional(),
+        checkpointEvery: whole(0).exactOptional(),
+        logEvery: whole(1).exactOptional(),
+        sample: sample.exactOptional(),
+      }).refine((given) => Object.keys(given).length > 0, { error: 'at least one setting' }),
+    }),
+  ],
+  { error: variant('kind', 'pause', 'goOn', 'save', 'stop', 'set') },
+);
+
+/**
+ * @param asked anything
+ * @throws RectiflowError that lists every setting that there is not, or that is of a form that it cannot be
+ */
+export function parseSteering(asked: unknown): SteeringRequest {
+  const parsed = schema.safeParse(asked);
+  if (parsed.success) return parsed.data as SteeringRequest;
+  const { issues } = parsed.error;
+  const inside = issues.every(({ path }) => path[0] === 'settings');
+  const shown = inside ? issues.map((issue) => ({ ...issue, path: issue.path.slice(1) })) : issues;
+  const input = inside ? (asked as { settings: SteeringSettings }).settings : asked;
+  throw configError('steering', describeIssues(shown, input));
+}
