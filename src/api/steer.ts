@@ -45,8 +45,9 @@ export async function steerRun(
     const isLate = count >= looks || signal?.aborted === true;
     const isTrained = count % 10 !== 9 || (await holderOf(run))?.owner === holder.owner;
     // One that was taken meanwhile is answered at once, where the process still runs.
-    if ((isLate || !isTrained) && ((await withdrawRequest(run, id)) || !isTrained)) {
-      const last = await answerOf(run, id);
+    const isWithdrawn = (isLate || !isTrained) && (await withdrawRequest(run, id));
+    if (isWithdrawn || !isTrained) {
+      const last = isWithdrawn ? undefined : await answerOf(run, id);
       if (last) return last;
       signal?.throwIfAborted();
       throw isTrained

@@ -7,9 +7,12 @@ import { type Native, loadNative } from '../backends/cpu/native.ts';
  */
 const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGUSR1: 85 } as const;
 
+/** Of a run that was asked to stop: it is what Ctrl-C is where it trains. */
+export const askedToStop: number = exitCodes.SIGINT;
+
 /** Lines for the help of commands that save where they stop. */
-export const exitCodesHelp = `Exit codes: 0 all steps are done, 1 an error; stopped and saved: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP, 85 by
-SIGUSR1, which clusters send before the time of a job is up (put it back into the queue, to resume); 75 ranks were lost: a
+export const exitCodesHelp = `Exit codes: 0 all steps are done, 1 an error; stopped and saved: 130 by Ctrl-C or steer --stop, 143 by SIGTERM, 129
+by SIGHUP, 85 by SIGUSR1, which clusters send before the time of a job is up (put it back into the queue, to resume); 75 ranks were lost: a
 process, a machine or the network (resume, from the last checkpoint).`;
 
 /** How long JavaScript may be too busy to hear a signal, and a second one, before the process is ended without it. */

@@ -18,6 +18,7 @@ import { leaveToFirst } from './ranks.ts';
 import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
+import { steerCommand } from './steer.ts';
 import { straightnessCommand } from './straightness.ts';
 import { trainCommand } from './train.ts';
 
@@ -51,6 +52,7 @@ ${numbersHelp} A run is named by its folder, and runs/ before it may be left out
 for (const command of [
   trainCommand(),
   resumeCommand(),
+  steerCommand(),
   sampleCommand(),
   doctorCommand(),
   planCommand(),

@@ -7,7 +7,7 @@ import { averagesFolder } from '../runs/averages-file.ts';
 import { formatBytes, formatCount, formatDuration, formatInteger, formatValue } from './format.ts';
 import type { TrainingPlan } from '../train/plan-training.ts';
 import { describeDevice, listParts } from './memory-view.ts';
-import { type Interrupt, interruptible, tidyMs } from './interrupt.ts';
+import { type Interrupt, askedToStop, interruptible, tidyMs } from './interrupt.ts';
 import { encodeWith } from './next-command.ts';
 import { describeOutcome } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
@@ -127,7 +127,7 @@ async function exitCodeOf(
   if (finished) return 0;
   const own = interrupt.exitCode();
   const all = await communicator?.gatherJson(own);
-  return all?.find((code) => code !== 0) ?? own;
+  return (all ?? [own]).find((code) => code !== 0) ?? askedToStop;
 }
 
 /** `1.3 GiB estimated (state 130 MiB, ...), 12 GiB free; 256 samples a step, 4 x 64` */

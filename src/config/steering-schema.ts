@@ -1,7 +1,7 @@
 // What a run that trains may be asked, and of what form that can be.
 import { z } from 'zod';
 import type { SteeringRequest, SteeringSettings } from '../steering/event.ts';
-import { configError } from '../tensor/config-error.ts';
+import { configError, describeProblem } from '../tensor/config-error.ts';
 import { describeIssues } from './config-problems.ts';
 import { sampleForms } from './schema.ts';
 import { above0, settings, variant, whole } from './schema-parts.ts';
@@ -32,7 +32,7 @@ const schema = z.discriminatedUnion(
         checkpointEvery: whole(0).exactOptional(),
         logEvery: whole(1).exactOptional(),
         sample: sample.exactOptional(),
-      }).refine((given) => Object.keys(given).length > 0, { error: 'at least one setting' }),
+      }),
     }),
   ],
   { error: variant('kind', 'pause', 'goOn', 'save', 'stop', 'set') },
@@ -44,7 +44,11 @@ const schema = z.discriminatedUnion(
  */
 export function parseSteering(asked: unknown): SteeringRequest {
   const parsed = schema.safeParse(asked);
-  if (parsed.success) return parsed.data as SteeringRequest;
+  if (parsed.success) {
+    const request = parsed.data as SteeringRequest;
+    if (request.kind !== 'set' || Object.keys(request.settings).length > 0) return request;
+    throw configError('steering', [describeProblem([], 'at least one of them', request.settings)]);
+  }
   const { issues } = parsed.error;
   const inside = issues.every(({ path }) => path[0] === 'settings');
   const shown = inside ? issues.map((issue) => ({ ...issue, path: issue.path.slice(1) })) : issues;

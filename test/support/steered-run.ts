@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { steerRun } from '../../src/api/steer.ts';
 import { type TrainOptions, train } from '../../src/api/train.ts';
+import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import type { Source } from '../../src/data/source.ts';
@@ -13,6 +14,21 @@ import { temporaryFolder } from './cli.ts';
 import { stripes, tinyStripes } from './tiny-run.ts';
 
 export const backend = referenceBackend();
+
+/** The same, of which steps take so long that training does not end before it is steered. */
+export const unhurriedBackend: Backend = {
+  ...backend,
+  async compile(...given) {
+    const made = await backend.compile(...given);
+    return {
+      ...made,
+      async run(...inputs) {
+        await sleep(25);
+        return made.run(...inputs);
+      },
+    };
+  },
+};
 
 export const steps = 60;
 
