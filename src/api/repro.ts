@@ -7,6 +7,9 @@ import { type Machine, describeMachine, version } from '../host/machine.ts';
 import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
 import { checkpointFolder, readRun } from '../runs/run-folder.ts';
 import { type DataDigest, digestSource } from '../check/digest.ts';
+import { readSteering } from '../runs/steering-events.ts';
+import { changesOf } from '../steering/course.ts';
+import type { SteeringEvent } from '../steering/event.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import { compareData } from '../known/compare-data.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
@@ -44,6 +47,8 @@ export interface Reproduction {
   /** Where the run began, and where this record was made, with the version of rectiflow there. */
   readonly machine: AnonymousMachine;
   readonly recordedOn: AnonymousMachine & { readonly rectiflow: string };
+  /** What was changed while it trained: changed at the same steps where it is trained anew from this record. */
+  readonly steering: readonly SteeringEvent[];
   /** null where they cannot be read now. */
   readonly data: DataDigest | null;
   /** What the run knew of its data when it was last saved, to be compared with those of a run that repeats it; null before that. */
@@ -84,6 +89,7 @@ export async function recordReproduction(
     versions: { rectiflow: record.version, node, dependencies: installedDependencies() },
     machine: withoutHost(record.machine),
     recordedOn: { ...withoutHost(describeMachine()), rectiflow: version },
+    steering: changesOf(await readSteering(run)),
     data: await digestData(saved ? configAt(config, saved) : config, saved, options),
     trainedOn: saved ? repeatable(dataOf(saved)) : null,
     checkpoints: await digestCheckpoints(run, options),

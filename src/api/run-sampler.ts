@@ -7,7 +7,7 @@ import type { Objective } from '../flow/objective.ts';
 import { FlowSampler } from '../flow/sample.ts';
 import { captionEncoderOf, checkEncoder } from '../known/caption-encoder.ts';
 import { type DataRecord, dataOf } from '../known/data-record.ts';
-import { configAt } from '../known/stage-of.ts';
+import { configAfter } from '../known/config-after.ts';
 import type { VelocityModel } from '../models/model.ts';
 import {
   type SavedCheckpoint,
@@ -57,7 +57,7 @@ export async function openRunModel(run: string, options: RunModelChoice): Promis
   const { config: recorded } = await readRun(run);
   const whole = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const saved = await findCheckpoint(run, options);
-  const config = configAt(whole, saved);
+  const config = await configAfter(run, whole, saved);
   const objective = objectiveOf(config, { objective: options.objective });
   const data = dataOf(saved);
   const captions = await withKeptTokenizer(config.model, run);

@@ -1,5 +1,7 @@
 import { RunFolder, isEdited } from '../runs/run-folder.ts';
+import { recordSteering } from '../runs/steering-events.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
+import type { SteeringEvent } from '../steering/event.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { planStages } from '../runner/stages.ts';
@@ -21,6 +23,8 @@ export interface TrainOptions extends RunOptions {
   readonly runs?: string;
   /** What a run that this one is to repeat knew of its data; they are compared as those of a checkpoint are. */
   readonly known?: KnownData | undefined;
+  /** How it is changed on its way: what was changed while another run trained that this one is to repeat, at the same steps. */
+  readonly steering?: readonly SteeringEvent[] | undefined;
   /** How errors call the config: a file, a recipe. */
   readonly origin?: string;
 }
@@ -60,7 +64,8 @@ export async function train(
         if (communicator) await checkSettings(communicator, precise, backend, options.onNotice);
         const planned = await planStages(precise, { ...options, backend, source });
         const start = async (first: RunConfig): Promise<RunPlace> => {
-          const make = (): Promise<RunFolder> => newFolder(runs, planned.stages.length > 0 ? planned : first);
+          const make = (): Promise<RunFolder> =>
+            newFolder(runs, planned.stages.length > 0 ? planned : first, asked.steering);
           return (place ??= await openPlace(make, communicator));
         };
         return trainStages({
@@ -95,11 +100,16 @@ export async function train(
   }
 }
 
-/** With all that its weights mean nothing without. */
-async function newFolder(runs: string, config: RunConfig): Promise<RunFolder> {
+/** With all that its weights mean nothing without, and how it is to be changed on its way. */
+async function newFolder(
+  runs: string,
+  config: RunConfig,
+  steering: readonly SteeringEvent[] = [],
+): Promise<RunFolder> {
   const folder = await createRun(runs, config);
   try {
     await keepTokenizer(config.model, folder.path);
+    await recordSteering(folder.path, steering);
     return folder;
   } catch (error) {
     await folder.discardUnused().catch(() => {});

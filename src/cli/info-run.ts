@@ -20,6 +20,9 @@ import { describeSizes } from './info-model.ts';
 import { encodeWith } from './next-command.ts';
 import { describeNumbers } from './metrics-view.ts';
 import { shellWord, shortPath } from './paths.ts';
+import { readSteering } from '../runs/steering-events.ts';
+import { changesOf } from '../steering/course.ts';
+import { describeEvent } from '../steering/event.ts';
 import { counted } from '../tensor/counted.ts';
 
 /** @throws RectiflowError when the folder is no run, or its config.json is damaged */
@@ -31,6 +34,7 @@ export async function describeRun(run: string): Promise<string[]> {
   const steps = await listCheckpoints(checkpointFolder(run));
   const last = steps.at(-1);
   const records = await logOf(run);
+  const changes = changesOf(await readSteering(run));
   const done = last === config.train.steps;
   return [
     shortPath(run),
@@ -40,6 +44,7 @@ export async function describeRun(run: string): Promise<string[]> {
     ...describeStages(whole, last ?? 0),
     `  progress     ${describeProgress(records.at(-1), config.train.steps)}`,
     ...describeLog(records),
+    ...changes.map((event, i) => `  ${i === 0 ? 'steered    ' : '           '}  ${describeEvent(event)}`),
     ...describeAverages(config.ema),
     `  checkpoints  ${steps.length === 0 ? 'none yet' : steps.map(formatInteger).join(', ')}`,
     ...(last === undefined

@@ -104,12 +104,14 @@ ${exitCodesHelp}`,
         ];
         const { loadConfig } = await import('../config/load-config.ts');
         const { dataOfReproduction } = await import('../known/known-data.ts');
+        const { steeringOfReproduction } = await import('../known/known-steering.ts');
         const { train } = await import('../api/train.ts');
         await withRanks(async (communicator) => {
           const { parsed } = await loadConfig(target, overrides);
           const known = await dataOfReproduction(target);
+          const steering = await steeringOfReproduction(target);
           await showRun(
-            (options) => train(parsed, { ...options, known, acceptData, sendKeysTo }),
+            (options) => train(parsed, { ...options, known, steering, acceptData, sendKeysTo }),
             communicator,
           );
         });

@@ -57,6 +57,12 @@ export class RunSteering implements Steering {
     const log = await SteeringLog.open(path);
     const step = training.checkpoint?.step ?? 0;
     const settings = settingsOf(log.events, step + 1);
+    const { steered } = training.checkpoint?.state ?? {};
+    if (steered !== undefined && settings === undefined)
+      onNotice(
+        `${training.checkpoint!.path} was steered, which events.jsonl does not tell: it goes on without.`,
+        step,
+      );
     if (settings) onNotice(`${path} was steered: it goes on with ${describeSettings(settings)}.`, step);
     await removeRequestLeftovers(path);
     await markPaused(path, false);

@@ -70,6 +70,22 @@ function jsonOrNone(line: string): unknown {
   }
 }
 
+/** Events that are written down elsewhere. @throws RectiflowError naming the first that is none */
+export function steeringOf(events: readonly unknown[], origin: string): SteeringEvent[] {
+  return events.map((event, i) => {
+    const parsed = schema.safeParse(event);
+    if (parsed.success) return parsed.data;
+    const advice = 'Write it down again, with rectiflow repro';
+    throw fileError(origin, `steering.${i} is no event of a run that was steered`, advice);
+  });
+}
+
+/** Of a run that begins, and is to be changed as another was. */
+export async function recordSteering(run: string, events: readonly SteeringEvent[]): Promise<void> {
+  const log = await SteeringLog.open(run);
+  for (const event of events) await log.append(event);
+}
+
 /** Of the process that trains the run. */
 export class SteeringLog {
   readonly #path: string;

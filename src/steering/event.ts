@@ -49,18 +49,18 @@ export function describeSettings({ sample = {}, ...own }: SteeringSettings): str
     .join(', ');
 }
 
-/** What an event means to whoever reads along. */
+/** What becomes of a request that is applied. */
 export function describeEvent({ step, kind, settings = {} }: SteeringEvent): string {
   switch (kind) {
     case 'pause':
-      return `steered: training is paused after step ${step}.`;
+      return `training is paused after step ${step}.`;
     case 'goOn':
-      return `steered: training goes on after step ${step}.`;
+      return `training goes on after step ${step}.`;
     case 'save':
-      return `steered: a checkpoint is saved after step ${step}.`;
+      return `a checkpoint is saved after step ${step}.`;
     case 'stop':
-      return `steered: training stops after step ${step}.`;
+      return `training stops after step ${step}.`;
     case 'set':
-      return `steered: from step ${step + 1} on ${describeSettings(settings)}.`;
+      return `from step ${step + 1} on ${describeSettings(settings)}.`;
   }
 }

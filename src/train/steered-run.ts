@@ -1,6 +1,6 @@
 // What a run is asked while it trains: of several ranks, the first hears it and all of them do it after the same step.
 import { changesOf, configOfStep, settingsOf } from '../steering/course.ts';
-import { type SteeringEvent, describeEvent } from '../steering/event.ts';
+import { type SteeringEvent, type SteeringSettings, describeEvent } from '../steering/event.ts';
 import type { Steering } from '../steering/steering.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { StopSignal } from './ranks/stop-signal.ts';
@@ -58,6 +58,11 @@ export class SteeredRun {
     return this.#last.config;
   }
 
+  /** What is other than in the config for the steps after one, as far as it is known now. */
+  settingsAfter(step: number): SteeringSettings | undefined {
+    return settingsOf(this.#events, step + 1);
+  }
+
   /** Whether `obey` is to be called before the next step. Of ranks, the same on all of them. */
   get isAsked(): boolean {
     const { exchange } = this.#training;
@@ -84,7 +89,7 @@ export class SteeredRun {
       this.#add(changesOf(events));
       for (const event of events) {
         const { kind } = event;
-        onNotice(describeEvent(event));
+        onNotice(`steered: ${describeEvent(event)}`);
         if (kind === 'save') isSaveDue = !(await save());
         if (kind === 'pause' || kind === 'goOn') isPaused = kind === 'pause';
       }

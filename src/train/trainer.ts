@@ -334,14 +334,15 @@ export class Trainer {
   async #notes(): Promise<CheckpointNotes> {
     await this.#store.mend(this.#notice);
     if (this.#hasUpdated && this.#log.step !== this.#step) await this.#logStep();
-    return notesOf(this.#training, this.#step, {
+    const standing = {
       position: this.#position,
       seconds: this.#log.watch.seconds,
       updates: this.#updates,
       rollBacks: this.#badSteps.rollBacks,
       recentBadSteps: this.#badSteps.recent,
       ...(this.#scaler && { lossScaler: this.#scaler.state }),
-    });
+    };
+    return notesOf(this.#training, this.#step, standing, this.#steered.settingsAfter(this.#step));
   }
 
   /** Tells the user, the sinks and the run's folder. */

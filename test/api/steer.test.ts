@@ -3,7 +3,12 @@ import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { replay } from '../../src/api/replay.ts';
+import { recordReproduction } from '../../src/api/repro.ts';
+import { openRunModel } from '../../src/api/run-sampler.ts';
 import { resume, train } from '../../src/api/train.ts';
+import { describeRun } from '../../src/cli/info-run.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { steeringOfReproduction } from '../../src/known/known-steering.ts';
 import { stepName } from '../../src/runs/checkpoint.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { readSteering, steeringEventsPath } from '../../src/runs/steering-events.ts';
@@ -90,6 +95,11 @@ describe('a run whose learning rate is changed while it trains', () => {
     await rm(steeringEventsPath(copy));
     await resume(copy, { source, backend });
     expect(await checkpointDigests(copy, steps)).toEqual(await checkpointDigests(plain, steps));
+    const notices: string[] = [];
+    const later = await killedAfter(steered.run, step + 2);
+    await rm(steeringEventsPath(later));
+    await resume(later, { source, backend, onNotice: (text) => notices.push(text) });
+    expect(notices.join()).toContain('was steered, which events.jsonl does not tell: it goes on without.');
   });
 
   it('is replayed to the bit, around the step and from the beginning', async () => {
@@ -114,6 +124,34 @@ describe('a run whose learning rate is changed while it trains', () => {
     await expect(resume(copy, { source, backend })).rejects.toThrow(
       `${path}, line 1: is no event of a run that was steered. Restore it from a backup, or remove the line`,
     );
+  });
+
+  it('is told by info, is written down by repro, and becomes the same when it is trained from that', async () => {
+    expect((await describeRun(steered.run)).join('\n')).toContain(
+      `  steered      from step ${step + 1} on learningRate 0.01`,
+    );
+    const record = await recordReproduction(steered.run, { source });
+    expect(record.steering).toEqual(steered.events);
+    const file = join(await temporaryFolder(), 'run.repro.json');
+    await writeFile(file, JSON.stringify(record));
+    const { config } = await loadConfig(file);
+    const steering = await steeringOfReproduction(file);
+    const again = await train(config, { runs: await temporaryFolder(), source, backend, steering });
+    expect(await checkpointDigests(again.run, steps)).toEqual(await checkpointDigests(steered.run, steps));
+    expect(await readSteering(again.run)).toEqual(steered.events);
+    await writeFile(file, JSON.stringify({ ...record, steering: [{ step: 1 }] }));
+    await expect(steeringOfReproduction(file)).rejects.toThrow('steering.0 is no event');
+    expect(await steeringOfReproduction('digits')).toEqual([]);
+  });
+
+  it('is sampled as its grids are by then, and as they were at a checkpoint before', async () => {
+    const copy = await copyOf(steered.run);
+    const event = { ...steered.events[0]!, settings: { sample: { steps: 3, labels: [1] } } };
+    await writeFile(steeringEventsPath(copy), `${JSON.stringify(event)}\n`);
+    const settingsOf = async (checkpoint: number): Promise<unknown> =>
+      (await openRunModel(copy, { checkpoint })).config.sample;
+    expect(await settingsOf(step)).toMatchObject({ steps: 3, labels: [1] });
+    expect(await settingsOf(step - 1)).toMatchObject({ steps: 2, labels: [0, 1, 2] });
   });
 
   it('leaves no request behind', async () => {

@@ -7,7 +7,7 @@ import { configOfStage } from '../../config/stages.ts';
 import type { Source } from '../../data/source.ts';
 import { dataOfRun } from '../../known/data-of-run.ts';
 import { dataOf } from '../../known/data-record.ts';
-import { configAt } from '../../known/stage-of.ts';
+import { configAfter } from '../../known/config-after.ts';
 import { isNullTrained, pastOf } from '../../known/trained-with.ts';
 import type { Module } from '../../nn/module.ts';
 import { furtherAverages } from '../../optim/ema.ts';
@@ -68,7 +68,7 @@ export async function growRun(run: string, options: GrowOptionsOfRun = {}): Prom
   const newest = (await listCheckpoints(checkpointFolder(run))).at(-1);
   // Not an older one in the place of one that is damaged: whoever wants that says so.
   const saved = await findCheckpoint(run, { checkpoint: options.checkpoint ?? newest, onNotice });
-  const from = configAt(whole, saved);
+  const from = await configAfter(run, whole, saved);
   const resolved = resolveConfig(grownConfig(run, from, options), { origin: `grow ${run}` });
   const base = await settled(resolved, options);
   const to = configOfStage(base, 0);
