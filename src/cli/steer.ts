@@ -22,6 +22,7 @@ interface Options {
   readonly guidance?: number;
   readonly sampler?: AnySamplerName;
   readonly sampleSteps?: number;
+  readonly sampleSeed?: number;
   readonly wait: number;
 }
 
@@ -51,6 +52,7 @@ export function steerCommand(): Command {
     .option('-g, --guidance <scale>', 'how strongly grids follow labels or captions', finiteNumber)
     .addOption(new Option('--sampler <name>', 'the integrator of the grids').choices(samplersOf('custom')))
     .option('--sample-steps <number>', 'steps of the grids from noise to image', wholeNumber(1))
+    .option('--sample-seed <number>', 'of the noise that grids are made of', wholeNumber(0))
     .option('--wait <seconds>', 'how long to wait for the step that is running', numberFrom0(), 60)
     .addHelpText(
       'after',
@@ -83,8 +85,16 @@ ${numbersHelp} The exit code is 1 where the run refuses, or no process trains it
 
 /** Settings first, so that they hold for what is asked with them. */
 function requestsOf({ pause, goOn, save, stop, ...given }: Omit<Options, 'wait'>): SteeringRequest[] {
-  const { labels, prompt: prompts, guidance, sampler, sampleSteps: steps, ...settings } = given;
-  const sample = defined({ labels, prompts, guidance, sampler, steps });
+  const {
+    labels,
+    prompt: prompts,
+    guidance,
+    sampler,
+    sampleSteps: steps,
+    sampleSeed: seed,
+    ...settings
+  } = given;
+  const sample = defined({ labels, prompts, guidance, sampler, steps, seed });
   const all = { ...settings, ...(sample && { sample }) };
   return [
     ...(Object.keys(all).length > 0 ? [{ kind: 'set', settings: all } as const] : []),

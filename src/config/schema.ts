@@ -135,6 +135,7 @@ const sampleShape = {
     .default(defaults.sample.guidanceInterval),
   labels: list(label, mostRows, 'labels, as in [0, 1, 2], or of names').optional(),
   prompts: list(z.string(), mostRows, 'captions, as in ["red heart"]').optional(),
+  seed: whole(0).optional(),
   perClass: whole(1, 1024).default(defaults.sample.perClass),
   gridWeights: oneOf('both', 'ema', 'model').default(defaults.sample.gridWeights),
 };

@@ -104,11 +104,11 @@ function shownPaths(sample: SampleConfig): number[] {
 export async function sampleGrid(
   samplers: GridSamplers,
   shape: ImageShape,
-  { sample, seed }: Pick<TrainingConfig, 'sample' | 'seed'>,
+  { sample, seed: ofRun }: Pick<TrainingConfig, 'sample' | 'seed'>,
   { conditioning, classNames }: ToldSamples,
   signal?: AbortSignal,
 ): Promise<SampleGrid> {
-  const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
+  const { perClass, labels: _, prompts: __, gridWeights, seed = ofRun, ...settings } = sample;
   const rows = gridRows(sample);
   const repeated = rows.flatMap((row) => Array.from({ length: perClass }, () => row));
   const told = rows.length > 0 ? { conditions: conditioning.encode(repeated, shape) } : { guidance: 1 };
@@ -159,11 +159,11 @@ async function makeSamples(
 export async function sampleSizes(
   samplers: GridSamplers,
   shapes: readonly ImageShape[],
-  { sample, seed }: Pick<TrainingConfig, 'sample' | 'seed'>,
+  { sample, seed: ofRun }: Pick<TrainingConfig, 'sample' | 'seed'>,
   { conditioning }: ToldSamples,
   signal?: AbortSignal,
 ): Promise<SamplesOfSize[]> {
-  const { perClass, labels: _, prompts: __, gridWeights, ...settings } = sample;
+  const { perClass, labels: _, prompts: __, gridWeights, seed = ofRun, ...settings } = sample;
   const rows = gridRows(sample);
   const told = Array.from({ length: perClass }, (___, i) => rows[i % rows.length]!);
   const weights = gridWeights === 'model' ? 'model' : 'ema';

@@ -188,6 +188,8 @@ export interface SampleConfig {
   readonly labels: readonly number[];
   /** The rows of the grid of a model that takes captions; by default some of the data's. */
   readonly prompts: readonly string[];
+  /** Of the noise that the grids of a run are made of; by default the run's. */
+  readonly seed?: number | undefined;
   /** The columns of the grid. Without labels and prompts the grid has as many rows. */
   readonly perClass: number;
   /** The weights that make the grids during training: the average, those of the step, or the two side by side. */

@@ -7,6 +7,7 @@ import { steerRun } from '../../src/api/steer.ts';
 import { resume, train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
+import type { Source } from '../../src/data/source.ts';
 import { listCheckpoints, stepName } from '../../src/runs/checkpoint.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { readSteering } from '../../src/runs/steering-events.ts';
@@ -26,7 +27,11 @@ import {
   unhurried,
   unhurriedBackend,
 } from '../support/steered-run.ts';
+import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
 import { checkpointDigests, stripes } from '../support/tiny-run.ts';
+
+const few = 20;
+const autoencoder = { ...tinyAutoencoder, train: { ...steerable.train, steps: few } };
 
 const faster = { kind: 'set', settings: { learningRate: 1e-2 } } as const;
 
@@ -98,6 +103,19 @@ describe('a run of two ranks', () => {
       [step, false],
       [step, false],
     ]);
+  });
+});
+
+describe.each<[string, ConfigInput, () => Source, number]>([
+  ['of DDPM', { ...steerable, flow: { objective: { kind: 'ddpm' } } }, stripes, steps],
+  ['of an autoencoder', { ...autoencoder, loader: steerable.loader }, pictures, few],
+])('a run %s', (_, config, source, last) => {
+  it('is the same where it is killed after it was changed', async () => {
+    const { run, events } = await trainSteered(config, asking(faster), { source: source() });
+    const copy = await cutAfter(run, events[0]!.step);
+    await resume(copy, { source: source(), backend });
+    expect(await ratesOf(copy)).toEqual(await ratesOf(run));
+    expect(await checkpointDigests(copy, last)).toEqual(await checkpointDigests(run, last));
   });
 });
 
