@@ -1,6 +1,7 @@
+import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readRun } from '../runs/run-folder.ts';
-import { holderOf } from '../runs/holder.ts';
+import { seeHolder } from '../runs/holder.ts';
 import type { LockRecord } from '../runs/lock-record.ts';
 import { readSteering } from '../runs/steering-events.ts';
 import { placeOfRequest, withdrawRequest, writeRequest } from '../runs/steering-requests.ts';
@@ -67,6 +68,12 @@ async function answerOf(run: string, id: string): Promise<SteeringEvent | undefi
   if (event || place === 'taken') return event;
   const problem = 'the request was dropped: the process that trains could not record it, or has ended';
   throw runError(run, problem, 'Look into notices.log there, free some space on its disk, and ask again');
+}
+
+/** The lock of the process that has the run; undefined where none has it. */
+async function holderOf(run: string): Promise<LockRecord | undefined> {
+  const { state, record } = await seeHolder(run, await readdir(run).catch((): string[] => []));
+  return state === 'held' ? record : undefined;
 }
 
 function nobody(run: string, problem: string): RectiflowError {

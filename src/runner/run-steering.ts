@@ -28,6 +28,8 @@ export class RunSteering implements Steering {
   readonly #onNotice: (text: string, step: number) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #waiting: FoundRequest[] = [];
+  #isPaused = false;
+  #isMarked = false;
   #looking: Promise<void> | undefined;
 
   private constructor(
@@ -109,12 +111,24 @@ export class RunSteering implements Steering {
     for (const request of this.#waiting.splice(0)) {
       if (!(await takeRequest(path, request.id))) continue;
       const event = this.#answer(request, step);
-      if ((await this.#record(event)) && event.outcome === 'applied') applied.push(event);
+      const { kind, outcome } = event;
+      const pauses = kind === 'pause' || (kind !== 'goOn' && this.#isPaused);
+      // Whoever sees the event is to see the mark.
+      if (outcome === 'applied') await this.#mark(pauses);
+      const isRecorded = await this.#record(event);
+      if (isRecorded && outcome === 'applied') {
+        this.#isPaused = pauses;
+        applied.push(event);
+      }
+      await this.#mark(this.#isPaused);
       await removeRequest(path, request.id);
     }
-    for (const { kind } of applied)
-      if (kind === 'pause' || kind === 'goOn') await markPaused(path, kind === 'pause');
     return applied;
+  }
+
+  async #mark(isPaused: boolean): Promise<void> {
+    if (isPaused !== this.#isMarked) await markPaused(this.#folder.path, isPaused);
+    this.#isMarked = isPaused;
   }
 
   #answer({ id, asked }: FoundRequest, step: number): SteeringEvent {

@@ -40,6 +40,7 @@ export interface LockOptions {
   readonly times?: LeaseTimes;
 }
 
+/** What a lock file is called. */
 export const LOCK_FILE: RegExp = /^lock-\d+-[0-9a-f]+\.json$/;
 /** A lock that was not yet renamed into place. */
 const UNFINISHED = /^lock-\d+-[0-9a-f]+\.json\.tmp$/;

@@ -1,6 +1,7 @@
 // What a run makes on its way and can do without.
 import { RectiflowError } from '../tensor/errors.ts';
-import type { Gallery } from './gallery.ts';
+import type { ShownSamples } from './gallery.ts';
+import type { Measurements } from './measurements.ts';
 import type { TrainObserver } from './metrics.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { RunStore } from './run-store.ts';
@@ -12,9 +13,8 @@ interface DispensableOptions {
   readonly training: PreparedTraining;
   readonly store: RunStore;
   readonly log: StepLog;
-  readonly observer: TrainObserver;
-  readonly gallery: Gallery | undefined;
-  readonly onNotice: (text: string) => void;
+  readonly observer: TrainObserver & Required<Pick<TrainObserver, 'onNotice'>>;
+  readonly measurements: Measurements;
 }
 
 /** Where something of it cannot be written, that is told, and training goes on. All ranks call what is in it. */
@@ -27,15 +27,17 @@ export class Dispensable {
 
   /** For averages of other lengths, after the run. @param updates steps that changed the weights */
   async storeAverages(step: number, updates: number): Promise<void> {
-    const { training, store, onNotice } = this.#options;
+    const { training, store, observer } = this.#options;
     const averages = openPowerAverages(training);
-    await writeOrTell(store, onNotice, () => store.storeAverages(step, updates, averages));
+    await writeOrTell(store, observer.onNotice, () => store.storeAverages(step, updates, averages));
   }
 
   /** Shows samples of the weights as they are now. @param config whose settings of samples they are made with */
   async sample(step: number, config: TrainingConfig, signal: AbortSignal | undefined): Promise<void> {
-    const { store, log, observer, gallery, onNotice } = this.#options;
-    const shown = await writeOrTell(store, onNotice, async () => gallery?.write(step, config, signal));
+    const { store, log, observer, measurements } = this.#options;
+    const write = async (): Promise<ShownSamples | undefined> =>
+      measurements.gallery?.write(step, config, signal);
+    const shown = await writeOrTell(store, observer.onNotice, write);
     if (shown === undefined) return;
     for (const [tag, path] of Object.entries(shown.pictures)) log.writeImage(step, tag, path);
     observer.onSamples?.(step, shown.path);

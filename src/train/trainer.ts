@@ -79,8 +79,8 @@ export class Trainer {
       onBatch: ({ values }) => this.#monitor.see(values, areBounded, latentRecordOf(source.record)),
       onNotice: this.#notice,
     });
-    const { gallery } = measurements;
-    this.#dispensable = new Dispensable({ training, store, log, observer, gallery, onNotice: this.#notice });
+    const telling = { ...observer, onNotice: this.#notice };
+    this.#dispensable = new Dispensable({ training, store, log, measurements, observer: telling });
     this.#badSteps = new BadSteps(badSteps, rollBacks, recentBadSteps);
     this.#scaler = precision === 'fp16' ? new LossScaler(lossScaling, lossScaler) : undefined;
     this.#losses = source.sizes && new LossBySize();
@@ -91,7 +91,7 @@ export class Trainer {
       store,
       snapshot: new Snapshot(training, plan.savesBeside ? undefined : backend.view),
       train: steered.saving(() => this.#step),
-      observer: { ...observer, onNotice: this.#notice },
+      observer: telling,
       flush: () => log.sync(),
       saved: checkpoint,
     });
@@ -151,17 +151,17 @@ export class Trainer {
         if (isGood === undefined) break;
         // Nothing is due after the step before.
         if (this.#unsettled) continue;
-        const { checkpointEvery, sampleEvery } = this.#steered.configOf(this.#step).train;
+        const config = this.#steered.configOf(this.#step);
         // Going back saves by itself.
-        isSaveDue = this.#step > before && (isSaveDue || isDue(this.#step, checkpointEvery));
+        isSaveDue = this.#step > before && (isSaveDue || isDue(this.#step, config.train.checkpointEvery));
         // After a bad step the weights may be what made it bad: no checkpoint to go back to.
         if (!isGood) continue;
         if (isDue(this.#step, ema.snapshotEvery))
           await this.#dispensable.storeAverages(this.#step, this.#updates);
         if (isSaveDue) await this.#saver.begin(await this.#notes());
         isSaveDue = false;
-        if (isDue(this.#step, sampleEvery))
-          await this.#dispensable.sample(this.#step, this.#steered.configOf(this.#step), signal);
+        if (isDue(this.#step, config.train.sampleEvery))
+          await this.#dispensable.sample(this.#step, config, signal);
       }
       await this.#settleLast();
       const finished = this.#step === steps;

@@ -86,19 +86,22 @@ export async function trainSteered(
 ): Promise<Steered> {
   const { source, hurry } = unhurried(options.source);
   const notices: string[] = [];
+  const failed = new AbortController();
   let events: Promise<SteeringEvent[]> | undefined;
   let run = '';
   const result = await train(config, {
     runs: await temporaryFolder(),
     backend,
     ...options,
+    signal: AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]),
     source,
     onNotice: (text) => notices.push(text),
     onStart: (start) => void ({ run } = start),
     onStep: ({ step }) => {
       if (step < begun) return;
       events ??= steer(run).finally(hurry);
-      events.catch(() => {});
+      // It may be paused.
+      events.catch(() => failed.abort());
     },
   });
   return { run: result.run, result, events: await events!, notices };
