@@ -127,27 +127,26 @@ export class Trainer {
   async run(asked?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
     const steps = this.#training.span?.until ?? train.steps;
-    const { path } = this.#store;
-    this.#observer.onStart?.({ run: path, step: this.#step, ...describeTraining(this.#training) });
+    const run = this.#store.path;
+    this.#observer.onStart?.({ run, step: this.#step, ...describeTraining(this.#training) });
     let outcome: RunOutcome = 'failed';
     let isSaveDue = false;
     const first = this.#step;
     const stop = stopSignal(this.#training, asked);
-    const { signal } = stop;
     try {
       while (this.#step < steps && !stop.isDue) {
         if (this.#steered.isAsked) {
           await this.#settleLast();
-          const save = (): Promise<boolean> =>
-            this.#saver.beginOnce(this.#step, this.#hasUpdated, () => this.#notes());
-          const orders = await this.#steered.obey(this.#step, stop, this.#notice, save);
+          const orders = await this.#steered.obey(this.#step, stop, this.#notice, () =>
+            this.#saver.beginOnce(this.#step, this.#hasUpdated, () => this.#notes()),
+          );
           if (orders.isStopDue) break;
           isSaveDue ||= orders.isSaveDue;
         }
         // Not before the first step, for whose line the user waits.
         if (this.#step > first) await this.#log.measurePeak(() => mostSamplesPerSecond(this.#training));
         const before = this.#step;
-        const isGood = await this.#advance(signal, isSaveDue ? this.#step : steps);
+        const isGood = await this.#advance(stop.signal, isSaveDue ? this.#step : steps);
         if (isGood === undefined) break;
         // Nothing is due after the step before.
         if (this.#unsettled) continue;
@@ -161,7 +160,7 @@ export class Trainer {
         if (isSaveDue) await this.#saver.begin(await this.#notes());
         isSaveDue = false;
         if (isDue(this.#step, config.train.sampleEvery))
-          await this.#dispensable.sample(this.#step, config, signal);
+          await this.#dispensable.sample(this.#step, config, stop.signal);
       }
       await this.#settleLast();
       const finished = this.#step === steps;
@@ -172,12 +171,12 @@ export class Trainer {
       if (this.#step > 0 && (saved?.step !== this.#step || !(await this.#store.has(saved.path))))
         await this.#saver.save(await this.#notes());
       if (finished && !(await this.#measurements.gallery?.has(steps)))
-        await this.#dispensable.sample(this.#step, this.#steered.configOf(this.#step), signal);
+        await this.#dispensable.sample(this.#step, this.#steered.configOf(this.#step), stop.signal);
       const skippedSummary = await this.#submitter.skippedSummary();
       if (skippedSummary !== undefined) this.#notice(skippedSummary);
       outcome = finished ? 'finished' : 'stopped';
       return {
-        run: path,
+        run,
         step: this.#step,
         finished,
         seconds: this.#log.watch.seconds,
