@@ -50,7 +50,7 @@ const around = {
 const rooms = { ...core, ...around };
 
 /** Rooms that stand on all of these; a room may import from those before it. */
-const above = ['config', 'known', 'runner', 'api', 'report', 'cli'];
+const above = ['config', 'known', 'runner', 'api', 'report', 'page', 'cli'];
 /** Those of them that are handed a backend, and choose none. */
 const backendNeutral = new Set(['config', 'known', 'runner']);
 

@@ -5,8 +5,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'rolldown';
 
-/** Modules that run in threads of their own, by name: `Stoppable` starts them. */
-const workers = ['tokenizer'];
+/** Modules that run in threads or processes of their own, by name: `Stoppable` starts those of src/text. */
+const workers = { tokenizer: './src/text/workers/tokenizer.ts', 'page-job': './src/page/jobs/worker.ts' };
 /** The dependency that every training loads, of a hundred modules itself. Others stay packages, most of them loaded on demand. */
 const joined = 'zod';
 
@@ -25,7 +25,7 @@ await build({
     'cli/main': './src/cli/main.ts',
     // The core as Node.js gets it: of the same modules as the library, so that what one makes is known to the other.
     'node/core': './src/core.ts',
-    ...Object.fromEntries(workers.map((name) => [`workers/${name}`, `./src/text/workers/${name}.ts`])),
+    ...Object.fromEntries(Object.entries(workers).map(([name, module]) => [`workers/${name}`, module])),
   },
   platform: 'node',
   external: (id) => /^[^./]/.test(id) && id !== joined,

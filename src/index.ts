@@ -82,6 +82,7 @@ export { type Link, linkOf } from './api/plan/ranks/links.ts';
 export { type ScalePlan } from './api/plan/ranks/scaling.ts';
 export { workOf } from './api/plan/ranks/work.ts';
 export type { RunOptions } from './api/parts.ts';
+export { type WatchOptions, type WatchServer, watchRuns } from './page/watch.ts';
 
 // Runs: their settings, their folders, where their numbers go.
 export type { ConfigInput, GrowthConfig, RunConfig, StageConfig } from './config/config.ts';

@@ -21,6 +21,7 @@ import { sampleCommand } from './sample.ts';
 import { steerCommand } from './steer.ts';
 import { straightnessCommand } from './straightness.ts';
 import { trainCommand } from './train.ts';
+import { watchCommand } from './watch.ts';
 
 /** What several processes do together. */
 const ofRanks = new Set(['train', 'resume']);
@@ -42,6 +43,7 @@ const program = new Command('rectiflow')
     `
 Try:
   rectiflow train digits                      train on handwritten digits
+  rectiflow watch                             show all runs in the browser, while they train and afterwards
   rectiflow sample runs/digits --labels 0-9   make digits with what was trained
   rectiflow data check my-config.yaml         say what is wrong with your own data
   rectiflow doctor my-config.yaml             check all that training on it needs, before it begins
@@ -53,6 +55,7 @@ for (const command of [
   trainCommand(),
   resumeCommand(),
   steerCommand(),
+  watchCommand(),
   sampleCommand(),
   doctorCommand(),
   planCommand(),

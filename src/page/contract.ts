@@ -81,6 +81,8 @@ export interface RunList {
   readonly folder: string;
   /** The newest first. */
   readonly runs: readonly RunSummary[];
+  /** Sentences about what is not shown. */
+  readonly notes: readonly string[];
 }
 
 export interface MachineFacts {

@@ -1,0 +1,70 @@
+// The bodies of requests, checked: settings that the API checks itself are only looked at for their types.
+import { writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { recipes } from '../../recipes/index.ts';
+import { Refusal } from '../refusal.ts';
+import type { ConfigRequest, PlanRequest, SampleRequest } from '../contract.ts';
+import type { AskedConfig } from './calls.ts';
+import type { WorkFolder } from './work-folder.ts';
+
+const names = z.array(z.string().max(10_000)).max(1000);
+
+export const sampleRequest: z.ZodType<SampleRequest> = z.strictObject({
+  labels: z
+    .array(z.union([z.number().int().nonnegative(), z.string()]))
+    .max(10_000)
+    .exactOptional(),
+  prompts: names.exactOptional(),
+  guidance: z.number().exactOptional(),
+  sampler: z.string().exactOptional(),
+  steps: z.number().int().positive().exactOptional(),
+  seed: z.number().int().nonnegative().exactOptional(),
+  count: z.number().int().positive().exactOptional(),
+  emaLength: z.number().positive().exactOptional(),
+  weights: z.string().exactOptional(),
+  checkpoint: z.number().int().nonnegative().exactOptional(),
+});
+
+const config = {
+  recipe: z.string().exactOptional(),
+  text: z.string().exactOptional(),
+  settings: names.exactOptional(),
+};
+
+export const configRequest: z.ZodType<ConfigRequest> = z.strictObject(config);
+export const planRequest: z.ZodType<PlanRequest> = z.strictObject({
+  ...config,
+  seconds: z.number().nonnegative().exactOptional(),
+  machine: z.string().exactOptional(),
+});
+
+/** @throws Refusal naming what is wrong */
+export async function bodyOf<T>(request: { json(): Promise<unknown> }, schema: z.ZodType<T>): Promise<T> {
+  const body = await request.json().catch(() => {
+    throw new Refusal(400, 'The request is no JSON.');
+  });
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'request'}: ${message}`,
+  );
+  throw new Refusal(400, `${problems.join('; ')}.`);
+}
+
+/** @throws Refusal where it names no recipe and brings no text, or both */
+export async function askedConfig(
+  { recipe, text, settings = [] }: ConfigRequest,
+  folder: WorkFolder,
+): Promise<AskedConfig> {
+  if ((recipe === undefined) === (text === undefined))
+    throw new Refusal(400, 'Give either the name of a recipe or the text of a config.');
+  if (text !== undefined) {
+    const target = await folder.newFile('run.yaml');
+    await writeFile(target, text);
+    return { target, settings };
+  }
+  // Anything else would be taken for the path of a file.
+  if (!Object.hasOwn(recipes, recipe!))
+    throw new Refusal(400, `There is no recipe "${recipe}". Give one of ${Object.keys(recipes).join(', ')}.`);
+  return { target: recipe!, settings };
+}

@@ -1,0 +1,103 @@
+// The process of one job: it gets a call, says how far it is, answers and ends. It ends too when the server does.
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { inspect } from 'node:util';
+import { checkData, previewData } from '../../api/data.ts';
+import { diagnose } from '../../api/doctor/diagnose.ts';
+import { plan } from '../../api/plan/plan.ts';
+import { type SampleRunOptions, sample } from '../../api/sample.ts';
+import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
+import { writeSamples } from '../../report/write-samples.ts';
+import { RectiflowError, systemProblem } from '../../tensor/errors.ts';
+import type { DataCheckResult, DoctorResult, Json, PlanResult, SampleResult } from '../contract.ts';
+import type { AskedConfig, JobCall, JobMessage } from './calls.ts';
+
+/** Between two reports of progress. */
+const progressMs = 100;
+
+function say(message: JobMessage): void {
+  process.send?.(message);
+}
+
+const onNotice = (text: string): void => say({ kind: 'notice', text });
+
+let told = -Infinity;
+function onProgress(what: string, done: number, total: number): void {
+  const now = performance.now();
+  if (now - told < progressMs && done < total) return;
+  told = now;
+  say({ kind: 'progress', what, done, total });
+}
+
+/** @param mayLackData whether a recipe will do whose data nobody has named */
+function load({ target, settings }: AskedConfig, mayLackData: boolean): Promise<LoadedConfig> {
+  return loadConfig(target, settings, onNotice, mayLackData);
+}
+
+async function answer(
+  call: JobCall,
+): Promise<SampleResult | DoctorResult | PlanResult | DataCheckResult | null> {
+  switch (call.kind) {
+    case 'sample':
+      return makeSamples(call);
+    case 'doctor': {
+      const { parsed, absent } = await load(call.config, true);
+      return { checks: await diagnose(parsed, { absent, onNotice, onProgress }) };
+    }
+    case 'plan': {
+      const { parsed, absent } = await load(call.config, true);
+      const { seconds, machine } = call;
+      const planned = await plan(parsed, { absent, seconds, machine, onNotice, onProgress });
+      return { plan: planned as unknown as Json };
+    }
+    case 'data-check': {
+      const { parsed } = await load(call.config, false);
+      const reading = (done: number, total: number): void => onProgress('reading samples', done, total);
+      return { report: (await checkData(parsed, { onNotice, onProgress: reading })) as unknown as Json };
+    }
+    case 'preview': {
+      const { parsed } = await load({ target: join(call.run, 'config.json'), settings: [] }, false);
+      await previewData(parsed, call.picture, { onNotice });
+      return null;
+    }
+  }
+}
+
+async function makeSamples({
+  run,
+  asked,
+  picture,
+}: Extract<JobCall, { kind: 'sample' }>): Promise<SampleResult> {
+  const samples = await sample(run, {
+    ...(asked as SampleRunOptions),
+    onNotice,
+    onProgress: (done, total) => onProgress('sampling', done, total),
+  });
+  const folder = await mkdtemp(join(dirname(picture), 'samples-'));
+  try {
+    const { count, view } = await writeSamples(join(folder, 'samples'), samples);
+    const hasPicture = view.endsWith('.png');
+    if (hasPicture) await copyFile(view, picture);
+    return { step: samples.step, count, hasPicture, made: (samples.made ?? null) as Json };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+process.once('disconnect', () => process.exit(1));
+process.once('message', (call: JobCall) => {
+  answer(call)
+    .then(
+      (result) => say({ kind: 'result', result: result as unknown as Json }),
+      (error: unknown) => say(describe(error)),
+    )
+    .finally(() => process.disconnect());
+});
+
+function describe(error: unknown): JobMessage {
+  const isKnown = error instanceof RectiflowError && error.code !== 'internal';
+  const isSystem = (error as NodeJS.ErrnoException).syscall !== undefined;
+  if (isKnown) return { kind: 'error', message: error.message, isOurs: false };
+  if (isSystem) return { kind: 'error', message: `${systemProblem(error)}.`, isOurs: false };
+  return { kind: 'error', message: inspect(error), isOurs: true };
+}

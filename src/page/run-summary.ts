@@ -1,0 +1,150 @@
+// One run of the list: little is read of it, and nothing again that has not changed.
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { listCheckpoints } from '../runs/checkpoint.ts';
+import { seeHolder } from '../runs/holder.ts';
+import { type RunRecord, checkpointFolder, readRun } from '../runs/run-folder.ts';
+import { RectiflowError } from '../tensor/errors.ts';
+import type { LogRecord, RunSummary } from './contract.ts';
+import { OpenLog } from './log-file.ts';
+import { numberIn, parseRecord, toNum } from './records.ts';
+import { type RunPlace, fileOf } from './run-place.ts';
+import { listSamples } from './sample-files.ts';
+import { type Settings, settingsOf } from './run-settings.ts';
+import { stateOf } from './run-state.ts';
+
+/** Of a log's end, in bytes: first a little, which has a few records as a rule, then more. */
+const tails = [8 << 10, 64 << 10];
+/** The speed of a run is taken from at most so many of its last records. */
+const paceRecords = 20;
+
+/** What files say, as long as they stay as they are. */
+interface Known {
+  readonly mark: string;
+  readonly record: RunRecord | undefined;
+  readonly problem: string | undefined;
+  readonly last: readonly LogRecord[];
+  readonly updated: string | null;
+}
+
+/** Remembers what it has read of runs, by their paths. */
+export class Summaries {
+  readonly #known = new Map<string, Known>();
+  #reads = 0;
+
+  /** How often files of runs were read, for tests. */
+  get reads(): number {
+    return this.#reads;
+  }
+
+  async of(place: RunPlace): Promise<RunSummary> {
+    const { name, path } = place;
+    const [known, names] = await Promise.all([this.#look(path), readdir(path)]);
+    const { record, problem, last, updated } = known;
+    const settings = settingsOf(record?.config);
+    const newest = last.at(-1);
+    const step = newest?.step ?? (await listCheckpoints(checkpointFolder(path)).catch(() => [])).at(-1) ?? 0;
+    const holder = await seeHolder(path, names).catch(() => ({ state: 'free' }) as const);
+    const state = stateOf({ problem, holder, step, steps: settings.steps });
+    const samples = names.includes('samples') ? await listSamples(await inRun(path, 'samples')) : [];
+    const number = (field: string): number | null => (newest && finite(numberIn(newest, field))) ?? null;
+    const loss = newest && numberIn(newest, 'loss');
+    return {
+      name,
+      created: typeof record?.created === 'string' ? record.created : null,
+      ...state,
+      step,
+      steps: settings.steps,
+      epoch: number('epoch'),
+      loss: loss === undefined ? null : toNum(loss),
+      secondsLeft: state.state === 'training' ? secondsLeft(last, settings) : null,
+      seconds: number('seconds'),
+      samplesPerSecond: number('samplesPerSecond'),
+      updated,
+      picture: samples.findLast(({ kind }) => kind === 'grid')?.file ?? null,
+      kind: settings.kind,
+      data: settings.data,
+    };
+  }
+
+  /** Forgets the runs that are gone. */
+  keep(paths: ReadonlySet<string>): void {
+    for (const path of this.#known.keys()) if (!paths.has(path)) this.#known.delete(path);
+  }
+
+  async #look(path: string): Promise<Known> {
+    const log = await inRun(path, 'metrics.jsonl');
+    const marks = await Promise.all([join(path, 'config.json'), log].map(markOf));
+    const mark = marks.join(' ');
+    const before = this.#known.get(path);
+    if (before?.mark === mark) return before;
+    this.#reads++;
+    const record = await readRun(path).catch((error: unknown) => error as Error);
+    const isRead = !(record instanceof Error);
+    const known: Known = {
+      mark,
+      record: isRead ? record : undefined,
+      problem: isRead ? undefined : problemOf(record),
+      last: log === undefined ? [] : await lastRecords(log),
+      updated: log === undefined ? null : await modifiedAt(log),
+    };
+    this.#known.set(path, known);
+    return known;
+  }
+}
+
+/** Its path; undefined too where it leads out of the run. */
+function inRun(run: string, name: string): Promise<string | undefined> {
+  return fileOf(run, name).catch(() => undefined);
+}
+
+function problemOf(error: Error): string {
+  return error instanceof RectiflowError ? error.message : 'config.json cannot be read.';
+}
+
+async function markOf(path: string | undefined): Promise<string> {
+  if (path === undefined) return '-';
+  return stat(path).then(
+    ({ ino, size, mtimeMs }) => `${ino}:${size}:${mtimeMs}`,
+    () => '-',
+  );
+}
+
+async function modifiedAt(path: string): Promise<string | null> {
+  return stat(path).then(
+    ({ mtime }) => mtime.toISOString(),
+    () => null,
+  );
+}
+
+/** The last records of a log, at least two where they are near its end. */
+async function lastRecords(path: string): Promise<LogRecord[]> {
+  const read = async (log: OpenLog): Promise<LogRecord[]> => {
+    let records: LogRecord[] = [];
+    for (const bytes of tails) {
+      const lines = await log.tail(bytes);
+      records = lines
+        .slice(-paceRecords)
+        .map(parseRecord)
+        .filter((record) => record !== undefined);
+      if (records.length > 1 || bytes >= log.mark.size) break;
+    }
+    return records;
+  };
+  return OpenLog.with(path, read).catch(() => []);
+}
+
+function finite(value: number | undefined): number | undefined {
+  return value !== undefined && Number.isFinite(value) ? value : undefined;
+}
+
+/** By the time that the last steps took; by all of them where there is but one record. */
+function secondsLeft(last: readonly LogRecord[], { steps }: Settings): number | null {
+  const [first, newest] = [last[0], last.at(-1)];
+  if (!first || !newest || steps === null) return null;
+  const isOne = first === newest;
+  const [from, to] = [isOne ? 0 : finite(numberIn(first, 'seconds')), finite(numberIn(newest, 'seconds'))];
+  const done = newest.step - (isOne ? 0 : first.step);
+  if (from === undefined || to === undefined || done <= 0 || to < from) return null;
+  return ((to - from) / done) * Math.max(0, steps - newest.step);
+}
