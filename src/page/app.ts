@@ -63,6 +63,8 @@ export function createApp(parts: AppParts): Hono {
   app.onError((error, c) => {
     const { status, body } = failureOf(error, tell);
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
+    // The rest of such a request is not read, so that nothing can follow it.
+    if (status === 413) c.header('Connection', 'close');
     return c.json(body, status);
   });
   readRoutes(app, parts);

@@ -8,11 +8,19 @@ interface Seen {
   /** Why its config cannot be read. */
   readonly problem: string | undefined;
   readonly holder: SeenHolder;
+  /** Whether who holds it waits. */
+  readonly isPaused: boolean;
   readonly step: number;
   readonly steps: number | null;
 }
 
-export function stateOf({ problem, holder, step, steps }: Seen): Pick<RunSummary, 'state' | 'sentence'> {
+export function stateOf({
+  problem,
+  holder,
+  isPaused,
+  step,
+  steps,
+}: Seen): Pick<RunSummary, 'state' | 'sentence'> {
   const done = steps === null ? `step ${grouped(step)}` : `step ${grouped(step)} of ${grouped(steps)}`;
   const told = (state: RunState, sentence: string): Pick<RunSummary, 'state' | 'sentence'> => ({
     state,
@@ -22,6 +30,7 @@ export function stateOf({ problem, holder, step, steps }: Seen): Pick<RunSummary
   const { state, record } = holder;
   if (state === 'held') {
     const who = record ? ` by process ${record.pid} on ${record.host}` : '';
+    if (isPaused) return told('paused', `Is held${who}, which waits after ${done}.`);
     return told('training', `Is trained${who}: ${done}.`);
   }
   if (steps !== null && step >= steps) return told('finished', `All ${grouped(steps)} steps are done.`);

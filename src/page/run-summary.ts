@@ -1,4 +1,5 @@
 // One run of the list: little is read of it, and nothing again that has not changed.
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listCheckpoints } from '../runs/checkpoint.ts';
@@ -45,7 +46,8 @@ export class Summaries {
     const newest = last.at(-1);
     const step = newest?.step ?? (await listCheckpoints(checkpointFolder(path)).catch(() => [])).at(-1) ?? 0;
     const holder = await seeHolder(path, names).catch(() => ({ state: 'free' }) as const);
-    const state = stateOf({ problem, holder, step, steps: settings.steps });
+    const isPaused = names.includes('steering') && existsSync(join(path, 'steering', 'paused'));
+    const state = stateOf({ problem, holder, isPaused, step, steps: settings.steps });
     const samples = names.includes('samples') ? await listSamples(await inRun(path, 'samples')) : [];
     const number = (field: string): number | null => (newest && finite(numberIn(newest, field))) ?? null;
     const loss = newest && numberIn(newest, 'loss');

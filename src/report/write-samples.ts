@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { drawGrid, writeImage, writePng } from '../pictures/image.ts';
 import { labelGrid } from '../pictures/preview/labels.ts';
 import { pathNames } from './path-names.ts';
+import { withPngText } from '../formats/png-text.ts';
 import { type ImageShape, imageSize } from '../data/source.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
 import { greatest } from '../tensor/extremes.ts';
@@ -28,7 +29,7 @@ export interface WriteSamplesOptions {
  *
  * Images: folder/<class>/<index>.png, or folder/<index>.png where there are no classes, with the captions of a model that takes
  * them in folder/metadata.jsonl; so the folder is itself a data set. Beside it, in folder.png, or folder-2.png where that is
- * there, the first of each class or caption stand side by side. Gene expression: folder/cells.h5ad. Everything else, latents that were not
+ * there, the first of each class or caption stand side by side; what they were made with is in its text `rectiflow`. Gene expression: folder/cells.h5ad. Everything else, latents that were not
  * decoded for one: folder/samples.safetensors.
  * @throws RectiflowError when the folder holds files already, or a file cannot be written
  */
@@ -87,7 +88,7 @@ async function isFilled(folder: string): Promise<boolean> {
 
 async function writePictures(
   folder: string,
-  { values, shape, annotations, data }: Samples & { shape: ImageShape },
+  { values, shape, annotations, data, made }: Samples & { shape: ImageShape },
 ): Promise<WrittenSamples> {
   const size = imageSize(shape);
   const count = values.length / size;
@@ -126,6 +127,7 @@ async function writePictures(
   const grid = drawGrid(pixels, shape, { columns, scale });
   const labels = { rows: isPlain ? [] : Array.from(rows.values(), ({ title }) => title) };
   await writePng(view, await labelGrid(grid, labels, { height: shape[1] * scale, width: shape[2] * scale }));
+  if (made) await writeFile(view, withPngText(await readFile(view), 'rectiflow', JSON.stringify(made)));
   return { count, view, ...(renamed.size > 0 && { renamed: [...renamed.values()] }) };
 }
 
