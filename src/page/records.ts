@@ -43,6 +43,7 @@ export function toNum(value: number): Num {
 
 function own(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  if (Array.isArray(value) && name === 'length') return undefined;
   return (value as Readonly<Record<string, unknown>>)[name];
 }
 

@@ -77,6 +77,8 @@ export async function failure(answer: Response): Promise<{ status: number; error
 export interface RunParts {
   readonly steps?: number;
   readonly created?: string;
+  /** Settings of its data. */
+  readonly data?: unknown;
   /** Lines of metrics.jsonl. */
   readonly log?: readonly string[];
 }
@@ -84,11 +86,12 @@ export interface RunParts {
 /** The files of a run that nobody trains. @returns its folder */
 export async function writeRun(runs: string, name: string, parts: RunParts = {}): Promise<string> {
   const { steps = 10, created = '2026-01-01T00:00:00.000Z', log = [] } = parts;
+  const { data = { source: 'digits' } } = parts;
   const run = join(runs, name);
   await mkdir(join(run, 'samples'), { recursive: true });
   const config = {
     name: 'x',
-    data: { source: 'digits' },
+    data,
     model: { kind: 'dit', classes: 10 },
     train: { steps, batchSize: 4 },
     stages: [],

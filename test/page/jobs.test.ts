@@ -1,0 +1,188 @@
+// What the page begins: samples, checks, plans and trainings, in processes of their own.
+import { existsSync } from 'node:fs';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import type {
+  DataCheckResult,
+  Job,
+  JobList,
+  JobStarted,
+  PlanResult,
+  RunDetails,
+  SampleResult,
+  StartedList,
+  StartedTraining,
+} from '../../src/page/contract.ts';
+import { pngText } from '../../src/formats/png-text.ts';
+import { rectiflow, temporaryFolder } from '../support/cli.ts';
+import { type PageServer, failure, startPage, writeRun } from '../support/page.ts';
+
+const tiny = `
+name: tiny
+data: { source: digits, split: test }
+model: { width: 32, depth: 2, heads: 2, patchSize: 7 }
+train: { steps: 4, batchSize: 8, logEvery: 1, sampleEvery: 0, checkpointEvery: 0 }
+sample: { steps: 2, perClass: 2, labels: [0, 1] }
+backend: { name: cpu, threads: 1 }
+`;
+
+let page: PageServer;
+let runs: string;
+
+beforeAll(async () => {
+  runs = join(await temporaryFolder(), 'runs');
+  page = await startPage({ runs });
+  const started = await page.post('/api/start', { text: tiny, settings: ['train.steps=3'] });
+  expect(started.status).toBe(201);
+  expect(await started.json()).toMatchObject({
+    pid: expect.any(Number),
+    exitCode: null,
+  } satisfies Partial<StartedTraining>);
+  await vi.waitFor(
+    async () => expect((await begun())[0]).toMatchObject({ state: 'ended', run: 'tiny' }),
+    50_000,
+  );
+});
+
+async function begun(): Promise<readonly StartedTraining[]> {
+  return (await page.get<StartedList>('/api/started')).started;
+}
+
+async function start(path: string, body: unknown): Promise<string> {
+  const answer = await page.post(path, body);
+  expect(answer.status).toBe(202);
+  return ((await answer.json()) as JobStarted).job;
+}
+
+/** All that is told of a job until it is over. */
+async function follow(id: string): Promise<Job[]> {
+  const answer = await page.fetch(`/api/jobs/${id}`, { headers: { accept: 'text/event-stream' } });
+  const told = (await answer.text()).matchAll(/^data: (.*)$/gm);
+  return Array.from(told, ([, data]) => (JSON.parse(data!) as { job: Job }).job);
+}
+
+describe('a training that the page begins', () => {
+  it('has a folder among the runs, with what it printed', async () => {
+    const [entry] = await begun();
+    expect(entry).toMatchObject({ exitCode: 0, output: expect.stringContaining('Trained 3 steps') });
+    expect(await readFile(join(runs, 'tiny', 'output.log'), 'utf8')).toContain('run      runs/tiny');
+    const { summary } = await page.get<RunDetails>('/api/runs/tiny');
+    expect(summary).toMatchObject({ state: 'finished', step: 3, steps: 3 });
+    expect((await readdir(runs)).toSorted()).toEqual(['tiny']);
+  });
+
+  it('that cannot begin says why, and leaves nothing', async () => {
+    await page.post('/api/start', { text: 'model: { depth: -1 }' });
+    await expect
+      .poll(async () => (await begun()).at(-1), { timeout: 20_000 })
+      .toMatchObject({
+        state: 'ended',
+        run: null,
+        exitCode: 1,
+        output: expect.stringMatching(/^error: [^]*model\.depth/),
+      });
+    await expect.poll(() => readdir(runs)).toEqual(['tiny']);
+  });
+
+  it('is refused where its folder would not be among the runs', async () => {
+    const other = await startPage({ runs: join(await temporaryFolder(), 'other') });
+    const { status, error } = await failure(await other.post('/api/start', { recipe: 'digits' }));
+    expect([status, error]).toEqual([409, expect.stringContaining('a folder that is called runs')]);
+  });
+});
+
+describe('samples', () => {
+  it('are made as rectiflow sample makes them, with what they were made with in the picture', async () => {
+    const asked = { labels: [3, '1'], count: 2, steps: 3, seed: 5, guidance: 1.5 };
+    const job = await start('/api/runs/tiny/sample', asked);
+    const told = await follow(job);
+    expect(told.at(-1)).toMatchObject({ kind: 'sample', run: 'tiny', state: 'done', error: null });
+    expect(told.at(-1)!.progress).toEqual({ what: 'sampling', done: 3, total: 3 });
+    const result = told.at(-1)!.result as SampleResult;
+    expect(result).toMatchObject({
+      step: 3,
+      count: 4,
+      hasPicture: true,
+      made: { seed: 5, steps: 3, guidance: 1.5 },
+    });
+    const picture = await page.fetch(`/api/jobs/${job}/picture`);
+    expect(picture.headers.get('content-type')).toBe('image/png');
+    const bytes = Buffer.from(await picture.arrayBuffer());
+    expect(JSON.parse(pngText(bytes, 'rectiflow')!)).toEqual(result.made);
+    const folder = join(runs, '..');
+    await rectiflow(folder, 'sample runs/tiny -l 3,1 -c 2 --steps 3 --seed 5 -g 1.5 --out made'.split(' '));
+    expect(await readFile(join(folder, 'made.png'))).toEqual(bytes);
+  });
+
+  it('that cannot be made say why, in the words of the API', async () => {
+    const told = await follow(await start('/api/runs/tiny/sample', { labels: [12] }));
+    expect(told.at(-1)).toMatchObject({ state: 'failed', error: expect.stringMatching(/^sample: .*12/) });
+    const { id } = told.at(-1)!;
+    expect(await failure(await page.fetch(`/api/jobs/${id}/picture`))).toMatchObject({ status: 404 });
+    expect((await failure(await page.post('/api/runs/tiny/sample', { labels: [-1] }))).status).toBe(400);
+    expect((await failure(await page.post('/api/runs/none/sample', {}))).status).toBe(404);
+  });
+
+  it('that wait or are made can be stopped', async () => {
+    const [first, second] = [
+      await start('/api/runs/tiny/sample', { count: 500, steps: 500 }),
+      await start('/api/runs/tiny/sample', {}),
+    ];
+    for (const id of [second, first])
+      expect((await page.fetch(`/api/jobs/${id}`, { method: 'DELETE' })).status).toBe(200);
+    expect((await follow(second)).at(-1)!.state).toBe('stopped');
+    expect((await follow(first)).at(-1)!.state).toBe('stopped');
+    const { jobs } = await page.get<JobList>('/api/jobs');
+    expect(jobs.filter(({ state }) => state === 'stopped')).toHaveLength(2);
+  });
+
+  it('are told to be offered as the run can make them', async () => {
+    const { sampling } = await page.get<RunDetails>('/api/runs/tiny');
+    expect(sampling).toMatchObject({
+      classes: 10,
+      takesPrompts: false,
+      samplers: expect.arrayContaining(['euler', 'heun']),
+      defaults: { steps: 2, labels: [0, 1] },
+      checkpoints: [3],
+    });
+  });
+});
+
+describe('checks and plans', () => {
+  it('answer as the command line prints them', async () => {
+    const data = (await follow(await start('/api/data/check', { text: tiny }))).at(-1)!;
+    expect([data.state, (data.result as DataCheckResult).report]).toMatchObject(['done', { count: 10_000 }]);
+    const planned = (await follow(await start('/api/plan', { text: tiny, seconds: 0 }))).at(-1)!;
+    expect([planned.state, planned.error]).toEqual(['done', null]);
+    expect((planned.result as PlanResult).plan).toEqual(expect.any(Object));
+    const wrong = (await follow(await start('/api/doctor', { text: 'model: {' }))).at(-1)!;
+    expect(wrong).toMatchObject({ state: 'failed', error: expect.stringContaining('is no YAML or JSON') });
+  });
+});
+
+describe('the preview of a run', () => {
+  it('is drawn once', async () => {
+    const [first, second] = await Promise.all([0, 1].map(() => page.fetch('/api/runs/tiny/preview')));
+    expect(first!.headers.get('content-type')).toBe('image/png');
+    expect(Buffer.from(await first!.arrayBuffer())).toEqual(Buffer.from(await second!.arrayBuffer()));
+  });
+
+  it('of data that are not there says why', async () => {
+    const folder = await temporaryFolder();
+    await writeRun(folder, 'odd', { data: { source: 'folder', path: join(folder, 'none') } });
+    const other = await startPage({ runs: folder });
+    const { status, error } = await failure(await other.fetch('/api/runs/odd/preview'));
+    expect([status, error]).toEqual([400, expect.stringContaining(join(folder, 'none'))]);
+  });
+});
+
+describe('a server that ends', () => {
+  it('stops its jobs and takes its files with it', async () => {
+    const other = await startPage({ runs });
+    await other.post('/api/runs/tiny/sample', { count: 500, steps: 500 });
+    await other.server.close();
+    await expect(fetch(other.origin)).rejects.toThrow();
+    expect(existsSync(join(runs, 'tiny', 'config.json'))).toBe(true);
+  });
+});
