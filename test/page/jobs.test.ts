@@ -33,16 +33,8 @@ let runs: string;
 beforeAll(async () => {
   runs = join(await temporaryFolder(), 'runs');
   page = await startPage({ runs });
-  const started = await page.post('/api/start', { text: tiny, settings: ['train.steps=3'] });
-  expect(started.status).toBe(201);
-  expect(await started.json()).toMatchObject({
-    pid: expect.any(Number),
-    exitCode: null,
-  } satisfies Partial<StartedTraining>);
-  await vi.waitFor(
-    async () => expect((await begun())[0]).toMatchObject({ state: 'ended', run: 'tiny' }),
-    50_000,
-  );
+  await page.post('/api/start', { text: tiny, settings: ['train.steps=3'] });
+  await vi.waitUntil(async () => (await begun())[0]?.state === 'ended', 50_000);
 });
 
 async function begun(): Promise<readonly StartedTraining[]> {
@@ -51,7 +43,7 @@ async function begun(): Promise<readonly StartedTraining[]> {
 
 async function start(path: string, body: unknown): Promise<string> {
   const answer = await page.post(path, body);
-  expect(answer.status).toBe(202);
+  if (answer.status !== 202) throw new Error(await answer.text());
   return ((await answer.json()) as JobStarted).job;
 }
 
@@ -64,6 +56,7 @@ async function follow(id: string): Promise<Job[]> {
 
 describe('a training that the page begins', () => {
   it('has a folder among the runs, with what it printed', async () => {
+    await expect.poll(async () => (await begun())[0]!.run).toBe('tiny');
     const [entry] = await begun();
     expect(entry).toMatchObject({ exitCode: 0, output: expect.stringContaining('Trained 3 steps') });
     expect(await readFile(join(runs, 'tiny', 'output.log'), 'utf8')).toContain('run      runs/tiny');
@@ -170,7 +163,7 @@ describe('the preview of a run', () => {
 
   it('of data that are not there says why', async () => {
     const folder = await temporaryFolder();
-    await writeRun(folder, 'odd', { data: { source: 'folder', path: join(folder, 'none') } });
+    await writeRun(folder, 'odd', { data: { source: 'folder', path: join(folder, 'none'), size: 32 } });
     const other = await startPage({ runs: folder });
     const { status, error } = await failure(await other.fetch('/api/runs/odd/preview'));
     expect([status, error]).toEqual([400, expect.stringContaining(join(folder, 'none'))]);
@@ -182,7 +175,7 @@ describe('a server that ends', () => {
     const other = await startPage({ runs });
     await other.post('/api/runs/tiny/sample', { count: 500, steps: 500 });
     await other.server.close();
-    await expect(fetch(other.origin)).rejects.toThrow();
+    await expect(fetch(other.origin)).rejects.toThrow('fetch failed');
     expect(existsSync(join(runs, 'tiny', 'config.json'))).toBe(true);
   });
 });

@@ -5,94 +5,21 @@ import { describe, expect, it } from 'vitest';
 import { train } from '../../src/api/train.ts';
 import type { Source } from '../../src/data/source.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
-import type { LiveEvent, LogRecord, RunDetails, SeriesAnswer } from '../../src/page/contract.ts';
+import type { RunDetails, SeriesAnswer } from '../../src/page/contract.ts';
 import { changesSince } from '../../src/page/live/changes.ts';
 import { LiveRuns, type SentEvent } from '../../src/page/live/live-run.ts';
 import { currentPosition, formatPosition, parsePosition } from '../../src/page/live/position.ts';
 import { Summaries } from '../../src/page/run-summary.ts';
 import { lockRun } from '../../src/runs/lock.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { type PageServer, logLine, startPage, writeRun } from '../support/page.ts';
+import { Stream } from '../support/live-stream.ts';
+import { logLine, startPage, writeRun } from '../support/page.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
 const png = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==',
   'base64',
 );
-
-interface Heard {
-  readonly id: string;
-  readonly type: LiveEvent['type'];
-  readonly data: Record<string, unknown>;
-}
-
-class Stream {
-  readonly heard: Heard[] = [];
-  readonly #stop = new AbortController();
-  readonly #waiting = new Set<() => void>();
-  isOver = false;
-
-  static async open(page: PageServer, run: string, after?: string): Promise<Stream> {
-    const stream = new Stream();
-    const headers: Record<string, string> = after === undefined ? {} : { 'last-event-id': after };
-    const answer = await page.fetch(`/api/runs/${run}/live`, { signal: stream.#stop.signal, headers });
-    expect(answer.headers.get('content-type')).toBe('text/event-stream');
-    void stream.#read(answer.body!);
-    await stream.until(() => stream.heard.length > 0);
-    return stream;
-  }
-
-  async #read(body: ReadableStream<Uint8Array>): Promise<void> {
-    let text = '';
-    try {
-      for await (const part of body.pipeThrough(new TextDecoderStream())) {
-        text += part;
-        const events = text.split('\n\n');
-        text = events.pop()!;
-        for (const event of events) this.#hear(event);
-        for (const check of this.#waiting) check();
-      }
-    } catch {
-      // It was closed.
-    }
-    this.isOver = true;
-    for (const check of this.#waiting) check();
-  }
-
-  #hear(text: string): void {
-    if (text.startsWith(':')) return;
-    const [, id, type, data] = /^id: (.*)\nevent: (.*)\ndata: (.*)$/.exec(text)!;
-    this.heard.push({
-      id: id!,
-      type: type as LiveEvent['type'],
-      data: JSON.parse(data!) as Record<string, unknown>,
-    });
-  }
-
-  until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (!holds()) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      check();
-    });
-  }
-
-  of(type: LiveEvent['type']): Heard[] {
-    return this.heard.filter((event) => event.type === type);
-  }
-
-  get steps(): number[] {
-    return this.of('record').map(({ data }) => (data['record'] as LogRecord).step);
-  }
-
-  close(): void {
-    this.#stop.abort();
-  }
-}
 
 describe('events of a run that trains', () => {
   it('tell its records, pictures, checkpoints and states, each once', async () => {
@@ -182,13 +109,14 @@ describe('events of a run that trains', () => {
     '1.2.3',
     '-9.-9.0.0.0.0.0.0.',
     `${'9'.repeat(20)}.${'9'.repeat(20)}.0.0.0.0.0.0.AA`,
-  ])('begin anew where a client sends %j', async (after) => {
+  ])('go on whatever a client sends: %j', async (after) => {
     const runs = await temporaryFolder();
     const run = await writeRun(runs, 'one', { log: [logLine(1)] });
     const page = await startPage({ runs });
     const stream = await Stream.open(page, 'one', after);
     await appendFile(join(run, 'metrics.jsonl'), `${logLine(2)}\n`);
     await stream.until(() => stream.steps.includes(2));
+    expect(stream.steps.at(-1)).toBe(2);
     stream.close();
   });
 
@@ -271,6 +199,7 @@ describe('events of a run that trains', () => {
     const stream = await Stream.open(page, 'one');
     await page.server.close();
     await stream.until(() => stream.isOver);
+    expect(stream.of('gone')).toEqual([]);
   });
 });
 
