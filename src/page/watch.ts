@@ -1,8 +1,6 @@
 import { type Server, createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import { RectiflowError } from '../tensor/errors.ts';
-import { createApp } from './app.ts';
 import { allowedHosts, isLoopback, namesOf, newToken, urlHost } from './guard.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { Previews } from './jobs/previews.ts';
@@ -42,6 +40,11 @@ export interface WatchServer {
 export async function watchRuns(options: WatchOptions = {}): Promise<WatchServer> {
   const { runs = 'runs', port = 0, host = '127.0.0.1', page = builtPage } = options;
   const { onNotice = () => {}, onFault = () => {} } = options;
+  // Loaded here, so that nobody who only wants the library waits for them.
+  const [{ createApp }, { getRequestListener }] = await Promise.all([
+    import('./app.ts'),
+    import('@hono/node-server'),
+  ]);
   const token = newToken();
   const summaries = new Summaries();
   const work = new WorkFolder();

@@ -22,7 +22,15 @@ async function runWithout(packages: readonly string[], module: string, ...args: 
   return stdout;
 }
 
-const heavy = ['sharp', 'yaml', 'hyparquet', 'h5wasm', '@huggingface/tokenizers'];
+const heavy = [
+  'sharp',
+  'yaml',
+  'hyparquet',
+  'h5wasm',
+  '@huggingface/tokenizers',
+  'hono',
+  '@hono/node-server',
+];
 
 it('the library loads without what only some data need', async () => {
   await expect(runWithout(heavy, 'index.js')).resolves.toBe('');

@@ -9,6 +9,7 @@ import { parseRecord } from '../records.ts';
 import { diskOf, parseNotice, parseSteering } from '../run-files.ts';
 import { fileOf } from '../run-place.ts';
 import { isWholePng, listSamples } from '../sample-files.ts';
+import { type Part, allParts } from './marks.ts';
 import { type Kind, type Position, currentPosition } from './position.ts';
 
 /** An event, and where the one after it begins. */
@@ -20,15 +21,30 @@ export interface Change {
 /** Of a log, in bytes: who is further behind asks for series, and gets no single records. */
 export const mostBehind: number = 1 << 20;
 
-/** In the order in which they are told. @param run its folder */
-export async function changesSince(run: string, from: Position): Promise<Change[]> {
+/** Who tells about each part, in the order in which they are told. */
+const looks: readonly (readonly [Part, (run: string, from: Position) => Promise<Change[]>])[] = [
+  ['records', newRecords],
+  ['notices', newNotices],
+  ['steering', newSteering],
+  ['pictures', newPictures],
+  ['checkpoints', newCheckpoints],
+];
+
+/** @param run its folder @param parts what is looked at; all by default */
+export async function changesSince(
+  run: string,
+  from: Position,
+  parts: readonly Part[] = allParts,
+): Promise<Change[]> {
   const told: Change[] = [];
   let at = from;
-  for (const look of [newRecords, newNotices, newSteering, newPictures, newCheckpoints])
+  for (const [part, look] of looks) {
+    if (!parts.includes(part)) continue;
     for (const change of await look(run, at)) {
       told.push(change);
       at = change.at;
     }
+  }
   return told;
 }
 

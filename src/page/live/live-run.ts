@@ -5,6 +5,7 @@ import type { LiveEvent, LivePosition, RunSummary } from '../contract.ts';
 import { type RunPlace, placeOf } from '../run-place.ts';
 import type { Summaries } from '../run-summary.ts';
 import { changesSince } from './changes.ts';
+import { Marks, type Part, allParts } from './marks.ts';
 import { type Position, currentPosition, formatPosition, parsePosition } from './position.ts';
 
 /** An event with what it is gone on after with. */
@@ -73,15 +74,18 @@ class LiveRun {
   readonly #hearings = new Set<Hearing>();
   readonly #watchers: FSWatcher[];
   readonly #timer: NodeJS.Timeout;
+  readonly #marks: Marks;
   #soon: NodeJS.Timeout | undefined;
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
+  #summary: RunSummary | undefined;
 
   constructor(folder: string, place: RunPlace, summaries: Summaries, onIdle: () => void) {
     this.#folder = folder;
     this.#place = place;
     this.#summaries = summaries;
     this.#onIdle = onIdle;
+    this.#marks = new Marks(place.path);
     this.#watchers = ['.', 'samples', 'checkpoints'].flatMap((part) => this.#watch(join(place.path, part)));
     this.#timer = setInterval(() => this.#look(), lookMs).unref();
   }
@@ -142,23 +146,35 @@ class LiveRun {
 
   /** Tells everybody what is new to them. */
   async #tell(): Promise<void> {
-    const { name, path } = this.#place;
-    const found = await placeOf(this.#folder, name);
-    if (found.path !== path) return this.#end();
-    const summary = await this.#summaries.of(found);
-    for (const together of this.#alike()) {
-      const { at } = together[0]!;
-      const changes = await changesSince(path, at);
-      const sent = changes.map(({ event, at: after }) => ({ event, id: formatPosition(after) }));
-      const last = changes.at(-1)?.at ?? at;
-      for (const hearing of together) {
-        const state = stateEvent(summary, hearing, last);
-        hearing.at = last;
-        const isFirst = state !== undefined && hearing.state === '';
-        if (state) hearing.state = stateOf(summary);
-        const events = state ? (isFirst ? [state, ...sent] : [...sent, state]) : sent;
-        if (events.length > 0) hearing.listener.send(events);
-      }
+    const parts = this.#marks.changed(performance.now());
+    const isNew = [...this.#hearings].some(({ state }) => state === '');
+    if (parts.length === 0 && !isNew) return;
+    if (isNew || parts.includes('state')) {
+      const { name, path } = this.#place;
+      const found = await placeOf(this.#folder, name);
+      if (found.path !== path) return this.#end();
+      this.#summary = await this.#summaries.of(found);
+    }
+    for (const together of this.#alike()) await this.#tellThem(together, parts);
+  }
+
+  /** @param together who have heard as much */
+  async #tellThem(together: readonly Hearing[], parts: readonly Part[]): Promise<void> {
+    const { at, state: before } = together[0]!;
+    const isFirst = before === '';
+    const changes = await changesSince(this.#place.path, at, isFirst ? allParts : parts);
+    const sent = changes.map(({ event, at: after }) => ({ event, id: formatPosition(after) }));
+    const last = changes.at(-1)?.at ?? at;
+    const summary = this.#summary!;
+    const state = stateOf(summary);
+    const isOther = before !== state;
+    const told: SentEvent = { event: { type: 'state', summary }, id: formatPosition(isFirst ? at : last) };
+    // The first one goes before what is new, whose place it must not skip.
+    const events = isFirst ? [told, ...sent] : isOther ? [...sent, told] : sent;
+    for (const hearing of together) {
+      hearing.at = last;
+      hearing.state = state;
+      if (events.length > 0) hearing.listener.send(events);
     }
   }
 
@@ -166,7 +182,7 @@ class LiveRun {
   #alike(): Hearing[][] {
     const groups = new Map<string, Hearing[]>();
     for (const hearing of this.#hearings) {
-      const key = formatPosition(hearing.at);
+      const key = `${formatPosition(hearing.at)} ${hearing.state}`;
       const group = groups.get(key);
       if (group) group.push(hearing);
       else groups.set(key, [hearing]);
@@ -181,12 +197,6 @@ class LiveRun {
       listener.send([{ event: { type: 'gone', sentence }, id: formatPosition(at) }]);
     this.close();
   }
-}
-
-/** @returns undefined where it was told already; the first one goes before what is new, whose place it must not skip */
-function stateEvent(summary: RunSummary, { at, state }: Hearing, last: Position): SentEvent | undefined {
-  if (state === stateOf(summary)) return undefined;
-  return { event: { type: 'state', summary }, id: formatPosition(state === '' ? at : last) };
 }
 
 function stateOf({ state, steps }: RunSummary): string {
