@@ -203,6 +203,21 @@ describe('events of a run that trains', () => {
   });
 });
 
+describe('a log that was cut', () => {
+  it('is told also where it has grown again, to more than it was', async () => {
+    const lines = [1, 2, 3, 4].map((step) => logLine(step));
+    const run = await writeRun(await temporaryFolder(), 'one', { log: lines });
+    const at = await currentPosition(run);
+    const log = join(run, 'metrics.jsonl');
+    await truncate(log, lines.slice(0, 2).join('\n').length + 1);
+    const later = [3, 4, 5, 6].map((step) => `${logLine(step, { loss: 0.123456 })}\n`);
+    await appendFile(log, later.join(''));
+    const changes = await changesSince(run, at);
+    expect(changes.map(({ event }) => event)).toEqual([{ type: 'cut', step: 0 }]);
+    expect(await changesSince(run, changes[0]!.at)).toEqual([]);
+  });
+});
+
 describe('a picture that is being written', () => {
   it('is told when it is whole', async () => {
     const run = await writeRun(await temporaryFolder(), 'one');

@@ -44,7 +44,8 @@ export async function callInProcess(
       child.on('error', reject);
       child.on('close', (code, name) => {
         if (signal.aborted) reject(signal.reason as Error);
-        else reject(new Error(`The process of a job ended with ${name ?? code}. ${said}`));
+        else if (name !== null) reject(new Refusal(500, killed(name)));
+        else reject(new Error(`The process of a job ended with ${code}. ${said}`));
       });
       child.send(call);
       lower(child);
@@ -52,6 +53,13 @@ export async function callInProcess(
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+function killed(name: NodeJS.Signals): string {
+  const sentence = `The process that did this was ended by ${name} before it was done.`;
+  return name === 'SIGKILL'
+    ? `${sentence} Perhaps there was not enough memory: ask for less at a time.`
+    : sentence;
 }
 
 function stopProcess(child: ChildProcess): void {
