@@ -1,5 +1,5 @@
 // What the page begins: samples, checks, plans and trainings, in processes of their own.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
@@ -15,6 +15,8 @@ import type {
   StartedTraining,
 } from '../../src/page/contract.ts';
 import { pngText } from '../../src/formats/png-text.ts';
+import { listRuns } from '../../src/page/run-list.ts';
+import { Summaries } from '../../src/page/run-summary.ts';
 import { rectiflow, temporaryFolder } from '../support/cli.ts';
 import { type PageServer, failure, startPage, writeRun } from '../support/page.ts';
 
@@ -171,6 +173,28 @@ describe('the preview of a run', () => {
 });
 
 describe('a server that ends', () => {
+  it('leaves the trainings that it began', async () => {
+    const folder = join(await temporaryFolder(), 'runs');
+    const other = await startPage({ runs: folder });
+    const settings = ['train.steps=100000', 'name=long'];
+    const answer = await other.post('/api/start', { text: tiny, settings });
+    const { pid } = (await answer.json()) as StartedTraining;
+    try {
+      const log = join(folder, 'long', 'metrics.jsonl');
+      const size = (): number => (existsSync(log) ? statSync(log).size : 0);
+      await expect.poll(size, { timeout: 30_000 }).toBeGreaterThan(0);
+      await other.server.close();
+      const before = size();
+      await expect.poll(size, { timeout: 30_000 }).toBeGreaterThan(before);
+      const { state } = (await listRuns(folder, new Summaries())).runs[0]!;
+      expect(state).toBe('training');
+    } finally {
+      process.kill(pid, 'SIGINT');
+    }
+    const stateNow = async (): Promise<string> => (await listRuns(folder, new Summaries())).runs[0]!.state;
+    await expect.poll(stateNow, { timeout: 30_000 }).toBe('stopped');
+  });
+
   it('stops its jobs and takes its files with it', async () => {
     const other = await startPage({ runs });
     await other.post('/api/runs/tiny/sample', { count: 500, steps: 500 });
