@@ -203,3 +203,45 @@ describe('a server that ends', () => {
     expect(existsSync(join(runs, 'tiny', 'config.json'))).toBe(true);
   });
 });
+
+describe('a training', () => {
+  it('is steered by whoever watches it: it pauses, learns at another rate, and stops', async () => {
+    const steer = async (body: unknown): Promise<unknown> =>
+      (await page.post('/api/runs/steered/steer', body)).json();
+    const stateOf = async (): Promise<string> =>
+      (await page.get<RunDetails>('/api/runs/steered')).summary.state;
+    await page.post('/api/start', { text: tiny, settings: ['name=steered', 'train.steps=1000000'] });
+    await vi.waitUntil(
+      async () => (await page.fetch('/api/runs/steered')).ok && (await stateOf()) === 'training',
+      {
+        timeout: 50_000,
+      },
+    );
+    expect(await steer({ kind: 'pause' })).toMatchObject({ kind: 'pause', outcome: 'applied' });
+    expect(await stateOf()).toBe('paused');
+    const set = { kind: 'set', settings: { learningRate: 1e-5 } };
+    expect(await steer(set)).toMatchObject({ ...set, outcome: 'applied' });
+    const wrong = { kind: 'set', settings: { learningRate: -1 } };
+    expect(await steer(wrong)).toMatchObject({
+      outcome: 'refused',
+      sentence: expect.stringContaining('learningRate'),
+    });
+    expect(await failure(await page.post('/api/runs/steered/steer', { kind: 'fly' }))).toMatchObject({
+      status: 400,
+    });
+    expect(await steer({ kind: 'goOn' })).toMatchObject({ kind: 'goOn', outcome: 'applied' });
+    expect(await steer({ kind: 'stop' })).toMatchObject({ kind: 'stop', outcome: 'applied' });
+    await vi.waitUntil(async () => (await stateOf()) === 'stopped', { timeout: 20_000 });
+    const { steering } = await page.get<RunDetails>('/api/runs/steered');
+    expect(steering.map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual([
+      'pause applied',
+      'set applied',
+      'set refused',
+      'goOn applied',
+      'stop applied',
+    ]);
+    expect(await failure(await page.post('/api/runs/steered/steer', { kind: 'pause' }))).toMatchObject({
+      error: expect.stringContaining('no process trains it'),
+    });
+  }, 90_000);
+});

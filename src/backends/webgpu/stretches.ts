@@ -71,7 +71,7 @@ export function tableOf(numbers: readonly number[]): Scratch {
 }
 
 /** A function of WGSL: number `i` of the table that the argument `table` is. */
-export const tableNumber = `fn tableNumber(i: u32) -> u32 { return u32(table(2u * i)) * ${part}u + u32(table(2u * i + 1u)); }`;
+export const tableNumber: string = `fn tableNumber(i: u32) -> u32 { return u32(table(2u * i)) * ${part}u + u32(table(2u * i + 1u)); }`;
 
 /**
  * Statements of an item `i` that declare the table's `row` that it is of, as the place of its first number, and `at`, which item of that row

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { recipes } from '../../recipes/index.ts';
 import { Refusal } from '../refusal.ts';
-import type { ConfigRequest, PlanRequest, SampleRequest } from '../contract.ts';
+import type { ConfigRequest, PlanRequest, SampleRequest, SteerRequest } from '../contract.ts';
 import type { AskedConfig } from './calls.ts';
 import type { WorkFolder } from './work-folder.ts';
 
@@ -37,6 +37,12 @@ export const planRequest: z.ZodType<PlanRequest> = z.strictObject({
   seconds: z.number().nonnegative().exactOptional(),
   machine: z.string().exactOptional(),
 });
+
+/** What settings may be is for the process that trains to say. */
+export const steerRequest: z.ZodType<SteerRequest> = z.union([
+  z.strictObject({ kind: z.enum(['pause', 'goOn', 'save', 'stop']) }),
+  z.strictObject({ kind: z.literal('set'), settings: z.record(z.string(), z.json()) }),
+]) as z.ZodType<SteerRequest>;
 
 /** @throws Refusal naming what is wrong */
 export async function bodyOf<T>(request: { json(): Promise<unknown> }, schema: z.ZodType<T>): Promise<T> {

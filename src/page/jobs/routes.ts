@@ -1,10 +1,11 @@
 // Requests that begin something.
 import type { Hono } from 'hono';
+import { steerRun } from '../../api/steer.ts';
 import type { JobList, JobStarted, StartedList } from '../contract.ts';
 import { eventStream } from '../live/event-stream.ts';
 import { placeOf } from '../run-place.ts';
 import { type Jobs, isOver } from './jobs.ts';
-import { askedConfig, bodyOf, configRequest, planRequest, sampleRequest } from './requests.ts';
+import { askedConfig, bodyOf, configRequest, planRequest, sampleRequest, steerRequest } from './requests.ts';
 import type { StartedTrainings } from './started.ts';
 import type { WorkFolder } from './work-folder.ts';
 
@@ -23,6 +24,11 @@ export function workRoutes(app: Hono, { runs, jobs, started, work }: WorkParts):
     const asked = await bodyOf(c.req, sampleRequest);
     const picture = await work.newFile('samples.png');
     return c.json(begun(jobs.start('sample', name, { kind: 'sample', run: path, asked, picture })), 202);
+  });
+  app.post('/api/runs/:run/steer', async (c) => {
+    const { path } = await placeOf(runs, c.req.param('run'));
+    const asked = await bodyOf(c.req, steerRequest);
+    return c.json(await steerRun(path, asked, { signal: c.req.raw.signal }));
   });
   app.post('/api/doctor', async (c) => {
     const config = await askedConfig(await bodyOf(c.req, configRequest), work);
