@@ -151,6 +151,17 @@ export default {
   overrides: [
     ...everyRoom.map(imports),
     ...coreBackends,
+    rules(
+      ['web/**'],
+      [
+        {
+          group: ['**/src/**', '!**/src/page/contract.ts'],
+          message: 'The page knows of the package only what src/page/contract.ts says.',
+        },
+      ],
+    ),
+    // Style sheets are imported for what they do.
+    { files: ['web/**'], rules: { 'import/no-unassigned-import': ['error', { allow: ['**/*.css'] }] } },
     { files: ['scripts/**', 'bench/**', 'examples/**'], rules: { 'no-console': 'off' } },
   ],
 };

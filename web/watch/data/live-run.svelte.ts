@@ -1,0 +1,163 @@
+// What is known of one run: asked for once, and kept up with by the stream of its events.
+import type { FieldSeries, LogRecord, RunDetails, SeriesAnswer } from '../../../src/page/contract.ts';
+import { type XAxis, type Line, lineOf } from '../../parts/columns.ts';
+import type { Mark } from '../../parts/marks.ts';
+import { RequestError, get, ofRun, sentence } from './client.ts';
+import { follow } from './events.ts';
+import { type LiveData, upsert } from './live-data.ts';
+
+/** Records that are kept beside what the server has summed up; with more, it is asked again. */
+const MOST_RECORDS = 2000;
+/** Milliseconds between two looks at what came, however many records a second there are. */
+const FLUSH = 250;
+const POINTS = 1500;
+
+export class LiveRun {
+  readonly name: string;
+  details: RunDetails | null = $state.raw(null);
+  series: SeriesAnswer | null = $state.raw(null);
+  /** Finer numbers of the piece that is zoomed into. */
+  detail: SeriesAnswer | null = $state.raw(null);
+  /** Since `series`. */
+  later: readonly LogRecord[] = $state.raw([]);
+  isConnected: boolean = $state(true);
+  /** What went wrong, for people; the rest is as it was before. */
+  error: string | null = $state(null);
+  /** Why the run is not there any more. */
+  gone: string | null = $state(null);
+  readonly #stopping = new AbortController();
+  #pending: LogRecord[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#load();
+      const position = this.details?.live;
+      await follow(ofRun(this.name, '/live'), {
+        signal: this.#stopping.signal,
+        ...(position === undefined ? {} : { position }),
+        onEvent: (type, data) => this.#take(type, data as LiveData),
+        onConnection: (isConnected) => (this.isConnected = isConnected),
+        isLast: (type) => type === 'gone',
+      });
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      this.error = sentence(error);
+      if (error instanceof RequestError && error.status === 404 && this.details !== null)
+        this.gone = this.error;
+    }
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#again);
+  }
+
+  /** A line of a field; finer where the piece that is zoomed into is known. */
+  line(field: string, axis: XAxis, label: string, colour: string): Line {
+    const found: FieldSeries | undefined = (this.detail ?? this.series)?.fields[field];
+    return { label, colour, ...lineOf(found, this.detail === null ? this.later : [], field, axis) };
+  }
+
+  /** @param steps that are shown; null for all */
+  async zoom(steps: readonly [number, number] | null): Promise<void> {
+    if (steps === null) {
+      this.detail = null;
+      return;
+    }
+    const [from, to] = steps;
+    this.detail = await this.#ask(`&from=${Math.floor(from)}&to=${Math.ceil(to)}`);
+  }
+
+  marks(): Mark[] {
+    const { details } = this;
+    if (details === null) return [];
+    return [
+      ...details.checkpoints.map(({ step }) => ({
+        step,
+        kind: 'checkpoint' as const,
+        text: 'checkpoint',
+      })),
+      ...details.steering.map((event) => ({
+        step: event.step,
+        kind: 'steering' as const,
+        text: event.kind,
+      })),
+      ...details.badSteps.map(({ step, finding }) => ({
+        step,
+        kind: 'bad' as const,
+        text: finding ?? 'not finite',
+      })),
+      ...details.notices.map(({ step, text }) => ({ step, kind: 'notice' as const, text })),
+    ];
+  }
+
+  #fields(): string[] {
+    const groups = this.details?.groups ?? [];
+    return [...new Set(groups.flatMap(({ fields }) => fields.map(({ name }) => name)))];
+  }
+
+  #ask(rest = ''): Promise<SeriesAnswer> {
+    const fields = this.#fields().map((name) => encodeURIComponent(name));
+    const query = `?points=${POINTS}&fields=${fields.join(',')}${rest}`;
+    return get<SeriesAnswer>(ofRun(this.name, `/series${query}`), this.#stopping.signal);
+  }
+
+  async #load(): Promise<void> {
+    this.details = await get<RunDetails>(ofRun(this.name), this.#stopping.signal);
+    await this.#loadSeries();
+  }
+
+  async #loadSeries(): Promise<void> {
+    clearTimeout(this.#again);
+    this.series = await this.#ask();
+    const { steps, isApproximate } = this.series;
+    const last = steps?.last ?? -1;
+    this.later = this.later.filter(({ step }) => step > last);
+    if (isApproximate) this.#soon(() => this.#loadSeries(), 1000);
+  }
+
+  #soon(work: () => Promise<void>, milliseconds: number): void {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => {
+      work().catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) this.error = sentence(error);
+      });
+    }, milliseconds);
+  }
+
+  #take(type: string, data: LiveData): void {
+    const { details } = this;
+    if (details === null) return;
+    if (type === 'record') this.#push(data.record!);
+    else if (type === 'cut' || type === 'behind') this.#anew(type === 'cut' ? data.step! : Infinity);
+    else if (type === 'gone') this.gone = data.sentence ?? 'Its folder is gone.';
+    else this.details = upsert(details, data);
+  }
+
+  #push(record: LogRecord): void {
+    this.#pending.push(record);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.later = [...this.later, ...this.#pending];
+      this.#pending = [];
+      const groups = this.details?.groups.length ?? 0;
+      // The first record of a run tells which fields there are.
+      if (groups === 0) this.#soon(() => this.#load(), 0);
+      else if (this.later.length > MOST_RECORDS) this.#soon(() => this.#loadSeries(), 0);
+    }, FLUSH);
+  }
+
+  /** @param step behind which records do not count any more */
+  #anew(step: number): void {
+    this.#pending = this.#pending.filter((record) => record.step <= step);
+    this.later = this.later.filter((record) => record.step <= step);
+    this.#soon(() => this.#load(), 200);
+  }
+}
