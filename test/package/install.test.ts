@@ -81,6 +81,17 @@ describe('the tarball', () => {
     expect(bytes).toBeLessThan(12e6);
   });
 
+  it('holds the page of watch: small, without maps of its sources, and nothing in it that its policy forbids', () => {
+    const page = [...files].filter(([path]) => /^dist\/page\/(index\.html$|assets\/)/.test(path));
+    const kinds = page.map(([path]) => path.replace(/^.*\./, '')).toSorted();
+    expect(kinds).toEqual(['css', 'html', 'js', 'svg']);
+    expect(page.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(400e3);
+    const html = readFileSync(join(root, 'dist/page/index.html'), 'utf8');
+    expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|https?:/);
+    const script = page.map(([path]) => path).find((path) => path.endsWith('.js'))!;
+    expect(readFileSync(join(root, script), 'utf8')).not.toMatch(/sourceMappingURL|\beval\(|new Function\(/);
+  });
+
   it('has everything that its pages link to', () => {
     const pages = [...files.keys()].filter((path) => path.endsWith('.md'));
     const missing = pages.flatMap((page) => {

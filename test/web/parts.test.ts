@@ -1,0 +1,355 @@
+// What the page works out by itself.
+import { describe, expect, it } from 'vitest';
+import type { FieldSeries, LogRecord, RunDetails, RunSummary } from '../../src/page/contract.ts';
+import { fieldOf, lineOf, nearest, smooth, xOfStep } from '../../web/parts/columns.ts';
+import {
+  formatAgo,
+  formatBy,
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  visible,
+} from '../../web/parts/format.ts';
+import { decodeAhead } from '../../web/parts/frames.ts';
+import { heatColour, shareOf } from '../../web/parts/heat-colours.ts';
+import { chartsOf, commonFields, inOrder, titleOf } from '../../web/watch/data/charts.ts';
+import { factsOf, upsert } from '../../web/watch/data/live-data.ts';
+import { emptyForm, sampleRequest } from '../../web/watch/data/sample-form.ts';
+import { sortRuns } from '../../web/watch/data/sort-runs.ts';
+import { steerSettings } from '../../web/watch/data/steer-form.ts';
+import { compareLink, parseRoute, runLink } from '../../web/watch/route.ts';
+
+describe('numbers', () => {
+  it.each([
+    [0, '0'],
+    [1234567, '1,234,567'],
+    [0.123456, '0.1235'],
+    [0.0005, '5e-4'],
+    [0.0000614, '6.14e-5'],
+    [0.001, '0.001'],
+    [123456789.5, '1.23e8'],
+    ['NaN', 'NaN'],
+    [null, '–'],
+  ])('%s is %s', (value, text) => {
+    expect(formatNumber(value)).toBe(text);
+  });
+
+  it('have units', () => {
+    expect(formatBy('share', 0.5)).toBe('50 %');
+    expect(formatBy('bytes', 999_600)).toBe('1.0 MB');
+    expect(formatBytes(12)).toBe('12 B');
+    expect([0.5, 12, 754, 7384, 200_000].map(formatDuration)).toEqual([
+      '500 ms',
+      '12.0 s',
+      '12 min 34 s',
+      '2 h 3 min',
+      '2 d 7 h',
+    ]);
+    expect(formatBy('samples/s', 'Infinity')).toBe('Infinity');
+    expect(formatAgo('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:10:00Z'))).toBe('10 min ago');
+    expect(formatAgo('yesterday', 0)).toBe('–');
+  });
+});
+
+it('characters that are not seen are told by their numbers; all others stay', () => {
+  expect(visible('a\u202Eb\u0000c\uFEFF')).toBe('a<U+202E>b<U+0000>c<U+FEFF>');
+  expect(visible('two\nlines, Ω, 👩‍🚀, é')).toBe('two\nlines, Ω, 👩‍🚀, é');
+});
+
+const series = (steps: readonly number[], mean: readonly (number | null)[], isRaw = true): FieldSeries => ({
+  isRaw,
+  step: steps,
+  epoch: steps.map((step) => step / 10),
+  seconds: steps.map((step) => (step === 0 ? null : step * 2)),
+  min: mean.map((each) => (each === null ? null : each - 1)),
+  mean,
+  max: mean.map((each) => (each === null ? null : each + 1)),
+  last: mean,
+  count: steps.map(() => 1),
+  gaps: { count: 0, first: [] },
+});
+
+describe('lines', () => {
+  const later: LogRecord[] = [
+    { step: 2, loss: 99, epoch: 0.2, seconds: 4 },
+    { step: 3, loss: 5, epoch: 0.3, seconds: 6 },
+    { step: 4, loss: 'NaN', epoch: 0.4, seconds: 8 },
+    { step: 5, epoch: 0.5, seconds: 10 },
+  ];
+
+  it('go on with records that came later; what is not finite is a gap', () => {
+    const line = lineOf(series([1, 2], [7, 6]), later, 'loss', 'step');
+    expect([line.x, line.y]).toEqual([
+      [1, 2, 3, 4],
+      [7, 6, 5, null],
+    ]);
+    expect(line.low).toBeUndefined();
+  });
+
+  it('have ranges where points stand for several values', () => {
+    const line = lineOf(series([1, 2], [7, 6], false), [], 'loss', 'epoch');
+    expect(line).toMatchObject({ x: [0.1, 0.2], low: [6, 5], high: [8, 7] });
+  });
+
+  it('leave out what has no place on x, or goes back', () => {
+    expect(lineOf(series([0, 1, 2], [1, 2, 3]), [], 'loss', 'seconds').x).toEqual([2, 4]);
+    expect(
+      lineOf(
+        undefined,
+        [
+          { step: 1, loss: 1, seconds: 9 },
+          { step: 2, loss: 1, seconds: 3 },
+        ],
+        'loss',
+        'seconds',
+      ).x,
+    ).toEqual([9]);
+  });
+
+  it('are of fields by name and by place', () => {
+    const record: LogRecord = {
+      step: 1,
+      lossByTime: [1, 2, 3],
+      gradNormByBlock: { 'blocks.0': 4 },
+      'a.b': 5,
+    };
+    expect(
+      ['lossByTime.2', 'gradNormByBlock.blocks.0', 'a.b', 'none.x', 'step.x'].map((name) =>
+        fieldOf(record, name),
+      ),
+    ).toEqual([3, 4, 5, undefined, undefined]);
+  });
+
+  it('are smooth without a bias at their beginning, and keep gaps', () => {
+    expect(smooth([3, 3, null, 3], 0.9)).toEqual([
+      expect.closeTo(3),
+      expect.closeTo(3),
+      null,
+      expect.closeTo(3),
+    ]);
+    expect(smooth([0, 1], 0.5)[1]).toBeCloseTo(2 / 3);
+    expect(smooth([1, 5], 0)).toEqual([1, 5]);
+  });
+
+  it('find the nearest place', () => {
+    expect([-1, 0.4, 0.6, 9].map((value) => nearest([0, 1, 2], value))).toEqual([0, 0, 1, 2]);
+    expect(nearest([], 1)).toBe(-1);
+    expect(xOfStep({ x: [0.1, 0.2], steps: [10, 20] }, 19)).toBe(0.2);
+    expect(xOfStep({ x: [0.1, 0.2], steps: [10, 20] }, 21)).toBeUndefined();
+  });
+});
+
+describe('charts', () => {
+  const field = (name: string, unit = '') => ({ name, label: name, unit });
+  const groups = [
+    { title: 'Memory', fields: [field('memory', 'bytes')] },
+    { title: 'Loss', fields: [field('loss')] },
+    { title: 'Loss by time', fields: [field('lossByTime.0'), field('lossByTime.1')] },
+    { title: 'Other', fields: Array.from({ length: 10 }, (_, i) => field(`other${i}`)) },
+    { title: 'Mixed', fields: [field('a'), field('wait', 's')] },
+  ];
+
+  it('are one for each unit, of at most eight lines, or of colours', () => {
+    const told = inOrder(chartsOf(groups)).map((chart) => [chart.kind, titleOf(chart), chart.fields.length]);
+    expect(told).toEqual([
+      ['lines', 'Loss', 1],
+      ['heat', 'Loss by time', 2],
+      ['lines', 'Memory', 1],
+      ['lines', 'Other, 1 of 2', 8],
+      ['lines', 'Other, 2 of 2', 2],
+      ['lines', 'Mixed', 1],
+      ['lines', 'wait', 1],
+    ]);
+  });
+
+  it('compare what two runs have at least', () => {
+    const common = commonFields([
+      groups,
+      [
+        { title: 'Loss', fields: [field('loss')] },
+        { title: 'Mixed', fields: [field('a'), field('b')] },
+      ],
+    ]);
+    expect(common.map(({ title }) => title)).toEqual(['Loss', 'Mixed: a']);
+  });
+
+  it('have colours from dark to light', () => {
+    expect([heatColour(0), heatColour(1), heatColour(7)]).toEqual([
+      [68, 1, 84],
+      [253, 231, 37],
+      [253, 231, 37],
+    ]);
+    expect(shareOf(10, 1, 100, true)).toBeCloseTo(0.5);
+    expect(shareOf(5, 5, 5, false)).toBe(0.5);
+  });
+});
+
+describe('addresses', () => {
+  it('lead to runs of any name and back', () => {
+    for (const run of ['digits', 'a/b', '<b>', '100 %', '#?&', 'ü👩‍🚀']) {
+      expect(parseRoute(runLink(run, 'samples'))).toEqual({ page: 'run', run, tab: 'samples' });
+      expect(parseRoute(compareLink([run, 'x']))).toEqual({ page: 'compare', runs: [run, 'x'] });
+    }
+  });
+
+  it('that lead nowhere are told', () => {
+    expect(parseRoute('')).toEqual({ page: 'runs' });
+    for (const hash of ['#/run', '#/run/%E0%A4%A', '#/run/x/nothing', '#/else'])
+      expect(parseRoute(hash)).toEqual({ page: 'unknown' });
+  });
+});
+
+describe('forms', () => {
+  const choices = {
+    classes: 10,
+    classNames: null,
+    takesPrompts: true,
+    samplers: ['euler'],
+    defaults: { sampler: 'euler', steps: 50, guidance: 2, labels: [], prompts: [] },
+    takesEmaLength: false,
+    checkpoints: [],
+  };
+
+  it('ask for samples with what was filled in', () => {
+    const form = {
+      ...emptyForm,
+      labels: '3, seven,',
+      prompts: 'a cat\n\n a dog ',
+      steps: '20',
+      sampler: 'heun',
+    };
+    expect(sampleRequest(form, choices)).toEqual({
+      labels: [3, 'seven'],
+      prompts: ['a cat', 'a dog'],
+      steps: 20,
+      sampler: 'heun',
+    });
+    expect(sampleRequest(emptyForm, choices)).toEqual({});
+    expect(sampleRequest({ ...emptyForm, seed: 'x' }, choices)).toBe('seed: this has to be a number, not x.');
+  });
+
+  it('ask a run for other settings', () => {
+    const empty = {
+      learningRate: '',
+      sampleEvery: '',
+      checkpointEvery: '',
+      logEvery: '',
+      guidance: '',
+      sampler: '',
+      sampleSteps: '',
+    };
+    expect(steerSettings({ ...empty, learningRate: '1e-4', guidance: '3', sampleSteps: '20' })).toEqual({
+      learningRate: 1e-4,
+      sample: { guidance: 3, steps: 20 },
+    });
+    expect(steerSettings(empty)).toContain('Nothing was changed');
+    expect(steerSettings({ ...empty, logEvery: 'often' })).toContain('logEvery: this has to be a number');
+  });
+});
+
+it('runs are sorted, what is not known last', () => {
+  const run = (name: string, loss: RunSummary['loss']): RunSummary =>
+    ({ name, loss, state: 'stopped' }) as RunSummary;
+  const runs = [run('run-10', 2), run('run-9', null), run('run-1', 'NaN'), run('run-2', 1)];
+  const names = (column: 'name' | 'loss', isDown: boolean): string[] =>
+    sortRuns(runs, column, isDown).map(({ name }) => name);
+  expect(names('name', false)).toEqual(['run-1', 'run-2', 'run-9', 'run-10']);
+  expect(names('loss', true).slice(0, 2)).toEqual(['run-10', 'run-2']);
+  expect(names('loss', false).slice(0, 2)).toEqual(['run-2', 'run-10']);
+});
+
+describe('frames', () => {
+  const film = (count: number, memory: number) => {
+    const loaded: number[] = [];
+    const closed: number[] = [];
+    const load = async (index: number) => {
+      loaded.push(index);
+      return { width: 10, height: 10, close: () => void closed.push(index) };
+    };
+    const frames = decodeAhead(
+      count,
+      load,
+      () => {},
+      () => {},
+      memory,
+    );
+    return { frames, loaded, closed };
+  };
+  const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+  it('are decoded ahead, those in front first', async () => {
+    const { frames, loaded } = film(100, 8 * 400);
+    frames.want(10);
+    await settled();
+    expect(loaded.slice(0, 4)).toEqual([10, 11, 12, 9]);
+    expect(frames.ready(11)).toBeDefined();
+    expect(loaded.length).toBeLessThanOrEqual(12);
+  });
+
+  it('that are far away are given back', async () => {
+    const { frames, closed } = film(100, 8 * 400);
+    frames.want(0);
+    await settled();
+    frames.want(90);
+    await settled();
+    expect(frames.ready(0)).toBeUndefined();
+    expect(closed).toContain(0);
+    frames.close();
+    expect(closed).toContain(90);
+  });
+
+  it('that come later are there too', async () => {
+    const { frames } = film(1, 8 * 400);
+    frames.want(0);
+    frames.grow(3);
+    frames.want(2);
+    await settled();
+    expect(frames.ready(2)).toBeDefined();
+  });
+});
+
+describe('what a run tells', () => {
+  const summary = {
+    step: 10,
+    steps: 100,
+    state: 'training',
+    loss: 3,
+    epoch: 1,
+    samplesPerSecond: 5,
+    seconds: 20,
+    secondsLeft: 180,
+  } as RunSummary;
+
+  it('is of the last record, and its pace says what is left', () => {
+    const later: LogRecord[] = [
+      { step: 11, loss: 2, seconds: 21 },
+      { step: 20, loss: 'NaN', seconds: 30, epoch: 2, samplesPerSecond: 9 },
+    ];
+    expect(factsOf(summary, later)).toEqual({
+      step: 20,
+      loss: 'NaN',
+      epoch: 2,
+      samplesPerSecond: 9,
+      seconds: 30,
+      secondsLeft: 80,
+    });
+    expect(factsOf(summary, later.slice(0, 1))).toMatchObject({ step: 11, secondsLeft: 180 });
+    expect(factsOf(summary, [])).toBe(summary);
+    expect(factsOf({ ...summary, state: 'stopped', secondsLeft: null }, later).secondsLeft).toBeNull();
+  });
+
+  it('grows by events, without the same thing twice', () => {
+    const details = {
+      summary,
+      notices: [],
+      samples: [],
+      checkpoints: [],
+      steering: [],
+    } as unknown as RunDetails;
+    const sample = { step: 20, kind: 'grid', file: 'step-20.png' } as const;
+    const once = upsert(details, { sample });
+    const twice = upsert(upsert(once, { sample }), { sample: { ...sample, step: 10, file: 'step-10.png' } });
+    expect(twice.samples.map(({ step }) => step)).toEqual([10, 20]);
+    expect(upsert(details, { notice: { step: 1, text: 'a' } }).notices).toHaveLength(1);
+  });
+});
