@@ -24,6 +24,15 @@ export function sortRuns(runs: readonly RunSummary[], column: Column, isDown: bo
   });
 }
 
+/** The newer list, with the objects of the older one where they say the same: rows of those are not drawn again. */
+export function keepSame(older: readonly RunSummary[], newer: readonly RunSummary[]): RunSummary[] {
+  const known = new Map(older.map((run) => [run.name, run]));
+  return newer.map((run) => {
+    const before = known.get(run.name);
+    return before !== undefined && JSON.stringify(before) === JSON.stringify(run) ? before : run;
+  });
+}
+
 function keyOf(run: RunSummary, column: Column): string | number | null {
   const value = run[column];
   if (column === 'state') return STATES.indexOf(run.state);
