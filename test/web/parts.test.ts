@@ -1,7 +1,7 @@
 // The pieces of pages: numbers, lines, colours and films.
 import { describe, expect, it } from 'vitest';
 import type { FieldSeries, LogRecord } from '../../src/page/contract.ts';
-import { fieldOf, lineOf, nearest, smooth, xOfStep } from '../../web/parts/columns.ts';
+import { fieldOf, lineOf, nearest, smooth, splice, xOfStep } from '../../web/parts/columns.ts';
 import {
   formatAgo,
   formatBy,
@@ -83,6 +83,22 @@ describe('lines', () => {
   it('have ranges where points stand for several values', () => {
     const line = lineOf(series([1, 2], [7, 6], false), [], 'loss', 'epoch');
     expect(line).toMatchObject({ x: [0.1, 0.2], low: [6, 5], high: [8, 7] });
+  });
+
+  it('are finer where they are zoomed into', () => {
+    const joined = splice(
+      series([10, 20, 30, 40], [1, 2, 3, 4], false),
+      series([18, 20, 25, 30], [7, 8, 9, 10]),
+      15,
+      30,
+    );
+    expect([joined.step, joined.mean, joined.isRaw]).toEqual([
+      [10, 18, 20, 25, 30, 40],
+      [1, 7, 8, 9, 10, 4],
+      false,
+    ]);
+    expect(splice(series([1, 2], [1, 2]), series([1, 2], [5, 6]), 0, 9).mean).toEqual([5, 6]);
+    expect(splice(series([1, 2], [1, 2]), series([], []), 5, 9).step).toEqual([1, 2]);
   });
 
   it('leave out what has no place on x, or goes back', () => {

@@ -31,6 +31,31 @@ export function fieldOf(record: LogRecord, name: string): Json | undefined {
   return (outer as { readonly [name: string]: Json })[key];
 }
 
+/** A series with finer numbers in place of its own from one step to another, both included. */
+export function splice(base: FieldSeries, finer: FieldSeries, from: number, to: number): FieldSeries {
+  const start = base.step.findIndex((step) => step >= from);
+  const head = start < 0 ? base.step.length : start;
+  const end = base.step.findIndex((step) => step > to);
+  const tail = end < 0 ? base.step.length : end;
+  const joined = <T>(own: readonly T[], other: readonly T[]): readonly T[] => [
+    ...own.slice(0, head),
+    ...other,
+    ...own.slice(tail),
+  ];
+  return {
+    ...base,
+    isRaw: base.isRaw && finer.isRaw,
+    step: joined(base.step, finer.step),
+    epoch: joined(base.epoch, finer.epoch),
+    seconds: joined(base.seconds, finer.seconds),
+    min: joined(base.min, finer.min),
+    mean: joined(base.mean, finer.mean),
+    max: joined(base.max, finer.max),
+    last: joined(base.last, finer.last),
+    count: joined(base.count, finer.count),
+  };
+}
+
 /**
  * Joins what the server has sent of a field with records that came later.
  * @param later in order; those of steps that the series has are left out

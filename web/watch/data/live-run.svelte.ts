@@ -1,6 +1,6 @@
 // What is known of one run: asked for once, and kept up with by the stream of its events.
 import type { FieldSeries, LogRecord, RunDetails, SeriesAnswer } from '../../../src/page/contract.ts';
-import { type XAxis, type Line, lineOf } from '../../parts/columns.ts';
+import { type XAxis, type Line, lineOf, splice } from '../../parts/columns.ts';
 import type { Mark } from '../../parts/marks.ts';
 import { RequestError, get, ofRun, sentence } from './client.ts';
 import { follow } from './events.ts';
@@ -16,8 +16,9 @@ export class LiveRun {
   readonly name: string;
   details: RunDetails | null = $state.raw(null);
   series: SeriesAnswer | null = $state.raw(null);
-  /** Finer numbers of the piece that is zoomed into. */
-  detail: SeriesAnswer | null = $state.raw(null);
+  /** Finer numbers of the piece that is zoomed into, by its steps. */
+  detail: { readonly from: number; readonly to: number; readonly answer: SeriesAnswer } | null =
+    $state.raw(null);
   /** Since `series`. */
   later: readonly LogRecord[] = $state.raw([]);
   isConnected: boolean = $state(true);
@@ -26,6 +27,7 @@ export class LiveRun {
   /** Why the run is not there any more. */
   gone: string | null = $state(null);
   readonly #stopping = new AbortController();
+  #zooms = 0;
   #pending: LogRecord[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
@@ -61,18 +63,22 @@ export class LiveRun {
 
   /** A line of a field; finer where the piece that is zoomed into is known. */
   line(field: string, axis: XAxis, label: string, colour: string): Line {
-    const found: FieldSeries | undefined = (this.detail ?? this.series)?.fields[field];
-    return { label, colour, ...lineOf(found, this.detail === null ? this.later : [], field, axis) };
+    const base: FieldSeries | undefined = this.series?.fields[field];
+    const finer = this.detail?.answer.fields[field];
+    const isFiner = base !== undefined && finer !== undefined;
+    const found = isFiner ? splice(base, finer, this.detail!.from, this.detail!.to) : base;
+    return { label, colour, ...lineOf(found, this.later, field, axis) };
   }
 
   /** @param steps that are shown; null for all */
   async zoom(steps: readonly [number, number] | null): Promise<void> {
-    if (steps === null) {
-      this.detail = null;
-      return;
-    }
-    const [from, to] = steps;
-    this.detail = await this.#ask(`&from=${Math.floor(from)}&to=${Math.ceil(to)}`);
+    const asked = ++this.#zooms;
+    this.detail = null;
+    if (steps === null) return;
+    const [from, to] = [Math.floor(steps[0]), Math.ceil(steps[1])];
+    const answer = await this.#ask(`&from=${from}&to=${to}`);
+    // The answer to an earlier question can be the later one.
+    if (asked === this.#zooms) this.detail = { from, to, answer };
   }
 
   marks(): Mark[] {
