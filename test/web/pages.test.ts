@@ -131,6 +131,14 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     const shown = page.locator('canvas[role=img]');
     await expect.poll(() => shown.getAttribute('data-step'), wait).toBe('24');
     expect((await inkOf(page, 'canvas[role=img]')).pixels).toBeGreaterThan(1000);
+    // From the end, where it is at first, it begins anew.
+    await page.evaluate(`
+      window.seen = [];
+      const film = document.querySelector('canvas[role=img]');
+      new MutationObserver(() => seen.push(film.dataset.step)).observe(film, { attributeFilter: ['data-step'] });
+    `);
+    await page.getByRole('button', { name: 'Play' }).click();
+    await expect.poll(() => page.evaluate('[...new Set(seen)]'), wait).toEqual(['6', '12', '18', '24']);
     await slider.focus();
     await page.keyboard.press('Home');
     await expect.poll(() => shown.getAttribute('data-step')).toBe('6');
