@@ -1,7 +1,8 @@
 // What the page makes of answers and of what is typed.
 import { describe, expect, it } from 'vitest';
-import type { LogRecord, RunDetails, RunSummary } from '../../src/page/contract.ts';
+import type { LogRecord, RunDetails, RunSummary, SeriesAnswer } from '../../src/page/contract.ts';
 import { chartsOf, commonFields, inOrder, titleOf } from '../../web/watch/data/charts.ts';
+import { fieldQuestions, joinAnswers, unknownFields } from '../../web/watch/data/fields.ts';
 import { factsOf, upsert } from '../../web/watch/data/live-data.ts';
 import { emptyForm, sampleRequest } from '../../web/watch/data/sample-form.ts';
 import { keepSame, sortRuns } from '../../web/watch/data/sort-runs.ts';
@@ -40,6 +41,39 @@ describe('charts', () => {
       ],
     ]);
     expect(common.map(({ title }) => title)).toEqual(['Loss', 'Mixed: a']);
+  });
+});
+
+describe('fields', () => {
+  const groupOf = (names: readonly string[]) => [
+    { title: '', fields: names.map((name) => ({ name, label: name, unit: '' })) },
+  ];
+
+  it('are asked for in questions that are short enough, those that can be asked for', () => {
+    expect(fieldQuestions(groupOf(['loss', 'a b', 'x,y', 'z'.repeat(201)]))).toEqual(['loss,a%20b']);
+    expect(fieldQuestions([])).toEqual(['loss']);
+    const many = Array.from({ length: 401 }, (_, i) => `f${i}`);
+    expect(fieldQuestions(groupOf(many)).map((text) => text.split(',').length)).toEqual([200, 200, 1]);
+    const long = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(100, 'x'));
+    const questions = fieldQuestions(groupOf(long));
+    expect(questions.join(',').split(',')).toEqual(long);
+    expect(Math.max(...questions.map((text) => text.length))).toBeLessThan(4100);
+  });
+
+  it('of several answers are one', () => {
+    const answer = (name: string, isApproximate: boolean) =>
+      ({ fields: { [name]: {} }, notes: ['n'], isApproximate, records: 3 }) as unknown as SeriesAnswer;
+    expect(joinAnswers([answer('a', false), answer('b', true)])).toEqual({
+      fields: { a: {}, b: {} },
+      notes: ['n'],
+      isApproximate: true,
+      records: 3,
+    });
+  });
+
+  it('that come late are seen', () => {
+    const record = { step: 9, epoch: 1, seconds: 2, loss: 1, heldOutLoss: 2, lossByTime: [1] };
+    expect(unknownFields(groupOf(['loss', 'lossByTime.0']), record)).toEqual(['heldOutLoss']);
   });
 });
 

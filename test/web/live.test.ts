@@ -1,5 +1,5 @@
 // The page beside a training that goes on, and what becomes of it when the run or the server is gone.
-import { rm } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, startRectiflow } from '../support/cli.ts';
@@ -62,6 +62,25 @@ describe.skipIf(noBrowser)(`the page while a run trains (${noBrowser ?? 'in chro
     await page.getByRole('heading', { name: 'Samples of step 60' }).waitFor();
     checkQuiet(watched);
   }, 180_000);
+
+  it('shows a run that has logged nothing yet, and its first record when it comes', async () => {
+    const { page, go } = watched;
+    const [from, to] = [join(folder, 'runs/growing'), join(folder, 'runs/new')];
+    await mkdir(to);
+    await copyFile(join(from, 'config.json'), join(to, 'config.json'));
+    await go('/run/new');
+    await checkSeen(page.getByText('Nothing was logged yet.'));
+    const [line = ''] = (await readFile(join(from, 'metrics.jsonl'), 'utf8')).split('\n');
+    await writeFile(join(to, 'metrics.jsonl'), `${line}\n`);
+    await checkSeen(page.getByRole('application', { name: /^Loss over step/ }));
+    const later = { ...(JSON.parse(line) as object), step: 9, heldOutLoss: 1.5 };
+    await appendFile(join(to, 'metrics.jsonl'), `${JSON.stringify(later)}\n`);
+    await checkSeen(page.getByRole('application', { name: /^Held-out loss over step/ }));
+    checkQuiet(watched);
+    await go('/run/growing');
+    await checkSeen(page.getByRole('heading', { name: 'growing' }));
+    await checkSeen(page.getByRole('heading', { name: 'Samples of step 60' }));
+  });
 
   it('tells of a run that is deleted while it is shown', async () => {
     const { page } = watched;

@@ -4,6 +4,7 @@ import { type XAxis, type Line, lineOf, splice } from '../../parts/columns.ts';
 import type { Mark } from '../../parts/marks.ts';
 import { RequestError, get, ofRun, sentence } from './client.ts';
 import { follow } from './events.ts';
+import { fieldQuestions, joinAnswers, unknownFields } from './fields.ts';
 import { type LiveData, upsert } from './live-data.ts';
 
 /** Records that are kept beside what the server has summed up; with more, it is asked again. */
@@ -28,6 +29,8 @@ export class LiveRun {
   gone: string | null = $state(null);
   readonly #stopping = new AbortController();
   #zooms = 0;
+  /** New fields whose groups were asked for, which the server need not have. */
+  readonly #asked = new Set<string>();
   #pending: LogRecord[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
@@ -104,15 +107,11 @@ export class LiveRun {
     ];
   }
 
-  #fields(): string[] {
-    const groups = this.details?.groups ?? [];
-    return [...new Set(groups.flatMap(({ fields }) => fields.map(({ name }) => name)))];
-  }
-
-  #ask(rest = ''): Promise<SeriesAnswer> {
-    const fields = this.#fields().map((name) => encodeURIComponent(name));
-    const query = `?points=${POINTS}&fields=${fields.join(',')}${rest}`;
-    return get<SeriesAnswer>(ofRun(this.name, `/series${query}`), this.#stopping.signal);
+  async #ask(rest = ''): Promise<SeriesAnswer> {
+    const questions = fieldQuestions(this.details?.groups ?? []);
+    const ask = (fields: string): Promise<SeriesAnswer> =>
+      get(ofRun(this.name, `/series?points=${POINTS}&fields=${fields}${rest}`), this.#stopping.signal);
+    return joinAnswers(await Promise.all(questions.map(ask)));
   }
 
   async #load(): Promise<void> {
@@ -151,13 +150,21 @@ export class LiveRun {
     this.#pending.push(record);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.later = [...this.later, ...this.#pending];
+      const fresh = this.#pending;
+      this.later = [...this.later, ...fresh];
       this.#pending = [];
-      const groups = this.details?.groups.length ?? 0;
-      // The first record of a run tells which fields there are.
-      if (groups === 0) this.#soon(() => this.#load(), 0);
+      if (this.#hasMoreFields(fresh)) this.#soon(() => this.#load(), 0);
       else if (this.later.length > MOST_RECORDS) this.#soon(() => this.#loadSeries(), 0);
     }, FLUSH);
+  }
+
+  /** Whether records have fields that are new here. */
+  #hasMoreFields(records: readonly LogRecord[]): boolean {
+    const groups = this.details?.groups ?? [];
+    const found = records.flatMap((record) => unknownFields(groups, record));
+    const more = found.filter((name) => !this.#asked.has(name));
+    for (const name of more) this.#asked.add(name);
+    return more.length > 0;
   }
 
   /** @param step behind which records do not count any more */
