@@ -32,9 +32,9 @@ describe.skipIf(noBrowser)(`the page while a run trains (${noBrowser ?? 'in chro
     await checkSeen(watched.page.getByRole('heading', { name: 'No runs yet' }));
   });
 
-  it('shows a run that begins, its steps, curves and samples as they come, and its end', async () => {
+  it('shows a run that begins, its steps, curves and samples as they come, pauses it, and shows its end', async () => {
     const { page } = watched;
-    const settings = Object.entries({ ...shownDigits.train, steps: 60 }).map(
+    const settings = Object.entries({ ...shownDigits.train, steps: 120 }).map(
       ([name, value]) => `train.${name}=${value}`,
     );
     const sets = [
@@ -56,10 +56,15 @@ describe.skipIf(noBrowser)(`the page while a run trains (${noBrowser ?? 'in chro
     await expect.poll(async () => stepOf(await facts.innerText()), wait).toBeGreaterThan(first);
     await page.getByRole('heading', { name: /^Samples of step/ }).waitFor();
     await page.getByRole('application', { name: /^Loss over step/ }).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText(/^Paused after step \d+\.$/).waitFor();
+    await page.getByText('paused', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('training', { exact: true }).waitFor();
     expect((await training.finished).code).toBe(0);
-    await expect.poll(async () => stepOf(await facts.innerText()), wait).toBe(60);
+    await expect.poll(async () => stepOf(await facts.innerText()), wait).toBe(120);
     await page.getByText('finished', { exact: true }).waitFor();
-    await page.getByRole('heading', { name: 'Samples of step 60' }).waitFor();
+    await page.getByRole('heading', { name: 'Samples of step 120' }).waitFor();
     checkQuiet(watched);
   }, 180_000);
 
@@ -79,7 +84,7 @@ describe.skipIf(noBrowser)(`the page while a run trains (${noBrowser ?? 'in chro
     checkQuiet(watched);
     await go('/run/growing');
     await checkSeen(page.getByRole('heading', { name: 'growing' }));
-    await checkSeen(page.getByRole('heading', { name: 'Samples of step 60' }));
+    await checkSeen(page.getByRole('heading', { name: 'Samples of step 120' }));
   });
 
   it('tells of a run that is deleted while it is shown', async () => {
