@@ -27,6 +27,8 @@ const config: UserConfig = defineConfig({
     // The policy of the page allows no data: addresses, and no scripts or styles in the page itself.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Of what is joined into the page.
+    license: { fileName: 'licenses.md' },
     rolldownOptions: { checks: { pluginTimings: false } },
   },
 });

@@ -86,6 +86,9 @@ describe('the tarball', () => {
     const kinds = page.map(([path]) => path.replace(/^.*\./, '')).toSorted();
     expect(kinds).toEqual(['css', 'html', 'js', 'svg']);
     expect(page.reduce((sum, [, size]) => sum + size, 0)).toBeLessThan(400e3);
+    const licenses = readFileSync(join(root, 'dist/page/licenses.md'), 'utf8');
+    for (const name of ['svelte', 'uplot']) expect(licenses).toMatch(new RegExp(`^## ${name}`, 'im'));
+    expect([...files.keys()]).toContain('dist/page/licenses.md');
     const html = readFileSync(join(root, 'dist/page/index.html'), 'utf8');
     expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|https?:/);
     const script = page.map(([path]) => path).find((path) => path.endsWith('.js'))!;
