@@ -29,6 +29,18 @@ const core = {
     'steering',
     'backends/backend.ts',
   ],
+  share: [
+    'tensor',
+    'program',
+    'nn',
+    'models',
+    'flow',
+    'latents',
+    'data',
+    'tokenizers',
+    'train',
+    'backends/backend.ts',
+  ],
 };
 
 /** The same of the rooms for Node.js. */

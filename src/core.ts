@@ -112,6 +112,18 @@ export { StepPrograms } from './train/step-programs.ts';
 export type { TrainingStep } from './train/step.ts';
 export { initializeState } from './train/state.ts';
 
+// Models that `rectiflow share` wrote, in a page.
+export {
+  type Card,
+  type Difference,
+  type ShareManifest,
+  type SharedData,
+  checkManifest,
+} from './share/manifest.ts';
+export { type NumberFormat } from './share/numbers.ts';
+export { SharedModel } from './share/open.ts';
+export { type ReadFile, type ReadShareOptions, type SharedFiles, filesAt, readShare } from './share/read.ts';
+
 // Optimisation.
 export { type AdamWSettings, adamw, adamwDefaults, adamwGroups } from './optim/adamw.ts';
 export type { Optimizer, ParameterGroup, Retrace, Slot } from './optim/optimizer.ts';

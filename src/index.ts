@@ -41,6 +41,7 @@ export type { MeasuredObjective, ObjectiveRow } from './report/measured-objectiv
 export type { WrittenComparison } from './report/write-comparison.ts';
 export type { ExportLayout } from './api/export/layouts.ts';
 export { type ExportOptions, exportRun } from './api/export/run.ts';
+export { type ShareOptions, type SharedRun, shareRun } from './api/share/run.ts';
 export { type ConventionName, conventions } from './api/import/conventions.ts';
 export type { ImportOptions } from './api/import/options.ts';
 export { type ImportedRun, importRun } from './api/import/run.ts';

@@ -19,6 +19,7 @@ import { reproCommand } from './repro.ts';
 import { resumeCommand } from './resume.ts';
 import { sampleCommand } from './sample.ts';
 import { steerCommand } from './steer.ts';
+import { shareCommand } from './share.ts';
 import { straightnessCommand } from './straightness.ts';
 import { trainCommand } from './train.ts';
 import { watchCommand } from './watch.ts';
@@ -69,6 +70,7 @@ for (const command of [
   importCommand(),
   growCommand(),
   exportCommand(),
+  shareCommand(),
   dataCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));

@@ -1,0 +1,228 @@
+// A run as a folder of static files, with which whoever opens its page makes samples on their own device.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Backend } from '../../backends/backend.ts';
+import type { RunConfig } from '../../config/config.ts';
+import { version } from '../../host/machine.ts';
+import { packageFolder } from '../../host/package-folder.ts';
+import { isNullTrained } from '../../known/trained-with.ts';
+import { type MetricsRecord, readMetrics } from '../../runs/metrics-log.ts';
+import {
+  type Card,
+  type Difference,
+  type SharedData,
+  shareFormat,
+  shareVersion,
+} from '../../share/manifest.ts';
+import { type NumberFormat, numberFormats } from '../../share/numbers.ts';
+import { countNumbers, packTensors } from '../../share/pack.ts';
+import { fileError, runError, valueError } from '../../tensor/errors.ts';
+import type { StoredTensors } from '../../tensor/stored-tensor.ts';
+import { isBuiltIn } from '../../tokenizers/built-in.ts';
+import { stateOf } from '../../train/trainer-state.ts';
+import type { TrainingConfig } from '../../train/settings.ts';
+import { latentRecordOf } from '../../data/latents.ts';
+import { type ReadAutoencoder, readAutoencoder } from '../autoencoder.ts';
+import { withBackend } from '../parts.ts';
+import { autoencoderOfData, keptAutoencoder } from '../run-autoencoder.ts';
+import { type RunModel, openRunModel } from '../run-sampler.ts';
+import { type WeightsChoice, readWeights } from '../weights.ts';
+import { chooseNumbers } from './choose-numbers.ts';
+import { type NamedWeights, checkTarget, partsOf, readLicense, writeShare } from './folder.ts';
+
+export interface ShareOptions extends WeightsChoice {
+  /** The folder to make. */
+  readonly to: string;
+  /** Over the page; the run's name by default. */
+  readonly title?: string | undefined;
+  /** A file with what visitors may do with the model; it becomes LICENSE.txt. */
+  readonly license?: string | undefined;
+  /** How weights are stored; `auto`, the default: in as few bytes as the tolerance allows. */
+  readonly numbers?: NumberFormat | 'auto' | undefined;
+  /** How far samples may be from those of the run's own weights: see `Difference`; 0.02 by default. */
+  readonly tolerance?: number | undefined;
+  /** Whether a shared model that is in the folder is replaced. */
+  readonly force?: boolean | undefined;
+  /** The step of a checkpoint; the last that is intact by default. */
+  readonly checkpoint?: number | undefined;
+  /** What measures the difference. */
+  readonly backend?: Backend | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told what is done now. */
+  readonly onProgress?: ((what: string) => void) | undefined;
+  /** The folder of the built page, for tests of what is beside it. */
+  readonly page?: string | undefined;
+}
+
+export interface SharedRun {
+  readonly folder: string;
+  readonly card: Card;
+  /** Of weights. */
+  readonly bytes: number;
+  /** All files, relative to the folder. */
+  readonly files: readonly string[];
+}
+
+const defaultTolerance = 0.02;
+
+/**
+ * Writes a run's model and the page for it.
+ * @param run its folder; it may still be training
+ * @throws RectiflowError where the model is none that a page can run, or the folder holds something else
+ */
+export async function shareRun(run: string, options: ShareOptions): Promise<SharedRun> {
+  const {
+    to,
+    license,
+    numbers = 'auto',
+    tolerance = defaultTolerance,
+    onNotice,
+    onProgress,
+    signal,
+  } = options;
+  checkOptions(numbers, tolerance);
+  const page = options.page ?? fileURLToPath(new URL('dist/page/share', packageFolder));
+  if (!existsSync(join(page, 'index.html')))
+    throw fileError(page, 'has no built page', 'Build the package: npm run build');
+  await checkTarget(to, options.force ?? false);
+  const licenseText = license === undefined ? undefined : await readLicense(license);
+  if (licenseText === undefined)
+    onNotice?.(
+      'nothing tells visitors what they may do with the model: give a file with --license (license)',
+    );
+  const opened = await openRunModel(run, options);
+  checkShareable(run, opened.config);
+  const { config, saved, data, model } = opened;
+  const stored = await readWeights(run, saved, options);
+  const weights: StoredTensors = new Map(model.parameters.map(({ name }) => [name, stored.get(name)!]));
+  const difference = await withBackend(
+    { backend: config.backend, train: { precision: 'fp32' } },
+    options,
+    (backend) => chooseNumbers(opened, weights, backend, { numbers, tolerance, signal, onProgress }),
+  );
+  const autoencoder = await autoencoderOf(run, opened, onNotice);
+  onProgress?.('writing');
+  const files: NamedWeights[] = [
+    { name: 'weights', packed: packTensors(weights, difference.format) },
+    ...(autoencoder ? [{ name: 'autoencoder', packed: packTensors(autoencoder.weights, 'float16') }] : []),
+  ];
+  const [ofModel, ofAutoencoder] = files.map(partsOf);
+  const card = await cardOf(run, opened, { options, difference, parameters: countNumbers(weights) });
+  const manifest = {
+    format: shareFormat,
+    version: shareVersion,
+    config: trainingOf(config),
+    shape: model.sampleShape,
+    data: sharedData(data),
+    isGuidable: isNullTrained(saved, config) === true && model.conditions.length > 0,
+    weights: ofModel!,
+    ...(autoencoder && { autoencoder: { config: autoencoder.config, weights: ofAutoencoder! } }),
+    card,
+  } as const;
+  const texts = licenseText ? { [licenseFile]: licenseText } : {};
+  const written = await writeShare(to, { manifest, weights: files, texts, page });
+  const bytes = files.reduce((sum, { packed }) => sum + packed.bytes.length, 0);
+  return { folder: to, card, bytes, files: written };
+}
+
+const licenseFile = 'LICENSE.txt';
+
+function checkOptions(numbers: string, tolerance: number): void {
+  const known: readonly string[] = ['auto', ...numberFormats];
+  if (!known.includes(numbers)) throw valueError('share', 'numbers', `one of ${known.join(', ')}`, numbers);
+  if (!(tolerance > 0)) throw valueError('share', 'tolerance', 'a number above 0', tolerance);
+}
+
+/** @throws RectiflowError where the model needs what a page does not have */
+function checkShareable(run: string, { model, flow }: RunConfig): void {
+  if (model.kind === 'custom' || flow.objective.kind === 'custom') {
+    const what = model.kind === 'custom' ? 'model' : 'objective';
+    throw runError(
+      run,
+      `its ${what} is one of a program, which the page does not have`,
+      'Write a page of your own with rectiflow/core',
+    );
+  }
+  if (model.kind !== 'text-dit') return;
+  const { embeddings, tokenizer } = model.text;
+  if (embeddings !== undefined || !isBuiltIn(tokenizer)) {
+    const what = embeddings === undefined ? 'a tokenizer' : 'embeddings';
+    throw runError(
+      run,
+      `its captions are told by ${what} of a file, which the page cannot read`,
+      'Train with model.text.tokenizer bytes or byte-pairs to share it',
+    );
+  }
+}
+
+async function autoencoderOf(
+  run: string,
+  { config, data }: RunModel,
+  onNotice: ShareOptions['onNotice'],
+): Promise<ReadAutoencoder | undefined> {
+  if (latentRecordOf(data.record) === undefined) return undefined;
+  const path = keptAutoencoder(run) ?? autoencoderOfData(config.data);
+  if (path !== undefined) return readAutoencoder(path, { ...(onNotice && { onNotice }) });
+  throw runError(
+    run,
+    'its samples are latents, and nothing tells their autoencoder',
+    'Train with data.autoencoder to share it',
+  );
+}
+
+/** Of the settings those that training and sampling read: where data and other files are is nobody else's business. */
+function trainingOf({
+  seed,
+  loader,
+  model,
+  flow,
+  optimizer,
+  ema,
+  train,
+  heldOut,
+  sample,
+}: RunConfig): TrainingConfig {
+  return { seed, loader, model, flow, optimizer, ema, train, heldOut, sample };
+}
+
+function sharedData({ classNames, record, tokenizer }: RunModel['data']): SharedData {
+  return { ...(classNames && { classNames }), ...(record && { record }), ...(tokenizer && { tokenizer }) };
+}
+
+interface CardParts {
+  readonly options: ShareOptions;
+  readonly difference: Difference;
+  readonly parameters: number;
+}
+
+async function cardOf(
+  run: string,
+  { config, saved, data }: RunModel,
+  { options, difference, parameters }: CardParts,
+): Promise<Card> {
+  const { records } = await readMetrics(join(run, 'metrics.jsonl')).catch(() => ({ records: [] }));
+  const past = records.filter(({ step }) => step <= saved.step);
+  const { weights = 'ema', emaLength } = options;
+  return {
+    title: options.title ?? config.name,
+    made: new Date().toISOString(),
+    rectiflow: version,
+    step: saved.step,
+    steps: config.train.steps,
+    seconds: stateOf(saved).seconds,
+    parameters,
+    average: emaLength === undefined ? weights : `average of length ${emaLength}`,
+    source: config.data.source,
+    ...(data.count !== undefined && { samples: data.count }),
+    ...lastNumber(past, 'loss'),
+    ...lastNumber(past, 'heldOutLoss'),
+    difference,
+    ...(options.license !== undefined && { license: licenseFile }),
+  };
+}
+
+function lastNumber<N extends string>(records: readonly MetricsRecord[], name: N): { [name in N]?: number } {
+  const value = records.findLast((record) => typeof record[name] === 'number')?.[name];
+  return (typeof value === 'number' ? { [name]: value } : {}) as { [name in N]?: number };
+}
