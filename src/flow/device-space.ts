@@ -99,6 +99,8 @@ export interface BatchOnDevice {
   readonly first: number;
   /** For programs that are of this seed alone. */
   readonly programs: SamplePrograms;
+  /** Where samples are that begin on the way. */
+  readonly from?: Float32Array | undefined;
 }
 
 /** A value of a step. It is moved when its place is needed. */
@@ -118,9 +120,11 @@ export class DeviceSpace implements Space<Held> {
     this.#batch = batch;
   }
 
-  /** From noise to data, which is in x then. */
+  /** From noise, or from where samples are, to data, which is in x then. */
   async takeSteps(takeStep: TakeStep, integration: Integration): Promise<void> {
-    await this.#draw(streams.sampling, 0, seen);
+    const { from } = this.#batch;
+    if (from) await this.#memory.x.write(from);
+    else await this.#draw(streams.sampling, 0, seen);
     for (const step of stepsDown(integration)) {
       this.#held.clear();
       const next = await takeStep(this, this.#hold(seen), step, integration);

@@ -19,6 +19,8 @@ export interface Integration {
   readonly steps: number;
   /** Equal steps are in u, t = shift u / (1 + (shift - 1) u): above 1, more of them are near noise. 1, the default, is t = u. */
   readonly timeShift?: number;
+  /** Of the steps, how many x has behind it already; 0 by default. Means nothing to `dopri5`. */
+  readonly done?: number;
   /** Of `dopri5`. */
   readonly adaptive?: AdaptiveSettings;
   /** Of `ddim`: how much noise is added on the way, from none, 0, to as much as `ancestral` does, 1. */
@@ -93,10 +95,10 @@ export interface Step {
  * Steps that are equal before the time shift. Their ends are counted, not accumulated, so that the last one ends at exactly 0.
  * @throws RectiflowError where steps is no positive integer
  */
-export function* stepsDown({ steps, timeShift = 1 }: Integration): Generator<Step> {
+export function* stepsDown({ steps, timeShift = 1, done = 0 }: Integration): Generator<Step> {
   if (!Number.isSafeInteger(steps) || steps < 1)
     throw valueError('sample', 'steps', 'a positive integer', steps);
-  for (let left = steps; left > 0; left--) {
+  for (let left = steps - done; left > 0; left--) {
     const t = shiftTime(left / steps, timeShift);
     const next = shiftTime((left - 1) / steps, timeShift);
     // The difference is one rounding off where steps are equal.

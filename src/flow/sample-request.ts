@@ -44,6 +44,12 @@ export interface SampleOptions extends SamplerSettings {
   readonly conditions?: ConditionValues | undefined;
   /** Sample i starts from noise that is a function of (seed, firstSample + i) alone. */
   readonly seed: number;
+  /**
+   * Begins on the way in place of at noise: at x [count, ...shape of a sample], as `onVisit` has shown it, with so many of the steps behind
+   * it. With the same options the rest is, to the bit, what it would have been; with others the samples become something else from there
+   * on. Not for `dopri5`, which has no steps that could be counted.
+   */
+  readonly from?: { readonly x: Float32Array; readonly done: number } | undefined;
   /** Where samples are counted from; 0 by default. What is made in parts is then made as one. */
   readonly firstSample?: number | undefined;
   /**
@@ -78,6 +84,7 @@ export interface SampleRequest {
   readonly clip: number;
   readonly guidance: number;
   readonly guidanceInterval: readonly [low: number, high: number];
+  readonly from: SampleOptions['from'];
 }
 
 /** What is integrated in float32 gains nothing from more, and would not end. */
@@ -94,6 +101,7 @@ export function resolveRequest(
   const { count, seed, steps, conditions = {}, sampler, diffusion = 1, eta = 0, clip = 0 } = options;
   const { timeShift = 1, rtol = 1e-3, atol = 1e-3, maxEvaluations = 1000 } = options;
   const { guidance = 1, guidanceInterval = [0, 1], shape = model.sampleShape, firstSample = 0 } = options;
+  const { from } = options;
   const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
   const check = (name: string, wanted: string, value: unknown, isRight: boolean): void => {
     if (!isRight) throw valueError('sample', name, wanted, value);
@@ -121,13 +129,15 @@ export function resolveRequest(
   check('guidance', wanted, guidance, guidance === 1 || isTold);
   checkConditions(model, conditions, count);
   checkShape(model, shape, 'sample');
+  const integrator = samplerOf(objective, sampler);
+  if (from) checkFrom(from, { elements: count * sizeOf(shape), steps, integrator });
   return {
     count,
     shape,
     seed,
     firstSample,
     conditions,
-    integrator: samplerOf(objective, sampler),
+    integrator,
     steps,
     timeShift,
     rtol,
@@ -138,7 +148,29 @@ export function resolveRequest(
     clip,
     guidance,
     guidanceInterval,
+    from,
   };
+}
+
+function checkFrom(
+  { x, done }: NonNullable<SampleOptions['from']>,
+  {
+    elements,
+    steps,
+    integrator,
+  }: { readonly elements: number; readonly steps: number; readonly integrator: Integrator },
+): void {
+  if (integrator.takeStep === undefined)
+    throw valueError(
+      'sample',
+      'from',
+      'left out: this sampler has no steps that could be counted',
+      `${done} steps`,
+    );
+  if (!Number.isSafeInteger(done) || done < 0 || done >= steps)
+    throw valueError('sample', 'from.done', `a whole number from 0 to ${steps - 1}, below the steps`, done);
+  if (x.length !== elements)
+    throw valueError('sample', 'from.x', counted(elements, 'number'), counted(x.length, 'number'));
 }
 
 function checkConditions(model: VelocityModel, conditions: ConditionValues, count: number): void {

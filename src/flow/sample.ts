@@ -94,11 +94,11 @@ export class FlowSampler implements Disposable {
   /** @param only of the batches; all by default */
   private async makeSamples(options: SampleOptions, only?: number): Promise<Float32Array> {
     const request = resolveRequest(this.model, this.objective, options);
-    const { count, shape, steps, integrator } = request;
+    const { count, shape, steps, integrator, from } = request;
     const elements = sizeOf(shape);
     const { batches, size } = batchesOf(count, this.batchSize);
     const perStep = integrator.evaluationsPerStep;
-    const perBatch = perStep === undefined ? undefined : steps * perStep;
+    const perBatch = perStep === undefined ? undefined : (steps - (from?.done ?? 0)) * perStep;
     const [begin, end] = only === undefined ? [0, count] : [only * size, Math.min(count, (only + 1) * size)];
     const progress = new SampleProgress(only === undefined ? batches : 1, perBatch, options.onProgress);
     const programs = samplePrograms();
@@ -134,19 +134,22 @@ export class FlowSampler implements Disposable {
       await model(new Float64Array(size).fill(t), isGuided(request, t));
       progress.evaluated();
     };
-    const space = new DeviceSpace(memory, { evaluate, seed, first: firstSample + first, programs });
+    const from = request.from && partOf(request.from.x, first, size, sizeOf(shape));
+    const space = new DeviceSpace(memory, { evaluate, seed, first: firstSample + first, programs, from });
     await space.takeSteps(integrator.takeStep, integration);
     return toFloat32(await memory.x.read());
   }
 
   private integration(batch: Batch): Integration {
     const { first, request, progress } = batch;
-    const { count, shape, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip } = request;
+    const { count, shape, steps, timeShift, rtol, atol, maxEvaluations, diffusion, eta, clip, from } =
+      request;
     const elements = sizeOf(shape);
     const onCovered = (share: number): void => progress.cover(share);
     return {
       steps,
       timeShift,
+      done: from?.done ?? 0,
       eta,
       clip,
       adaptive: { rtol, atol, maxEvaluations, elements, wanted: count - first, onCovered },
@@ -268,6 +271,13 @@ function conditionRows(
       data[row * length + i] = isTold ? values![sample * length + i]! : untold[i]!;
   }
   return data;
+}
+
+/** Samples from `first` on, filled up with zeros where a batch has more. */
+function partOf(x: Float32Array, first: number, size: number, elements: number): Float32Array {
+  const part = new Float32Array(size * elements);
+  part.set(x.subarray(first * elements, (first + size) * elements));
+  return part;
 }
 
 function toFloat32(values: HostArray): Float32Array {
