@@ -1,0 +1,62 @@
+// Pictures of samples, onto a canvas.
+import { formatNumber } from '../parts/format.ts';
+
+/** [C, H, W] */
+export type PictureShape = readonly [channels: number, height: number, width: number];
+
+/** What of the samples is shown. */
+export type View = 'sample' | 'velocity' | 'foreseen';
+
+/** How many columns a grid has. */
+export function columnsOf(count: number): number {
+  return Math.ceil(Math.sqrt(count));
+}
+
+/** @param values [count, C, H, W] in about [-1, 1]: black to white, or channels red, green and blue */
+export function drawGrid(canvas: HTMLCanvasElement, values: Float32Array, shape: PictureShape): void {
+  const [channels, height, width] = shape;
+  const count = values.length / (channels * height * width);
+  const columns = columnsOf(count);
+  const rows = Math.ceil(count / columns);
+  const gap = count > 1 ? Math.max(1, Math.round(width / 16)) : 0;
+  canvas.width = columns * (width + gap) - gap;
+  canvas.height = rows * (height + gap) - gap;
+  const context = canvas.getContext('2d')!;
+  for (let i = 0; i < count; i++) {
+    const image = new ImageData(width, height);
+    const plane = height * width;
+    const start = i * channels * plane;
+    for (let at = 0; at < plane; at++) {
+      for (let channel = 0; channel < 3; channel++) {
+        const value = values[start + Math.min(channel, channels - 1) * plane + at]!;
+        image.data[4 * at + channel] = 127.5 * (value + 1);
+      }
+      image.data[4 * at + 3] = 255;
+    }
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    context.putImageData(image, column * (width + gap), row * (height + gap));
+  }
+}
+
+/** The mean velocity from one frame to the next, scaled so that its largest numbers are black and white. */
+export function velocityBetween(
+  now: { readonly t: number; readonly pictures: Float32Array },
+  next: { readonly t: number; readonly pictures: Float32Array },
+): Float32Array {
+  const velocity = now.pictures.map((value, i) => (value - next.pictures[i]!) / (now.t - next.t));
+  const largest = velocity.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+  return velocity.map((value) => value / largest);
+}
+
+/** Where samples would end if they went straight on: x - t v. */
+export function foreseenFrom(
+  now: { readonly t: number; readonly pictures: Float32Array },
+  next: { readonly t: number; readonly pictures: Float32Array },
+): Float32Array {
+  return now.pictures.map((value, i) => value - (now.t * (value - next.pictures[i]!)) / (now.t - next.t));
+}
+
+/** `t = 0.42` */
+export function formatTimeOf(t: number): string {
+  return `t = ${formatNumber(Number(t.toFixed(3)))}`;
+}

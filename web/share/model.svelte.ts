@@ -1,0 +1,73 @@
+// The model as the page sees it: what the worker has said, and what is asked of it.
+import type { Frame, FromWorker, MakeRequest, Ready, ToWorker } from './protocol.ts';
+
+/** Samples that are being made, or were: where they are after each step. */
+export class Film {
+  readonly request: MakeRequest;
+  /** By steps done; those before the first of a film that began on the way are of the film before. */
+  frames: readonly Frame[] = $state.raw([]);
+  state: 'making' | 'done' | 'stopped' | 'failed' = $state('making');
+  seconds: number | null = $state(null);
+  error: string | null = $state(null);
+
+  constructor(request: MakeRequest, before: readonly Frame[] = []) {
+    this.request = request;
+    this.frames = before;
+  }
+
+  get progress(): number {
+    return Math.max(0, this.frames.length - 1) / this.request.steps;
+  }
+}
+
+export class ModelClient {
+  ready: Ready | null = $state.raw(null);
+  loading: { readonly bytes: number; readonly total: number } | null = $state.raw(null);
+  error: string | null = $state(null);
+  readonly #worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  readonly #films = new Map<number, Film>();
+  #next = 1;
+
+  constructor() {
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+    this.#worker.onerror = ({ message }) => (this.error = message || 'the worker could not be started');
+    this.#send({ kind: 'open', base: document.baseURI });
+  }
+
+  /** @param before frames of the film that this one goes on from */
+  make(request: MakeRequest, before: readonly Frame[] = []): Film {
+    const id = this.#next++;
+    const film = new Film(request, before);
+    this.#films.set(id, film);
+    this.#send({ kind: 'make', id, request });
+    return film;
+  }
+
+  stop(film: Film): void {
+    for (const [id, each] of this.#films) {
+      if (each !== film) continue;
+      this.#send({ kind: 'stop', id });
+      this.#films.delete(id);
+      if (film.state === 'making') film.state = 'stopped';
+    }
+  }
+
+  #hear(message: FromWorker): void {
+    if (message.kind === 'loading') this.loading = message;
+    if (message.kind === 'ready') this.ready = message;
+    if (message.kind === 'failed' && message.id === null) this.error = message.message;
+    if (!('id' in message) || message.id === null) return;
+    const film = this.#films.get(message.id);
+    if (film === undefined) return;
+    if (message.kind === 'frame') film.frames = [...film.frames, message.frame];
+    if (message.kind === 'done') film.seconds = message.seconds;
+    if (message.kind === 'failed') film.error = message.message;
+    if (message.kind === 'frame') return;
+    film.state = message.kind;
+    this.#films.delete(message.id);
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+}

@@ -1,0 +1,139 @@
+// The model, in a thread of its own: the page stays free while it computes.
+import type { Backend } from '../../src/backends/backend.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { webGpuBackend } from '../../src/backends/webgpu/open.ts';
+import { stepsDown } from '../../src/flow/integrator.ts';
+import { samplerOf } from '../../src/flow/objective.ts';
+import { SharedModel } from '../../src/share/open.ts';
+import { filesAt, readShare } from '../../src/share/read.ts';
+import { sizeOf } from '../../src/tensor/shape.ts';
+import { objectiveOf, samplersOf } from '../../src/train/objective.ts';
+import type { FromWorker, MakeRequest, SamplerFacts, ToWorker } from './protocol.ts';
+
+let shared: SharedModel | undefined;
+/** Frames are shown one after the other, in their order. */
+let waiting: Promise<void> = Promise.resolve();
+const running = new Map<number, AbortController>();
+
+const say = (message: FromWorker, transfer: Transferable[] = []): void => {
+  postMessage(message, { transfer });
+};
+
+onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.kind === 'stop') running.get(data.id)?.abort();
+  if (data.kind === 'open') void opened(data.base);
+  if (data.kind === 'make') void made(data.id, data.request);
+};
+
+async function opened(base: string): Promise<void> {
+  try {
+    const files = await readShare(filesAt(base), {
+      onProgress: (bytes, total) => say({ kind: 'loading', bytes, total }),
+    });
+    const { backend, device, isSlow } = await openBackend();
+    shared = await SharedModel.open(files, backend);
+    const { manifest } = files;
+    const { steps, sampler, guidance } = shared.defaults;
+    const samplers = countedSamplers(shared);
+    const blank = await shared.pictures(new Float32Array(sizeOf(manifest.shape)));
+    say({
+      kind: 'ready',
+      manifest,
+      device,
+      isSlow,
+      samplers,
+      picture: (blank?.shape as [number, number, number] | undefined) ?? null,
+      defaults: {
+        steps,
+        sampler: samplers.find(({ name }) => name === sampler)?.name ?? samplers[0]!.name,
+        guidance: guidance ?? 1,
+      },
+    });
+  } catch (error) {
+    say({ kind: 'failed', id: null, message: (error as Error).message });
+  }
+}
+
+interface Device {
+  readonly backend: Backend;
+  readonly device: string;
+  readonly isSlow: boolean;
+}
+
+async function openBackend(): Promise<Device> {
+  const { gpu } = navigator as { readonly gpu?: Parameters<typeof webGpuBackend>[0] };
+  try {
+    if (gpu === undefined) throw new Error('this browser has no WebGPU');
+    const backend = await webGpuBackend(gpu);
+    return { backend, device: `${backend.facts.name}, by WebGPU`, isSlow: backend.facts.isSoftware };
+  } catch (error) {
+    const why = (error as Error).message.split('\n')[0];
+    return { backend: referenceBackend(), device: `the interpreter, because ${why}`, isSlow: true };
+  }
+}
+
+/** Those whose steps take a known number of evaluations, so that they can be compared and gone along. */
+function countedSamplers({ manifest: { config } }: SharedModel): SamplerFacts[] {
+  const objective = objectiveOf(config, {});
+  return samplersOf(config.flow.objective.kind).flatMap((name): SamplerFacts[] => {
+    const { evaluationsPerStep, takeStep } = samplerOf(objective, name);
+    return evaluationsPerStep === undefined || takeStep === undefined ? [] : [{ name, evaluationsPerStep }];
+  });
+}
+
+async function made(id: number, request: MakeRequest): Promise<void> {
+  const control = new AbortController();
+  running.set(id, control);
+  try {
+    await make(id, request, control.signal);
+  } catch (error) {
+    if (!control.signal.aborted) say({ kind: 'failed', id, message: (error as Error).message });
+  } finally {
+    running.delete(id);
+  }
+}
+
+async function make(id: number, request: MakeRequest, signal: AbortSignal): Promise<void> {
+  const model = shared!;
+  const { label, prompt, count, seed, steps, sampler, guidance, from } = request;
+  const { shape } = model.manifest;
+  const numbers = count * sizeOf(shape);
+  const told = prompt !== null ? { caption: prompt } : label !== null ? { label } : undefined;
+  const { timeShift = 1 } = model.defaults;
+  // Where steps begin: samplers of higher order look between them, too.
+  const begins = [...stepsDown({ steps, timeShift })].map(({ t }) => t);
+  const visited = new Map<number, Float32Array>();
+  const began = performance.now();
+  const last = await model.sampler.sample({
+    ...model.defaults,
+    count,
+    seed,
+    steps,
+    sampler,
+    guidance: told ? guidance : 1,
+    ...(told && { conditions: model.conditions(Array.from({ length: count }, () => told)) }),
+    ...(from && { from }),
+    signal,
+    onVisit(x, t) {
+      const index = begins.indexOf(t as number);
+      if (index >= 0) visited.set(index, Float32Array.from(x.subarray(0, numbers)));
+      // What was looked at before is where a step began.
+      for (const [done, values] of visited)
+        if (done < index) {
+          visited.delete(done);
+          waiting = waiting.then(() => show(done, begins[done]!, values));
+        }
+    },
+  });
+  const seconds = (performance.now() - began) / 1000;
+  for (const [done, values] of visited) waiting = waiting.then(() => show(done, begins[done]!, values));
+  await waiting;
+  await show(steps, 0, last);
+  say({ kind: 'done', id, seconds });
+
+  async function show(index: number, t: number, x: Float32Array): Promise<void> {
+    const pictures = (await model.pictures(x))?.values ?? null;
+    if (signal.aborted) return;
+    say({ kind: 'frame', id, frame: { index, t, x, pictures: pictures && pictures.slice() } });
+  }
+}
