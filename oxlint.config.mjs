@@ -164,7 +164,20 @@ export default {
     ...everyRoom.map(imports),
     ...coreBackends,
     rules(
-      ['web/**'],
+      ['web/share/**'],
+      [
+        {
+          group: [
+            '**/src/**',
+            ...Object.keys(core).map((room) => `!**/src/${room}/**`),
+            '!**/src/backends/**',
+          ],
+          message: 'The page of a shared model stands on the core.',
+        },
+      ],
+    ),
+    rules(
+      ['web/parts/**', 'web/watch/**'],
       [
         {
           group: ['**/src/**', '!**/src/page/contract.ts'],

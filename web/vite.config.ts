@@ -1,36 +1,7 @@
-// Builds the page of `rectiflow watch` into dist/page/: an index.html and assets/, which hold all that it needs.
-import { fileURLToPath } from 'node:url';
-import { svelte } from '@sveltejs/vite-plugin-svelte';
+// The page of `rectiflow watch`.
 import { type UserConfig, defineConfig } from 'vite';
+import { pageBuild } from './page-build.ts';
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-const config: UserConfig = defineConfig({
-  root: here('watch'),
-  // The server is found by relative addresses, whatever its own is.
-  base: './',
-  publicDir: false,
-  logLevel: 'warn',
-  plugins: [
-    svelte({
-      configFile: false,
-      onwarn: ({ code, message, filename }) => {
-        throw new Error(`${filename}: ${code}: ${message}`);
-      },
-    }),
-  ],
-  build: {
-    outDir: here('../dist/page'),
-    emptyOutDir: true,
-    target: 'es2022',
-    sourcemap: false,
-    // The policy of the page allows no data: addresses, and no scripts or styles in the page itself.
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    // Of what is joined into the page.
-    license: { fileName: 'licenses.md' },
-    rolldownOptions: { checks: { pluginTimings: false } },
-  },
-});
+const config: UserConfig = defineConfig(pageBuild('watch', 'page'));
 
 export default config;

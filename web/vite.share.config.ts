@@ -1,35 +1,7 @@
-// Builds the page of a shared model into dist/page/share/: an index.html and assets/, which hold all that it needs.
-import { fileURLToPath } from 'node:url';
-import { svelte } from '@sveltejs/vite-plugin-svelte';
+// The page of a model that `rectiflow share` writes.
 import { type UserConfig, defineConfig } from 'vite';
+import { pageBuild } from './page-build.ts';
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-const config: UserConfig = defineConfig({
-  root: here('share'),
-  // It may lie below any address.
-  base: './',
-  publicDir: false,
-  logLevel: 'warn',
-  plugins: [
-    svelte({
-      configFile: false,
-      onwarn: ({ code, message, filename }) => {
-        throw new Error(`${filename}: ${code}: ${message}`);
-      },
-    }),
-  ],
-  worker: { format: 'es' },
-  build: {
-    outDir: here('../dist/page/share'),
-    emptyOutDir: true,
-    target: 'es2022',
-    sourcemap: false,
-    // The policy of the page allows no data: addresses, and no scripts or styles in the page itself.
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    rolldownOptions: { checks: { pluginTimings: false } },
-  },
-});
+const config: UserConfig = defineConfig(pageBuild('share', 'page/share'));
 
 export default config;

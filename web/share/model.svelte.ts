@@ -29,8 +29,10 @@ export class ModelClient {
   #next = 1;
 
   constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
-    this.#worker.onerror = ({ message }) => (this.error = message || 'the worker could not be started');
+    this.#worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.#hear(data));
+    this.#worker.addEventListener('error', ({ message }) => {
+      this.error = message || 'the worker could not be started';
+    });
     this.#send({ kind: 'open', base: document.baseURI });
   }
 

@@ -19,11 +19,11 @@ const say = (message: FromWorker, transfer: Transferable[] = []): void => {
   postMessage(message, { transfer });
 };
 
-onmessage = ({ data }: MessageEvent<ToWorker>) => {
+addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.kind === 'stop') running.get(data.id)?.abort();
   if (data.kind === 'open') void opened(data.base);
   if (data.kind === 'make') void made(data.id, data.request);
-};
+});
 
 async function opened(base: string): Promise<void> {
   try {

@@ -1,0 +1,52 @@
+// docs/share.md: its command makes what it says, its program is right.
+import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { train } from '../../src/api/train.ts';
+import { rectiflow, startNode, temporaryFolder } from '../support/cli.ts';
+import { docsBlocks, docsCommands } from '../support/docs.ts';
+import { tinyDigits } from '../support/tiny-run.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const text = await readFile(join(root, 'docs/share.md'), 'utf8');
+
+it('has a command that writes the files it lists, and says what they are', { timeout: 60_000 }, async () => {
+  const folder = await temporaryFolder();
+  const steps = { ...tinyDigits.train, steps: 2 };
+  await train({ ...tinyDigits, name: 'digits', train: steps }, { runs: join(folder, 'runs') });
+  await writeFile(join(folder, 'LICENSE'), 'Anything goes.');
+  const [command] = docsCommands(text);
+  const { code, stdout, stderr } = await rectiflow(folder, command!);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^site: \d+ files, weights of .* in (int8|float16): samples differ by [\d.e-]+ of/);
+  expect(stdout).toContain('--directory site 8000');
+  const listed = ['LICENSE.txt', 'assets', 'index.html', 'manifest.json', 'weights-1.bin'];
+  expect(await readdir(join(folder, 'site'))).toEqual(expect.arrayContaining(listed));
+  for (const name of listed) expect(text).toContain(`\`${name}${name === 'assets' ? '/' : ''}\``);
+  const again = await rectiflow(folder, command!);
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('holds a shared model already') });
+});
+
+it('has a program that is right', { timeout: 60_000 }, async () => {
+  const project = await temporaryFolder();
+  await mkdir(join(project, 'node_modules'));
+  await symlink(root, join(project, 'node_modules/rectiflow'));
+  await writeFile(join(project, 'package.json'), '{"type": "module"}');
+  const [program, ...others] = docsBlocks(text, 'ts');
+  expect(others).toEqual([]);
+  await writeFile(join(project, 'page.ts'), `${program}\nvoid sampleOf;\n`);
+  const compilerOptions = {
+    strict: true,
+    noEmit: true,
+    target: 'es2023',
+    module: 'nodenext',
+    lib: ['es2023', 'dom'],
+    types: [],
+    skipLibCheck: true,
+  };
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['page.ts'] }));
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { code, stdout } = await startNode(project, [tsc, '-p', '.']).finished;
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+});
