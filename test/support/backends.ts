@@ -61,7 +61,6 @@ export function webGpuBy(ways: FixedTuning['ways'] = {}): TestBackend {
   return {
     label: ['webgpu as hardware', ...names].join(', '),
     create: (precision = 'fp32') => backendOn(testGpu.gpu!, { precision, tuning: { ...onHardware, ways } }),
-    halves: bothHalves,
     ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
   };
 }
