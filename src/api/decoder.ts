@@ -10,7 +10,7 @@ import { fileError } from '../tensor/errors.ts';
 import { type SampleDecoder, decodeInParts } from '../train/sample-decoder.ts';
 import type { RunConfig } from '../config/config.ts';
 import { type OpenAutoencoder, openAutoencoder } from './autoencoder.ts';
-import { type RunOptions, withBackend } from './parts.ts';
+import { type RunOptions, inFloat32, withBackend } from './parts.ts';
 
 /** Pixels that are decoded at a time: memory does not grow with the number of pictures. */
 const pixelsAtOnce = 2 ** 17;
@@ -42,16 +42,19 @@ export async function withDecoder<T>(
 ): Promise<T> {
   const record = latentRecordOf(facts.record);
   if (path === undefined || record === undefined || facts.shape.length !== 3) return use(undefined);
-  const precise = { backend: config.backend, train: { precision: 'fp32' as const } };
-  return withBackend(precise, { backend: given, ...(onNotice && { onNotice }) }, async (backend) => {
-    const autoencoder = await openAutoencoder(path, { backend, onNotice });
-    try {
-      checkSame(autoencoder, record, facts.shape[0]!, of);
-      return await use(decoderOf(autoencoder, record, facts.shape as ImageShape, backend));
-    } finally {
-      await autoencoder.dispose();
-    }
-  });
+  return withBackend(
+    inFloat32(config.backend),
+    { backend: given, ...(onNotice && { onNotice }) },
+    async (backend) => {
+      const autoencoder = await openAutoencoder(path, { backend, onNotice });
+      try {
+        checkSame(autoencoder, record, facts.shape[0]!, of);
+        return await use(decoderOf(autoencoder, record, facts.shape as ImageShape, backend));
+      } finally {
+        await autoencoder.dispose();
+      }
+    },
+  );
 }
 
 function checkSame(

@@ -19,7 +19,7 @@ import {
   openAutoencoder,
   writeAutoencoder,
 } from './autoencoder.ts';
-import { type RunOptions, withBackend, withSource } from './parts.ts';
+import { type RunOptions, inFloat32, withBackend, withSource } from './parts.ts';
 
 export interface EncodeDataOptions
   extends
@@ -56,10 +56,9 @@ export async function encodeData(
   const { data, backend: chosen } = parsed;
   const { loader } = parsed.reading;
   const { plain, mirrored, flip } = sourcesOf(data);
-  const config = { backend: chosen, train: { precision: 'fp32' as const } };
   return withSource(plain, { ...options, ...loader }, (source) =>
     withMirrored(mirrored, { ...options, ...loader }, (mirror) =>
-      withBackend(config, options, async (backend) => {
+      withBackend(inFloat32(chosen), options, async (backend) => {
         const { autoencoder: path, scaling, normGroups, memory } = options;
         const told = { backend, scaling, normGroups, memory, onNotice };
         const autoencoder = await openAutoencoder(path, told);

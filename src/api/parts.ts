@@ -42,6 +42,11 @@ export interface RunOptions extends TrainObserver, OwnFlow, OwnModel, OwnSinks {
   readonly communicator?: Communicator | undefined;
 }
 
+/** Where what is asked for is computed in float32, whatever the run's precision: with matrices of float16 alone it cannot be. */
+export function inFloat32(backend: RunConfig['backend']): Parameters<typeof withBackend>[0] {
+  return { backend: { ...backend, subgroupMatrices: false }, train: { precision: 'fp32' } };
+}
+
 /**
  * The backend to run on, for as long as `use` takes; one that the caller handed over stays. `onNotice` is told what the user should know
  * about the choice.

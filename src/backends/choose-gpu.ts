@@ -36,8 +36,20 @@ export function maySeekGpu(choice: Pick<BackendChoice, 'isRank' | 'threads' | 'i
 }
 
 async function open(choice: BackendChoice): Promise<ChosenBackend> {
-  const { precision = 'auto', processes = 1, isRank, tuning = 'auto', onNotice } = choice;
-  const backend = await nodeWebGpuBackend({ precision, tuning: isRank ? 'off' : tuning, onNotice });
+  const {
+    precision = 'auto',
+    processes = 1,
+    isRank,
+    tuning = 'auto',
+    subgroupMatrices = false,
+    onNotice,
+  } = choice;
+  const backend = await nodeWebGpuBackend({
+    precision,
+    tuning: isRank ? 'off' : tuning,
+    subgroupMatrices,
+    onNotice,
+  });
   const { name, isSoftware } = backend.facts;
   return {
     backend,

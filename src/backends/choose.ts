@@ -27,6 +27,8 @@ export interface BackendChoice {
    * alike. `off`: nothing is timed.
    */
   readonly tuning?: 'auto' | 'off';
+  /** Of `webgpu`. Whether products are made by subgroup matrices, an experiment; false by default. */
+  readonly subgroupMatrices?: boolean;
   /** Told what users should know later, of the timing above all. */
   readonly onNotice?: ((text: string) => void) | undefined;
   /** The instruction set of `cpu`. `auto`: the best that the machine has. */

@@ -25,7 +25,7 @@ const held = new Set<GpuSource>();
  * @throws RectiflowError where the package is not installed, does not run here, or finds no GPU
  */
 export async function nodeWebGpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-  const { source, release } = await openNodeGpu();
+  const { source, release } = await openNodeGpu(options);
   const onDispose = async (): Promise<void> => {
     release();
     await options.onDispose?.();
@@ -49,8 +49,14 @@ function tuningCache(): TuningStore {
 }
 
 /** What WebGPU begins with in Node.js, and what lets go of it. @throws RectiflowError where the package is not installed */
-export async function openNodeGpu(): Promise<{ readonly source: GpuSource; readonly release: () => void }> {
-  const source = await load();
+export async function openNodeGpu({
+  subgroupMatrices = false,
+}: Pick<WebGpuOptions, 'subgroupMatrices'> = {}): Promise<{
+  readonly source: GpuSource;
+  readonly release: () => void;
+}> {
+  // Dawn keeps experiments from those who do not ask for them.
+  const source = await load(subgroupMatrices ? ['enable-dawn-features=allow_unsafe_apis'] : []);
   held.add(source);
   return { source, release: () => void held.delete(source) };
 }
@@ -76,12 +82,13 @@ export async function lookForGpu(): Promise<DeviceFacts | string> {
   }
 }
 
-async function load(): Promise<GpuSource> {
+/** @param flags of Dawn's */
+async function load(flags: string[]): Promise<GpuSource> {
   const installed = findInstalled(packageName);
   try {
     if (installed === undefined) throw new Error('it is not installed');
     const { create } = (await import(pathToFileURL(installed).href)) as WebGpuPackage;
-    return create([]);
+    return create(flags);
   } catch (error) {
     const why = (error as Error).message.split('\n')[0];
     const again = installed === undefined ? '' : ' again';

@@ -49,6 +49,8 @@ export interface BackendConfig {
   readonly isa: 'auto' | 'avx512-bf16' | 'avx512' | 'avx2' | 'portable';
   /** auto: a GPU's fastest ways to compute are found by timing them at a start; off: the usual ones are taken. */
   readonly tuning: 'auto' | 'off';
+  /** Whether a GPU's products are made by subgroup matrices, an experiment of Dawn's. */
+  readonly subgroupMatrices: boolean;
 }
 
 type Unresolved<T> = T extends readonly unknown[] | string | number | boolean

@@ -228,6 +228,7 @@ const schema: z.ZodType<Parsed> = settings({
     threads: wholeOrAuto.default('auto'),
     isa: oneOf('auto', 'avx512-bf16', 'avx512', 'avx2', 'portable').default('auto'),
     tuning: oneOf('auto', 'off').default('auto'),
+    subgroupMatrices: flag.default(false),
   }).prefault({}),
 });
 

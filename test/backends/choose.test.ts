@@ -163,6 +163,18 @@ describe('a GPU', () => {
     expect(gpus.nodeWebGpuBackend).toHaveBeenCalledWith(expect.objectContaining({ tuning, onNotice }));
   });
 
+  it.each([
+    [{}, false],
+    [{ subgroupMatrices: true }, true],
+  ] as const)(
+    'multiplies by subgroup matrices only where that is asked for, by %o',
+    async (choice, subgroupMatrices) => {
+      pretendGpu('GPU');
+      await chooseBackend({ name: 'webgpu', ...choice });
+      expect(gpus.nodeWebGpuBackend).toHaveBeenCalledWith(expect.objectContaining({ subgroupMatrices }));
+    },
+  );
+
   it('is shared by the ranks of a machine that ask for it, which is told', async () => {
     pretendGpu('GPU');
     const { backend, notices } = await chooseBackend({ name: 'webgpu', isRank: true, processes: 2 });

@@ -91,6 +91,10 @@ describe('settings that are wrong are named, with what was wanted and what was f
       /lossWeighting.bias: no such setting/,
     ],
     [
+      { ...digits, backend: { subgroupMatrices: 'yes' as never } },
+      /backend.subgroupMatrices: wanted true or false, found "yes"/,
+    ],
+    [
       { ...digits, backend: { threads: 0 } },
       /backend.threads: wanted a whole number from 1, or auto, found 0/,
     ],

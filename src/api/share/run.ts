@@ -24,7 +24,7 @@ import { stateOf } from '../../train/trainer-state.ts';
 import type { TrainingConfig } from '../../train/settings.ts';
 import { latentRecordOf } from '../../data/latents.ts';
 import { type ReadAutoencoder, readAutoencoder } from '../autoencoder.ts';
-import { withBackend } from '../parts.ts';
+import { inFloat32, withBackend } from '../parts.ts';
 import { autoencoderOfData, keptAutoencoder } from '../run-autoencoder.ts';
 import { type RunModel, openRunModel } from '../run-sampler.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
@@ -96,10 +96,8 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
   const { config, saved, data, model } = opened;
   const stored = await readWeights(run, saved, options);
   const weights: StoredTensors = new Map(model.parameters.map(({ name }) => [name, stored.get(name)!]));
-  const difference = await withBackend(
-    { backend: config.backend, train: { precision: 'fp32' } },
-    options,
-    (backend) => chooseNumbers(opened, weights, backend, { numbers, tolerance, signal, onProgress }),
+  const difference = await withBackend(inFloat32(config.backend), options, (backend) =>
+    chooseNumbers(opened, weights, backend, { numbers, tolerance, signal, onProgress }),
   );
   const autoencoder = await autoencoderOf(run, opened, onNotice);
   onProgress?.('writing');

@@ -1,22 +1,34 @@
 // From what a host hands over to a device.
 import { RectiflowError } from '../../tensor/errors.ts';
-import type { DeviceFacts, GpuSource } from './contract.ts';
+import type { DeviceFacts, GpuSource, WebGpuOptions } from './contract.ts';
 import { Gpu } from './device.ts';
+import { type ListedMatrix, checkMatrices, matrixFeature, usableShapes } from './matrices.ts';
 import { clockFeature } from './timing.ts';
 
 const subgroupFeature = 'subgroups';
 
 /** What is asked of a device where its adapter has it. */
 const usedFeatures = [clockFeature, subgroupFeature] as GPUFeatureName[];
+const float16Feature = 'shader-f16';
+const ofMatrices = [matrixFeature, float16Feature] as GPUFeatureName[];
 
-/** @throws RectiflowError where there is no adapter */
-export async function openGpu(source: GpuSource): Promise<Gpu> {
+/** @throws RectiflowError where there is no adapter, or it lacks the subgroup matrices that are asked for */
+export async function openGpu(
+  source: GpuSource,
+  { subgroupMatrices = false }: Pick<WebGpuOptions, 'subgroupMatrices'> = {},
+): Promise<Gpu> {
   const adapter = await findAdapter(source);
+  const facts = factsOf(adapter);
+  if (subgroupMatrices) checkMatrices(facts.name, adapter.features, listedBy(adapter));
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   // A device has the least of limits that are guaranteed everywhere, unless it is asked for more.
   const requiredLimits = { maxBufferSize, maxStorageBufferBindingSize };
-  const requiredFeatures = usedFeatures.filter((feature) => adapter.features.has(feature));
-  return new Gpu(await adapter.requestDevice({ requiredLimits, requiredFeatures }), factsOf(adapter));
+  const wanted = [...usedFeatures, ...(subgroupMatrices ? ofMatrices : [])];
+  const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+  if (!subgroupMatrices) return new Gpu(device, facts);
+  const matrices = usableShapes(listedBy(adapter), adapter.features.has(float16Feature));
+  return new Gpu(device, { ...facts, matrices });
 }
 
 /** What there is, without a device. @throws RectiflowError where there is no adapter */
@@ -51,6 +63,11 @@ function factsOf({ info, limits, features }: GPUAdapter): DeviceFacts {
     features: [...features].toSorted(),
     ...subgroupsOf(info, features),
   };
+}
+
+/** No types of WebGPU know of the experiment yet. */
+function listedBy({ info }: GPUAdapter): readonly ListedMatrix[] {
+  return (info as { subgroupMatrixConfigs?: readonly ListedMatrix[] }).subgroupMatrixConfigs ?? [];
 }
 
 function subgroupsOf(

@@ -3,6 +3,7 @@ import type { Program } from '../../program/index.ts';
 import type { HostArray } from '../../tensor/dtype.ts';
 import type { Backend, Buffers, Executable, Precision, TuningStore } from '../backend.ts';
 import type { Profile } from '../profile.ts';
+import type { MatrixShape } from './matrices.ts';
 import type { FixedTuning } from './tuning/work.ts';
 
 export type { FixedTuning } from './tuning/work.ts';
@@ -25,6 +26,8 @@ export interface DeviceFacts {
   readonly features: readonly string[];
   /** Invocations that compute in step, at least and at most; undefined where the device does not tell. */
   readonly subgroupSizes?: { readonly smallest: number; readonly largest: number };
+  /** Subgroup matrices that can be multiplied, where they were asked for. */
+  readonly matrices?: readonly MatrixShape[];
 }
 
 export interface DeviceLimits {
@@ -49,6 +52,11 @@ export interface WebGpuOptions {
   readonly tuningBudget?: number;
   /** Told what users should know, in whole sentences: of timing, and of what was kept and cannot be used. */
   readonly onNotice?: ((text: string) => void) | undefined;
+  /**
+   * Whether products are made by subgroup matrices, which is an experiment of Chromium's and of Dawn's; false by default. The host must let
+   * adapters have the feature `chromium-experimental-subgroup-matrix`, as `nodeWebGpuBackend` sees to by itself.
+   */
+  readonly subgroupMatrices?: boolean;
   /** Called when the backend has been disposed of. */
   readonly onDispose?: () => void | Promise<void>;
 }

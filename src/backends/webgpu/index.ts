@@ -11,6 +11,7 @@ import type { Gpu } from './device.ts';
 import { bindProgram } from './executable.ts';
 import { joinNodes } from './joins/index.ts';
 import { kernels } from './kernels/index.ts';
+import { matricesFor } from './matrices.ts';
 import { type Machine, Slabs, WebGpuBuffer } from './memory.ts';
 import { needsOf } from './needs.ts';
 import { measurePeak } from './peak.ts';
@@ -31,7 +32,7 @@ export function backendOn(gpu: Gpu, options: WebGpuOptions = {}): WebGpuBackend 
     exclusively: serial(),
     lives: new Lifetimes(),
   };
-  const tuning = tuningOf(machine, options);
+  const tuning = tuningOf(machine, precision, options);
   const tuner = tuning instanceof Tuner ? tuning : undefined;
   const { lives, exclusively } = machine;
   const life = new Lifetime('the webgpu backend', async () => {
@@ -87,18 +88,24 @@ function precisionOf(gpu: Gpu, { precision = 'fp32' }: WebGpuOptions): Precision
 }
 
 /** @throws RectiflowError where it asks for what the device does not have */
-function tuningOf(machine: Machine, options: WebGpuOptions): Tuning {
-  const { tuning = 'auto' } = options;
-  const { name, isSoftware, subgroupSizes } = machine.gpu.facts;
+function tuningOf(machine: Machine, precision: Precision, options: WebGpuOptions): Tuning {
+  const { tuning = 'auto', subgroupMatrices = false } = options;
+  const { name, isSoftware, subgroupSizes, matrices: shapes } = machine.gpu.facts;
+  const matrices = subgroupMatrices && {
+    matrices: matricesFor(precision, name, { ...(shapes && subgroupSizes && { ...subgroupSizes, shapes }) }),
+  };
   if (typeof tuning === 'object') {
     if (tuning.subgroups && subgroupSizes === undefined)
       throw new RectiflowError(
         'backend',
         `webgpu: tuning.subgroups is true, and ${name} has no subgroups. Leave it out`,
       );
-    return fixedTuning(tuning);
+    return fixedTuning({ ...tuning, ...matrices });
   }
-  const usual = isSoftware ? software : { ...hardware, subgroups: subgroupSizes !== undefined };
+  const usual = {
+    ...(isSoftware ? software : { ...hardware, subgroups: subgroupSizes !== undefined }),
+    ...matrices,
+  };
   // What suits adapters that are programs is known, and they take seconds to compile a shader.
   return tuning === 'off' || (tuning === 'auto' && isSoftware)
     ? fixedTuning(usual)

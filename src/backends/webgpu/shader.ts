@@ -72,8 +72,16 @@ export function shaderText(dispatch: Dispatch, areWritable: readonly boolean[]):
           `@group(0) @binding(${dispatch.arguments.length}) var<uniform> u: Uniforms;`,
         ];
   const own = [...uniforms, ...declarations, dispatch.code].join('\n');
-  return `${own.includes('@builtin(subgroup_size)') ? 'enable subgroups;\n' : ''}${libraryFor(own)}${own}`;
+  const enabled = extensions.filter(([pattern]) => pattern.test(own)).map(([, name]) => `enable ${name};\n`);
+  return `${enabled.join('')}${libraryFor(own)}${own}`;
 }
+
+/** By what a text needs them for. */
+const extensions: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/@builtin\(subgroup_/, 'subgroups'],
+  [/\bf16\b/, 'f16'],
+  [/\bsubgroup_matrix_/, 'chromium_experimental_subgroup_matrix'],
+];
 
 function declaration(argument: Argument, binding: number, isWritable: boolean): string {
   const { name, isWritten = false, width = 1, start } = argument;

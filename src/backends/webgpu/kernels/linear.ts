@@ -102,7 +102,7 @@ const linearGradParams: Kernel = ({ inputs, outputs, attributes }, { isMade, tun
       inParts: true,
       rowSums: isMade(db) ? db : undefined,
       a: { operand: dy, contiguous: 'other', stride: O },
-      b: { operand: x, contiguous: 'other', stride: I, ...(isMadeAgain && { made }) },
+      b: { operand: x, contiguous: 'other', stride: I, ...(isMadeAgain && { made, madeAs: x.dtype }) },
       reads: shift
         ? [
             { name: 'shift', operand: shift },

@@ -1,5 +1,5 @@
 // What a matrix product is, y[batch, M, N] = a[batch, M, K] b[batch, K, N], and what all ways to make it share.
-import { isHalf } from '../../../tensor/dtype.ts';
+import { type DType, isHalf } from '../../../tensor/dtype.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import type { Argument, Dispatch, Operand, Width } from '../dispatch.ts';
 
@@ -20,6 +20,8 @@ export interface Stored extends Read {
   readonly batchStride?: number;
   /** What takes the place of an element on the way in: an expression of its `value`, its `k`, its `other` and its `batch`. */
   readonly made?: string;
+  /** The type whose numbers alone it makes. */
+  readonly madeAs?: DType;
 }
 
 /**

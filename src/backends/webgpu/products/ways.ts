@@ -2,8 +2,10 @@
 import { isHalf } from '../../../tensor/dtype.ts';
 import type { Dispatch, Tuning } from '../dispatch.ts';
 import { type Work, rounded } from '../tuning/work.ts';
+import type { Matrices } from '../matrices.ts';
 import { directProduct } from './direct.ts';
-import { type Factor, type Product, type Share, type Tile, isStored } from './product.ts';
+import { matrixProduct, matrixTile } from './matrices.ts';
+import { type Factor, type Product, type Share, type Stored, type Tile, isStored } from './product.ts';
 import { type Invocation, tiledProduct } from './tiled.ts';
 
 export interface ProductWay {
@@ -43,6 +45,24 @@ export const tiledShapes: Readonly<Record<string, Shape>> = {
   'tiled 128x64 by 8x8': tiled(128, 64, { M: 8, N: 8 }),
 };
 
+/** Where both factors are stored, and of numbers that the components of matrices hold. */
+function matrixShapes({ a, b }: Product, matrices: Matrices): Record<string, Shape> {
+  if (!isStored(a) || !isStored(b)) return {};
+  const isFloat16 = [a, b].every(holdsFloat16);
+  const shape =
+    matrices.shapes.find(({ component }) => component === 'f16' && isFloat16) ??
+    matrices.shapes.find(({ component }) => component === 'f32');
+  if (shape === undefined) return {};
+  const tile = matrixTile(matrices);
+  const make = (share: Share): Dispatch => matrixProduct(share, matrices, shape);
+  return { [`matrices ${shape.component} ${shape.M}x${shape.N}x${shape.K}`]: { tile, shares: tile, make } };
+}
+
+function holdsFloat16({ operand, made, madeAs }: Stored): boolean {
+  if (made !== undefined) return madeAs === 'float16';
+  return 'dtype' in operand && operand.dtype === 'float16';
+}
+
 const usualBusy = 128;
 /** With 1 all terms are one part. */
 export const busyWays: readonly number[] = [usualBusy, 1, 512];
@@ -51,12 +71,17 @@ export const busyWays: readonly number[] = [usualBusy, 1, 512];
  * An adapter that is a program gathers what it reads number by number, each of which takes as long as some nine products: there tiles of an
  * invocation are as large as compilers bear, where they are not mostly empty.
  */
-export function productWork(given: Product, { products }: Pick<Tuning, 'products'>): Work<ProductWay> {
+export function productWork(
+  given: Product,
+  { products, matrices }: Pick<Tuning, 'products' | 'matrices'>,
+): Work<ProductWay> {
   const { M, N, K, batch = 1, inParts = false, a, b, outputs } = given;
   const isLarge = M * N >= tiledFrom.outputs && Math.min(M, N) >= tiledFrom.extent;
-  const shapes = isLarge ? { ...directShapes, ...tiledShapes } : directShapes;
+  const byMatrices = isLarge && matrices ? matrixShapes(given, matrices) : {};
+  const [matrixWay] = Object.keys(byMatrices);
+  const shapes = isLarge ? { ...directShapes, ...tiledShapes, ...byMatrices } : directShapes;
   const usualDirect = products === 'direct' && Math.min(M, N) > 4 ? 'direct 64x32 by 8x8' : 'direct 32x16';
-  const usualShape = products === 'tiled' && isLarge ? 'tiled 64x64 by 8x4' : usualDirect;
+  const usualShape = matrixWay ?? (products === 'tiled' && isLarge ? 'tiled 64x64 by 8x4' : usualDirect);
   const nameOf = (shape: string, busy: number): string => (inParts ? `${shape} for ${busy}` : shape);
   const ways = Object.entries(shapes).flatMap(([name, shape]) =>
     (inParts ? busyWays : [usualBusy]).map((busy): [string, ProductWay] => [
@@ -69,7 +94,7 @@ export function productWork(given: Product, { products }: Pick<Tuning, 'products
   const extents = [batch, M, N, K].map(rounded).join('x');
   return {
     form: 'product',
-    key: `product ${extents} ${fit} ${describe(a)} ${describe(b)} ${stored}${inParts ? ' parts' : ''}`,
+    key: `product ${extents} ${fit} ${describe(a)} ${describe(b)} ${stored}${inParts ? ' parts' : ''}${matrixWay ? ` ${matrixWay}` : ''}`,
     ways: Object.fromEntries(ways),
     usual: nameOf(usualShape, usualBusy),
     cost: 2 * batch * M * N * K,

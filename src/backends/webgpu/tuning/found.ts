@@ -54,8 +54,9 @@ export function dispatchesBy(
   return kernelOf(node)!(node, contextApart(plan, chosen));
 }
 
-const fixedOf = ({ lanes, products, subgroups = false }: Tuning): FixedTuning => ({
+const fixedOf = ({ lanes, products, subgroups = false, matrices }: Tuning): FixedTuning => ({
   lanes,
   products,
   subgroups,
+  ...(matrices && { matrices }),
 });

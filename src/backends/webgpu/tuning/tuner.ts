@@ -4,6 +4,7 @@ import { counted } from '../../../tensor/counted.ts';
 import { serial } from '../../../tensor/lifetime.ts';
 import type { TuningChoice, TuningRecord, TuningStore } from '../../backend.ts';
 import type { Tuning } from '../dispatch.ts';
+import type { Matrices } from '../matrices.ts';
 import type { Machine } from '../memory.ts';
 import { type Found, dispatchesBy, worksOf } from './found.ts';
 import { choicesOf, isRecord, parseRecord, withChoices } from './record.ts';
@@ -26,6 +27,7 @@ export class Tuner implements Tuning {
   readonly lanes: number;
   readonly products: FixedTuning['products'];
   readonly subgroups: boolean;
+  readonly matrices?: Matrices;
   readonly #machine: Machine;
   readonly #cache: TuningStore | undefined;
   readonly #tell: (text: string) => void;
@@ -38,13 +40,14 @@ export class Tuner implements Tuning {
 
   constructor(
     machine: Machine,
-    { lanes, products, subgroups = false }: FixedTuning,
+    { lanes, products, subgroups = false, matrices }: FixedTuning,
     options: TunerOptions = {},
   ) {
     const { tuningStore, tuningBudget = 3000, onNotice = () => {} } = options;
     this.lanes = lanes;
     this.products = products;
     this.subgroups = subgroups;
+    if (matrices) this.matrices = matrices;
     this.#machine = machine;
     this.#cache = tuningStore;
     this.#budget = tuningBudget;

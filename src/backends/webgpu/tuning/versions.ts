@@ -5,6 +5,7 @@ import { type Program, grad, lower, planMemory, trace } from '../../../program/i
 import { contextApart, describe } from '../described.ts';
 import type { Dispatch, Tuning } from '../dispatch.ts';
 import { kernels } from '../kernels/index.ts';
+import type { Matrices } from '../matrices.ts';
 import { shaderText } from '../shader.ts';
 import { type Form, type Work, fixedTuning, forms } from './work.ts';
 
@@ -21,6 +22,9 @@ function smallProgram(): Program {
   return lower(traced, 'webgpu', (op) => isBuiltIn(op) && kernels.has(op.name));
 }
 
+/** Their shaders are versions, too, whatever matrices a device has. */
+const exampleMatrices: Matrices = { largest: 32, shapes: [{ component: 'f32', M: 16, N: 16, K: 16 }] };
+
 export type KernelVersions = Readonly<Record<Form, string>>;
 
 let known: KernelVersions | undefined;
@@ -35,7 +39,7 @@ function findVersions(): KernelVersions {
   const plan = planMemory(program);
   const made = (tuning: Tuning): Dispatch[] =>
     describe(program, contextApart(plan, tuning)).flatMap(({ dispatches }) => dispatches);
-  const usual = { lanes: 64, products: 'tiled' } as const;
+  const usual = { lanes: 64, products: 'tiled', matrices: exampleMatrices } as const;
   const names = new Map<Form, Set<string>>(forms.map((form) => [form, new Set()]));
   made({
     ...usual,

@@ -1,5 +1,7 @@
 // Work that can be shared out in several ways, of which each device has its fastest.
 
+import type { Matrices } from '../matrices.ts';
+
 /** Kinds of such work. */
 export const forms = ['product', 'rows', 'attention'] as const;
 export type Form = (typeof forms)[number];
@@ -24,6 +26,8 @@ export interface FixedTuning {
   readonly products: 'direct' | 'tiled';
   /** Whether lanes tell each other what they have within subgroups, as far as these reach, instead of by memory of the workgroup. */
   readonly subgroups?: boolean;
+  /** Where products may be made of subgroup matrices, and usually are. */
+  readonly matrices?: Matrices;
   /** Of forms of work the name of a way, which is taken wherever work of the form can be done so. */
   readonly ways?: Readonly<Partial<Record<Form, string>>>;
 }
