@@ -55,8 +55,9 @@ export function checkMatrices(
   features: ReadonlySet<string>,
   listed: readonly ListedMatrix[],
 ): void {
-  if (!features.has(matrixFeature) || !features.has('subgroups'))
-    throw refusal(`${name} does not have the features ${matrixFeature} and subgroups here. ${instead}`);
+  const missing = [matrixFeature, 'subgroups'].filter((feature) => !features.has(feature));
+  if (missing.length > 0)
+    throw refusal(`${name} does not have ${missing.join(' and ')} among its features here. ${instead}`);
   if (usableShapes(listed, features.has('shader-f16')).length > 0) return;
   const kinds = listed.map(
     ({ componentType, resultComponentType, M, N, K }) =>
