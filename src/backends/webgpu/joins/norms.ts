@@ -25,7 +25,9 @@ interface Share {
 
 /** @param counts of the tensors of each norm */
 function kernelFor(counts: readonly number[]): Kernel {
-  return ({ inputs, outputs: [y] }, { spans, stretches, tuning }) => {
+  const used = counts.reduce((sum, count) => sum + count, 0);
+  return ({ inputs: given, outputs: [y] }, { spans, stretches, tuning }) => {
+    const inputs = given.slice(0, used);
     const all = stretches(inputs);
     const placeOf = new Map(
       all.flatMap(({ members }, stretch) =>
@@ -41,19 +43,21 @@ function kernelFor(counts: readonly number[]): Kernel {
       }));
     });
     const most = tuning.lanes === 1 ? mostShares.alone : mostShares.together;
-    const largest = Math.max(...norms.map((of) => of.reduce((sum, { elements }) => sum + elements, 0)));
-    const groupsOfOne = Math.max(1, most / groupSize - Math.max(...norms.map((of) => of.length)));
-    const perGroup = Math.max(groupSize * chain, Math.ceil(largest / groupsOfOne));
-    const cut = norms.map((of) =>
-      of.flatMap(({ stretch, start, elements }) =>
+    // By its own elements alone, so that a norm is the same to the bit whatever it is joined with.
+    const cut = norms.map((of) => {
+      const total = of.reduce((sum, { elements }) => sum + elements, 0);
+      const groupsOfOne = Math.max(1, most / groupSize - of.length);
+      const perGroup = Math.max(groupSize * chain, Math.ceil(total / groupsOfOne));
+      return of.flatMap(({ stretch, start, elements }) =>
         Array.from({ length: Math.ceil(elements / perGroup) }, (_, i) => ({
           stretch,
           start: start + i * perGroup,
           elements: Math.min(perGroup, elements - i * perGroup),
         })),
-      ),
-    );
-    const groups = Math.max(...cut.map((of) => of.length));
+      );
+    });
+    // One alone would be joined in another order than several.
+    const groups = Math.max(2, ...cut.map((of) => of.length));
     const placed = cut.flatMap((of, norm) =>
       of.map((share, i): Share => ({ ...share, place: (norm * groups + i) * groupSize })),
     );
@@ -105,13 +109,14 @@ export function joinNorms(program: Program): Program {
     if (concat.op !== concatOp || concat.outputs[0]!.shape.length !== 1) continue;
     const norms = concat.inputs.map((tensor) => normOf(tensor, concat, makers, joining));
     if (norms.some((norm) => norm === undefined)) continue;
-    const pairs = norms as { readonly view: Node; readonly norm: Node }[];
-    const group = [...pairs.flatMap(({ norm, view }) => [norm, view]), concat];
+    const found = norms as readonly Norm[];
+    if (found.every(({ nodes }) => nodes.length === 0)) continue;
+    const group = [...found.flatMap(({ nodes }) => nodes), concat];
     const joined = standIn({
       name: 'globalNorm, concat',
-      kernel: kernelFor(pairs.map(({ norm }) => norm.inputs.length)),
+      kernel: kernelFor(found.map(({ inputs }) => inputs.length)),
       nodes: group,
-      inputs: pairs.flatMap(({ norm }) => norm.inputs),
+      inputs: [...found.flatMap(({ inputs }) => inputs), ...found.flatMap(({ zero = [] }) => zero)],
       outputs: concat.outputs,
     });
     joining.replace(group, [joined], 'last');
@@ -119,20 +124,34 @@ export function joinNorms(program: Program): Program {
   return joining.program();
 }
 
-/** The norm that an input [1] of a concatenation is, under another shape. */
+interface Norm {
+  /** What it is made by, and is left out where it is joined. */
+  readonly nodes: readonly Node[];
+  readonly inputs: readonly Tensor[];
+  /** In place of one of nothing: the 0 that stands there. */
+  readonly zero?: readonly Tensor[];
+}
+
+/** The norm that an input [1] of a concatenation is, under another shape; a rank that owns nothing of a parameter has a 0 there. */
 function normOf(
   tensor: Tensor,
   concat: Node,
   makers: ReadonlyMap<Tensor, Node>,
   joining: Joining,
-): { readonly view: Node; readonly norm: Node } | undefined {
+): Norm | undefined {
   const view = makers.get(tensor);
-  if (view === undefined || opOf(view).kind !== 'view' || joining.onlyReaderOf(tensor) !== concat)
-    return undefined;
+  if (view !== undefined && isZero(view)) return { nodes: [], inputs: [], zero: [tensor] };
+  if (view === undefined || opOf(view).kind !== 'view') return undefined;
   const [value] = view.inputs;
   const norm = makers.get(value!);
+  if (norm !== undefined && isZero(norm)) return { nodes: [], inputs: [], zero: [tensor] };
+  if (joining.onlyReaderOf(tensor) !== concat) return undefined;
   const isPlain = norm?.inputs.every(({ dtype }) => bytesPerElement(dtype) === 4) ?? false;
   return norm?.op === globalNormOp && isPlain && joining.onlyReaderOf(value!) === view
-    ? { view, norm }
+    ? { nodes: [norm, view], inputs: norm.inputs }
     : undefined;
+}
+
+function isZero(node: Node): boolean {
+  return opOf(node).kind === 'constant' && [...node.values!].every((value) => value === 0);
 }
