@@ -1,6 +1,6 @@
 // Requests to a run that trains: small files in its folder, each written as a whole by who asks, and taken by the process that trains.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceDurably } from '../host/durable.ts';
 import { readRegular } from '../host/regular-file.ts';
@@ -16,7 +16,9 @@ export interface FoundRequest {
 
 /** Sorted by name they are in their order, of one clock. */
 const REQUEST = /^([0-9a-z]{9}-[0-9a-f]{16})\.json$/;
-const LEFTOVER = /\.taken$|\.tmp-\d+$/;
+const TAKEN = /\.taken$/;
+/** One that somebody is writing, or was. */
+const UNFINISHED = /\.tmp-\d+$/;
 const MOST_BYTES = 1 << 20;
 const PAUSED = 'paused';
 
@@ -96,10 +98,24 @@ export async function removeRequest(run: string, id: string): Promise<void> {
   for (const path of [requestPath(run, id), takenPath(run, id)]) await rm(path, { force: true });
 }
 
+/** Nobody writes a request for so long, in milliseconds. */
+const longestWrite = 60_000;
+
 /** What processes left behind that ended while they took requests, or asked: who waited for an answer has seen that. */
 export async function removeRequestLeftovers(run: string): Promise<void> {
-  for (const name of await namesIn(run))
-    if (LEFTOVER.test(name)) await rm(join(steeringFolder(run), name), { force: true });
+  for (const name of await namesIn(run)) {
+    const path = join(steeringFolder(run), name);
+    if (TAKEN.test(name) || (UNFINISHED.test(name) && (await ageOf(path)) > longestWrite))
+      await rm(path, { force: true });
+  }
+}
+
+/** In milliseconds; 0 of what is not there. */
+async function ageOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
 }
 
 /** Tells those who look at the folder that training waits, or no longer does. What cannot be written is only not told. */
