@@ -1,11 +1,12 @@
 // docs/share.md: its command makes what it says, its program is right.
-import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { train } from '../../src/api/train.ts';
-import { rectiflow, startNode, temporaryFolder } from '../support/cli.ts';
-import { docsBlocks, docsCommands } from '../support/docs.ts';
+import { rectiflow, temporaryFolder } from '../support/cli.ts';
+import { compilePrograms } from '../support/docs-programs.ts';
+import { docsCommands } from '../support/docs.ts';
 import { tinyDigits } from '../support/tiny-run.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -29,24 +30,5 @@ it('has a command that writes the files it lists, and says what they are', { tim
 });
 
 it('has a program that is right', { timeout: 60_000 }, async () => {
-  const project = await temporaryFolder();
-  await mkdir(join(project, 'node_modules'));
-  await symlink(root, join(project, 'node_modules/rectiflow'));
-  await writeFile(join(project, 'package.json'), '{"type": "module"}');
-  const [program, ...others] = docsBlocks(text, 'ts');
-  expect(others).toEqual([]);
-  await writeFile(join(project, 'page.ts'), `${program}\nvoid sampleOf;\n`);
-  const compilerOptions = {
-    strict: true,
-    noEmit: true,
-    target: 'es2023',
-    module: 'nodenext',
-    lib: ['es2023', 'dom'],
-    types: [],
-    skipLibCheck: true,
-  };
-  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['page.ts'] }));
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { code, stdout } = await startNode(project, [tsc, '-p', '.']).finished;
-  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  expect(await compilePrograms(text)).toEqual({ programs: 1, code: 0, stdout: '' });
 });
