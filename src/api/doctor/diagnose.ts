@@ -25,7 +25,7 @@ import { type RunOptions, withBackend, withSource } from '../parts.ts';
 import { recordFindings } from '../record-findings.ts';
 import type { Check } from './check.ts';
 import { checkSource } from './data.ts';
-import { checkGpu } from './gpu.ts';
+import { checkGpu, describePeak } from './gpu.ts';
 import {
   checkDisk,
   checkInstructions,
@@ -128,6 +128,8 @@ async function diagnoseWith(
         checkThreads(threads === 'auto' ? defaultThreads() : threads, defaultThreads()),
       );
     }
+    const peak = backend.name === 'webgpu' ? await backend.measurePeak?.() : undefined;
+    if (peak !== undefined) tell(describePeak(peak));
     const plans = stagesOf(config).map((stage) => {
       const created = createSampleModel(stage.model, undefined, options);
       return planTraining({ config: stage, backend, model: created, source, ...own }, machineMemory);

@@ -31,3 +31,9 @@ export function checkGpu(found: DeviceFacts | string, isAsked: boolean): Check {
     ],
   ]);
 }
+
+/** @param flops that its shaders reached, per second */
+export function describePeak(flops: number): Check {
+  const text = `shaders reach ${Number((flops / 1e9).toPrecision(3))} GFLOP/s in float32, measured on registers alone`;
+  return { name: 'peak', status: 'ok', text };
+}

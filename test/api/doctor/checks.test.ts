@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '../../../src/api/doctor/check.ts';
-import { checkGpu } from '../../../src/api/doctor/gpu.ts';
+import { checkGpu, describePeak } from '../../../src/api/doctor/gpu.ts';
 import {
   checkDisk,
   checkInstructions,
@@ -51,6 +51,7 @@ describe('a check before training', () => {
       'ok',
       /^Some GPU: buffers to 2,048 MiB, 1,024 MiB .* 10 buffers .*; has shader-f16, subgroups; lacks timestamp-query$/,
     ],
+    [describePeak(1.23456e13), 'ok', /^shaders reach 12300 GFLOP\/s in float32, measured/],
     [checkGpu(gpu(true), false), 'ok', /a program, not a GPU, and is not used$/],
     [checkGpu(gpu(true), true), 'warn', /a program, not a GPU: slower than cpu/],
     [checkThreads(4, 4), 'ok', /4 of 4/],
