@@ -1,17 +1,16 @@
-// WebGPU beside jax-js and TensorFlow.js, in one tab, and beside itself in Node.js: npm run bench:webgpu
+// WebGPU beside jax-js and TensorFlow.js, in one tab and in this process of Node.js: npm run bench:webgpu
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
-import { nodeWebGpuBackend } from 'rectiflow';
 import { build } from 'rolldown';
 import { median, pairwiseRatios, spread } from './statistics.ts';
 import { digits, markdownTable, ratio } from './table.ts';
-import { type Contestant, cases, numbersOf } from './webgpu/cases.ts';
-import { ours } from './webgpu/ours.ts';
-import { type Turn, takeTurn } from './webgpu/turn.ts';
+import { cases } from './webgpu/cases.ts';
+import type { Turn } from './webgpu/turn.ts';
 
 const usage = `npm run bench:webgpu -- [--only TEXT] [--rounds N] [--seconds N] [--gpu]
 
@@ -38,13 +37,16 @@ if (chosen.length === 0 || !(Number.isInteger(rounds) && rounds >= 1) || !(secon
   process.exit(2);
 }
 
-const inTab = ['rectiflow', 'jax-js', 'TensorFlow.js'] as const;
-const here = 'rectiflow in Node.js';
-const names = [...inTab, here];
-type Name = (typeof names)[number];
+const sides = ['rectiflow', 'jax-js', 'TensorFlow.js'] as const;
+const hosts = ['tab', 'Node.js'] as const;
+type Side = (typeof sides)[number];
+type Host = (typeof hosts)[number];
+const contestants = hosts.flatMap((host) =>
+  sides.map((side) => ({ side, host, name: `${side} in ${host}` })),
+);
 
 if (!values.gpu) process.env['VK_ICD_FILENAMES'] ??= '/usr/lib/chromium/vk_swiftshader_icd.json';
-const script = await bundlePage();
+const script = await bundle('browser');
 const server = createServer((request, response) => {
   const isScript = request.url === '/page.js';
   response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
@@ -58,22 +60,23 @@ const browser = await chromium.launch({
   executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--enable-unsafe-webgpu', ...adapter],
 });
-const backend = await nodeWebGpuBackend();
+const { gpu, turn: turnHere } = await hostHere();
 try {
   const page = await browser.newPage();
   page.on('pageerror', (error) => console.error(error));
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   await page.waitForFunction('globalThis.turn !== undefined');
-  console.log(`${backend.describe()}; ${await browser.version()}\n`);
-  const contestants = new Map<number, Contestant>();
+  const take: Readonly<Record<Host, (side: Side, index: number) => Promise<Turn>>> = {
+    tab: (side, index) => page.evaluate<Turn>(`turn(${JSON.stringify(side)}, ${index}, ${seconds})`),
+    'Node.js': (side, index) => turnHere(side, index, seconds),
+  };
+  const { info } = (await gpu.requestAdapter()) as GPUAdapter;
+  console.log(`${info.description || info.device}; ${await browser.version()}; Node.js ${process.version}\n`);
   for (const index of chosen) {
-    const turns = new Map<Name, Turn[]>(names.map((name) => [name, []]));
+    const turns = new Map<string, Turn[]>(contestants.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round++)
-      for (const name of round % 2 === 0 ? names : names.toReversed()) {
-        const turn =
-          name === here
-            ? await turnHere(contestants, index)
-            : await page.evaluate<Turn>(`turn(${JSON.stringify(name)}, ${index}, ${seconds})`);
+      for (const { side, host, name } of round % 2 === 0 ? contestants : contestants.toReversed()) {
+        const turn = await take[host](side, index);
         turns.get(name)!.push(turn);
         console.error(
           `${cases[index]!.name}: ${name} ${digits(median(turn.milliseconds))} ms, result ${turn.result}`,
@@ -82,35 +85,45 @@ try {
     report(index, turns);
   }
 } finally {
-  await backend.dispose();
   await browser.close();
   server.close();
 }
+// Devices of three libraries are held, and would hold the process.
+process.exit(0);
 
-async function turnHere(contestants: Map<number, Contestant>, index: number): Promise<Turn> {
-  const of = cases[index]!;
-  const known = contestants.get(index);
-  const began = performance.now();
-  const contestant = known ?? (await ours(backend)(of, numbersOf(of)));
-  contestants.set(index, contestant);
-  return takeTurn(contestant, { seconds, began: known ? undefined : began });
+/** What is in the page, in this process. */
+async function hostHere(): Promise<{
+  readonly gpu: GPU;
+  readonly turn: (side: Side, index: number, seconds: number) => Promise<Turn>;
+}> {
+  const name = 'webgpu';
+  const { create, globals } = (await import(name)) as {
+    readonly create: (flags: string[]) => GPU;
+    readonly globals: object;
+  };
+  const navigator = { gpu: create([]), userAgent: '' };
+  Object.assign(globalThis, globals);
+  Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
+  const file = fileURLToPath(new URL('webgpu/bundled.mjs', import.meta.url));
+  await writeFile(file, await bundle('node'));
+  await import(pathToFileURL(file).href);
+  return { gpu: navigator.gpu, turn: (globalThis as unknown as { turn: typeof turnHere }).turn };
 }
 
-function report(index: number, turns: ReadonlyMap<Name, readonly Turn[]>): void {
+function report(index: number, turns: ReadonlyMap<string, readonly Turn[]>): void {
   const { name: title, flop } = cases[index]!;
-  const timings = (name: Name): (readonly number[])[] =>
+  const timings = (name: string): (readonly number[])[] =>
     turns.get(name)!.map(({ milliseconds }) => milliseconds);
-  const rows = names.map((name) => {
+  const rows = contestants.map(({ side, host, name }) => {
     const ms = median(timings(name).flat());
     const [first] = turns.get(name)!;
-    const times =
-      name === 'rectiflow' ? '' : ratio(spread(pairwiseRatios(timings('rectiflow'), timings(name))));
+    const own = timings(`rectiflow in ${host}`);
     return [
       name,
       digits(ms),
       digits(flop / ms / 1e6),
       digits(first!.cold ?? NaN),
-      times,
+      side === 'rectiflow' ? '' : ratio(spread(pairwiseRatios(own, timings(name)))),
       digits(first!.result),
     ];
   });
@@ -119,14 +132,14 @@ function report(index: number, turns: ReadonlyMap<Name, readonly Turn[]>): void 
     'ms',
     'GFLOP/s',
     'first run, ms',
-    'rectiflow in the tab is so many times as fast',
+    'rectiflow there is so many times as fast',
     'result',
   ];
   console.log(`${markdownTable(header, rows).join('\n')}\n`);
 }
 
-/** The page's script, with the core and the peers in it. */
-async function bundlePage(): Promise<string> {
+/** The script of both hosts, with the core and the peers in it. */
+async function bundle(platform: 'browser' | 'node'): Promise<string> {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   for (const peer of ['@jax-js/jax', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu']) {
     if (existsSync(`${root}node_modules/${peer}`)) continue;
@@ -135,7 +148,7 @@ async function bundlePage(): Promise<string> {
   }
   const { output } = await build({
     input: fileURLToPath(new URL('webgpu/page.js', import.meta.url)),
-    platform: 'browser',
+    platform,
     resolve: { alias: { 'rectiflow/core': `${root}dist/core.js` } },
     write: false,
     output: { format: 'esm', codeSplitting: false },

@@ -1,4 +1,4 @@
-// In a tab: sides take turns at cases when the command asks for it.
+// In a tab, or in Node.js: sides take turns at cases when the command asks for it.
 import { webGpuBackend } from 'rectiflow/core';
 import { type Contestant, type Side, cases, numbersOf } from './cases.ts';
 import { jaxSide } from './jax.ts';
