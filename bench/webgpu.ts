@@ -103,11 +103,30 @@ async function hostHere(): Promise<{
   };
   const navigator = { gpu: create([]), userAgent: '' };
   Object.assign(globalThis, globals);
+  mapIterators();
   Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
   const file = fileURLToPath(new URL('webgpu/bundled.mjs', import.meta.url));
   await writeFile(file, await bundle('node'));
   await import(pathToFileURL(file).href);
   return { gpu: navigator.gpu, turn: (globalThis as unknown as { turn: typeof turnHere }).turn };
+}
+
+/** jax-js asks iterators to map and to filter, which those of Node.js do from version 22 on. */
+function mapIterators(): void {
+  const prototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object;
+  if ('map' in prototype) return;
+  const added = {
+    *map(this: Iterable<unknown>, change: (each: unknown, i: number) => unknown) {
+      let i = 0;
+      for (const each of this) yield change(each, i++);
+    },
+    *filter(this: Iterable<unknown>, isKept: (each: unknown, i: number) => boolean) {
+      let i = 0;
+      for (const each of this) if (isKept(each, i++)) yield each;
+    },
+  };
+  for (const [name, value] of Object.entries(added))
+    Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
 }
 
 function report(index: number, turns: ReadonlyMap<string, readonly Turn[]>): void {
