@@ -9,6 +9,8 @@ import { runTask } from './task.ts';
 interface Options {
   readonly out: string;
   readonly title?: string;
+  readonly note?: string;
+  readonly gallery?: string;
   readonly license?: string;
   readonly numbers: NumberFormat | 'auto';
   readonly tolerance?: number;
@@ -28,6 +30,11 @@ export function shareCommand(): Command {
     .argument('<run>', 'the folder of the run, such as runs/digits')
     .requiredOption('-o, --out <folder>', 'the folder to make')
     .option('--title <text>', "over the page (default: the run's name)")
+    .option('--note <text>', 'a sentence or two about the model, for its card')
+    .option(
+      '--gallery <folder>',
+      'add the model to a page in Markdown, beside others, as docs/gallery is one',
+    )
     .option('--license <file>', 'a text that says what visitors may do with the model')
     .addOption(
       new Option('--numbers <format>', 'how weights are stored; auto: as the tolerance allows')
@@ -52,7 +59,8 @@ export function shareCommand(): Command {
       `
 Examples:
   rectiflow share runs/digits --out site
-  rectiflow share runs/digits --out site --license LICENSE --title "Digits out of noise" --force`,
+  rectiflow share runs/digits --out site --license LICENSE --title "Digits out of noise" --force
+  rectiflow share runs/digits --out site --gallery docs/gallery --note "The recipe digits, as it is."`,
     )
     .action(async (given: string, { out, ...options }: Options) => {
       await runTask(async ({ signal, onNotice, show, clear }) => {
@@ -65,7 +73,7 @@ Examples:
           onProgress: show,
         });
         clear();
-        const { card, bytes, files } = shared;
+        const { card, bytes, files, gallery } = shared;
         const { format, rms, largest, samples } = card.difference;
         const measured =
           format === 'float32'
@@ -73,6 +81,7 @@ Examples:
             : `samples differ by ${rms.toPrecision(2)} of their deviation, ${largest.toPrecision(2)} at most (measured on ${samples})`;
         print(
           `${shortPath(out)}: ${formatInteger(files.length)} files, weights of ${formatBytes(bytes)} in ${format}: ${measured}`,
+          ...(gallery ? [`The model is in the gallery ${shortPath(gallery)}`] : []),
           '',
           'Look at it:  ' +
             `python3 -m http.server --bind 127.0.0.1 --directory ${shellWord(shortPath(out))} 8000`,

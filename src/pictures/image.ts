@@ -1,6 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fileError, formatShape, shapeError, systemProblem, valueError } from '../tensor/errors.ts';
+import {
+  RectiflowError,
+  fileError,
+  formatShape,
+  shapeError,
+  systemProblem,
+  valueError,
+} from '../tensor/errors.ts';
 import { loadSharp } from './sharp.ts';
 import { imageSize } from '../data/source.ts';
 import type { ImageShape } from '../data/source.ts';
@@ -57,6 +64,13 @@ export async function writeGrid(
   await writePng(path, drawGrid(images, shape, options));
 }
 
+/** The bytes of a PNG file. */
+export async function encodePng({ pixels, ...raw }: Canvas): Promise<Uint8Array> {
+  const sharp = await loadSharp();
+  const png = sharp(pixels, { raw, limitInputPixels: false });
+  return (raw.channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();
+}
+
 /**
  * Writes a PNG file.
  * @param folders above it: made where they are missing, or left alone
@@ -64,16 +78,15 @@ export async function writeGrid(
  */
 export async function writePng(
   path: string,
-  { pixels, ...raw }: Canvas,
+  canvas: Canvas,
   folders: 'make' | 'leave' = 'make',
 ): Promise<void> {
-  const sharp = await loadSharp();
-  const png = sharp(pixels, { raw, limitInputPixels: false });
   try {
-    const bytes = await (raw.channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();
+    const bytes = await encodePng(canvas);
     if (folders === 'make') await mkdir(dirname(path), { recursive: true });
     await writeFile(path, bytes);
   } catch (error) {
+    if (error instanceof RectiflowError) throw error;
     throw fileError(
       path,
       `the picture cannot be written: ${systemProblem(error)}`,

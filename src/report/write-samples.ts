@@ -1,23 +1,17 @@
 import { existsSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { drawGrid, writeImage, writePng } from '../pictures/image.ts';
-import { labelGrid } from '../pictures/preview/labels.ts';
+import { writeImage, writePng } from '../pictures/image.ts';
 import { pathNames } from './path-names.ts';
 import { withPngText } from '../formats/png-text.ts';
 import { type ImageShape, imageSize } from '../data/source.ts';
 import { fileError, systemProblem } from '../tensor/errors.ts';
-import { greatest } from '../tensor/extremes.ts';
 import { isPicture } from '../data/source.ts';
-import { displayScale } from '../pictures/sample-pictures.ts';
-import { rowTitle } from '../train/sample-grid.ts';
+import { drawSampleSheet } from '../pictures/sample-sheet.ts';
 import type { Samples } from '../api/sample.ts';
 import { writeCells } from './write-cells.ts';
 import { writeTensors } from './write-tensors.ts';
 import type { WrittenSamples } from './written-samples.ts';
-
-/** The most of each label or caption, and the side of the square of samples without, that a grid shows. */
-const gridColumns = 10;
 
 export interface WriteSamplesOptions {
   /** Whether latents are written beside the pictures that they were decoded to, as folder/samples.safetensors. */
@@ -88,18 +82,16 @@ async function isFilled(folder: string): Promise<boolean> {
 
 async function writePictures(
   folder: string,
-  { values, shape, annotations, data, made }: Samples & { shape: ImageShape },
+  samples: Samples & { shape: ImageShape },
 ): Promise<WrittenSamples> {
+  const { values, shape, annotations, data, made } = samples;
   const size = imageSize(shape);
   const count = values.length / size;
   const image = (i: number): Float32Array => values.subarray(i * size, (i + 1) * size);
   const captions: string[] = [];
   const inFolder = new Map<string, number>();
-  const rows = new Map<number | string, { readonly title: string; readonly images: number[] }>();
   const folders = pathNames(data.classNames ?? []);
   const renamed = new Map<number, { name: string; folder: string }>();
-  const isPlain = annotations.length === 0;
-  const limit = isPlain ? gridColumns ** 2 : gridColumns;
   for (let i = 0; i < count; i++) {
     const { label, caption } = annotations[i] ?? {};
     const name = label === undefined ? '' : (folders[label] ?? String(label));
@@ -108,25 +100,10 @@ async function writePictures(
     const file = join(name, `${nextOf(inFolder, name)}.png`);
     await writeImage(join(folder, file), image(i), shape);
     if (caption !== undefined) captions.push(JSON.stringify({ file_name: file, text: caption }));
-    // Two classes may have one name.
-    const key = caption ?? label ?? '';
-    if (!rows.has(key))
-      rows.set(key, { title: isPlain ? '' : rowTitle(annotations[i]!, data.classNames), images: [] });
-    const { images } = rows.get(key)!;
-    if (images.length < limit) images.push(i);
   }
   if (captions.length > 0) await writeFile(join(folder, 'metadata.jsonl'), `${captions.join('\n')}\n`);
   const view = await freePath(join(dirname(folder), basename(resolve(folder))), '.png');
-  const shown = Array.from(rows.values(), ({ images }) => images);
-  const most = greatest(shown.map((row) => row.length));
-  const columns = isPlain ? Math.ceil(Math.sqrt(most)) : most;
-  // What a row lacks is as grey as what is between the images.
-  const pixels = new Float32Array(shown.length * most * size);
-  shown.forEach((row, y) => row.forEach((i, x) => pixels.set(image(i), (y * most + x) * size)));
-  const scale = displayScale(shape);
-  const grid = drawGrid(pixels, shape, { columns, scale });
-  const labels = { rows: isPlain ? [] : Array.from(rows.values(), ({ title }) => title) };
-  await writePng(view, await labelGrid(grid, labels, { height: shape[1] * scale, width: shape[2] * scale }));
+  await writePng(view, await drawSampleSheet(samples));
   if (made) await writeFile(view, withPngText(await readFile(view), 'rectiflow', JSON.stringify(made)));
   return { count, view, ...(renamed.size > 0 && { renamed: [...renamed.values()] }) };
 }

@@ -73,6 +73,12 @@ export interface Card {
   readonly loss?: number;
   readonly heldOutLoss?: number;
   readonly difference: Difference;
+  /** Where the run began: its cores. */
+  readonly machine?: string;
+  /** What whoever shared it says of it. */
+  readonly note?: string;
+  /** Samples of it: a file, and how they were made. */
+  readonly picture?: { readonly file: string; readonly text: string };
   /** The name of a file with what visitors may do with it. */
   readonly license?: string;
 }

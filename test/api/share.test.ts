@@ -107,7 +107,7 @@ describe('a shared run', () => {
     expect(small.bytes).toBeLessThan(0.5 * large.bytes);
   });
 
-  it('says what it is, and nothing of the machine that trained it', async () => {
+  it('says what it is, and of the machine that trained it the processor alone', async () => {
     const license = join(folder, 'terms');
     await writeFile(license, 'Do what you like.\n');
     const shared = await share({ title: 'Stripes <b>', license });
@@ -120,7 +120,8 @@ describe('a shared run', () => {
       license: 'LICENSE.txt',
     });
     expect(shared.card.loss).toBeGreaterThan(0);
-    expect(shared.files).toEqual(['LICENSE.txt', 'assets/core.js', 'index.html', MANIFEST, 'weights-1.bin']);
+    const written = ['LICENSE.txt', 'assets/core.js', 'index.html', MANIFEST, 'samples.png', 'weights-1.bin'];
+    expect(shared.files).toEqual(written);
     expect(await readFile(join(shared.folder, 'LICENSE.txt'), 'utf8')).toBe('Do what you like.\n');
     const text = JSON.stringify(await manifestOf(shared));
     for (const own of [folder, process.cwd(), `"${hostname()}"`, 'backend', 'sinks'])

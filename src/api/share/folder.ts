@@ -36,14 +36,14 @@ export interface ShareFolder {
   readonly manifest: Omit<ShareManifest, 'files'>;
   readonly weights: readonly NamedWeights[];
   /** What the folder gets beside: files by their names in it. */
-  readonly texts: Readonly<Record<string, Uint8Array>>;
+  readonly beside: Readonly<Record<string, Uint8Array>>;
   /** The built page, all of whose files it gets. */
   readonly page: string;
 }
 
 /** @returns all files, relative to the folder */
 export async function writeShare(to: string, share: ShareFolder): Promise<readonly string[]> {
-  const { manifest, weights, texts, page } = share;
+  const { manifest, weights, beside, page } = share;
   try {
     await replaceFolder(to, async (partial) => {
       await mkdir(partial, { recursive: true });
@@ -51,7 +51,7 @@ export async function writeShare(to: string, share: ShareFolder): Promise<readon
       for (const { name, packed } of weights)
         for (const [i, part] of slices(packed.bytes).entries())
           await writeFile(join(partial, `${name}-${i + 1}.bin`), part);
-      for (const [name, bytes] of Object.entries(texts)) await writeFile(join(partial, name), bytes);
+      for (const [name, bytes] of Object.entries(beside)) await writeFile(join(partial, name), bytes);
       const files = await filesIn(partial);
       await writeFile(join(partial, MANIFEST), `${JSON.stringify({ ...manifest, files })}\n`);
     });

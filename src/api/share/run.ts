@@ -1,6 +1,6 @@
 // A run as a folder of static files, with which whoever opens its page makes samples on their own device.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../../backends/backend.ts';
 import type { RunConfig } from '../../config/config.ts';
@@ -17,6 +17,8 @@ import {
 } from '../../share/manifest.ts';
 import { type NumberFormat, numberFormats } from '../../share/numbers.ts';
 import { countNumbers, packTensors } from '../../share/pack.ts';
+import { readRun } from '../../runs/run-folder.ts';
+import { counted } from '../../tensor/counted.ts';
 import { fileError, runError, valueError } from '../../tensor/errors.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { isBuiltIn } from '../../tokenizers/built-in.ts';
@@ -28,14 +30,20 @@ import { inFloat32, withBackend } from '../parts.ts';
 import { autoencoderOfData, keptAutoencoder } from '../run-autoencoder.ts';
 import { type RunModel, openRunModel } from '../run-sampler.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
+import { type CardPicture, drawCardPicture } from './card-picture.ts';
 import { chooseNumbers } from './choose-numbers.ts';
 import { type NamedWeights, checkTarget, partsOf, readLicense, writeShare } from './folder.ts';
+import { addToGallery, checkGallery } from './gallery.ts';
 
 export interface ShareOptions extends WeightsChoice {
   /** The folder to make. */
   readonly to: string;
   /** Over the page; the run's name by default. */
   readonly title?: string | undefined;
+  /** A sentence or two for the card. */
+  readonly note?: string | undefined;
+  /** A folder whose page shows the model, too, beside others that were shared into it. */
+  readonly gallery?: string | undefined;
   /** A file with what visitors may do with the model; it becomes LICENSE.txt. */
   readonly license?: string | undefined;
   /** How weights are stored; `auto`, the default: in as few bytes as the tolerance allows. */
@@ -62,6 +70,8 @@ export interface SharedRun {
   readonly bytes: number;
   /** All files, relative to the folder. */
   readonly files: readonly string[];
+  /** The page of the gallery. */
+  readonly gallery?: string;
 }
 
 const defaultTolerance = 0.02;
@@ -86,6 +96,7 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
   if (!existsSync(join(page, 'index.html')))
     throw fileError(page, 'has no built page', 'Build the package: npm run build');
   await checkTarget(to, options.force ?? false);
+  if (options.gallery !== undefined) await checkGallery(options.gallery, runName(run));
   const licenseText = license === undefined ? undefined : await readLicense(license);
   if (licenseText === undefined)
     onNotice?.(
@@ -100,13 +111,16 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
     chooseNumbers(opened, weights, backend, { numbers, tolerance, signal, onProgress }),
   );
   const autoencoder = await autoencoderOf(run, opened, onNotice);
+  onProgress?.('making samples for the card');
+  const picture = await drawCardPicture(opened, options);
   onProgress?.('writing');
   const files: NamedWeights[] = [
     { name: 'weights', packed: packTensors(weights, difference.format) },
     ...(autoencoder ? [{ name: 'autoencoder', packed: packTensors(autoencoder.weights, 'float16') }] : []),
   ];
   const [ofModel, ofAutoencoder] = files.map(partsOf);
-  const card = await cardOf(run, opened, { options, difference, parameters: countNumbers(weights) });
+  const parameters = countNumbers(weights);
+  const card = await cardOf(run, opened, { options, difference, parameters, picture });
   const manifest = {
     format: shareFormat,
     version: shareVersion,
@@ -118,13 +132,21 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
     ...(autoencoder && { autoencoder: { config: autoencoder.config, weights: ofAutoencoder! } }),
     card,
   } as const;
-  const texts = licenseText ? { [licenseFile]: licenseText } : {};
-  const written = await writeShare(to, { manifest, weights: files, texts, page });
+  const beside = {
+    ...(licenseText && { [licenseFile]: licenseText }),
+    ...(picture && { [pictureFile]: picture.png }),
+  };
+  const written = await writeShare(to, { manifest, weights: files, beside, page });
   const bytes = files.reduce((sum, { packed }) => sum + packed.bytes.length, 0);
-  return { folder: to, card, bytes, files: written };
+  const gallery =
+    options.gallery &&
+    (await addToGallery(options.gallery, runName(run), { card, bytes, picture: picture?.png }));
+  return { folder: to, card, bytes, files: written, ...(gallery && { gallery }) };
 }
 
+const runName = (run: string): string => basename(resolve(run));
 const licenseFile = 'LICENSE.txt';
+const pictureFile = 'samples.png';
 
 function checkOptions(numbers: string, tolerance: number): void {
   const known: readonly string[] = ['auto', ...numberFormats];
@@ -192,13 +214,15 @@ interface CardParts {
   readonly options: ShareOptions;
   readonly difference: Difference;
   readonly parameters: number;
+  readonly picture: CardPicture | undefined;
 }
 
 async function cardOf(
   run: string,
   { config, saved, data }: RunModel,
-  { options, difference, parameters }: CardParts,
+  { options, difference, parameters, picture }: CardParts,
 ): Promise<Card> {
+  const { machine } = await readRun(run);
   const { records } = await readMetrics(join(run, 'metrics.jsonl')).catch(() => ({ records: [] }));
   const past = records.filter(({ step }) => step <= saved.step);
   const { weights = 'ema', emaLength } = options;
@@ -216,6 +240,9 @@ async function cardOf(
     ...lastNumber(past, 'loss'),
     ...lastNumber(past, 'heldOutLoss'),
     difference,
+    machine: `${counted(machine.cores, 'core')} of ${machine.cpu}`,
+    ...(options.note !== undefined && { note: options.note }),
+    ...(picture && { picture: { file: pictureFile, text: picture.text } }),
     ...(options.license !== undefined && { license: licenseFile }),
   };
 }
