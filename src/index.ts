@@ -118,8 +118,9 @@ export {
   normalizeCounts,
   toCells,
   toCounts,
-} from './sources/expression/denormalize.ts';
-export { type ExpressionRecord, parseExpressionRecord } from './sources/expression/record.ts';
+} from './data/expression/denormalize.ts';
+export type { ExpressionRecord } from './data/expression/record.ts';
+export { parseExpressionRecord } from './sources/expression/record.ts';
 export { openExpression } from './sources/expression/source.ts';
 export { type ExpressionFile, writeExpression } from './sources/expression/write.ts';
 export { type GridOptions, type ImageOptions, writeGrid, writeImage } from './pictures/image.ts';

@@ -1,6 +1,7 @@
 import type { ExpressionReport } from './data-report.ts';
 import type { SourceFacts } from '../data/source.ts';
-import { type ExpressionRecord, parseExpressionRecord } from '../sources/expression/record.ts';
+import type { ExpressionRecord } from '../data/expression/record.ts';
+import { parseExpressionRecord } from '../sources/expression/record.ts';
 
 /** What `rectiflow data check` tells of cells alone. */
 export class ExpressionCensus {

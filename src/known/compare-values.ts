@@ -1,5 +1,6 @@
 // What the values of data mean, against what a checkpoint's meant: genes, normalisation and scale, the scale of latents.
-import { type ExpressionRecord, parseExpressionRecord } from '../sources/expression/record.ts';
+import type { ExpressionRecord } from '../data/expression/record.ts';
+import { parseExpressionRecord } from '../sources/expression/record.ts';
 import { repeatedNames } from '../data/alike.ts';
 import { type LatentRecord, describePerChannel, latentRecordOf } from '../data/latents.ts';
 import { listSome } from '../data/list-some.ts';

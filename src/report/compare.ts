@@ -1,19 +1,20 @@
 import { join } from 'node:path';
 import { readRun } from '../runs/run-folder.ts';
 import { type CellComparison, type CellSet, compareExpression } from './expression/compare.ts';
-import { countLabels, evenShare, takeOfEach } from './expression/comparison/cell-set.ts';
-import { finishCells, toCells, unscale } from '../sources/expression/denormalize.ts';
-import { fitProjection, project, toPoints } from './expression/principal-components.ts';
-import { type ExpressionRecord, parseExpressionRecord } from '../sources/expression/record.ts';
+import { countLabels, takeOfEach } from '../data/expression/cell-set.ts';
+import { finishCells, toCells } from '../data/expression/denormalize.ts';
+import { fitProjection, project, toPoints } from '../data/expression/principal-components.ts';
+import type { ExpressionRecord } from '../data/expression/record.ts';
+import { parseExpressionRecord } from '../sources/expression/record.ts';
 import { svgScatter } from './expression/scatter.ts';
 import type { ExpressionData } from '../sources/settings.ts';
-import type { Source } from '../data/source.ts';
 import { counted } from '../tensor/counted.ts';
 import { runError } from '../tensor/errors.ts';
 import type { ConfigInput } from '../config/config.ts';
 import { compareData } from '../known/compare-data.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { withSource } from '../api/parts.ts';
+import { type RealCells, readCells } from '../api/real-cells.ts';
 import { findCheckpoint } from '../api/run-sampler.ts';
 import { type SampleRunOptions, sample } from '../api/sample.ts';
 
@@ -40,8 +41,6 @@ export interface ExpressionComparison extends CellComparison {
 
 /** What stands for the class of all cells where there are no classes. */
 const allCells = 'all cells';
-/** Cells of a set that are held in memory, of all classes in proportion: pairs of more take minutes. */
-const MOST_CELLS = 2000;
 
 /**
  * Makes cells with a run that was trained on gene expression and compares them with those that it kept out of training. Of the
@@ -106,41 +105,6 @@ export async function compareRun(
     step: made.step,
     heldOut: { cells: heldOut.all, read: heldOut.labels.length },
   };
-}
-
-interface RealCells extends CellSet {
-  readonly classNames: readonly string[] | undefined;
-  /** How many the set has. */
-  readonly all: number;
-}
-
-/** Real values are taken as they are: none is cut to zero. */
-async function readCells(
-  source: Source,
-  signal: AbortSignal | undefined,
-  onProgress: (done: number, total: number) => void,
-): Promise<RealCells> {
-  const genes = source.shape[0]!;
-  const cell = new Float32Array(genes);
-  const classes: number[] = [];
-  for (let index = 0; index < source.count; index++) {
-    classes.push(await readCell(source, index, cell));
-    signal?.throwIfAborted();
-    onProgress(index + 1, source.count);
-  }
-  const chosen = evenShare(classes, source.classes ?? 1, MOST_CELLS);
-  const values = new Float32Array(chosen.length * genes);
-  for (const [at, index] of chosen.entries()) await readCell(source, index, values, at * genes);
-  return {
-    values: unscale(values, source.record as ExpressionRecord),
-    labels: chosen.map((index) => classes[index]!),
-    classNames: source.classNames,
-    all: source.count,
-  };
-}
-
-async function readCell(source: Source, index: number, out: Float32Array, offset = 0): Promise<number> {
-  return (await source.read(index, out, offset, { seed: 0, epoch: 0 })).label ?? 0;
 }
 
 /** As many generated cells of each class as there are real ones, if there are: else the common ones hide the rare. */

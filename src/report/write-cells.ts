@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { toCells } from '../sources/expression/denormalize.ts';
+import { toCells } from '../data/expression/denormalize.ts';
 import { parseExpressionRecord } from '../sources/expression/record.ts';
 import { writeExpression } from '../sources/expression/write.ts';
 import type { Samples } from '../api/sample.ts';

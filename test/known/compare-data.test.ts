@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ExpressionRecord } from '../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../src/data/expression/record.ts';
 import type { Source } from '../../src/data/source.ts';
 import { type CompareOptions, compareData } from '../../src/known/compare-data.ts';
 import type { ModelConfig } from '../../src/train/settings.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { ExpressionRecord } from '../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../src/data/expression/record.ts';
 import { type ExpressionOptions, openExpression } from '../../src/sources/expression/source.ts';
 import type { ExpressionData } from '../../src/sources/settings.ts';
 import type { Source } from '../../src/data/source.ts';

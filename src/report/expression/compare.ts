@@ -9,11 +9,11 @@ import {
   joinSets,
   ofClass,
   takeOfEach,
-} from './comparison/cell-set.ts';
-import { fitProjection } from './principal-components.ts';
+} from '../../data/expression/cell-set.ts';
+import { fitProjection } from '../../data/expression/principal-components.ts';
 
 export type { Agreement, ComparedSet, GroupComparison } from './comparison/agreement.ts';
-export type { CellSet } from './comparison/cell-set.ts';
+export type { CellSet } from '../../data/expression/cell-set.ts';
 
 export interface CellComparison {
   readonly all: GroupComparison;

@@ -1,33 +1,7 @@
-// What generated cells cannot be used without: stored with the weights.
+// The record of gene expression as it is read from a checkpoint.
 import { z } from 'zod';
+import type { ExpressionRecord } from '../../data/expression/record.ts';
 import { dataError } from '../../tensor/errors.ts';
-
-export type ExpressionRecord = {
-  readonly kind: 'expression';
-  /** Names, in the order of the model's values. */
-  readonly genes: readonly string[];
-  /** The column of obs that the classes are from. */
-  readonly label?: string | undefined;
-  /** Whether that column holds booleans; the classes are called False and True. */
-  readonly booleans?: boolean | undefined;
-  /** Whether counts were scaled to add up to `target` in each cell, and log1p taken. Otherwise values are those of the file. */
-  readonly normalize: 'log1p' | 'none';
-  readonly target: number;
-  /** The model sees (value - center) / deviation: one number for all genes, or one for each. */
-  readonly center: readonly number[];
-  readonly deviation: readonly number[];
-  /**
-   * Of each class (one where there are none): values below are zero. Half of the least value above zero that its cells typically
-   * have. Absent where values may be negative.
-   */
-  readonly zeroBelow?: readonly number[] | undefined;
-  /** Of each class (one where there are none), 101 quantiles of the cells' total counts. Absent where the values are no counts. */
-  readonly totals?: readonly (readonly number[])[] | undefined;
-  /** The same of the counts in the genes of the model alone. */
-  readonly keptTotals?: readonly (readonly number[])[] | undefined;
-  /** Of each class (one where there are none), the cells to train on. */
-  readonly cells?: readonly number[] | undefined;
-};
 
 const schema: z.ZodType<ExpressionRecord> = z.object({
   kind: z.literal('expression'),

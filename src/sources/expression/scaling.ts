@@ -1,4 +1,5 @@
 // What is fitted to the normalised cells: the scale that the model sees, and what turns samples back into zeros and counts.
+import { interpolate } from '../../data/expression/quantile.ts';
 import type { Cells, Moments } from './normalize.ts';
 
 /** The model sees (value - center) / deviation: with one entry for all genes, or one for each. */
@@ -90,14 +91,6 @@ function byClass(values: Float64Array, codes: Int32Array, chosen: Uint8Array): n
     if (chosen[row] === 1) sorted[codes[row]!]!.push(value);
   });
   return sorted.map((ofClass) => ofClass.toSorted((a, b) => a - b));
-}
-
-/** The quantile at `share` of sorted values, between neighbours in proportion; 0 of none. */
-export function interpolate(sorted: readonly number[], share: number): number {
-  const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)] ?? 0;
-  const above = sorted[Math.ceil(place)] ?? below;
-  return below + (above - below) * (place - Math.floor(place));
 }
 
 function average(values: Float64Array): number {

@@ -19,7 +19,7 @@ import {
   isLogarithmic,
   scanMatrix,
 } from './normalize.ts';
-import type { ExpressionRecord } from './record.ts';
+import type { ExpressionRecord } from '../../data/expression/record.ts';
 import { type Scaling, classSizes, countsIn, fitScaling, totalQuantiles, zeroBounds } from './scaling.ts';
 import { Selection } from './selection.ts';
 import { heldOutRows } from './split.ts';

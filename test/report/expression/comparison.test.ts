@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { gaussianCells, shuffledCells } from '../../../src/report/expression/comparison/baselines.ts';
-import { countLabels, evenShare } from '../../../src/report/expression/comparison/cell-set.ts';
+import { countLabels, evenShare } from '../../../src/data/expression/cell-set.ts';
 import { areaUnderCurve, classifierAuc } from '../../../src/report/expression/comparison/classifier.ts';
 import {
   type Points,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkSamples } from '../../../src/check/check.ts';
-import type { ExpressionRecord } from '../../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import type { Source } from '../../../src/data/source.ts';
 import { describeTold } from '../../../src/data/told.ts';
 import { type TinyFile, writeTiny } from '../../support/h5ad.ts';

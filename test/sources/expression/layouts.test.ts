@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Group } from 'h5wasm/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ExpressionRecord } from '../../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import type { ExpressionData } from '../../../src/sources/settings.ts';
 import type { Source } from '../../../src/data/source.ts';
 import { openCells } from '../../support/cells.ts';

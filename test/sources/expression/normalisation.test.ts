@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ExpressionRecord } from '../../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import { COUNTS, NORMALIZED, TINY, expectCells, kinds, temporaryFiles } from '../../support/cells.ts';
 
 const { open } = temporaryFiles();

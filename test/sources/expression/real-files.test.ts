@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { unscale } from '../../../src/sources/expression/denormalize.ts';
+import { unscale } from '../../../src/data/expression/denormalize.ts';
 import { Hdf5File } from '../../../src/sources/expression/hdf5.ts';
 import { decompress } from '../../../src/sources/expression/lzf.ts';
-import type { ExpressionRecord } from '../../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
 import { openExpression } from '../../../src/sources/expression/source.ts';
 import { Table } from '../../../src/sources/expression/table.ts';
 import type { ExpressionData } from '../../../src/sources/settings.ts';

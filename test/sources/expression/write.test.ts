@@ -2,14 +2,10 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  denormalize,
-  normalizeCounts,
-  toCells,
-  toCounts,
-} from '../../../src/sources/expression/denormalize.ts';
+import { denormalize, normalizeCounts, toCells, toCounts } from '../../../src/data/expression/denormalize.ts';
 import { Hdf5File } from '../../../src/sources/expression/hdf5.ts';
-import { type ExpressionRecord, parseExpressionRecord } from '../../../src/sources/expression/record.ts';
+import type { ExpressionRecord } from '../../../src/data/expression/record.ts';
+import { parseExpressionRecord } from '../../../src/sources/expression/record.ts';
 import { type ExpressionFile, writeExpression } from '../../../src/sources/expression/write.ts';
 import type { ExpressionData } from '../../../src/sources/settings.ts';
 import type { Source } from '../../../src/data/source.ts';

@@ -1,5 +1,5 @@
 // One group of cells, all of them or those of a class, in figures.
-import { type CellSet, countLabels } from './cell-set.ts';
+import { type CellSet, countLabels } from '../../../data/expression/cell-set.ts';
 import { classifierAuc } from './classifier.ts';
 import {
   type Points,
@@ -18,7 +18,7 @@ import {
   varianceRatio,
   withinClasses,
 } from './gene-statistics.ts';
-import { type Projection, project } from '../principal-components.ts';
+import { type Projection, project } from '../../../data/expression/principal-components.ts';
 
 /** The sets that are held against the cells held out. */
 export type ComparedSet = 'generated' | 'trained' | 'gaussian' | 'shuffled';

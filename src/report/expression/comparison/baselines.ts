@@ -2,8 +2,8 @@
 import { philoxNormal } from '../../../tensor/philox.ts';
 import { streams } from '../../../tensor/random-streams.ts';
 import { epochOrder } from '../../../data/sampler.ts';
-import { type Projection, fitProjection, project } from '../principal-components.ts';
-import { type CellSet, countLabels, ofClass } from './cell-set.ts';
+import { type Projection, fitProjection, project } from '../../../data/expression/principal-components.ts';
+import { type CellSet, countLabels, ofClass } from '../../../data/expression/cell-set.ts';
 import { momentsOf } from './gene-statistics.ts';
 
 const SEED = 0;

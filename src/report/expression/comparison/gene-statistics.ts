@@ -1,5 +1,5 @@
 // What a set of cells says of its genes: means, variances, shares of zeros, and which genes vary together.
-import type { CellSet } from './cell-set.ts';
+import type { CellSet } from '../../../data/expression/cell-set.ts';
 
 export interface GeneMoments {
   readonly mean: Float64Array;

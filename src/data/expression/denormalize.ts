@@ -3,7 +3,7 @@ import { shapeError, valueError } from '../../tensor/errors.ts';
 import { philoxUniform } from '../../tensor/philox.ts';
 import { streams } from '../../tensor/random-streams.ts';
 import type { ExpressionRecord } from './record.ts';
-import { interpolate } from './scaling.ts';
+import { interpolate } from './quantile.ts';
 
 export interface CellOptions {
   /** The class of each cell; left out for a model without classes. */

@@ -1,5 +1,5 @@
 // Sets of cells in memory, and parts of them.
-import { shapeError, valueError } from '../../../tensor/errors.ts';
+import { shapeError, valueError } from '../../tensor/errors.ts';
 
 export interface CellSet {
   /** [N, G], row-major, normalised but not scaled. */
