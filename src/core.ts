@@ -117,9 +117,12 @@ export {
   type Card,
   type Difference,
   type ShareManifest,
+  type SharedCells,
   type SharedData,
   checkManifest,
 } from './share/manifest.ts';
+export { type ShownCells, planeOf } from './share/cells.ts';
+export { type CellOptions, type MadeCells, unscale } from './data/expression/denormalize.ts';
 export { type NumberFormat } from './share/numbers.ts';
 export { SharedModel } from './share/open.ts';
 export { type ReadFile, type ReadShareOptions, type SharedFiles, filesAt, readShare } from './share/read.ts';

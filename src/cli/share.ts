@@ -17,6 +17,7 @@ interface Options {
   readonly weights?: string;
   readonly emaLength?: number;
   readonly checkpoint?: number;
+  readonly realCells: boolean;
   readonly force?: boolean;
 }
 
@@ -53,6 +54,10 @@ export function shareCommand(): Command {
       numberFrom0(true),
     )
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(0))
+    .option(
+      '--no-real-cells',
+      'of gene expression: do not show where real cells are, nor means of their types',
+    )
     .option('-f, --force', 'replace a shared model that is in the folder')
     .addHelpText(
       'after',

@@ -25,6 +25,8 @@ export interface ShareManifest {
   readonly weights: SharedWeights;
   /** What makes pictures of latents. */
   readonly autoencoder?: { readonly config: AutoencoderConfig; readonly weights: SharedWeights };
+  /** Of models of gene expression, where the run's data were there and it was wanted. */
+  readonly cells?: SharedCells;
   readonly card: Card;
   /** All that was written beside the manifest: what is in the folder and not here is somebody else's. */
   readonly files: readonly string[];
@@ -37,6 +39,15 @@ export interface SharedData {
   readonly record?: Readonly<Record<string, unknown>>;
   /** A tokenizer that was learnt from the captions. */
   readonly tokenizer?: LearntPairs;
+}
+
+/** Real cells in a plane, class by class, and the mean expression of each class: `ShownCells` is what becomes of them. */
+export interface SharedCells {
+  /** Of each class, how many cells are shown; one number where there are no classes. */
+  readonly shown: readonly number[];
+  /** The share of the variance along each of the plane's axes. */
+  readonly explained: readonly number[];
+  readonly tensors: SharedWeights;
 }
 
 /** Tensors one behind the other, in files that any web server takes. */
@@ -116,6 +127,7 @@ export function checkManifest(value: unknown, origin: string): ShareManifest {
   const manifest = value as unknown as ShareManifest;
   checkWeights(manifest.weights, 'weights', wrong);
   if (manifest.autoencoder) checkWeights(manifest.autoencoder.weights, 'autoencoder.weights', wrong);
+  if (manifest.cells) checkCells(manifest.cells, wrong);
   return manifest;
 }
 
@@ -140,6 +152,15 @@ function checkWeights(weights: SharedWeights, place: string, wrong: Wrong): void
     if (!(tensor.start >= 0 && last <= end))
       throw wrong(`${place}.tensors.${tensor.name}`, `at most ${end} bytes, those of all parts`, last);
   }
+}
+
+function checkCells({ shown, explained, tensors }: SharedCells, wrong: Wrong): void {
+  const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && Number(count) >= 0;
+  if (!Array.isArray(shown) || !shown.every(isCount))
+    throw wrong('cells.shown', 'a number of cells for each class', shown);
+  if (!Array.isArray(explained) || ![1, 2].includes(explained.length))
+    throw wrong('cells.explained', 'a share for one or two axes', explained);
+  checkWeights(tensors, 'cells.tensors', wrong);
 }
 
 /** Files lie beside the manifest: no name leads elsewhere. */

@@ -14,6 +14,7 @@ export interface SharedFiles {
   readonly manifest: ShareManifest;
   readonly weights: StoredTensors;
   readonly autoencoder?: StoredTensors;
+  readonly cells?: StoredTensors;
 }
 
 export interface ReadShareOptions {
@@ -27,12 +28,14 @@ export interface ReadShareOptions {
  */
 export async function readShare(read: ReadFile, { onProgress }: ReadShareOptions = {}): Promise<SharedFiles> {
   const manifest = checkManifest(parse(await read(MANIFEST)), MANIFEST);
-  const all = [manifest.weights, ...(manifest.autoencoder ? [manifest.autoencoder.weights] : [])];
-  const total = all.flatMap(({ parts }) => parts).reduce((sum, { bytes }) => sum + bytes, 0);
+  const all = [manifest.weights, manifest.autoencoder?.weights, manifest.cells?.tensors];
+  const total = all.flatMap((each) => each?.parts ?? []).reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   const onBytes = (bytes: number): void => onProgress?.((done += bytes), total);
-  const [weights, autoencoder] = await Promise.all(all.map((each) => readWeights(read, each, onBytes)));
-  return { manifest, weights: weights!, ...(autoencoder && { autoencoder }) };
+  const [weights, autoencoder, cells] = await Promise.all(
+    all.map((each) => each && readWeights(read, each, onBytes)),
+  );
+  return { manifest, weights: weights!, ...(autoencoder && { autoencoder }), ...(cells && { cells }) };
 }
 
 /** Files below an address, such as that of the page. */

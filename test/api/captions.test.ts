@@ -11,6 +11,7 @@ import { openFolder } from '../../src/sources/images/folder.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { checkpointBytes } from '../support/tiny-run.ts';
+import { writeWordTokenizer } from '../support/word-tokenizer.ts';
 
 const backend = referenceBackend();
 const colours = { red: '#ff0000', green: '#00ff00', 'pale blue': '#8080ff' };
@@ -147,28 +148,7 @@ describe('a model that is told captions', () => {
 
   it('keeps a tokenizer that came from a file', async () => {
     const file = join(folder, 'tokenizer.json');
-    const words = ['[END]', 'red', 'green', 'pale', 'blue', 'square', '[UNK]'];
-    await writeFile(
-      file,
-      JSON.stringify({
-        version: '1.0',
-        added_tokens: [],
-        normalizer: null,
-        pre_tokenizer: { type: 'Whitespace' },
-        post_processor: {
-          type: 'TemplateProcessing',
-          single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '[END]', type_id: 0 } }],
-          pair: [],
-          special_tokens: { '[END]': { id: '[END]', ids: [0], tokens: ['[END]'] } },
-        },
-        decoder: null,
-        model: {
-          type: 'WordLevel',
-          vocab: Object.fromEntries(words.map((word, i) => [word, i])),
-          unk_token: '[UNK]',
-        },
-      }),
-    );
+    await writeWordTokenizer(file, ['red', 'green', 'pale', 'blue', 'square']);
     const text = { tokenizer: file, width: 16, depth: 1, heads: 2, length: 6 };
     const { run } = await train(config({ text }), { runs: join(folder, 'e'), backend });
     const made = async (): Promise<Float32Array> =>

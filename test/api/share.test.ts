@@ -11,8 +11,9 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import { MANIFEST, type ShareManifest } from '../../src/share/manifest.ts';
 import { SharedModel } from '../../src/share/open.ts';
-import { type ReadFile, readShare } from '../../src/share/read.ts';
+import { readShare } from '../../src/share/read.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { filesOf, manifestOf } from '../support/shared-files.ts';
 import { writePhotos } from '../support/photos.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
@@ -40,17 +41,6 @@ beforeAll(async () => {
 let shares = 0;
 const share = (changes: Partial<ShareOptions> = {}, of = run): Promise<SharedRun> =>
   shareRun(of, { to: join(folder, `share-${shares++}`), page, backend, ...changes });
-
-const filesOf =
-  (shared: string): ReadFile =>
-  async (file, onBytes) => {
-    const bytes = Uint8Array.from(await readFile(join(shared, file)));
-    onBytes?.(bytes.length);
-    return bytes.buffer;
-  };
-
-const manifestOf = async ({ folder: shared }: SharedRun): Promise<ShareManifest> =>
-  JSON.parse(await readFile(join(shared, MANIFEST), 'utf8')) as ShareManifest;
 
 /** Samples as a page makes them, and as `sample` makes them of the run. */
 async function bothSamples(
@@ -123,7 +113,7 @@ describe('a shared run', () => {
     const written = ['LICENSE.txt', 'assets/core.js', 'index.html', MANIFEST, 'samples.png', 'weights-1.bin'];
     expect(shared.files).toEqual(written);
     expect(await readFile(join(shared.folder, 'LICENSE.txt'), 'utf8')).toBe('Do what you like.\n');
-    const text = JSON.stringify(await manifestOf(shared));
+    const text = JSON.stringify(await manifestOf(shared.folder));
     for (const own of [folder, process.cwd(), `"${hostname()}"`, 'backend', 'sinks'])
       expect(text).not.toContain(own);
   });
@@ -252,7 +242,7 @@ describe('other models', () => {
     const shared = await share({ numbers: 'float32' }, told);
     const both = await bothSamples(shared, told, { prompts: ['a picture', 'nothing'] });
     expect(both.page).toEqual(both.run);
-    expect(JSON.stringify(await manifestOf(shared))).not.toContain(folder);
+    expect(JSON.stringify(await manifestOf(shared.folder))).not.toContain(folder);
   });
 
   it('of latents bring what makes pictures of them', async () => {
@@ -295,7 +285,10 @@ describe('other models', () => {
     const shared = await share({ numbers: 'float32' }, plain);
     const both = await bothSamples(shared, plain, {});
     expect(both.page).toEqual(both.run);
-    expect((await manifestOf(shared)).isGuidable).toBe(false);
+    expect((await manifestOf(shared.folder)).isGuidable).toBe(false);
+    const opened = await SharedModel.open(await readShare(filesOf(shared.folder)), backend);
+    expect(opened.defaults.guidance).toBe(1);
+    await opened.dispose();
   });
 
   it('of a program are refused', async () => {

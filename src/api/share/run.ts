@@ -12,6 +12,7 @@ import {
   type Card,
   type Difference,
   type SharedData,
+  type SharedWeights,
   shareFormat,
   shareVersion,
 } from '../../share/manifest.ts';
@@ -31,6 +32,7 @@ import { autoencoderOfData, keptAutoencoder } from '../run-autoencoder.ts';
 import { type RunModel, openRunModel } from '../run-sampler.ts';
 import { type WeightsChoice, readWeights } from '../weights.ts';
 import { type CardPicture, drawCardPicture } from './card-picture.ts';
+import { cellsToShow } from './cells.ts';
 import { chooseNumbers } from './choose-numbers.ts';
 import { type NamedWeights, checkTarget, partsOf, readLicense, writeShare } from './folder.ts';
 import { addToGallery, checkGallery } from './gallery.ts';
@@ -50,6 +52,8 @@ export interface ShareOptions extends WeightsChoice {
   readonly numbers?: NumberFormat | 'auto' | undefined;
   /** How far samples may be from those of the run's own weights: see `Difference`; 0.02 by default. */
   readonly tolerance?: number | undefined;
+  /** Of models of gene expression: whether the page shows where real cells are, and means of their types; true by default. */
+  readonly realCells?: boolean | undefined;
   /** Whether a shared model that is in the folder is replaced. */
   readonly force?: boolean | undefined;
   /** The step of a checkpoint; the last that is intact by default. */
@@ -87,6 +91,7 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
     license,
     numbers = 'auto',
     tolerance = defaultTolerance,
+    realCells = true,
     onNotice,
     onProgress,
     signal,
@@ -113,14 +118,16 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
   const autoencoder = await autoencoderOf(run, opened, onNotice);
   onProgress?.('making samples for the card');
   const picture = await drawCardPicture(opened, options);
+  const cells = realCells ? await cellsToShow(opened, { signal, onNotice }) : undefined;
   onProgress?.('writing');
   const files: NamedWeights[] = [
     { name: 'weights', packed: packTensors(weights, difference.format) },
     ...(autoencoder ? [{ name: 'autoencoder', packed: packTensors(autoencoder.weights, 'float16') }] : []),
+    ...(cells ? [{ name: 'cells', packed: packTensors(cells.tensors, 'float32') }] : []),
   ];
-  const [ofModel, ofAutoencoder] = files.map(partsOf);
   const parameters = countNumbers(weights);
   const card = await cardOf(run, opened, { options, difference, parameters, picture });
+  const partsNamed = (name: string): SharedWeights => partsOf(files.find((each) => each.name === name)!);
   const manifest = {
     format: shareFormat,
     version: shareVersion,
@@ -128,8 +135,9 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
     shape: model.sampleShape,
     data: sharedData(data),
     isGuidable: isNullTrained(saved, config) === true && model.conditions.length > 0,
-    weights: ofModel!,
-    ...(autoencoder && { autoencoder: { config: autoencoder.config, weights: ofAutoencoder! } }),
+    weights: partsNamed('weights'),
+    ...(autoencoder && { autoencoder: { config: autoencoder.config, weights: partsNamed('autoencoder') } }),
+    ...(cells && { cells: { shown: cells.shown, explained: cells.explained, tensors: partsNamed('cells') } }),
     card,
   } as const;
   const beside = {

@@ -26,3 +26,13 @@ export type ExpressionRecord = {
   /** Of each class (one where there are none), the cells to train on. */
   readonly cells?: readonly number[] | undefined;
 };
+
+/** The record of data that are cells, as far as using it needs it to be one; undefined of others. */
+export function expressionRecordOf(
+  record: Readonly<Record<string, unknown>> | undefined,
+): ExpressionRecord | undefined {
+  if (record?.['kind'] !== 'expression') return undefined;
+  const { genes, center, deviation } = record;
+  const isWhole = [genes, center, deviation].every((each) => Array.isArray(each) && each.length > 0);
+  return isWhole ? (record as ExpressionRecord) : undefined;
+}
