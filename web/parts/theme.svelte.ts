@@ -35,11 +35,16 @@ const read = new Map<string, string>();
 
 /** What a colour of the style sheet, such as `--text`, is at the moment, for a canvas. */
 export function colour(name: string): string {
-  const key = `${theme.version} ${name}`;
+  return resolved(`var(${name})`);
+}
+
+/** The same of any colour of CSS, such as `light-dark(...)`. @returns `rgb(...)` */
+export function resolved(css: string): string {
+  const key = `${theme.version} ${css}`;
   const known = read.get(key);
   if (known !== undefined) return known;
   const probe = document.createElement('span');
-  probe.style.color = `var(${name})`;
+  probe.style.color = css;
   document.body.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();

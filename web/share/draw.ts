@@ -38,22 +38,22 @@ export function drawGrid(canvas: HTMLCanvasElement, values: Float32Array, shape:
   }
 }
 
-/** The mean velocity from one frame to the next, scaled so that its largest numbers are black and white. */
-export function velocityBetween(
-  now: { readonly t: number; readonly pictures: Float32Array },
-  next: { readonly t: number; readonly pictures: Float32Array },
-): Float32Array {
-  const velocity = now.pictures.map((value, i) => (value - next.pictures[i]!) / (now.t - next.t));
+/** Numbers of samples at a time. */
+export interface Moment {
+  readonly t: number;
+  readonly values: Float32Array;
+}
+
+/** The mean velocity from one moment to the next, scaled so that its largest numbers are black and white. */
+export function velocityBetween(now: Moment, next: Moment): Float32Array {
+  const velocity = now.values.map((value, i) => (value - next.values[i]!) / (now.t - next.t));
   const largest = velocity.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
   return velocity.map((value) => value / largest);
 }
 
 /** Where samples would end if they went straight on: x - t v. */
-export function foreseenFrom(
-  now: { readonly t: number; readonly pictures: Float32Array },
-  next: { readonly t: number; readonly pictures: Float32Array },
-): Float32Array {
-  return now.pictures.map((value, i) => value - (now.t * (value - next.pictures[i]!)) / (now.t - next.t));
+export function foreseenFrom(now: Moment, next: Moment): Float32Array {
+  return now.values.map((value, i) => value - (now.t * (value - next.values[i]!)) / (now.t - next.t));
 }
 
 /** `t = 0.42` */

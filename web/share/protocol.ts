@@ -1,10 +1,16 @@
 // What the page and the worker in which the model lives say to each other.
 import type { AnySamplerName } from '../../src/flow/samplers.ts';
+import type { ShownCells } from '../../src/share/cells.ts';
 import type { ShareManifest } from '../../src/share/manifest.ts';
+
+/** Samples of a request at most: they are computed at once. */
+export const mostSamples = 100;
 
 /** What samples are to be made of, and how. */
 export interface MakeRequest {
   readonly label: number | null;
+  /** Of each sample, in place of `label`. */
+  readonly labels?: readonly number[];
   readonly prompt: string | null;
   readonly count: number;
   readonly seed: number;
@@ -42,6 +48,8 @@ export interface Ready {
   readonly samplers: readonly SamplerFacts[];
   /** [C, H, W] of the picture of a sample. */
   readonly picture: readonly [number, number, number] | null;
+  /** Real cells that were shared with a model of gene expression. */
+  readonly cells: ShownCells | null;
   readonly defaults: { readonly steps: number; readonly sampler: AnySamplerName; readonly guidance: number };
 }
 

@@ -2,13 +2,20 @@
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { webGpuBackend } from '../../src/backends/webgpu/open.ts';
+import type { Annotation } from '../../src/data/source.ts';
 import { stepsDown } from '../../src/flow/integrator.ts';
 import { samplerOf } from '../../src/flow/objective.ts';
 import { SharedModel } from '../../src/share/open.ts';
 import { filesAt, readShare } from '../../src/share/read.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { objectiveOf, samplersOf } from '../../src/train/objective.ts';
-import type { FromWorker, MakeRequest, SamplerFacts, ToWorker } from './protocol.ts';
+import {
+  type FromWorker,
+  type MakeRequest,
+  type SamplerFacts,
+  type ToWorker,
+  mostSamples,
+} from './protocol.ts';
 
 let shared: SharedModel | undefined;
 /** Frames are shown one after the other, in their order. */
@@ -31,7 +38,7 @@ async function opened(base: string): Promise<void> {
       onProgress: (bytes, total) => say({ kind: 'loading', bytes, total }),
     });
     const { backend, device, isSlow } = await openBackend();
-    shared = await SharedModel.open(files, backend);
+    shared = await SharedModel.open(files, backend, { batchSize: mostSamples });
     const { manifest } = files;
     const { steps, sampler, guidance } = shared.defaults;
     const samplers = countedSamplers(shared);
@@ -43,6 +50,7 @@ async function opened(base: string): Promise<void> {
       isSlow,
       samplers,
       picture: (blank?.shape as [number, number, number] | undefined) ?? null,
+      cells: shared.realCells ?? null,
       defaults: {
         steps,
         sampler: samplers.find(({ name }) => name === sampler)?.name ?? samplers[0]!.name,
@@ -95,10 +103,10 @@ async function made(id: number, request: MakeRequest): Promise<void> {
 
 async function make(id: number, request: MakeRequest, signal: AbortSignal): Promise<void> {
   const model = shared!;
-  const { label, prompt, count, seed, steps, sampler, guidance, from } = request;
+  const { count, seed, steps, sampler, guidance, from } = request;
   const { shape } = model.manifest;
   const numbers = count * sizeOf(shape);
-  const told = prompt !== null ? { caption: prompt } : label !== null ? { label } : undefined;
+  const told = toldOf(request);
   const { timeShift = 1 } = model.defaults;
   // Where steps begin: samplers of higher order look between them, too.
   const begins = [...stepsDown({ steps, timeShift })].map(({ t }) => t);
@@ -111,7 +119,7 @@ async function make(id: number, request: MakeRequest, signal: AbortSignal): Prom
     steps,
     sampler,
     guidance: told ? guidance : 1,
-    ...(told && { conditions: model.conditions(Array.from({ length: count }, () => told)) }),
+    ...(told && { conditions: model.conditions(told) }),
     ...(from && { from }),
     signal,
     onVisit(x, t) {
@@ -136,4 +144,11 @@ async function make(id: number, request: MakeRequest, signal: AbortSignal): Prom
     if (signal.aborted) return;
     say({ kind: 'frame', id, frame: { index, t, x, pictures: pictures && pictures.slice() } });
   }
+}
+
+/** Of each sample; undefined where nothing is told. */
+function toldOf({ label, labels, prompt, count }: MakeRequest): Annotation[] | undefined {
+  if (labels !== undefined) return labels.map((each) => ({ label: each }));
+  const of = prompt !== null ? { caption: prompt } : label !== null ? { label } : undefined;
+  return of && Array.from({ length: count }, () => of);
 }
