@@ -21,7 +21,7 @@ export interface ShownCells {
   readonly points: Float32Array;
   /** The class of each point; 0 where there are none. */
   readonly labels: Int32Array;
-  /** Of each class, the mean expression [G] of the cells shown; undefined where they are fewer than `fewestCells`. */
+  /** Of each class, the mean expression [G] of the cells shown; undefined where that would tell too much of few of them. */
   readonly means: readonly (Float32Array | undefined)[];
   /** The share of the variance along each component. */
   readonly explained: readonly number[];
@@ -29,6 +29,19 @@ export interface ShownCells {
 
 /** Of fewer cells a mean, or a plane, says too much of each. */
 export const fewestCells = 10;
+
+/**
+ * Whether the mean of each class is told. Those without one are no cell or `fewestCells` together: what the others' means leave of the
+ * mean of all would be theirs.
+ */
+export function areMeansTold(shown: readonly number[]): boolean[] {
+  const told = shown.map((count) => count >= fewestCells);
+  const untold = shown.reduce((sum, count, label) => sum + (told[label] ? 0 : count), 0);
+  if (untold === 0 || untold >= fewestCells) return told;
+  const least = Math.min(...shown.filter((_, label) => told[label]));
+  const withheld = shown.indexOf(least);
+  return told.map((isTold, label) => isTold && label !== withheld);
+}
 
 /** What is stored: `tensors` as files, the rest in the manifest. */
 export interface StoredCells extends Omit<SharedCells, 'tensors'> {
@@ -45,7 +58,8 @@ export function storeCells(cells: CellSet, genes: number, classes: number): Stor
   const shown = Array.from(countLabels(cells.labels, classes));
   const groups = shown.map((_, label) => ofClass(cells, genes, label).values);
   const points = groups.flatMap((values) => Array.from(planeOf(values, projection)));
-  const means = groups.filter((_, label) => shown[label]! >= fewestCells).map((own) => meanOf(own, genes));
+  const told = areMeansTold(shown);
+  const means = groups.filter((_, label) => told[label]).map((own) => meanOf(own, genes));
   const tensors = new Map([
     ['mean', tensor([genes], projection.mean)],
     ['components', tensor([projection.components.length, genes], projection.components.flatMap(toArray))],
@@ -62,7 +76,8 @@ export function restoreCells(
   { genes }: ExpressionRecord,
 ): ShownCells {
   const cells = shown.reduce((sum, count) => sum + count, 0);
-  const withMean = shown.filter((count) => count >= fewestCells).length;
+  const told = areMeansTold(shown);
+  const withMean = told.filter(Boolean).length;
   const valuesOf = (name: string, shape: Shape): Float32Array => {
     const found = tensors.get(name);
     if (found !== undefined && String(found.shape) === String(shape)) return toFloat32(found);
@@ -81,7 +96,7 @@ export function restoreCells(
     },
     points: valuesOf('points', [cells, 2]),
     labels: Int32Array.from(shown.flatMap((count, label) => new Array<number>(count).fill(label))),
-    means: shown.map((count) => (count >= fewestCells ? rowOf(means, next++) : undefined)),
+    means: told.map((isTold) => (isTold ? rowOf(means, next++) : undefined)),
     explained,
   };
 }

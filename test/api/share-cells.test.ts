@@ -9,7 +9,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { toCells, unscale } from '../../src/data/expression/denormalize.ts';
 import { fitProjection, project } from '../../src/data/expression/principal-components.ts';
 import type { ExpressionRecord } from '../../src/data/expression/record.ts';
-import { planeOf } from '../../src/share/cells.ts';
+import { areMeansTold, planeOf } from '../../src/share/cells.ts';
 import { MANIFEST } from '../../src/share/manifest.ts';
 import { SharedModel } from '../../src/share/open.ts';
 import { readShare } from '../../src/share/read.ts';
@@ -100,11 +100,11 @@ describe('a shared run on gene expression', () => {
     const genes = bloodGenes.length;
     const projection = fitProjection(real.values, genes, 2);
     const places = project(real.values, projection);
-    const byType = [0, 1, 2].map((type) =>
+    const byType = [0, 1, 2, 3].map((type) =>
       real.labels.flatMap((label, cell) => (label === type ? [cell] : [])),
     );
     await opened(shared, ({ realCells, manifest }) => {
-      expect(manifest.cells!.shown).toEqual([24, 24, 2]);
+      expect(manifest.cells!.shown).toEqual([24, 24, 6, 6]);
       expect(Array.from(realCells!.labels)).toEqual(byType.flatMap((cells, type) => cells.map(() => type)));
       const wanted = byType.flat().flatMap((cell) => [places[2 * cell]!, places[2 * cell + 1]!]);
       wanted.forEach((place, i) => expect(realCells!.points[i]).toBeCloseTo(place, 5));
@@ -125,16 +125,48 @@ describe('a shared run on gene expression', () => {
 
   it('brings no expression of a cell, also not as the mean of a type of few', async () => {
     const shared = await share();
-    await opened(shared, ({ realCells }) => expect(realCells!.means[2]).toBeUndefined());
+    await opened(shared, ({ realCells }) =>
+      expect(realCells!.means.slice(2)).toEqual([undefined, undefined]),
+    );
     const { tensors } = (await manifestOf(shared.folder)).cells!.tensors;
     expect(tensors.map(({ name, shape }) => [name, ...shape])).toEqual([
       ['mean', 6],
       ['components', 2, 6],
-      ['points', 50, 2],
+      ['points', 60, 2],
       ['means', 2, 6],
     ]);
     const numbers = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, side) => size * side), 0);
     expect((await stat(join(shared.folder, 'cells-1.bin'))).size).toBe(4 * numbers);
+  });
+
+  it.each([
+    [
+      [24, 24],
+      [true, true],
+    ],
+    [
+      [24, 24, 6, 6],
+      [true, true, false, false],
+    ],
+    // What 30 and 12 leave of the mean of all would be the mean of two cells.
+    [
+      [30, 2, 12],
+      [true, false, false],
+    ],
+    [
+      [30, 2],
+      [false, false],
+    ],
+    [
+      [5, 5],
+      [false, false],
+    ],
+    [
+      [10, 0],
+      [true, false],
+    ],
+  ])('of %j tells the means of %j', (shown, told) => {
+    expect(areMeansTold(shown)).toEqual(told);
   });
 
   it('has the same file each time', async () => {
@@ -151,7 +183,7 @@ describe('a shared run on gene expression', () => {
     const few = { ...bloodConfig(data, { label: 'kind', holdOut: 0.9 }), name: 'few' };
     const { run: ofFew } = await train(few, { runs: folder, backend });
     expect((await share({}, ofFew)).told).toEqual([
-      'the page shows no real cells beside generated ones: there are 7 cells, and fewer than 10 would be told apart',
+      'the page shows no real cells beside generated ones: there are 8 cells, and fewer than 10 would be told apart',
     ]);
 
     const moved = join(folder, 'moved');
@@ -165,7 +197,7 @@ describe('a shared run on gene expression', () => {
       ),
     ]);
     expect((await manifestOf(gone.folder)).cells).toBeUndefined();
-    expect(gone.card.samples).toBe(50);
+    expect(gone.card.samples).toBe(60);
   });
 
   it('brings none where the file has become one of other genes', async () => {
@@ -183,7 +215,7 @@ describe('a shared run on gene expression', () => {
     const made = await train({ ...bloodConfig(data, {}), name: 'plain' }, { runs: folder, backend });
     const shared = await share({}, made.run);
     await opened(shared, async (model) => {
-      expect(model.manifest.cells!.shown).toEqual([50]);
+      expect(model.manifest.cells!.shown).toEqual([60]);
       expect(model.realCells!.means).toHaveLength(1);
       expect(model.defaults.guidance).toBe(1);
       const values = await model.sampler.sample({ ...model.defaults, count: 2, seed: 1 });
@@ -203,7 +235,7 @@ describe('a shared run on gene expression', () => {
       /cells\.shown: wanted a number of cells/,
     );
     expect(await damaged((cells) => (cells['shown'] = [24, 24]))).toMatch(
-      /cells\.tensors: points has shape \[50,2\], wanted \[48,2\]/,
+      /cells\.tensors: points has shape \[60,2\], wanted \[48,2\]/,
     );
     expect(await damaged((cells) => (cells['explained'] = []))).toMatch(/cells\.explained: wanted a share/);
     expect(await damaged((cells) => (cells['tensors'] = {}))).toMatch(

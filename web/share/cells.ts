@@ -106,32 +106,36 @@ function middleOf(points: readonly (readonly [number, number])[]): [number, numb
 export interface GeneRow {
   readonly gene: string;
   readonly made: number;
-  /** Of real cells of the same types; undefined where too few were shared. */
+  /** Of real cells; undefined where it was not shared. */
   readonly real: number | undefined;
 }
 
 export type GeneOrder = 'made' | 'difference';
 
+/** The mean expression of real cells like those that are made; undefined where it was not shared. */
+export function realMeanOf(
+  cells: ShownCells | null,
+  { label, labels }: MakeRequest,
+): ArrayLike<number> | undefined {
+  return labels ? cells?.projection.mean : cells?.means[label ?? 0];
+}
+
 /**
- * Genes by the mean expression of samples beside that of real cells, of which there are as many of each type.
- * @param expression [labels, genes]
+ * Genes by the mean expression of samples beside that of real cells.
+ * @param expression [N, genes]
+ * @param real [genes]
  * @param most so many
  */
 export function geneRows(
   expression: Float32Array,
+  real: ArrayLike<number> | undefined,
   { genes }: ExpressionRecord,
-  { means, labels }: { readonly means: ShownCells['means'] | undefined; readonly labels: readonly number[] },
   { order, most }: { readonly order: GeneOrder; readonly most: number },
 ): GeneRow[] {
   const made = meanOf(expression, genes.length);
-  const expected = means && labels.map((label) => means[label]);
-  const isKnown = expected?.every((mean) => mean !== undefined) === true;
-  const rows = genes.map((gene, i): GeneRow => {
-    const real = isKnown ? expected.reduce((sum, mean) => sum + mean![i]!, 0) / labels.length : undefined;
-    return { gene, made: made[i]!, real };
-  });
-  const size = ({ made: own, real }: GeneRow): number =>
-    order === 'difference' && real !== undefined ? Math.abs(own - real) : own;
+  const rows = genes.map((gene, i): GeneRow => ({ gene, made: made[i]!, real: real?.[i] }));
+  const size = (row: GeneRow): number =>
+    order === 'difference' && row.real !== undefined ? Math.abs(row.made - row.real) : row.made;
   return rows.toSorted((a, b) => size(b) - size(a)).slice(0, most);
 }
 
