@@ -3,6 +3,7 @@ import type { ArrayData, DataConfig, LatentsData } from '../sources/settings.ts'
 import { latentRecord, latentRecordOf } from '../data/latents.ts';
 import { membersOf } from '../data/source-view.ts';
 import type { Source } from '../data/source.ts';
+import { areInRun } from '../sources/in-run.ts';
 import { configError } from '../tensor/config-error.ts';
 import { type DataRecord, genesOf } from '../known/data-record.ts';
 
@@ -69,6 +70,12 @@ async function openEncodedImages(
 
 /** Of latents whose autoencoder is named they are known by it. */
 async function openArrayOf(data: ArrayData, onBadSample: BadSamplePolicy): Promise<Source> {
+  if (areInRun(data)) {
+    const advice = 'Name the run, or leave inRun out and give paths that lead to the files from here';
+    throw configError('config', [
+      `data.inRun: ${data.path} is in the folder of a run, and none is named. ${advice}`,
+    ]);
+  }
   const { openArray } = await import('../sources/array-source.ts');
   const { autoencoder: path } = data;
   if (path === undefined) return openArray(data, onBadSample);

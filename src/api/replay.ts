@@ -87,46 +87,54 @@ export async function replay(
     const from = checkpoint && (span?.adapt(checkpoint) ?? checkpoint);
     const known = from ?? next;
     const { onBadSample } = loader;
-    await withSource(dataOfRun(config), { ...options, onBadSample, known: checkpoint ?? next }, (source) =>
-      withBackend(config, options, async (backend) => {
-        const trained = next ?? from;
-        if (trained)
-          for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);
-        const captions = await withKeptTokenizer(config.model, run);
-        const prepared = {
-          acceptData,
-          config: looking(config),
-          backend,
-          source,
-          checkpoint: from,
-          span,
-          known,
-          captions,
-          objective,
-          timeSampler,
-          model,
-        };
-        const again = (training: PreparedRun): Promise<void> =>
-          inTemporaryRun(training.config, async (folder) => {
-            const trainer = await openTrainer(
-              training,
-              { store: folder, folder, steering: steeredBefore(changes) },
-              {
-                ...(options.onNotice && { onNotice: options.onNotice }),
-                onStep: ({ step, loss }) => {
-                  options.onProgress?.(step, last);
-                  const wanted = logged.get(step);
-                  if (wanted === undefined) return;
-                  const compared = { step, logged: wanted, replayed: loss, isEqual: Object.is(wanted, loss) };
-                  steps.push(compared);
-                  options.onCompared?.(compared);
+    await withSource(
+      dataOfRun(config, run),
+      { ...options, onBadSample, known: checkpoint ?? next },
+      (source) =>
+        withBackend(config, options, async (backend) => {
+          const trained = next ?? from;
+          if (trained)
+            for (const change of changesSince(trained, config, backend, file)) options.onNotice?.(change);
+          const captions = await withKeptTokenizer(config.model, run);
+          const prepared = {
+            acceptData,
+            config: looking(config),
+            backend,
+            source,
+            checkpoint: from,
+            span,
+            known,
+            captions,
+            objective,
+            timeSampler,
+            model,
+          };
+          const again = (training: PreparedRun): Promise<void> =>
+            inTemporaryRun(training.config, async (folder) => {
+              const trainer = await openTrainer(
+                training,
+                { store: folder, folder, steering: steeredBefore(changes) },
+                {
+                  ...(options.onNotice && { onNotice: options.onNotice }),
+                  onStep: ({ step, loss }) => {
+                    options.onProgress?.(step, last);
+                    const wanted = logged.get(step);
+                    if (wanted === undefined) return;
+                    const compared = {
+                      step,
+                      logged: wanted,
+                      replayed: loss,
+                      isEqual: Object.is(wanted, loss),
+                    };
+                    steps.push(compared);
+                    options.onCompared?.(compared);
+                  },
                 },
-              },
-            );
-            await trainer.replay(end, options.signal);
-          });
-        await asInRun(backend, run, () => withTraining(prepared, again));
-      }),
+              );
+              await trainer.replay(end, options.signal);
+            });
+          await asInRun(backend, run, () => withTraining(prepared, again));
+        }),
     );
   }
   return { from: before?.step ?? 0, steps };

@@ -15,6 +15,7 @@ import { compareData } from '../known/compare-data.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { type DataRecord, dataOf } from '../known/data-record.ts';
 import { configAt } from '../known/stage-of.ts';
+import { locatedData } from '../sources/in-run.ts';
 import { type KnownData, knownToRun } from '../known/known-data.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
 import { type RunOptions, withSource } from './parts.ts';
@@ -76,7 +77,9 @@ export async function recordReproduction(
   options: ReproductionOptions = {},
 ): Promise<Reproduction> {
   const record = await readRun(run);
-  const config = resolveConfig(record.config as ConfigInput, { origin: join(run, 'config.json') });
+  const recorded = resolveConfig(record.config as ConfigInput, { origin: join(run, 'config.json') });
+  // The record lies elsewhere than the run.
+  const config = { ...recorded, data: locatedData(recorded.data, run) };
   const log = join(run, 'metrics.jsonl');
   const { records } = existsSync(log) ? await readMetrics(log) : { records: [] };
   const { node } = record.machine;

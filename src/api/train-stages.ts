@@ -5,7 +5,8 @@ import { configOfStage } from '../config/stages.ts';
 import { latentRecordOf } from '../data/latents.ts';
 import type { Source } from '../data/source.ts';
 import { dataOf } from '../known/data-record.ts';
-import { dataOfRun } from '../known/data-of-run.ts';
+import { dataAsTold } from '../known/data-of-run.ts';
+import { areInRun, locatedData } from '../sources/in-run.ts';
 import type { KnownData } from '../known/known-data.ts';
 import { nextStage, stageOf } from '../known/stage-of.ts';
 import { type CheckpointLoss, checkpointLoss } from '../runner/checkpoint-loss.ts';
@@ -182,8 +183,8 @@ async function tellGrowth(
   return [`${begins}: ${weights}`, others!, describeLosses(from, before, to, after)];
 }
 
-function withData<T>(
-  { config: whole, options, opened }: StagedRun,
+async function withData<T>(
+  { config: whole, options, opened, place }: StagedRun,
   config: RunConfig,
   known: SavedCheckpoint | undefined,
   use: (source: Source) => Promise<T>,
@@ -191,5 +192,7 @@ function withData<T>(
   // `dataAt` gives back the settings themselves where nothing about them changes.
   if (opened && config.data === opened.config.data) return use(opened.source);
   const { onBadSample } = whole.loader;
-  return withSource(known ? dataOfRun(config) : config.data, { ...options, onBadSample, known }, use);
+  const data = areInRun(config.data) ? locatedData(config.data, (await place(config)).path) : config.data;
+  const opening = { ...options, onBadSample, known };
+  return withSource(known ? dataAsTold({ ...config, data }) : data, opening, use);
 }

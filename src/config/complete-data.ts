@@ -1,7 +1,8 @@
 import { DIGIT_CLASSES, digitsShape } from '../sources/digits.ts';
 import { MOST_BUCKETS, areTooMany } from '../sources/images/buckets.ts';
 import { formatSize, toSize } from '../sources/images/transforms.ts';
-import type { DataConfig, Side, Transform } from '../sources/settings.ts';
+import { staysInside } from '../sources/in-run.ts';
+import type { ArrayData, DataConfig, Side, Transform } from '../sources/settings.ts';
 import type { SourceFacts } from '../data/source.ts';
 import { describeProblem } from '../tensor/config-error.ts';
 import type { ParsedData } from './data-schema.ts';
@@ -14,6 +15,7 @@ const emojiSize = 32;
  * buckets say how large images become by themselves.
  */
 export function completeData(data: ParsedData, problems: string[]): DataConfig {
+  if (data.source === 'array' && data.inRun) checkInside(data, problems);
   if (!('maxPixels' in data)) return data as DataConfig;
   const isSized = data.sizes !== undefined || data.buckets !== undefined;
   const { size = data.source === 'emoji' && !isSized ? emojiSize : undefined, transforms, ...rest } = data;
@@ -37,6 +39,13 @@ export function completeData(data: ParsedData, problems: string[]): DataConfig {
     );
   }
   return { ...rest, transforms: transforms ?? (size === undefined ? [] : fitTo(size)) } as DataConfig;
+}
+
+/** A run that somebody else made reads nothing of this machine beside itself. */
+function checkInside({ path, labels }: ArrayData, problems: string[]): void {
+  for (const [name, file] of Object.entries({ path, labels }))
+    if (file !== undefined && !staysInside(file))
+      problems.push(describeProblem(['data', name], "a path below the run's folder (data.inRun)", file));
 }
 
 type SizedData = Extract<ParsedData, { readonly maxPixels: number }>;

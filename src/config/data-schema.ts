@@ -143,6 +143,7 @@ const sources = [
   settings({
     source: z.literal('array'),
     path,
+    inRun: flag.exactOptional(),
     labels: text('a path, or the name of a tensor').exactOptional(),
     tensor: text('the name of a tensor').default('samples'),
     classNames,

@@ -1,8 +1,10 @@
 // From a recipe or a file and --set to a config. Layers go over each other: recipe, then file, then each --set.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readRegular } from '../host/regular-file.ts';
 import { type ExpectedData, recipes } from '../recipes/index.ts';
+import { locatedData, staysInside } from '../sources/in-run.ts';
+import type { DataConfig } from '../sources/settings.ts';
 import { configError } from '../tensor/config-error.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { didYouMean } from '../tensor/suggest.ts';
@@ -188,7 +190,17 @@ async function readSettings(path: string): Promise<Settings> {
     throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
   }
   // The config.json of a run, or what `rectiflow repro` wrote: no setting is called config.
-  return isSettings(settings['config']) ? settings['config'] : settings;
+  const { config } = settings;
+  if (!isSettings(config)) return settings;
+  const { data } = config;
+  return isWithinRun(data) ? { ...config, data: locatedData(data, dirname(path)) } : config;
+}
+
+/** Of what is not so parsing tells. */
+function isWithinRun(data: unknown): data is DataConfig {
+  if (!isSettings(data)) return false;
+  const { path, labels = '' } = data;
+  return [path, labels].every((file) => typeof file === 'string' && staysInside(file));
 }
 
 /** `a.b=value` as { a: { b: value } }. */

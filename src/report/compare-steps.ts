@@ -108,7 +108,7 @@ async function readData(
     );
   const { onBadSample } = config.loader;
   const opening = { source, signal, onBadSample, known: saved, ...(onNotice && { onNotice }) };
-  return withSource(dataOfRun(config), opening, async (given) => {
+  return withSource(dataOfRun(config, run), opening, async (given) => {
     const { captionEncoder } = data;
     const compared = await compareData(given, { checkpoint: saved, model: config.model, captionEncoder });
     return readCompared(compared.source, config, count);

@@ -10,6 +10,7 @@ import { checkLabels } from '../data/arrays.ts';
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
 import { Fingerprint, lookedAt } from './fingerprint.ts';
 import { type FilePool, withPool } from '../host/file-pool.ts';
+import { hasLabelsBeside } from './in-run.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
 import type { Source } from '../data/source.ts';
@@ -91,9 +92,9 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** Labels of a .safetensors file may be a tensor of it; else they are a .npy file. */
-async function readLabels({ path, labels }: ArrayData, pool: FilePool): Promise<Int32Array> {
-  const isBeside = labels!.toLowerCase().endsWith('.npy') || path.toLowerCase().endsWith('.npy');
-  return readLabelTensor(await openTensor(isBeside ? labels! : path, labels!), pool);
+async function readLabels(data: ArrayData, pool: FilePool): Promise<Int32Array> {
+  const labels = data.labels!;
+  return readLabelTensor(await openTensor(hasLabelsBeside(data) ? labels : data.path, labels), pool);
 }
 
 function sampleShape({ name, dtype, shape }: TensorFile, latents: boolean): Shape {

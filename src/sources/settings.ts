@@ -98,6 +98,8 @@ export interface IdxData {
 export interface ArrayData {
   readonly source: 'array';
   readonly path: string;
+  /** Paths are of the run's folder, which has its data with it. */
+  readonly inRun?: boolean;
   /** .npy of labels; in a .safetensors file the name of the tensor. */
   readonly labels?: string;
   /** The tensor of samples in a .safetensors file. */

@@ -24,11 +24,13 @@ export interface ExportedWeights {
 /**
  * Writes a folder as diffusers has it, config.json beside weights. Its scaling_factor is measured with these weights over pictures that the
  * run was trained on, which are read for that.
+ * @param run its folder
  * @param config of the run
  * @param read gives what is written
  * @throws RectiflowError where another layout is asked for, the data cannot be read, or the folder cannot be written
  */
 export async function exportAutoencoder(
+  run: string,
   config: RunConfig,
   read: () => Promise<ExportedWeights>,
   { to, layout = 'diffusers', backend: own, source: given, onNotice }: ExportOptions,
@@ -45,7 +47,7 @@ export async function exportAutoencoder(
   );
   const told = onNotice && { onNotice };
   const options = { source: given, onBadSample: config.loader.onBadSample, known: saved, ...told };
-  const scale = await withSource(dataOfRun(config), options, (all) =>
+  const scale = await withSource(dataOfRun(config, run), options, (all) =>
     withBackend(config, { backend: own, ...told }, async (backend) => {
       const buffers = await loadWeights(backend, model, weights, saved.path);
       const source = splitOf(config, all)?.trained ?? all;

@@ -47,7 +47,8 @@ export async function exportRun(run: string, options: ExportOptions): Promise<vo
   const { config: recorded } = await readRun(run);
   const whole = resolveConfig(recorded as ConfigInput, { origin: join(run, 'config.json') });
   const { model: own, flow } = whole;
-  if (own.kind === 'autoencoder') return exportAutoencoder(whole, () => readExported(run, options), options);
+  if (own.kind === 'autoencoder')
+    return exportAutoencoder(run, whole, () => readExported(run, options), options);
   if (own.kind !== 'dit') {
     const advice = 'Its own weights, in safetensors, are in the folder of each checkpoint';
     throw runError(run, `its model is a ${own.kind}, which other systems have no form for`, advice);

@@ -6,6 +6,7 @@ import { resolveConfig } from '../../config/resolve-config.ts';
 import { configOfStage } from '../../config/stages.ts';
 import type { Source } from '../../data/source.ts';
 import { dataOfRun } from '../../known/data-of-run.ts';
+import { locatedData } from '../../sources/in-run.ts';
 import { dataOf } from '../../known/data-record.ts';
 import { configAfter } from '../../known/config-after.ts';
 import { isNullTrained, pastOf } from '../../known/trained-with.ts';
@@ -68,7 +69,9 @@ export async function growRun(run: string, options: GrowOptionsOfRun = {}): Prom
   const newest = (await listCheckpoints(checkpointFolder(run))).at(-1);
   // Not an older one in the place of one that is damaged: whoever wants that says so.
   const saved = await findCheckpoint(run, { checkpoint: options.checkpoint ?? newest, onNotice });
-  const from = await configAfter(run, whole, saved);
+  const then = await configAfter(run, whole, saved);
+  // The new run has a folder of its own.
+  const from = { ...then, data: locatedData(then.data, run) };
   const resolved = resolveConfig(grownConfig(run, from, options), { origin: `grow ${run}` });
   const base = await settled(resolved, options);
   const to = configOfStage(base, 0);
@@ -94,7 +97,7 @@ export async function growRun(run: string, options: GrowOptionsOfRun = {}): Prom
         objective,
         timeSampler,
       };
-      return withData(config, saved, data, (source) => checkpointLoss({ ...measured, source }));
+      return withData(run, config, saved, data, (source) => checkpointLoss({ ...measured, source }));
     };
     const before = await measure(from, saved);
     const after = await measure(to, checkpoint);
@@ -126,13 +129,14 @@ export async function growRun(run: string, options: GrowOptionsOfRun = {}): Prom
 }
 
 function withData<T>(
+  run: string,
   config: RunConfig,
   known: SavedCheckpoint,
   options: Pick<RunOptions, 'signal' | 'onNotice'>,
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
   const { onBadSample } = config.loader;
-  return withSource(dataOfRun(config), { ...options, onBadSample, known }, use);
+  return withSource(dataOfRun(config, run), { ...options, onBadSample, known }, use);
 }
 
 /**

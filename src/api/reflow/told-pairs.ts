@@ -69,15 +69,19 @@ async function withTrained<T>(
   const { onBadSample } = config.loader;
   let isOpen = false;
   try {
-    return await withSource(dataOfRun(config), { ...options, onBadSample, known: saved }, async (given) => {
-      const { model } = config;
-      const { captionEncoder } = data;
-      const accept = options.acceptData;
-      const compared = await compareData(given, { checkpoint: saved, model, captionEncoder, accept });
-      for (const text of compared.notices) options.onNotice?.(text);
-      isOpen = true;
-      return use(splitOf(config, compared.source)?.trained ?? compared.source);
-    });
+    return await withSource(
+      dataOfRun(config, run),
+      { ...options, onBadSample, known: saved },
+      async (given) => {
+        const { model } = config;
+        const { captionEncoder } = data;
+        const accept = options.acceptData;
+        const compared = await compareData(given, { checkpoint: saved, model, captionEncoder, accept });
+        for (const text of compared.notices) options.onNotice?.(text);
+        isOpen = true;
+        return use(splitOf(config, compared.source)?.trained ?? compared.source);
+      },
+    );
   } catch (error) {
     if (isOpen || !(error instanceof RectiflowError) || error.code === 'internal') throw error;
     const problem = `its model is told what its data are, which cannot be had: ${error.message}`;
