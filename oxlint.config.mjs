@@ -41,14 +41,19 @@ const core = {
     'train',
     'backends/backend.ts',
   ],
+  kept: ['tensor', 'nn', 'models', 'optim', 'data', 'tokenizers', 'train', 'backends/backend.ts'],
 };
+
+/** Of the room of formats, what knows of bytes in memory alone: it runs anywhere, too. */
+const coreFormats = ['safetensors', 'json', 'npy-bytes'].map((name) => `formats/${name}.ts`);
+core.kept.push(...coreFormats);
 
 /** The same of the rooms for Node.js. */
 const around = {
   backends: ['tensor', 'ops', 'program', 'host'],
-  host: ['tensor', 'train/host-memory.ts'],
+  host: ['tensor', 'train/host-memory.ts', 'kept/machine.ts'],
   formats: ['tensor', 'host'],
-  runs: ['tensor', 'optim', 'steering', 'train', 'host', 'formats', 'backends/backend.ts'],
+  runs: ['tensor', 'optim', 'steering', 'train', 'kept', 'host', 'formats', 'backends/backend.ts'],
   sinks: ['tensor', 'train', 'host', 'formats', 'runs'],
   interop: ['tensor', 'ops', 'program', 'nn', 'models', 'host', 'formats'],
   pictures: ['tensor', 'data', 'train'],
@@ -163,6 +168,21 @@ export default {
   overrides: [
     ...everyRoom.map(imports),
     ...coreBackends,
+    rules(
+      coreFormats.map((file) => `src/${file}`),
+      [
+        {
+          group: [
+            './*',
+            ...everyRoom.filter((other) => other !== 'tensor').map((other) => `**/${other}/**`),
+            ...coreFormats.map((file) => file.replace('formats', '!.')),
+          ],
+          message: `${coreFormats.join(', ')} may import only from: tensor, and each other.`,
+        },
+        ...anywhere('what of src/formats belongs to the core').patterns,
+      ],
+      anywhere('what of src/formats belongs to the core').globals,
+    ),
     rules(
       ['web/share/**'],
       [

@@ -1,4 +1,5 @@
-import { RunFolder, isEdited } from '../runs/run-folder.ts';
+import { isEdited } from '../kept/record.ts';
+import { RunFolder } from '../runs/run-folder.ts';
 import { recordSteering } from '../runs/steering-events.ts';
 import { checkCredentials } from '../sinks/secrets.ts';
 import type { SteeringEvent } from '../steering/event.ts';
@@ -133,7 +134,7 @@ export async function resume(run: string, asked: RunOptions = {}): Promise<Train
     const checkpoint = await place.latest((damage) => onNotice?.(damage.message));
     if (checkpoint === undefined) {
       onNotice?.(`${run}: no checkpoint was saved yet, so this begins again at the first step.`);
-      if (isEdited(place.record))
+      if (await isEdited(place.record))
         onNotice?.(
           `${configFile(run)} is not as it was when the run began: the config was edited, or damaged.`,
         );

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listCheckpoints, stepName } from '../runs/checkpoint.ts';
-import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
+import { readMetrics } from '../runs/metrics-log.ts';
+import type { MetricsRecord } from '../kept/metrics-lines.ts';
 import { checkpointFolder, readRun } from '../runs/run-folder.ts';
 import { listSome } from '../data/list-some.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';

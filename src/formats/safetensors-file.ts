@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { writeDurably } from '../host/durable.ts';
-import type { FileDigest } from '../host/durable.ts';
+import type { FileDigest } from '../tensor/file-digest.ts';
 import type { Pace } from '../tensor/pace.ts';
 import { readFully, withFile } from '../host/read-file.ts';
 import {

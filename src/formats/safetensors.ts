@@ -5,6 +5,7 @@
 // Typed arrays are used as they lie in memory: every platform that Node runs on is little endian.
 import { fileError, formatShape, valueError } from '../tensor/errors.ts';
 import type { SafetensorsDtype, StorageArray, StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
+import { joined } from '../tensor/joined.ts';
 import { parseJsonObject } from './json.ts';
 
 interface StorageConstructor {
@@ -108,15 +109,8 @@ export function safetensorsChunks(
 export function encodeSafetensors(
   tensors: StoredTensors,
   metadata?: Readonly<Record<string, string>>,
-): Uint8Array {
-  const chunks = safetensorsChunks(tensors, metadata);
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
+): Uint8Array<ArrayBuffer> {
+  return joined(safetensorsChunks(tensors, metadata));
 }
 
 /**

@@ -2,14 +2,9 @@ import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { FileDigest } from '../tensor/file-digest.ts';
 import type { Pace } from '../tensor/pace.ts';
 import { writeFully } from './write-fully.ts';
-
-/** What identifies a file's content. */
-export interface FileDigest {
-  readonly bytes: number;
-  readonly sha256: string;
-}
 
 /** Small enough that hashing one piece does not hold up the event loop, large enough for the disk. */
 export const PIECE_BYTES: number = 1 << 20;

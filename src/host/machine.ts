@@ -1,20 +1,9 @@
 import { cpus, hostname, totalmem } from 'node:os';
+import type { Machine } from '../kept/machine.ts';
 import { packageManifest } from './package-folder.ts';
 
 /** The version of this package. */
 export const version: string = packageManifest.version;
-
-/** Where a run was started, for its record. */
-export interface Machine {
-  readonly host: string;
-  readonly platform: string;
-  readonly arch: string;
-  readonly node: string;
-  readonly cpu: string;
-  readonly cores: number;
-  /** Bytes. */
-  readonly memory: number;
-}
 
 export function describeMachine(): Machine {
   const cores = cpus();

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type RunRecord, isEdited, readRun } from '../runs/run-folder.ts';
+import { type RunRecord, isEdited } from '../kept/record.ts';
+import { readRun } from '../runs/run-folder.ts';
 import type { Json, RunDetails } from './contract.ts';
 import { fieldsOfLog } from './field-groups.ts';
 import { positionOf } from './live/position.ts';
@@ -43,7 +44,7 @@ export async function describeRun(place: RunPlace, summaries: Summaries): Promis
     version: record?.version ?? null,
     machine: record?.machine ?? null,
     config: (record?.config ?? null) as Json,
-    isEdited: record !== undefined && isEdited(record),
+    isEdited: record !== undefined && (await isEdited(record)),
     groups: await or([], async () => fieldsOfLog(await fileOf(path, 'metrics.jsonl'))),
     notices: await parsed('notices.log', parseNotice),
     badSteps: await parsed('bad-steps.jsonl', parseBadStep),

@@ -1,7 +1,8 @@
 // What lies in a run's folder beside its numbers.
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { averagesFolder, stepOfStored } from '../runs/averages-file.ts';
+import { stepOfStored } from '../kept/layout.ts';
+import { averagesFolder } from '../runs/averages-file.ts';
 import { listCheckpoints, stepName } from '../runs/checkpoint.ts';
 import { checkpointFolder } from '../runs/run-folder.ts';
 import type { BadStepNote, CheckpointNote, Notice, SteeringEvent } from './contract.ts';

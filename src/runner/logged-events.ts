@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type MetricsRecord, readMetrics } from '../runs/metrics-log.ts';
+import { readMetrics } from '../runs/metrics-log.ts';
+import type { MetricsRecord } from '../kept/metrics-lines.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { histogramsOf } from '../sinks/histogram.ts';
 import type { RemoteEvent } from '../sinks/remote-sink.ts';
-import { pictureTags } from './picture-files.ts';
+import { pictureTags } from '../kept/layout.ts';
 import type { StepMetrics } from '../train/metrics.ts';
 import { scalarsOf, spreadsOf } from './scalars.ts';
 

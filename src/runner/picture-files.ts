@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { writeSamplePictures } from '../pictures/sample-pictures.ts';
+import { pictureTags } from '../kept/layout.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { SampleWriter } from '../train/gallery.ts';
-
-/** What the pictures of a run's samples are called where they are shown. */
-export const pictureTags = { grid: 'samples', path: 'samples_path', sizes: 'samples_sizes' } as const;
 
 /** Writes the samples of a run as PNG files into its folder. */
 export function pictureFiles(folder: RunFolder): SampleWriter {

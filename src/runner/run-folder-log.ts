@@ -1,6 +1,7 @@
 // What a run's folder and its sinks are told while it trains.
 import { basename } from 'node:path';
-import type { MetricsLog, MetricsRecord } from '../runs/metrics-log.ts';
+import type { MetricsLog } from '../runs/metrics-log.ts';
+import type { MetricsRecord } from '../kept/metrics-lines.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import type { MetricSink } from '../sinks/metric-sink.ts';
 import { openSinks } from '../sinks/open-sinks.ts';

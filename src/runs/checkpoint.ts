@@ -1,9 +1,11 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
+import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import { digestFile, syncDirectory, writeDurably } from '../host/durable.ts';
-import type { FileDigest } from '../host/durable.ts';
-import { DAMAGED, FORMAT, encodeState, readState } from './checkpoint-state.ts';
+import type { FileDigest } from '../tensor/file-digest.ts';
+import { DAMAGED, FORMAT, checkDigest, encodeState, newestIntact } from '../kept/checkpoint-state.ts';
+import { STATE, cannotBeSaved, filesOf, headerOf, partFile, stepName, stepsOf } from '../kept/layout.ts';
+import { readState } from './checkpoint-state.ts';
 import type { Pace } from '../tensor/pace.ts';
 import {
   readSafetensors,
@@ -18,26 +20,17 @@ import {
   type OpenPart,
   type Retention,
   type StoredCheckpoint,
-  isKept,
+  outdated,
 } from '../train/run-store.ts';
+
+export { stepName };
 
 /** A checkpoint on the disk whose checksums were right when it was found. */
 export interface SavedCheckpoint extends StoredCheckpoint {
   readonly files: Readonly<Record<string, FileDigest>>;
 }
 
-const PARTS: readonly CheckpointPart[] = ['model', 'ema', 'optimizer', 'averages'];
-const STEP_FOLDER = /^step-(\d{7,})$/;
 const LEFTOVER = /^\.(saving|replaced|removed)-(step-\d+)$/;
-
-/** `step-0001000` */
-export function stepName(step: number): string {
-  return `step-${String(step).padStart(7, '0')}`;
-}
-
-function partFile(part: CheckpointPart): string {
-  return `${part}.safetensors`;
-}
 
 export interface SaveOptions {
   /** Of hashing and writing, where something else goes on meanwhile. */
@@ -69,11 +62,6 @@ const writeAlone: WriteFiles = async (folder, tensors, metadata, { pace, check }
   return files;
 };
 
-/** The tensors of a checkpoint, by the names of their files. */
-export function filesOf(checkpoint: Pick<Checkpoint, CheckpointPart>): Map<string, StoredTensors> {
-  return new Map(PARTS.flatMap((part) => (checkpoint[part] ? [[partFile(part), checkpoint[part]]] : [])));
-}
-
 /**
  * Writes folder/step-N as a whole: under another name first, flushed to the disk, then renamed. Wherever a crash or a full
  * disk stops it, the checkpoints that were there remain.
@@ -94,12 +82,10 @@ export async function saveCheckpoint(
     });
     await removeLeftovers(folder);
     await mkdir(saving);
-    const metadata = { format: 'pt', ...checkpoint.metadata };
-    const files = await write(saving, filesOf(checkpoint), metadata, { pace, check });
+    const files = await write(saving, filesOf(checkpoint), headerOf(checkpoint), { pace, check });
     const { step, state } = checkpoint;
-    await writeDurably(join(saving, 'state.json'), [
-      Buffer.from(encodeState({ format: FORMAT, step, state, files })),
-    ]);
+    const encoded = await encodeState({ format: FORMAT, step, state, files });
+    await writeDurably(join(saving, STATE), [Buffer.from(encoded)]);
     await syncDirectory(saving);
     await check?.();
     // One of the same step is there when the run resumed before it, because it was damaged.
@@ -113,10 +99,7 @@ export async function saveCheckpoint(
     await check?.();
     await removeLeftovers(folder).catch(() => {});
     if (error instanceof RectiflowError) throw error;
-    const newest = (await listCheckpoints(folder).catch(() => [])).at(-1);
-    const intact = newest === undefined ? '' : `; earlier ones, up to ${stepName(newest)}, are untouched`;
-    const problem = `the checkpoint cannot be saved: ${systemProblem(error)}${intact}`;
-    throw fileError(path, problem, 'Free some space or check the disk', error);
+    throw cannotBeSaved(path, await listCheckpoints(folder).catch(() => []), error);
   }
 }
 
@@ -126,9 +109,7 @@ export async function removeOldCheckpoints(
   step: number,
   retention: Retention,
 ): Promise<void> {
-  const steps = (await listCheckpoints(folder)).filter((candidate) => candidate <= step);
-  for (const old of steps.slice(0, Math.max(0, steps.length - retention.keepCheckpoints))) {
-    if (isKept(old, retention)) continue;
+  for (const old of outdated(await listCheckpoints(folder), step, retention)) {
     const removed = join(folder, `.removed-${stepName(old)}`);
     // Renamed first, so that no half-deleted one is ever taken for a checkpoint.
     await rename(join(folder, stepName(old)), removed);
@@ -151,9 +132,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
 
 /** The steps that have a checkpoint, ascending; whether it is intact is not looked at. */
 export async function listCheckpoints(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch(ignoreMissing);
-  const steps = names.flatMap((name) => STEP_FOLDER.exec(name)?.[1] ?? []).map(Number);
-  return steps.toSorted((a, b) => a - b);
+  return stepsOf(await readdir(folder).catch(ignoreMissing));
 }
 
 /**
@@ -163,26 +142,10 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
  */
 export async function latestCheckpoint(
   folder: string,
-  onDamaged: (problem: RectiflowError) => void = () => {},
+  onDamaged?: (problem: RectiflowError) => void,
 ): Promise<SavedCheckpoint> {
-  const problems: RectiflowError[] = [];
-  for (const step of (await listCheckpoints(folder)).toReversed()) {
-    try {
-      const saved = await verifyCheckpoint(join(folder, stepName(step)));
-      for (const problem of problems) onDamaged(problem);
-      return saved;
-    } catch (error) {
-      if (!(error instanceof RectiflowError)) throw error;
-      problems.push(error);
-    }
-  }
-  if (problems.length === 0)
-    throw runError(folder, 'there is no checkpoint yet', 'Train until the first one is saved');
-  throw new RectiflowError('run', [
-    `${folder}: no checkpoint is intact:`,
-    ...problems.map(({ message }) => `  ${message}`),
-    'Restore one from a backup, or train again.',
-  ]);
+  const verify = (name: string): Promise<SavedCheckpoint> => verifyCheckpoint(join(folder, name));
+  return newestIntact(folder, await listCheckpoints(folder), verify, onDamaged);
 }
 
 /** @throws RectiflowError naming the file that is missing, truncated or changed */
@@ -193,12 +156,7 @@ export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
     const found = await digestFile(file).catch((error: unknown) => {
       throw fileError(file, systemProblem(error), DAMAGED, error);
     });
-    if (found.bytes !== written.bytes) {
-      throw fileError(file, `has ${found.bytes} bytes, ${written.bytes} were written`, DAMAGED);
-    }
-    if (found.sha256 !== written.sha256) {
-      throw fileError(file, `has SHA-256 ${found.sha256}, ${written.sha256} was written`, DAMAGED);
-    }
+    checkDigest(file, found, written);
   }
   return saved;
 }
@@ -208,7 +166,7 @@ export async function verifyCheckpoint(path: string): Promise<SavedCheckpoint> {
  * @throws RectiflowError when state.json is missing or damaged
  */
 export async function openCheckpoint(path: string): Promise<SavedCheckpoint> {
-  const { step, state, files } = await readState(join(path, 'state.json'));
+  const { step, state, files } = await readState(join(path, STATE));
   const open = async (part: CheckpointPart): Promise<OpenPart | undefined> =>
     partFile(part) in files ? openPart(join(path, partFile(part))) : undefined;
   return { path, step, state, files, open };
@@ -219,7 +177,7 @@ export async function openCheckpoint(path: string): Promise<SavedCheckpoint> {
  * @throws RectiflowError when state.json is missing or damaged
  */
 export async function readCheckpointState(path: string): Promise<Omit<StoredCheckpoint, 'open'>> {
-  const { step, state } = await readState(join(path, 'state.json'));
+  const { step, state } = await readState(join(path, STATE));
   return { path, step, state };
 }
 

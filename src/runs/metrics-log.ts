@@ -2,19 +2,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { readRegular } from '../host/regular-file.ts';
 import { type RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
-import { printableJson } from '../tensor/printable.ts';
-
-/** One line of metrics.jsonl. NaN and infinities, which JSON lacks, are written as "NaN", "Infinity" and "-Infinity". */
-export interface MetricsRecord {
-  readonly step: number;
-  readonly [name: string]: MetricValue | undefined;
-}
-
-type Plain = number | string | boolean | null;
-/** One value, a list of them or some by name. */
-export type MetricValue = Plain | readonly Plain[] | Readonly<Record<string, Plain>>;
-
-const NEWLINE = 10;
+import { type MetricsRecord, bytesUpTo, formatRecord, parseRecords } from '../kept/metrics-lines.ts';
 
 /**
  * Appends records to metrics.jsonl, each a whole line. One writer at a time; wait for an append before the next. A line that
@@ -126,42 +114,6 @@ export async function readMetrics(path: string): Promise<{ records: MetricsRecor
     throw fileError(path, systemProblem(error), 'Check the path', error);
   });
   return parseRecords(log);
-}
-
-function parseRecords(log: Buffer): { records: MetricsRecord[]; damaged: number } {
-  const lines = log.toString('utf8').split('\n').slice(0, -1);
-  const records = lines.map(parseRecord).filter((record) => record !== undefined);
-  return { records, damaged: lines.length - records.length };
-}
-
-/** The length of the log up to and with its last whole record at or before `step`: steps never fall along the file. */
-function bytesUpTo(log: Buffer, step: number): number {
-  let end = log.lastIndexOf(NEWLINE) + 1;
-  while (end > 0) {
-    const start = end > 1 ? log.lastIndexOf(NEWLINE, end - 2) + 1 : 0;
-    const record = parseRecord(log.toString('utf8', start, end));
-    if (record !== undefined && record.step <= step) break;
-    end = start;
-  }
-  return end;
-}
-
-function parseRecord(line: string): MetricsRecord | undefined {
-  try {
-    const record = JSON.parse(line) as MetricsRecord | null;
-    return typeof record?.step === 'number' ? record : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A record as a line. */
-export function formatRecord(record: MetricsRecord): string {
-  return `${printableJson(record, nameNonFinite)}\n`;
-}
-
-function nameNonFinite(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 /** Not opened for appending: that ignores positions, and a line that was cut by a full disk must be overwritten. */

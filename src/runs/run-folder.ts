@@ -1,52 +1,32 @@
-import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { access, appendFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readRegular } from '../host/regular-file.ts';
 import { RectiflowError, fileError, runError, systemProblem } from '../tensor/errors.ts';
 import { printable } from '../tensor/printable.ts';
-import { decodeText } from '../tensor/text.ts';
-import {
-  latestCheckpoint,
-  removeLeftovers,
-  removeOldCheckpoints,
-  saveCheckpoint,
-  stepName,
-} from './checkpoint.ts';
+import { latestCheckpoint, removeLeftovers, removeOldCheckpoints, saveCheckpoint } from './checkpoint.ts';
 import type { Checkpoint, OpenTensors, Retention, RunStore } from '../train/run-store.ts';
 import type { SavedCheckpoint, WriteFiles } from './checkpoint.ts';
 import { replaceDurably, syncDirectory } from '../host/durable.ts';
-import { parseJsonText } from '../formats/json.ts';
 import { type RunLock, type Waiting, lockRun } from './lock.ts';
 import { describeMachine, version } from '../host/machine.ts';
-import type { Machine } from '../host/machine.ts';
-import { MetricsLog, formatRecord } from './metrics-log.ts';
+import {
+  BAD_STEPS,
+  CHECKPOINTS,
+  CONFIG,
+  METRICS,
+  NOTICES,
+  SAMPLES,
+  noticeLine,
+  stepName,
+} from '../kept/layout.ts';
+import { type RunRecord, encodeRecord, newRecord, parseRecord } from '../kept/record.ts';
+import { MetricsLog } from './metrics-log.ts';
+import { formatRecord } from '../kept/metrics-lines.ts';
 import { noRun } from './no-run.ts';
 import { type WriteAverages, dropLaterAverages, storeAverages } from './store-averages.ts';
 import type { BadStep } from '../train/bad-steps.ts';
 import type { Pace } from '../tensor/pace.ts';
-
-/** The content of config.json. */
-export interface RunRecord {
-  /** The version of rectiflow that started the run. */
-  readonly version: string;
-  /** ISO 8601. */
-  readonly created: string;
-  readonly machine: Machine;
-  /** As it was resolved, seed included. */
-  readonly config: unknown;
-  /** Of the config when the run began; runs of earlier versions have none. */
-  readonly configSha256?: string;
-}
-
-/** Whether a run's config is other than when the run began, by a user's hand or a damaged disk. */
-export function isEdited({ config, configSha256 }: RunRecord): boolean {
-  return configSha256 !== undefined && configSha256 !== digestConfig(config);
-}
-
-function digestConfig(config: unknown): string {
-  return createHash('sha256').update(JSON.stringify(config)).digest('hex');
-}
 
 /** What `replaceDurably` leaves behind when it is killed. */
 const TEMPORARY = /\.tmp-\d+$/;
@@ -85,20 +65,14 @@ export class RunFolder implements RunStore {
       try {
         // Another process may have been faster.
         await refuseRun(path);
-        await mkdir(join(path, 'samples'), { recursive: true });
+        await mkdir(join(path, SAMPLES), { recursive: true });
         await mkdir(checkpointFolder(path), { recursive: true });
-        const record: RunRecord = {
-          version,
-          created: new Date().toISOString(),
-          machine: describeMachine(),
-          config,
-          configSha256: digestConfig(config),
-        };
-        await replaceDurably(join(path, 'config.json'), `${JSON.stringify(record, null, 2)}\n`);
+        const record = await newRecord(config, { version, machine: describeMachine() });
+        await replaceDurably(join(path, CONFIG), encodeRecord(record));
         await syncDirectory(dirname(path));
         return new RunFolder(path, record, lock);
       } catch (error) {
-        const isRun = (await sizeOf(join(path, 'config.json'))) > 0;
+        const isRun = (await sizeOf(join(path, CONFIG))) > 0;
         if (isMade && !isRun) await rm(path, { recursive: true, force: true }).catch(() => {});
         await lock.release();
         throw error;
@@ -140,7 +114,7 @@ export class RunFolder implements RunStore {
   }
 
   get samples(): string {
-    return join(this.path, 'samples');
+    return join(this.path, SAMPLES);
   }
 
   /** Where the sample grid of a step belongs. */
@@ -159,7 +133,7 @@ export class RunFolder implements RunStore {
   }
 
   get metricsPath(): string {
-    return join(this.path, 'metrics.jsonl');
+    return join(this.path, METRICS);
   }
 
   /** As `MetricsLog.open` does. */
@@ -169,7 +143,7 @@ export class RunFolder implements RunStore {
 
   /** Where steps are told whose loss or gradient was not finite. */
   get badStepsPath(): string {
-    return join(this.path, 'bad-steps.jsonl');
+    return join(this.path, BAD_STEPS);
   }
 
   /**
@@ -203,7 +177,7 @@ export class RunFolder implements RunStore {
   note(step: number, text: string): void {
     if (this.#isLost) return;
     try {
-      appendFileSync(join(this.path, 'notices.log'), `step ${step}: ${printable(text)}\n`);
+      appendFileSync(join(this.path, NOTICES), noticeLine(step, printable(text)));
     } catch {
       // A full disk ends no run for the sake of a notice.
     }
@@ -262,7 +236,7 @@ export class RunFolder implements RunStore {
     if (this.#isLost) return false;
     const kept = [this.samples, this.checkpoints].map((folder) => readdir(folder));
     const isEmpty = (await Promise.all(kept)).every(({ length }) => length === 0);
-    const logs = await Promise.all([sizeOf(join(this.path, 'metrics.jsonl')), sizeOf(this.badStepsPath)]);
+    const logs = await Promise.all([sizeOf(join(this.path, METRICS)), sizeOf(this.badStepsPath)]);
     const isUnused = isEmpty && logs.every((size) => size === 0);
     if (isUnused) await rm(this.path, { recursive: true, force: true });
     return isUnused;
@@ -284,7 +258,7 @@ async function sizeOf(path: string): Promise<number> {
 
 /** The folder of a run's checkpoints, for `latestCheckpoint`. */
 export function checkpointFolder(run: string): string {
-  return join(run, 'checkpoints');
+  return join(run, CHECKPOINTS);
 }
 
 /**
@@ -292,21 +266,17 @@ export function checkpointFolder(run: string): string {
  * @throws RectiflowError when the folder is missing or no run, or config.json is damaged
  */
 export async function readRun(path: string): Promise<RunRecord> {
-  const file = join(path, 'config.json');
+  const file = join(path, CONFIG);
   const bytes = await readRegular(file).catch(async (error: NodeJS.ErrnoException) => {
     const isAbsent = error.code === 'ENOENT' || error.code === 'ENOTDIR';
     throw isAbsent ? await noRun(path) : fileError(file, systemProblem(error), 'Check the path', error);
   });
-  const record = parseJsonText(decodeText(bytes, file), file, 'Restore it from a backup');
-  if (typeof record['version'] !== 'string' || typeof record['config'] !== 'object') {
-    throw fileError(file, 'lacks "version" or "config"', 'Restore it from a backup');
-  }
-  return record as unknown as RunRecord;
+  return parseRecord(bytes, file);
 }
 
 /** @throws RectiflowError where the folder holds a run */
 async function refuseRun(path: string): Promise<void> {
-  const isThere = await access(join(path, 'config.json')).then(
+  const isThere = await access(join(path, CONFIG)).then(
     () => true,
     () => false,
   );

@@ -3,22 +3,13 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../formats/safetensors-file.ts';
 import { syncDirectory } from '../host/durable.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
-import { areFinite } from '../tensor/finite.ts';
-import { toHalfBits } from '../tensor/half.ts';
 import type { StoredTensor } from '../tensor/stored-tensor.ts';
-import { toFloat32 } from '../tensor/to-float32.ts';
 import type { OpenTensors } from '../train/run-store.ts';
-import {
-  averagesFolder,
-  averagesPath,
-  digestKey,
-  digestOfAverage,
-  namesIn,
-  stepOfStored,
-} from './averages-file.ts';
+import { averagesMetadata, finiteValues, isTooLarge, storedAverage } from '../kept/averages.ts';
+import { stepOfStored } from '../kept/layout.ts';
+import { averagesFolder, averagesPath, digestOfAverage, namesIn } from './averages-file.ts';
 
 const TEMPORARY = /\.tmp-\d+$/;
-const largestFloat16 = 65504;
 
 /** A file of averages that is being written. */
 export interface AveragesFile {
@@ -87,34 +78,4 @@ export async function dropLaterAverages(run: string, step: number): Promise<void
   for (const name of await namesIn(averagesFolder(run)))
     if (TEMPORARY.test(name) || (stepOfStored(name) ?? 0) > step)
       await rm(join(averagesFolder(run), name), { force: true });
-}
-
-/** @param path of the file, for the error @throws RectiflowError where a value is not finite */
-export function finiteValues(path: string, name: string, tensor: StoredTensor): Float32Array {
-  const values = toFloat32(tensor);
-  if (areFinite(values)) return values;
-  const problem = `is not stored: ${name} has values that are not finite`;
-  throw fileError(path, problem, 'Lower optimizer.learningRate');
-}
-
-/** Whether there is a value that float16 cannot hold. */
-export function isTooLarge(values: Float32Array): boolean {
-  return values.some((value) => Math.abs(value) > largestFloat16);
-}
-
-/** An average, or a piece of one, as it is stored. @param isWide whether it is too large for float16, and stays float32 */
-export function storedAverage(tensor: StoredTensor, isWide: boolean): StoredTensor {
-  const values = toFloat32(tensor);
-  return isWide
-    ? { ...tensor, dtype: 'F32', data: values }
-    : { ...tensor, dtype: 'F16', data: toHalfBits('float16', values) };
-}
-
-/** What the header tells beside the tensors. @param digests of them, by their names */
-export function averagesMetadata(
-  updates: number,
-  digests: ReadonlyMap<string, string>,
-): Record<string, string> {
-  const ofTensors = Array.from(digests, ([tensor, digest]) => [digestKey(tensor), digest] as const);
-  return { format: 'pt', updates: String(updates), ...Object.fromEntries(ofTensors) };
 }

@@ -9,7 +9,9 @@ import { type PowerProfile, combineProfiles } from '../optim/post-hoc.ts';
 import { fileError, formatShape, runError } from '../tensor/errors.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { averageTensor, groupAverages, parseAverageTensor } from '../train/averages.ts';
-import { averagesFolder, digestKey, digestOfAverage, namesIn, stepOfStored } from './averages-file.ts';
+import { digestKey } from '../kept/averages.ts';
+import { stepOfStored } from '../kept/layout.ts';
+import { averagesFolder, digestOfAverage, namesIn } from './averages-file.ts';
 
 const DAMAGED = 'Remove it: averages are then made of the other ones';
 /** Above this share of its norm a profile is another than the one that was asked for. */

@@ -1,5 +1,6 @@
 // From the files of a shared model to its weights: by whatever reads files, in a page by HTTP.
 import { RectiflowError, fileError } from '../tensor/errors.ts';
+import { canHash, sha256 as digestOf } from '../tensor/sha256.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
 import { MANIFEST, type ShareManifest, type SharedWeights, checkManifest } from './manifest.ts';
 import { decode, storedBytes } from './numbers.ts';
@@ -101,11 +102,8 @@ async function checkPart(
   const advice = 'Upload it again as it was written: a server may have changed it';
   if (found.length !== bytes)
     throw fileError(file, `has ${found.length} bytes, the manifest says ${bytes}`, advice);
-  // Browsers hash on https: and localhost only.
-  const { subtle } = globalThis.crypto ?? {};
-  if (subtle === undefined) return;
-  const digest = new Uint8Array(await subtle.digest('SHA-256', found));
-  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (!canHash()) return;
+  const hex = await digestOf(found);
   if (hex !== sha256)
     throw new RectiflowError('file', `${file}: has SHA-256 ${hex}, the manifest says ${sha256}. ${advice}.`);
 }

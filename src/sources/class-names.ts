@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDurably } from '../host/durable.ts';
-import type { FileDigest } from '../host/durable.ts';
+import type { FileDigest } from '../tensor/file-digest.ts';
 import { readText } from '../host/read-file.ts';
 import { fileError } from '../tensor/errors.ts';
 

@@ -9,7 +9,7 @@ import {
   type RunStore,
   type StoredCheckpoint,
   inMemory,
-  isKept,
+  outdated,
 } from './run-store.ts';
 
 /** What a run in memory has kept of a checkpoint; plain enough to be put elsewhere (IndexedDB, a message to another thread). */
@@ -63,9 +63,8 @@ export class MemoryStore implements RunStore {
       step,
       state: structuredClone(state),
     });
-    const steps = this.checkpoints.map((kept) => kept.step).filter((candidate) => candidate <= step);
-    for (const old of steps.slice(0, Math.max(0, steps.length - retention.keepCheckpoints)))
-      if (!isKept(old, retention)) this.#checkpoints.delete(old);
+    const steps = this.checkpoints.map((kept) => kept.step);
+    for (const old of outdated(steps, step, retention)) this.#checkpoints.delete(old);
     return this.#pathOf(step);
   }
 

@@ -72,6 +72,13 @@ export function isKept(step: number, { keepEvery, keepSteps = [] }: Retention): 
   return (keepEvery > 0 && step % keepEvery === 0) || keepSteps.includes(step);
 }
 
+/** The checkpoints that a save at step `step` removes. Later ones are of a future that the run has left. @param steps ascending */
+export function outdated(steps: readonly number[], step: number, retention: Retention): number[] {
+  const until = steps.filter((candidate) => candidate <= step);
+  const old = until.slice(0, Math.max(0, until.length - retention.keepCheckpoints));
+  return old.filter((each) => !isKept(each, retention));
+}
+
 /** `MemoryStore` keeps a run in memory, a `RunFolder` of the package for Node.js on the disk. */
 export interface RunStore {
   /** How people call the run: the path of its folder. */

@@ -3,7 +3,7 @@ import type { CompiledStep } from '../../train/compiled-step.ts';
 import { MemoryStore } from '../../train/memory-store.ts';
 import type { StepMetrics } from '../../train/metrics.ts';
 import { Trainer } from '../../train/trainer.ts';
-import { formatRecord } from '../../runs/metrics-log.ts';
+import { formatRecord } from '../../kept/metrics-lines.ts';
 import type { PreparedRun } from '../../runner/prepare-run.ts';
 
 /** In seconds, where nothing else is said. */

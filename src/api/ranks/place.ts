@@ -1,7 +1,8 @@
 // The folder of a run, as each of its ranks has it: rank 0 holds it, the others are told where it is.
 import { type SavedCheckpoint, listCheckpoints } from '../../runs/checkpoint.ts';
 import { openRunOfRanks } from '../../runs/ranks/open-run.ts';
-import { type RunFolder, type RunRecord, checkpointFolder } from '../../runs/run-folder.ts';
+import type { RunRecord } from '../../kept/record.ts';
+import { type RunFolder, checkpointFolder } from '../../runs/run-folder.ts';
 import type { RectiflowError } from '../../tensor/errors.ts';
 import type { Communicator } from '../../train/ranks/communicator.ts';
 import type { RunStore } from '../../train/run-store.ts';

@@ -7,7 +7,8 @@ import type { RunConfig } from '../../config/config.ts';
 import { version } from '../../host/machine.ts';
 import { packageFolder } from '../../host/package-folder.ts';
 import { isNullTrained } from '../../known/trained-with.ts';
-import { type MetricsRecord, readMetrics } from '../../runs/metrics-log.ts';
+import { readMetrics } from '../../runs/metrics-log.ts';
+import type { MetricsRecord } from '../../kept/metrics-lines.ts';
 import {
   type Card,
   type Difference,

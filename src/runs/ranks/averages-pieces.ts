@@ -7,13 +7,8 @@ import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts
 import type { SafetensorsDtype, StoredTensor } from '../../tensor/stored-tensor.ts';
 import type { OpenTensors } from '../../train/run-store.ts';
 import { digestOfAverage } from '../averages-file.ts';
-import {
-  type WriteAverages,
-  averagesMetadata,
-  finiteValues,
-  isTooLarge,
-  storedAverage,
-} from '../store-averages.ts';
+import { averagesMetadata, finiteValues, isTooLarge, storedAverage } from '../../kept/averages.ts';
+import type { WriteAverages } from '../store-averages.ts';
 import type { Together } from './joint-work.ts';
 import { seeing } from './shared-folder.ts';
 

@@ -2,7 +2,8 @@
 import { join, resolve } from 'node:path';
 import { safetensorsLayout } from '../../formats/safetensors.ts';
 import { createSafetensors, writePieces } from '../../formats/safetensors-pieces.ts';
-import { type FileDigest, digestFile } from '../../host/durable.ts';
+import type { FileDigest } from '../../tensor/file-digest.ts';
+import { digestFile } from '../../host/durable.ts';
 import { RectiflowError, fileError, internalError, systemProblem } from '../../tensor/errors.ts';
 import type { Pace } from '../../tensor/pace.ts';
 import type { StoredTensors } from '../../tensor/stored-tensor.ts';

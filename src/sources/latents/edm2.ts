@@ -7,7 +7,7 @@ import type { BadSamplePolicy } from '../../data/bad-samples.ts';
 import type { ImageShape } from '../../data/source.ts';
 import { unusedOf } from '../../data/told.ts';
 import { parseJsonObject } from '../../formats/json.ts';
-import { decodeNpy } from '../../formats/npy.ts';
+import { decodeNpy } from '../../formats/npy-bytes.ts';
 import { counted } from '../../tensor/counted.ts';
 import { dataError, fileError, formatShape } from '../../tensor/errors.ts';
 import { sameShape } from '../../tensor/shape.ts';

@@ -5,7 +5,7 @@
 //   original_size, crop_ltrb, alpha_mask, each with the same ending: not used
 // and the caption in photo.txt or photo.caption.
 import { unusedOf } from '../../data/told.ts';
-import { decodeNpy } from '../../formats/npy.ts';
+import { decodeNpy } from '../../formats/npy-bytes.ts';
 import type { StoredTensor } from '../../tensor/stored-tensor.ts';
 import type { ImageShape } from '../../data/source.ts';
 import { counted } from '../../tensor/counted.ts';

@@ -1,5 +1,5 @@
 import { digestFile } from '../../host/durable.ts';
-import type { FileDigest } from '../../host/durable.ts';
+import type { FileDigest } from '../../tensor/file-digest.ts';
 import { fileError, systemProblem } from '../../tensor/errors.ts';
 
 /**
