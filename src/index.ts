@@ -50,7 +50,8 @@ export type { GrowthWanted } from './api/grow/config.ts';
 export { type CheckpointLoss, checkpointLoss } from './runner/checkpoint-loss.ts';
 export { configAt } from './known/stage-of.ts';
 export { configOfStage } from './config/stages.ts';
-export { type Beginning, type BeginningWeights, beginFromWeights } from './api/begin-from-weights.ts';
+export { type Beginning, beginFromWeights } from './api/begin-from-weights.ts';
+export type { BeginningWeights } from './train/first-checkpoint.ts';
 export { type ModelCost, type TrainingMemory, modelCost } from './api/cost.ts';
 export {
   type DataOptions,

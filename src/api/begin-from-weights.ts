@@ -3,34 +3,19 @@
 import { rm } from 'node:fs/promises';
 import type { RunConfig } from '../config/config.ts';
 import { machineMemory } from '../host/machine-memory.ts';
-import type { DataRecord } from '../known/data-record.ts';
+import type { DataRecord } from '../train/data-record.ts';
+import { type BeginningWeights, firstCheckpoint } from '../train/first-checkpoint.ts';
 import type { Past } from '../known/trained-with.ts';
 import type { Module } from '../nn/module.ts';
-import { type ParameterGroup, optimizerOf, slotTensor } from '../optim/optimizer.ts';
-import { greatest } from '../tensor/extremes.ts';
-import { sizeOf } from '../tensor/shape.ts';
-import type { StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import { type OwnModel, createSampleModel } from '../train/create-model.ts';
 import type { OwnFlow } from '../train/objective.ts';
 import { planTraining, withMicroBatch } from '../train/plan-training.ts';
 import { planStages } from '../runner/stages.ts';
-import { optimizersOf } from '../train/run-program.ts';
 import type { ModelConfig } from '../train/settings.ts';
 import { type RunOptions, keepTokenizer, withBackend } from './parts.ts';
 import { createRun } from './create-run.ts';
 import type { ReadAutoencoder } from './autoencoder.ts';
 import { copyAutoencoder, keepAutoencoder, keptAutoencoder } from './run-autoencoder.ts';
-
-/** What a run begins with: tensors under the names of the model's parameters. */
-export interface BeginningWeights {
-  readonly model: StoredTensors;
-  /** The main average; the weights themselves where there is none. */
-  readonly ema: StoredTensors;
-  /** Averages beside it, by `averageTensor`; what the config asks for beyond these begins with the weights. */
-  readonly averages?: StoredTensors | undefined;
-  /** The optimizer's slots, by `slotTensor`; zeros where there are none. */
-  readonly optimizer?: StoredTensors | undefined;
-}
 
 export interface Beginning {
   /** Resolved, as `settled` makes it. */
@@ -60,10 +45,7 @@ export async function beginFromWeights(
   { runs = 'runs' }: { readonly runs?: string | undefined } = {},
 ): Promise<string> {
   const folder = await createRun(runs, config);
-  const start = { position: { epoch: 0, offset: 0 }, seconds: 0, data };
-  const metadata = { model: JSON.stringify(config.model), data: JSON.stringify(data) };
-  const { optimizer = zeroSlots(model, optimizersOf(config.optimizer)), ...others } = weights;
-  const checkpoint = { ...others, optimizer, step: 0, state: { ...start, ...past, ...state }, metadata };
+  const checkpoint = firstCheckpoint({ config, model, weights, data, state: { ...past, ...state } });
   try {
     await keepTokenizer(captions ?? config.model, folder.path);
     const kept = past.begunFrom && keptAutoencoder(past.begunFrom.run);
@@ -96,19 +78,4 @@ export async function settled(
     const model = createSampleModel(precise.model, undefined, options);
     return withMicroBatch(precise, planTraining({ ...known, config: precise, model }, machineMemory));
   });
-}
-
-/** All of them views of the same zeros. */
-function zeroSlots(
-  { parameters }: Pick<Module, 'parameters'>,
-  groups: readonly ParameterGroup[],
-): StoredTensors {
-  const zeros = new Float32Array(greatest(parameters.map(({ shape }) => sizeOf(shape))));
-  const slots = new Map<string, StoredTensor>();
-  for (const { name, shape } of parameters) {
-    const tensor: StoredTensor = { dtype: 'F32', shape, data: zeros.subarray(0, sizeOf(shape)) };
-    const optimizer = optimizerOf(groups, { name, shape });
-    for (const slot of optimizer.slots) slots.set(slotTensor(optimizer, slot, name), tensor);
-  }
-  return slots;
 }

@@ -9,7 +9,7 @@ import { type AutoencoderModel, isAutoencoder } from '../models/autoencoder-mode
 import type { AutoencoderConfig } from '../models/autoencoders/config.ts';
 import type { PreparedRun } from '../runner/prepare-run.ts';
 import { AUTOENCODER } from '../sources/latents/manifest.ts';
-import { spreadIndices } from '../sources/fingerprint.ts';
+import { spreadIndices } from '../data/fingerprint.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { StoredTensors } from '../tensor/stored-tensor.ts';
 import type { RunPlace } from './ranks/place.ts';

@@ -1,7 +1,7 @@
 // What makes captions what a model is told of them, where that is a file: recorded with the weights, and compared.
 import { isBuiltIn } from '../tokenizers/built-in.ts';
 import { digestFile } from '../host/durable.ts';
-import { spreadIndices } from '../sources/fingerprint.ts';
+import { spreadIndices } from '../data/fingerprint.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { Conditioning } from '../train/conditioning.ts';
 import type { ModelConfig } from '../train/settings.ts';

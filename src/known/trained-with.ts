@@ -4,6 +4,7 @@ import type { Backend } from '../backends/backend.ts';
 import type { StoredCheckpoint } from '../train/run-store.ts';
 import type { ConfigInput, RunConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/resolve-config.ts';
+import { describeKernels } from '../train/kernels.ts';
 import { issueError } from './state-error.ts';
 
 /** A part of a checkpoint's state. */
@@ -15,11 +16,6 @@ export interface TrainedWith {
 
 export function trainedWith(config: RunConfig, backend: Backend): TrainedWith {
   return { config, kernels: describeKernels(backend) };
-}
-
-/** How people call the kernels that a backend runs. */
-export function describeKernels({ name, isa }: Backend): string {
-  return isa === undefined ? name : `${name} ${isa}`;
 }
 
 /**

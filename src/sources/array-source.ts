@@ -8,16 +8,14 @@ import type { TensorFile } from '../formats/tensor-file.ts';
 import { unusedLabels } from './unused-labels.ts';
 import { checkLabels } from '../data/arrays.ts';
 import type { BadSamplePolicy } from '../data/bad-samples.ts';
-import { Fingerprint, lookedAt } from './fingerprint.ts';
+import { addArray } from '../data/fingerprint.ts';
+import { Fingerprint } from './fingerprint.ts';
 import { type FilePool, withPool } from '../host/file-pool.ts';
 import { hasLabelsBeside } from './in-run.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
 import type { Source } from '../data/source.ts';
 import { writeBytes, writeBounded, writeLatents } from '../data/values.ts';
-
-/** Samples of a file that are read for its fingerprint, at most: each is another place on the disk. */
-const mostRead = 1000;
 
 /** How numpy makes shades of whole numbers, none of which it loses: astype alone takes them modulo 256. */
 const TO_BYTES: Readonly<Record<string, string>> = {
@@ -67,13 +65,18 @@ async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: Fil
     },
     describe,
     async fingerprint() {
-      const digest = new Fingerprint().texts([file.dtype, ...file.shape.map(String)]);
-      for (const index of lookedAt(count, bytesIn(file.dtype, file.shape.slice(1)), mostRead)) {
-        // A file may be shorter than it says: that is told when the sample is read.
-        const values = await readElement(file, index, pool).catch(() => undefined);
-        digest.bytes(bytesOf(values?.data ?? new Uint8Array()));
-      }
-      if (labels) digest.labels(count, (index) => labels[index], data.classNames);
+      const digest = await addArray(new Fingerprint(), {
+        dtype: file.dtype,
+        shape: file.shape,
+        labels,
+        classNames: data.classNames,
+        sampleBytes: bytesIn(file.dtype, file.shape.slice(1)),
+        async values(index) {
+          // A file may be shorter than it says: that is told when the sample is read.
+          const tensor = await readElement(file, index, pool).catch(() => undefined);
+          return bytesOf(tensor?.data ?? new Uint8Array());
+        },
+      });
       return digest.end();
     },
     close: () => pool.close(),

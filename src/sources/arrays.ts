@@ -2,7 +2,8 @@ import * as memory from '../data/arrays.ts';
 import { type ImageShape, type Source, imageSize } from '../data/source.ts';
 import { availableMemory } from '../host/machine-memory.ts';
 import { dataError } from '../tensor/errors.ts';
-import { Fingerprint, lookedAt } from './fingerprint.ts';
+import { lookedAt } from '../data/fingerprint.ts';
+import { Fingerprint } from './fingerprint.ts';
 
 /**
  * A source of images that are in memory.

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Backend } from '../../backends/backend.ts';
 import type { RunConfig } from '../../config/config.ts';
 import { version } from '../../host/machine.ts';
-import { describeKernels } from '../../known/trained-with.ts';
+import { describeKernels } from '../../train/kernels.ts';
 import type { PreparedRun } from '../../runner/prepare-run.ts';
 import { type Facts, checkAlike } from '../../train/ranks/agree.ts';
 import { type Communicator, nameOfRank } from '../../train/ranks/communicator.ts';

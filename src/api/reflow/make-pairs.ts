@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FlowSampler } from '../../flow/sample.ts';
 import type { AnySamplerName } from '../../flow/samplers.ts';
-import { describeKernels } from '../../known/trained-with.ts';
+import { describeKernels } from '../../train/kernels.ts';
 import { listCheckpoints } from '../../runs/checkpoint.ts';
 import { lockRun } from '../../runs/lock.ts';
 import { checkpointFolder } from '../../runs/run-folder.ts';

@@ -1,4 +1,5 @@
-import { Fingerprint, spreadIndices } from '../fingerprint.ts';
+import { spreadIndices } from '../../data/fingerprint.ts';
+import { Fingerprint } from '../fingerprint.ts';
 import type { Condition } from '../settings.ts';
 import type { Captions } from '../../data/source.ts';
 import type { ImageItems } from './image-source.ts';

@@ -12,7 +12,8 @@ import { counted } from '../../tensor/counted.ts';
 import { dataError, fileError, formatShape } from '../../tensor/errors.ts';
 import { sameShape } from '../../tensor/shape.ts';
 import { toFloat32 } from '../../tensor/to-float32.ts';
-import { Fingerprint, lookedAt } from '../fingerprint.ts';
+import { lookedAt } from '../../data/fingerprint.ts';
+import { Fingerprint } from '../fingerprint.ts';
 import type { LatentItems } from './items.ts';
 import type { Members } from './members.ts';
 

@@ -8,7 +8,7 @@ import { dataError } from '../../tensor/errors.ts';
 import { philoxNormal, philoxUniform } from '../../tensor/philox.ts';
 import { streams } from '../../tensor/random-streams.ts';
 import type { Condition, LatentsData } from '../settings.ts';
-import { spreadIndices } from '../fingerprint.ts';
+import { spreadIndices } from '../../data/fingerprint.ts';
 import { ChannelSums, standardized } from './channel-sums.ts';
 import type { ChannelStatistics, Encoding, KnownAutoencoder, LatentItems } from './items.ts';
 
