@@ -41,7 +41,7 @@ const core = {
     'train',
     'backends/backend.ts',
   ],
-  kept: ['tensor', 'nn', 'models', 'optim', 'data', 'tokenizers', 'train', 'backends/backend.ts'],
+  kept: ['tensor', 'nn', 'models', 'optim', 'data', 'tokenizers', 'train', 'share', 'backends/backend.ts'],
 };
 
 /** Of the room of formats, what knows of bytes in memory alone: it runs anywhere, too. */

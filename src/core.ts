@@ -29,6 +29,15 @@ export type {
   RunStore,
   StoredCheckpoint,
 } from './train/run-store.ts';
+export { type KeptFolder, MemoryFolder } from './kept/folder.ts';
+export { type EncodedSamples, KeptRun } from './kept/run.ts';
+export { type KeptConfig, keptConfig } from './kept/config.ts';
+export { type DataInRun, type RunData, type RunImages, runData } from './kept/data.ts';
+export { keptNotes } from './kept/notes.ts';
+export { type SharedStart, checkpointOfShared } from './kept/from-shared.ts';
+export type { Machine } from './kept/machine.ts';
+export type { RunRecord } from './kept/record.ts';
+export type { MetricsRecord } from './kept/metrics-lines.ts';
 export { type KeptAverages, type KeptCheckpoint, MemoryStore } from './train/memory-store.ts';
 export type { SampleWriter, ShownSamples } from './train/gallery.ts';
 export type { SampleDecoder } from './train/sample-decoder.ts';

@@ -5,6 +5,7 @@ import { MOST_TIMES, modeScales, uShapes } from '../flow/time-sampling.ts';
 import { longestPower } from '../optim/ema.ts';
 import { describeIssues } from './config-problems.ts';
 import { configError } from '../tensor/config-error.ts';
+import { runName } from '../kept/config.ts';
 import type { ConfigInput, RunConfig } from './config.ts';
 import type { FlowConfig, OptimizerConfig, SampleConfig, TrainConfig } from '../train/settings.ts';
 import { type ParsedData, dataSchema } from './data-schema.ts';
@@ -146,7 +147,7 @@ export const sampleForms: Readonly<Record<string, z.ZodType>> = sampleShape;
 const schema: z.ZodType<Parsed> = settings({
   name: z
     .string({ error: 'a name for the folder of the run' })
-    .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N}._ -]*$/u, {
+    .regex(runName, {
       error: 'letters, digits, dots, dashes, as in digits-2',
     })
     .default('run'),

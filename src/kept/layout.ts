@@ -16,6 +16,9 @@ export const SAMPLES = 'samples';
 export const AVERAGES = 'averages';
 export const STATE = 'state.json';
 
+/** Folders that a run has, also where nothing is in them yet. */
+export const runFolders: readonly string[] = [CHECKPOINTS, SAMPLES];
+
 /** What the pictures of a run's samples are called where they are shown. */
 export const pictureTags = { grid: 'samples', path: 'samples_path', sizes: 'samples_sizes' } as const;
 
