@@ -6,11 +6,12 @@ import {
   encodeSafetensors,
   headerLength,
   parseSafetensorsHeader,
+  safetensorsLayout,
 } from '../formats/safetensors.ts';
 import { RectiflowError, fileError, systemProblem } from '../tensor/errors.ts';
 import type { FileDigest } from '../tensor/file-digest.ts';
 import { sha256 } from '../tensor/sha256.ts';
-import type { Range, StoredTensor } from '../tensor/stored-tensor.ts';
+import type { Range, StoredTensor, StoredTensors } from '../tensor/stored-tensor.ts';
 import {
   type Checkpoint,
   type CheckpointPart,
@@ -65,30 +66,38 @@ export async function saveCheckpoint(
 ): Promise<string> {
   const { step, state } = checkpoint;
   const path = checkpointPath(step);
-  let wanted = 0;
+  const parts = filesOf(checkpoint);
+  const header = headerOf(checkpoint);
   try {
     await removeCut(folder);
     // One of the same step is there when the run went on from before it, because it was damaged.
     await removeCheckpoint(folder, step);
     const files: Record<string, FileDigest> = {};
-    for (const [name, tensors] of filesOf(checkpoint)) {
-      const bytes = encodeSafetensors(tensors, headerOf(checkpoint));
-      wanted = bytes.length;
+    for (const [name, tensors] of parts) {
+      const bytes = encodeSafetensors(tensors, header);
       files[name] = { bytes: bytes.length, sha256: await sha256(bytes) };
       await folder.write(`${path}/${name}`, [bytes]);
     }
     const encoded = new TextEncoder().encode(await encodeState({ format: FORMAT, step, state, files }));
-    wanted = encoded.length;
     await folder.write(`${path}/${STATE}`, [encoded]);
   } catch (error) {
     await removeCheckpoint(folder, step).catch(() => {});
     if (error instanceof RectiflowError) throw error;
     const steps = await wholeCheckpoints(folder).catch(() => []);
-    throw cannotBeSaved(`${folder.path}/${path}`, steps, error, refusal(error, wanted));
+    throw cannotBeSaved(`${folder.path}/${path}`, steps, error, refusal(error, bytesOfAll(parts, header)));
   }
   for (const old of outdated(await wholeCheckpoints(folder), step, retention))
     await removeCheckpoint(folder, old);
   return `${folder.path}/${path}`;
+}
+
+/** Of files of tensors with these headers. */
+function bytesOfAll(
+  files: ReadonlyMap<string, StoredTensors>,
+  metadata: Readonly<Record<string, string>>,
+): number {
+  const layouts = Array.from(files.values(), (tensors) => safetensorsLayout(tensors, metadata));
+  return layouts.reduce((sum, { header, dataBytes }) => sum + header.length + dataBytes, 0);
 }
 
 /** Why a host kept nothing of so many bytes, and what to do. */

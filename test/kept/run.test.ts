@@ -20,7 +20,8 @@ import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { readRun } from '../../src/runs/run-folder.ts';
 import { verifyCheckpoint } from '../../src/runs/checkpoint.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { configOf, here, pictures, toDisk, trainKept } from '../support/kept-run.ts';
+import { configOf, here, pictures, trainKept } from '../support/kept-run.ts';
+import { toDisk } from '../support/kept-to-disk.ts';
 import { checkpointBytes } from '../support/tiny-run.ts';
 
 const backend = referenceBackend();

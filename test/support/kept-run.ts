@@ -1,13 +1,9 @@
 // A training of two classes of small pictures, in a folder that any host may have.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type KeptConfig, keptConfig } from '../../src/kept/config.ts';
 import { type RunData, runData } from '../../src/kept/data.ts';
-import { type KeptFolder, filesIn } from '../../src/kept/folder.ts';
 import { keptNotes } from '../../src/kept/notes.ts';
-import { runFolders } from '../../src/kept/layout.ts';
 import { KeptRun } from '../../src/kept/run.ts';
 import { completeTraining } from '../../src/train/complete.ts';
 import { assembleTraining } from '../../src/train/prepare.ts';
@@ -94,14 +90,4 @@ export async function trainKept(
   await trainer.run(stop.signal);
   await training.dispose();
   return notices;
-}
-
-/** Writes the files of a run into a folder of the disk, as unzipping them does. */
-export async function toDisk(folder: KeptFolder, to: string): Promise<string> {
-  for (const name of runFolders) await mkdir(join(to, name), { recursive: true });
-  for (const file of await filesIn(folder)) {
-    await mkdir(dirname(join(to, file)), { recursive: true });
-    await writeFile(join(to, file), (await folder.read(file))!);
-  }
-  return to;
 }
