@@ -67,7 +67,10 @@ export function cannotBeSaved(
   path: string,
   steps: readonly number[],
   cause: unknown,
-  { problem = systemProblem(cause), advice = 'Free some space or check the disk' } = {},
+  {
+    problem = systemProblem(cause),
+    advice = 'Free some space or check the disk',
+  }: { readonly problem?: string; readonly advice?: string } = {},
 ): Error {
   const newest = steps.at(-1);
   const intact = newest === undefined ? '' : `; earlier ones, up to ${stepName(newest)}, are untouched`;
