@@ -43,25 +43,60 @@ export const matmulOp: Primitive<Matmul> = {
   },
 };
 
+/** Columns whose sums, each in the order of k, are made side by side: one alone waits for every addition. */
+const abreast = 4;
+
 function evaluateMatmul(a: Dense, b: Dense, y: Dense, transposeA: number, transposeB: number): void {
   const [m, k] = extents(a.shape, transposeA);
   const [, n] = extents(b.shape, transposeB);
-  const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
-  const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
   const batches = sizeOf(y.shape.slice(0, -2));
   const shared = b.shape.length === 2;
+  const padded = Math.ceil(n / abreast) * abreast;
+  const [rows, columns] = [new Float64Array(m * k), new Float64Array(padded * k)];
+  const sums = new Float64Array(padded);
   for (let batch = 0; batch < batches; batch++) {
-    const offsetA = batch * m * k;
-    const offsetB = shared ? 0 : batch * k * n;
+    copyVectors(a, batch, transposeA, rows, m);
+    if (batch === 0 || !shared) copyVectors(b, batch, 1 - transposeB, columns, n);
     for (let i = 0; i < m; i++) {
-      for (let j = 0; j < n; j++) {
-        let total = 0;
-        for (let l = 0; l < k; l++) {
-          total += a.data[offsetA + i * aRow + l * aColumn]! * b.data[offsetB + l * bRow + j * bColumn]!;
-        }
-        y.data[(batch * m + i) * n + j] = total;
-      }
+      multiplyRow(rows.subarray(i * k, (i + 1) * k), columns, sums);
+      y.data.set(n === padded ? sums : sums.subarray(0, n), (batch * m + i) * n);
     }
+  }
+}
+
+/** columns [columns, k] -> sums [columns] */
+function multiplyRow(row: Float64Array, columns: Float64Array, sums: Float64Array): void {
+  const k = row.length;
+  for (let j = 0; j < sums.length; j += abreast) {
+    const at = j * k;
+    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    for (let l = 0; l < k; l++) {
+      const x = row[l]!;
+      s0 += x * columns[at + l]!;
+      s1 += x * columns[at + k + l]!;
+      s2 += x * columns[at + 2 * k + l]!;
+      s3 += x * columns[at + 3 * k + l]!;
+    }
+    sums[j] = s0;
+    sums[j + 1] = s1;
+    sums[j + 2] = s2;
+    sums[j + 3] = s3;
+  }
+}
+
+/** A matrix of x to [count, length] in float64: reading it where it lies, by strides and in either dtype, takes several times as long. */
+function copyVectors(
+  { shape, data }: Dense,
+  batch: number,
+  transposed: number,
+  to: Float64Array,
+  count: number,
+): void {
+  const length = (shape.at(-1)! * shape.at(-2)!) / count;
+  const offset = batch * count * length;
+  const [far, near] = transposed ? [1, count] : [length, 1];
+  for (let i = 0; i < count; i++) {
+    for (let l = 0; l < length; l++) to[i * length + l] = data[offset + i * far + l * near]!;
   }
 }
 
