@@ -204,7 +204,7 @@ function valuesOf(program: Program, testCase: Case): Record<string, HostArray> {
     const uniform = randomValues(sizeOf(tensor.shape), program.inputs.length + Number(index ?? 100));
     const numbers = argument?.value ? uniform.map(argument.value) : uniform;
     // All backends must see the same numbers, so they start as what float32 can hold.
-    values[tensor.name!] = tensor.dtype === 'int32' ? Int32Array.from(numbers) : Float32Array.from(numbers);
+    values[tensor.name!] = tensor.dtype === 'int32' ? new Int32Array(numbers) : new Float32Array(numbers);
   }
   return values;
 }

@@ -30,8 +30,11 @@ function spoiltInputs(names: readonly string[], values: Values): Spoilt[] {
 }
 
 function placesOf(results: ReadonlyMap<string, HostArray>): Places {
-  const bad = (numbers: HostArray): Set<number> =>
-    new Set([...numbers.keys()].filter((i) => !Number.isFinite(numbers[i])));
+  const bad = (numbers: HostArray): Set<number> => {
+    const places = new Set<number>();
+    for (let i = 0; i < numbers.length; i++) if (!Number.isFinite(numbers[i])) places.add(i);
+    return places;
+  };
   return new Map(Array.from(results, ([name, numbers]) => [name, bad(numbers)]));
 }
 
