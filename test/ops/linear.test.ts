@@ -40,16 +40,32 @@ const fewRows = [
   [64, 96, 144],
 ] as const;
 
-const withBias = sizes.flatMap(([rows, I, O]) =>
-  [0, 1, 2].map((activation) => ({
-    inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
-    attributes: { activation },
-  })),
-);
+/**
+ * Sizes of four classes, each with every activation: less than a tile, around one, several, and a deep sum. Activations meet the tiles of
+ * any size at the same place of a kernel, so that each class has them at one size or another, not each size.
+ */
+const activated = [
+  [sizes[0], 0],
+  [sizes[1], 1],
+  [sizes[1], 2],
+  [sizes[2], 2],
+  [sizes[3], 0],
+  [sizes[3], 1],
+  [sizes[4], 0],
+  [sizes[5], 1],
+  [sizes[5], 2],
+  [sizes[6], 0],
+  [sizes[6], 1],
+  [sizes[6], 2],
+] as const;
+
 conformance(
   'linear',
   [
-    ...withBias,
+    ...activated.map(([[rows, I, O], activation]) => ({
+      inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
+      attributes: { activation },
+    })),
     ...fewRows.map(([rows, I, O], i) => ({
       inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
       attributes: { activation: i % 3 },
@@ -68,19 +84,16 @@ conformance(
 );
 
 const plain = { activation: 0 };
-const activations = [1, 2].map((activation) => ({ activation }));
 
 conformance('linearGradInput', [
   ...[...sizes, ...fewRows].map(([rows, I, O]) => ({
     inputs: [{ shape: [rows, O] }, { shape: [O, I] }],
     attributes: plain,
   })),
-  ...sizes.flatMap(([rows, I, O]) =>
-    [plain, ...activations].map((attributes) => ({
-      inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
-      attributes,
-    })),
-  ),
+  ...activated.map(([[rows, I, O], activation]) => ({
+    inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
+    attributes: { activation },
+  })),
   {
     inputs: [{ shape: [deep[0], deep[1]] }, { shape: [deep[1], deep[2]] }, { shape: [deep[0], deep[2]] }],
     attributes: { activation: 1 },
@@ -88,28 +101,29 @@ conformance('linearGradInput', [
 ]);
 
 conformance('linearGradParams', [
-  ...sizes.flatMap(([rows, I, O]) =>
-    [plain, ...activations].map((attributes) => ({
-      inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
-      attributes,
-    })),
-  ),
+  ...activated.map(([[rows, I, O], activation]) => ({
+    inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
+    attributes: { activation },
+  })),
   ...fewRows.map(([rows, I, O]) => ({
     inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
     attributes: plain,
   })),
   // Several chunks of rows: of dy, which is cut into strips where it is the wider operand, and of x; whole strips, and narrow ones.
-  ...[
-    [2100, 64, 200] as const,
-    [2101, 130, 40] as const,
-    [1536, 33, 96] as const,
-    [3, 700, 192, 64] as const,
-  ].flatMap((shape) =>
-    [plain, ...activations].map((attributes) => {
-      const [O, I, ...rows] = shape.toReversed() as [number, number, ...number[]];
-      return { inputs: [{ shape: [...rows, I] }, { shape: [...rows, O] }], attributes };
-    }),
-  ),
+  // Each operand is cut with every activation.
+  ...(
+    [
+      [[2100, 64, 200], 0],
+      [[2100, 64, 200], 1],
+      [[1536, 33, 96], 2],
+      [[2101, 130, 40], 0],
+      [[2101, 130, 40], 2],
+      [[3, 700, 192, 64], 1],
+    ] as const
+  ).map(([shape, activation]) => {
+    const [O, I, ...rows] = shape.toReversed() as [number, number, ...number[]];
+    return { inputs: [{ shape: [...rows, I] }, { shape: [...rows, O] }], attributes: { activation } };
+  }),
   // Just enough rows for two halves, and one more.
   { inputs: [{ shape: [512, 20] }, { shape: [512, 17] }], attributes: plain },
   { inputs: [{ shape: [513, 17] }, { shape: [513, 20] }], attributes: plain },
