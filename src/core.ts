@@ -168,6 +168,13 @@ export type {
 } from './backends/webgpu/contract.ts';
 export { DeviceLostError, DeviceMemoryError } from './backends/device-errors.ts';
 export { webGpuBackend } from './backends/webgpu/open.ts';
+export {
+  type KernelResponse,
+  type KernelSource,
+  type WasmBackend,
+  type WasmExecutable,
+  wasmBackend,
+} from './backends/wasm/index.ts';
 export type { NodeTime, OpTime, Profile } from './backends/profile.ts';
 export { type ReferenceOptions, referenceBackend } from './backends/reference/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';

@@ -5,7 +5,7 @@ import { cpuBackend } from '../../src/backends/cpu/index.ts';
 import { affine, assign } from '../../src/ops/index.ts';
 import { type Program, trace } from '../../src/program/index.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 
 /** a, then c, then b: each x + 1, a long time after the one before; nothing touches idle. */
 function storing(size: number, slowness: number): Program {
@@ -44,7 +44,7 @@ function listing(watched: Partial<StateWatch> = {}): StateWatch & { readonly tol
   return { names: ['a', 'b', 'c', 'idle'], bytes, onFinal, told, ...watched };
 }
 
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float32Backends())('on $label', ({ create, skip }) => {
   it.skipIf(skip)('each state is told of once, in the order in which the run is done with it', async () => {
     const { executable } = await compiled(create(), small);
     const x = new Float32Array(16);

@@ -8,7 +8,7 @@ import { sampleTimes } from '../../src/flow/time-sampling.ts';
 import { constant } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import { philoxNormal } from '../../src/tensor/philox.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 
 const linear = alphaBars({ schedule: 'linear', timesteps: 1000 });
 
@@ -45,7 +45,7 @@ it('a schedule of two timesteps still has something to divide by', () => {
     expect(alphaBars({ schedule, timesteps: 2 }).every((value) => value > 0)).toBe(true);
 });
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   describe.skipIf(skip !== undefined)(`on ${label}${skip ? ` (skipped: ${skip})` : ''}`, () => {
     const objective = ddpm({ schedule: 'linear', timesteps: 1000 });
 

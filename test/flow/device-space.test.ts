@@ -11,7 +11,7 @@ import { type AnySamplerName, samplers } from '../../src/flow/samplers.ts';
 import { streams } from '../../src/tensor/random-streams.ts';
 import type { Attributes } from '../../src/tensor/tensor.ts';
 import { relativeError } from '../support/conformance.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { randomWeights, tinyDiT } from '../support/models.ts';
 
 const model = tinyDiT();
@@ -60,7 +60,7 @@ const cases: [by: string, Objective, Partial<SampleOptions>][] = [
   ['ancestral with a range', diffusion, { sampler: 'ancestral', clip: 0.75 }],
 ];
 
-describe.each(testBackends())('samples that stay on $label', ({ label, create, skip }) => {
+describe.each(float32Backends())('samples that stay on $label', ({ label, create, skip }) => {
   // The steps of solvers are float64; where there is none, they are as near as float32 is.
   const hasFloat64 = label !== 'webgpu';
   it.skipIf(skip !== undefined).each(cases)(

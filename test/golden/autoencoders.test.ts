@@ -10,7 +10,7 @@ import type { Backend } from '../../src/backends/backend.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { drawLatents, posteriorDivergence } from '../../src/models/autoencoders/autoencoder.ts';
 import { trace } from '../../src/program/index.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import {
   type GoldenAutoencoder,
   goldenAutoencoders,
@@ -25,7 +25,7 @@ const { sd, sd3, attention, tiny, taef2 } = goldenAutoencoders;
 /** The reference needs seconds for each, and more where it shares the machine. */
 const timeout = 120_000;
 
-const backends = testBackends();
+const backends = float32Backends();
 for (const { label, create, skip } of [backends[0]!, backends.findLast((each) => each.skip === undefined)!]) {
   describe.skipIf(skip !== undefined)(`on ${label}`, () => {
     for (const golden of [sd, sd3]) {

@@ -15,7 +15,7 @@ import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { StoredTensor, StoredTensors } from '../../src/tensor/stored-tensor.ts';
 import { allocateState } from '../../src/train/state.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { type GoldenTraining, goldenRun, numbers } from '../support/golden.ts';
 import { outputsOf } from '../support/outputs.ts';
@@ -107,7 +107,7 @@ async function tenSteps(): Promise<GoldenTraining> {
   return { config, model, weights: negatedOutput(weights!), run: given, runEnd: negatedOutput(end!) };
 }
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   describe.skipIf(absent || skip !== undefined)(
     `LightningDiT on ${label}${absent ? ' (no ../shared)' : ''}`,
     () => {

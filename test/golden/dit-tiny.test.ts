@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends, testBackends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import {
   type Golden,
@@ -51,7 +51,7 @@ it("PyTorch's DiT on reference in float64 has the same velocity, loss and gradie
   checkStep(await goldenStep(golden, referenceBackend({ float: 'float64' })));
 });
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   describe.skipIf(skip !== undefined)(`PyTorch's DiT on ${label}${skip ? ` (skipped: ${skip})` : ''}`, () => {
     it('has the same velocity, loss and gradients', async () => {
       checkStep(await goldenStep(golden, create()));

@@ -8,7 +8,7 @@ import { countParameters } from '../../src/models/model.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { initialValues, randomWeights } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
@@ -80,7 +80,7 @@ describe('ExpressionDiT', () => {
     return outputsOf(executable);
   }
 
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     it.skipIf(skip !== undefined)(`has the gradient of the reference on ${label}`, async () => {
       const wanted = await gradients(referenceBackend());
       const got = await gradients(create());

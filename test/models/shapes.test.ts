@@ -18,7 +18,7 @@ import type { Shape } from '../../src/tensor/shape.ts';
 import type { StoredTensor } from '../../src/tensor/stored-tensor.ts';
 import { loadWeights } from '../../src/train/restore.ts';
 import { storedWeights } from '../support/stored-weights.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -31,7 +31,7 @@ const pairs: readonly [string, VelocityModel, VelocityModel][] = [
 ];
 
 describe.each(pairs)('%s at another image size', (_, model, madeForIt) => {
-  for (const { label, create, skip } of testBackends())
+  for (const { label, create, skip } of float32Backends())
     it.skipIf(skip !== undefined)(
       `samples as the model that is made for it on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {

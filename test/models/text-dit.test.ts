@@ -12,7 +12,7 @@ import { givenDraw, randomDraw } from '../../src/train/draw.ts';
 import { allocateState, initializeState } from '../../src/train/state.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { trainingStepProgram } from '../../src/train/step.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { initialValues, randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
@@ -93,7 +93,7 @@ describe.each(kinds)('TextDiT told $kind', ({ model, told }) => {
     expect(new Set(seen.map((values) => values.join())).size).toBe(5);
   });
 
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     const title = `does not depend on the padding, to the bit, on ${label}${skip ? ` (skipped: ${skip})` : ''}`;
     it.skipIf(skip !== undefined)(title, async () => {
       const backend = create();

@@ -16,7 +16,7 @@ import { apply } from '../../src/ops/op.ts';
 import { type Program, fuse, grad, trace } from '../../src/program/index.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import type { Graph, Tensor } from '../../src/tensor/tensor.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
@@ -156,7 +156,7 @@ describe('fuse', () => {
     }
   });
 
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     it.skipIf(skip !== undefined)(
       `changes no result on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {

@@ -4,12 +4,14 @@ import { knownIsas } from '../../src/backends/cpu/native.ts';
 import type { Half } from '../../src/tensor/dtype.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { type FixedTuning, backendOn } from '../../src/backends/webgpu/index.ts';
+import { wasmBackendOf } from '../../src/backends/wasm/index.ts';
 import { testGpu } from './gpu.ts';
+import { testKernels } from './wasm.ts';
 
 export interface TestBackend {
   readonly label: string;
   readonly create: (precision?: Precision) => Backend;
-  /** What it stores in two bytes: bfloat16 by default. */
+  /** What it stores in two bytes: bfloat16 by default. Without any it computes in float32 alone. */
   readonly halves?: readonly Half[];
   /** Why this machine cannot run it; undefined where it can. */
   readonly skip?: string;
@@ -38,6 +40,11 @@ export function testBackends(): TestBackend[] {
       ...(testGpu.skip !== undefined && { skip: testGpu.skip }),
     },
   ];
+}
+
+/** The same, and WebAssembly, which computes in float32 alone. */
+export function float32Backends(): TestBackend[] {
+  return [...testBackends(), { label: 'wasm', create: () => wasmBackendOf(testKernels()), halves: [] }];
 }
 
 /** Those that compute in float64 where an op asks for it. */

@@ -7,7 +7,7 @@ import { blockOf, blocksOf } from '../../src/train/blocks.ts';
 import { randomDraw } from '../../src/train/draw.ts';
 import { gradientTotal, partProgram } from '../../src/train/step.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 
 const depth = 6;
@@ -38,7 +38,7 @@ function timesOf(
     .toSorted((a, b) => a.first - b.first);
 }
 
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float32Backends())('on $label', ({ create, skip }) => {
   it.skipIf(skip).each(['keep', 'recompute'] as const)(
     'gradients are whole block by block, the last block first, where memory says to %s',
     (memory) => {

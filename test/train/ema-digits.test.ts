@@ -6,7 +6,7 @@ import { trace } from '../../src/program/index.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { optimizersOf } from '../../src/train/run-program.ts';
 import { stepInputs } from '../../src/train/step-inputs.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { tinyStripes } from '../support/tiny-run.ts';
 import { updateScalars } from '../support/update.ts';
@@ -15,7 +15,7 @@ const shape: Shape = [37];
 const steps = 500;
 
 describe.each([0.99, 0.99999, 0.999999])('an average of decay %d', (decay) => {
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     it.skipIf(skip !== undefined)(
       `takes up what it should, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {

@@ -9,7 +9,7 @@ import { allocateState, initializeState } from '../../src/train/state.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { trainingStepProgram } from '../../src/train/step.ts';
 import { lossByTime } from '../../src/train/step-outputs.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { outputsOf } from '../support/outputs.ts';
@@ -44,7 +44,7 @@ const norm = (values: readonly number[]): number => Math.sqrt(values.reduce((sum
 const distance = (a: readonly number[], b: readonly number[]): number => norm(a.map((x, i) => x - b[i]!));
 
 describe.each(['all', 'matrices'] as const)('with weight decay of %s', (decayed) => {
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     it.skipIf(skip !== undefined)(
       `the state after a step tells what it did, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {
@@ -73,7 +73,7 @@ describe.each(['all', 'matrices'] as const)('with weight decay of %s', (decayed)
 });
 
 it('needs little memory: what is made for a parameter is gone before the next', async () => {
-  for (const { create, skip } of testBackends()) {
+  for (const { create, skip } of float32Backends()) {
     if (skip !== undefined) continue;
     const backend = create();
     const program = insightProgram(model, adamwGroups(adamw));
@@ -85,7 +85,7 @@ it('needs little memory: what is made for a parameter is gone before the next', 
 });
 
 describe('what a step puts out', () => {
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     it.skipIf(skip !== undefined)(
       `adds up to its loss and its gradient norm, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
       async () => {

@@ -25,7 +25,7 @@ import { type CompiledTraining, compileStep } from '../../src/train/compiled-ste
 import { initializeState } from '../../src/train/state.ts';
 import { StepPrograms } from '../../src/train/step-programs.ts';
 import type { LossBatch, Task } from '../../src/train/task.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -123,7 +123,7 @@ describe.each([
   ['an autoencoder', reconstruction],
   ['a classifier', classification],
 ])('%s', (_, task) => {
-  for (const { label, create, skip } of testBackends())
+  for (const { label, create, skip } of float32Backends())
     it.skipIf(skip !== undefined)(`learns on ${label}${skip ? ` (skipped: ${skip})` : ''}`, async () => {
       const backend = create();
       const made = await compiled(backend, task, batch);
@@ -138,7 +138,7 @@ describe.each([
     });
 
   it('learns the same in micro-batches', async () => {
-    const { create } = testBackends()[0]!;
+    const { create } = float32Backends()[0]!;
     const [whole, parts] = [await compiled(create(), task, batch), await compiled(create(), task, 4)];
     const [wanted, found] = [await lossesOf(whole, 5), await lossesOf(parts, 5)];
     expect(relativeError(found, wanted)).toBeLessThan(1e-5);

@@ -12,7 +12,7 @@ import { initializeState } from '../../src/train/state.ts';
 import { isTotal } from '../../src/train/step.ts';
 import { StepPrograms } from '../../src/train/step-programs.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { ranksOfProcess } from '../support/ranks.ts';
@@ -79,7 +79,7 @@ function compiled(
 
 const told = ['loss', 'gradNorm', 'gradNorms', 'losses', 'times'] as const;
 
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float32Backends())('on $label', ({ create, skip }) => {
   it.skipIf(skip).each([
     [2, 2],
     [4, 2],

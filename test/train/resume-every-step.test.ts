@@ -9,11 +9,13 @@ import type { Backend, Precision } from '../../src/backends/backend.ts';
 import { stepName, verifyCheckpoint } from '../../src/runs/checkpoint.ts';
 import { digestFile } from '../../src/host/durable.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
+import { wasmBackendOf } from '../../src/backends/wasm/index.ts';
 import type { Source } from '../../src/data/source.ts';
 import type { ConfigInput } from '../../src/config/config.ts';
 import type { LoaderConfig } from '../../src/train/settings.ts';
 import { testBackends } from '../support/backends.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { testKernels } from '../support/wasm.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 
 /** 17 images in batches of 5: two epochs and a third. */
@@ -76,6 +78,7 @@ const { skip } = testBackends().find(({ label }) => label === 'cpu portable')!;
 const engines: {
   name: string;
   skip?: string | undefined;
+  precisions?: readonly Precision[];
   backend(precision: Precision, threads: number): Backend;
 }[] = [
   { name: 'the reference', backend: (precision) => referenceBackend({ precision }) },
@@ -84,17 +87,21 @@ const engines: {
     skip,
     backend: (precision, threads) => cpuBackend({ precision, threads }),
   },
+  { name: 'WebAssembly', precisions: ['fp32'], backend: () => wasmBackendOf(testKernels()) },
 ];
 
-describe.each(engines)('a run on $name, that goes on after any of its steps', ({ skip: reason, backend }) => {
-  it.skipIf(reason).each([
-    { what: 'in fp32', config: plain, precision: 'fp32' },
-    {
-      what: 'in fp16 with micro-batches, recomputation, averages and held-out samples',
-      config: full,
-      precision: 'fp16',
-    },
-  ] as const)(
+const configs = [
+  { what: 'in fp32', config: plain, precision: 'fp32' },
+  {
+    what: 'in fp16 with micro-batches, recomputation, averages and held-out samples',
+    config: full,
+    precision: 'fp16',
+  },
+] as const;
+
+describe.each(engines)('a run on $name, that goes on after any of its steps', (engine) => {
+  const { skip: reason, precisions, backend } = engine;
+  it.skipIf(reason).each(configs.filter((each) => precisions?.includes(each.precision) ?? true))(
     `$what ends to the bit as if it had not stopped, with other loaders too${reason ? ` (skipped: ${reason})` : ''}`,
     async ({ config, precision }) => {
       const runs = await temporaryFolder();

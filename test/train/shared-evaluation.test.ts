@@ -8,14 +8,14 @@ import { HeldOut, type HeldOutLosses } from '../../src/train/held-out.ts';
 import type { PreparedTraining } from '../../src/train/prepare.ts';
 import type { TrainingConfig } from '../../src/train/settings.ts';
 import { shareOut, together } from '../../src/train/ranks/share-out.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { onTrainings, takeSteps } from '../support/rank-trainings.ts';
 import { onRanks } from '../support/ranks.ts';
 import { sizedStripes } from '../support/sized.ts';
 import { squares, squaresDit } from '../support/squares.ts';
 import { pictures, tinyAutoencoder } from '../support/tiny-autoencoder.ts';
 
-const reference = testBackends()[0]!;
+const reference = float32Backends()[0]!;
 
 const input = {
   model: squaresDit,
@@ -42,7 +42,7 @@ async function stateOf({ buffers }: PreparedTraining): Promise<[string, readonly
   );
 }
 
-describe.each(testBackends())('on $label', ({ create, skip }) => {
+describe.each(float32Backends())('on $label', ({ create, skip }) => {
   describe.skipIf(skip)('averages in the place of the weights', () => {
     it('are those of one process on every rank, and afterwards all of the state is as it was', async () => {
       const one = { config, open: squares, backend: create, ranks: 1 };

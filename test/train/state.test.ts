@@ -3,7 +3,7 @@ import { allocateState, initializeState } from '../../src/train/state.ts';
 import { trainingStepProgram } from '../../src/train/step.ts';
 import { givenDraw } from '../../src/train/draw.ts';
 import { adamwDefaults, adamwGroups } from '../../src/optim/adamw.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { relativeError } from '../support/conformance.ts';
 import { initialValues, tinyDiT } from '../support/models.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
@@ -15,7 +15,7 @@ const program = trainingStepProgram({
   optimizers: adamwGroups(adamwDefaults),
 });
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   it.skipIf(skip !== undefined)(
     `new weights, their averages and moments on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
     async () => {
