@@ -1,6 +1,6 @@
 // A shared model in a browser without a GPU: what its page makes, and what can be done in it.
 import { createRequire } from 'node:module';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { cp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -56,7 +56,7 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
     await isMade(shared);
     const { page, complaints } = shared;
     await page.getByRole('heading', { level: 1, name: title }).waitFor();
-    await page.getByText('the interpreter, because').waitFor();
+    await page.getByText(/by WebAssembly, because .*WebGPU/).waitFor();
     expect(await page.locator('canvas').first().getAttribute('data-index')).toBe('4');
     const link = page.getByRole('link', { name: 'LICENSE.txt' });
     expect(
@@ -91,6 +91,27 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
     expect(made.length).toBe(values.length);
     expect(furthest).toBeLessThan(1e-3);
   });
+
+  it(
+    'falls back on the interpreter where WebAssembly has no SIMD, and says why',
+    { timeout: 60_000 },
+    async () => {
+      const to = join(folder, 'without');
+      await cp(site, to, { recursive: true });
+      const assets = await readdir(join(to, 'assets'));
+      const worker = join(
+        to,
+        'assets',
+        assets.find((name) => /^worker-.*\.js$/.test(name))!,
+      );
+      await writeFile(worker, `WebAssembly.validate = () => false;\n${await readFile(worker, 'utf8')}`);
+      const shared = await opened({}, to);
+      await isMade(shared);
+      const { page, complaints } = shared;
+      await page.getByText(/by the interpreter, because .*WebGPU.*, and .*WebAssembly has no SIMD/).waitFor();
+      expect(complaints).toEqual([]);
+    },
+  );
 
   it(
     'goes along the way from noise, and goes on from there as another class',

@@ -1,7 +1,4 @@
 // The model, in a thread of its own: the page stays free while it computes.
-import type { Backend } from '../../src/backends/backend.ts';
-import { referenceBackend } from '../../src/backends/reference/index.ts';
-import { webGpuBackend } from '../../src/backends/webgpu/open.ts';
 import type { Annotation } from '../../src/data/source.ts';
 import { stepsDown } from '../../src/flow/integrator.ts';
 import { samplerOf } from '../../src/flow/objective.ts';
@@ -9,6 +6,7 @@ import { SharedModel } from '../../src/share/open.ts';
 import { filesAt, readShare } from '../../src/share/read.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { objectiveOf, samplersOf } from '../../src/train/objective.ts';
+import { openDevice } from './device.ts';
 import {
   type FromWorker,
   type MakeRequest,
@@ -37,7 +35,7 @@ async function opened(base: string): Promise<void> {
     const files = await readShare(filesAt(base), {
       onProgress: (bytes, total) => say({ kind: 'loading', bytes, total }),
     });
-    const { backend, device, isSlow } = await openBackend();
+    const { backend, device, isSlow } = await openDevice();
     shared = await SharedModel.open(files, backend, { batchSize: mostSamples });
     const { manifest } = files;
     const { steps, sampler, guidance } = shared.defaults;
@@ -59,24 +57,6 @@ async function opened(base: string): Promise<void> {
     });
   } catch (error) {
     say({ kind: 'failed', id: null, message: (error as Error).message });
-  }
-}
-
-interface Device {
-  readonly backend: Backend;
-  readonly device: string;
-  readonly isSlow: boolean;
-}
-
-async function openBackend(): Promise<Device> {
-  const { gpu } = navigator as { readonly gpu?: Parameters<typeof webGpuBackend>[0] };
-  try {
-    if (gpu === undefined) throw new Error('this browser has no WebGPU');
-    const backend = await webGpuBackend(gpu);
-    return { backend, device: `${backend.facts.name}, by WebGPU`, isSlow: backend.facts.isSoftware };
-  } catch (error) {
-    const why = (error as Error).message.split('\n')[0];
-    return { backend: referenceBackend(), device: `the interpreter, because ${why}`, isSlow: true };
   }
 }
 
