@@ -14,7 +14,7 @@ import { initializeState } from '../../src/train/state.ts';
 import { stateLabels, trainingStepProgram } from '../../src/train/step.ts';
 import { StepPrograms } from '../../src/train/step-programs.ts';
 import { velocityTask } from '../../src/train/velocity-task.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { tinyDiT } from '../support/models.ts';
 import { randomValues } from '../support/random.ts';
 import { updateScalars } from '../support/update.ts';
@@ -115,7 +115,7 @@ describe('groups of parameters', () => {
   });
 });
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   it.skipIf(skip !== undefined)(`AdamW and the main average are one pass on ${label}`, () => {
     const training = { task, batch, optimizers: adamwGroups(adamwDefaults), averages: ['long'] };
     const program = create().lower(trainingStepProgram(training));

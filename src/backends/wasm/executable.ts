@@ -83,6 +83,7 @@ function bind(
   };
   const numbersOf = (tensor: Tensor): Float32Array | Int32Array => numbersAt(machine, tensor, at(tensor));
   const places: Places = {
+    numbersOf,
     at,
     atWanted: (tensor) => (tensor === undefined || plan.leftOut.has(tensor) ? 0 : at(tensor)),
     scratch: held.share('scratch', scratchBytes(program)),

@@ -1,7 +1,7 @@
 // One instance of the kernels, with the memory that it works on.
 import { type Exclusively, Lifetimes, serial } from '../../tensor/lifetime.ts';
 import { type CompiledKernels, engine } from './engine.ts';
-import type { KernelName, Kernels } from './ops/index.ts';
+import type { Kernels } from './ops/index.ts';
 import { KernelMemory, SharedBlock } from './memory.ts';
 
 /** What buffers and executables need of their backend. */
@@ -25,7 +25,7 @@ export function startMachine(compiled: CompiledKernels): Machine {
   const Instance = engine().Instance;
   const { exports } = new Instance(compiled, { env: { memory: memory.linear } });
   return {
-    kernels: exports as Record<KernelName, (...numbers: number[]) => void>,
+    kernels: exports as Kernels,
     memory,
     arena: new SharedBlock(memory),
     scratch: new SharedBlock(memory),

@@ -72,3 +72,20 @@ export function derivative4(x: v128, activation: i32): v128 {
   if (activation == 3) return v128.and(f32x4.gt(x, f32x4.splat(0)), one);
   return one;
 }
+
+/** Of a number above 0: of its mantissa m, 2 artanh((m - 1) / (m + 1)) with m in [sqrt(1/2), sqrt(2)]. */
+export function log(x: f64): f64 {
+  if (!(x < Infinity)) return x;
+  const bits = reinterpret<u64>(x);
+  let exponent = ((bits >> 52) as i32) - 1023;
+  let m = reinterpret<f64>((bits & 0xfffffffffffff) | 0x3ff0000000000000);
+  if (m > Math.SQRT2) {
+    m *= 0.5;
+    exponent++;
+  }
+  const s = (m - 1) / (m + 1);
+  const square = s * s;
+  let sum: f64 = 1.0 / 15;
+  for (let k = 13; k > 0; k -= 2) sum = sum * square + 1.0 / (k as f64);
+  return 2 * s * sum + (exponent as f64) * Math.LN2;
+}

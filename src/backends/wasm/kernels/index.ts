@@ -1,4 +1,9 @@
 // What JavaScript may call. These files are AssemblyScript: numbers of fixed size, and addresses in bytes. Nothing here has memory of its
 // own.
-export { matmul } from './product';
+export { attention, attentionGrad } from './attention';
+export { activationGrad, affine, binary, unary } from './elementwise';
 export { linear, linearGatedResidual, linearGradInput, linearGradParams } from './linear';
+export { gatedResidual, gatedResidualGrad, layerNormModulate, layerNormModulateGrad } from './norms';
+export { matmul } from './product';
+export { isFinite, sum, sumSquares } from './sums';
+export { adamw, lerp } from './updates';

@@ -2,6 +2,7 @@
 import { finishFactor, finishGated, finishLinear, finishNothing } from './finish';
 import { packActivated, packAsIs, packModulated } from './pack';
 import { product } from './product';
+import { sumColumns } from './sums';
 
 /** x [rows, I], w [O, I] -> y [rows, O]. @param b, z 0 where there is none */
 export function linear(
@@ -80,29 +81,4 @@ export function linearGradParams(
   product(O, I, rows, dy, 1, O, x, I, 1, dw, I, false, scratch);
   packAsIs();
   sumColumns(rows, O, dy, db);
-}
-
-/** Sums in float64: rows may be many. */
-export function sumColumns(rows: i32, columns: i32, x: usize, y: usize): void {
-  let j = 0;
-  for (; j + 4 <= columns; j += 4) {
-    let low = f64x2.splat(0);
-    let high = low;
-    let from = x + (j << 2);
-    for (let i = 0; i < rows; i++) {
-      const v = v128.load(from);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(v));
-      high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1)));
-      from += columns << 2;
-    }
-    v128.store(
-      y + (j << 2),
-      v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2),
-    );
-  }
-  for (; j < columns; j++) {
-    let total: f64 = 0;
-    for (let i = 0; i < rows; i++) total += load<f32>(x + ((i * columns + j) << 2));
-    store<f32>(y + (j << 2), total as f32);
-  }
 }

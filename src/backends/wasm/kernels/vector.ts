@@ -20,11 +20,28 @@ export function store4(to: usize, v: v128, left: i32): void {
   if (left > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8);
 }
 
+/** Zeros behind the first `count` lanes. */
+export function firstLanes(v: v128, count: i32): v128 {
+  let first = f32x4.splat(0);
+  if (count > 0) first = f32x4.replace_lane(first, 0, f32x4.extract_lane(v, 0));
+  if (count > 1) first = f32x4.replace_lane(first, 1, f32x4.extract_lane(v, 1));
+  if (count > 2) first = f32x4.replace_lane(first, 2, f32x4.extract_lane(v, 2));
+  return first;
+}
+
 /** Of the four lanes, in one order. */
 export function sumLanes(v: v128): f32 {
   return (
     f32x4.extract_lane(v, 0) +
     f32x4.extract_lane(v, 1) +
     (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
+  );
+}
+
+/** NaN where one of them is. */
+export function maxLanes(v: v128): f32 {
+  return max<f32>(
+    max<f32>(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    max<f32>(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
   );
 }

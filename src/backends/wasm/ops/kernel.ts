@@ -1,16 +1,39 @@
 // How an op of a program becomes a call of a kernel.
+import type { HostArray } from '../../../tensor/dtype.ts';
 import type { Node, Tensor } from '../../../tensor/tensor.ts';
 
 /** What dist/kernels.wasm exports: src/backends/wasm/kernels/index.ts. */
-export type KernelName = 'matmul' | 'linear' | 'linearGatedResidual' | 'linearGradInput' | 'linearGradParams';
+export type KernelName =
+  | 'activationGrad'
+  | 'adamw'
+  | 'affine'
+  | 'attention'
+  | 'attentionGrad'
+  | 'binary'
+  | 'gatedResidual'
+  | 'gatedResidualGrad'
+  | 'isFinite'
+  | 'layerNormModulate'
+  | 'layerNormModulateGrad'
+  | 'lerp'
+  | 'linear'
+  | 'linearGatedResidual'
+  | 'linearGradInput'
+  | 'linearGradParams'
+  | 'matmul'
+  | 'sum'
+  | 'sumSquares'
+  | 'unary';
 
-export type Kernels = Readonly<Record<KernelName, (...numbers: number[]) => void>>;
+export type Kernels = Readonly<Record<KernelName, (...numbers: number[]) => number>>;
 
 /** Where values lie, in bytes. */
 export interface Places {
   at(tensor: Tensor): number;
   /** 0 where there is no such value, or nobody reads it. */
   atWanted(tensor: Tensor | undefined): number;
+  /** What a value holds now, until memory grows. */
+  numbersOf(tensor: Tensor): HostArray;
   /** Memory that a kernel overwrites. */
   readonly scratch: number;
 }
