@@ -7,7 +7,7 @@ import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { add, affine, assign, constant } from '../../src/ops/index.ts';
 import { type Program, trace } from '../../src/program/index.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 
 const native = loadNative();
 const length = 1 << 18;
@@ -28,9 +28,9 @@ async function compiled(backend: Backend): Promise<{ state: Buffer; executable: 
   return { state, executable: await backend.compile(counting, new Map([['s', state]])) };
 }
 
-const onBoth = testBackends().filter(({ label }) => /reference|portable/.test(label));
+const onAll = float32Backends().filter(({ label }) => /reference|portable|wasm/.test(label));
 
-describe.each(onBoth)('on $label', ({ create, skip }) => {
+describe.each(onAll)('on $label', ({ create, skip }) => {
   const gone = (what: string): string => `${what} was disposed of: dispose of it later, or make another one`;
 
   it.skipIf(skip)('a program that was disposed of does nothing, and its buffers stay', async () => {

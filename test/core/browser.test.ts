@@ -11,6 +11,7 @@ import { build } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
 import { temporaryFolder } from '../support/cli.ts';
+import { kernelBytes } from '../support/wasm.ts';
 import { openTabs } from '../support/tabs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -18,6 +19,7 @@ const core = join(root, 'dist/core.js');
 const steps = 20;
 const longSteps = 40;
 const onGpu = 'await webGpuBackend(navigator.gpu)';
+const onWasm = "await wasmBackend('/kernels.wasm')";
 const waiting = { timeout: 240_000, interval: 50 };
 const gpuFlags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
@@ -40,7 +42,7 @@ async function example(coreUrl: string): Promise<string> {
 
 /** A worker's script, which tells of each checkpoint. @param backend an expression of what computes */
 function workerOn(backend: string, count = steps): string {
-  return `import { MemoryStore, webGpuBackend } from '/core.js';
+  return `import { MemoryStore, wasmBackend, webGpuBackend } from '/core.js';
     import { trainAnywhere } from '/train.js';
     class TellingStore extends MemoryStore {
       async save(...given) {
@@ -68,11 +70,13 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
   let address: string;
 
   beforeAll(async () => {
-    const files: Readonly<Record<string, readonly [type: string, content: string]>> = {
+    const files: Readonly<Record<string, readonly [type: string, content: string | Uint8Array]>> = {
       '/': ['text/html', '<!doctype html><title>rectiflow</title>'],
       '/core.js': ['text/javascript', await readFile(core, 'utf8')],
       '/train.js': ['text/javascript', await example('/core.js')],
       '/worker.js': ['text/javascript', workerOn('undefined')],
+      '/kernels.wasm': ['application/wasm', kernelBytes()],
+      '/wasm-worker.js': ['text/javascript', workerOn(onWasm)],
       '/gpu-worker.js': ['text/javascript', workerOn(onGpu)],
       '/long-worker.js': ['text/javascript', workerOn(onGpu, longSteps)],
     };
@@ -118,6 +122,18 @@ describe.skipIf(executable === undefined)(`in a worker of a page (${place})`, ()
     expect(trained.heldOutLosses).toEqual(near(wanted.heldOutLosses, 6));
     expect(trained.samples).toEqual(near(wanted.samples, 5));
   });
+
+  it(
+    `trains ${steps} steps on WebAssembly with the same losses, and makes the same samples`,
+    { timeout: 180_000 },
+    async () => {
+      const [wanted, trained] = [await inNode(), await trainedBy('/wasm-worker.js', [])];
+      expect(wanted.losses).toHaveLength(steps);
+      expect(trained.losses).toEqual(near(wanted.losses, 5));
+      expect(trained.heldOutLosses).toEqual(near(wanted.heldOutLosses, 5));
+      expect(trained.samples).toEqual(near(wanted.samples, 3));
+    },
+  );
 
   it(
     `trains ${steps} steps on WebGPU with the same losses, and makes the same samples`,
