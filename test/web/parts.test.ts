@@ -1,7 +1,7 @@
 // The pieces of pages: numbers, lines, colours and films.
 import { describe, expect, it } from 'vitest';
 import type { FieldSeries, LogRecord } from '../../src/page/contract.ts';
-import { fieldOf, lineOf, nearest, smooth, splice, xOfStep } from '../../web/parts/columns.ts';
+import { fieldOf, lineOf, nearest, smooth, splice, stepsBetween, xOfStep } from '../../web/parts/columns.ts';
 import {
   formatAgo,
   formatBy,
@@ -99,6 +99,13 @@ describe('lines', () => {
     ]);
     expect(splice(series([1, 2], [1, 2]), series([1, 2], [5, 6]), 0, 9).mean).toEqual([5, 6]);
     expect(splice(series([1, 2], [1, 2]), series([], []), 5, 9).step).toEqual([1, 2]);
+  });
+
+  it('tell the steps around a piece of x', () => {
+    const line = { x: [0.1, 0.2, 0.3, 0.4], steps: [10, 20, 30, 40] };
+    expect(stepsBetween(line, [0.25, 0.3])).toEqual([20, 30]);
+    expect(stepsBetween(line, [0, 9])).toEqual([10, 40]);
+    expect(stepsBetween({ x: [], steps: [] }, [0, 9])).toBeUndefined();
   });
 
   it('leave out what has no place on x, or goes back', () => {

@@ -123,6 +123,17 @@ export function nearest(ascending: readonly number[], value: number): number {
   return isBefore ? before : Math.min(low, ascending.length - 1);
 }
 
+/** The steps of the points that a piece of x lies between: the last before it and the first behind it, or the ends of the line. */
+export function stepsBetween(
+  { x, steps }: Pick<Line, 'x' | 'steps'>,
+  [from, to]: readonly [number, number],
+): readonly [number, number] | undefined {
+  if (x.length === 0) return undefined;
+  const first = x.findLastIndex((at) => at <= from);
+  const last = x.findIndex((at) => at >= to);
+  return [steps[Math.max(0, first)]!, (last < 0 ? steps.at(-1) : steps[last])!];
+}
+
 /** The place on another axis of a step, between the points of a line; undefined outside of it. */
 export function xOfStep(line: Pick<Line, 'x' | 'steps'>, step: number): number | undefined {
   const { x, steps } = line;

@@ -1,6 +1,6 @@
 // What is known of one run: asked for once, and kept up with by the stream of its events.
 import type { FieldSeries, LogRecord, RunDetails, SeriesAnswer } from '../../../src/page/contract.ts';
-import { type XAxis, type Line, lineOf, splice } from '../../parts/columns.ts';
+import { type XAxis, type Line, lineOf, splice, stepsBetween } from '../../parts/columns.ts';
 import type { Mark } from '../../parts/marks.ts';
 import { RequestError, get, ofRun, sentence } from './client.ts';
 import { follow } from './events.ts';
@@ -28,7 +28,8 @@ export class LiveRun {
   /** Why the run is not there any more. */
   gone: string | null = $state(null);
   readonly #stopping = new AbortController();
-  #zooms = 0;
+  /** The steps that are zoomed into. */
+  #shown: readonly [number, number] | null = null;
   /** New fields whose groups were asked for, which the server need not have. */
   readonly #asked = new Set<string>();
   #pending: LogRecord[] = [];
@@ -73,15 +74,36 @@ export class LiveRun {
     return { label, colour, ...lineOf(found, this.later, field, axis) };
   }
 
-  /** @param steps that are shown; null for all */
-  async zoom(steps: readonly [number, number] | null): Promise<void> {
-    const asked = ++this.#zooms;
-    this.detail = null;
-    if (steps === null) return;
-    const [from, to] = [Math.floor(steps[0]), Math.ceil(steps[1])];
+  /** @param range of x that is shown; null for all @throws RequestError where finer numbers cannot be had */
+  async zoom(range: readonly [number, number] | null, axis: XAxis): Promise<void> {
+    this.#shown = range === null ? null : (this.#stepsOf(range, axis) ?? null);
+    if (this.#shown === null) this.detail = null;
+    else await this.#refine();
+  }
+
+  /** Asks for what is zoomed into, where points stand for several records; until the answer, what is known stays. */
+  async #refine(): Promise<void> {
+    const shown = this.#shown;
+    const { fields, steps } = this.series ?? { fields: {}, steps: null };
+    const isRaw = Object.values(fields).every((field) => field.isRaw);
+    // What came since is known one by one.
+    if (shown === null || isRaw || shown[0] > (steps?.last ?? -1)) {
+      this.detail = null;
+      return;
+    }
+    const [from, to] = shown;
     const answer = await this.#ask(`&from=${from}&to=${to}`);
     // The answer to an earlier question can be the later one.
-    if (asked === this.#zooms) this.detail = { from, to, answer };
+    if (shown === this.#shown) this.detail = { from, to, answer };
+  }
+
+  #stepsOf(range: readonly [number, number], axis: XAxis): readonly [number, number] | undefined {
+    if (axis === 'step') return [Math.max(0, Math.floor(range[0])), Math.max(0, Math.ceil(range[1]))];
+    const fields = Object.entries(this.series?.fields ?? {});
+    const longest = fields.toSorted(([, a], [, b]) => b.step.length - a.step.length)[0];
+    if (longest === undefined) return undefined;
+    const [name, series] = longest;
+    return stepsBetween(lineOf(series, this.later, name, axis), range);
   }
 
   marks(): Mark[] {
@@ -122,10 +144,13 @@ export class LiveRun {
   async #loadSeries(): Promise<void> {
     clearTimeout(this.#again);
     this.series = await this.#ask();
-    const { steps, isApproximate } = this.series;
+    const { steps, isApproximate, notes } = this.series;
     const last = steps?.last ?? -1;
     this.later = this.later.filter(({ step }) => step > last);
-    if (isApproximate) this.#soon(() => this.#loadSeries(), 1000);
+    // With a note, the log is too long to be ever read whole.
+    if (isApproximate && notes.length === 0) this.#soon(() => this.#loadSeries(), 1000);
+    // What was a sample of lines, or is of a log that was cut, is asked for again.
+    if (this.#shown !== null && !isApproximate) await this.#refine();
   }
 
   #soon(work: () => Promise<void>, milliseconds: number): void {
