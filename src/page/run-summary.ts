@@ -1,7 +1,7 @@
 // One run of the list: little is read of it, and nothing again that has not changed.
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { listCheckpoints } from '../runs/checkpoint.ts';
 import { seeHolder } from '../runs/holder.ts';
 import type { RunRecord } from '../kept/record.ts';
@@ -10,6 +10,7 @@ import { RectiflowError } from '../tensor/errors.ts';
 import type { LogRecord, RunSummary } from './contract.ts';
 import { OpenLog } from './log-file.ts';
 import { numberIn, parseRecord, toNum } from './records.ts';
+import { ReadOnce } from './read-once.ts';
 import { type RunPlace, fileOf } from './run-place.ts';
 import { listSamples } from './sample-files.ts';
 import { type Settings, settingsOf } from './run-settings.ts';
@@ -20,36 +21,46 @@ const tails = [8 << 10, 64 << 10];
 /** The speed of a run is taken from at most so many of its last records. */
 const paceRecords = 20;
 
-/** What files say, as long as they stay as they are. */
-interface Known {
-  readonly mark: string;
+/** What config.json says, or why it cannot be read. */
+interface ConfigSaid {
   readonly record: RunRecord | undefined;
   readonly problem: string | undefined;
+}
+
+/** What the end of the log says. */
+interface LogSaid {
   readonly last: readonly LogRecord[];
   readonly updated: string | null;
 }
 
+const noLog: LogSaid = { last: [], updated: null };
+
 /** Remembers what it has read of runs, by their paths. */
 export class Summaries {
-  readonly #known = new Map<string, Known>();
-  #reads = 0;
+  readonly #configs = new ReadOnce(readConfig);
+  readonly #logs = new ReadOnce(readEnd);
+  readonly #pictures = new ReadOnce(lastGrid);
 
-  /** How often files of runs were read, for tests. */
-  get reads(): number {
-    return this.#reads;
+  /** How often files and folders of runs were read, for tests. */
+  get reads(): { readonly configs: number; readonly logs: number; readonly pictures: number } {
+    return { configs: this.#configs.reads, logs: this.#logs.reads, pictures: this.#pictures.reads };
   }
 
   async of(place: RunPlace): Promise<RunSummary> {
     const { name, path } = place;
-    const [known, names] = await Promise.all([this.#look(path), readdir(path)]);
-    const { record, problem, last, updated } = known;
+    const [names, log, pictures] = await Promise.all([
+      readdir(path),
+      inRun(path, 'metrics.jsonl'),
+      inRun(path, 'samples'),
+    ]);
+    const { record, problem } = await this.#configs.of(path, join(path, 'config.json'));
+    const { last, updated } = log === undefined ? noLog : await this.#logs.of(path, log);
     const settings = settingsOf(record?.config);
     const newest = last.at(-1);
     const step = newest?.step ?? (await listCheckpoints(checkpointFolder(path)).catch(() => [])).at(-1) ?? 0;
     const holder = await seeHolder(path, names).catch(() => ({ state: 'free' }) as const);
     const isPaused = names.includes('steering') && existsSync(join(path, 'steering', 'paused'));
     const state = stateOf({ problem, holder, isPaused, step, steps: settings.steps });
-    const samples = names.includes('samples') ? await listSamples(await inRun(path, 'samples')) : [];
     const number = (field: string): number | null => (newest && finite(numberIn(newest, field))) ?? null;
     const loss = newest && numberIn(newest, 'loss');
     return {
@@ -64,7 +75,7 @@ export class Summaries {
       seconds: number('seconds'),
       samplesPerSecond: number('samplesPerSecond'),
       updated,
-      picture: samples.findLast(({ kind }) => kind === 'grid')?.file ?? null,
+      picture: pictures === undefined ? null : await this.#pictures.of(path, pictures),
       kind: settings.kind,
       data: settings.data,
     };
@@ -72,28 +83,24 @@ export class Summaries {
 
   /** Forgets the runs that are gone. */
   keep(paths: ReadonlySet<string>): void {
-    for (const path of this.#known.keys()) if (!paths.has(path)) this.#known.delete(path);
+    for (const read of [this.#configs, this.#logs, this.#pictures]) read.keep(paths);
   }
+}
 
-  async #look(path: string): Promise<Known> {
-    const log = await inRun(path, 'metrics.jsonl');
-    const marks = await Promise.all([join(path, 'config.json'), log].map(markOf));
-    const mark = marks.join(' ');
-    const before = this.#known.get(path);
-    if (before?.mark === mark) return before;
-    this.#reads++;
-    const record = await readRun(path).catch((error: unknown) => error as Error);
-    const isRead = !(record instanceof Error);
-    const known: Known = {
-      mark,
-      record: isRead ? record : undefined,
-      problem: isRead ? undefined : problemOf(record),
-      last: log === undefined ? [] : await lastRecords(log),
-      updated: log === undefined ? null : await modifiedAt(log),
-    };
-    this.#known.set(path, known);
-    return known;
+async function readConfig(path: string): Promise<ConfigSaid> {
+  try {
+    return { record: await readRun(dirname(path)), problem: undefined };
+  } catch (error) {
+    return { record: undefined, problem: problemOf(error as Error) };
   }
+}
+
+async function readEnd(path: string): Promise<LogSaid> {
+  return { last: await lastRecords(path), updated: await modifiedAt(path) };
+}
+
+async function lastGrid(folder: string): Promise<string | null> {
+  return (await listSamples(folder)).findLast(({ kind }) => kind === 'grid')?.file ?? null;
 }
 
 /** Its path; undefined too where it leads out of the run. */
@@ -103,14 +110,6 @@ function inRun(run: string, name: string): Promise<string | undefined> {
 
 function problemOf(error: Error): string {
   return error instanceof RectiflowError ? error.message : 'config.json cannot be read.';
-}
-
-async function markOf(path: string | undefined): Promise<string> {
-  if (path === undefined) return '-';
-  return stat(path).then(
-    ({ ino, size, mtimeMs }) => `${ino}:${size}:${mtimeMs}`,
-    () => '-',
-  );
 }
 
 async function modifiedAt(path: string): Promise<string | null> {

@@ -7,9 +7,7 @@ import type { Source } from '../../src/data/source.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import type { RunDetails, SeriesAnswer } from '../../src/page/contract.ts';
 import { changesSince } from '../../src/page/live/changes.ts';
-import { LiveRuns, type SentEvent } from '../../src/page/live/live-run.ts';
 import { currentPosition, formatPosition, parsePosition } from '../../src/page/live/position.ts';
-import { Summaries } from '../../src/page/run-summary.ts';
 import { lockRun } from '../../src/runs/lock.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { Stream } from '../support/live-stream.ts';
@@ -212,9 +210,9 @@ describe('a log that was cut', () => {
     await truncate(log, lines.slice(0, 2).join('\n').length + 1);
     const later = [3, 4, 5, 6].map((step) => `${logLine(step, { loss: 0.123456 })}\n`);
     await appendFile(log, later.join(''));
-    const changes = await changesSince(run, at);
+    const { changes } = await changesSince(run, at);
     expect(changes.map(({ event }) => event)).toEqual([{ type: 'cut', step: 0 }]);
-    expect(await changesSince(run, changes[0]!.at)).toEqual([]);
+    expect((await changesSince(run, changes[0]!.at)).changes).toEqual([]);
   });
 });
 
@@ -224,11 +222,13 @@ describe('a picture that is being written', () => {
     const at = await currentPosition(run);
     const path = join(run, 'samples', 'step-0000003.png');
     await writeFile(path, png.subarray(0, 50));
-    expect(await changesSince(run, at)).toEqual([]);
+    expect(await changesSince(run, at)).toEqual({ changes: [], waiting: true, read: 0 });
     await writeFile(path, png);
-    expect((await changesSince(run, at)).map(({ event }) => event)).toEqual([
+    const { changes, waiting } = await changesSince(run, at);
+    expect(changes.map(({ event }) => event)).toEqual([
       { type: 'picture', sample: { step: 3, kind: 'grid', file: 'step-0000003.png' } },
     ]);
+    expect(waiting).toBe(false);
   });
 });
 
@@ -238,9 +238,9 @@ describe('steering', () => {
     const at = await currentPosition(run);
     const event = { id: 'a', step: 3, time: '2026-01-01T00:00:00Z', kind: 'pause', outcome: 'applied' };
     await writeFile(join(run, 'events.jsonl'), `${JSON.stringify(event)}\n{"half`);
-    const changes = await changesSince(run, at);
+    const { changes } = await changesSince(run, at);
     expect(changes.map((change) => change.event)).toEqual([{ type: 'steering', event }]);
-    expect(await changesSince(run, changes[0]!.at)).toEqual([]);
+    expect((await changesSince(run, changes[0]!.at)).changes).toEqual([]);
   });
 });
 
@@ -251,36 +251,5 @@ describe('a position', () => {
     const position = await currentPosition(run);
     expect(position).toMatchObject({ checkpoint: 7, pictures: { grid: -1 } });
     expect(parsePosition(formatPosition(position))).toEqual(position);
-  });
-});
-
-describe('who looks at a run', () => {
-  it('is one for all who listen, and nobody where nobody does', async () => {
-    const runs = await temporaryFolder();
-    const run = await writeRun(runs, 'one', { log: [logLine(1)] });
-    const live = new LiveRuns(runs, new Summaries());
-    const place = { name: 'one', path: run };
-    const heard: SentEvent[][] = [[], []];
-    const listen = (events: SentEvent[]): Promise<() => void> =>
-      new Promise((resolve) => {
-        const stop = live.listen(place, undefined, {
-          send: (sent) => {
-            events.push(...sent);
-            resolve(stop);
-          },
-          end: () => {},
-        });
-      });
-    const stops = await Promise.all(heard.map(listen));
-    expect(live.watched).toBe(1);
-    await appendFile(join(run, 'metrics.jsonl'), `${logLine(2)}\n`);
-    await expect.poll(() => heard.map((events) => events.length)).toEqual([2, 2]);
-    expect(heard[0]!.at(-1)).toEqual(heard[1]!.at(-1));
-    stops[0]!();
-    await appendFile(join(run, 'metrics.jsonl'), `${logLine(3)}\n`);
-    await expect.poll(() => heard[1]!.length).toBe(3);
-    expect([heard[0]!.length, live.watched]).toEqual([2, 1]);
-    stops[1]!();
-    await expect.poll(() => live.watched).toBe(0);
   });
 });

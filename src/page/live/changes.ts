@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { listCheckpoints, stepName } from '../../runs/checkpoint.ts';
 import { checkpointFolder } from '../../runs/run-folder.ts';
 import type { LiveEvent } from '../contract.ts';
-import { OpenLog, compared, linesFrom } from '../log-file.ts';
+import { type Lines, OpenLog, compared, linesFrom } from '../log-file.ts';
 import { parseRecord } from '../records.ts';
 import { diskOf, parseNotice, parseSteering } from '../run-files.ts';
 import { fileOf } from '../run-place.ts';
@@ -21,8 +21,23 @@ export interface Change {
 /** Of a log, in bytes: who is further behind asks for series, and gets no single records. */
 export const mostBehind: number = 1 << 20;
 
+export interface Changes {
+  readonly changes: readonly Change[];
+  /** Whether a picture is there of which a part is still to be written. */
+  readonly waiting: boolean;
+  /** Of the run's logs, in bytes. */
+  readonly read: number;
+}
+
+/** What a look tells beside what has changed. */
+interface Hooks {
+  onWaiting(): void;
+  onRead(bytes: number): void;
+}
+type Look = (run: string, from: Position, hooks: Hooks) => Promise<Change[]>;
+
 /** Who tells about each part, in the order in which they are told. */
-const looks: readonly (readonly [Part, (run: string, from: Position) => Promise<Change[]>])[] = [
+const looks: readonly (readonly [Part, Look])[] = [
   ['records', newRecords],
   ['notices', newNotices],
   ['steering', newSteering],
@@ -35,24 +50,26 @@ export async function changesSince(
   run: string,
   from: Position,
   parts: readonly Part[] = allParts,
-): Promise<Change[]> {
+): Promise<Changes> {
   const told: Change[] = [];
   let at = from;
+  let [waiting, read] = [false, 0];
+  const hooks: Hooks = { onWaiting: () => (waiting = true), onRead: (bytes) => (read += bytes) };
   for (const [part, look] of looks) {
     if (!parts.includes(part)) continue;
-    for (const change of await look(run, at)) {
+    for (const change of await look(run, at, hooks)) {
       told.push(change);
       at = change.at;
     }
   }
-  return told;
+  return { changes: told, waiting, read };
 }
 
-async function newRecords(run: string, from: Position): Promise<Change[]> {
+async function newRecords(run: string, from: Position, { onRead }: Hooks): Promise<Change[]> {
   const path = await fileOf(run, 'metrics.jsonl').catch(() => undefined);
   // Who trains makes one that was deleted anew, with the next record.
   if (path === undefined) return [];
-  return OpenLog.with<Change[]>(path, async (log) => {
+  const look = async (log: OpenLog): Promise<Change[]> => {
     const { inode, size } = log.mark;
     if (from.inode === inode && from.offset === size) return [];
     const isOther = from.inode !== inode && from.inode !== -1;
@@ -66,7 +83,8 @@ async function newRecords(run: string, from: Position): Promise<Change[]> {
       return [{ event: { type: 'behind' }, at: { ...from, inode, offset, seam } }];
     }
     return recordsIn(bytes, begin, start, { ...from, inode });
-  }).catch((error: NodeJS.ErrnoException) => {
+  };
+  return OpenLog.with(path, look, onRead).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
@@ -104,14 +122,14 @@ async function lastStep(log: OpenLog): Promise<number> {
   return records.findLast((record) => record !== undefined)?.step ?? 0;
 }
 
-async function newNotices(run: string, from: Position): Promise<Change[]> {
-  const { lines, next } = await newLines(run, 'notices.log', from.notices);
+async function newNotices(run: string, from: Position, { onRead }: Hooks): Promise<Change[]> {
+  const { lines, next } = await newLines(run, 'notices.log', from.notices, onRead);
   const notices = lines.map(parseNotice).filter((notice) => notice !== undefined);
   return notices.map((notice) => ({ event: { type: 'notice', notice }, at: { ...from, notices: next } }));
 }
 
-async function newSteering(run: string, from: Position): Promise<Change[]> {
-  const { lines, next } = await newLines(run, 'events.jsonl', from.steering);
+async function newSteering(run: string, from: Position, { onRead }: Hooks): Promise<Change[]> {
+  const { lines, next } = await newLines(run, 'events.jsonl', from.steering, onRead);
   const events = lines.map(parseSteering).filter((event) => event !== undefined);
   return events.map((event) => ({ event: { type: 'steering', event }, at: { ...from, steering: next } }));
 }
@@ -121,15 +139,16 @@ async function newLines(
   run: string,
   name: string,
   offset: number,
-): Promise<{ lines: readonly string[]; next: number }> {
+  onRead: (bytes: number) => void,
+): Promise<Lines> {
   const path = await fileOf(run, name).catch(() => undefined);
   if (path === undefined) return { lines: [], next: 0 };
-  return OpenLog.with(path, (log) => linesFrom(log, offset > log.mark.size ? 0 : offset, mostBehind)).catch(
-    () => ({ lines: [], next: offset }),
-  );
+  const look = (log: OpenLog): Promise<Lines> =>
+    linesFrom(log, offset > log.mark.size ? 0 : offset, mostBehind);
+  return OpenLog.with(path, look, onRead).catch(() => ({ lines: [], next: offset }));
 }
 
-async function newPictures(run: string, from: Position): Promise<Change[]> {
+async function newPictures(run: string, from: Position, { onWaiting }: Hooks): Promise<Change[]> {
   const folder = await fileOf(run, 'samples').catch(() => undefined);
   const samples = await listSamples(folder);
   const told: Change[] = [];
@@ -141,6 +160,7 @@ async function newPictures(run: string, from: Position): Promise<Change[]> {
     // One that is being written is told when it is all there.
     if (!(await isWhole(join(folder!, file)))) {
       waiting.add(kind);
+      onWaiting();
       continue;
     }
     pictures = { ...pictures, [kind]: step };

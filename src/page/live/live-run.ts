@@ -28,9 +28,19 @@ interface Hearing {
   state: string;
 }
 
-/** What the system tells of changes is waited for, so that several are one; where it tells nothing, a look each second finds them. */
+/**
+ * What the system tells of changes is waited for, so that several are one, and two looks are never closer than `leastMs`, however much
+ * is written. Where it tells nothing, a look each second finds them.
+ */
 const gatherMs = 100;
+const leastMs = 500;
 const lookMs = 1000;
+
+interface Hooks {
+  /** Nobody hears of the run any more. */
+  onIdle(): void;
+  onLook(): void;
+}
 
 export class LiveRuns {
   readonly #runs = new Map<string, LiveRun>();
@@ -42,6 +52,9 @@ export class LiveRuns {
     this.#folder = folder;
     this.#summaries = summaries;
   }
+
+  /** How often runs were looked at, for tests. */
+  looks = 0;
 
   /** How many runs are looked at. */
   get watched(): number {
@@ -55,7 +68,11 @@ export class LiveRuns {
   listen(place: RunPlace, after: LivePosition | undefined, listener: Listener): () => void {
     const key = place.path;
     const run =
-      this.#runs.get(key) ?? new LiveRun(this.#folder, place, this.#summaries, () => this.#runs.delete(key));
+      this.#runs.get(key) ??
+      new LiveRun(this.#folder, place, this.#summaries, {
+        onIdle: () => this.#runs.delete(key),
+        onLook: () => this.looks++,
+      });
     this.#runs.set(key, run);
     return run.listen(after === undefined ? undefined : parsePosition(after), listener);
   }
@@ -70,24 +87,27 @@ class LiveRun {
   readonly #folder: string;
   readonly #place: RunPlace;
   readonly #summaries: Summaries;
-  readonly #onIdle: () => void;
+  readonly #hooks: Hooks;
   readonly #hearings = new Set<Hearing>();
   readonly #watchers: FSWatcher[];
   readonly #timer: NodeJS.Timeout;
   readonly #marks: Marks;
   #soon: NodeJS.Timeout | undefined;
+  #looked = -Infinity;
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
   #summary: RunSummary | undefined;
 
-  constructor(folder: string, place: RunPlace, summaries: Summaries, onIdle: () => void) {
+  constructor(folder: string, place: RunPlace, summaries: Summaries, hooks: Hooks) {
     this.#folder = folder;
     this.#place = place;
     this.#summaries = summaries;
-    this.#onIdle = onIdle;
+    this.#hooks = hooks;
     this.#marks = new Marks(place.path);
     this.#watchers = ['.', 'samples', 'checkpoints'].flatMap((part) => this.#watch(join(place.path, part)));
-    this.#timer = setInterval(() => this.#look(), lookMs).unref();
+    this.#timer = setInterval(() => {
+      if (this.#soon === undefined && performance.now() - this.#looked >= leastMs) this.#look();
+    }, lookMs).unref();
   }
 
   listen(after: Position | undefined, listener: Listener): () => void {
@@ -117,17 +137,18 @@ class LiveRun {
     for (const watcher of this.#watchers) watcher.close();
     for (const { listener } of this.#hearings) listener.end();
     this.#hearings.clear();
-    this.#onIdle();
+    this.#hooks.onIdle();
   }
 
   /** A folder that cannot be watched is only looked at. */
   #watch(path: string): FSWatcher[] {
     try {
       const watcher = watch(path, { persistent: false }, () => {
+        const wait = Math.max(gatherMs, this.#looked + leastMs - performance.now());
         this.#soon ??= setTimeout(() => {
           this.#soon = undefined;
           this.#look();
-        }, gatherMs).unref();
+        }, wait).unref();
       });
       return [watcher.on('error', () => watcher.close())];
     } catch {
@@ -146,7 +167,9 @@ class LiveRun {
 
   /** Tells everybody what is new to them. */
   async #tell(): Promise<void> {
-    const parts = this.#marks.changed(performance.now());
+    this.#hooks.onLook();
+    this.#looked = performance.now();
+    const parts = this.#marks.changed(this.#looked);
     const isNew = [...this.#hearings].some(({ state }) => state === '');
     if (parts.length === 0 && !isNew) return;
     if (isNew || parts.includes('state')) {
@@ -162,7 +185,8 @@ class LiveRun {
   async #tellThem(together: readonly Hearing[], parts: readonly Part[]): Promise<void> {
     const { at, state: before } = together[0]!;
     const isFirst = before === '';
-    const changes = await changesSince(this.#place.path, at, isFirst ? allParts : parts);
+    const { changes, waiting } = await changesSince(this.#place.path, at, isFirst ? allParts : parts);
+    if (waiting) this.#marks.again('pictures');
     const sent = changes.map(({ event, at: after }) => ({ event, id: formatPosition(after) }));
     const last = changes.at(-1)?.at ?? at;
     const summary = this.#summary!;

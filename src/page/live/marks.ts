@@ -25,14 +25,16 @@ const paths: Readonly<Record<Part, readonly string[]>> = {
   state: ['.', 'steering'],
 };
 
-/** A process that is killed changes no file, and a picture is written after its file was made: in milliseconds. */
+/** A process that is killed changes no file: in milliseconds. */
 const stateMs = 3000;
+/** A picture is written after its file was made; one that is not whole by then is looked at when another is made. */
 const pictureMs = 10_000;
 
 export class Marks {
   readonly #run: string;
   readonly #marks = new Map<Part, string>();
   readonly #changed = new Map<Part, number>();
+  readonly #again = new Set<Part>();
   #asked = -Infinity;
 
   constructor(run: string) {
@@ -46,13 +48,19 @@ export class Marks {
     return parts;
   }
 
+  /** What is not all there yet is looked at in the next look as well. */
+  again(part: Part): void {
+    this.#again.add(part);
+  }
+
   #hasChanged(part: Part, now: number): boolean {
+    const isAgain = this.#again.delete(part);
     const mark = paths[part].map((path) => markOf(join(this.#run, path))).join(' ');
     const isOther = this.#marks.get(part) !== mark;
     this.#marks.set(part, mark);
     if (isOther) this.#changed.set(part, now);
     if (part === 'state') return isOther || now - this.#asked >= stateMs;
-    return isOther || (part === 'pictures' && now - this.#changed.get(part)! < pictureMs);
+    return isOther || (isAgain && now - this.#changed.get(part)! < pictureMs);
   }
 }
 
