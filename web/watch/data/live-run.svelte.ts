@@ -10,7 +10,7 @@ import { type LiveData, upsert } from './live-data.ts';
 /** Records that are kept beside what the server has summed up; with more, it is asked again. */
 const MOST_RECORDS = 2000;
 /** Milliseconds between two looks at what came, however many records a second there are. */
-const FLUSH = 250;
+const FLUSH = 1000;
 const POINTS = 1500;
 
 export class LiveRun {
@@ -33,6 +33,8 @@ export class LiveRun {
   /** New fields whose groups were asked for, which the server need not have. */
   readonly #asked = new Set<string>();
   #pending: LogRecord[] = [];
+  /** Whether what is pending waits for somebody to look. */
+  #isHidden = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
 
@@ -173,14 +175,28 @@ export class LiveRun {
 
   #push(record: LogRecord): void {
     this.#pending.push(record);
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      const fresh = this.#pending;
-      this.later = [...this.later, ...fresh];
-      this.#pending = [];
-      if (this.#hasMoreFields(fresh)) this.#soon(() => this.#load(), 0);
-      else if (this.later.length > MOST_RECORDS) this.#soon(() => this.#loadSeries(), 0);
-    }, FLUSH);
+    this.#timer ??= setTimeout(() => this.#flush(), FLUSH);
+  }
+
+  /** Nothing is drawn where nobody looks, until somebody does. */
+  #flush(): void {
+    this.#timer = undefined;
+    if (document.hidden && this.#pending.length <= MOST_RECORDS) {
+      const options = { once: true, signal: this.#stopping.signal };
+      if (!this.#isHidden) document.addEventListener('visibilitychange', () => this.#seen(), options);
+      this.#isHidden = true;
+      return;
+    }
+    const fresh = this.#pending;
+    this.later = [...this.later, ...fresh];
+    this.#pending = [];
+    if (this.#hasMoreFields(fresh)) this.#soon(() => this.#load(), 0);
+    else if (this.later.length > MOST_RECORDS) this.#soon(() => this.#loadSeries(), 0);
+  }
+
+  #seen(): void {
+    this.#isHidden = false;
+    this.#flush();
   }
 
   /** Whether records have fields that are new here. */
