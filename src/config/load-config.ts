@@ -49,20 +49,48 @@ export async function loadConfig(
   if (bare && onBareData === undefined) throw noConfig(target, bare);
   if (bare) onBareData?.(`${target} is no config. It is taken as one that says ${describeBareData(bare)}`);
   const isFile = bare !== undefined || /[/\\]|\.(ya?ml|json)$/i.test(target);
-  const { recipe, ...file }: Settings = bare
-    ? { data: bare }
-    : isFile
-      ? await readSettings(target)
-      : { recipe: target };
-  const start = recipe === undefined ? {} : recipeSettings(recipe, isFile ? `${target}: recipe: ` : '');
-  const layers = [
-    { name: runNameOf(target, 'run') },
-    file,
-    ...(await Promise.all(overrides.map(parseOverride))),
-  ];
+  if (!isFile) recipeSettings(target, '');
+  const given: Settings = bare ? { data: bare } : isFile ? await readSettings(target) : { recipe: target };
   const origin = isFile ? target : `recipe ${target}`;
+  return load(given, { origin, name: runNameOf(target, 'run'), overrides, mayLackData });
+}
+
+/**
+ * The config that a text holds, in YAML or JSON, as that of a file.
+ * @param origin how errors call it
+ * @throws RectiflowError as `loadConfig` does
+ */
+export async function loadConfigText(
+  text: string,
+  origin: string,
+  overrides: readonly string[] = [],
+  mayLackData = false,
+): Promise<LoadedConfig> {
+  const given = await settingsIn(text, origin, 'Correct it').catch((error: unknown) => {
+    // No file is at fault.
+    throw error instanceof RectiflowError
+      ? new RectiflowError('config', error.message, { cause: error })
+      : error;
+  });
+  return load(given, { origin, name: 'run', overrides, mayLackData });
+}
+
+interface LoadOptions {
+  readonly origin: string;
+  /** Of the run, where nothing says another. */
+  readonly name: string;
+  readonly overrides: readonly string[];
+  readonly mayLackData: boolean;
+}
+
+async function load(
+  { recipe, ...own }: Settings,
+  { origin, name, overrides, mayLackData }: LoadOptions,
+): Promise<LoadedConfig> {
+  const start = recipe === undefined ? {} : recipeSettings(recipe, `${origin}: recipe: `);
+  const layers = [{ name }, own, ...(await Promise.all(overrides.map(parseOverride)))];
   const merged: ConfigInput = laidOver(start, layers);
-  const absent = absentData(isFile ? recipe : target, merged);
+  const absent = absentData(recipe, merged);
   if (absent && !mayLackData) throw configError(origin, [withoutData(absent)]);
   const config = absent
     ? (merge(merged as Settings, { data: { path: unnamedPath } }) as ConfigInput)
@@ -182,12 +210,16 @@ async function readSettings(path: string): Promise<Settings> {
   const bytes = await readRegular(path, mostBytes).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
   });
-  const text = decodeText(bytes, path);
+  return settingsIn(decodeText(bytes, path), path, 'Correct the file');
+}
+
+/** @param advice what to do where it is no YAML */
+async function settingsIn(text: string, origin: string, advice: string): Promise<Settings> {
   const settings = await parseYaml(text).catch((error: unknown) => {
-    throw fileError(path, `is no YAML or JSON: ${(error as Error).message}`, 'Correct the file', error);
+    throw fileError(origin, `is no YAML or JSON: ${(error as Error).message}`, advice, error);
   });
   if (!isSettings(settings)) {
-    throw fileError(path, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
+    throw fileError(origin, 'holds no settings', 'Write them as name: value, or start with "recipe: digits"');
   }
   // The config.json of a run, or what `rectiflow repro` wrote: no setting is called config.
   const { config } = settings;

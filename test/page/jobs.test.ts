@@ -67,17 +67,39 @@ describe('a training that the page begins', () => {
     expect((await readdir(runs)).toSorted()).toEqual(['tiny']);
   });
 
-  it('that cannot begin says why, and leaves nothing', async () => {
-    await page.post('/api/start', { text: 'model: { depth: -1 }' });
+  it.each([
+    [
+      'a setting',
+      'data: { source: digits }\nmodel: { depth: -1 }',
+      [],
+      /^the config: model\.depth: wanted .*, found -1/,
+    ],
+    ['a line', 'data:\n  source: digits\n model: {', [], /^the config: is no YAML or JSON: .* line 3/],
+    ['its settings', tiny, ['train.steps'], /^--set train\.steps: wanted a\.b=value/],
+    [
+      'a recipe',
+      'recipe: digts',
+      [],
+      /^the config: recipe: there is no recipe "digts"\. Did you mean "digits"/,
+    ],
+  ])(
+    'is refused where its config is wrong, which is named as it was typed: %s',
+    async (_, text, settings, told) => {
+      const { status, error } = await failure(await page.post('/api/start', { text, settings }));
+      expect([status, error]).toEqual([400, expect.stringMatching(told)]);
+      expect(await readdir(runs)).toEqual(['tiny']);
+      expect(await begun()).toHaveLength(1);
+    },
+  );
+
+  it('that finds out later that it cannot begin says why, and leaves nothing', async () => {
+    const absent = join(runs, '../none');
+    await page.post('/api/start', { text: `data: { source: folder, path: ${absent}, size: 32 }` });
     await expect
-      .poll(async () => (await begun()).at(-1), { timeout: 20_000 })
-      .toMatchObject({
-        state: 'ended',
-        run: null,
-        exitCode: 1,
-        output: expect.stringMatching(/^error: [^]*model\.depth/),
-      });
-    await expect.poll(() => readdir(runs)).toEqual(['tiny']);
+      .poll(async () => (await begun()).at(-1), { timeout: 50_000 })
+      .toMatchObject({ state: 'ended', run: null, exitCode: 1, output: expect.stringContaining(absent) });
+    expect((await begun()).at(-1)!.output).not.toContain('run.yaml');
+    await expect.poll(() => readdir(runs), { timeout: 10_000 }).toEqual(['tiny']);
   });
 
   it('is refused where its folder would not be among the runs', async () => {
@@ -152,7 +174,10 @@ describe('checks and plans', () => {
     expect([planned.state, planned.error]).toEqual(['done', null]);
     expect((planned.result as PlanResult).plan).toEqual(expect.any(Object));
     const wrong = (await follow(await start('/api/doctor', { text: 'model: {' }))).at(-1)!;
-    expect(wrong).toMatchObject({ state: 'failed', error: expect.stringContaining('is no YAML or JSON') });
+    expect(wrong).toMatchObject({
+      state: 'failed',
+      error: expect.stringMatching(/^the config: is no YAML or JSON/),
+    });
   });
 });
 

@@ -1,11 +1,11 @@
 // What is done in a process of its own, and what it says: messages between the server and src/page/jobs/worker.ts.
 import type { Json, SampleRequest } from '../contract.ts';
 
-/** A config by what `rectiflow train` takes: a recipe's name or a file, and settings. */
-export interface AskedConfig {
-  readonly target: string;
-  readonly settings: readonly string[];
-}
+/** A recipe, or the text of a config, with settings over it. */
+export type AskedConfig = { readonly settings: readonly string[] } & (
+  | { readonly recipe: string }
+  | { readonly text: string }
+);
 
 /** Its functions, by name: what each is given, and what it answers. */
 export type JobCall =

@@ -1,11 +1,9 @@
 // The bodies of requests, checked: settings that the API checks itself are only looked at for their types.
-import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { recipes } from '../../recipes/index.ts';
 import { Refusal } from '../refusal.ts';
 import type { ConfigRequest, PlanRequest, SampleRequest, SteerRequest } from '../contract.ts';
 import type { AskedConfig } from './calls.ts';
-import type { WorkFolder } from './work-folder.ts';
 
 const names = z.array(z.string().max(10_000)).max(1000);
 
@@ -58,19 +56,12 @@ export async function bodyOf<T>(request: { json(): Promise<unknown> }, schema: z
 }
 
 /** @throws Refusal where it names no recipe and brings no text, or both */
-export async function askedConfig(
-  { recipe, text, settings = [] }: ConfigRequest,
-  folder: WorkFolder,
-): Promise<AskedConfig> {
+export function askedConfig({ recipe, text, settings = [] }: ConfigRequest): AskedConfig {
   if ((recipe === undefined) === (text === undefined))
     throw new Refusal(400, 'Give either the name of a recipe or the text of a config.');
-  if (text !== undefined) {
-    const target = await folder.newFile('run.yaml');
-    await writeFile(target, text);
-    return { target, settings };
-  }
+  if (text !== undefined) return { text, settings };
   // Anything else would be taken for the path of a file.
   if (!Object.hasOwn(recipes, recipe!))
     throw new Refusal(400, `There is no recipe "${recipe}". Give one of ${Object.keys(recipes).join(', ')}.`);
-  return { target: recipe!, settings };
+  return { recipe: recipe!, settings };
 }

@@ -31,22 +31,22 @@ export function workRoutes(app: Hono, { runs, jobs, started, work }: WorkParts):
     return c.json(await steerRun(path, asked, { signal: c.req.raw.signal }));
   });
   app.post('/api/doctor', async (c) => {
-    const config = await askedConfig(await bodyOf(c.req, configRequest), work);
+    const config = askedConfig(await bodyOf(c.req, configRequest));
     return c.json(begun(jobs.start('doctor', null, { kind: 'doctor', config })), 202);
   });
   app.post('/api/plan', async (c) => {
     const { seconds, machine, ...asked } = await bodyOf(c.req, planRequest);
-    const config = await askedConfig(asked, work);
+    const config = askedConfig(asked);
     const options = { ...(seconds !== undefined && { seconds }), ...(machine !== undefined && { machine }) };
     return c.json(begun(jobs.start('plan', null, { kind: 'plan', config, ...options })), 202);
   });
   app.post('/api/data/check', async (c) => {
-    const config = await askedConfig(await bodyOf(c.req, configRequest), work);
+    const config = askedConfig(await bodyOf(c.req, configRequest));
     return c.json(begun(jobs.start('data-check', null, { kind: 'data-check', config })), 202);
   });
   app.post('/api/start', async (c) => {
-    const config = await askedConfig(await bodyOf(c.req, configRequest), work);
-    return c.json(await started.start(config), 201);
+    const config = askedConfig(await bodyOf(c.req, configRequest));
+    return c.json(await started.start(config, work), 201);
   });
   app.get('/api/started', async (c) => {
     const list: StartedList = { started: await started.list() };

@@ -1,13 +1,15 @@
 // Trainings that the page has begun: each is `rectiflow train` in a process of its own, which goes on when the server ends.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageFolder } from '../../host/package-folder.ts';
 import type { StartedTraining } from '../contract.ts';
 import { OpenLog } from '../log-file.ts';
 import { Refusal } from '../refusal.ts';
 import type { AskedConfig } from './calls.ts';
+import { loadAsked, typedConfig } from './load-asked.ts';
+import type { WorkFolder } from './work-folder.ts';
 
 const program = fileURLToPath(new URL('dist/cli/main.js', packageFolder));
 /** What it prints is kept in the folder of its run, by this name. */
@@ -20,6 +22,8 @@ const lookMs = 200;
 
 interface Started {
   readonly child: ChildProcess;
+  /** The recipe, or the file of the server's own that holds what was typed. */
+  readonly target: string;
   readonly started: string;
   output: string;
   run: string | undefined;
@@ -37,21 +41,26 @@ export class StartedTrainings {
   }
 
   /**
-   * Begins a training. What is wrong with its config is in its output.
+   * Begins a training. What is wrong beyond its config is in its output.
+   * @param work where the config is kept that the training reads
    * @throws Refusal where trainings would not come into the folder that is shown
+   * @throws RectiflowError where the config is wrong
    */
-  async start({ target, settings }: AskedConfig): Promise<StartedTraining> {
+  async start(config: AskedConfig, work: WorkFolder): Promise<StartedTraining> {
     // `rectiflow train` makes its folder below runs/ of where it is started.
     if (basename(this.#runs) !== 'runs') {
       const sentence = `Trainings are begun in a folder that is called runs, and this one is ${this.#runs}.`;
       throw new Refusal(409, `${sentence} Begin it on the command line: rectiflow train.`);
     }
+    await loadAsked(config, false);
+    const target = 'text' in config ? await work.newFile('run.yaml') : config.recipe;
+    if ('text' in config) await writeFile(target, config.text);
     await mkdir(this.#runs, { recursive: true });
     const began = new Date();
     const output = join(this.#runs, `.starting-${process.pid}-${began.getTime()}-${this.#all.length}.log`);
     const file = await open(output, 'wx');
     try {
-      const args = [program, 'train', target, ...settings.flatMap((setting) => ['--set', setting])];
+      const args = [program, 'train', target, ...config.settings.flatMap((setting) => ['--set', setting])];
       const child = spawn(process.execPath, args, {
         cwd: dirname(this.#runs),
         detached: true,
@@ -60,7 +69,14 @@ export class StartedTrainings {
       });
       await new Promise<void>((done, fail) => child.once('spawn', done).once('error', fail));
       child.unref();
-      const entry: Started = { child, started: began.toISOString(), output, run: undefined, said: undefined };
+      const entry: Started = {
+        child,
+        target,
+        started: began.toISOString(),
+        output,
+        run: undefined,
+        said: undefined,
+      };
       this.#all.push(entry);
       void this.#settle(entry);
       return await this.#describe(entry);
@@ -109,14 +125,15 @@ export class StartedTrainings {
     return path === undefined ? undefined : name;
   }
 
-  async #describe({ child, started, output, run, said }: Started): Promise<StartedTraining> {
+  async #describe({ child, target, started, output, run, said }: Started): Promise<StartedTraining> {
+    const printed = said ?? (await lastOf(output));
     return {
       pid: child.pid ?? 0,
       run: run ?? null,
       started,
       state: hasEnded(child) ? 'ended' : run === undefined ? 'starting' : 'running',
       exitCode: child.exitCode,
-      output: said ?? (await lastOf(output)),
+      output: isAbsolute(target) ? printed.replaceAll(target, typedConfig) : printed,
     };
   }
 }

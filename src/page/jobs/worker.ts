@@ -6,11 +6,12 @@ import { checkData, previewData } from '../../api/data.ts';
 import { diagnose } from '../../api/doctor/diagnose.ts';
 import { plan } from '../../api/plan/plan.ts';
 import { type SampleRunOptions, sample } from '../../api/sample.ts';
-import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
+import { loadConfig } from '../../config/load-config.ts';
 import { writeSamples } from '../../report/write-samples.ts';
 import { RectiflowError, systemProblem } from '../../tensor/errors.ts';
 import type { DataCheckResult, DoctorResult, Json, PlanResult, SampleResult } from '../contract.ts';
-import type { AskedConfig, JobCall, JobMessage } from './calls.ts';
+import type { JobCall, JobMessage } from './calls.ts';
+import { loadAsked } from './load-asked.ts';
 
 /** Between two reports of progress. */
 const progressMs = 100;
@@ -29,11 +30,6 @@ function onProgress(what: string, done: number, total: number): void {
   say({ kind: 'progress', what, done, total });
 }
 
-/** @param mayLackData whether a recipe will do whose data nobody has named */
-function load({ target, settings }: AskedConfig, mayLackData: boolean): Promise<LoadedConfig> {
-  return loadConfig(target, settings, onNotice, mayLackData);
-}
-
 async function answer(
   call: JobCall,
 ): Promise<SampleResult | DoctorResult | PlanResult | DataCheckResult | null> {
@@ -41,22 +37,22 @@ async function answer(
     case 'sample':
       return makeSamples(call);
     case 'doctor': {
-      const { parsed, absent } = await load(call.config, true);
+      const { parsed, absent } = await loadAsked(call.config, true);
       return { checks: await diagnose(parsed, { absent, onNotice, onProgress }) };
     }
     case 'plan': {
-      const { parsed, absent } = await load(call.config, true);
+      const { parsed, absent } = await loadAsked(call.config, true);
       const { seconds, machine } = call;
       const planned = await plan(parsed, { absent, seconds, machine, onNotice, onProgress });
       return { plan: planned as unknown as Json };
     }
     case 'data-check': {
-      const { parsed } = await load(call.config, false);
+      const { parsed } = await loadAsked(call.config, false);
       const reading = (done: number, total: number): void => onProgress('reading samples', done, total);
       return { report: (await checkData(parsed, { onNotice, onProgress: reading })) as unknown as Json };
     }
     case 'preview': {
-      const { parsed } = await load({ target: join(call.run, 'config.json'), settings: [] }, false);
+      const { parsed } = await loadConfig(join(call.run, 'config.json'));
       await previewData(parsed, call.picture, { onNotice });
       return null;
     }
