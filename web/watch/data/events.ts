@@ -1,5 +1,5 @@
 // Reads a stream of server-sent events by `fetch`, which can send the token; EventSource could only put it into the address.
-import { RequestError, request } from './client.ts';
+import { RequestError, request, sentence } from './client.ts';
 
 export interface StreamOptions {
   readonly signal: AbortSignal;
@@ -7,8 +7,8 @@ export interface StreamOptions {
   readonly position?: string;
   /** Is told each event, its data read as JSON. */
   readonly onEvent: (type: string, data: unknown) => void;
-  /** Is told whether events come at the moment. */
-  readonly onConnection?: (isConnected: boolean) => void;
+  /** Is told whether events come at the moment, and why not where the server has said so. */
+  readonly onConnection?: (isConnected: boolean, why?: string) => void;
   /** Whether an event is the last that there will be. */
   readonly isLast: (type: string, data: unknown) => boolean;
 }
@@ -16,7 +16,8 @@ export interface StreamOptions {
 const WAITS = [500, 1000, 2000, 5000, 10_000];
 
 /**
- * Follows a stream, and goes on where it was when the connection is lost, until the last event or an abort.
+ * Follows a stream, and goes on where it was when the connection is lost, until the last event or an abort. A server that was started
+ * again wants another token, which a tab that is opened by its link brings for all.
  * @throws RequestError where the server refuses
  */
 export async function follow(path: string, options: StreamOptions): Promise<void> {
@@ -24,6 +25,7 @@ export async function follow(path: string, options: StreamOptions): Promise<void
   let position = options.position;
   let failures = 0;
   while (!signal.aborted) {
+    let why: string | undefined;
     try {
       const headers: Record<string, string> = { Accept: 'text/event-stream' };
       if (position !== undefined) headers['Last-Event-ID'] = position;
@@ -38,9 +40,11 @@ export async function follow(path: string, options: StreamOptions): Promise<void
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof RequestError && error.status >= 400 && error.status < 500) throw error;
+      const status = error instanceof RequestError ? error.status : 0;
+      if (status === 401) why = sentence(error);
+      else if (status >= 400 && status < 500) throw error;
     }
-    onConnection?.(false);
+    onConnection?.(false, why);
     await pause(WAITS[Math.min(failures++, WAITS.length - 1)]!, signal);
   }
 }

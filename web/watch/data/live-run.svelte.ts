@@ -22,7 +22,8 @@ export class LiveRun {
     $state.raw(null);
   /** Since `series`. */
   later: readonly LogRecord[] = $state.raw([]);
-  isConnected: boolean = $state(true);
+  /** Why no events come at the moment; null while they do. */
+  lost: string | null = $state(null);
   /** What went wrong, for people; the rest is as it was before. */
   error: string | null = $state(null);
   /** Why the run is not there any more. */
@@ -50,7 +51,8 @@ export class LiveRun {
         signal: this.#stopping.signal,
         ...(position === undefined ? {} : { position }),
         onEvent: (type, data) => this.#take(type, data as LiveData),
-        onConnection: (isConnected) => (this.isConnected = isConnected),
+        onConnection: (isConnected, why = 'connection lost, trying again…') =>
+          (this.lost = isConnected ? null : why),
         isLast: (type) => type === 'gone',
       });
     } catch (error) {
