@@ -3,7 +3,8 @@ export * from './core.ts';
 
 // What the command line does.
 export { type TrainOptions, resume, train } from './api/train.ts';
-export { type SampleRunOptions, type Samples, sample } from './api/sample.ts';
+export { type SampleRunOptions, sample } from './api/sample.ts';
+export type { Samples } from './runner/samples/samples.ts';
 export { type SteerOptions, steerRun } from './api/steer.ts';
 export { type Replay, type ReplayOptions, type ReplayedStep, replay } from './api/replay.ts';
 export {
@@ -13,8 +14,8 @@ export {
   recordReproduction,
 } from './api/repro.ts';
 export type { DataDigest } from './check/digest.ts';
-export { writeSamples } from './report/write-samples.ts';
-export type { WrittenSamples } from './report/written-samples.ts';
+export { writeSamples } from './runner/samples/write-samples.ts';
+export type { WrittenSamples } from './runner/samples/written-samples.ts';
 export { type LearnPairsOptions, learnPairs } from './api/reflow/learn-pairs.ts';
 export { type MadePairs, type MakePairsOptions, makePairs } from './api/reflow/make-pairs.ts';
 export { type ReflowOptions, type Reflowed, reflow } from './api/reflow/reflow.ts';

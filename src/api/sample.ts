@@ -1,47 +1,36 @@
 import type { Backend } from '../backends/backend.ts';
 import type { SavedCheckpoint } from '../runs/checkpoint.ts';
-import { classComposition } from '../sources/expression/record.ts';
-import { findClasses } from '../data/find-classes.ts';
 import { latentRecordOf } from '../data/latents.ts';
-import type { Annotation, ImageShape, Placement } from '../data/source.ts';
+import type { Placement } from '../data/source.ts';
 import { type VelocityModel, checkShape } from '../models/model.ts';
-import { counted } from '../tensor/counted.ts';
-import { RectiflowError, formatShape, valueError } from '../tensor/errors.ts';
+import { formatShape, valueError } from '../tensor/errors.ts';
 import { listSome } from '../data/list-some.ts';
 import { nameOfShape } from '../data/sample-sizes.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { RunConfig } from '../config/config.ts';
 import type { DataRecord } from '../known/data-record.ts';
-import { availableMemory } from '../host/machine-memory.ts';
-import { mebibytes } from '../train/memory-estimate.ts';
 import { describeCold } from '../train/monitor/cold-average.ts';
-import { classesOf } from '../train/create-model.ts';
-import { gridRows } from '../train/sample-grid.ts';
 import { isNullTrained, pastOf } from '../known/trained-with.ts';
 import { stateOf } from '../train/trainer-state.ts';
 import { conditionsOf } from './asked-conditions.ts';
-import { describeCut } from './cut-prompts.ts';
+import { describeCut } from '../runner/samples/cut-prompts.ts';
 import { type DecoderOptions, withDecoder } from './decoder.ts';
-import { type Provenance, provenanceOf } from './provenance.ts';
+import { provenanceOf } from '../runner/samples/provenance.ts';
 import { autoencoderOfData, keptAutoencoder } from './run-autoencoder.ts';
 import { type RunModel, type RunModelChoice, openRunModel, withRunSampler } from './run-sampler.ts';
-import { type AskedSampling, samplerSettings, usableGuidance } from './sampler-settings.ts';
+import { type AskedSampling, samplerSettings, usableGuidance } from '../runner/samples/sampler-settings.ts';
+import type { Samples } from '../runner/samples/samples.ts';
+import {
+  type AskedRows,
+  type WantedSamples,
+  checkRoom,
+  wantedSamples,
+} from '../runner/samples/wanted-samples.ts';
 import type { WeightsChoice } from './weights.ts';
 
 /** What is left out is as the run's config says. */
-export interface SampleRunOptions extends AskedSampling, WeightsChoice, Omit<RunModelChoice, 'onNotice'> {
-  /**
-   * The classes to sample; all rows of the run's grids by default. Not for a model without classes. A number is a label; a text is
-   * read as `rectiflow sample --labels` reads it, a name before all else: '2' is the class that is called 2.
-   */
-  readonly labels?: readonly (number | string)[] | undefined;
-  /** The captions to sample; all rows of the run's grids by default. Only for a model that takes captions. */
-  readonly prompts?: readonly string[] | undefined;
-  /**
-   * Samples for each label or prompt, or in all for a model without; or a number for each of them. 8 by default. Of cells without
-   * labels, which are of all classes: as many of each as there were to train on, 2,000 in all at most.
-   */
-  readonly count?: number | readonly number[] | undefined;
+export interface SampleRunOptions
+  extends AskedSampling, AskedRows, WeightsChoice, Omit<RunModelChoice, 'onNotice'> {
   /** Of images, [height, width], where it is to be another than the model was trained at; one number is a square. */
   readonly imageSize?: number | readonly [height: number, width: number] | undefined;
   /**
@@ -58,23 +47,6 @@ export interface SampleRunOptions extends AskedSampling, WeightsChoice, Omit<Run
   readonly backend?: Backend | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-export interface Samples {
-  /** [N, ...shape], row-major, those of one label or prompt together. Images are in about [-1, 1]. */
-  readonly values: Float32Array;
-  /** Of one sample: [C, H, W] for images, [G] for gene expression. */
-  readonly shape: Shape;
-  /** What latents are decoded to: [N, ...shape], of [C, H, W]. */
-  readonly pictures?: { readonly values: Float32Array; readonly shape: ImageShape };
-  /** The label or the caption of each sample, empty for a model without. */
-  readonly annotations: readonly Annotation[];
-  /** What the model knows of the data it was trained on: what classes are called, and what values mean. */
-  readonly data: DataRecord;
-  /** The checkpoint that they were made with. */
-  readonly step: number;
-  /** With what; files of samples keep it. */
-  readonly made?: Provenance;
 }
 
 /**
@@ -193,58 +165,4 @@ function wantedShape(
 /** What tells samples of another size from those of the model's own. */
 function sized({ sampleShape }: VelocityModel, shape: Shape): { readonly shape?: Shape } {
   return sameShape(shape, sampleShape) ? {} : { shape };
-}
-
-/** Samples are held in memory until all are made. */
-function checkRoom(counts: readonly number[], numbers: number): void {
-  const count = counts.reduce((sum, of) => sum + of, 0);
-  const [needed, available] = [4 * count * numbers, availableMemory()];
-  if (needed <= available) return;
-  throw new RectiflowError(
-    'memory',
-    `sample: ${count} samples take ${mebibytes(needed)} of memory, and ${mebibytes(available)} are free. ` +
-      'Make fewer at a time, with another seed each.',
-  );
-}
-
-/** What the rows of samples are told, and how many there are of each; without rows one number, of all. */
-interface WantedSamples {
-  readonly rows: readonly Annotation[];
-  readonly counts: readonly number[];
-}
-
-const defaultCount = 8;
-
-function wantedSamples(config: RunConfig, options: SampleRunOptions, data: DataRecord): WantedSamples {
-  const { labels, count } = options;
-  const composition = labels === undefined ? classComposition(data.record) : undefined;
-  const present = composition && [...composition.keys()].filter((label) => composition[label]! > 0);
-  const areTold = classesOf(config.model) > 0;
-  const rows = present && areTold ? present.map((label) => ({ label })) : wantedRows(config, options, data);
-  const length = Math.max(1, rows.length);
-  if (count === undefined && present) return { rows, counts: present.map((label) => composition[label]!) };
-  if (typeof count !== 'object')
-    return { rows, counts: new Array<number>(length).fill(count ?? defaultCount) };
-  if (count.length === length) return { rows, counts: count };
-  throw valueError(
-    'sample',
-    'count',
-    `a number, or one for each of ${counted(length, 'label')}`,
-    `${count.length} numbers`,
-  );
-}
-
-/** The labels or prompts that are asked for, checked; those of the run's grids where none are. */
-function wantedRows(config: RunConfig, options: SampleRunOptions, data: DataRecord): Annotation[] {
-  const { labels, prompts, onNotice } = options;
-  const classes = classesOf(config.model);
-  if (prompts && config.model.kind !== 'text-dit')
-    throw valueError('sample', 'prompts', 'left out: this model takes no captions', prompts.join(', '));
-  if (labels && classes === 0)
-    throw valueError('sample', 'labels', 'left out: this model has no classes', labels.join(', '));
-  const known = { count: classes, names: data.classNames };
-  return gridRows({
-    labels: labels ? findClasses(labels, known, { where: 'sample', onNotice }) : config.sample.labels,
-    prompts: prompts ?? config.sample.prompts,
-  });
 }

@@ -9,7 +9,7 @@ import { classesTold } from './classes-told.ts';
 import { conditionsOf } from './asked-conditions.ts';
 import { checkRectified } from './rectified.ts';
 import { type RunModel, openRunModel, withRunSampler } from './run-sampler.ts';
-import { usableGuidance } from './sampler-settings.ts';
+import { usableGuidance } from '../runner/samples/sampler-settings.ts';
 import type { WeightsChoice } from './weights.ts';
 
 export interface StraightnessOptions extends WeightsChoice, OwnModel {

@@ -170,7 +170,8 @@ ${numbersHelp}`,
         const run = findRun(given);
         await runTask(async ({ signal, onNotice, show, clear }) => {
           const { sample } = await import('../api/sample.ts');
-          const { freeFolder, refuseFilled, writeSamples } = await import('../report/write-samples.ts');
+          const { freeFolder, refuseFilled, writeSamples } =
+            await import('../runner/samples/write-samples.ts');
           if (out !== undefined) await refuseFilled(out);
           const samples = await sample(run, {
             ...options,

@@ -2,7 +2,8 @@
 import { isAbsolute } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { openRunModel } from '../api/run-sampler.ts';
-import { type SampleRunOptions, type Samples, sample } from '../api/sample.ts';
+import { type SampleRunOptions, sample } from '../api/sample.ts';
+import type { Samples } from '../runner/samples/samples.ts';
 import { type ImageShape, imageSize, isPicture } from '../data/source.ts';
 import type { Canvas } from '../pictures/image.ts';
 import { toPicture } from '../pictures/preview/pictures.ts';

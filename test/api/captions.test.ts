@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
-import { writeSamples } from '../../src/report/write-samples.ts';
+import { writeSamples } from '../../src/runner/samples/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { digestFile } from '../../src/host/durable.ts';
 import { openFolder } from '../../src/sources/images/folder.ts';

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compareRun } from '../../src/report/compare.ts';
 import { sample } from '../../src/api/sample.ts';
 import { train } from '../../src/api/train.ts';
-import { writeSamples } from '../../src/report/write-samples.ts';
+import { writeSamples } from '../../src/runner/samples/write-samples.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { comparisonLines } from '../../src/cli/comparison-view.ts';
 import { openExpression } from '../../src/sources/expression/source.ts';

@@ -17,7 +17,7 @@ import type { ConfigInput } from '../../src/config/config.ts';
 import { toLatents } from '../../src/data/latents.ts';
 import { compareObjectives } from '../../src/report/compare-objectives.ts';
 import { drawFewSteps, sampleFewSteps } from '../../src/report/few-steps.ts';
-import { writeSamples } from '../../src/report/write-samples.ts';
+import { writeSamples } from '../../src/runner/samples/write-samples.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors-file.ts';
 import { writePhotos } from '../support/photos.ts';
 import { checkpointDigests } from '../support/tiny-run.ts';

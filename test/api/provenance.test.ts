@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { provenanceOf } from '../../src/api/provenance.ts';
+import { provenanceOf } from '../../src/runner/samples/provenance.ts';
 import type { SavedCheckpoint } from '../../src/runs/checkpoint.ts';
 import type { WeightsChoice } from '../../src/api/weights.ts';
 

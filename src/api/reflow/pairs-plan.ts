@@ -11,7 +11,11 @@ import {
 import { fileError, valueError } from '../../tensor/errors.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { RunModel } from '../run-sampler.ts';
-import { type AskedSampling, samplerSettings, usableGuidance } from '../sampler-settings.ts';
+import {
+  type AskedSampling,
+  samplerSettings,
+  usableGuidance,
+} from '../../runner/samples/sampler-settings.ts';
 import { classesTold } from '../classes-told.ts';
 import { toldPairs } from './told-pairs.ts';
 

@@ -11,7 +11,7 @@ import type { StoredTensors } from '../../tensor/stored-tensor.ts';
 import { loadWeights } from '../../train/restore.ts';
 import { gridRows } from '../../train/sample-grid.ts';
 import type { RunModel } from '../run-sampler.ts';
-import { samplerSettings, usableGuidance } from '../sampler-settings.ts';
+import { samplerSettings, usableGuidance } from '../../runner/samples/sampler-settings.ts';
 
 /** The smallest first. */
 const bySize = ['int8', 'float16', 'float32'] as const satisfies readonly NumberFormat[];

@@ -7,7 +7,7 @@ import { diagnose } from '../../api/doctor/diagnose.ts';
 import { plan } from '../../api/plan/plan.ts';
 import { type SampleRunOptions, sample } from '../../api/sample.ts';
 import { loadConfig } from '../../config/load-config.ts';
-import { writeSamples } from '../../report/write-samples.ts';
+import { writeSamples } from '../../runner/samples/write-samples.ts';
 import { RectiflowError, systemProblem } from '../../tensor/errors.ts';
 import type { DataCheckResult, DoctorResult, Json, PlanResult, SampleResult } from '../contract.ts';
 import type { JobCall, JobMessage } from './calls.ts';

@@ -1,5 +1,5 @@
 // Names of classes as names of folders that every system can make, and that differ on every one.
-import { cleanName } from '../data/alike.ts';
+import { cleanName } from '../../data/alike.ts';
 
 /** Of UTF-8: file systems allow 255, and a number may follow. */
 const mostBytes = 240;

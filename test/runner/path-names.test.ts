@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pathNames } from '../../src/report/path-names.ts';
+import { pathNames } from '../../src/runner/samples/path-names.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 describe('folders of classes', () => {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { toCells } from '../data/expression/denormalize.ts';
-import { parseExpressionRecord } from '../sources/expression/record.ts';
-import { writeExpression } from '../sources/expression/write.ts';
-import type { Samples } from '../api/sample.ts';
+import { toCells } from '../../data/expression/denormalize.ts';
+import { parseExpressionRecord } from '../../sources/expression/record.ts';
+import { writeExpression } from '../../sources/expression/write.ts';
+import type { Samples } from './samples.ts';
 import type { WrittenSamples } from './written-samples.ts';
 
 /**

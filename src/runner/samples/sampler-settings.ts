@@ -1,13 +1,16 @@
 // How a run's samples are made: as it is asked for, else as its config says.
-import type { RunConfig } from '../config/config.ts';
-import type { SamplerSettings } from '../flow/sample-request.ts';
-import { valueError } from '../tensor/errors.ts';
-import type { SampleConfig } from '../train/settings.ts';
-import type { RunModelChoice } from './run-sampler.ts';
+import type { RunConfig } from '../../config/config.ts';
+import type { SamplerSettings } from '../../flow/sample-request.ts';
+import { valueError } from '../../tensor/errors.ts';
+import type { SampleConfig } from '../../train/settings.ts';
 
 /** What is left out is as the run's config says. */
 export interface AskedSampling extends Omit<SamplerSettings, 'steps'> {
   readonly steps?: number | undefined;
+}
+
+export interface AskedGuidance extends Pick<AskedSampling, 'guidance'> {
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /** How to go from noise to data, but for guidance: as it is asked for, else as the run does. */
@@ -37,8 +40,8 @@ const unlearntReason =
  * @throws RectiflowError where guidance is asked for that makes no sense; what the config says is left out with a notice
  */
 export function usableGuidance(
-  { guidance: asked, onNotice }: Pick<AskedSampling, 'guidance'> & Pick<RunModelChoice, 'onNotice'>,
-  { sample: own }: RunConfig,
+  { guidance: asked, onNotice }: AskedGuidance,
+  { sample: own }: Pick<RunConfig, 'sample'>,
   isTold: boolean,
   isLearnt: boolean | undefined,
 ): number {

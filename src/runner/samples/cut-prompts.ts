@@ -1,6 +1,6 @@
-import type { CaptionMeter } from '../data/caption-meter.ts';
-import { listSome } from '../data/list-some.ts';
-import { counted } from '../tensor/counted.ts';
+import type { CaptionMeter } from '../../data/caption-meter.ts';
+import { listSome } from '../../data/list-some.ts';
+import { counted } from '../../tensor/counted.ts';
 
 /** Of a prompt, in characters. */
 const longestShown = 60;

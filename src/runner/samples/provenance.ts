@@ -1,11 +1,10 @@
 // Where samples come from, as files of them keep it.
 import { createHash } from 'node:crypto';
-import type { SavedCheckpoint } from '../runs/checkpoint.ts';
-import { version } from '../host/machine.ts';
-import type { SamplerSettings } from '../flow/sample-request.ts';
-import type { RunConfig } from '../config/config.ts';
-import type { Shape } from '../tensor/shape.ts';
-import type { WeightsChoice } from './weights.ts';
+import type { SavedCheckpoint } from '../../runs/checkpoint.ts';
+import { version } from '../../host/machine.ts';
+import type { SamplerSettings } from '../../flow/sample-request.ts';
+import type { RunConfig } from '../../config/config.ts';
+import type { Shape } from '../../tensor/shape.ts';
 
 /** Flat: texts and numbers by name, so that every format has room for it. */
 export interface Provenance {
@@ -28,11 +27,17 @@ interface Asked extends SamplerSettings {
   readonly shape?: Shape;
 }
 
+/** `WeightsChoice` has them. */
+interface UsedWeights {
+  readonly weights?: string | undefined;
+  readonly emaLength?: number | undefined;
+}
+
 export function provenanceOf(
   { name }: Pick<RunConfig, 'name'>,
   { step, files }: Pick<SavedCheckpoint, 'step' | 'files'>,
   asked: Asked,
-  { weights, emaLength }: WeightsChoice,
+  { weights, emaLength }: UsedWeights,
 ): Provenance {
   const used = emaLength === undefined ? (weights ?? 'ema') : `average of length ${emaLength}`;
   const exact = JSON.stringify([files, used, asked]);

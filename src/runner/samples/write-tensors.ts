@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeSafetensors } from '../formats/safetensors-file.ts';
-import type { StoredTensor } from '../tensor/stored-tensor.ts';
-import { type Shape, sizeOf } from '../tensor/shape.ts';
-import { latentRecordOf, toLatents } from '../data/latents.ts';
-import type { DataRecord } from '../known/data-record.ts';
-import type { Samples } from '../api/sample.ts';
+import { writeSafetensors } from '../../formats/safetensors-file.ts';
+import type { StoredTensor } from '../../tensor/stored-tensor.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
+import { latentRecordOf, toLatents } from '../../data/latents.ts';
+import type { DataRecord } from '../../known/data-record.ts';
+import type { Samples } from './samples.ts';
 import type { WrittenSamples } from './written-samples.ts';
 
 /**
