@@ -12,7 +12,16 @@ export {
 } from './train/prepare.ts';
 export { Trainer } from './train/trainer.ts';
 export type { TrainingHost } from './train/training-host.ts';
-export type { SteeringEvent, SteeringKind, SteeringRequest, SteeringSettings } from './steering/event.ts';
+export type {
+  AskedSamples,
+  MadeSamples,
+  SampleOrder,
+  SteeringEvent,
+  SteeringKind,
+  SteeringRequest,
+  SteeringSettings,
+} from './steering/event.ts';
+export type { OrderedSamples } from './train/make-ordered.ts';
 export type { Steering } from './steering/steering.ts';
 export type { ModelConfig, TrainingConfig } from './train/settings.ts';
 export type { StepMetrics, TrainObserver, TrainResult, TrainStart } from './train/metrics.ts';

@@ -10,7 +10,7 @@ import { type RectiflowError, fileError, runError, systemProblem } from '../tens
 import { counted } from '../tensor/counted.ts';
 
 export interface SteerOptions {
-  /** Seconds to wait for the step that is running; 60 by default. */
+  /** Seconds to wait for the step that is running; 60 by default. Samples are waited for until they are made. */
   readonly timeout?: number | undefined;
   /** Waits no longer; what was not taken by then is withdrawn. */
   readonly signal?: AbortSignal | undefined;
@@ -20,8 +20,8 @@ export interface SteerOptions {
 const look = 100;
 
 /**
- * Asks a run that trains for something: to pause, to go on, to save, to stop, or to go on with other settings. It does so between two
- * steps.
+ * Asks a run that trains for something: to pause, to go on, to save, to stop, to go on with other settings, or to make samples with the
+ * weights that it has. It does so between two steps.
  * @param run its folder
  * @returns what became of it; `refused` with a sentence where it cannot be done
  * @throws RectiflowError when it is no run, no process trains it, or none has taken the request in time: then nothing was done
@@ -45,7 +45,7 @@ export async function steerRun(
     if (answer) return answer;
     const isLate = count >= looks || signal?.aborted === true;
     const isTrained = count % 10 !== 9 || (await holderOf(run))?.owner === holder.owner;
-    // One that was taken meanwhile is answered at once, where the process still runs.
+    // One that was taken meanwhile is answered at once, where the process still runs, but for samples, which take their time.
     const isWithdrawn = (isLate || !isTrained) && (await withdrawRequest(run, id));
     if (isWithdrawn || !isTrained) {
       const last = isWithdrawn ? undefined : await answerOf(run, id);
@@ -53,8 +53,9 @@ export async function steerRun(
       signal?.throwIfAborted();
       throw isTrained
         ? notTaken(run, holder, timeout)
-        : nobody(run, 'training ended before it took the request');
+        : nobody(run, `training ended before it ${isWithdrawn ? 'took' : 'answered'} the request`);
     }
+    if (request.kind === 'sample') signal?.throwIfAborted();
     await sleep(look);
   }
 }

@@ -1,19 +1,23 @@
 // What a run that trains may be asked, and of what form that can be.
 import { z } from 'zod';
-import type { SteeringRequest, SteeringSettings } from '../steering/event.ts';
+import type { SteeringRequest } from '../steering/event.ts';
 import { configError, describeProblem } from '../tensor/config-error.ts';
 import { describeIssues } from './config-problems.ts';
 import { sampleForms } from './schema.ts';
-import { above0, settings, variant, whole } from './schema-parts.ts';
+import { above0, settings, text, variant, whole } from './schema-parts.ts';
 
 /** A grid stays as large as it was planned for. */
 const { perClass: _, gridWeights: __, ...steerable } = sampleForms;
 
-const sample = settings(
-  Object.fromEntries(
-    Object.entries(steerable).map(([name, schema]) => [name, withoutDefault(schema).exactOptional()]),
-  ),
+const forms = Object.fromEntries(
+  Object.entries(steerable).map(([name, schema]) => [name, withoutDefault(schema).exactOptional()]),
 );
+const sample = settings(forms);
+const samples = settings({
+  ...forms,
+  count: whole(1).exactOptional(),
+  weights: text('ema, model or another average that the run keeps').exactOptional(),
+});
 
 function withoutDefault(form: z.core.$ZodType): z.ZodType {
   const isOptional = form instanceof z.ZodDefault || form instanceof z.ZodOptional;
@@ -34,8 +38,9 @@ const schema = z.discriminatedUnion(
         sample: sample.exactOptional(),
       }),
     }),
+    settings({ kind: z.literal('sample'), samples: samples.exactOptional() }),
   ],
-  { error: variant('kind', 'pause', 'goOn', 'save', 'stop', 'set') },
+  { error: variant('kind', 'pause', 'goOn', 'save', 'stop', 'set', 'sample') },
 );
 
 /**
@@ -50,8 +55,10 @@ export function parseSteering(asked: unknown): SteeringRequest {
     throw configError('steering', [describeProblem([], 'at least one of them', request.settings)]);
   }
   const { issues } = parsed.error;
-  const inside = issues.every(({ path }) => path[0] === 'settings');
-  const shown = inside ? issues.map((issue) => ({ ...issue, path: issue.path.slice(1) })) : issues;
-  const input = inside ? (asked as { settings: SteeringSettings }).settings : asked;
-  throw configError('steering', describeIssues(shown, input));
+  const part = (['settings', 'samples'] as const).find((name) =>
+    issues.every(({ path }) => path[0] === name),
+  );
+  if (part === undefined) throw configError('steering', describeIssues(issues, asked));
+  const shown = issues.map((issue) => ({ ...issue, path: issue.path.slice(1) }));
+  throw configError('steering', describeIssues(shown, (asked as Record<typeof part, unknown>)[part]));
 }

@@ -3,6 +3,7 @@ import type { TrainObserver } from '../train/metrics.ts';
 import type { RunLog } from '../train/run-log.ts';
 import type { RunStore } from '../train/run-store.ts';
 import { Trainer } from '../train/trainer.ts';
+import { orderedFiles } from './ordered-files.ts';
 import { pictureFiles } from './picture-files.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import { type OwnSinks, openLog } from './run-folder-log.ts';
@@ -43,5 +44,9 @@ export async function openTrainer(
     await log.close?.('failed');
     throw error;
   }
-  return Trainer.open(training, { store, log, samples: pictureFiles(folder), steering, observer });
+  const samples = {
+    ...pictureFiles(folder),
+    writeOrdered: orderedFiles(folder, training.config, training.source),
+  };
+  return Trainer.open(training, { store, log, samples, steering, observer });
 }

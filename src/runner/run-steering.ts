@@ -112,6 +112,10 @@ export class RunSteering implements Steering {
       if (!(await takeRequest(path, request.id))) continue;
       const event = this.#answer(request, step);
       const { kind, outcome } = event;
+      if (kind === 'sample' && outcome === 'applied') {
+        applied.push(event);
+        continue;
+      }
       const pauses = kind === 'pause' || (kind !== 'goOn' && this.#isPaused);
       // Whoever sees the event is to see the mark.
       if (outcome === 'applied') await this.#mark(pauses);
@@ -126,6 +130,11 @@ export class RunSteering implements Steering {
     return applied;
   }
 
+  async answer(event: SteeringEvent): Promise<void> {
+    await this.#record(event);
+    await removeRequest(this.#folder.path, event.id);
+  }
+
   async #mark(isPaused: boolean): Promise<void> {
     if (isPaused !== this.#isMarked) await markPaused(this.#folder.path, isPaused);
     this.#isMarked = isPaused;
@@ -135,7 +144,7 @@ export class RunSteering implements Steering {
     const of = { id, step, time: new Date().toISOString() };
     const config = configOfStep(this.#training.config, this.#log.events, step + 1);
     try {
-      return { ...of, ...checkSteering(this.#training, config, asked), outcome: 'applied' };
+      return { ...of, ...checkSteering(this.#training, config, asked, step), outcome: 'applied' };
     } catch (error) {
       if (!(error instanceof RectiflowError)) throw error;
       return { ...of, kind: kindOf(asked), outcome: 'refused', sentence: error.message };
@@ -178,5 +187,5 @@ export class RunSteering implements Steering {
 /** Of a request that is none, the one that says the least. */
 function kindOf(asked: unknown): SteeringEvent['kind'] {
   const kind = (asked as { readonly kind?: unknown } | null | undefined)?.kind;
-  return (['pause', 'goOn', 'save', 'stop'] as const).find((each) => each === kind) ?? 'set';
+  return (['pause', 'goOn', 'save', 'stop', 'sample'] as const).find((each) => each === kind) ?? 'set';
 }

@@ -35,6 +35,7 @@ const TEMPORARY = /\.tmp-\d+$/;
  * The folder of one run, held by this process until `close`:
  *
  *     config.json  metrics.jsonl  events.out.tfevents.* (for TensorBoard)  samples/step-0001000.png
+ *     samples/asked/step-0001000.png and the folder step-0001000 (samples that were asked for while it trained)
  *     checkpoints/step-0001000/{model,ema,optimizer}.safetensors, state.json
  *     wandb.json, mlflow.json (the run there that this one goes on with)
  *     tuning.json (how the GPU that trains it computes)
@@ -115,6 +116,11 @@ export class RunFolder implements RunStore {
 
   get samples(): string {
     return join(this.path, SAMPLES);
+  }
+
+  /** Where samples belong that were asked for while it trained. */
+  get askedSamples(): string {
+    return join(this.samples, 'asked');
   }
 
   /** Where the sample grid of a step belongs. */

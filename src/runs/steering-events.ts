@@ -14,7 +14,7 @@ const schema = z.object({
   id: z.string(),
   step: from0,
   time: z.string(),
-  kind: z.enum(['pause', 'goOn', 'save', 'stop', 'set']),
+  kind: z.enum(['pause', 'goOn', 'save', 'stop', 'set', 'sample']),
   settings: z
     .object({
       learningRate: z.number().positive().optional(),
@@ -24,6 +24,25 @@ const schema = z.object({
       sample: z.record(z.string(), z.unknown()).optional(),
     })
     .exactOptional(),
+  samples: z
+    .object({
+      rows: z.array(z.object({ label: from0.exactOptional(), caption: z.string().exactOptional() })),
+      counts: z.array(from0),
+      weights: z.string(),
+      seed: from0,
+      sampler: z.string(),
+      steps: from0,
+      guidance: z.number(),
+      guidanceInterval: z.tuple([z.number(), z.number()]),
+      timeShift: z.number(),
+      rtol: z.number(),
+      atol: z.number(),
+      diffusion: z.number(),
+      eta: z.number(),
+      clip: z.number(),
+    })
+    .exactOptional(),
+  made: z.object({ count: from0, folder: z.string(), view: z.string() }).exactOptional(),
   outcome: z.enum(['applied', 'refused']),
   sentence: z.string().exactOptional(),
 }) satisfies z.ZodType<SteeringEvent>;

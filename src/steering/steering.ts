@@ -8,6 +8,7 @@ export interface Steering {
   readonly isAsked: boolean;
   /**
    * Takes what was asked. Each of it is recorded for good before this ends; what cannot be recorded has no effect, and is not returned.
+   * Only samples are recorded when they are made, by `answer`: they change nothing.
    * @param step the last that is done
    * @returns what takes effect now, in its order
    * @throws RectiflowError of the code `run` where the run is no longer there, or no longer ours
@@ -18,6 +19,8 @@ export interface Steering {
    * @returns undefined where that cannot be recorded: then they do not hold
    */
   keep(settings: SteeringSettings, from: number, step: number): Promise<SteeringEvent | undefined>;
+  /** Of samples that were taken: what became of them. Without it, none are to be taken. */
+  answer?(event: SteeringEvent): Promise<void>;
   /** Nothing more is asked. */
   close?(): Promise<void>;
 }

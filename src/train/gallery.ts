@@ -1,5 +1,7 @@
 // The samples that a run shows on its way.
 import { isPicture } from '../data/source.ts';
+import type { MadeSamples } from '../steering/event.ts';
+import type { OrderedSamples } from './make-ordered.ts';
 import type { Communicator } from './ranks/communicator.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { GridMaker } from './run-task.ts';
@@ -14,6 +16,11 @@ export interface SampleWriter {
    * @throws RectiflowError of the code `file` where they cannot be written; nothing of them is left then
    */
   write(step: number, grid: SampleGrid): Promise<ShownSamples>;
+  /**
+   * Samples that were asked for; without it, none are made.
+   * @throws RectiflowError of the code `file` where they cannot be written, nothing of them is left then; of the code `run` where the run is gone
+   */
+  writeOrdered?(ordered: OrderedSamples): Promise<MadeSamples>;
   /** Whether those of a step are there. */
   has(step: number): Promise<boolean>;
 }
@@ -52,6 +59,11 @@ export class Gallery {
     const areShown =
       writer !== undefined && shownShape(model.sampleShape, source.record, decoder) !== undefined;
     return (await toldByFirst(communicator, areShown)) ? new Gallery(training, writer) : undefined;
+  }
+
+  /** What makes them: until the next are written. */
+  get grids(): GridMaker {
+    return this.#grids;
   }
 
   async dispose(): Promise<void> {
@@ -101,7 +113,8 @@ export class Gallery {
   }
 }
 
-async function toldByFirst(communicator: Communicator | undefined, value: boolean): Promise<boolean> {
+/** What the first rank says; all call it. */
+export async function toldByFirst(communicator: Communicator | undefined, value: boolean): Promise<boolean> {
   const [first] = (await communicator?.gatherJson(value)) ?? [value];
   return first!;
 }

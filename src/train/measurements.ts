@@ -5,6 +5,7 @@ import { Gallery, type SampleWriter } from './gallery.ts';
 import { HeldOut } from './held-out.ts';
 import { Insight } from './insight.ts';
 import type { PreparedTraining } from './prepare.ts';
+import { SampleOrders } from './sample-orders.ts';
 import { optimizersOf } from './run-program.ts';
 
 export interface Measurements extends Disposable {
@@ -13,6 +14,8 @@ export interface Measurements extends Disposable {
   readonly heldOut: HeldOut | undefined;
   /** Where samples are shown. */
   readonly gallery: Gallery | undefined;
+  /** Samples that are asked for meanwhile. */
+  readonly orders: SampleOrders;
 }
 
 /**
@@ -37,7 +40,8 @@ export async function openMeasurements(
     const heldOut = split && keep(await HeldOut.compile({ ...training, split, onNotice }));
     const gallery = await Gallery.open(training, writer);
     if (gallery) keep(gallery);
-    return { insight, heldOut, gallery, dispose };
+    const orders = keep(new SampleOrders(training, gallery, writer));
+    return { insight, heldOut, gallery, orders, dispose };
   } catch (error) {
     await dispose();
     throw error;

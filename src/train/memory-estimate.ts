@@ -133,6 +133,16 @@ export function estimateMemory(options: EstimateOptions): MemoryEstimate {
   };
 }
 
+/** Bytes that programs take while they run, one after the other: what is made on the way. */
+export function computingBytes(backend: Backend, programs: readonly Program[]): number {
+  const lowered = programs.map((program) => backend.lower(program));
+  const needs = backend.deviceNeeds?.(lowered);
+  if (needs) return needs.values + needs.scratch;
+  return Math.max(
+    ...lowered.map((program) => planMemory(program).arenaBytes + (backend.scratchBytes?.(program) ?? 0)),
+  );
+}
+
 function deviceEstimate({ state, values, scratch, largest, most, isSeparate }: DeviceNeeds): DeviceEstimate {
   return { bytes: state + values + scratch, largest, most, isSeparate };
 }

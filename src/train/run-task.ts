@@ -3,6 +3,7 @@ import type { Backend, Buffers, Disposable } from '../backends/backend.ts';
 import type { HeldOutSplit } from '../data/hold-out.ts';
 import type { Annotation, Source, SourceFacts } from '../data/source.ts';
 import type { Program } from '../program/index.ts';
+import type { SampleOrder } from '../steering/event.ts';
 import type { HostArray } from '../tensor/dtype.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Communicator } from './ranks/communicator.ts';
@@ -86,4 +87,11 @@ export interface GridRun {
 export interface GridMaker extends Disposable {
   /** With the weights as they are now. All ranks call it, and have the grid then. */
   make(signal?: AbortSignal): Promise<SampleGrid>;
+  /**
+   * Of a model that makes samples out of noise: others than those of the grid, of the model's own shape, by the same samplers. All ranks
+   * call it, and have them then.
+   * @returns [N, ...shape]
+   * @throws RectiflowError where they cannot be made
+   */
+  makeOrdered?(order: SampleOrder, signal?: AbortSignal): Promise<Float32Array>;
 }

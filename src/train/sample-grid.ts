@@ -52,8 +52,8 @@ export function gridBytes(
 export interface GridSamplers {
   /** The most samples that each of them makes at once. */
   readonly batchSize: number;
-  /** By the weights that they make samples with. */
-  readonly of: Readonly<Record<WeightSet, FlowSampler>>;
+  /** By the weights that it makes samples with: a set, or `ema:0.999`, an average beside the main one. */
+  sampler(weights: string): FlowSampler;
   readonly sets: WeightSets;
   /** Where other ranks make some of the samples. */
   readonly communicator: Communicator | undefined;
@@ -130,7 +130,7 @@ export async function sampleGrid(
 
 /** Ranks share out the batches. @param path of what is made, where it is shown @returns [count, ...shape] */
 async function makeSamples(
-  { batchSize, of, sets, communicator }: GridSamplers,
+  { batchSize, sampler, sets, communicator }: GridSamplers,
   weights: WeightSet,
   shape: ImageShape,
   wanted: SampleOptions,
@@ -143,7 +143,7 @@ async function makeSamples(
   const rows = path && { values: path.rows, startOf: (batch: number) => path.startOf(batch * size) };
   const options = { ...wanted, ...(path && { onVisit: path.visit.bind(path) }) };
   const make = async (batch: number): Promise<void> => {
-    const samples = await of[weights].sampleBatch(options, batch);
+    const samples = await sampler(weights).sampleBatch(options, batch);
     values.set(samples, startOf(batch));
     path?.arrive(samples, batch * size);
   };
@@ -172,7 +172,7 @@ export async function sampleSizes(
   const values = new Float32Array(starts.at(-1)!);
   const make = async (i: number): Promise<void> => {
     const shape = shapes[i]!;
-    const samples = await samplers.of[weights].sample({
+    const samples = await samplers.sampler(weights).sample({
       count: perClass,
       shape,
       ...settings,

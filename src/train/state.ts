@@ -71,7 +71,9 @@ export async function initializeState(
   }
 }
 
-/** The averaged weights under the model's names. */
-export function averagedWeights({ parameters }: Module, buffers: Buffers): Buffers {
-  return new Map(parameters.map(({ name }) => [name, buffers.get(averageTensor(undefined, name))!]));
+/** The averaged weights under the model's names. @param average beside the main one; what is not trained is only in that */
+export function averagedWeights({ parameters }: Module, buffers: Buffers, average?: string): Buffers {
+  const of = (name: string): Buffer =>
+    (buffers.get(averageTensor(average, name)) ?? buffers.get(averageTensor(undefined, name)))!;
+  return new Map(parameters.map(({ name }) => [name, of(name)]));
 }

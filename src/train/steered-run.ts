@@ -2,6 +2,7 @@
 import { changesOf, configOfStep, settingsOf } from '../steering/course.ts';
 import { type SteeringEvent, type SteeringSettings, describeEvent } from '../steering/event.ts';
 import type { Steering } from '../steering/steering.ts';
+import { refused } from './sample-orders.ts';
 import type { PreparedTraining } from './prepare.ts';
 import type { StopSignal } from './ranks/stop-signal.ts';
 import type { SaverOptions } from './saver.ts';
@@ -15,6 +16,16 @@ export interface Orders {
   readonly isSaveDue: boolean;
   /** Whether training ends, because that was asked or the signal came. */
   readonly isStopDue: boolean;
+}
+
+/** What the trainer does between two steps. */
+export interface Doing {
+  /** Is told what is done. */
+  onNotice(text: string): void;
+  /** Saves the last step; false where it cannot be saved. */
+  save(): Promise<boolean>;
+  /** Makes the samples that an event asks for. @returns what became of it */
+  sample(event: SteeringEvent): Promise<SteeringEvent>;
 }
 
 /** Milliseconds between two looks of a training that is paused. */
@@ -72,15 +83,8 @@ export class SteeredRun {
   /**
    * Does what was asked, between two steps, and waits while training is paused. All ranks call it.
    * @param step the last that is done
-   * @param onNotice is told what is done
-   * @param save saves that step; false where it cannot be saved
    */
-  async obey(
-    step: number,
-    stop: StopSignal,
-    onNotice: (text: string) => void,
-    save: () => Promise<boolean>,
-  ): Promise<Orders> {
+  async obey(step: number, stop: StopSignal, doing: Doing): Promise<Orders> {
     let isSaveDue = false;
     let isPaused = false;
     do {
@@ -89,13 +93,33 @@ export class SteeredRun {
       this.#add(changesOf(events));
       for (const event of events) {
         const { kind } = event;
-        onNotice(`steered: ${describeEvent(event)}`);
-        if (kind === 'save') isSaveDue = !(await save());
+        if (kind === 'sample') {
+          await this.#sample(event, doing);
+          continue;
+        }
+        doing.onNotice(`steered: ${describeEvent(event)}`);
+        if (kind === 'save') isSaveDue = !(await doing.save());
         if (kind === 'pause' || kind === 'goOn') isPaused = kind === 'pause';
       }
       if (isStopped || events.some(({ kind }) => kind === 'stop')) return { isSaveDue, isStopDue: true };
     } while (isPaused);
     return { isSaveDue, isStopDue: false };
+  }
+
+  /** Whoever asked is answered whatever happens. */
+  async #sample(event: SteeringEvent, { sample, onNotice }: Doing): Promise<void> {
+    let answer: SteeringEvent;
+    try {
+      answer = await sample(event);
+    } catch (error) {
+      await this.#steering?.answer?.(refused(event, error)).catch(() => {});
+      throw error;
+    }
+    const { outcome, sentence } = answer;
+    // Only the first of ranks has written them.
+    if (outcome === 'refused' || answer.made)
+      onNotice(`steered: ${outcome === 'refused' ? sentence : describeEvent(answer)}`);
+    await this.#steering?.answer?.(answer);
   }
 
   async #take(

@@ -46,9 +46,8 @@ export class Trainer {
   /** Where samples have several shapes. */
   readonly #losses: LossBySize | undefined;
   #step: number;
-  /** Steps that changed the weights. */
+  /** Steps that changed the weights, and whether the last one did. */
   #updates: number;
-  /** Whether the last step did. */
   #hasUpdated = false;
   #position: SamplerPosition;
   /** The last one that was handed over, where it is not known yet whether it counts. */
@@ -126,20 +125,21 @@ export class Trainer {
    */
   async run(asked?: AbortSignal): Promise<TrainResult> {
     const { train, ema } = this.#training.config;
-    const steps = this.#training.span?.until ?? train.steps;
+    const [first, steps] = [this.#step, this.#training.span?.until ?? train.steps];
     const run = this.#store.path;
     this.#observer.onStart?.({ run, step: this.#step, ...describeTraining(this.#training) });
     let outcome: RunOutcome = 'failed';
     let isSaveDue = false;
-    const first = this.#step;
     const stop = stopSignal(this.#training, asked);
     try {
       while (this.#step < steps && !stop.isDue) {
         if (this.#steered.isAsked) {
           await this.#settleLast();
-          const orders = await this.#steered.obey(this.#step, stop, this.#notice, () =>
-            this.#saver.beginOnce(this.#step, this.#hasUpdated, () => this.#notes()),
-          );
+          const orders = await this.#steered.obey(this.#step, stop, {
+            onNotice: this.#notice,
+            save: () => this.#saver.beginOnce(this.#step, this.#hasUpdated, () => this.#notes()),
+            sample: (event) => this.#measurements.orders.fulfil(event, stop.signal),
+          });
           if (orders.isStopDue) break;
           isSaveDue ||= orders.isSaveDue;
         }
@@ -274,13 +274,12 @@ export class Trainer {
     const { loss, gradNorm } = { ...(await this.#training.executable.read(['loss', 'gradNorm'])), ...told };
     // An overflow of the gradients in float16 is how the loss scale finds its size.
     if (Number.isFinite(loss[0]) && this.#scaler?.backOff()) return true;
-    const finding = await explainBadStep(this.#training, inputs, batch);
     const bad = {
       step: this.#step,
       epoch: epochsOf(this.#position, this.#training.source),
       loss: loss[0]!,
       gradNorm: gradNorm[0]!,
-      finding,
+      finding: await explainBadStep(this.#training, inputs, batch),
     };
     const verdict = this.#badSteps.add(this.#step);
     await this.#store.noteBadStep(bad);

@@ -1,6 +1,7 @@
 // What a run of a velocity does: it learns an objective, and shows samples that come out of noise.
 import type { ImageShape } from '../data/source.ts';
 import { describeTold } from '../data/told.ts';
+import type { Buffers } from '../backends/backend.ts';
 import { type Objective, samplerOf } from '../flow/objective.ts';
 import { FlowSampler, batchesOf } from '../flow/sample.ts';
 import { velocityInPlace } from '../flow/velocity-program.ts';
@@ -15,6 +16,7 @@ import { sameShape, sizeOf } from '../tensor/shape.ts';
 import { coupledNoise } from './coupled-noise.ts';
 import { givenDraw, randomDraw } from './draw.ts';
 import { type OwnFlow, objectiveOf, timesOf } from './objective.ts';
+import { makeOrdered } from './make-ordered.ts';
 import type { GridMaker, GridRun, GridTask, HeldOutSamples, HeldOutTask, RunTask } from './run-task.ts';
 import {
   type GridSamplers,
@@ -29,7 +31,7 @@ import type { TrainingConfig } from './settings.ts';
 import { lossByTime } from './step-outputs.ts';
 import type { Task } from './task.ts';
 import { velocityTask } from './velocity-task.ts';
-import { type WeightSet, weightSetsOf } from './ranks/weight-sets.ts';
+import { weightSetsOf } from './ranks/weight-sets.ts';
 
 /** What of a config a run of a velocity depends on. */
 export type VelocityRunConfig = Pick<TrainingConfig, 'seed' | 'flow' | 'train' | 'sample'>;
@@ -138,11 +140,13 @@ function openGrid(
 ): GridMaker {
   const sets = weightSetsOf(model, buffers, exchange);
   const batchSize = gridBatch(config);
-  const make = (set: WeightSet): FlowSampler =>
-    new FlowSampler(backend, model, sets.buffers[set], { objective, batchSize });
-  const ofModel = make('model');
-  const of = { model: ofModel, ema: sets.takeTurns ? ofModel : make('ema') };
-  const samplers: GridSamplers = { batchSize, of, sets, communicator };
+  const made = new Map<Buffers, FlowSampler>();
+  const sampler = (weights: string): FlowSampler => {
+    const of = sets.buffersOf(weights);
+    if (!made.has(of)) made.set(of, new FlowSampler(backend, model, of, { objective, batchSize }));
+    return made.get(of)!;
+  };
+  const samplers: GridSamplers = { batchSize, sampler, sets, communicator };
   const told = { conditioning, classNames: source.classNames };
   const sizes = (source.sizes?.shapes ?? []) as readonly ImageShape[];
   return {
@@ -152,6 +156,10 @@ function openGrid(
         ? grid
         : { ...grid, sizes: await sampleSizes(samplers, sizes, config, told, signal) };
     },
-    dispose: () => disposeAll(new Set(Object.values(of))),
+    makeOrdered: (order, signal) => {
+      const { size } = batchesOf(gridCount(config.sample), batchSize);
+      return makeOrdered(samplers, size, model.sampleShape, order, conditioning, signal);
+    },
+    dispose: () => disposeAll(made.values()),
   };
 }

@@ -1,6 +1,5 @@
 // Where samples come from, as files of them keep it.
 import { createHash } from 'node:crypto';
-import type { SavedCheckpoint } from '../../runs/checkpoint.ts';
 import { version } from '../../host/machine.ts';
 import type { SamplerSettings } from '../../flow/sample-request.ts';
 import type { RunConfig } from '../../config/config.ts';
@@ -20,9 +19,16 @@ export interface Provenance {
   readonly guidance: number;
 }
 
+/** By which weights: those of a checkpoint, or what else tells them from any others. */
+interface SampledWeights {
+  readonly step: number;
+  readonly files: unknown;
+}
+
 interface Asked extends SamplerSettings {
   readonly seed: number;
   readonly conditions?: unknown;
+  readonly rows?: unknown;
   /** Where it is another than the model's own. */
   readonly shape?: Shape;
 }
@@ -35,7 +41,7 @@ interface UsedWeights {
 
 export function provenanceOf(
   { name }: Pick<RunConfig, 'name'>,
-  { step, files }: Pick<SavedCheckpoint, 'step' | 'files'>,
+  { step, files }: SampledWeights,
   asked: Asked,
   { weights, emaLength }: UsedWeights,
 ): Provenance {
