@@ -1,6 +1,6 @@
 // A run of the command line that is steered by it, with real processes.
 import { execFileSync } from 'node:child_process';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { latestCheckpoint } from '../../src/runs/checkpoint.ts';
@@ -79,6 +79,42 @@ describe('rectiflow steer', () => {
       stdout: '',
       stderr: `error: ${run}: no process trains it. Nothing was done. Go on with it (rectiflow resume ${run}), and ask again.\n`,
     });
+  });
+
+  it('has samples made by it', async () => {
+    const folder = await temporaryFolder();
+    const training = await begun(folder);
+    const told = await steer(
+      folder,
+      '--sample',
+      '--labels',
+      '3,7',
+      '--count',
+      '2',
+      '--weights',
+      'model',
+      '--guidance',
+      '2',
+    );
+    const [, step] = /^4 samples of step ([\d,]+) in /.exec(told)!;
+    const at = join(run, 'samples', 'asked', `step-${step!.replaceAll(',', '').padStart(7, '0')}`);
+    expect(told).toBe(`4 samples of step ${step} in ${at}\nLook at ${at}.png\n`);
+    expect((await readdir(join(folder, at))).toSorted()).toEqual(['3', '7']);
+    expect(await steer(folder)).toMatch(
+      /^step [\d,]+ .* 4 samples of step \d+ are made: samples\/asked\/step-\d{7}\.png\.\n$/,
+    );
+    expect(await rectiflow(folder, ['steer', run, '--sample', '--labels', '99'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^refused: sample: labels must be classes of the model, from 0 to 9 .*, got 99\n$/,
+      ),
+    });
+    const alone = await rectiflow(folder, ['steer', run, '--count', '2']);
+    expect(alone.stderr).toBe(
+      'error: steer: --count is of samples that are made now: give --sample with it.\n',
+    );
+    training.process.kill('SIGKILL');
   });
 
   it('says why a run refuses', async () => {
