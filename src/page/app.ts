@@ -18,9 +18,9 @@ import { seriesQuestion } from './queries.ts';
 import { Refusal, failureOf } from './refusal.ts';
 import { describeRun, logOf, picturePath } from './run-details.ts';
 import { listRuns } from './run-list.ts';
-import { placeOf } from './run-place.ts';
+import { type RunPlace, placeOf } from './run-place.ts';
 import type { Summaries } from './run-summary.ts';
-import { isWholePng, sampleFileOf } from './sample-files.ts';
+import { isAskedFile, isWholePng, sampleFileOf } from './sample-files.ts';
 import type { SeriesStore } from './series/store.ts';
 import { staticFile } from './static-files.ts';
 
@@ -113,12 +113,17 @@ function readRoutes(app: Hono, { runs, summaries, series, live, previews }: AppP
   app.get('/api/runs/:run/samples/:file', async (c) => {
     const found = await place(c);
     const file = c.req.param('file');
-    const known = sampleFileOf(file);
-    const path = known && (await picturePath(found, file));
-    if (path === undefined) throw new Refusal(404, `The run "${found.name}" has no picture "${file}".`);
-    const bytes = new Uint8Array(await readFile(path));
-    if (!isWholePng(bytes)) throw new Refusal(503, 'The picture is being written. Ask again in a moment.');
-    return c.body(bytes, 200, { 'Content-Type': 'image/png' });
+    return sendPicture(c, found, file, sampleFileOf(file) && (await picturePath(found, file)));
+  });
+  app.get('/api/runs/:run/asked/:file', async (c) => {
+    const found = await place(c);
+    const file = c.req.param('file');
+    return sendPicture(
+      c,
+      found,
+      file,
+      isAskedFile(file) ? await picturePath(found, 'asked', file) : undefined,
+    );
   });
   app.get('/api/runs/:run/preview', async (c) => {
     const bytes = await previews.of(await place(c));
@@ -127,6 +132,18 @@ function readRoutes(app: Hono, { runs, summaries, series, live, previews }: AppP
   app.get('/api/machine', async (c) => c.json(await machineAnswer(runs)));
   app.get('/api/compare', async (c) => c.json(await compareRuns(runs, c.req.queries('runs') ?? [])));
   app.get('/api/recipes', (c) => c.json(recipeList()));
+}
+
+async function sendPicture(
+  c: Context,
+  { name }: RunPlace,
+  file: string,
+  path: string | undefined,
+): Promise<Response> {
+  if (path === undefined) throw new Refusal(404, `The run "${name}" has no picture "${file}".`);
+  const bytes = new Uint8Array(await readFile(path));
+  if (!isWholePng(bytes)) throw new Refusal(503, 'The picture is being written. Ask again in a moment.');
+  return c.body(bytes, 200, { 'Content-Type': 'image/png' });
 }
 
 async function machineAnswer(runs: string): Promise<MachineAnswer> {

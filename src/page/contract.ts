@@ -9,6 +9,7 @@
 //     GET  /api/runs/:run/series            SeriesAnswer; query: SeriesQuery
 //     GET  /api/runs/:run/live              text/event-stream of LiveEvents; header Last-Event-ID: a LivePosition to go on from
 //     GET  /api/runs/:run/samples/:file     image/png
+//     GET  /api/runs/:run/asked/:file       image/png: samples that were asked for while it trained
 //     GET  /api/runs/:run/preview           image/png: the first samples that this run reads, drawn at the first request
 //     GET  /api/machine                     MachineAnswer
 //     GET  /api/compare?runs=a&runs=b       Comparison
@@ -184,9 +185,11 @@ export interface SamplingChoices {
     readonly labels: readonly number[];
     readonly prompts: readonly string[];
   };
+  /** Averages beside the main one, as `weights` names them: `ema:0.999`. */
+  readonly averages: readonly string[];
   /** Whether averages of other lengths (`emaLength`) can be made. */
   readonly takesEmaLength: boolean;
-  /** Checkpoints to sample from. */
+  /** Checkpoints to sample from; none as long as none was saved. */
   readonly checkpoints: readonly number[];
 }
 
@@ -305,7 +308,9 @@ export interface RecipeNote {
 /** What a run that trains is asked. */
 export type SteerRequest =
   | { readonly kind: 'pause' | 'goOn' | 'save' | 'stop' }
-  | { readonly kind: 'set'; readonly settings: SteerSettings };
+  | { readonly kind: 'set'; readonly settings: SteerSettings }
+  /** Samples with the weights of the step, made in the process that trains; the answer comes when they are made. */
+  | { readonly kind: 'sample'; readonly samples: Omit<SampleRequest, 'emaLength' | 'checkpoint'> };
 
 /** Settings for the rest of the run; what is left out stays. */
 export interface SteerSettings {
@@ -326,10 +331,13 @@ export interface SteeringEvent {
   readonly step: number;
   /** ISO 8601. */
   readonly time: string;
-  readonly kind: 'pause' | 'goOn' | 'save' | 'stop' | 'set';
+  readonly kind: 'pause' | 'goOn' | 'save' | 'stop' | 'set' | 'sample';
   readonly settings?: SteerSettings;
+  /** Of samples: their settings; and the files, as paths in the run's folder, of which a picture is at /api/runs/:run/asked/:file. */
+  readonly samples?: Json;
+  readonly made?: { readonly count: number; readonly folder: string; readonly view: string };
   readonly outcome: 'applied' | 'refused';
-  /** Of one that is refused: why. */
+  /** Of one that is refused: why. Of samples: what to know of them. */
   readonly sentence?: string;
 }
 

@@ -64,7 +64,7 @@ export function logOf({ path }: RunPlace): Promise<string | undefined> {
   return fileOf(path, 'metrics.jsonl');
 }
 
-/** Where a picture of a run is. */
-export function picturePath({ path }: RunPlace, file: string): Promise<string | undefined> {
-  return fileOf(path, join('samples', file));
+/** Where a picture of a run is. @param segments below its folder of samples */
+export function picturePath({ path }: RunPlace, ...segments: readonly string[]): Promise<string | undefined> {
+  return fileOf(path, join('samples', ...segments));
 }

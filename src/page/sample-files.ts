@@ -10,6 +10,13 @@ export function sampleFileOf(file: string): SampleFile | undefined {
   return step === undefined ? undefined : { step: Number(step), kind: kind as SampleFile['kind'], file };
 }
 
+const ASKED = /^step-\d{7,15}(?:-\d{1,9})?\.png$/;
+
+/** Whether a name is that of a picture of samples that were asked for while a run trained. */
+export function isAskedFile(file: string): boolean {
+  return ASKED.test(file);
+}
+
 /** By step; none where the folder is missing. @param folder of the samples */
 export async function listSamples(folder: string | undefined): Promise<SampleFile[]> {
   const names = folder === undefined ? [] : await readdir(folder).catch(() => []);

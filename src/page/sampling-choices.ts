@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readCheckpointState, stepName } from '../runs/checkpoint.ts';
 import { checkpointFolder } from '../runs/run-folder.ts';
 import { dataOf } from '../known/data-record.ts';
+import { powerName } from '../optim/ema.ts';
 import { samplersOf } from '../train/objective.ts';
 import type { SamplingChoices } from './contract.ts';
 import { at } from './run-settings.ts';
@@ -13,7 +14,7 @@ const kinds: ReadonlySet<unknown> = new Set(['dit', 'text-dit', 'expression-dit'
  * @param config as it was resolved
  * @param checkpoints steps, in order
  * @param hasAverages whether averages are stored that others are made of
- * @returns null of a run whose model makes no samples, or that has no checkpoint yet
+ * @returns null of a run whose model makes no samples
  */
 export async function samplingChoices(
   run: string,
@@ -24,10 +25,16 @@ export async function samplingChoices(
   const kind = at(config, 'model', 'kind');
   const last = checkpoints.at(-1);
   const objective = at(config, 'flow', 'objective', 'kind');
-  if (!kinds.has(kind) || last === undefined || typeof objective !== 'string') return null;
-  const saved = await readCheckpointState(join(checkpointFolder(run), stepName(last)))
-    .then(dataOf)
-    .catch(() => undefined);
+  if (!kinds.has(kind) || typeof objective !== 'string') return null;
+  const saved =
+    last === undefined
+      ? undefined
+      : await readCheckpointState(join(checkpointFolder(run), stepName(last)))
+          .then(dataOf)
+          .catch(() => undefined);
+  const lengths = (name: string): number[] =>
+    listOf(at(config, 'ema', name), (each) => typeof each === 'number');
+  const averages = [...lengths('decays').map(String), ...lengths('power').map(powerName)];
   const sample = at(config, 'sample');
   const classes = at(config, 'model', 'classes');
   return {
@@ -42,6 +49,7 @@ export async function samplingChoices(
       labels: listOf(at(sample, 'labels'), (each) => typeof each === 'number'),
       prompts: listOf(at(sample, 'prompts'), (each) => typeof each === 'string'),
     },
+    averages: averages.map((name) => `ema:${name}`),
     takesEmaLength: hasAverages,
     checkpoints,
   };

@@ -99,6 +99,7 @@ describe('forms', () => {
     takesPrompts: true,
     samplers: ['euler'],
     defaults: { sampler: 'euler', steps: 50, guidance: 2, labels: [], prompts: [] },
+    averages: [],
     takesEmaLength: false,
     checkpoints: [],
   };

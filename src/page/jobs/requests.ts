@@ -7,7 +7,7 @@ import type { AskedConfig } from './calls.ts';
 
 const names = z.array(z.string().max(10_000)).max(1000);
 
-export const sampleRequest: z.ZodType<SampleRequest> = z.strictObject({
+const asked = {
   labels: z
     .array(z.union([z.number().int().nonnegative(), z.string()]))
     .max(10_000)
@@ -18,8 +18,12 @@ export const sampleRequest: z.ZodType<SampleRequest> = z.strictObject({
   steps: z.number().int().positive().exactOptional(),
   seed: z.number().int().nonnegative().exactOptional(),
   count: z.number().int().positive().exactOptional(),
-  emaLength: z.number().positive().exactOptional(),
   weights: z.string().exactOptional(),
+};
+
+export const sampleRequest: z.ZodType<SampleRequest> = z.strictObject({
+  ...asked,
+  emaLength: z.number().positive().exactOptional(),
   checkpoint: z.number().int().nonnegative().exactOptional(),
 });
 
@@ -40,6 +44,7 @@ export const planRequest: z.ZodType<PlanRequest> = z.strictObject({
 export const steerRequest: z.ZodType<SteerRequest> = z.union([
   z.strictObject({ kind: z.enum(['pause', 'goOn', 'save', 'stop']) }),
   z.strictObject({ kind: z.literal('set'), settings: z.record(z.string(), z.json()) }),
+  z.strictObject({ kind: z.literal('sample'), samples: z.strictObject(asked) }),
 ]) as z.ZodType<SteerRequest>;
 
 /** @throws Refusal naming what is wrong */
