@@ -6,8 +6,11 @@ import { openNodeGpu } from '../../../src/backends/node-gpu.ts';
 import type { ConfigInput } from '../../../src/config/config.ts';
 import { type TrainOptions, type TrainResult, resume, train } from '../../../src/index.ts';
 import { readMetrics } from '../../../src/runs/metrics-log.ts';
+import { readSteering } from '../../../src/runs/steering-events.ts';
+import type { SteeringEvent } from '../../../src/steering/event.ts';
 import { temporaryFolder } from '../../support/cli.ts';
 import { testGpu } from '../../support/gpu.ts';
+import { asking, unhurried } from '../../support/steered-run.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../../support/tiny-run.ts';
 
 const { skip } = testGpu;
@@ -191,6 +194,84 @@ describe.skipIf(skip)(`a GPU that is lost${skip ? ` (skipped: ${skip})` : ''}`, 
     const { step } = await resume(join(runs, config.name), { source: stripes() });
     expect(step).toBe(steps);
     expect(await numbersOf(join(runs, config.name))).toEqual(await numbersOf(whole.run));
+  });
+
+  describe('of a run that is steered', () => {
+    /** Long enough to be asked while it trains; saved where that is asked. */
+    const changes = { steps: 60, checkpointEvery: 0 };
+
+    /** A run that `steer` asks for something after step 4. */
+    async function steered(
+      steer: (run: string) => Promise<SteeringEvent[]>,
+      onStep: (step: number) => void = () => {},
+    ): Promise<Ended & { readonly events: readonly SteeringEvent[] }> {
+      const { source, hurry } = unhurried();
+      let run = '';
+      let events: Promise<SteeringEvent[]> | undefined;
+      const see = (step: number): void => {
+        if (step >= 4) events ??= steer(run).finally(hurry);
+        events?.catch(() => {});
+        onStep(step);
+      };
+      const onStart = (start: { readonly run: string }): void => void ({ run } = start);
+      return { ...(await trained(see, { changes, source, onStart })), events: await events! };
+    }
+
+    it('what was changed since the last checkpoint is changed again at the same step', async () => {
+      const all = asking(
+        { kind: 'save' },
+        { kind: 'set', settings: { learningRate: 1e-2 } },
+        { kind: 'sample', samples: { count: 2, weights: 'model' } },
+        { kind: 'pause' },
+        { kind: 'goOn' },
+      );
+      let isAsked = false;
+      let isLost = false;
+      const { run, events, notices, seen, result } = await steered(
+        async (at) => all(at).finally(() => void (isAsked = true)),
+        () => {
+          if (!isAsked || isLost) return;
+          isLost = true;
+          loseDevice();
+        },
+      );
+      expect(events.map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual(
+        ['save', 'set', 'sample', 'pause', 'goOn'].map((kind) => `${kind} applied`),
+      );
+      const [saved, set] = events as [SteeringEvent, SteeringEvent];
+      const lost = notices.find((text) => /the GPU was lost/.test(text))!;
+      expect(lost).toContain(`goes on from the checkpoint of step ${saved.step}.`);
+      // Steps with the new rate were done twice.
+      expect(seen.filter((step) => step === set.step + 1)).toHaveLength(2);
+      expect(result.finished).toBe(true);
+      expect(await readSteering(run)).toEqual(events);
+      const repeated = { changes, steering: events.filter(({ kind }) => kind === 'set') };
+      const again = await trained(() => {}, repeated);
+      expect(await checkpointDigests(run, 60)).toEqual(await checkpointDigests(again.run, 60));
+      expect(await numbersOf(run)).toEqual(await numbersOf(again.run));
+    });
+
+    it('while samples are made that were asked for: who asked is told, and the run stays the same', async () => {
+      const { run, events, notices, result } = await steered(async (at) => {
+        const before = await asking({ kind: 'save' }, { kind: 'pause' })(at);
+        onRead = () => {
+          onRead = undefined;
+          loseDevice();
+        };
+        return [...before, ...(await asking({ kind: 'sample', samples: { count: 2 } })(at))];
+      });
+      expect(events.at(-1)).toMatchObject({
+        outcome: 'refused',
+        sentence: expect.stringMatching(/^samples were not made: webgpu: the GPU was lost/),
+      });
+      expect(
+        notices.filter((text) => /the GPU was lost .* goes on from the checkpoint/.test(text)),
+      ).toHaveLength(1);
+      expect(result.finished).toBe(true);
+      const plain = await trained(() => {}, { changes });
+      expect(await checkpointDigests(run, 60)).toEqual(await checkpointDigests(plain.run, 60));
+      expect(await numbersOf(run)).toEqual(await numbersOf(plain.run));
+    });
   });
 
   it('is not opened again where the caller holds it', async () => {
