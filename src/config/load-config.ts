@@ -210,11 +210,14 @@ async function readSettings(path: string): Promise<Settings> {
   const bytes = await readRegular(path, mostBytes).catch((error: unknown) => {
     throw fileError(path, systemProblem(error), 'Give a recipe or the path of a config file', error);
   });
-  return settingsIn(decodeText(bytes, path), path, 'Correct the file');
+  return settingsIn(decodeText(bytes, path), path, 'Correct the file', dirname(path));
 }
 
-/** @param advice what to do where it is no YAML */
-async function settingsIn(text: string, origin: string, advice: string): Promise<Settings> {
+/**
+ * @param advice what to do where it is no YAML
+ * @param folder in which the text lies: that of a run has the run's data, too
+ */
+async function settingsIn(text: string, origin: string, advice: string, folder?: string): Promise<Settings> {
   const settings = await parseYaml(text).catch((error: unknown) => {
     throw fileError(origin, `is no YAML or JSON: ${(error as Error).message}`, advice, error);
   });
@@ -225,7 +228,8 @@ async function settingsIn(text: string, origin: string, advice: string): Promise
   const { config } = settings;
   if (!isSettings(config)) return settings;
   const { data } = config;
-  return isWithinRun(data) ? { ...config, data: locatedData(data, dirname(path)) } : config;
+  if (folder === undefined || !isWithinRun(data)) return config;
+  return { ...config, data: locatedData(data, folder) };
 }
 
 /** Of what is not so parsing tells. */
