@@ -21,8 +21,15 @@ export interface SharedPage {
   close(): Promise<void>;
 }
 
-/** @param folder that `shareRun` wrote; it lies below another path, as on many hosts */
-export async function sharedPage(folder: string, options: BrowserContextOptions = {}): Promise<SharedPage> {
+/**
+ * @param folder that `shareRun` wrote; it lies below another path, as on many hosts
+ * @param flags of the browser
+ */
+export async function sharedPage(
+  folder: string,
+  options: BrowserContextOptions = {},
+  flags: readonly string[] = [],
+): Promise<SharedPage> {
   const server: Server = createServer(({ url = '/' }, response) => {
     const path = new URL(url, 'http://localhost').pathname.replace(/^\/models\/one\//, '');
     const file = join(folder, path === '' ? 'index.html' : path);
@@ -35,7 +42,10 @@ export async function sharedPage(folder: string, options: BrowserContextOptions 
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // Root has no sandbox; nothing of another machine is opened here.
-  const browser: Browser = await chromium.launch({ executablePath: findChromium()!, args: ['--no-sandbox'] });
+  const browser: Browser = await chromium.launch({
+    executablePath: findChromium()!,
+    args: ['--no-sandbox', ...flags],
+  });
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);

@@ -114,7 +114,10 @@ export async function inkOf(page: Page, selector: string): Promise<{ pixels: num
 }
 
 /** Waits until it is there. @throws where it does not come */
-export async function checkSeen(locator: Locator, options: { timeout?: number } = {}): Promise<void> {
+export async function checkSeen(
+  locator: Locator,
+  options: { timeout?: number; state?: 'attached' } = {},
+): Promise<void> {
   await locator.waitFor(options);
 }
 

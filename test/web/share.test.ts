@@ -84,7 +84,7 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
         if (data.kind === 'done') resolve(last);
         if (data.kind === 'failed') reject(new Error(data.message));
       });
-      worker.postMessage({ kind: 'open', base: document.baseURI });
+      worker.postMessage({ kind: 'open', from: document.baseURI });
     })`);
     const { values } = await sample(run, { backend, labels: [2], count: 3, seed: 5, steps: 4, guidance: 2 });
     const furthest = made.reduce((most, value, i) => Math.max(most, Math.abs(value - values[i]!)), 0);

@@ -12,16 +12,24 @@ export function columnsOf(count: number): number {
   return Math.ceil(Math.sqrt(count));
 }
 
-/** @param values [count, C, H, W] in about [-1, 1]: black to white, or channels red, green and blue */
-export function drawGrid(canvas: HTMLCanvasElement, values: Float32Array, shape: PictureShape): void {
+/**
+ * @param values [count, C, H, W] in about [-1, 1]: black to white, or channels red, green and blue
+ * @param wanted how many columns; by default the grid is about a square
+ */
+export function drawGrid(
+  canvas: HTMLCanvasElement | OffscreenCanvas,
+  values: Float32Array,
+  shape: PictureShape,
+  wanted?: number,
+): void {
   const [channels, height, width] = shape;
   const count = values.length / (channels * height * width);
-  const columns = columnsOf(count);
+  const columns = wanted ?? columnsOf(count);
   const rows = Math.ceil(count / columns);
   const gap = count > 1 ? Math.max(1, Math.round(width / 16)) : 0;
   canvas.width = columns * (width + gap) - gap;
   canvas.height = rows * (height + gap) - gap;
-  const context = canvas.getContext('2d')!;
+  const context = canvas.getContext('2d') as CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
   for (let i = 0; i < count; i++) {
     const image = new ImageData(width, height);
     const plane = height * width;

@@ -1,4 +1,5 @@
 // The model as the page sees it: what the worker has said, and what is asked of it.
+import type { SharedFiles } from '../../src/share/read.ts';
 import type { Frame, FromWorker, MakeRequest, Ready, ToWorker } from './protocol.ts';
 
 /** Samples that are being made, or were: where they are after each step. */
@@ -28,12 +29,13 @@ export class ModelClient {
   readonly #films = new Map<number, Film>();
   #next = 1;
 
-  constructor() {
+  /** @param from an address below which a shared model lies, or one that is at hand */
+  constructor(from: string | SharedFiles) {
     this.#worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.#hear(data));
     this.#worker.addEventListener('error', ({ message }) => {
       this.error = message || 'the worker could not be started';
     });
-    this.#send({ kind: 'open', base: document.baseURI });
+    this.#send({ kind: 'open', from });
   }
 
   /** @param before frames of the film that this one goes on from */
@@ -52,6 +54,10 @@ export class ModelClient {
       this.#films.delete(id);
       if (film.state === 'making') film.state = 'stopped';
     }
+  }
+
+  close(): void {
+    this.#worker.terminate();
   }
 
   #hear(message: FromWorker): void {

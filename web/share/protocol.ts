@@ -2,6 +2,7 @@
 import type { AnySamplerName } from '../../src/flow/samplers.ts';
 import type { ShownCells } from '../../src/share/cells.ts';
 import type { ShareManifest } from '../../src/share/manifest.ts';
+import type { SharedFiles } from '../../src/share/read.ts';
 
 /** Samples of a request at most: they are computed at once. */
 export const mostSamples = 100;
@@ -54,7 +55,8 @@ export interface Ready {
 }
 
 export type ToWorker =
-  | { readonly kind: 'open'; readonly base: string }
+  /** A shared model that lies below an address, or one that is at hand. */
+  | { readonly kind: 'open'; readonly from: string | SharedFiles }
   | { readonly kind: 'make'; readonly id: number; readonly request: MakeRequest }
   | { readonly kind: 'stop'; readonly id: number };
 

@@ -3,7 +3,7 @@ import type { Annotation } from '../../src/data/source.ts';
 import { stepsDown } from '../../src/flow/integrator.ts';
 import { samplerOf } from '../../src/flow/objective.ts';
 import { SharedModel } from '../../src/share/open.ts';
-import { filesAt, readShare } from '../../src/share/read.ts';
+import { type SharedFiles, filesAt, readShare } from '../../src/share/read.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { objectiveOf, samplersOf } from '../../src/train/objective.ts';
 import { openDevice } from './device.ts';
@@ -26,15 +26,14 @@ const say = (message: FromWorker, transfer: Transferable[] = []): void => {
 
 addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.kind === 'stop') running.get(data.id)?.abort();
-  if (data.kind === 'open') void opened(data.base);
+  if (data.kind === 'open') void opened(data.from);
   if (data.kind === 'make') void made(data.id, data.request);
 });
 
-async function opened(base: string): Promise<void> {
+async function opened(from: string | SharedFiles): Promise<void> {
   try {
-    const files = await readShare(filesAt(base), {
-      onProgress: (bytes, total) => say({ kind: 'loading', bytes, total }),
-    });
+    const onProgress = (bytes: number, total: number): void => say({ kind: 'loading', bytes, total });
+    const files = typeof from === 'string' ? await readShare(filesAt(from), { onProgress }) : from;
     const { backend, device, isSlow } = await openDevice();
     shared = await SharedModel.open(files, backend, { batchSize: mostSamples });
     const { manifest } = files;

@@ -14,7 +14,7 @@ export interface Chosen {
   guidance: number;
 }
 
-export function classesOf({ manifest: { config } }: Ready): number {
+export function classesOf({ manifest: { config } }: Pick<Ready, 'manifest'>): number {
   return 'classes' in config.model ? config.model.classes : 0;
 }
 

@@ -1,0 +1,47 @@
+// Training in the tab: the panel of the page of a shared model, and what is done in it.
+import type { Locator } from 'playwright-core';
+import { shareRun } from '../../src/api/share/run.ts';
+import { train } from '../../src/api/train.ts';
+import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { dropFiles } from './drop-files.ts';
+import type { SharedPage } from './shared-page.ts';
+import { stripes, tinyStripes } from './tiny-run.ts';
+import { checkSeen } from './watched-page.ts';
+
+/** A page with a model of grey pictures of 8x12, of the classes thin, wide and none. @returns its folder */
+export async function stripesPage(runs: string, to: string): Promise<string> {
+  const backend = referenceBackend();
+  const source = { ...stripes(), classNames: ['thin', 'wide', 'none'] };
+  const config = { ...tinyStripes, sample: { steps: 4, perClass: 2 } };
+  const { run } = await train(config, { runs, source, backend });
+  return (await shareRun(run, { to, numbers: 'float16', backend })).folder;
+}
+
+export function trainPanel({ page }: SharedPage): Locator {
+  return page.getByRole('region', { name: 'Train', exact: true });
+}
+
+/** Drops files and folders, and waits until so many pictures of them are read. */
+export async function dropPictures(
+  shared: SharedPage,
+  paths: readonly string[],
+  count: number,
+): Promise<void> {
+  const panel = trainPanel(shared);
+  // Before, what is above the panel grows, and the panel moves.
+  await checkSeen(shared.page.getByText('Made in'));
+  await dropFiles(shared.page, panel.getByRole('group', { name: 'Pictures', exact: true }), paths);
+  await checkSeen(panel.getByText(new RegExp(`^${count} pictures? of`)));
+}
+
+/** Sets what is set, and begins. */
+export async function beginTraining(
+  shared: SharedPage,
+  { steps, every = steps }: { readonly steps: number; readonly every?: number },
+): Promise<void> {
+  const panel = trainPanel(shared);
+  await panel.getByLabel('Training steps').fill(String(steps));
+  await panel.getByLabel('Batch size').fill('4');
+  await panel.getByLabel('Steps between samples').fill(String(every));
+  await panel.getByRole('button', { name: 'Train', exact: true }).click();
+}

@@ -1,0 +1,163 @@
+// The training as the page sees it: what its worker has said, and what is asked of it.
+import type { SharedFiles } from '../../../src/share/read.ts';
+import type { StepMetrics } from '../../../src/train/metrics.ts';
+import { save } from '../save.ts';
+import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
+import type { FromTrainer, SharedOrigin, Started, ToTrainer } from './protocol.ts';
+import type { TrainSettings } from './settings.ts';
+
+export type TrainState =
+  | 'idle'
+  | 'preparing'
+  | 'training'
+  | 'paused'
+  | 'stopping'
+  | 'finished'
+  | 'stopped'
+  | 'failed';
+
+export interface SampleFrame {
+  readonly step: number;
+  readonly picture: Blob;
+  readonly rows: readonly string[];
+}
+
+/** Notices that are shown, of the newest. */
+const mostNotices = 50;
+
+export class TrainClient {
+  state: TrainState = $state('idle');
+  /** Whether a program computes in place of a GPU. */
+  isSlow: boolean = $state(false);
+  given: readonly GivenPicture[] = $state.raw([]);
+  reading: { readonly done: number; readonly total: number } | null = $state.raw(null);
+  found: FoundPictures | null = $state.raw(null);
+  unread: string | null = $state(null);
+  checked: { readonly parameters: number | null; readonly problem: string | null } | null = $state.raw(null);
+  started: Started | null = $state.raw(null);
+  metrics: readonly StepMetrics[] = $state.raw([]);
+  samples: readonly SampleFrame[] = $state.raw([]);
+  notices: readonly string[] = $state.raw([]);
+  /** The step of the last checkpoint. */
+  saved: number | null = $state(null);
+  /** Why training ended too early, and why something else that was asked could not be had. */
+  error: string | null = $state(null);
+  refused: string | null = $state(null);
+  /** Told of the trained model. */
+  readonly #onTaken: (files: SharedFiles) => void;
+  readonly #worker = new Worker(new URL('./trainer-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'training',
+  });
+
+  constructor(onTaken: (files: SharedFiles) => void) {
+    this.#onTaken = onTaken;
+    this.#worker.addEventListener('message', ({ data }: MessageEvent<FromTrainer>) => this.#hear(data));
+    this.#worker.addEventListener('error', ({ message }) => {
+      this.state = 'failed';
+      this.error = message || 'the worker that trains could not be started';
+    });
+  }
+
+  /** Whether it would be lost with the tab. */
+  get isBusy(): boolean {
+    return ['preparing', 'training', 'paused', 'stopping'].includes(this.state);
+  }
+
+  read(given: readonly GivenPicture[], form: PictureForm): void {
+    this.given = given;
+    this.unread = null;
+    this.reading = given.length > 0 ? { done: 0, total: given.length } : null;
+    this.#send({ kind: 'read', given, form });
+  }
+
+  check(settings: TrainSettings, shared: SharedOrigin | undefined): void {
+    this.#send({ kind: 'check', settings, shared });
+  }
+
+  train(settings: TrainSettings, shared: SharedOrigin | undefined): void {
+    this.started = null;
+    [this.metrics, this.samples, this.notices] = [[], [], []];
+    this.saved = null;
+    this.#begin({ kind: 'train', settings, shared });
+  }
+
+  /** To the last step, after it was stopped or failed. */
+  resume(): void {
+    this.#begin({ kind: 'resume' });
+  }
+
+  ask(kind: 'pause' | 'goOn' | 'save' | 'stop' | 'take' | 'download'): void {
+    this.refused = null;
+    if (kind === 'stop') this.state = 'stopping';
+    this.#send({ kind });
+  }
+
+  #begin(message: ToTrainer): void {
+    this.state = 'preparing';
+    [this.error, this.refused] = [null, null];
+    this.#send(message);
+  }
+
+  #hear(message: FromTrainer): void {
+    switch (message.kind) {
+      case 'hasGpu':
+        this.isSlow = !message.value;
+        break;
+      case 'reading':
+        this.reading = message;
+        break;
+      case 'read':
+        [this.found, this.reading] = [message.found, null];
+        break;
+      case 'unread':
+        [this.found, this.unread, this.reading] = [null, message.message, null];
+        break;
+      case 'checked':
+        this.checked = message;
+        break;
+      case 'started':
+        this.started = message;
+        this.state = 'training';
+        break;
+      case 'step':
+        // After a device was lost some steps are done once more.
+        this.metrics = [...this.metrics.filter(({ step }) => step < message.metrics.step), message.metrics];
+        break;
+      case 'samples':
+        this.samples = [...this.samples.filter(({ step }) => step < message.step), message];
+        break;
+      case 'notice':
+        this.notices = [...this.notices, message.text].slice(-mostNotices);
+        break;
+      case 'saved':
+        this.saved = message.step;
+        break;
+      case 'paused':
+      case 'training':
+        if (this.state !== 'stopping') this.state = message.kind;
+        break;
+      case 'ended':
+        this.state = message.isFinished ? 'finished' : 'stopped';
+        break;
+      case 'failed':
+        [this.state, this.error] = ['failed', message.message];
+        break;
+      case 'refused':
+        this.refused = message.message;
+        break;
+      case 'taken':
+        this.#onTaken(message.files);
+        break;
+      case 'file':
+        save(message.file, message.name);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #send(message: ToTrainer): void {
+    this.#worker.postMessage(message);
+  }
+}

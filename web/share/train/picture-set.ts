@@ -1,0 +1,144 @@
+// All pictures that are given, read into memory in the form that a model takes.
+import { arraySource } from '../../../src/data/arrays.ts';
+import type { Source } from '../../../src/data/source.ts';
+import { RectiflowError } from '../../../src/tensor/errors.ts';
+import { othersTurn } from '../../../src/tensor/turn.ts';
+import { formatBytes } from '../../parts/format.ts';
+import { type FoundPictures, type GivenPicture, type PictureForm, bytesOf, mostBytes } from './pictures.ts';
+import { NoPicture, readPicture } from './read-picture.ts';
+
+/** Pictures that are decoded at once. */
+const atOnce = 4;
+
+/** The class of pictures that lie in no folder, where others do. */
+export const withoutFolder = 'without a folder';
+
+/** Labels of pictures by the names of their classes; a model that is told none has none. */
+export interface Labels {
+  readonly classNames: readonly string[];
+  /** Undefined where a class has no label. */
+  labelOf(name: string): number | undefined;
+}
+
+/** @throws RectiflowError that lists the classes of pictures which have no label */
+export function checkLabels(names: readonly string[], { labelOf }: Labels): void {
+  const unknown = names.filter((name) => labelOf(name) === undefined);
+  if (unknown.length === 0) return;
+  const found = unknown.map((name) => (name === '' ? 'the pictures' : name)).join(', ');
+  throw new RectiflowError('data', `no class of the model is chosen for ${found}: say which each of them is`);
+}
+
+type Read = { readonly pixels: Uint8Array } | { readonly reason: string };
+
+export class PictureSet {
+  #given: readonly GivenPicture[] = [];
+  #read: Read[] = [];
+  #form: PictureForm | undefined;
+  /** Counts what was asked: what is read for an older wish is given up. */
+  #wish = 0;
+
+  /**
+   * Reads all that is given: what was read in the same form before is not read again.
+   * @param given those before, or more of them
+   * @param onProgress how many of them are read
+   * @returns undefined where another wish came
+   * @throws RectiflowError where they would take too much memory
+   */
+  async read(
+    given: readonly GivenPicture[],
+    form: PictureForm,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<FoundPictures | undefined> {
+    const wish = ++this.#wish;
+    const isSameForm = JSON.stringify(form) === JSON.stringify(this.#form);
+    const known = isSameForm ? this.#given.findIndex(({ path }, i) => given[i]?.path !== path) : 0;
+    this.#read = this.#read.slice(0, known < 0 ? this.#read.length : known);
+    [this.#given, this.#form] = [given, form];
+    checkRoom(given.length, form);
+    while (this.#read.length < given.length) {
+      const next = given.slice(this.#read.length, this.#read.length + atOnce);
+      const read = await Promise.all(next.map((picture) => readOne(picture, form)));
+      await othersTurn();
+      if (wish !== this.#wish) return undefined;
+      this.#read.push(...read);
+      onProgress(this.#read.length, given.length);
+    }
+    return this.#found();
+  }
+
+  #good(): { readonly name: string; readonly pixels: Uint8Array }[] {
+    const isAnyInFolder = this.#given.some(({ folder }) => folder !== '');
+    return this.#read.flatMap((read, i) => {
+      const { folder } = this.#given[i]!;
+      const name = folder === '' && isAnyInFolder ? withoutFolder : folder;
+      return 'pixels' in read ? [{ name, pixels: read.pixels }] : [];
+    });
+  }
+
+  /** Names of classes, in the order of their labels. */
+  get classes(): string[] {
+    return [...new Set(this.#good().map(({ name }) => name))].toSorted();
+  }
+
+  get count(): number {
+    return this.#good().length;
+  }
+
+  #found(): FoundPictures {
+    const good = this.#good();
+    const counts = new Map(this.classes.map((name) => [name, 0]));
+    for (const { name } of good) counts.set(name, counts.get(name)! + 1);
+    return {
+      form: this.#form!,
+      classes: [...counts].map(([name, count]) => ({ name, count })),
+      count: good.length,
+      bytes: good.length * bytesOf(this.#form!),
+      problems: this.#read.flatMap((read, i) =>
+        'reason' in read ? [{ path: this.#given[i]!.path, reason: read.reason }] : [],
+      ),
+    };
+  }
+
+  /**
+   * The pictures as data. They are read by then.
+   * @param labels none for a model without classes
+   * @throws RectiflowError where there are no pictures, or a class has no label
+   */
+  source(labels: Labels | undefined): Source {
+    const good = this.#good();
+    const form = this.#form;
+    if (form === undefined || good.length === 0)
+      throw new RectiflowError('data', 'there are no pictures to learn from: add some first');
+    if (labels) checkLabels(this.classes, labels);
+    const bytes = bytesOf(form);
+    const images = new Uint8Array(good.length * bytes);
+    good.forEach(({ pixels }, i) => images.set(pixels, i * bytes));
+    return arraySource({
+      name: 'pictures of this device',
+      images,
+      shape: [form.channels, ...form.size],
+      ...(labels && {
+        labels: good.map(({ name }) => labels.labelOf(name)!),
+        classNames: labels.classNames,
+        told: { by: 'by folder' },
+      }),
+    });
+  }
+}
+
+async function readOne(picture: GivenPicture, form: PictureForm): Promise<Read> {
+  try {
+    return { pixels: await readPicture(picture, form) };
+  } catch (error) {
+    if (error instanceof NoPicture) return { reason: error.message };
+    return { reason: `cannot be read: ${(error as Error).message}` };
+  }
+}
+
+function checkRoom(count: number, form: PictureForm): void {
+  const bytes = count * bytesOf(form);
+  if (bytes <= mostBytes) return;
+  const found = `${count} pictures take ${formatBytes(bytes)}`;
+  const wanted = `a tab has room for ${formatBytes(mostBytes)}`;
+  throw new RectiflowError('memory', `${found}, ${wanted}: make them smaller, or give fewer`);
+}

@@ -1,0 +1,63 @@
+// What the page and the worker that trains say to each other.
+import type { SharedFiles } from '../../../src/share/read.ts';
+import type { ShareManifest } from '../../../src/share/manifest.ts';
+import type { StepMetrics } from '../../../src/train/metrics.ts';
+import type { TrainingConfig } from '../../../src/train/settings.ts';
+import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
+import type { TrainSettings } from './settings.ts';
+
+/** The shared model of the page, and the address below which its files lie. */
+export interface SharedOrigin {
+  readonly manifest: ShareManifest;
+  readonly base: string;
+}
+
+export type ToTrainer =
+  | { readonly kind: 'read'; readonly given: readonly GivenPicture[]; readonly form: PictureForm }
+  /** Settings are looked at by the core. */
+  | { readonly kind: 'check'; readonly settings: TrainSettings; readonly shared: SharedOrigin | undefined }
+  | { readonly kind: 'train'; readonly settings: TrainSettings; readonly shared: SharedOrigin | undefined }
+  | { readonly kind: 'pause' | 'goOn' | 'save' | 'stop' }
+  /** Goes on to the last step after it was stopped, or after an error. */
+  | { readonly kind: 'resume' }
+  /** The averaged weights of the last checkpoint: as a model to make samples with, or as a file. */
+  | { readonly kind: 'take' | 'download' };
+
+export interface Started {
+  readonly config: TrainingConfig;
+  readonly parameters: number;
+  /** What computes, in words. */
+  readonly device: string;
+  readonly isSlow: boolean;
+  /** Of pictures that are trained on, and what the model is told of them. */
+  readonly samples: number;
+  readonly told: string;
+}
+
+export type FromTrainer =
+  /** As soon as it is known: without one a program computes. */
+  | { readonly kind: 'hasGpu'; readonly value: boolean }
+  | { readonly kind: 'reading'; readonly done: number; readonly total: number }
+  | { readonly kind: 'read'; readonly found: FoundPictures }
+  /** Pictures could not be read as a whole. */
+  | { readonly kind: 'unread'; readonly message: string }
+  | { readonly kind: 'checked'; readonly parameters: number | null; readonly problem: string | null }
+  | ({ readonly kind: 'started' } & Started)
+  | { readonly kind: 'step'; readonly metrics: StepMetrics }
+  /** A grid of samples of the averaged weights, as PNG. */
+  | {
+      readonly kind: 'samples';
+      readonly step: number;
+      readonly picture: Blob;
+      readonly rows: readonly string[];
+    }
+  | { readonly kind: 'notice'; readonly text: string }
+  | { readonly kind: 'saved'; readonly step: number }
+  | { readonly kind: 'paused' | 'training' }
+  /** Steps done, and whether they are all. */
+  | { readonly kind: 'ended'; readonly step: number; readonly isFinished: boolean }
+  | { readonly kind: 'failed'; readonly message: string }
+  /** What was asked beside training cannot be had. */
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'taken'; readonly files: SharedFiles }
+  | { readonly kind: 'file'; readonly name: string; readonly file: Blob };
