@@ -25,13 +25,13 @@ export async function openDevice(onNotice?: (text: string) => void): Promise<Dev
     const backend = await webGpuBackend(gpu, { onNotice });
     return { backend, device: `${backend.facts.name}, by WebGPU`, isSlow: backend.facts.isSoftware };
   } catch (error) {
-    reasons.push(firstLine(error));
+    reasons.push(problemOf(error));
   }
   try {
     const backend = await wasmBackend(new URL(kernels, import.meta.url));
     return { backend, device: `WebAssembly, because ${reasons.join(', ')}`, isSlow: true };
   } catch (error) {
-    reasons.push(firstLine(error));
+    reasons.push(problemOf(error));
   }
   return {
     backend: referenceBackend(),
@@ -40,6 +40,7 @@ export async function openDevice(onNotice?: (text: string) => void): Promise<Dev
   };
 }
 
-function firstLine(error: unknown): string {
-  return (error as Error).message.split('\n')[0]!;
+/** Without what to do about it in Node.js, which is of no use to a visitor. */
+function problemOf(error: unknown): string {
+  return (error as Error).message.split(/\n|\. /)[0]!;
 }

@@ -38,8 +38,8 @@ export function settingsAtFirst(isSlow: boolean): TrainSettings {
     channels: 3,
     batchSize: isSlow ? 8 : 32,
     learningRate: 1e-3,
-    steps: isSlow ? 300 : 2000,
-    sampleEvery: isSlow ? 50 : 100,
+    steps: isSlow ? 1500 : 2000,
+    sampleEvery: 100,
     labels: [],
   };
 }
