@@ -1,3 +1,4 @@
+import { othersTurn } from '../tensor/turn.ts';
 import { printable } from '../tensor/printable.ts';
 import { fileError } from '../tensor/errors.ts';
 import type { StepMetrics } from '../train/metrics.ts';
@@ -35,6 +36,8 @@ export class KeptLog implements RunLog {
   async append(metrics: StepMetrics): Promise<void> {
     await this.#options.check();
     await this.#add(METRICS, formatRecord({ ...metrics }));
+    // A step of a program never waits: messages to a worker would.
+    await othersTurn();
   }
 
   async goBack(step: number): Promise<void> {

@@ -29,6 +29,7 @@ import {
   pictureTags,
   stepName,
   stepOfStored,
+  stepsOf,
 } from './layout.ts';
 import { KeptLog } from './log.ts';
 import { type MetricsRecord, formatRecord, parseRecords } from './metrics-lines.ts';
@@ -148,6 +149,12 @@ export class KeptRun implements RunStore {
       },
       has: async (step) => (await this.#folder.size(file(step))) !== undefined,
     };
+  }
+
+  /** The steps that have a picture of samples, ascending. */
+  async pictureSteps(): Promise<number[]> {
+    const names = await this.#folder.list(SAMPLES);
+    return stepsOf(names.flatMap((name) => /^(.*)\.png$/.exec(name)?.[1] ?? []));
   }
 
   /** The picture of a step's samples, a PNG file; undefined where there is none. */

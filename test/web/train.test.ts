@@ -2,16 +2,20 @@
 import { cp, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resume } from '../../src/api/train.ts';
 import { importRun } from '../../src/api/import/run.ts';
 import { sample } from '../../src/api/sample.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { arraySource } from '../../src/data/arrays.ts';
+import { readMetrics } from '../../src/runs/metrics-log.ts';
+import { readRun } from '../../src/runs/run-folder.ts';
 import { MemoryStore } from '../../src/train/memory-store.ts';
 import type { StepMetrics } from '../../src/train/metrics.ts';
 import { assembleTraining } from '../../src/train/prepare.ts';
 import type { TrainingConfig } from '../../src/train/settings.ts';
 import { Trainer } from '../../src/train/trainer.ts';
 import { trainingData } from '../../src/train/training-data.ts';
+import { writeZip } from '../support/write-zip.ts';
 import { type ClassPictures, writeClassPictures } from '../support/class-pictures.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { dropFiles } from '../support/drop-files.ts';
@@ -166,6 +170,45 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     expect(await stepOf()).toBe(60);
   });
 
+  it('is kept by the browser, and goes on there, and by the command line', { timeout: 180_000 }, async () => {
+    const shared = await opened();
+    const { page } = shared;
+    const panel = trainPanel(shared);
+    await dropPictures(shared, [pictures], 12);
+    await beginTraining(shared, { steps: 60, every: 5 });
+    await checkSeen(panel.getByRole('img', { name: 'Samples of the model at step 5' }));
+    await panel.getByRole('button', { name: 'Stop' }).click();
+    await checkSeen(panel.getByText('Stopped', { exact: true }));
+    await page.reload();
+    await checkSeen(panel.getByText('Kept in this browser (1)'));
+    await panel.getByRole('button', { name: 'Open my-pictures' }).click();
+    await checkSeen(panel.getByText(/step \d+ of 60/).last());
+    await checkSeen(panel.getByRole('img', { name: /Samples of the model at step \d+/ }));
+    const download = page.waitForEvent('download');
+    await panel.getByRole('button', { name: 'Download the run' }).click();
+    const unzipped = await writeZip(await (await download).path(), join(folder, 'unzipped'));
+    const { record, steps } = await resumed(join(unzipped, 'my-pictures'));
+    expect(record).toMatchObject({ name: 'my-pictures', data: { inRun: true, classNames: classes } });
+    expect(steps.at(0)).toBe(1);
+    expect(steps.at(-1)).toBe(60);
+
+    await panel.getByRole('button', { name: 'Go on to step 60' }).click();
+    await checkSeen(panel.getByText('Finished'), { timeout: 90_000 });
+    await panel.getByText('Kept in this browser (1)').click();
+    await panel.getByRole('button', { name: 'Delete my-pictures' }).click();
+    await panel.getByRole('button', { name: 'Really delete my-pictures' }).click();
+    await expect.poll(() => panel.getByText('Kept in this browser').count()).toBe(0);
+    expect(shared.complaints).toEqual([]);
+  });
+
+  /** Goes on with a run as the command line does. @returns its settings, and the steps of its log */
+  async function resumed(run: string): Promise<{ readonly record: unknown; readonly steps: number[] }> {
+    await resume(run, { backend });
+    const { config: record } = await readRun(run);
+    const { records } = await readMetrics(join(run, 'metrics.jsonl'));
+    return { record, steps: records.map(({ step }) => step) };
+  }
+
   it('asks before it is left while it trains, and not before', long, async () => {
     const shared = await opened();
     const { page } = shared;
@@ -199,9 +242,9 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     await panel.getByLabel('thick').selectOption('wide');
     await beginTraining(shared, { steps: 4 });
     await checkSeen(panel.getByText('Finished'), { timeout: 60_000 });
-    await checkSeen(panel.getByText('labels (3 classes, by folder)'));
+    await checkSeen(panel.getByText('labels (3 classes)'));
     const download = page.waitForEvent('download');
-    await panel.getByRole('button', { name: /Download/ }).click();
+    await panel.getByRole('button', { name: 'Download it' }).click();
     const file = join(folder, 'own.safetensors');
     await (await download).saveAs(file);
     const { run } = await importRun(file, { runs: join(folder, 'imported') });

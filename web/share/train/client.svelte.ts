@@ -1,9 +1,11 @@
 // The training as the page sees it: what its worker has said, and what is asked of it.
 import type { SharedFiles } from '../../../src/share/read.ts';
 import type { StepMetrics } from '../../../src/train/metrics.ts';
+import type { TrainingConfig } from '../../../src/train/settings.ts';
+import { persist } from '../kept/persist.ts';
 import { save } from '../save.ts';
 import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
-import type { FromTrainer, SharedOrigin, Started, ToTrainer } from './protocol.ts';
+import type { FromTrainer, KeptList, SampleFrame, SharedOrigin, Started, ToTrainer } from './protocol.ts';
 import type { TrainSettings } from './settings.ts';
 
 export type TrainState =
@@ -15,12 +17,6 @@ export type TrainState =
   | 'finished'
   | 'stopped'
   | 'failed';
-
-export interface SampleFrame {
-  readonly step: number;
-  readonly picture: Blob;
-  readonly rows: readonly string[];
-}
 
 /** Notices that are shown, of the newest. */
 const mostNotices = 50;
@@ -35,6 +31,9 @@ export class TrainClient {
   unread: string | null = $state(null);
   checked: { readonly parameters: number | null; readonly problem: string | null } | null = $state.raw(null);
   started: Started | null = $state.raw(null);
+  /** Of the training that is shown. */
+  config: TrainingConfig | null = $state.raw(null);
+  kept: KeptList | null = $state.raw(null);
   metrics: readonly StepMetrics[] = $state.raw([]);
   samples: readonly SampleFrame[] = $state.raw([]);
   notices: readonly string[] = $state.raw([]);
@@ -76,10 +75,20 @@ export class TrainClient {
   }
 
   train(settings: TrainSettings, shared: SharedOrigin | undefined): void {
-    this.started = null;
-    [this.metrics, this.samples, this.notices] = [[], [], []];
-    this.saved = null;
+    this.#forget();
+    void persist();
     this.#begin({ kind: 'train', settings, shared });
+  }
+
+  /** Takes up a run that is kept, without training it. */
+  open(name: string): void {
+    this.#forget();
+    this.#send({ kind: 'open', name });
+  }
+
+  remove(name: string): void {
+    if (name === this.kept?.current) this.#forget();
+    this.#send({ kind: 'remove', name });
   }
 
   /** To the last step, after it was stopped or failed. */
@@ -87,10 +96,17 @@ export class TrainClient {
     this.#begin({ kind: 'resume' });
   }
 
-  ask(kind: 'pause' | 'goOn' | 'save' | 'stop' | 'take' | 'download'): void {
+  ask(kind: 'pause' | 'goOn' | 'save' | 'stop' | 'take' | 'download' | 'zip'): void {
     this.refused = null;
     if (kind === 'stop') this.state = 'stopping';
     this.#send({ kind });
+  }
+
+  #forget(): void {
+    [this.started, this.config, this.saved] = [null, null, null];
+    [this.metrics, this.samples, this.notices] = [[], [], []];
+    [this.error, this.refused] = [null, null];
+    this.state = 'idle';
   }
 
   #begin(message: ToTrainer): void {
@@ -118,6 +134,7 @@ export class TrainClient {
         break;
       case 'started':
         this.started = message;
+        this.config = message.config;
         this.state = 'training';
         break;
       case 'step':
@@ -145,6 +162,14 @@ export class TrainClient {
         break;
       case 'refused':
         this.refused = message.message;
+        break;
+      case 'list':
+        this.kept = message;
+        break;
+      case 'opened':
+        this.config = message.config;
+        [this.metrics, this.samples, this.saved] = [message.metrics, message.samples, message.step];
+        this.state = message.step === message.config.train.steps ? 'finished' : 'stopped';
         break;
       case 'taken':
         this.#onTaken(message.files);

@@ -55,6 +55,8 @@ export function configOf(
     model,
     ...(from && { flow: from.flow }),
     optimizer: { learningRate },
+    // Over about the last tenth of the steps; a ramp would forget what the shared model knows.
+    ema: { decay: Math.min(0.999, Math.max(0.9, 1 - 10 / steps)), ramp: from === undefined },
     train: {
       steps,
       batchSize,

@@ -1,6 +1,5 @@
 // All pictures that are given, read into memory in the form that a model takes.
-import { arraySource } from '../../../src/data/arrays.ts';
-import type { Source } from '../../../src/data/source.ts';
+import { type RunData, runData } from '../../../src/kept/data.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { othersTurn } from '../../../src/tensor/turn.ts';
 import { formatBytes } from '../../parts/format.ts';
@@ -100,11 +99,11 @@ export class PictureSet {
   }
 
   /**
-   * The pictures as data. They are read by then.
+   * The pictures as data of a run. They are read by then.
    * @param labels none for a model without classes
    * @throws RectiflowError where there are no pictures, or a class has no label
    */
-  source(labels: Labels | undefined): Source {
+  data(labels: Labels | undefined): RunData {
     const good = this.#good();
     const form = this.#form;
     if (form === undefined || good.length === 0)
@@ -113,14 +112,12 @@ export class PictureSet {
     const bytes = bytesOf(form);
     const images = new Uint8Array(good.length * bytes);
     good.forEach(({ pixels }, i) => images.set(pixels, i * bytes));
-    return arraySource({
-      name: 'pictures of this device',
+    return runData({
       images,
       shape: [form.channels, ...form.size],
       ...(labels && {
         labels: good.map(({ name }) => labels.labelOf(name)!),
         classNames: labels.classNames,
-        told: { by: 'by folder' },
       }),
     });
   }

@@ -3,6 +3,7 @@ import type { SharedFiles } from '../../../src/share/read.ts';
 import type { ShareManifest } from '../../../src/share/manifest.ts';
 import type { StepMetrics } from '../../../src/train/metrics.ts';
 import type { TrainingConfig } from '../../../src/train/settings.ts';
+import type { RunSummary } from '../kept/kept-runs.ts';
 import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
 import type { TrainSettings } from './settings.ts';
 
@@ -20,8 +21,38 @@ export type ToTrainer =
   | { readonly kind: 'pause' | 'goOn' | 'save' | 'stop' }
   /** Goes on to the last step after it was stopped, or after an error. */
   | { readonly kind: 'resume' }
-  /** The averaged weights of the last checkpoint: as a model to make samples with, or as a file. */
-  | { readonly kind: 'take' | 'download' };
+  /** The averaged weights of the last checkpoint: as a model to make samples with, or as a file; and the whole run as a zip. */
+  | { readonly kind: 'take' | 'download' | 'zip' }
+  /** Which runs are kept. */
+  | { readonly kind: 'list' }
+  | { readonly kind: 'open' | 'remove'; readonly name: string };
+
+/** Runs that the browser keeps. */
+export interface KeptList {
+  readonly runs: readonly RunSummary[];
+  /** Why they are lost with the tab; null where they are kept. */
+  readonly lostBecause: string | null;
+  /** Bytes that this origin has taken and may take. */
+  readonly room: { readonly used: number; readonly most: number } | null;
+  /** The one that this tab works on. */
+  readonly current: string | null;
+}
+
+/** A run that is taken up again. */
+export interface Opened {
+  readonly config: TrainingConfig;
+  readonly metrics: readonly StepMetrics[];
+  readonly samples: readonly SampleFrame[];
+  /** Of its last checkpoint; null where there is none. */
+  readonly step: number | null;
+}
+
+/** A grid of samples of the averaged weights, as PNG. */
+export interface SampleFrame {
+  readonly step: number;
+  readonly picture: Blob;
+  readonly rows: readonly string[];
+}
 
 export interface Started {
   readonly config: TrainingConfig;
@@ -44,13 +75,7 @@ export type FromTrainer =
   | { readonly kind: 'checked'; readonly parameters: number | null; readonly problem: string | null }
   | ({ readonly kind: 'started' } & Started)
   | { readonly kind: 'step'; readonly metrics: StepMetrics }
-  /** A grid of samples of the averaged weights, as PNG. */
-  | {
-      readonly kind: 'samples';
-      readonly step: number;
-      readonly picture: Blob;
-      readonly rows: readonly string[];
-    }
+  | ({ readonly kind: 'samples' } & SampleFrame)
   | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'saved'; readonly step: number }
   | { readonly kind: 'paused' | 'training' }
@@ -59,5 +84,7 @@ export type FromTrainer =
   | { readonly kind: 'failed'; readonly message: string }
   /** What was asked beside training cannot be had. */
   | { readonly kind: 'refused'; readonly message: string }
+  | ({ readonly kind: 'list' } & KeptList)
+  | ({ readonly kind: 'opened' } & Opened)
   | { readonly kind: 'taken'; readonly files: SharedFiles }
   | { readonly kind: 'file'; readonly name: string; readonly file: Blob };

@@ -1,23 +1,22 @@
 // One training in the tab, from its first step to its last, on whatever device there is by then.
 import { DeviceLostError } from '../../../src/backends/device-errors.ts';
-import type { Source } from '../../../src/data/source.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { assembleTraining } from '../../../src/train/prepare.ts';
-import type { SampleWriter } from '../../../src/train/gallery.ts';
 import type { StoredCheckpoint } from '../../../src/train/run-store.ts';
-import type { TrainingConfig } from '../../../src/train/settings.ts';
+import type { SampleGrid } from '../../../src/train/sample-grid.ts';
 import { Trainer } from '../../../src/train/trainer.ts';
 import { trainingData } from '../../../src/train/training-data.ts';
 import { type Device, openDevice } from '../device.ts';
 import { drawGrid } from '../draw.ts';
 import { beginWithShared } from './begin-shared.ts';
 import { configOf } from './config.ts';
-import { type KeptRun, keptInMemory } from './kept-run.ts';
 import { labelsOf } from './labels.ts';
 import type { PictureSet } from './picture-set.ts';
 import type { FromTrainer, SharedOrigin } from './protocol.ts';
 import type { TrainSettings } from './settings.ts';
 import { TabSteering } from './steering.ts';
+import { type TabRun, beginRun } from './tab-run.ts';
+import type { KeptRuns } from '../kept/kept-runs.ts';
 
 /** Seconds before each try to open a device that was lost, and how often in a row it may be lost without a checkpoint in between. */
 const waits = [0, 2, 8, 30] as const;
@@ -26,9 +25,7 @@ const mostLosses = 3;
 type Say = (message: FromTrainer) => void;
 
 export class Session {
-  readonly source: Source;
-  readonly config: TrainingConfig;
-  readonly #run: KeptRun;
+  readonly run: TabRun;
   readonly #say: Say;
   /** Opened before the first training, which is planned for it. */
   #device: Device | undefined;
@@ -36,10 +33,9 @@ export class Session {
   #stop = new AbortController();
   #wasGpu = false;
 
-  private constructor(source: Source, config: TrainingConfig, run: KeptRun, device: Device, say: Say) {
-    this.source = source;
-    this.config = config;
-    this.#run = run;
+  /** @param device opened for it; one is opened when it trains by default */
+  constructor(run: TabRun, say: Say, device?: Device) {
+    this.run = run;
     this.#device = device;
     this.#say = say;
     this.#steering = new TabSteering((kind) => {
@@ -47,21 +43,28 @@ export class Session {
     });
   }
 
-  /** @throws RectiflowError where settings and pictures do not fit together, or the shared model cannot be had */
-  static async open(
+  /**
+   * Begins a run.
+   * @param runs where it is kept; undefined: in memory
+   * @throws RectiflowError where settings and pictures do not fit together, or the shared model cannot be had
+   */
+  static async begin(
     settings: TrainSettings,
     shared: SharedOrigin | undefined,
     pictures: PictureSet,
-    say: Say,
+    { runs, say }: { readonly runs: KeptRuns | undefined; readonly say: Say },
   ): Promise<Session> {
-    const source = pictures.source(labelsOf(settings, pictures.classes, shared?.manifest));
+    const data = pictures.data(labelsOf(settings, pictures.classes, shared?.manifest));
     const device = await openDevice((text) => say({ kind: 'notice', text }));
+    let run: TabRun | undefined;
     try {
-      const config = configOf(settings, source, { shared: shared?.manifest, isSlow: device.isSlow });
-      const run = keptInMemory();
-      if (settings.begin === 'shared' && shared) await beginWithShared(run.store, config, shared.base);
-      return new Session(source, config, run, device, say);
+      const config = configOf(settings, data.source, { shared: shared?.manifest, isSlow: device.isSlow });
+      run = await beginRun(config, data, runs);
+      if (settings.begin === 'shared' && shared) await beginWithShared(run, shared.base);
+      return new Session(run, say, device);
     } catch (error) {
+      run?.release();
+      if (run?.held) await runs?.remove(run.held.run.config.name);
       await device.backend.dispose();
       throw error;
     }
@@ -78,7 +81,7 @@ export class Session {
 
   /** The last checkpoint. @throws RectiflowError where there is none */
   async latest(): Promise<StoredCheckpoint> {
-    const latest = await this.#run.latest();
+    const latest = await this.run.latest();
     if (latest) return latest;
     throw new RectiflowError('run', 'nothing was saved yet: save the model, or wait until training does');
   }
@@ -94,7 +97,7 @@ export class Session {
         return await this.#trainOn(device);
       } catch (error) {
         if (!(error instanceof DeviceLostError)) throw error;
-        const step = (await this.#run.latest())?.step ?? 0;
+        const step = (await this.run.latest())?.step ?? 0;
         losses = step === lastStep ? losses + 1 : 1;
         lastStep = step;
         if (losses === mostLosses) throw error;
@@ -123,27 +126,32 @@ export class Session {
   }
 
   async #trainOn({ backend, device, isSlow }: Device): Promise<void> {
-    const { source, config } = this;
+    const { run } = this;
+    const { source, config } = run;
     this.#wasGpu = backend.name === 'webgpu';
     const onNotice = (text: string): void => this.#say({ kind: 'notice', text });
-    const checkpoint = await this.#run.latest();
+    const checkpoint = await run.latest(({ message }) => onNotice(message));
     const data = await trainingData({ config, source, checkpoint, onNotice });
     const training = await assembleTraining({ config, backend, data, checkpoint, onNotice });
     try {
-      const { store, log } = this.#run;
-      const trainer = await Trainer.open(training, {
-        store,
-        log,
-        steering: this.#steering,
-        samples: this.#shown(),
-        observer: {
-          onNotice,
-          onStart: ({ parameters, samples, told }) =>
-            this.#say({ kind: 'started', config, parameters, device, isSlow, samples, told }),
-          onStep: (metrics) => this.#say({ kind: 'step', metrics }),
-          onCheckpoint: (step) => this.#say({ kind: 'saved', step }),
+      const notes = await run.notes({ backend, checkpoint });
+      const log = await run.log(checkpoint?.step ?? 0, onNotice);
+      const trainer = await Trainer.open(
+        { ...training, notes },
+        {
+          store: run.store,
+          log,
+          steering: this.#steering,
+          samples: run.samples((step, grid) => this.#show(step, grid)),
+          observer: {
+            onNotice,
+            onStart: ({ parameters, samples, told }) =>
+              this.#say({ kind: 'started', config, parameters, device, isSlow, samples, told }),
+            onStep: (metrics) => this.#say({ kind: 'step', metrics }),
+            onCheckpoint: (step) => this.#say({ kind: 'saved', step }),
+          },
         },
-      });
+      );
       const { step, finished } = await trainer.run(this.#stop.signal);
       this.#say({ kind: 'ended', step, isFinished: finished });
     } finally {
@@ -151,16 +159,12 @@ export class Session {
     }
   }
 
-  #shown(): SampleWriter {
-    return {
-      write: async (step, { sets, shape, columns, rows }) => {
-        const canvas = new OffscreenCanvas(1, 1);
-        drawGrid(canvas, sets[0]!.samples, shape, columns);
-        const picture = await canvas.convertToBlob({ type: 'image/png' });
-        this.#say({ kind: 'samples', step, picture, rows });
-        return { path: await this.#run.keepSamples(step, picture), pictures: {} };
-      },
-      has: (step) => this.#run.hasSamples(step),
-    };
+  /** Shows samples, and gives their picture to be kept. */
+  async #show(step: number, { sets, shape, columns, rows }: SampleGrid): Promise<Uint8Array> {
+    const canvas = new OffscreenCanvas(1, 1);
+    drawGrid(canvas, sets[0]!.samples, shape, columns);
+    const picture = await canvas.convertToBlob({ type: 'image/png' });
+    this.#say({ kind: 'samples', step, picture, rows });
+    return new Uint8Array(await picture.arrayBuffer());
   }
 }

@@ -4,19 +4,15 @@ import { encodeSafetensors } from '../../../src/formats/safetensors.ts';
 import { negatedOutput } from '../../../src/interop/dit-weights.ts';
 import { shareFormat, shareVersion } from '../../../src/share/manifest.ts';
 import type { SharedFiles } from '../../../src/share/read.ts';
-import type { Source } from '../../../src/data/source.ts';
 import { countParameters } from '../../../src/models/model.ts';
 import { fileError } from '../../../src/tensor/errors.ts';
 import type { StoredTensor, StoredTensors } from '../../../src/tensor/stored-tensor.ts';
 import { createModel } from '../../../src/train/create-model.ts';
 import type { StoredCheckpoint } from '../../../src/train/run-store.ts';
-import type { TrainingConfig } from '../../../src/train/settings.ts';
+import type { TabRun } from './tab-run.ts';
 
 /** What a checkpoint is of. */
-export interface TrainedOf {
-  readonly config: TrainingConfig;
-  readonly source: Pick<Source, 'count' | 'name' | 'classNames'>;
-}
+type TrainedOf = Pick<TabRun, 'config' | 'source'>;
 
 async function averaged(saved: StoredCheckpoint): Promise<StoredTensors> {
   const part = await saved.open('ema');

@@ -1,28 +1,35 @@
 // Pictures and their training, in a thread of its own: the page stays free, and a hidden tab goes on.
 import { countParameters } from '../../../src/models/model.ts';
 import { createModel } from '../../../src/train/create-model.ts';
+import { zipOf } from '../kept/zip.ts';
 import { configOf } from './config.ts';
 import { hasGpu } from './has-gpu.ts';
 import { labelsOf } from './labels.ts';
 import { PictureSet, checkLabels } from './picture-set.ts';
 import type { FromTrainer, ToTrainer } from './protocol.ts';
 import { Session } from './session.ts';
+import { openKeptRuns, openRun, openedRun } from './tab-run.ts';
 import { formOf } from './settings.ts';
 import { trainedFile, trainedModel } from './trained.ts';
 
 const pictures = new PictureSet();
+const kept = openKeptRuns();
 let session: Session | undefined;
 
 const say = (message: FromTrainer): void => postMessage(message);
 
+void list();
 void hasGpu().then((value) => say({ kind: 'hasGpu', value }));
 addEventListener('message', ({ data }: MessageEvent<ToTrainer>) => {
   if (data.kind === 'read') void read(data);
   else if (data.kind === 'check') check(data);
   else if (data.kind === 'train') void train(data);
   else if (data.kind === 'resume') void reporting(async () => session?.train());
+  else if (data.kind === 'list') void list();
+  else if (data.kind === 'open') void open(data.name);
+  else if (data.kind === 'remove') void remove(data.name);
   else if (data.kind === 'stop') session?.stop();
-  else if (data.kind === 'take' || data.kind === 'download') void give(data.kind);
+  else if (data.kind === 'take' || data.kind === 'download' || data.kind === 'zip') void give(data.kind);
   else session?.ask(data.kind);
 });
 
@@ -66,21 +73,63 @@ function check({ settings, shared }: ToTrainer & { kind: 'check' }): void {
 
 async function train({ settings, shared }: ToTrainer & { kind: 'train' }): Promise<void> {
   await reporting(async () => {
-    session = await Session.open(settings, shared, pictures, say);
+    leave();
+    session = await Session.begin(settings, shared, pictures, { runs: (await kept).runs, say });
+    await list();
     await session.train();
+  });
+  await list();
+}
+
+async function give(kind: 'take' | 'download' | 'zip'): Promise<void> {
+  if (session === undefined) return;
+  const { run } = session;
+  await answering(async () => {
+    if (kind === 'zip') {
+      const file = await new Response(await zipOf(run.held!)).blob();
+      return say({ kind: 'file', name: `${run.held!.run.config.name}.zip`, file });
+    }
+    const saved = await session!.latest();
+    if (kind === 'take') return say({ kind: 'taken', files: await trainedModel(saved, run) });
+    const file = await trainedFile(saved, run);
+    say({ kind: 'file', name: `model-step-${saved.step}.safetensors`, file });
   });
 }
 
-async function give(kind: 'take' | 'download'): Promise<void> {
-  if (session === undefined) return;
+async function answering(use: () => Promise<void>): Promise<void> {
   try {
-    const saved = await session.latest();
-    if (kind === 'take') say({ kind: 'taken', files: await trainedModel(saved, session) });
-    else {
-      const file = await trainedFile(saved, session);
-      say({ kind: 'file', name: `model-step-${saved.step}.safetensors`, file });
-    }
+    await use();
   } catch (error) {
     say({ kind: 'refused', message: (error as Error).message });
   }
+}
+
+async function list(): Promise<void> {
+  const { runs, lostBecause } = await kept;
+  const room = (await runs?.room()) ?? null;
+  const current = session?.run.held?.run.config.name ?? null;
+  say({ kind: 'list', runs: (await runs?.list()) ?? [], lostBecause: lostBecause ?? null, room, current });
+}
+
+async function open(name: string): Promise<void> {
+  await answering(async () => {
+    leave();
+    session = new Session(await openRun(name, (await kept).runs!), say);
+    say({ kind: 'opened', ...(await openedRun(session.run)) });
+  });
+  await list();
+}
+
+async function remove(name: string): Promise<void> {
+  await answering(async () => {
+    if (session?.run.held?.run.config.name === name) leave();
+    await (await kept).runs!.remove(name);
+  });
+  await list();
+}
+
+/** Lets other tabs have what this one worked on. */
+function leave(): void {
+  session?.run.release();
+  session = undefined;
 }
