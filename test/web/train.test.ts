@@ -145,17 +145,17 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     const shared = await opened();
     const { page } = shared;
     await dropPictures(shared, [pictures], 12);
-    await beginTraining(shared, { steps: 60 });
+    await beginTraining(shared, { steps: 300 });
     const panel = trainPanel(shared);
     const stepOf = async (): Promise<number> =>
       Number(/step (\d+) of/.exec(await panel.innerText())?.[1] ?? 0);
-    await checkSeen(panel.getByText(/step \d+ of 60/));
+    await checkSeen(panel.getByText(/step \d+ of 300/));
     await panel.getByRole('button', { name: 'Pause' }).click();
     await checkSeen(panel.getByText('Paused', { exact: true }));
     const paused = await stepOf();
     await page.waitForTimeout(1000);
     expect(await stepOf()).toBe(paused);
-    expect(paused).toBeLessThan(60);
+    expect(paused).toBeLessThan(300);
     await panel.getByRole('button', { name: 'Go on', exact: true }).click();
     await checkSeen(panel.getByText('Training', { exact: true }));
     await panel.getByRole('button', { name: 'Save now' }).click();
@@ -164,10 +164,10 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     await checkSeen(panel.getByText('Stopped', { exact: true }));
     const stopped = await stepOf();
     expect(stopped).toBeGreaterThanOrEqual(paused);
-    expect(stopped).toBeLessThan(60);
-    await panel.getByRole('button', { name: 'Go on to step 60' }).click();
+    expect(stopped).toBeLessThan(300);
+    await panel.getByRole('button', { name: 'Go on to step 300' }).click();
     await checkSeen(panel.getByText('Finished'), { timeout: 60_000 });
-    expect(await stepOf()).toBe(60);
+    expect(await stepOf()).toBe(300);
   });
 
   it('is kept by the browser, and goes on there, and by the command line', { timeout: 180_000 }, async () => {
@@ -175,14 +175,14 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     const { page } = shared;
     const panel = trainPanel(shared);
     await dropPictures(shared, [pictures], 12);
-    await beginTraining(shared, { steps: 60, every: 5 });
+    await beginTraining(shared, { steps: 300, every: 5 });
     await checkSeen(panel.getByRole('img', { name: 'Samples of the model at step 5' }));
     await panel.getByRole('button', { name: 'Stop' }).click();
     await checkSeen(panel.getByText('Stopped', { exact: true }));
     await page.reload();
     await checkSeen(panel.getByText('Kept in this browser (1)'));
     await panel.getByRole('button', { name: 'Open my-pictures' }).click();
-    await checkSeen(panel.getByText(/step \d+ of 60/).last());
+    await checkSeen(panel.getByText(/step \d+ of 300/).last());
     await checkSeen(panel.getByRole('img', { name: /Samples of the model at step \d+/ }));
     const download = page.waitForEvent('download');
     await panel.getByRole('button', { name: 'Download the run' }).click();
@@ -190,9 +190,9 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     const { record, steps } = await resumed(join(unzipped, 'my-pictures'));
     expect(record).toMatchObject({ name: 'my-pictures', data: { inRun: true, classNames: classes } });
     expect(steps.at(0)).toBe(1);
-    expect(steps.at(-1)).toBe(60);
+    expect(steps.at(-1)).toBe(300);
 
-    await panel.getByRole('button', { name: 'Go on to step 60' }).click();
+    await panel.getByRole('button', { name: 'Go on to step 300' }).click();
     await checkSeen(panel.getByText('Finished'), { timeout: 90_000 });
     await panel.getByText('Kept in this browser (1)').click();
     await panel.getByRole('button', { name: 'Delete my-pictures' }).click();
@@ -203,7 +203,7 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
 
   /** Goes on with a run as the command line does. @returns its settings, and the steps of its log */
   async function resumed(run: string): Promise<{ readonly record: unknown; readonly steps: number[] }> {
-    await resume(run, { backend });
+    await resume(run);
     const { config: record } = await readRun(run);
     const { records } = await readMetrics(join(run, 'metrics.jsonl'));
     return { record, steps: records.map(({ step }) => step) };
