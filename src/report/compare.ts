@@ -6,7 +6,7 @@ import { finishCells, toCells } from '../data/expression/denormalize.ts';
 import { fitProjection, project, toPoints } from '../data/expression/principal-components.ts';
 import type { ExpressionRecord } from '../data/expression/record.ts';
 import { parseExpressionRecord } from '../sources/expression/record.ts';
-import { svgScatter } from './expression/scatter.ts';
+import { svgScatter } from '../pictures/scatter.ts';
 import type { ExpressionData } from '../sources/settings.ts';
 import { counted } from '../tensor/counted.ts';
 import { runError } from '../tensor/errors.ts';

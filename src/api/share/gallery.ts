@@ -1,12 +1,13 @@
 // A gallery: a folder with a page in Markdown that shows shared models, each by its card.
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { parseJsonObject } from '../../formats/json.ts';
 import { replaceDurably } from '../../host/durable.ts';
 import { readRegular } from '../../host/regular-file.ts';
 import type { Card } from '../../share/manifest.ts';
 import { RectiflowError, fileError, systemProblem } from '../../tensor/errors.ts';
 import { decodeText } from '../../tensor/text.ts';
+import type { CardPicture } from './card-picture.ts';
 import { describeEntry } from './gallery-entry.ts';
 
 /** What a gallery keeps of a shared model. */
@@ -43,7 +44,11 @@ export async function checkGallery(gallery: string, name: string): Promise<void>
     );
 }
 
-const filesOf = (name: string): readonly [entry: string, picture: string] => [`${name}.json`, `${name}.png`];
+const filesOf = (name: string): readonly [entry: string, ...pictures: string[]] => [
+  `${name}.json`,
+  `${name}.png`,
+  `${name}.svg`,
+];
 
 /**
  * Adds a model, or replaces the one of the same name, and writes the page anew.
@@ -57,15 +62,18 @@ export async function addToGallery(
   {
     picture,
     ...entry
-  }: Omit<GalleryEntry, 'format' | 'picture'> & { readonly picture?: Uint8Array | undefined },
+  }: Omit<GalleryEntry, 'format' | 'picture'> & {
+    readonly picture?: Pick<CardPicture, 'file' | 'bytes'> | undefined;
+  },
 ): Promise<string> {
   const page = join(gallery, pageFile);
   const text = await above(gallery);
-  const [file, png] = filesOf(name);
-  const added: GalleryEntry = { format: entryFormat, ...entry, ...(picture && { picture: png }) };
+  const [file] = filesOf(name);
+  const shown = picture && `${name}${extname(picture.file)}`;
+  const added: GalleryEntry = { format: entryFormat, ...entry, ...(shown && { picture: shown }) };
   try {
     await mkdir(gallery, { recursive: true });
-    if (picture) await writeFile(join(gallery, png), picture);
+    if (picture) await writeFile(join(gallery, shown!), picture.bytes);
     await replaceDurably(join(gallery, file), `${JSON.stringify(added, null, 2)}\n`);
     const entries = await readEntries(gallery);
     await replaceDurably(

@@ -117,9 +117,9 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
     chooseNumbers(opened, weights, backend, { numbers, tolerance, signal, onProgress }),
   );
   const autoencoder = await autoencoderOf(run, opened, onNotice);
-  onProgress?.('making samples for the card');
-  const picture = await drawCardPicture(opened, options);
   const cells = realCells ? await cellsToShow(opened, { signal, onNotice }) : undefined;
+  onProgress?.('making samples for the card');
+  const picture = await drawCardPicture(opened, options, cells);
   onProgress?.('writing');
   const files: NamedWeights[] = [
     { name: 'weights', packed: packTensors(weights, difference.format) },
@@ -143,19 +143,17 @@ export async function shareRun(run: string, options: ShareOptions): Promise<Shar
   } as const;
   const beside = {
     ...(licenseText && { [licenseFile]: licenseText }),
-    ...(picture && { [pictureFile]: picture.png }),
+    ...(picture && { [picture.file]: picture.bytes }),
   };
   const written = await writeShare(to, { manifest, weights: files, beside, page });
   const bytes = files.reduce((sum, { packed }) => sum + packed.bytes.length, 0);
   const gallery =
-    options.gallery &&
-    (await addToGallery(options.gallery, runName(run), { card, bytes, picture: picture?.png }));
+    options.gallery && (await addToGallery(options.gallery, runName(run), { card, bytes, picture }));
   return { folder: to, card, bytes, files: written, ...(gallery && { gallery }) };
 }
 
 const runName = (run: string): string => basename(resolve(run));
 const licenseFile = 'LICENSE.txt';
-const pictureFile = 'samples.png';
 
 function checkOptions(numbers: string, tolerance: number): void {
   const known: readonly string[] = ['auto', ...numberFormats];
@@ -251,7 +249,7 @@ async function cardOf(
     difference,
     machine: `${counted(machine.cores, 'core')} of ${machine.cpu}`,
     ...(options.note !== undefined && { note: options.note }),
-    ...(picture && { picture: { file: pictureFile, text: picture.text } }),
+    ...(picture && { picture: { file: picture.file, text: picture.text } }),
     ...(options.license !== undefined && { license: licenseFile }),
   };
 }

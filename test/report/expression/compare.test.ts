@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Agreement, type CellSet, compareExpression } from '../../../src/report/expression/compare.ts';
 import { fitProjection, project, toPoints } from '../../../src/data/expression/principal-components.ts';
-import { svgScatter } from '../../../src/report/expression/scatter.ts';
+import { svgScatter } from '../../../src/pictures/scatter.ts';
 import { heldOutRows } from '../../../src/sources/expression/split.ts';
 import { variableGenes } from '../../../src/sources/expression/variable-genes.ts';
 import { philoxNormal } from '../../../src/tensor/philox.ts';

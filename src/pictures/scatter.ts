@@ -1,6 +1,6 @@
 // Cells in a plane, as an SVG file: panels side by side on the same axes, a colour for each class.
-import { escape, px } from '../../pictures/plot.ts';
-import type { Point } from '../../data/expression/principal-components.ts';
+import { escape, px } from './plot.ts';
+import type { Point } from '../data/expression/principal-components.ts';
 
 export interface Panel {
   readonly title: string;
