@@ -154,7 +154,7 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
         if (data.kind === 'done') resolve([last, points]);
         if (data.kind === 'failed') reject(new Error(data.message));
       });
-      worker.postMessage({ kind: 'open', base: document.baseURI });
+      worker.postMessage({ kind: 'open', from: document.baseURI });
     })`);
     const made = await madeByNode(7, 1.5);
     const real = await realCells();

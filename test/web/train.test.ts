@@ -175,14 +175,14 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     const { page } = shared;
     const panel = trainPanel(shared);
     await dropPictures(shared, [pictures], 12);
-    await beginTraining(shared, { steps: 300, every: 5 });
+    await beginTraining(shared, { steps: 1000, every: 5 });
     await checkSeen(panel.getByRole('img', { name: 'Samples of the model at step 5' }));
     await panel.getByRole('button', { name: 'Stop' }).click();
     await checkSeen(panel.getByText('Stopped', { exact: true }));
     await page.reload();
     await checkSeen(panel.getByText('Kept in this browser (1)'));
     await panel.getByRole('button', { name: 'Open my-pictures' }).click();
-    await checkSeen(panel.getByText(/step \d+ of 300/).last());
+    await checkSeen(panel.getByText(/step \d+ of 1,000/).last());
     await checkSeen(panel.getByRole('img', { name: /Samples of the model at step \d+/ }));
     const download = page.waitForEvent('download');
     await panel.getByRole('button', { name: 'Download the run' }).click();
@@ -190,10 +190,12 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     const { record, steps } = await resumed(join(unzipped, 'my-pictures'));
     expect(record).toMatchObject({ name: 'my-pictures', data: { inRun: true, classNames: classes } });
     expect(steps.at(0)).toBe(1);
-    expect(steps.at(-1)).toBe(300);
+    expect(steps.at(-1)).toBe(1000);
 
-    await panel.getByRole('button', { name: 'Go on to step 300' }).click();
-    await checkSeen(panel.getByText('Finished'), { timeout: 90_000 });
+    await panel.getByRole('button', { name: 'Go on to step 1,000' }).click();
+    await checkSeen(panel.getByText('Training', { exact: true }));
+    await panel.getByRole('button', { name: 'Stop' }).click();
+    await checkSeen(panel.getByText('Stopped', { exact: true }));
     await panel.getByText('Kept in this browser (1)').click();
     await panel.getByRole('button', { name: 'Delete my-pictures' }).click();
     await panel.getByRole('button', { name: 'Really delete my-pictures' }).click();
