@@ -6,7 +6,7 @@ import type { PictureForm } from './pictures.ts';
 
 /** Of a new model. `patches` are those of a side of the picture. */
 export const sizes = {
-  tiny: { width: 64, depth: 2, heads: 4, patches: 4 },
+  tiny: { width: 64, depth: 3, heads: 4, patches: 8 },
   small: { width: 128, depth: 4, heads: 4, patches: 8 },
   medium: { width: 256, depth: 8, heads: 8, patches: 8 },
 } as const;
@@ -36,8 +36,8 @@ export function settingsAtFirst(isSlow: boolean): TrainSettings {
     size: isSlow ? 'tiny' : 'small',
     side: isSlow ? 16 : 32,
     channels: 3,
-    batchSize: isSlow ? 8 : 32,
-    learningRate: 1e-3,
+    batchSize: isSlow ? 16 : 32,
+    learningRate: 2e-3,
     steps: isSlow ? 1500 : 2000,
     sampleEvery: 100,
     labels: [],
