@@ -52,7 +52,7 @@ export function unhurried(source: Source = stripes()): UnhurriedSource {
     source: {
       ...source,
       async read(...given) {
-        if (!isHurried) await sleep(15);
+        if (!isHurried) await sleep(60);
         return source.read(...given);
       },
     },
