@@ -371,6 +371,18 @@ export interface SampleResult {
   readonly made: Json;
 }
 
+/** How far the paths of a run's samples are from straight lines: of `rectiflow straightness`. */
+export interface StraightnessResult {
+  /** Of the checkpoint. */
+  readonly step: number;
+  readonly count: number;
+  /** Of Euler, along each path. */
+  readonly steps: number;
+  /** E |(Z1 - Z0) - dZt/dt|^2 over E |Z1 - Z0|^2: 0 is straight. */
+  readonly relative: number;
+  readonly byTime: readonly { readonly t: number; readonly relative: number }[];
+}
+
 /** A training that is begun, or looked at before. */
 export interface ConfigRequest {
   /** Either the name of a recipe, */
@@ -427,7 +439,7 @@ export interface JobStarted {
   readonly job: string;
 }
 
-export type JobKind = 'sample' | 'doctor' | 'plan' | 'data-check';
+export type JobKind = 'sample' | 'straightness' | 'doctor' | 'plan' | 'data-check';
 
 export interface Job {
   readonly id: string;
@@ -441,8 +453,8 @@ export interface Job {
   readonly progress: { readonly what: string; readonly done: number; readonly total: number };
   /** What the user should read. */
   readonly notices: readonly string[];
-  /** Of one that is done: `SampleResult`, `DoctorResult`, `PlanResult` or `DataCheckResult`, by its kind. */
-  readonly result: Json | SampleResult | DoctorResult | PlanResult | DataCheckResult;
+  /** Of one that is done: `SampleResult`, `StraightnessResult`, `DoctorResult`, `PlanResult` or `DataCheckResult`, by its kind. */
+  readonly result: Json | SampleResult | StraightnessResult | DoctorResult | PlanResult | DataCheckResult;
   /** Of one that failed. */
   readonly error: string | null;
 }

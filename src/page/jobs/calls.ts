@@ -11,6 +11,7 @@ export type AskedConfig = { readonly settings: readonly string[] } & (
 export type JobCall =
   /** Writes the picture to `picture`. */
   | { readonly kind: 'sample'; readonly run: string; readonly asked: SampleRequest; readonly picture: string }
+  | { readonly kind: 'straightness'; readonly run: string }
   | { readonly kind: 'doctor'; readonly config: AskedConfig }
   | {
       readonly kind: 'plan';

@@ -25,6 +25,10 @@ export function workRoutes(app: Hono, { runs, jobs, started, work }: WorkParts):
     const picture = await work.newFile('samples.png');
     return c.json(begun(jobs.start('sample', name, { kind: 'sample', run: path, asked, picture })), 202);
   });
+  app.post('/api/runs/:run/straightness', async (c) => {
+    const { name, path } = await placeOf(runs, c.req.param('run'));
+    return c.json(begun(jobs.start('straightness', name, { kind: 'straightness', run: path })), 202);
+  });
   app.post('/api/runs/:run/steer', async (c) => {
     const { path } = await placeOf(runs, c.req.param('run'));
     const asked = await bodyOf(c.req, steerRequest);

@@ -6,10 +6,18 @@ import { checkData, previewData } from '../../api/data.ts';
 import { diagnose } from '../../api/doctor/diagnose.ts';
 import { plan } from '../../api/plan/plan.ts';
 import { type SampleRunOptions, sample } from '../../api/sample.ts';
+import { measureStraightness } from '../../api/straightness.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { writeSamples } from '../../runner/samples/write-samples.ts';
 import { RectiflowError, systemProblem } from '../../tensor/errors.ts';
-import type { DataCheckResult, DoctorResult, Json, PlanResult, SampleResult } from '../contract.ts';
+import type {
+  DataCheckResult,
+  DoctorResult,
+  Json,
+  PlanResult,
+  SampleResult,
+  StraightnessResult,
+} from '../contract.ts';
 import type { JobCall, JobMessage } from './calls.ts';
 import { loadAsked } from './load-asked.ts';
 
@@ -32,10 +40,16 @@ function onProgress(what: string, done: number, total: number): void {
 
 async function answer(
   call: JobCall,
-): Promise<SampleResult | DoctorResult | PlanResult | DataCheckResult | null> {
+): Promise<SampleResult | StraightnessResult | DoctorResult | PlanResult | DataCheckResult | null> {
   switch (call.kind) {
     case 'sample':
       return makeSamples(call);
+    case 'straightness': {
+      const going = (done: number, all: number): void => onProgress('going along paths', done, all);
+      const measured = await measureStraightness(call.run, { onNotice, onProgress: going });
+      const { step, count, steps, relative, byTime } = measured;
+      return { step, count, steps, relative, byTime };
+    }
     case 'doctor': {
       const { parsed, absent } = await loadAsked(call.config, true);
       return { checks: await diagnose(parsed, { absent, onNotice, onProgress }) };
