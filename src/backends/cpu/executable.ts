@@ -6,6 +6,7 @@ import type { Node, Tensor } from '../../tensor/tensor.ts';
 import type { Executable, Finding, StateWatch } from '../backend.ts';
 import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
 import { FinalState } from '../final-state.ts';
+import { Held, holding } from '../held.ts';
 import { inspectProgram } from '../inspect.ts';
 import { type Profile, profileOf } from '../profile.ts';
 import { type Exclusively, Lifetime, type Lifetimes } from '../../tensor/lifetime.ts';
@@ -38,46 +39,35 @@ export function bindProgram(
   buffers: ReadonlyMap<string, CpuBuffer>,
   machine: Machine,
 ): CpuExecutable {
-  const held = new Held(machine);
-  try {
-    return bind(program, buffers, machine, held);
-  } catch (error) {
-    held.release();
-    throw error;
-  }
+  return holding(new CpuHeld(machine), (held) => bind(program, buffers, machine, held));
 }
 
 /** What a program holds of native memory and handles. */
-class Held {
+class CpuHeld extends Held {
   readonly #machine: Machine;
-  readonly #releases: (() => void)[] = [];
 
   constructor(machine: Machine) {
+    super();
     this.#machine = machine;
   }
 
   arena(bytes: number): Arena {
     const arena = this.#machine.arena.lease(bytes);
-    this.#releases.push(() => arena.release());
+    this.add(() => arena.release());
     return arena;
   }
 
   memory(bytes: number): ArrayBuffer {
     const { native } = this.#machine;
     const memory = allocate(native, bytes);
-    this.#releases.push(() => native.release(memory));
+    this.add(() => native.release(memory));
     return memory;
   }
 
   compile(name: string, work: readonly Node[], places: Places): Handle {
     const handle = compile(name, work, places, this.#machine);
-    this.#releases.push(() => this.#machine.native.release(handle));
+    this.add(() => this.#machine.native.release(handle));
     return handle;
-  }
-
-  /** The last first: programs before what they work on. */
-  release(): void {
-    for (const release of this.#releases.splice(0).toReversed()) release();
   }
 }
 
@@ -85,7 +75,7 @@ function bind(
   program: Program,
   buffers: ReadonlyMap<string, CpuBuffer>,
   machine: Machine,
-  held: Held,
+  held: CpuHeld,
 ): CpuExecutable {
   const { native, exclusively } = machine;
   const plan = planMemory(program);
@@ -195,7 +185,7 @@ function placeValues(
   program: Program,
   plan: MemoryPlan,
   buffers: ReadonlyMap<string, CpuBuffer>,
-  held: Held,
+  held: CpuHeld,
 ): ReadonlyMap<Tensor, Region> {
   const regions = new Map<Tensor, Region>();
   const arena = held.arena(plan.arenaBytes);

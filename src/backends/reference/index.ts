@@ -35,7 +35,7 @@ export function referenceBackend({ float = 'float32', precision = 'fp32' }: Refe
   const host: Host = { allocate, exclusively: serial(), lives: new Lifetimes() };
   const life = new Lifetime('the reference backend', () => host.lives.dispose());
   const isOwn = (buffer: Buffer): buffer is ReferenceBuffer =>
-    buffer instanceof ReferenceBuffer && buffer.host === host;
+    buffer instanceof ReferenceBuffer && buffer.machine === host;
   return {
     name: 'reference',
     precision,

@@ -1,52 +1,36 @@
 import type { HostArray } from '../../tensor/dtype.ts';
 import { sizeOf } from '../../tensor/shape.ts';
-import { bytesOf, formatType } from '../../program/index.ts';
+import { bytesOf } from '../../program/index.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
-import type { Buffer } from '../backend.ts';
-import { checkValues } from '../checks.ts';
-import { Lifetime } from '../../tensor/lifetime.ts';
+import { HeldBuffer } from '../held-buffer.ts';
 import type { Machine } from './machine.ts';
 
-export class WasmBuffer implements Buffer {
-  readonly shape: TensorType['shape'];
-  readonly dtype: TensorType['dtype'];
+export class WasmBuffer extends HeldBuffer<Machine> {
   /** Where it begins, in bytes. */
   readonly start: number;
-  readonly machine: Machine;
-  readonly life: Lifetime;
 
   /** @throws RectiflowError where there is not so much memory */
   constructor(type: TensorType, machine: Machine) {
-    const { memory, exclusively, lives } = machine;
     const bytes = bytesOf(type);
-    this.shape = type.shape;
-    this.dtype = type.dtype;
-    this.start = memory.allocate(bytes);
-    this.machine = machine;
-    const release = (): void => memory.release(this.start, bytes);
-    this.life = lives.add(new Lifetime(`the buffer of ${formatType(type)}`, () => exclusively(release)));
+    const start = machine.memory.allocate(bytes);
+    super(type, machine, () => machine.memory.release(start, bytes));
+    this.start = start;
   }
 
   read(): Promise<HostArray> {
-    return this.#use((numbers) => numbers.slice());
+    return this.use(() => this.#numbers.slice());
   }
 
   readInto(target: HostArray): Promise<void> {
-    return this.#use((numbers) => target.set(numbers), target);
+    return this.use(() => target.set(this.#numbers), target);
   }
 
   write(values: HostArray): Promise<void> {
-    return this.#use((numbers) => numbers.set(values), values);
+    return this.use(() => this.#numbers.set(values), values);
   }
 
-  dispose(): Promise<void> {
-    return this.life.dispose();
-  }
-
-  async #use<T>(task: (numbers: HostArray) => T, values?: HostArray): Promise<T> {
-    this.life.check();
-    if (values !== undefined) checkValues('buffer', this, values);
-    return this.machine.exclusively(() => task(numbersAt(this.machine, this, this.start)));
+  get #numbers(): HostArray {
+    return numbersAt(this.machine, this, this.start);
   }
 }
 

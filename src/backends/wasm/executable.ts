@@ -10,6 +10,7 @@ import type { Node, Tensor } from '../../tensor/tensor.ts';
 import { othersTurn } from '../../tensor/turn.ts';
 import { checkInputs, checkLives, checkOutputs, unreadError } from '../checks.ts';
 import { FinalState } from '../final-state.ts';
+import { Held, holding } from '../held.ts';
 import { inspectProgram } from '../inspect.ts';
 import { profileOf } from '../profile.ts';
 import { type WasmBuffer, numbersAt } from './buffer.ts';
@@ -30,39 +31,29 @@ export function bindProgram(
   buffers: ReadonlyMap<string, WasmBuffer>,
   machine: Machine,
 ): WasmExecutable {
-  const held = new Held(machine);
-  try {
-    return bind(program, buffers, machine, held);
-  } catch (error) {
-    held.release();
-    throw error;
-  }
+  return holding(new WasmHeld(machine), (held) => bind(program, buffers, machine, held));
 }
 
 /** What a program holds of memory. */
-class Held {
+class WasmHeld extends Held {
   readonly #machine: Machine;
-  readonly #releases: Step[] = [];
 
   constructor(machine: Machine) {
+    super();
     this.#machine = machine;
   }
 
   share(of: 'arena' | 'scratch', bytes: number): number {
     const { start, release } = this.#machine[of].lease(bytes);
-    this.#releases.push(release);
+    this.add(release);
     return start;
   }
 
   own(bytes: number): number {
     const { memory } = this.#machine;
     const start = memory.allocate(bytes);
-    this.#releases.push(() => memory.release(start, bytes));
+    this.add(() => memory.release(start, bytes));
     return start;
-  }
-
-  release(): void {
-    for (const release of this.#releases.splice(0)) release();
   }
 }
 
@@ -70,7 +61,7 @@ function bind(
   program: Program,
   buffers: ReadonlyMap<string, WasmBuffer>,
   machine: Machine,
-  held: Held,
+  held: WasmHeld,
 ): WasmExecutable {
   const { exclusively } = machine;
   const plan = planMemory(program);
@@ -185,7 +176,7 @@ function kernelOf(node: Node): ReturnType<typeof kernels.get> {
 function placeValues(
   program: Program,
   buffers: ReadonlyMap<string, WasmBuffer>,
-  held: Held,
+  held: WasmHeld,
 ): ReadonlyMap<Tensor, number> {
   const plan = planMemory(program);
   const starts = new Map<Tensor, number>();

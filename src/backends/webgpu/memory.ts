@@ -1,12 +1,11 @@
 // Memory that lives from run to run: parts of large buffers, in the order in which they are asked for, so that what is updated alike lies
 // alike and can be updated in one dispatch.
-import { bytesOf, formatType } from '../../program/index.ts';
+import { bytesOf } from '../../program/index.ts';
 import type { DType, HostArray } from '../../tensor/dtype.ts';
-import { type Exclusively, Lifetime, type Lifetimes } from '../../tensor/lifetime.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import type { TensorType } from '../../tensor/tensor.ts';
-import type { Buffer } from '../backend.ts';
 import { checkValues } from '../checks.ts';
+import { type BufferMachine, HeldBuffer } from '../held-buffer.ts';
 import type { Gpu } from './device.ts';
 import { alignedBytes } from './neighbours.ts';
 import { fromStored, toStored } from './stored.ts';
@@ -64,58 +63,41 @@ export class Slabs {
 }
 
 /** What buffers and programs of one backend share. */
-export interface Machine {
+export interface Machine extends BufferMachine {
   readonly gpu: Gpu;
   readonly slabs: Slabs;
-  readonly exclusively: Exclusively;
-  /** Of what the backend has made. */
-  readonly lives: Lifetimes;
 }
 
 /** Persistent memory of the WebGPU backend. */
-export class WebGpuBuffer implements Buffer {
-  readonly shape: TensorType['shape'];
-  readonly dtype: TensorType['dtype'];
-  readonly machine: Machine;
+export class WebGpuBuffer extends HeldBuffer<Machine> {
   readonly place: Place;
-  readonly life: Lifetime;
 
   constructor(type: TensorType, machine: Machine) {
     const { release, ...place } = machine.slabs.take(type);
-    this.shape = type.shape;
-    this.dtype = type.dtype;
-    this.machine = machine;
+    super(type, machine, release);
     this.place = place;
-    this.life = machine.lives.add(
-      new Lifetime(`the buffer of ${formatType(type)}`, () => machine.exclusively(release)),
-    );
   }
 
   async read(): Promise<HostArray> {
     const part = { ...this.place, bytes: bytesOf(this) };
     // What is asked for in turn is the copy: others go on while it arrives.
-    const { copied } = await this.#use(() => ({ copied: this.machine.gpu.copyOut([part]) }));
+    const { copied } = await this.use(() => ({ copied: this.machine.gpu.copyOut([part]) }));
     return fromStored(this, (await copied)[0]!);
   }
 
-  readInto(target: HostArray): Promise<void> {
+  async readInto(target: HostArray): Promise<void> {
     checkValues('buffer', this, target);
-    return this.read().then((values) => target.set(values));
+    target.set(await this.read());
   }
 
   write(values: HostArray): Promise<void> {
-    checkValues('buffer', this, values);
-    return this.#use(() => writeTo(this.machine.gpu, this.place, this, values));
+    return this.use(() => writeTo(this.machine.gpu, this.place, this, values), values);
   }
 
-  dispose(): Promise<void> {
-    return this.life.dispose();
-  }
-
-  async #use<T>(task: () => T): Promise<T> {
+  protected override async use<T>(task: () => T, values?: HostArray): Promise<T> {
     this.life.check();
     this.machine.gpu.check();
-    return this.machine.exclusively(task);
+    return super.use(task, values);
   }
 }
 
