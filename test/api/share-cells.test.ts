@@ -123,6 +123,40 @@ describe('a shared run on gene expression', () => {
     });
   });
 
+  it('has a picture of the cells that `sample` makes, in the plane of the real ones', async () => {
+    const shared = await share();
+    expect(shared.card.picture).toMatchObject({
+      file: 'samples.svg',
+      text: expect.stringContaining('seed 0'),
+    });
+    const svg = await readFile(join(shared.folder, 'samples.svg'), 'utf8');
+    const dots = Array.from(svg.matchAll(/cx="([\d.]+)" cy="([\d.]+)" r="2.5"/g), ([, x, y]) => [
+      Number(x),
+      Number(y),
+    ]);
+    const made = await sample(run, { backend });
+    const labels = made.annotations.map(({ label }) => label!);
+    const cells = toCells(made.values, made.data.record as ExpressionRecord, { labels, seed: 0 });
+    await opened(shared, ({ realCells }) => {
+      const { points, projection } = realCells!;
+      const real = points.length / 2;
+      const generated = planeOf(cells.values, projection);
+      expect(dots).toHaveLength(real + labels.length);
+      for (const axis of [0, 1]) {
+        const place = (i: number): number => points[2 * i + axis]!;
+        const far = Array.from({ length: real }, (_, i) => i).toSorted((a, b) => place(a) - place(b));
+        const [low, high] = [far[0]!, far.at(-1)!];
+        const scale = (dots[high]![axis]! - dots[low]![axis]!) / (place(high) - place(low));
+        // The second panel is beside the first.
+        const begin = axis === 0 ? 364 : 0;
+        for (let i = 0; i < labels.length; i++) {
+          const wanted = dots[low]![axis]! + begin + scale * (generated[2 * i + axis]! - place(low));
+          expect(Math.abs(dots[real + i]![axis]! - wanted)).toBeLessThan(0.5);
+        }
+      }
+    });
+  });
+
   it('brings no expression of a cell, also not as the mean of a type of few', async () => {
     const shared = await share();
     await opened(shared, ({ realCells }) =>

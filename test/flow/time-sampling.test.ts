@@ -5,10 +5,10 @@ import { type TimeDistribution, modeScales, sampleTimes, uShapes } from '../../s
 import { shiftTime } from '../../src/flow/time-shift.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 
 const count = 4000;
-const backends = testBackends().filter(({ skip }) => skip === undefined);
+const backends = float32Backends().filter(({ skip }) => skip === undefined);
 
 async function draw(
   distribution: TimeDistribution,

@@ -19,6 +19,7 @@ import { locatedData } from '../../src/sources/in-run.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { readRun } from '../../src/runs/run-folder.ts';
 import { verifyCheckpoint } from '../../src/runs/checkpoint.ts';
+import type { StepMetrics } from '../../src/train/metrics.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { configOf, here, pictures, trainKept } from '../support/kept-run.ts';
 import { toDisk } from '../support/kept-to-disk.ts';
@@ -102,6 +103,20 @@ describe('a run that is kept without a disk', () => {
     expect(notices).toEqual([]);
     expect(recorded.data).toMatchObject({ count: 14 });
     expect((await describeRun(run)).join('\n')).toContain('6 of 12');
+  });
+
+  it('lets messages have their turn after each line of its log, and tells which steps have a picture', async () => {
+    const { run } = await begun(12);
+    expect(await run.pictureSteps()).toEqual([6, 12]);
+    const log = await run.log(12);
+    let isTold = false;
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => (isTold = true), { once: true });
+    port1.start();
+    port2.postMessage('stop');
+    await log.append({ step: 13 } as unknown as StepMetrics);
+    port1.close();
+    expect(isTold).toBe(true);
   });
 
   it('knows its data as the command line does: number, names, fingerprint', async () => {

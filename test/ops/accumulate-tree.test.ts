@@ -3,7 +3,7 @@ import type { Backend } from '../../src/backends/backend.ts';
 import { accumulateTree } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
 import { randomValues } from '../support/random.ts';
 
@@ -48,7 +48,7 @@ async function after(backend: Backend, flags: { taken: number[]; made: number[] 
   return Promise.all(sums.map((sum) => sum.read()));
 }
 
-describe.each(testBackends())('accumulateTree on $label', ({ create, skip }) => {
+describe.each(float32Backends())('accumulateTree on $label', ({ create, skip }) => {
   it.skipIf(skip)('rounds after each sum, those of the fewest terms first', async () => {
     const [value, first, second, third] = values as [Float32Array, ...Float32Array[]];
     const pair = value.map((x, i) => x + first![i]!);

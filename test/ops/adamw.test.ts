@@ -3,7 +3,7 @@ import { adamw } from '../../src/ops/index.ts';
 import { type Program, trace } from '../../src/program/index.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
 import { updateScalars } from '../support/update.ts';
 
@@ -49,7 +49,7 @@ function updateProgram(change: (given: Parameters<typeof adamw>[0]) => object = 
   });
 }
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   it.skipIf(skip !== undefined)(
     `changes nothing where the step does not count, whatever the gradient, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
     async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { crossAttention, mul, sum } from '../../src/ops/index.ts';
 import { grad, trace } from '../../src/program/index.ts';
 import { type Argument, type Case, conformance } from '../support/conformance.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { randomValues } from '../support/random.ts';
 
 /** queries, keys, heads, head width; the keys that each sample has */
@@ -84,7 +84,7 @@ describe('padding', () => {
     return key >= lengths[sample]!;
   };
 
-  for (const { label, create, skip } of testBackends()) {
+  for (const { label, create, skip } of float32Backends()) {
     const title = `has no influence and no gradient on ${label}${skip ? ` (skipped: ${skip})` : ''}`;
     it.skipIf(skip !== undefined)(title, async () => {
       const executable = await create().compile(program, new Map());

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { lerpAssign } from '../../src/ops/index.ts';
 import { trace } from '../../src/program/index.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { conformance } from '../support/conformance.ts';
 
 const scalar = (value: number) => ({ shape: [], value: () => value });
@@ -25,7 +25,7 @@ const program = trace('lerp', (graph) => {
   return {};
 });
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   it.skipIf(skip !== undefined)(
     `leaves the target where the step does not count, whatever the value, on ${label}${skip ? ` (skipped: ${skip})` : ''}`,
     async () => {

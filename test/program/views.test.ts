@@ -6,7 +6,7 @@ import { type View, apply1 } from '../../src/ops/op.ts';
 import { type Program, changeEarly, grad, planMemory, trace } from '../../src/program/index.ts';
 import type { HostArray } from '../../src/tensor/dtype.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { randomValues } from '../support/random.ts';
 import { type Rows, type TakeRows, rows, rowsOp } from '../support/rows-view.ts';
 
@@ -41,7 +41,7 @@ const layers = (take: TakeRows): Program =>
     return { y, part, dx: dx!, dw1: dw1! };
   });
 
-for (const { label, create, skip } of testBackends()) {
+for (const { label, create, skip } of float32Backends()) {
   describe.skipIf(skip !== undefined)(`views on ${label}${skip ? ` (skipped: ${skip})` : ''}`, () => {
     it.each(['fp32', 'bf16', 'fp16'] as const)('may be of any kind, in %s', async (precision) => {
       const backend = create(precision);

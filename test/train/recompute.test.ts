@@ -14,7 +14,7 @@ import { givenDraw } from '../../src/train/draw.ts';
 import { gradientProgram } from '../../src/train/loss.ts';
 import { resolveConfig } from '../../src/config/resolve-config.ts';
 import { runProgram } from '../../src/train/run-program.ts';
-import { testBackends } from '../support/backends.ts';
+import { float32Backends } from '../support/backends.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { randomWeights, tinyDiT, tinyTextDiT } from '../support/models.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../support/tiny-run.ts';
@@ -54,7 +54,7 @@ async function gradients(
 
 describe('recomputation', () => {
   for (const [kind, model] of Object.entries(models)) {
-    for (const { label, create, skip } of testBackends()) {
+    for (const { label, create, skip } of float32Backends()) {
       // WebGPU has the same programs in both types of two bytes.
       const precisions: Precision[] = label === 'webgpu' ? ['fp32', 'bf16'] : ['fp32', 'bf16', 'fp16'];
       it.skipIf(skip !== undefined).each(precisions)(

@@ -1,6 +1,6 @@
 // What the card of a shared model shows: samples of it.
 import { toPoints } from '../../data/expression/principal-components.ts';
-import { unscale } from '../../data/expression/denormalize.ts';
+import { toCells } from '../../data/expression/denormalize.ts';
 import { type ImageShape, isPicture } from '../../data/source.ts';
 import { withPngText } from '../../formats/png-text.ts';
 import { encodePng } from '../../pictures/image.ts';
@@ -61,7 +61,12 @@ function drawCells(samples: Samples, cells: StoredCells): CardPicture {
   const { projection, points, labels, explained } = restoreCells(cells, cells.tensors, record);
   const width = explained.length;
   const plane = (flat: Float32Array): ReturnType<typeof toPoints> => toPoints(Float64Array.from(flat), width);
-  const generated = plane(planeOf(unscale(values, record), projection));
+  const told = annotations.map(({ label = 0 }) => label);
+  const made = toCells(values, record, {
+    ...(annotations.length > 0 && { labels: told }),
+    seed: samples.made!.seed,
+  });
+  const generated = plane(planeOf(made.values, projection));
   const svg = svgScatter({
     title: 'Cells by type',
     x: 'first principal component',
@@ -71,7 +76,7 @@ function drawCells(samples: Samples, cells: StoredCells): CardPicture {
       {
         title: `${counted(generated.length, 'generated cell')}`,
         points: generated,
-        labels: annotations.map(({ label = 0 }) => label),
+        labels: told,
       },
     ],
     classNames: data.classNames ?? ['cells'],
