@@ -47,7 +47,8 @@ describe.skipIf(noBrowser)(`curves that are zoomed into (${noBrowser ?? 'in chro
     await go(hash);
     const loss = page.getByRole('application', { name: /^Loss over step/ });
     await loss.waitFor();
-    expect(await stride()).toBeGreaterThan(10);
+    // The chart stands before its curves have come.
+    await expect.poll(stride, { timeout: 10_000 }).toBeGreaterThan(10);
     await page.keyboard.press('End');
     for (let i = 0; i < 5; i++) await page.keyboard.press('+');
     await expect.poll(stride, { timeout: 10_000 }).toBe(1);
