@@ -6,7 +6,7 @@ import { replay } from '../../src/api/replay.ts';
 import { recordReproduction } from '../../src/api/repro.ts';
 import { type SampleRunOptions, sample } from '../../src/api/sample.ts';
 import { resume, train } from '../../src/api/train.ts';
-import type { Backend } from '../../src/backends/backend.ts';
+import { type Backend, DeviceLostError, DeviceMemoryError } from '../../src/backends/backend.ts';
 import { pngText } from '../../src/formats/png-text.ts';
 import { writeSamples } from '../../src/runner/samples/write-samples.ts';
 import { stepName } from '../../src/runs/checkpoint.ts';
@@ -175,6 +175,32 @@ describe('samples that a run cannot make', () => {
     ]);
     expect(notices).toContain('steered: samples were not made: Array buffer allocation failed');
     expect(await readSteering(run)).toEqual(events);
+  });
+
+  it('because the memory of a device is used up end training on it, which goes on to the same bits from its last checkpoint', async () => {
+    const used: Backend = {
+      ...backend,
+      async compile(program, state) {
+        if (!/velocity/i.test(program.name)) return backend.compile(program, state);
+        throw new DeviceMemoryError('webgpu: Some GPU has not so much memory (out of memory)');
+      },
+    };
+    let run = '';
+    let asker: Promise<SteeringEvent[]> | undefined;
+    const asks = (of: string): Promise<SteeringEvent[]> => {
+      run = of;
+      return (asker = ordering({ count: 1 })(of));
+    };
+    const error = await trainSteered(config, asks, { backend: used }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(DeviceLostError);
+    expect((error as DeviceLostError).message).toContain('Some GPU has not so much memory (out of memory)');
+    expect((error as DeviceLostError).step).toBeGreaterThan(0);
+    const [answer] = await asker!;
+    expect(answer).toMatchObject({ outcome: 'refused' });
+    expect(answer!.sentence).toMatch(/^samples were not made: .* has not so much memory/);
+    await resume(run, { source, backend });
+    const { run: plain } = await train(config, { runs: await temporaryFolder(), source, backend });
+    expect(await checkpointDigests(run, steps)).toEqual(await checkpointDigests(plain, steps));
   });
 
   it('because they cannot be written are told, and training goes on', async () => {
