@@ -64,11 +64,15 @@ export async function writeGrid(
   await writePng(path, drawGrid(images, shape, options));
 }
 
-/** The bytes of a PNG file. */
-export async function encodePng({ pixels, ...raw }: Canvas): Promise<Uint8Array> {
+/**
+ * The bytes of a PNG file.
+ * @param colours at most so many where it has colours, up to 256, which makes the file about a third as large; all that it has by default
+ */
+export async function encodePng({ pixels, ...raw }: Canvas, colours?: number): Promise<Uint8Array> {
   const sharp = await loadSharp();
   const png = sharp(pixels, { raw, limitInputPixels: false });
-  return (raw.channels === 1 ? png.toColourspace('b-w') : png).png().toBuffer();
+  if (raw.channels === 1) return png.toColourspace('b-w').png().toBuffer();
+  return png.png(colours === undefined ? {} : { palette: true, colours }).toBuffer();
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeGrid, writeImage } from '../../src/pictures/image.ts';
+import { encodePng, writeGrid, writeImage } from '../../src/pictures/image.ts';
 import type { ImageShape } from '../../src/data/source.ts';
 
 let folder: string;
@@ -52,6 +52,30 @@ test('RGB: planes become interleaved, pixels are repeated', async () => {
   await writeImage(path, Float32Array.of(1, -1, -1, 1, 0, 0), [3, 1, 2], { scale: 2 });
   const row = [255, 0, 128, 255, 0, 128, 0, 255, 128, 0, 255, 128];
   expect(await pixels(path)).toEqual({ size: [4, 2, 3], values: [...row, ...row] });
+});
+
+describe('few colours', () => {
+  const [width, height] = [64, 48];
+  const ramp = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const [x, y, channel] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3];
+    return [4 * x, 5 * y, 2 * (x + y)][channel]!;
+  });
+
+  test('are near all of them, in a smaller file', async () => {
+    const canvas = { width, height, channels: 3, pixels: ramp } as const;
+    const [all, few] = [await encodePng(canvas), await encodePng(canvas, 256)];
+    expect(await sharp(few).metadata()).toMatchObject({ isPalette: true, width, height });
+    expect(few.length).toBeLessThan(all.length);
+    const [was, is] = await Promise.all([all, few].map((png) => sharp(png).removeAlpha().raw().toBuffer()));
+    expect([...was!]).toEqual([...ramp]);
+    const differences = Array.from(was!, (value, i) => Math.abs(value - is![i]!));
+    expect(differences.reduce((sum, value) => sum + value) / differences.length).toBeLessThan(8);
+  });
+
+  test('leave grey pictures as they are', async () => {
+    const canvas = { width, height, channels: 1, pixels: ramp.subarray(0, width * height) } as const;
+    expect(await encodePng(canvas, 2)).toEqual(await encodePng(canvas));
+  });
 });
 
 test('grid: row by row with a gap, the rest of the last row left grey', async () => {

@@ -24,6 +24,8 @@ export interface CardPicture {
 
 type Options = Pick<SampleRunOptions, 'weights' | 'emaLength' | 'checkpoint' | 'backend' | 'signal'>;
 
+/** What visitors load should be small, and shows as much. */
+const shownColours = 256;
 /** In all; a class or a caption has its share of them. */
 const most = 64;
 const mostOfOne = 8;
@@ -44,7 +46,8 @@ export async function drawCardPicture(
   const samples = await sample(run, { ...options, count });
   const { made, pictures, shape } = samples;
   if (!pictures && !isPicture(shape, data.record)) return undefined;
-  const png = await encodePng(await drawSampleSheet({ ...samples, shape: shape as ImageShape, ...pictures }));
+  const sheet = await drawSampleSheet({ ...samples, shape: shape as ImageShape, ...pictures });
+  const png = await encodePng(sheet, shownColours);
   const what = config.sample.prompts.length > 0 ? 'caption' : 'class';
   const which = rows === 0 ? counted(count, 'sample') : `${counted(count, 'sample')} of each ${what}`;
   return {
