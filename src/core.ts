@@ -116,7 +116,7 @@ export { ddpm } from './flow/ddpm.ts';
 export { rectifiedFlow } from './flow/rectified-flow.ts';
 export type { Network, Objective, Pairs } from './flow/objective.ts';
 export { FlowSampler, type FlowSamplerOptions } from './flow/sample.ts';
-export type { ConditionValues, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
+export type { ConditionValues, Evaluated, SampleOptions, SamplerSettings } from './flow/sample-request.ts';
 export type { TimeDistribution, TimeSampler } from './flow/time-sampling.ts';
 
 // A step of anything that has parameters: a task of your own, optimizers by group.

@@ -5,6 +5,9 @@ export * from './core.ts';
 export { type TrainOptions, resume, train } from './api/train.ts';
 export { type SampleRunOptions, sample } from './api/sample.ts';
 export type { Samples } from './runner/samples/samples.ts';
+export { type SamplePathOptions, samplePath } from './api/sample-path.ts';
+export type { PathOfSample } from './runner/samples/path-of-sample.ts';
+export type { Way } from './flow/velocity-path.ts';
 export { type SteerOptions, steerRun } from './api/steer.ts';
 export { type Replay, type ReplayOptions, type ReplayedStep, replay } from './api/replay.ts';
 export {

@@ -6,6 +6,7 @@ import { type VelocityModel, checkShape } from '../models/model.ts';
 import { formatShape, valueError } from '../tensor/errors.ts';
 import { listSome } from '../data/list-some.ts';
 import { nameOfShape } from '../data/sample-sizes.ts';
+import type { SampleOptions } from '../flow/sample-request.ts';
 import { type Shape, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { RunConfig } from '../config/config.ts';
 import type { DataRecord } from '../known/data-record.ts';
@@ -73,7 +74,7 @@ export async function sample(run: string, options: SampleRunOptions = {}): Promi
 }
 
 /** What of the run, or of the options, makes pictures of latents. */
-function decodingOf(
+export function decodingOf(
   run: string,
   { saved, data, config }: RunModel,
   shape: Shape,
@@ -91,12 +92,13 @@ function decodingOf(
   return { path: decode ? known : undefined, facts, of: saved.path, backend, onNotice };
 }
 
-async function latentsOrSamples(
+/** As the model sees them, with nothing decoded. */
+export async function latentsOrSamples(
   opened: RunModel,
-  options: SampleRunOptions,
+  options: SampleRunOptions & Pick<SampleOptions, 'onVelocity'>,
   { rows, counts, shape }: WantedSamples & { readonly shape: Shape },
 ): Promise<Samples> {
-  const { seed = 0, signal, onProgress } = options;
+  const { seed = 0, signal, onProgress, onVelocity } = options;
   const { config, saved, data, conditioning, model } = opened;
   const annotations = rows.flatMap((row, i) => Array.from({ length: counts[i]! }, () => row));
   const count = counts.reduce((sum, of) => sum + of, 0);
@@ -116,6 +118,7 @@ async function latentsOrSamples(
       seed,
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
+      ...(onVelocity && { onVelocity }),
     });
     const made = provenanceOf(config, saved, { ...settings, ...sized(model, shape), ...told, seed }, options);
     return { values, shape, annotations, data, step: saved.step, made };
@@ -139,7 +142,7 @@ function coldAverageOf(
  * Of a sample: as the model is made for, or as it is asked for.
  * @throws RectiflowError where the model cannot make images of that size, or no images
  */
-function wantedShape(
+export function wantedShape(
   model: VelocityModel,
   { shapes }: DataRecord,
   { imageSize, onNotice }: SampleRunOptions,

@@ -16,6 +16,7 @@ import {
 } from './options.ts';
 import { findRun, shortPath } from './paths.ts';
 import { print } from './print.ts';
+import { pathLines } from './sample-path.ts';
 import { runTask } from './task.ts';
 import { counted } from '../tensor/counted.ts';
 
@@ -45,6 +46,7 @@ interface Options {
   readonly autoencoder?: string;
   readonly latents?: boolean;
   readonly decode?: boolean;
+  readonly path?: boolean;
 }
 
 export function sampleCommand(): Command {
@@ -146,6 +148,12 @@ export function sampleCommand(): Command {
     )
     .option('--latents', 'of a run on latents: write them, too, beside the pictures')
     .option('--no-decode', 'of a run on latents: write them alone')
+    .addOption(
+      new Option(
+        '--path',
+        'in place of samples: how one comes out of noise, with its velocity and where that leads, for one label or caption',
+      ).conflicts(['count', 'latents']),
+    )
     .option('--checkpoint <step>', 'the step of a checkpoint (default: the last)', wholeNumber(1))
     .addHelpText(
       'after',
@@ -156,6 +164,7 @@ Examples:
   rectiflow sample runs/digits --labels 0-9 --count 100 --guidance 2 --seed 1 --out many-digits
   rectiflow sample runs/birds --image-size 48x64
   rectiflow sample runs/birds --labels 'house finch,"tench, Tinca tinca"' --labels '#7'
+  rectiflow sample runs/digits --labels 3 --path
   rectiflow sample runs/digits --sampler heun --steps 12 --guidance-interval 0.2,0.8
 
 Labels are names of classes, and commas divide them; a name with commas may stand alone or in quotes. A number is the class that is
@@ -165,7 +174,7 @@ ${numbersHelp}`,
     .action(
       async (
         given: string,
-        { out, prompt: prompts, latents, originalSize, cropAt, targetSize, ...options }: Options,
+        { out, path, prompt: prompts, latents, originalSize, cropAt, targetSize, ...options }: Options,
       ) => {
         const run = findRun(given);
         await runTask(async ({ signal, onNotice, show, clear }) => {
@@ -173,7 +182,7 @@ ${numbersHelp}`,
           const { freeFolder, refuseFilled, writeSamples } =
             await import('../runner/samples/write-samples.ts');
           if (out !== undefined) await refuseFilled(out);
-          const samples = await sample(run, {
+          const asked = {
             ...options,
             prompts,
             ...((originalSize || cropAt || targetSize) && {
@@ -185,10 +194,20 @@ ${numbersHelp}`,
             }),
             signal,
             onNotice,
-            onProgress: (done, total) => show(`sampling ${Math.floor((100 * done) / total)} %`),
-          });
-          // Chosen now: another call may have begun later and be done before.
-          const folder = out ?? (await freeFolder(join('samples', basename(resolve(run)))));
+            onProgress: (done: number, total: number) =>
+              show(`sampling ${Math.floor((100 * done) / total)} %`),
+          };
+          // Chosen when it is needed: another call may have begun later and be done before.
+          const folderOf = async (ending = ''): Promise<string> =>
+            out ?? freeFolder(join('samples', `${basename(resolve(run))}${ending}`));
+          if (path) {
+            const lines = await pathLines(run, asked, () => folderOf('-path'));
+            clear();
+            print(...lines);
+            return;
+          }
+          const samples = await sample(run, asked);
+          const folder = await folderOf();
           const written = await writeSamples(folder, samples, { latents });
           const { count, view, renamed = [] } = written;
           clear();

@@ -17,6 +17,9 @@ const nodes = [1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1] as const;
 /** Weights of the fifth order less those of the fourth, of stages 1 to 7. */
 const errorWeights = [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40] as const;
 
+/** A step that is attempted begins where an evaluation was, and evaluates so often until it has come to its end. */
+export const evaluationsPerAttempt: number = stages.length;
+
 /** What control may do to a step: Hairer, Norsett & Wanner 1993, Solving Ordinary Differential Equations I, eq. II.4.13. */
 const safety = 0.9;
 const [leastGrowth, mostGrowth] = [0.2, 5] as const;
@@ -36,9 +39,10 @@ export const dopri5: Integrator = {
     const settings = { elements: x1.length, onCovered: () => {}, ...adaptive! };
     const paths = startPaths(x1, settings);
     let first: Float64Array = Float64Array.from(await velocity(paths.x, paths.t));
-    for (let evaluations = 1; paths.t.some((t) => t > 0); evaluations += 6) {
+    for (let evaluations = 1; paths.t.some((t) => t > 0); evaluations += evaluationsPerAttempt) {
       stopLost(paths, first, settings.elements);
-      if (evaluations + 6 > settings.maxEvaluations) throw tooMany(paths.t, evaluations, settings);
+      if (evaluations + evaluationsPerAttempt > settings.maxEvaluations)
+        throw tooMany(paths.t, evaluations, settings);
       const { k, end } = await attemptStep(velocity, paths, first, settings.elements);
       first = advance(paths, k, end, settings);
       settings.onCovered(1 - greatest(paths.t));

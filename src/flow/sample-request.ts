@@ -59,8 +59,21 @@ export interface SampleOptions extends SamplerSettings {
   readonly onProgress?: (done: number, total: number) => void;
   /** Told where a batch's samples are whenever the velocity is evaluated there: x of the samples from `first` on, at t. */
   readonly onVisit?: (x: Values, t: number | Float64Array, first: number) => void;
+  /** Told what each evaluation has said. Nothing may change it or keep it: it is written over. */
+  readonly onVelocity?: (evaluated: Evaluated) => void;
   /** Stops between two evaluations, with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** An evaluation of the velocity of a batch. */
+export interface Evaluated {
+  /** Where its samples, from `first` on, are: [B, ...shape of a sample]. */
+  readonly x: Values;
+  /** Of all samples, or of each of them. */
+  readonly t: number | Float64Array;
+  /** What the sampler goes by there, with guidance, as much as x. */
+  readonly velocity: Values;
+  readonly first: number;
 }
 
 /** The model's conditions of several samples, by name: [N, ...shape], row-major. */

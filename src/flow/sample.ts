@@ -120,7 +120,7 @@ export class FlowSampler implements Disposable {
   private async makeBatch(batch: Batch): Promise<Values> {
     const { first, size, request, progress, programs } = batch;
     const { shape, seed, firstSample, integrator } = request;
-    const { signal, onVisit } = batch.options;
+    const { signal, onVisit, onVelocity } = batch.options;
     const memory = this.memory([size, ...shape]);
     const model = this.modelOf(batch, memory);
     const integration = this.integration(batch);
@@ -132,6 +132,10 @@ export class FlowSampler implements Disposable {
       signal?.throwIfAborted();
       if (onVisit) onVisit(toFloat32(await memory.x.read()), t, first);
       await model(new Float64Array(size).fill(t), isGuided(request, t));
+      if (onVelocity) {
+        const x = toFloat32(await memory.x.read());
+        onVelocity({ x, t, velocity: toFloat32(await memory.velocity.read()), first });
+      }
       progress.evaluated();
     };
     const from = request.from && partOf(request.from.x, first, size, sizeOf(shape));
@@ -228,7 +232,7 @@ function isGuided({ guidance, guidanceInterval: [low, high] }: SampleRequest, t:
 /** For integrators that compute on the host: x goes to the device, and the velocity comes back. */
 function hostVelocity(batch: Batch, memory: SampleMemory, evaluate: Evaluate): Velocity {
   const { first, size, request, progress } = batch;
-  const { signal, onVisit } = batch.options;
+  const { signal, onVisit, onVelocity } = batch.options;
   const velocityOf = async (times: Float64Array, guided: boolean): Promise<Float32Array> => {
     await evaluate(times, guided);
     return toFloat32(await memory.velocity.read());
@@ -249,6 +253,7 @@ function hostVelocity(batch: Batch, memory: SampleMemory, evaluate: Evaluate): V
         if (!isGuidedHere) v.set(plain.subarray(i * elements, (i + 1) * elements), i * elements);
       });
     }
+    onVelocity?.({ x: values, t, velocity: v, first });
     progress.evaluated();
     return v;
   };

@@ -16,6 +16,7 @@
 //     GET  /api/recipes                     RecipeList
 //     POST /api/runs/:run/steer             SteerRequest -> SteeringEvent
 //     POST /api/runs/:run/sample            SampleRequest -> JobStarted, a job of SampleResult
+//     POST /api/runs/:run/path              PathRequest -> JobStarted, a job of PathResult
 //     POST /api/runs/:run/straightness      -> JobStarted, a job of StraightnessResult
 //     POST /api/start                       ConfigRequest -> StartedTraining
 //     GET  /api/started                     StartedList
@@ -24,7 +25,7 @@
 //     POST /api/data/check                  ConfigRequest -> JobStarted, a job of DataCheckResult
 //     GET  /api/jobs                        JobList
 //     GET  /api/jobs/:id                    Job; with Accept: text/event-stream, a stream of JobEvents that ends with the job
-//     GET  /api/jobs/:id/picture            image/png: of a sample job that is done
+//     GET  /api/jobs/:id/picture            image/png: of a job of samples or of a path that is done
 //     DELETE /api/jobs/:id                  Job; stops it
 export type * from './contract/common.ts';
 export type * from './contract/runs.ts';

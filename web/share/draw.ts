@@ -1,4 +1,5 @@
 // Pictures of samples, onto a canvas.
+import { asPictures, foreseenFrom } from '../../src/flow/velocity-path.ts';
 import { formatNumber } from '../parts/format.ts';
 
 /** [C, H, W] */
@@ -52,16 +53,18 @@ export interface Moment {
   readonly values: Float32Array;
 }
 
-/** The mean velocity from one moment to the next, scaled so that its largest numbers are black and white. */
+/** The mean velocity from one moment to the next, as pictures. */
 export function velocityBetween(now: Moment, next: Moment): Float32Array {
-  const velocity = now.values.map((value, i) => (value - next.values[i]!) / (now.t - next.t));
-  const largest = velocity.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-  return velocity.map((value) => value / largest);
+  return asPictures(meanVelocity(now, next));
 }
 
-/** Where samples would end if they went straight on: x - t v. */
-export function foreseenFrom(now: Moment, next: Moment): Float32Array {
-  return now.values.map((value, i) => value - (now.t * (value - next.values[i]!)) / (now.t - next.t));
+/** Where samples would end if they went straight on from one moment as they did to the next. */
+export function foreseenBetween(now: Moment, next: Moment): Float32Array {
+  return foreseenFrom(now.values, meanVelocity(now, next), now.t);
+}
+
+function meanVelocity(now: Moment, next: Moment): Float32Array {
+  return now.values.map((value, i) => (value - next.values[i]!) / (now.t - next.t));
 }
 
 /** `t = 0.42` */

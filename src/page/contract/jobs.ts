@@ -29,6 +29,40 @@ export interface SampleResult {
   readonly made: Json;
 }
 
+/** Of one sample: one label or prompt at most. */
+export type PathRequest = Omit<SampleRequest, 'count'>;
+
+/** How one sample comes out of noise: of `rectiflow sample --path`. */
+export interface PathResult {
+  /** Of the checkpoint. */
+  readonly step: number;
+  /** The name of its class, or its prompt; null of a model that is told nothing. */
+  readonly title: string | null;
+  /** From noise, 1, to data, 0, where there is no velocity any more. */
+  readonly times: readonly {
+    readonly t: number;
+    /** The root mean square of the velocity's numbers. */
+    readonly speed: number | null;
+    /** Degrees between the velocity and the straight line from data to noise. */
+    readonly angle: number | null;
+  }[];
+  /** Null where samples are no pictures. */
+  readonly pictures: PathPictures | null;
+  /** What it was made with; the picture's PNG text has it too. */
+  readonly made: Json;
+}
+
+/** Where the pictures of a path are in that at /api/jobs/:id/picture: row by row, those of the first time, then those of the next. */
+export interface PathPictures {
+  /** What the pictures of a time show, in their order. Latents that were decoded have no velocity. */
+  readonly rows: readonly ('state' | 'velocity' | 'foreseen')[];
+  /** Pixels of each. */
+  readonly width: number;
+  readonly height: number;
+  /** How many are beside each other. */
+  readonly columns: number;
+}
+
 /** How far the paths of a run's samples are from straight lines: of `rectiflow straightness`. */
 export interface StraightnessResult {
   /** Of the checkpoint. */
@@ -97,12 +131,12 @@ export interface JobStarted {
   readonly job: string;
 }
 
-export type JobKind = 'sample' | 'straightness' | 'doctor' | 'plan' | 'data-check';
+export type JobKind = 'sample' | 'path' | 'straightness' | 'doctor' | 'plan' | 'data-check';
 
 export interface Job {
   readonly id: string;
   readonly kind: JobKind;
-  /** Of a sample job: the run. */
+  /** Of a job of a run: its name. */
   readonly run: string | null;
   /** ISO 8601. */
   readonly started: string;
@@ -111,8 +145,15 @@ export interface Job {
   readonly progress: { readonly what: string; readonly done: number; readonly total: number };
   /** What the user should read. */
   readonly notices: readonly string[];
-  /** Of one that is done: `SampleResult`, `StraightnessResult`, `DoctorResult`, `PlanResult` or `DataCheckResult`, by its kind. */
-  readonly result: Json | SampleResult | StraightnessResult | DoctorResult | PlanResult | DataCheckResult;
+  /** Of one that is done: `SampleResult`, `PathResult`, `StraightnessResult`, `DoctorResult`, `PlanResult` or `DataCheckResult`, by its kind. */
+  readonly result:
+    | Json
+    | SampleResult
+    | PathResult
+    | StraightnessResult
+    | DoctorResult
+    | PlanResult
+    | DataCheckResult;
   /** Of one that failed. */
   readonly error: string | null;
 }

@@ -1,5 +1,5 @@
 // What is done in a process of its own, and what it says: messages between the server and src/page/jobs/worker.ts.
-import type { Json, SampleRequest } from '../contract.ts';
+import type { Json, PathRequest, SampleRequest } from '../contract.ts';
 
 /** A recipe, or the text of a config, with settings over it. */
 export type AskedConfig = { readonly settings: readonly string[] } & (
@@ -11,6 +11,8 @@ export type AskedConfig = { readonly settings: readonly string[] } & (
 export type JobCall =
   /** Writes the picture to `picture`. */
   | { readonly kind: 'sample'; readonly run: string; readonly asked: SampleRequest; readonly picture: string }
+  /** Writes all its pictures to `picture`. */
+  | { readonly kind: 'path'; readonly run: string; readonly asked: PathRequest; readonly picture: string }
   | { readonly kind: 'straightness'; readonly run: string }
   | { readonly kind: 'doctor'; readonly config: AskedConfig }
   | {

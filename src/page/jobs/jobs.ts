@@ -27,7 +27,7 @@ export class Jobs {
     this.#tell = tell;
   }
 
-  /** @param run the name of the run, of a sample job */
+  /** @param run the name of the run, of a job that is of one */
   start(kind: JobKind, run: string | null, call: JobCall): Job {
     const job: Job = {
       id: randomUUID(),
@@ -71,7 +71,7 @@ export class Jobs {
     return entry.job;
   }
 
-  /** The PNG of a sample job that is done. */
+  /** The PNG of a job that makes one and is done. */
   async picture(id: string): Promise<Uint8Array<ArrayBuffer>> {
     const { job, call } = this.#entry(id);
     const path = 'picture' in call ? call.picture : undefined;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { recipes } from '../../recipes/index.ts';
 import { Refusal } from '../refusal.ts';
-import type { ConfigRequest, PlanRequest, SampleRequest, SteerRequest } from '../contract.ts';
+import type { ConfigRequest, PathRequest, PlanRequest, SampleRequest, SteerRequest } from '../contract.ts';
 import type { AskedConfig } from './calls.ts';
 
 const names = z.array(z.string().max(10_000)).max(1000);
@@ -17,15 +17,18 @@ const asked = {
   sampler: z.string().exactOptional(),
   steps: z.number().int().positive().exactOptional(),
   seed: z.number().int().nonnegative().exactOptional(),
-  count: z.number().int().positive().exactOptional(),
   weights: z.string().exactOptional(),
 };
+const count = z.number().int().positive().exactOptional();
 
-export const sampleRequest: z.ZodType<SampleRequest> = z.strictObject({
+const ofCheckpoint = {
   ...asked,
   emaLength: z.number().positive().exactOptional(),
   checkpoint: z.number().int().nonnegative().exactOptional(),
-});
+};
+
+export const sampleRequest: z.ZodType<SampleRequest> = z.strictObject({ ...ofCheckpoint, count });
+export const pathRequest: z.ZodType<PathRequest> = z.strictObject(ofCheckpoint);
 
 const config = {
   recipe: z.string().exactOptional(),
@@ -44,7 +47,7 @@ export const planRequest: z.ZodType<PlanRequest> = z.strictObject({
 export const steerRequest: z.ZodType<SteerRequest> = z.union([
   z.strictObject({ kind: z.enum(['pause', 'goOn', 'save', 'stop']) }),
   z.strictObject({ kind: z.literal('set'), settings: z.record(z.string(), z.json()) }),
-  z.strictObject({ kind: z.literal('sample'), samples: z.strictObject(asked) }),
+  z.strictObject({ kind: z.literal('sample'), samples: z.strictObject({ ...asked, count }) }),
 ]) as z.ZodType<SteerRequest>;
 
 /** @throws Refusal naming what is wrong */

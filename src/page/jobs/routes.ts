@@ -5,7 +5,15 @@ import type { JobList, JobStarted, StartedList } from '../contract.ts';
 import { eventStream } from '../live/event-stream.ts';
 import { placeOf } from '../run-place.ts';
 import { type Jobs, isOver } from './jobs.ts';
-import { askedConfig, bodyOf, configRequest, planRequest, sampleRequest, steerRequest } from './requests.ts';
+import {
+  askedConfig,
+  bodyOf,
+  configRequest,
+  pathRequest,
+  planRequest,
+  sampleRequest,
+  steerRequest,
+} from './requests.ts';
 import type { StartedTrainings } from './started.ts';
 import type { WorkFolder } from './work-folder.ts';
 
@@ -24,6 +32,12 @@ export function workRoutes(app: Hono, { runs, jobs, started, work }: WorkParts):
     const asked = await bodyOf(c.req, sampleRequest);
     const picture = await work.newFile('samples.png');
     return c.json(begun(jobs.start('sample', name, { kind: 'sample', run: path, asked, picture })), 202);
+  });
+  app.post('/api/runs/:run/path', async (c) => {
+    const { name, path } = await placeOf(runs, c.req.param('run'));
+    const asked = await bodyOf(c.req, pathRequest);
+    const picture = await work.newFile('path.png');
+    return c.json(begun(jobs.start('path', name, { kind: 'path', run: path, asked, picture })), 202);
   });
   app.post('/api/runs/:run/straightness', async (c) => {
     const { name, path } = await placeOf(runs, c.req.param('run'));

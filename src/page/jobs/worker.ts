@@ -6,14 +6,19 @@ import { checkData, previewData } from '../../api/data.ts';
 import { diagnose } from '../../api/doctor/diagnose.ts';
 import { plan } from '../../api/plan/plan.ts';
 import { type SampleRunOptions, sample } from '../../api/sample.ts';
+import { type SamplePathOptions, samplePath } from '../../api/sample-path.ts';
 import { measureStraightness } from '../../api/straightness.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { pathPictures } from '../../runner/samples/path-pictures.ts';
+import { writePathGrid } from '../../runner/samples/write-path.ts';
 import { writeSamples } from '../../runner/samples/write-samples.ts';
+import { rowTitle } from '../../train/sample-grid.ts';
 import { RectiflowError, systemProblem } from '../../tensor/errors.ts';
 import type {
   DataCheckResult,
   DoctorResult,
   Json,
+  PathResult,
   PlanResult,
   SampleResult,
   StraightnessResult,
@@ -40,10 +45,14 @@ function onProgress(what: string, done: number, total: number): void {
 
 async function answer(
   call: JobCall,
-): Promise<SampleResult | StraightnessResult | DoctorResult | PlanResult | DataCheckResult | null> {
+): Promise<
+  SampleResult | PathResult | StraightnessResult | DoctorResult | PlanResult | DataCheckResult | null
+> {
   switch (call.kind) {
     case 'sample':
       return makeSamples(call);
+    case 'path':
+      return followPath(call);
     case 'straightness': {
       const going = (done: number, all: number): void => onProgress('going along paths', done, all);
       const measured = await measureStraightness(call.run, { onNotice, onProgress: going });
@@ -92,6 +101,20 @@ async function makeSamples({
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function followPath({ run, asked, picture }: Extract<JobCall, { kind: 'path' }>): Promise<PathResult> {
+  const onSampling = (done: number, total: number): void => onProgress('sampling', done, total);
+  const path = await samplePath(run, { ...(asked as SamplePathOptions), onNotice, onProgress: onSampling });
+  const { step, times, speeds, angles, annotation, data, made = null } = path;
+  const pictures = pathPictures(path);
+  return {
+    step,
+    title: annotation === undefined ? null : rowTitle(annotation, data.classNames),
+    times: times.map((t, i) => ({ t, speed: speeds[i] ?? null, angle: angles[i] ?? null })),
+    pictures: pictures === undefined ? null : await writePathGrid(picture, path, pictures),
+    made: made as Json,
+  };
 }
 
 process.once('disconnect', () => process.exit(1));
