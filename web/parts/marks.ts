@@ -1,8 +1,8 @@
-// What happened at a step, as marks on curves: notices, bad steps, steering, checkpoints.
+// What happened at a step, as marks on curves: notices, bad steps, steering, checkpoints; and what is shown beside them.
 import type uPlot from 'uplot';
 import { colour, faint } from './theme.svelte.ts';
 
-export type MarkKind = 'notice' | 'bad' | 'steering' | 'checkpoint';
+export type MarkKind = 'here' | 'notice' | 'bad' | 'steering' | 'checkpoint';
 
 export interface Mark {
   readonly step: number;
@@ -11,6 +11,7 @@ export interface Mark {
 }
 
 export const markColours: Readonly<Record<MarkKind, string>> = {
+  here: '--accent',
   notice: '--warn',
   bad: '--bad',
   steering: '--series-4',

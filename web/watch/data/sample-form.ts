@@ -32,8 +32,15 @@ export const emptyForm: Readonly<SampleForm> = {
 
 const NUMBERS = ['guidance', 'steps', 'seed', 'count', 'emaLength', 'checkpoint'] as const;
 
-/** @returns a sentence where something is no number; whether it is allowed the server says */
-export function sampleRequest(form: SampleForm, choices: SamplingChoices): SampleRequest | string {
+/**
+ * @param isOne whether it is one sample, and commas belong to the name of its class
+ * @returns a sentence where something is no number; whether it is allowed the server says
+ */
+export function sampleRequest(
+  form: SampleForm,
+  choices: SamplingChoices,
+  isOne = false,
+): SampleRequest | string {
   const request: Record<string, unknown> = {};
   for (const name of NUMBERS) {
     const text = form[name].trim();
@@ -44,7 +51,7 @@ export function sampleRequest(form: SampleForm, choices: SamplingChoices): Sampl
   }
   if (form.sampler !== '') request['sampler'] = form.sampler;
   if (form.weights !== '') request['weights'] = form.weights;
-  const labels = list(form.labels, ',');
+  const labels = list(form.labels, isOne ? '\n' : ',');
   if (choices.classes > 0 && labels.length > 0) {
     request['labels'] = labels.map((label) => (/^\d+$/.test(label) ? Number(label) : label));
   }
