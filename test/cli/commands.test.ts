@@ -124,6 +124,23 @@ describe('sample', () => {
     });
   });
 
+  it('shows how one comes out of noise, in place of samples', async () => {
+    const { code, stdout } = await run('sample', 'tiny', '--labels', '3', '--steps', '20', '--path');
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout:
+        'The path of a sample of step 3, in numbers: samples/tiny-path/path.json\nLook at samples/tiny-path/path.png\n',
+    });
+    expect((await readdir(join(folder, 'samples', 'tiny-path'))).toSorted()).toEqual([
+      'path.json',
+      'path.png',
+    ]);
+    // Three rows of digits, twice as large.
+    const { height } = await sharp(join(folder, 'samples', 'tiny-path', 'path.png')).metadata();
+    expect(height).toBeGreaterThan(3 * 56);
+    expect(height).toBeLessThan(4 * 56);
+  });
+
   it('never mixes samples of two calls', async () => {
     const again = await rectiflow(folder, ['sample', 'tiny', '--labels', '1', '--out', 'new']);
     expect(again).toMatchObject({
@@ -142,6 +159,11 @@ describe('sample', () => {
     [
       ['tiny', '--labels', '3,10'],
       /^error: sample: labels must be classes of the model, from 0 to 9 or names of them: 0, 1, 2, 3, 4 and 5 more, got 10/,
+    ],
+    [['tiny', '--path', '--labels', '0-9'], /^error: sample path: labels must be one/],
+    [
+      ['tiny', '--path', '--count', '2'],
+      /^error: option '--path' cannot be used with option '-c, --count <number>'/,
     ],
     [['tiny', '--labels', 'three'], /^error: sample: labels must be classes of the model, .*, got three/],
     [

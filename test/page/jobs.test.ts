@@ -8,6 +8,7 @@ import type {
   Job,
   JobList,
   JobStarted,
+  PathResult,
   PlanResult,
   RunDetails,
   SampleResult,
@@ -106,6 +107,52 @@ describe('a training that the page begins', () => {
     const other = await startPage({ runs: join(await temporaryFolder(), 'other') });
     const { status, error } = await failure(await other.post('/api/start', { recipe: 'digits' }));
     expect([status, error]).toEqual([409, expect.stringContaining('a folder that is called runs')]);
+  });
+});
+
+describe('the path of a sample', () => {
+  it('is that of rectiflow sample --path, with all its pictures in one', async () => {
+    const asked = { labels: [3], steps: 4, seed: 5, guidance: 1.5, weights: 'model', checkpoint: 3 };
+    const job = await start('/api/runs/tiny/path', asked);
+    const told = await follow(job);
+    expect(told.at(-1)).toMatchObject({ kind: 'path', run: 'tiny', state: 'done', error: null });
+    expect(told.at(-1)!.progress).toEqual({ what: 'sampling', done: 4, total: 4 });
+    const result = told.at(-1)!.result as PathResult;
+    expect(result).toMatchObject({ step: 3, title: '3', made: { seed: 5, steps: 4, guidance: 1.5 } });
+    expect(result.pictures).toEqual({
+      rows: ['state', 'velocity', 'foreseen'],
+      width: 28,
+      height: 28,
+      columns: 4,
+    });
+    const picture = await page.fetch(`/api/jobs/${job}/picture`);
+    expect(picture.headers.get('content-type')).toBe('image/png');
+    const bytes = Buffer.from(await picture.arrayBuffer());
+    expect(JSON.parse(pngText(bytes, 'rectiflow')!)).toEqual(result.made);
+    expect(bytes.readUInt32BE(16)).toBe(4 * 28);
+    const folder = join(runs, '..');
+    const settings = '--steps 4 --seed 5 -g 1.5 --weights model --checkpoint 3 --out path'.split(' ');
+    const { stdout } = await rectiflow(folder, ['sample', 'runs/tiny', '-l', '3', '--path', ...settings]);
+    expect(stdout).toBe(
+      'The path of a sample of step 3, in numbers: path/path.json\nLook at path/path.png\n',
+    );
+    const { times, speeds, angles, made } = JSON.parse(
+      await readFile(join(folder, 'path', 'path.json'), 'utf8'),
+    ) as Record<'times' | 'speeds' | 'angles', number[]> & { made: unknown };
+    expect(made).toEqual(result.made);
+    const beside = times.map((t, i) => ({ t, speed: speeds[i] ?? null, angle: angles[i] ?? null }));
+    expect(result.times).toEqual(beside);
+    expect(result.times.at(-1)).toEqual({ t: 0, speed: null, angle: null });
+  });
+
+  it('that cannot be made says why', async () => {
+    const told = await follow(await start('/api/runs/tiny/path', { labels: [1, 2] }));
+    expect(told.at(-1)).toMatchObject({
+      state: 'failed',
+      error: 'sample path: labels must be one: it is the path of one sample, got 1, 2',
+    });
+    expect((await failure(await page.post('/api/runs/tiny/path', { count: 2 }))).status).toBe(400);
+    expect((await failure(await page.post('/api/runs/none/path', {}))).status).toBe(404);
   });
 });
 

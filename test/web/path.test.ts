@@ -83,7 +83,7 @@ describe.skipIf(noBrowser)(`the path of a sample (${noBrowser ?? 'in chromium'})
       await panel.getByRole('combobox', { name: 'Checkpoint' }).selectOption('6');
       await panel.getByRole('button', { name: 'Follow it' }).focus();
       await page.keyboard.press('Enter');
-      await checkSeen(panel.getByRole('heading', { name: 'class 2, by step 6' }));
+      await checkSeen(panel.getByRole('heading', { name: 'From noise to class 2, by step 6' }));
       const path = await samplePath(join(runs, 'stripes'), {
         labels: [2],
         guidance: 2,
@@ -127,7 +127,7 @@ describe.skipIf(noBrowser)(`the path of a sample (${noBrowser ?? 'in chromium'})
     await panel.getByRole('textbox', { name: 'Prompt' }).fill('red square');
     await panel.getByRole('textbox', { name: 'Steps' }).fill('2');
     await panel.getByRole('button', { name: 'Follow it' }).click();
-    await checkSeen(panel.getByRole('heading', { name: /^red square, by step/ }));
+    await checkSeen(panel.getByRole('heading', { name: /^From noise to red square, by step/ }));
     const path = await samplePath(join(runs, 'captions'), { prompts: ['red square'], steps: 2 });
     const expected = await expectedOf(path);
     expect(await pixelsOf(panel, 'Velocity at', 0)).toEqual(expected(1, 0));
