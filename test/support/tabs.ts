@@ -8,6 +8,8 @@ import { temporaryFolder } from './cli.ts';
 export interface Tab {
   /** What an expression is in the page, awaited there. */
   evaluate<T>(expression: string): Promise<T>;
+  /** Brings it in front of the others. */
+  show(): Promise<void>;
 }
 
 export interface Tabs {
@@ -68,6 +70,7 @@ export async function openTabs(executable: string, flags: readonly string[]): Pr
           if (exceptionDetails) throw new Error(`${expression}: ${result.description}`);
           return result.value;
         },
+        show: () => send('Target.activateTarget', { targetId }),
       };
       while (
         !(await tab.evaluate<boolean>(`document.readyState === 'complete' && location.href === '${url}'`))

@@ -1,4 +1,5 @@
 // Training in the tab: the panel of the page of a shared model, and what is done in it.
+import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { shareRun } from '../../src/api/share/run.ts';
 import { train } from '../../src/api/train.ts';
@@ -44,4 +45,11 @@ export async function beginTraining(
   await panel.getByLabel('Batch size').fill('4');
   await panel.getByLabel('Steps between samples').fill(String(every));
   await panel.getByRole('button', { name: 'Train', exact: true }).click();
+}
+
+/** What "Download it" gives: a file of safetensors. */
+export async function downloadedModel(shared: SharedPage): Promise<Buffer> {
+  const download = shared.page.waitForEvent('download');
+  await trainPanel(shared).getByRole('button', { name: 'Download it' }).click();
+  return readFile(await (await download).path());
 }

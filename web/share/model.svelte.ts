@@ -1,5 +1,6 @@
 // The model as the page sees it: what the worker has said, and what is asked of it.
 import type { SharedFiles } from '../../src/share/read.ts';
+import type { DeviceName } from './device-names.ts';
 import type { Frame, FromWorker, MakeRequest, Ready, ToWorker } from './protocol.ts';
 
 /** Samples that are being made, or were: where they are after each step. */
@@ -10,10 +11,20 @@ export class Film {
   state: 'making' | 'done' | 'stopped' | 'failed' = $state('making');
   seconds: number | null = $state(null);
   error: string | null = $state(null);
+  /** What happened on the way. */
+  notice: string | null = $state(null);
+  readonly #before: readonly Frame[];
 
   constructor(request: MakeRequest, before: readonly Frame[] = []) {
     this.request = request;
+    this.#before = before;
     this.frames = before;
+  }
+
+  /** All is made once more. */
+  again(why: string): void {
+    this.frames = this.#before;
+    this.notice = why;
   }
 
   get progress(): number {
@@ -29,13 +40,16 @@ export class ModelClient {
   readonly #films = new Map<number, Film>();
   #next = 1;
 
-  /** @param from an address below which a shared model lies, or one that is at hand */
-  constructor(from: string | SharedFiles) {
+  /**
+   * @param from an address below which a shared model lies, or one that is at hand
+   * @param device undefined for the fastest
+   */
+  constructor(from: string | SharedFiles, device: DeviceName | undefined) {
     this.#worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.#hear(data));
     this.#worker.addEventListener('error', ({ message }) => {
       this.error = message || 'the worker could not be started';
     });
-    this.#send({ kind: 'open', from });
+    this.#send({ kind: 'open', from, device });
   }
 
   /** @param before frames of the film that this one goes on from */
@@ -56,6 +70,13 @@ export class ModelClient {
     }
   }
 
+  /** Goes over to another device; what is being made is stopped. @param device undefined for the fastest */
+  use(device: DeviceName | undefined): void {
+    for (const film of this.#films.values()) this.stop(film);
+    this.error = null;
+    this.#send({ kind: 'use', device });
+  }
+
   close(): void {
     this.#worker.terminate();
   }
@@ -70,7 +91,8 @@ export class ModelClient {
     if (message.kind === 'frame') film.frames = [...film.frames, message.frame];
     if (message.kind === 'done') film.seconds = message.seconds;
     if (message.kind === 'failed') film.error = message.message;
-    if (message.kind === 'frame') return;
+    if (message.kind === 'again') film.again(message.message);
+    if (message.kind === 'frame' || message.kind === 'again') return;
     film.state = message.kind;
     this.#films.delete(message.id);
   }

@@ -3,6 +3,7 @@ import type { AnySamplerName } from '../../src/flow/samplers.ts';
 import type { ShownCells } from '../../src/share/cells.ts';
 import type { ShareManifest } from '../../src/share/manifest.ts';
 import type { SharedFiles } from '../../src/share/read.ts';
+import type { DeviceName } from './device-names.ts';
 
 /** Samples of a request at most: they are computed at once. */
 export const mostSamples = 100;
@@ -44,7 +45,7 @@ export interface Ready {
   readonly manifest: ShareManifest;
   /** What computes, in words. */
   readonly device: string;
-  /** Whether it is the interpreter. */
+  /** Whether a program computes in place of a GPU. */
   readonly isSlow: boolean;
   readonly samplers: readonly SamplerFacts[];
   /** [C, H, W] of the picture of a sample. */
@@ -55,8 +56,10 @@ export interface Ready {
 }
 
 export type ToWorker =
-  /** A shared model that lies below an address, or one that is at hand. */
-  | { readonly kind: 'open'; readonly from: string | SharedFiles }
+  /** A shared model that lies below an address, or one that is at hand; on the fastest device where none is named. */
+  | { readonly kind: 'open'; readonly from: string | SharedFiles; readonly device: DeviceName | undefined }
+  /** Goes over to another device; `ready` is said again. */
+  | { readonly kind: 'use'; readonly device: DeviceName | undefined }
   | { readonly kind: 'make'; readonly id: number; readonly request: MakeRequest }
   | { readonly kind: 'stop'; readonly id: number };
 
@@ -64,6 +67,8 @@ export type FromWorker =
   | { readonly kind: 'loading'; readonly bytes: number; readonly total: number }
   | ({ readonly kind: 'ready' } & Ready)
   | { readonly kind: 'frame'; readonly id: number; readonly frame: Frame }
+  /** Its device was lost: frames come once more, from the first. */
+  | { readonly kind: 'again'; readonly id: number; readonly message: string }
   /** All frames were sent. */
   | { readonly kind: 'done'; readonly id: number; readonly seconds: number }
   /** Without an id the model could not be opened. */

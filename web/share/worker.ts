@@ -1,23 +1,15 @@
 // The model, in a thread of its own: the page stays free while it computes.
+import { DeviceLostError } from '../../src/backends/device-errors.ts';
 import type { Annotation } from '../../src/data/source.ts';
 import { stepsDown } from '../../src/flow/integrator.ts';
 import { samplerOf } from '../../src/flow/objective.ts';
-import { SharedModel } from '../../src/share/open.ts';
-import { type SharedFiles, filesAt, readShare } from '../../src/share/read.ts';
+import type { SharedModel } from '../../src/share/open.ts';
 import { sizeOf } from '../../src/tensor/shape.ts';
 import { objectiveOf, samplersOf } from '../../src/train/objective.ts';
-import { openDevice } from './device.ts';
-import {
-  type FromWorker,
-  type MakeRequest,
-  type SamplerFacts,
-  type ToWorker,
-  mostSamples,
-} from './protocol.ts';
+import { type HostedModel, ModelHost } from './model-host.ts';
+import type { FromWorker, MakeRequest, SamplerFacts, ToWorker } from './protocol.ts';
 
-let shared: SharedModel | undefined;
-/** Frames are shown one after the other, in their order. */
-let waiting: Promise<void> = Promise.resolve();
+let host: ModelHost | undefined;
 const running = new Map<number, AbortController>();
 
 const say = (message: FromWorker, transfer: Transferable[] = []): void => {
@@ -26,37 +18,30 @@ const say = (message: FromWorker, transfer: Transferable[] = []): void => {
 
 addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.kind === 'stop') running.get(data.id)?.abort();
-  if (data.kind === 'open') void opened(data.from);
+  if (data.kind === 'open') host = new ModelHost({ ...data, say, onOpened });
   if (data.kind === 'make') void made(data.id, data.request);
+  if (data.kind === 'use') host?.use(data.device);
 });
 
-async function opened(from: string | SharedFiles): Promise<void> {
-  try {
-    const onProgress = (bytes: number, total: number): void => say({ kind: 'loading', bytes, total });
-    const files = typeof from === 'string' ? await readShare(filesAt(from), { onProgress }) : from;
-    const { backend, device, isSlow } = await openDevice();
-    shared = await SharedModel.open(files, backend, { batchSize: mostSamples });
-    const { manifest } = files;
-    const { steps, sampler, guidance } = shared.defaults;
-    const samplers = countedSamplers(shared);
-    const blank = await shared.pictures(new Float32Array(sizeOf(manifest.shape)));
-    say({
-      kind: 'ready',
-      manifest,
-      device,
-      isSlow,
-      samplers,
-      picture: (blank?.shape as [number, number, number] | undefined) ?? null,
-      cells: shared.realCells ?? null,
-      defaults: {
-        steps,
-        sampler: samplers.find(({ name }) => name === sampler)?.name ?? samplers[0]!.name,
-        guidance: guidance ?? 1,
-      },
-    });
-  } catch (error) {
-    say({ kind: 'failed', id: null, message: (error as Error).message });
-  }
+async function onOpened({ shared, device, isSlow }: HostedModel): Promise<void> {
+  const { manifest } = shared;
+  const { steps, sampler, guidance } = shared.defaults;
+  const samplers = countedSamplers(shared);
+  const blank = await shared.pictures(new Float32Array(sizeOf(manifest.shape)));
+  say({
+    kind: 'ready',
+    manifest,
+    device,
+    isSlow,
+    samplers,
+    picture: (blank?.shape as [number, number, number] | undefined) ?? null,
+    cells: shared.realCells ?? null,
+    defaults: {
+      steps,
+      sampler: samplers.find(({ name }) => name === sampler)?.name ?? samplers[0]!.name,
+      guidance: guidance ?? 1,
+    },
+  });
 }
 
 /** Those whose steps take a known number of evaluations, so that they can be compared and gone along. */
@@ -72,7 +57,19 @@ async function made(id: number, request: MakeRequest): Promise<void> {
   const control = new AbortController();
   running.set(id, control);
   try {
-    await make(id, request, control.signal);
+    const model = await host!.model;
+    try {
+      await make(model, id, request, control.signal);
+    } catch (error) {
+      if (!(error instanceof DeviceLostError) || control.signal.aborted) throw error;
+      say({
+        kind: 'again',
+        id,
+        message: `${error.what}. It is opened again, and the samples are made anew.`,
+      });
+      await host!.replace(model);
+      await make(await host!.model, id, request, control.signal);
+    }
   } catch (error) {
     if (!control.signal.aborted) say({ kind: 'failed', id, message: (error as Error).message });
   } finally {
@@ -80,8 +77,12 @@ async function made(id: number, request: MakeRequest): Promise<void> {
   }
 }
 
-async function make(id: number, request: MakeRequest, signal: AbortSignal): Promise<void> {
-  const model = shared!;
+async function make(
+  { shared: model }: HostedModel,
+  id: number,
+  request: MakeRequest,
+  signal: AbortSignal,
+): Promise<void> {
   const { count, seed, steps, sampler, guidance, from } = request;
   const { shape } = model.manifest;
   const numbers = count * sizeOf(shape);
@@ -90,6 +91,13 @@ async function make(id: number, request: MakeRequest, signal: AbortSignal): Prom
   // Where steps begin: samplers of higher order look between them, too.
   const begins = [...stepsDown({ steps, timeShift })].map(({ t }) => t);
   const visited = new Map<number, Float32Array>();
+  /** Frames are shown one after the other, in their order. */
+  let waiting: Promise<void> = Promise.resolve();
+  const showLater = (index: number, values: Float32Array): void => {
+    waiting = waiting.then(() => show(index, begins[index]!, values));
+    // Told where it is waited for.
+    waiting.catch(() => {});
+  };
   const began = performance.now();
   const last = await model.sampler.sample({
     ...model.defaults,
@@ -108,12 +116,12 @@ async function make(id: number, request: MakeRequest, signal: AbortSignal): Prom
       for (const [done, values] of visited)
         if (done < index) {
           visited.delete(done);
-          waiting = waiting.then(() => show(done, begins[done]!, values));
+          showLater(done, values);
         }
     },
   });
   const seconds = (performance.now() - began) / 1000;
-  for (const [done, values] of visited) waiting = waiting.then(() => show(done, begins[done]!, values));
+  for (const [done, values] of visited) showLater(done, values);
   await waiting;
   await show(steps, 0, last);
   say({ kind: 'done', id, seconds });

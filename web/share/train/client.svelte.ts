@@ -2,9 +2,12 @@
 import type { SharedFiles } from '../../../src/share/read.ts';
 import type { StepMetrics } from '../../../src/train/metrics.ts';
 import type { TrainingConfig } from '../../../src/train/settings.ts';
+import type { DeviceChoice } from '../device-choice.svelte.ts';
 import { persist } from '../kept/persist.ts';
 import { save } from '../save.ts';
+import { HiddenPace } from './hidden-pace.ts';
 import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
+import type { SaveAnswer } from './patient-store.ts';
 import type { FromTrainer, KeptList, SampleFrame, SharedOrigin, Started, ToTrainer } from './protocol.ts';
 import type { TrainSettings } from './settings.ts';
 
@@ -23,8 +26,6 @@ const mostNotices = 50;
 
 export class TrainClient {
   state: TrainState = $state('idle');
-  /** Whether a program computes in place of a GPU. */
-  isSlow: boolean = $state(false);
   given: readonly GivenPicture[] = $state.raw([]);
   reading: { readonly done: number; readonly total: number } | null = $state.raw(null);
   found: FoundPictures | null = $state.raw(null);
@@ -39,17 +40,22 @@ export class TrainClient {
   notices: readonly string[] = $state.raw([]);
   /** The step of the last checkpoint. */
   saved: number | null = $state(null);
+  /** Why the last checkpoint could not be saved: it waits in memory. */
+  unsaved: string | null = $state(null);
   /** Why training ended too early, and why something else that was asked could not be had. */
   error: string | null = $state(null);
   refused: string | null = $state(null);
   /** Told of the trained model. */
   readonly #onTaken: (files: SharedFiles) => void;
+  readonly #device: DeviceChoice;
+  #pace = new HiddenPace();
   readonly #worker = new Worker(new URL('./trainer-worker.ts', import.meta.url), {
     type: 'module',
     name: 'training',
   });
 
-  constructor(onTaken: (files: SharedFiles) => void) {
+  constructor(device: DeviceChoice, onTaken: (files: SharedFiles) => void) {
+    this.#device = device;
     this.#onTaken = onTaken;
     this.#worker.addEventListener('message', ({ data }: MessageEvent<FromTrainer>) => this.#hear(data));
     this.#worker.addEventListener('error', ({ message }) => {
@@ -77,7 +83,7 @@ export class TrainClient {
   train(settings: TrainSettings, shared: SharedOrigin | undefined): void {
     this.#forget();
     void persist();
-    this.#begin({ kind: 'train', settings, shared });
+    this.#begin({ kind: 'train', settings, shared, device: this.#device.chosen });
   }
 
   /** Takes up a run that is kept, without training it. */
@@ -93,7 +99,7 @@ export class TrainClient {
 
   /** To the last step, after it was stopped or failed. */
   resume(): void {
-    this.#begin({ kind: 'resume' });
+    this.#begin({ kind: 'resume', device: this.#device.chosen });
   }
 
   ask(kind: 'pause' | 'goOn' | 'save' | 'stop' | 'take' | 'download' | 'zip'): void {
@@ -102,23 +108,30 @@ export class TrainClient {
     this.#send({ kind });
   }
 
+  /** What to do about a checkpoint that waits. */
+  answer(kind: SaveAnswer): void {
+    this.unsaved = null;
+    this.#send({ kind });
+  }
+
   #forget(): void {
     [this.started, this.config, this.saved] = [null, null, null];
     [this.metrics, this.samples, this.notices] = [[], [], []];
-    [this.error, this.refused] = [null, null];
+    [this.error, this.refused, this.unsaved] = [null, null, null];
     this.state = 'idle';
   }
 
   #begin(message: ToTrainer): void {
     this.state = 'preparing';
+    this.#pace = new HiddenPace();
     [this.error, this.refused] = [null, null];
     this.#send(message);
   }
 
   #hear(message: FromTrainer): void {
     switch (message.kind) {
-      case 'hasGpu':
-        this.isSlow = !message.value;
+      case 'gpu':
+        this.#device.found(message.gpu);
         break;
       case 'reading':
         this.reading = message;
@@ -135,20 +148,29 @@ export class TrainClient {
       case 'started':
         this.started = message;
         this.config = message.config;
-        this.state = 'training';
+        if (this.state !== 'stopping') this.state = 'training';
         break;
       case 'step':
         // After a device was lost some steps are done once more.
         this.metrics = [...this.metrics.filter(({ step }) => step < message.metrics.step), message.metrics];
+        this.#notice(this.#pace.add(message.metrics.samplesPerSecond, document.visibilityState === 'hidden'));
         break;
       case 'samples':
         this.samples = [...this.samples.filter(({ step }) => step < message.step), message];
         break;
       case 'notice':
-        this.notices = [...this.notices, message.text].slice(-mostNotices);
+        this.#notice(message.text);
+        break;
+      case 'lost':
+        this.#notice(message.text);
+        if (this.state !== 'stopping') this.state = 'preparing';
         break;
       case 'saved':
         this.saved = message.step;
+        this.unsaved = null;
+        break;
+      case 'unsaved':
+        this.unsaved = message.message;
         break;
       case 'paused':
       case 'training':
@@ -158,7 +180,7 @@ export class TrainClient {
         this.state = message.isFinished ? 'finished' : 'stopped';
         break;
       case 'failed':
-        [this.state, this.error] = ['failed', message.message];
+        [this.state, this.error, this.unsaved] = ['failed', message.message, null];
         break;
       case 'refused':
         this.refused = message.message;
@@ -180,6 +202,10 @@ export class TrainClient {
       default:
         message satisfies never;
     }
+  }
+
+  #notice(text: string | undefined): void {
+    if (text !== undefined) this.notices = [...this.notices, text].slice(-mostNotices);
   }
 
   #send(message: ToTrainer): void {

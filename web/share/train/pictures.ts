@@ -50,3 +50,19 @@ export function drawnPictures(count: number): GivenPicture[] {
     })),
   );
 }
+
+/** What of `more` is not among `given`: another time the same file, unchanged and at the same path, would count twice. */
+export function newPictures(
+  given: readonly GivenPicture[],
+  more: readonly GivenPicture[],
+): readonly GivenPicture[] {
+  const known = new Set(given.map(identityOf));
+  return more.filter((picture) => {
+    const identity = identityOf(picture);
+    return !known.has(identity) && known.add(identity);
+  });
+}
+
+function identityOf({ path, origin }: GivenPicture): string {
+  return JSON.stringify('file' in origin ? [path, origin.file.size, origin.file.lastModified] : [path]);
+}

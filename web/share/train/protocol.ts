@@ -3,8 +3,11 @@ import type { SharedFiles } from '../../../src/share/read.ts';
 import type { ShareManifest } from '../../../src/share/manifest.ts';
 import type { StepMetrics } from '../../../src/train/metrics.ts';
 import type { TrainingConfig } from '../../../src/train/settings.ts';
+import type { FoundGpu } from '../device-choice.svelte.ts';
+import type { DeviceName } from '../device-names.ts';
 import type { RunSummary } from '../kept/kept-runs.ts';
 import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
+import type { SaveAnswer } from './patient-store.ts';
 import type { TrainSettings } from './settings.ts';
 
 /** The shared model of the page, and the address below which its files lie. */
@@ -17,10 +20,18 @@ export type ToTrainer =
   | { readonly kind: 'read'; readonly given: readonly GivenPicture[]; readonly form: PictureForm }
   /** Settings are looked at by the core. */
   | { readonly kind: 'check'; readonly settings: TrainSettings; readonly shared: SharedOrigin | undefined }
-  | { readonly kind: 'train'; readonly settings: TrainSettings; readonly shared: SharedOrigin | undefined }
+  /** On the fastest device where none is named. */
+  | {
+      readonly kind: 'train';
+      readonly settings: TrainSettings;
+      readonly shared: SharedOrigin | undefined;
+      readonly device: DeviceName | undefined;
+    }
   | { readonly kind: 'pause' | 'goOn' | 'save' | 'stop' }
   /** Goes on to the last step after it was stopped, or after an error. */
-  | { readonly kind: 'resume' }
+  | { readonly kind: 'resume'; readonly device: DeviceName | undefined }
+  /** What to do about a checkpoint that could not be saved: try once more, or train on without it. */
+  | { readonly kind: SaveAnswer }
   /** The averaged weights of the last checkpoint: as a model to make samples with, or as a file; and the whole run as a zip. */
   | { readonly kind: 'take' | 'download' | 'zip' }
   /** Which runs are kept. */
@@ -66,8 +77,8 @@ export interface Started {
 }
 
 export type FromTrainer =
-  /** As soon as it is known: without one a program computes. */
-  | { readonly kind: 'hasGpu'; readonly value: boolean }
+  /** As soon as it is known; null where there is none. */
+  | { readonly kind: 'gpu'; readonly gpu: FoundGpu | null }
   | { readonly kind: 'reading'; readonly done: number; readonly total: number }
   | { readonly kind: 'read'; readonly found: FoundPictures }
   /** Pictures could not be read as a whole. */
@@ -78,6 +89,10 @@ export type FromTrainer =
   | ({ readonly kind: 'samples' } & SampleFrame)
   | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'saved'; readonly step: number }
+  /** A checkpoint could not be saved, and waits in memory for `saveAgain` or `doWithout`. */
+  | { readonly kind: 'unsaved'; readonly step: number; readonly message: string }
+  /** The device was lost, and is opened again. */
+  | { readonly kind: 'lost'; readonly text: string }
   | { readonly kind: 'paused' | 'training' }
   /** Steps done, and whether they are all. */
   | { readonly kind: 'ended'; readonly step: number; readonly isFinished: boolean }

@@ -46,7 +46,7 @@ async function pixelsOf(
   const [height, width] = size;
   if (whole.width < width || whole.height < height)
     throw new NoPicture(
-      `is ${whole.width} pixels wide and ${whole.height} high, smaller than ${width} x ${height}`,
+      `is ${whole.width} ${whole.width === 1 ? 'pixel' : 'pixels'} wide and ${whole.height} high, smaller than ${width} x ${height}`,
     );
   const scale = Math.min(whole.width / width, whole.height / height);
   const [fromWidth, fromHeight] = [Math.round(width * scale), Math.round(height * scale)];

@@ -7,10 +7,12 @@ import type { SampleGrid } from '../../../src/train/sample-grid.ts';
 import { Trainer } from '../../../src/train/trainer.ts';
 import { trainingData } from '../../../src/train/training-data.ts';
 import { type Device, openDevice } from '../device.ts';
+import type { DeviceName } from '../device-names.ts';
 import { drawGrid } from '../draw.ts';
 import { beginWithShared } from './begin-shared.ts';
 import { configOf } from './config.ts';
 import { labelsOf } from './labels.ts';
+import { PatientStore, type SaveAnswer } from './patient-store.ts';
 import type { PictureSet } from './picture-set.ts';
 import type { FromTrainer, SharedOrigin } from './protocol.ts';
 import type { TrainSettings } from './settings.ts';
@@ -24,6 +26,14 @@ const mostLosses = 3;
 
 type Say = (message: FromTrainer) => void;
 
+interface Host {
+  /** Where it is kept; undefined: in memory. */
+  readonly runs: KeptRuns | undefined;
+  readonly say: Say;
+  /** The device; undefined for the fastest. */
+  readonly chosen: DeviceName | undefined;
+}
+
 export class Session {
   readonly run: TabRun;
   readonly #say: Say;
@@ -32,12 +42,14 @@ export class Session {
   readonly #steering: TabSteering;
   #stop = new AbortController();
   #wasGpu = false;
+  readonly #store: PatientStore;
 
   /** @param device opened for it; one is opened when it trains by default */
   constructor(run: TabRun, say: Say, device?: Device) {
     this.run = run;
     this.#device = device;
     this.#say = say;
+    this.#store = new PatientStore(run.store, (step, { message }) => say({ kind: 'unsaved', step, message }));
     this.#steering = new TabSteering((kind) => {
       if (kind !== 'save') say({ kind: kind === 'pause' ? 'paused' : 'training' });
     });
@@ -45,17 +57,16 @@ export class Session {
 
   /**
    * Begins a run.
-   * @param runs where it is kept; undefined: in memory
    * @throws RectiflowError where settings and pictures do not fit together, or the shared model cannot be had
    */
   static async begin(
     settings: TrainSettings,
     shared: SharedOrigin | undefined,
     pictures: PictureSet,
-    { runs, say }: { readonly runs: KeptRuns | undefined; readonly say: Say },
+    { runs, say, chosen }: Host,
   ): Promise<Session> {
     const data = pictures.data(labelsOf(settings, pictures.classes, shared?.manifest));
-    const device = await openDevice((text) => say({ kind: 'notice', text }));
+    const device = await openDevice(chosen, (text) => say({ kind: 'notice', text }));
     let run: TabRun | undefined;
     try {
       const config = configOf(settings, data.source, { shared: shared?.manifest, isSlow: device.isSlow });
@@ -74,6 +85,11 @@ export class Session {
     this.#steering.ask(kind);
   }
 
+  /** What to do about a checkpoint that could not be saved. */
+  answer(answer: SaveAnswer): void {
+    this.#store.answer(answer);
+  }
+
   /** Ends `train` after the step that is running. */
   stop(): void {
     this.#stop.abort();
@@ -86,12 +102,17 @@ export class Session {
     throw new RectiflowError('run', 'nothing was saved yet: save the model, or wait until training does');
   }
 
-  /** Goes on after the last checkpoint. Where the device is lost it is opened again. @throws RectiflowError what training throws */
-  async train(): Promise<void> {
+  /**
+   * Goes on after the last checkpoint. Where the device is lost it is opened again.
+   * @param chosen the device, where none is open yet; undefined for the fastest
+   * @throws RectiflowError what training throws
+   */
+  async train(chosen: DeviceName | undefined): Promise<void> {
     this.#stop = new AbortController();
+    this.#wasGpu = false;
     let [losses, lastStep] = [0, -1];
     for (;;) {
-      const device = this.#device ?? (await this.#openAgain());
+      const device = this.#device ?? (await this.#openAgain(chosen));
       this.#device = undefined;
       try {
         return await this.#trainOn(device);
@@ -102,7 +123,7 @@ export class Session {
         lastStep = step;
         if (losses === mostLosses) throw error;
         const text = `${error.what}. It is opened again, and training goes on after step ${step}.`;
-        this.#say({ kind: 'notice', text });
+        this.#say({ kind: 'lost', text });
       } finally {
         await device.backend.dispose();
       }
@@ -110,11 +131,11 @@ export class Session {
   }
 
   /** The same kind of device: a GPU is not replaced by a program, with which the rest would take days. */
-  async #openAgain(): Promise<Device> {
+  async #openAgain(chosen: DeviceName | undefined): Promise<Device> {
     let last = '';
     for (const seconds of waits) {
       await new Promise((done) => setTimeout(done, 1000 * seconds));
-      const device = await openDevice();
+      const device = await openDevice(chosen);
       if (!this.#wasGpu || device.backend.name === 'webgpu') return device;
       last = device.device;
       await device.backend.dispose();
@@ -139,7 +160,7 @@ export class Session {
       const trainer = await Trainer.open(
         { ...training, notes },
         {
-          store: run.store,
+          store: this.#store,
           log,
           steering: this.#steering,
           samples: run.samples((step, grid) => this.#show(step, grid)),

@@ -1,9 +1,9 @@
 // Pictures and their training, in a thread of its own: the page stays free, and a hidden tab goes on.
 import { countParameters } from '../../../src/models/model.ts';
 import { createModel } from '../../../src/train/create-model.ts';
+import { gpuFacts } from '../gpu-facts.ts';
 import { zipOf } from '../kept/zip.ts';
 import { configOf } from './config.ts';
-import { hasGpu } from './has-gpu.ts';
 import { labelsOf } from './labels.ts';
 import { PictureSet, checkLabels } from './picture-set.ts';
 import type { FromTrainer, ToTrainer } from './protocol.ts';
@@ -19,17 +19,20 @@ let session: Session | undefined;
 const say = (message: FromTrainer): void => postMessage(message);
 
 void list();
-void hasGpu().then((value) => say({ kind: 'hasGpu', value }));
+void gpuFacts().then((facts) => {
+  say({ kind: 'gpu', gpu: facts ? { name: facts.name, isSoftware: facts.isSoftware } : null });
+});
 addEventListener('message', ({ data }: MessageEvent<ToTrainer>) => {
   if (data.kind === 'read') void read(data);
   else if (data.kind === 'check') check(data);
   else if (data.kind === 'train') void train(data);
-  else if (data.kind === 'resume') void reporting(async () => session?.train());
+  else if (data.kind === 'resume') void reporting(async () => session?.train(data.device));
   else if (data.kind === 'list') void list();
   else if (data.kind === 'open') void open(data.name);
   else if (data.kind === 'remove') void remove(data.name);
   else if (data.kind === 'stop') session?.stop();
   else if (data.kind === 'take' || data.kind === 'download' || data.kind === 'zip') void give(data.kind);
+  else if (data.kind === 'saveAgain' || data.kind === 'doWithout') session?.answer(data.kind);
   else session?.ask(data.kind);
 });
 
@@ -71,12 +74,16 @@ function check({ settings, shared }: ToTrainer & { kind: 'check' }): void {
   }
 }
 
-async function train({ settings, shared }: ToTrainer & { kind: 'train' }): Promise<void> {
+async function train({ settings, shared, device }: ToTrainer & { kind: 'train' }): Promise<void> {
   await reporting(async () => {
     leave();
-    session = await Session.begin(settings, shared, pictures, { runs: (await kept).runs, say });
+    session = await Session.begin(settings, shared, pictures, {
+      runs: (await kept).runs,
+      say,
+      chosen: device,
+    });
     await list();
-    await session.train();
+    await session.train(device);
   });
   await list();
 }
@@ -124,6 +131,7 @@ async function remove(name: string): Promise<void> {
   await answering(async () => {
     if (session?.run.held?.run.config.name === name) leave();
     await (await kept).runs!.remove(name);
+    session?.answer('saveAgain');
   });
   await list();
 }
