@@ -58,7 +58,7 @@ describe.skipIf(noBrowser)(`many pictures for a training in the tab (${noBrowser
     })`);
     await dropFiles(page, group, [pets]);
     await checkSeen(
-      panel.getByText('5,000 pictures of 16 x 16, in colour: 3.7 MiB of memory. 3 left out.'),
+      panel.getByText('5,000 pictures of 16 x 16, in colour: 3.8 MB of memory. 3 left out.'),
       patient,
     );
     const between = (await seen).filter((value) => value > 0 && value < 1);
@@ -70,7 +70,7 @@ describe.skipIf(noBrowser)(`many pictures for a training in the tab (${noBrowser
       'dogs 1,249',
     ]);
     expect(await panel.locator('.problems li').allInnerTexts()).toEqual([
-      'pets/away/birds/dot.png is 1 pixels wide and 1 high, smaller than 16 x 16',
+      'pets/away/birds/dot.png is 1 pixel wide and 1 high, smaller than 16 x 16',
       'pets/away/birds/flat.png is 8000 pixels wide and 10 high, smaller than 16 x 16',
       'pets/home/dogs/700.png is damaged, or of a kind that this browser does not read (image/png)',
     ]);
