@@ -19,13 +19,13 @@ import { writeZip } from '../support/write-zip.ts';
 import { type ClassPictures, writeClassPictures } from '../support/class-pictures.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { dropFiles } from '../support/drop-files.ts';
+import { swiftShader } from '../support/losable-gpus.ts';
 import { type SharedPage, sharedPage } from '../support/shared-page.ts';
 import { beginTraining, dropPictures, stripesPage, trainPanel } from '../support/train-panel.ts';
 import { checkSeen, noBrowser } from '../support/watched-page.ts';
 
 const backend = referenceBackend();
 const long = { timeout: 120_000 };
-const swiftShader = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 const classes = ['low', 'up'];
 
 describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`, () => {
@@ -274,8 +274,10 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     },
   );
 
-  it('computes on WebGPU where the browser has it', { timeout: 240_000 }, async () => {
+  it('computes on WebGPU', { timeout: 240_000 }, async () => {
     const shared = await opened({}, site, swiftShader);
+    // By itself the page takes WebAssembly, as SwiftShader is slower.
+    await shared.page.getByLabel('Computed by').selectOption({ value: 'webgpu' });
     await dropPictures(shared, [pictures], 12);
     await beginTraining(shared, { steps: 6 });
     const panel = trainPanel(shared);
