@@ -13,8 +13,8 @@ import {
 } from '../support/train-panel.ts';
 import { checkSeen, noBrowser } from '../support/watched-page.ts';
 
-const long = { timeout: 180_000 };
-const patient = { timeout: 90_000 };
+const long = { timeout: 360_000 };
+const patient = { timeout: 180_000 };
 
 describe.skipIf(noBrowser)(`what is left of a training in the tab (${noBrowser ?? 'in chromium'})`, () => {
   let site: string;
@@ -82,6 +82,7 @@ describe.skipIf(noBrowser)(`what is left of a training in the tab (${noBrowser ?
         ),
         patient,
       );
+      await checkSeen(panel.getByRole('button', { name: 'Save it again' }));
       return {
         shared,
         free: async () => void (await session.send('Storage.overrideQuotaForOrigin', { origin })),
