@@ -6,6 +6,7 @@ const nothing: i32 = 0;
 const biasAndActivation: i32 = 1;
 const factor: i32 = 2;
 const gate: i32 = 3;
+const channels: i32 = 4;
 
 let kind: i32 = nothing;
 let activation: i32 = 0;
@@ -25,6 +26,14 @@ export function finishLinear(b: usize, z: usize, by: i32): void {
   kind = b == 0 && z == 0 && by == 0 ? nothing : biasAndActivation;
   bias = b;
   kept = z;
+  activation = by;
+}
+
+/** c = act(c + b), b being of rows. @param b 0 where there is none */
+export function finishChannels(b: usize, by: i32): void {
+  kind = b == 0 && by == 0 ? nothing : channels;
+  bias = b;
+  kept = 0;
   activation = by;
 }
 
@@ -58,7 +67,11 @@ export function finish(c: usize, ldc: i32, row: i32, rows: i32, column: i32, col
         const by = load4(other + at, left);
         v = f32x4.mul(v, activation == 0 ? by : derivative4(by, activation));
       } else {
-        if (bias != 0) v = f32x4.add(v, load4(bias + (j << 2), left));
+        if (bias != 0)
+          v = f32x4.add(
+            v,
+            kind == channels ? v128.load32_splat(bias + (i << 2)) : load4(bias + (j << 2), left),
+          );
         if (kept != 0) store4(kept + at, v, left);
         if (kind == gate)
           v = f32x4.add(load4(other + at, left), f32x4.mul(load4(gateRow + (j << 2), left), v));

@@ -2,11 +2,11 @@
 import { load4 } from './vector';
 
 /** Of the two low, and the two high of four float32 numbers. */
-function low(v: v128): v128 {
+export function low(v: v128): v128 {
   return f64x2.promote_low_f32x4(v);
 }
 
-function high(v: v128): v128 {
+export function high(v: v128): v128 {
   return f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1));
 }
 
@@ -35,7 +35,7 @@ export function sumColumns(rows: i32, columns: i32, x: usize, y: usize): void {
   }
 }
 
-function sumRow(size: i32, x: usize): f64 {
+export function sumRow(size: i32, x: usize): f64 {
   let sums = f64x2.splat(0);
   for (let i = 0; i < size; i += 4) {
     const v = load4(x + (i << 2), size - i);

@@ -1,7 +1,9 @@
 // The ops that kernels are bound for, by name. All others are decomposed, or computed by their plain implementations.
 import type { OpName } from '../../../ops/registry.ts';
 import { attention, attentionGrad, crossAttention, crossAttentionGrad } from './attention.ts';
+import { conv2d, conv2dGradInput, conv2dGradParams } from './conv2d.ts';
 import { activationGrad, affine, binary, unary } from './elementwise.ts';
+import { groupNorm, groupNormGrad } from './group-norm.ts';
 import type { Kernel } from './kernel.ts';
 import { linear, linearGatedResidual, linearGradInput, linearGradParams } from './linear.ts';
 import { matmul } from './matmul.ts';
@@ -20,11 +22,16 @@ const byName: Partial<Record<OpName, Kernel>> = {
   affine,
   attention,
   attentionGrad,
+  conv2d,
+  conv2dGradInput,
+  conv2dGradParams,
   crossAttention,
   crossAttentionGrad,
   gatedResidual,
   gatedResidualGrad,
   globalNorm,
+  groupNorm,
+  groupNormGrad,
   isFinite,
   layerNormModulate,
   layerNormModulateGrad,
