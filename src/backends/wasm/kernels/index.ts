@@ -9,4 +9,5 @@ export { gatedResidual, gatedResidualGrad, layerNormModulate, layerNormModulateG
 export { matmul } from './product';
 export { isFinite, sum, sumSquares } from './sums';
 export { adamw, lerp } from './updates';
+export { upsampleNearest, upsampleNearestGrad } from './upsample-nearest';
 export { layWindows } from './windows';

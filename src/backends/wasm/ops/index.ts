@@ -10,6 +10,7 @@ import { matmul } from './matmul.ts';
 import { gatedResidual, gatedResidualGrad, layerNormModulate, layerNormModulateGrad } from './norms.ts';
 import { globalNorm, isFinite, sum } from './sums.ts';
 import { adamw, adamwAverage, lerpAssign } from './updates.ts';
+import { upsampleNearest, upsampleNearestGrad } from './upsample-nearest.ts';
 
 export type { Kernel, KernelName, Kernels, Places } from './kernel.ts';
 
@@ -42,6 +43,8 @@ const byName: Partial<Record<OpName, Kernel>> = {
   linearGradParams,
   matmul,
   sum,
+  upsampleNearest,
+  upsampleNearestGrad,
 };
 
 export const kernels: ReadonlyMap<string, Kernel> = new Map(Object.entries(byName));

@@ -29,7 +29,9 @@ export type KernelName =
   | 'matmul'
   | 'sum'
   | 'sumSquares'
-  | 'unary';
+  | 'unary'
+  | 'upsampleNearest'
+  | 'upsampleNearestGrad';
 
 export type Kernels = Readonly<Record<KernelName, (...numbers: number[]) => number>>;
 
