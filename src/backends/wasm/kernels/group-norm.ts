@@ -114,7 +114,7 @@ export function groupNormGrad(
       const at = from + ((i * N) << 2);
       const totals = scratch + ((first + i) << 4);
       enter(first + i, w, b);
-      const sums = sumsOfChannel(N, x + at, dy + at, activation);
+      const sums = beginChannel(N, x + at, dy + at, dx + at, activation);
       v128.store(totals, f64x2.add(v128.load(totals), sums));
       sum += f64x2.extract_lane(sums, 0) * (weight as f64);
       along += f64x2.extract_lane(sums, 1) * (weight as f64);
@@ -122,7 +122,7 @@ export function groupNormGrad(
     for (let i = 0; i < perGroup; i++) {
       const at = from + ((i * N) << 2);
       enter(first + i, w, b);
-      gradient(N, x + at, dy + at, (sum / size) as f32, (along / size) as f32, dx + at, activation);
+      endChannel(N, x + at, (sum / size) as f32, (along / size) as f32, dx + at);
     }
   }
   for (let c = 0; c < C; c++) {
@@ -136,8 +136,8 @@ function enter(channel: i32, w: usize, b: usize): void {
   bias = load<f32>(b + (channel << 2));
 }
 
-/** The sums of dz, and of dz h. */
-function sumsOfChannel(N: i32, x: usize, dy: usize, activation: i32): v128 {
+/** Leaves dz in dx, so that it is made once. @returns the sums of dz, and of dz h */
+function beginChannel(N: i32, x: usize, dy: usize, dx: usize, activation: i32): v128 {
   let sums = f64x2.splat(0);
   let products = sums;
   for (let i = 0; i < N; i += 4) {
@@ -146,6 +146,7 @@ function sumsOfChannel(N: i32, x: usize, dy: usize, activation: i32): v128 {
     const h = normalized(load4(x + at, left));
     let dz = gradientBefore(load4(dy + at, left), h, activation);
     if (left < 4) dz = firstLanes(dz, left);
+    store4(dx + at, dz, left);
     const product = f32x4.mul(dz, h);
     sums = f64x2.add(sums, f64x2.add(low(dz), high(dz)));
     products = f64x2.add(products, f64x2.add(low(product), high(product)));
@@ -154,13 +155,12 @@ function sumsOfChannel(N: i32, x: usize, dy: usize, activation: i32): v128 {
 }
 
 /** dx = rstd (dz weight - meanG - h meanGH) */
-function gradient(N: i32, x: usize, dy: usize, meanG: f32, meanGH: f32, dx: usize, activation: i32): void {
+function endChannel(N: i32, x: usize, meanG: f32, meanGH: f32, dx: usize): void {
   for (let i = 0; i < N; i += 4) {
     const at = i << 2;
     const left = N - i;
     const h = normalized(load4(x + at, left));
-    const dz = gradientBefore(load4(dy + at, left), h, activation);
-    const g = f32x4.sub(f32x4.mul(dz, f32x4.splat(weight)), f32x4.splat(meanG));
+    const g = f32x4.sub(f32x4.mul(load4(dx + at, left), f32x4.splat(weight)), f32x4.splat(meanG));
     const rest = f32x4.sub(g, f32x4.mul(h, f32x4.splat(meanGH)));
     store4(dx + at, f32x4.mul(rest, f32x4.splat(rstd)), left);
   }
