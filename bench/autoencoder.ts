@@ -1,12 +1,7 @@
 // Pictures to latents and back: npm run bench:autoencoder
-import {
-  type AutoencoderConfig,
-  LatentCodec,
-  autoencoderNeeds,
-  cpuBackend,
-  createAutoencoder,
-} from 'rectiflow';
+import { LatentCodec, autoencoderNeeds, cpuBackend, createAutoencoder } from 'rectiflow';
 import type { Backend, Buffer } from 'rectiflow';
+import { autoencoderCases } from './autoencoder-cases.ts';
 import { readOptions } from './options.ts';
 import { digits, markdownTable } from './table.ts';
 
@@ -17,31 +12,8 @@ const usage = `npm run bench:autoencoder -- [CASE ...] [--rounds N] [--threads N
   --threads   one per core by default
   --quick     one round`;
 
-/** Weights are drawn: they change nothing about the time. */
-const cases = {
-  sd: {
-    config: { kind: 'kl', latentChannels: 4, blockOutChannels: [128, 256, 512, 512] },
-    sides: [256, 512],
-  },
-  taesd: { config: { kind: 'tiny', latentChannels: 4 }, sides: [256, 512] },
-  /** As a config's model of kind autoencoder is by default, at the size of emoji. */
-  small: {
-    config: {
-      kind: 'kl',
-      latentChannels: 4,
-      blockOutChannels: [32, 64, 64],
-      layersPerBlock: 1,
-      normGroups: 8,
-      quantConv: false,
-      postQuantConv: false,
-      midAttention: false,
-    },
-    sides: [64],
-  },
-} satisfies Record<string, { config: AutoencoderConfig; sides: number[] }>;
-
-type CaseName = keyof typeof cases;
-const names = Object.keys(cases) as CaseName[];
+type CaseName = keyof typeof autoencoderCases;
+const names = Object.keys(autoencoderCases) as CaseName[];
 
 const options = readOptions({ usage, names, defaultNames: names, rounds: 3, quickRounds: 1 });
 const rows: string[][] = [];
@@ -55,7 +27,7 @@ const header = ['', 'encode, s', 'GFLOP/s', 'MiB', 'decode, s', 'GFLOP/s', 'MiB'
 console.log(['', ...markdownTable(header, rows)].join('\n'));
 
 async function measureCase(backend: Backend, name: CaseName): Promise<string[][]> {
-  const { config, sides } = cases[name];
+  const { config, sides } = autoencoderCases[name];
   const autoencoder = createAutoencoder(config);
   const weights = new Map<string, Buffer>();
   for (const parameter of autoencoder.parameters) {
@@ -100,7 +72,7 @@ async function fastest(call: () => Promise<unknown>): Promise<number> {
   return best;
 }
 
-/** Uniform numbers about as large as weights are at first. */
+/** Uniform numbers about as large as weights are at first: what they are changes nothing about the time. */
 function drawn(shape: readonly number[]): Float32Array {
   const size = shape.reduce((product, extent) => product * extent, 1);
   const bound = 1 / Math.sqrt(Math.max(1, size / shape[0]!));

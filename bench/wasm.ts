@@ -4,26 +4,46 @@ import {
   type Backend,
   FlowSampler,
   type RunConfig,
+  type WasmExecutable,
   cpuBackend,
   createModel,
   initializeState,
   referenceBackend,
   wasmBackend,
 } from 'rectiflow';
+import { autoencoderCases } from './autoencoder-cases.ts';
 import { caseByName, caseNames } from './cases.ts';
+import { prepareDecoder } from './decoder.ts';
 import { readOptions } from './options.ts';
 import { median, pairwiseRatios, spread } from './statistics.ts';
 import { digits, markdownTable, ratio } from './table.ts';
 import { prepareStepOn } from './training-step.ts';
 
+const decoders = ['small', 'taesd'] as const;
+/** Of their pictures, in pixels. */
+const side = 64;
+
 const usage = `npm run bench:wasm -- [CASE ...] [--rounds N] [--quick]
 
-  CASE      ${caseNames.join(', ')}; digits by default
+  CASE      ${caseNames.join(', ')}; digits by default;
+            or an autoencoder: ${decoders.join(', ')}
   --rounds  turns of each side (5)
   --quick   two rounds`;
 
-const options = readOptions({ usage, names: caseNames, defaultNames: ['digits'], rounds: 5, quickRounds: 2 });
+type Decoder = (typeof decoders)[number];
+type Players = readonly (readonly [string, Backend])[];
+type Prepare = (backend: Backend) => Promise<() => Promise<unknown>>;
+type Measurement = readonly [what: string, players: Players, prepare: Prepare];
+
+const options = readOptions({
+  usage,
+  names: [...caseNames, ...decoders],
+  defaultNames: ['digits'],
+  rounds: 5,
+  quickRounds: 2,
+});
 const images = 4;
+const millisecondsOfTurn = 1000;
 
 const kernels = await readFile(new URL(import.meta.resolve('rectiflow/kernels.wasm')));
 const wasm = await wasmBackend(kernels);
@@ -34,38 +54,68 @@ const backends: Readonly<Record<string, Backend>> = {
   'cpu, 1 thread': native,
 };
 
+const everyone = Object.entries(backends);
+/** The interpreter would take minutes. */
+const compiled = everyone.filter(([player]) => player !== 'reference');
+
 for (const name of options.names) {
-  const { title, config } = caseByName(name);
   console.error(`${name}: ${options.rounds} rounds`);
-  const forward = await compare(Object.entries(backends), (backend) => evaluation(backend, config));
-  // The interpreter would take minutes.
-  const step = await compare(
-    Object.entries(backends).filter(([player]) => player !== 'reference'),
-    (backend) => trainingStep(backend, config),
-  );
-  const rows = [
-    ...forward.map((cells) => [`evaluation, ${images} images`, ...cells]),
-    ...step.map((cells) => [`training step, batch ${config.train.batchSize}`, ...cells]),
-  ];
-  const header = ['what', 'backend', 'ms', "wasm's speed in proportion"];
-  console.log(
-    [`**${name}**: ${title}; ${native.describe()}`, '', ...markdownTable(header, rows, 2), ''].join('\n'),
-  );
-  console.log([...(await opsOfStep(config)), ''].join('\n'));
+  const isDecoder = (decoders as readonly string[]).includes(name);
+  console.log((await (isDecoder ? measureDecoder(name as Decoder) : measureModel(name))).join('\n'));
 }
 await Promise.all(Object.values(backends).map((backend) => backend.dispose()));
 
+async function measureModel(name: string): Promise<string[]> {
+  const { title, config } = caseByName(name);
+  const rows = await compareAll([
+    [`evaluation, ${images} images`, everyone, (backend) => evaluation(backend, config)],
+    [`training step, batch ${config.train.batchSize}`, compiled, (backend) => trainingStep(backend, config)],
+  ]);
+  const { executable, inputs } = await prepareStepOn(wasm, config);
+  const ops = await opsOf(executable, (step) => executable.run(inputs(step)));
+  return [
+    ...tableOf(`**${name}**: ${title}`, rows),
+    ...markdownTable(['op of a step', 'nodes', 'ms'], ops),
+    '',
+  ];
+}
+
+async function measureDecoder(name: Decoder): Promise<string[]> {
+  const { config } = autoencoderCases[name];
+  const prepare =
+    (learns: boolean): Prepare =>
+    async (backend: Backend) =>
+      (await prepareDecoder(backend, { config, side, learns })).run;
+  const rows = await compareAll([
+    ['decode', everyone, prepare(false)],
+    ['decode, and gradients', compiled, prepare(true)],
+  ]);
+  const { executable, run } = await prepareDecoder(wasm, { config, side, learns: true });
+  const ops = await opsOf(executable, run);
+  const title = `**${name}**: a picture of ${side}x${side}`;
+  return [...tableOf(title, rows), ...markdownTable(['op, with gradients', 'nodes', 'ms'], ops), ''];
+}
+
+function tableOf(title: string, rows: string[][]): string[] {
+  const header = ['what', 'backend', 'ms', "wasm's speed in proportion"];
+  return [`${title}; ${native.describe()}`, '', ...markdownTable(header, rows, 2), ''];
+}
+
+async function compareAll(measurements: readonly Measurement[]): Promise<string[][]> {
+  const rows: string[][] = [];
+  for (const [what, of, prepare] of measurements)
+    rows.push(...(await compare(of, prepare)).map((cells) => [what, ...cells]));
+  return rows;
+}
+
 /** @returns for each player its name, its milliseconds, and how many times as fast the first one is */
-async function compare(
-  players: readonly (readonly [string, Backend])[],
-  prepare: (backend: Backend) => Promise<() => Promise<unknown>>,
-): Promise<string[][]> {
+async function compare(players: Players, prepare: Prepare): Promise<string[][]> {
   const runs: (() => Promise<unknown>)[] = [];
   for (const [, backend] of players) runs.push(await prepare(backend));
   for (const run of runs) await run();
   const turns = runs.map((): number[][] => []);
   for (let round = 0; round < options.rounds; round++)
-    for (const [i, run] of runs.entries()) turns[i]!.push([await timed(run)]);
+    for (const [i, run] of runs.entries()) turns[i]!.push(await turnOf(run));
   return players.map(([player], i) => [
     player,
     digits(median(turns[i]!.flat())),
@@ -73,10 +123,16 @@ async function compare(
   ]);
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await run();
-  return performance.now() - began;
+/** Milliseconds of each run of a turn: several where they are short, as a neighbour's turn of the processor spoils one. */
+async function turnOf(run: () => Promise<unknown>): Promise<number[]> {
+  const milliseconds: number[] = [];
+  const end = performance.now() + millisecondsOfTurn;
+  do {
+    const began = performance.now();
+    await run();
+    milliseconds.push(performance.now() - began);
+  } while (performance.now() < end);
+  return milliseconds;
 }
 
 /** One evaluation of the model by a sampler. */
@@ -100,13 +156,11 @@ async function trainingStep(backend: Backend, config: RunConfig): Promise<() => 
   };
 }
 
-/** Where a step's time goes on WebAssembly. */
-async function opsOfStep(config: RunConfig): Promise<string[]> {
-  const { executable, inputs } = await prepareStepOn(wasm, config);
-  for (let step = 1; step <= options.rounds; step++) await executable.run(inputs(step));
+/** Where a run's time goes on WebAssembly: ops, how many nodes they are, and their milliseconds. */
+async function opsOf(executable: WasmExecutable, run: (step: number) => Promise<void>): Promise<string[][]> {
+  for (let step = 1; step <= options.rounds; step++) await run(step);
   const { runs, ops } = executable.profile();
-  const rows = ops
+  return ops
     .slice(0, 12)
     .map(({ op, nodes, milliseconds }) => [op, String(nodes), digits(milliseconds / runs)]);
-  return markdownTable(['op of a step', 'nodes', 'ms'], rows);
 }
