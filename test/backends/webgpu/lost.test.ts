@@ -10,6 +10,7 @@ import { readSteering } from '../../../src/runs/steering-events.ts';
 import type { SteeringEvent } from '../../../src/steering/event.ts';
 import { temporaryFolder } from '../../support/cli.ts';
 import { testGpu } from '../../support/gpu.ts';
+import { plainModel } from '../../support/plain-model.ts';
 import { asking, unhurried } from '../../support/steered-run.ts';
 import { checkpointDigests, stripes, tinyStripes } from '../../support/tiny-run.ts';
 
@@ -17,6 +18,7 @@ const { skip } = testGpu;
 const steps = 12;
 const config = {
   ...tinyStripes,
+  model: { kind: 'custom' },
   train: { ...tinyStripes.train, steps, precision: 'fp32', logEvery: 1, checkpointEvery: 4 },
   backend: { name: 'webgpu' },
 } as const satisfies ConfigInput;
@@ -49,6 +51,7 @@ async function trained(
     { ...config, train: { ...config.train, ...changes } },
     {
       source: stripes(),
+      model: plainModel,
       runs: await temporaryFolder(),
       onNotice: (text) => void notices.push(text),
       onStep({ step }) {
@@ -175,6 +178,7 @@ describe.skipIf(skip)(`a GPU that is lost${skip ? ` (skipped: ${skip})` : ''}`, 
     const losses = [once(6), once(10)];
     await resume(run, {
       source: stripes(),
+      model: plainModel,
       onNotice: (text) => void notices.push(text),
       onStep: ({ step }) => losses.forEach((lose) => lose(step)),
     });
@@ -191,7 +195,7 @@ describe.skipIf(skip)(`a GPU that is lost${skip ? ` (skipped: ${skip})` : ''}`, 
     await expect(failing).rejects.toThrow(
       /^after step 6: webgpu: the GPU was lost .* resume the run from there. It was lost 3 times without a checkpoint in between: set/,
     );
-    const { step } = await resume(join(runs, config.name), { source: stripes() });
+    const { step } = await resume(join(runs, config.name), { source: stripes(), model: plainModel });
     expect(step).toBe(steps);
     expect(await numbersOf(join(runs, config.name))).toEqual(await numbersOf(whole.run));
   });
