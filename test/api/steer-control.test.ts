@@ -11,9 +11,17 @@ import { seeHolder } from '../../src/runs/holder.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { readSteering } from '../../src/runs/steering-events.ts';
 import { isMarkedPaused, steeringFolder, writeRequest } from '../../src/runs/steering-requests.ts';
-import type { SteeringRequest } from '../../src/steering/event.ts';
+import type { SteeringEvent, SteeringRequest } from '../../src/steering/event.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { asking, backend, steerable, steps, trainSteered } from '../support/steered-run.ts';
+import {
+  type Steered,
+  asking,
+  backend,
+  besideOthers,
+  steerable,
+  steps,
+  trainSteered,
+} from '../support/steered-run.ts';
 import { slowDevice } from '../support/slow-device.ts';
 import { checkpointDigests, stripes } from '../support/tiny-run.ts';
 
@@ -40,7 +48,7 @@ beforeAll(async () => {
 
 const changing = (settings: object): SteeringRequest => ({ kind: 'set', settings }) as SteeringRequest;
 
-describe('a run that is asked', () => {
+describe.concurrent('a run that is asked', besideOthers, () => {
   it.each([
     ['that waits for each step', () => backend],
     ['that runs ahead', () => slowDevice().backend],
@@ -146,7 +154,7 @@ describe('a run that is asked', () => {
 });
 
 describe('a request that is wrong', () => {
-  it.each<[string, unknown, string]>([
+  const wrong: readonly (readonly [what: string, request: unknown, sentence: string])[] = [
     ['a rate that is none', changing({ learningRate: 0 }), 'learningRate: wanted a number above 0, found 0'],
     [
       'a setting there is not',
@@ -165,18 +173,31 @@ describe('a request that is wrong', () => {
     ['a larger grid', changing({ sample: { perClass: 9 } }), 'sample.perClass: no such setting'],
     ['another kind', { kind: 'explode' }, 'wanted one of pause, goOn, save, stop, set'],
     ['no request', 7, 'steering: settings: wanted'],
-  ])('is refused with a sentence: %s', async (_, request, sentence) => {
-    const { run, events } = await trainSteered(
-      { ...unsaved, train: { ...unsaved.train, steps: 12 } },
-      asking(request as SteeringRequest),
+  ];
+  let asked: Steered;
+  beforeAll(async () => {
+    asked = await trainSteered(unsaved, async (run) =>
+      Promise.all(wrong.map(([, request]) => steerRun(run, request as SteeringRequest))),
     );
-    expect(events[0]).toMatchObject({ outcome: 'refused' });
-    expect(events[0]!.sentence).toContain(sentence);
-    expect(await readSteering(run)).toEqual(events);
+  });
+
+  it.each(wrong.map(([what, , sentence], i) => ({ what, sentence, i })))(
+    'is refused with a sentence: $what',
+    ({ sentence, i }) => {
+      expect(asked.events[i]).toMatchObject({ outcome: 'refused' });
+      expect(asked.events[i]!.sentence).toContain(sentence);
+    },
+  );
+
+  it('is recorded, and changes nothing', async () => {
+    const byId = (events: readonly SteeringEvent[]): SteeringEvent[] =>
+      events.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    expect(byId(await readSteering(asked.run))).toEqual(byId(asked.events));
+    expect(await checkpointDigests(asked.run, steps)).toEqual(await checkpointDigests(plain, steps));
   });
 });
 
-describe('a request that nobody takes', () => {
+describe.concurrent('a request that nobody takes', besideOthers, () => {
   it('is an error where no process trains the run', async () => {
     await expect(steerRun(plain, { kind: 'pause' })).rejects.toThrow(
       `${plain}: no process trains it. Nothing was done. Go on with it (rectiflow resume ${plain}), and ask again`,

@@ -20,6 +20,7 @@ import { onRanks } from '../support/ranks.ts';
 import {
   asking,
   backend,
+  besideOthers,
   copyOf,
   steerable,
   steps,
@@ -49,7 +50,7 @@ async function cutAfter(run: string, step: number): Promise<string> {
   return copy;
 }
 
-describe('a run of two ranks', () => {
+describe.concurrent('a run of two ranks', besideOthers, () => {
   const config: ConfigInput = { ...steerable, train: { ...steerable.train, batchSize: 8, shards: 2 } };
 
   async function onTwo(
@@ -106,10 +107,10 @@ describe('a run of two ranks', () => {
   });
 });
 
-describe.each<[string, ConfigInput, () => Source, number]>([
+describe.concurrent.each<[string, ConfigInput, () => Source, number]>([
   ['of DDPM', { ...steerable, flow: { objective: { kind: 'ddpm' } } }, stripes, steps],
   ['of an autoencoder', { ...autoencoder, loader: steerable.loader }, pictures, few],
-])('a run %s', (_, config, source, last) => {
+])('a run %s', besideOthers, (_, config, source, last) => {
   it('is the same where it is killed after it was changed', async () => {
     const { run, events } = await trainSteered(config, asking(faster), { source: source() });
     const copy = await cutAfter(run, events[0]!.step);
@@ -119,7 +120,7 @@ describe.each<[string, ConfigInput, () => Source, number]>([
   });
 });
 
-describe('a run of stages', () => {
+describe.concurrent('a run of stages', besideOthers, () => {
   it('keeps what was changed to its end, and is replayed over its stages', async () => {
     const staged: ConfigInput = {
       name: 'staged',
@@ -155,7 +156,7 @@ describe('a run of stages', () => {
   });
 });
 
-describe('a run that goes back to a checkpoint', () => {
+describe.concurrent('a run that goes back to a checkpoint', besideOthers, () => {
   it('keeps what was changed since, and says so', async () => {
     const config: ConfigInput = {
       ...steerable,

@@ -18,6 +18,7 @@ import {
   type Steered,
   asking,
   backend,
+  besideOthers,
   copyOf,
   steerable,
   steps,
@@ -132,7 +133,7 @@ describe('a run that is asked for samples while it trains', () => {
   });
 });
 
-describe('samples that a run cannot make', () => {
+describe.concurrent('samples that a run cannot make', besideOthers, () => {
   it('are refused to who asks, and training goes on', async () => {
     const wrong = [
       [{ labels: [7] }, 'sample: labels must be classes of the model, from 0 to 2, got 7'],

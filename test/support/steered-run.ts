@@ -15,6 +15,9 @@ import { stripes, tinyStripes } from './tiny-run.ts';
 
 export const backend = referenceBackend();
 
+/** Of tests that run beside each other, as most of their time is spent waiting: each has the time of all. */
+export const besideOthers = { timeout: 240_000 };
+
 /** The same, of which steps take so long that training does not end before it is steered. */
 export const unhurriedBackend: Backend = {
   ...backend,
