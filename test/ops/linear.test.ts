@@ -39,6 +39,9 @@ const fewRows = [
   [63, 101, 51],
   [64, 96, 144],
 ] as const;
+/** WebGPU shares out work by tiles of its own: of these it has those that are deep, wide, of whole vectors, and of none. */
+const rowsOfWebGpu: readonly number[] = [2, 5, 17, 31, 32, 63];
+const isOfProcessors = (rows: number): boolean => !rowsOfWebGpu.includes(rows);
 
 /**
  * Sizes of four classes, each with every activation: less than a tile, around one, several, and a deep sum. Activations meet the tiles of
@@ -69,6 +72,7 @@ conformance(
     ...fewRows.map(([rows, I, O], i) => ({
       inputs: [{ shape: [rows, I] }, { shape: [O, I] }, { shape: [O] }],
       attributes: { activation: i % 3 },
+      isOfProcessors: isOfProcessors(rows),
     })),
     { inputs: [{ shape: [3, 5, 33] }, { shape: [31, 33] }], attributes: { activation: 0 } },
     {
@@ -86,9 +90,14 @@ conformance(
 const plain = { activation: 0 };
 
 conformance('linearGradInput', [
-  ...[...sizes, ...fewRows].map(([rows, I, O]) => ({
+  ...sizes.map(([rows, I, O]) => ({
     inputs: [{ shape: [rows, O] }, { shape: [O, I] }],
     attributes: plain,
+  })),
+  ...fewRows.map(([rows, I, O]) => ({
+    inputs: [{ shape: [rows, O] }, { shape: [O, I] }],
+    attributes: plain,
+    isOfProcessors: isOfProcessors(rows),
   })),
   ...activated.map(([[rows, I, O], activation]) => ({
     inputs: [{ shape: [rows, O] }, { shape: [O, I] }, { shape: [rows, I] }],
@@ -108,6 +117,7 @@ conformance('linearGradParams', [
   ...fewRows.map(([rows, I, O]) => ({
     inputs: [{ shape: [rows, I] }, { shape: [rows, O] }],
     attributes: plain,
+    isOfProcessors: isOfProcessors(rows),
   })),
   // Several chunks of rows: of dy, which is cut into strips where it is the wider operand, and of x; whole strips, and narrow ones.
   // Each operand is cut with every activation.
