@@ -1,7 +1,6 @@
 // The page for everybody: read by machines, used by keyboard, on narrow screens, in the dark.
-import { createRequire } from 'node:module';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeFindings } from '../support/axe.ts';
 import {
   type WatchedPage,
   checkQuiet,
@@ -11,7 +10,6 @@ import {
   watchedPage,
 } from '../support/watched-page.ts';
 
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 /** Each page, and what is there when it is. */
 const pages: readonly (readonly [hash: string, seen: string])[] = [
   ['/', 'tbody img'],
@@ -52,15 +50,10 @@ describe.skipIf(noBrowser)(`the page for everybody (${noBrowser ?? 'in chromium'
     it(`has no finding of axe on any page, ${colorScheme}`, { timeout: 120_000 }, async () => {
       const watched = await opened({ colorScheme, reducedMotion: 'reduce', bypassCSP: true });
       const { page, go } = watched;
-      await page.addScriptTag({ path: axe });
       for (const [hash, seen] of pages) {
         await go(hash);
         await page.locator(seen).first().waitFor();
-        const { violations } = await page.evaluate<AxeResults>('axe.run()');
-        const told = violations.map(
-          ({ id, nodes }) => `${hash} ${id}: ${nodes[0]?.html}: ${nodes[0]?.failureSummary}`,
-        );
-        expect(told).toEqual([]);
+        expect([hash, ...(await axeFindings(page))]).toEqual([hash]);
       }
       checkQuiet(watched);
     });

@@ -1,10 +1,9 @@
 // Samples that the page asks of a process that trains.
 import { readFile, readdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSteering } from '../../src/runs/steering-events.ts';
+import { axeFindings } from '../support/axe.ts';
 import { type Running, startRectiflow, temporaryFolder } from '../support/cli.ts';
 import {
   type WatchedPage,
@@ -14,8 +13,6 @@ import {
   shownDigits,
   watchedPage,
 } from '../support/watched-page.ts';
-
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 describe.skipIf(noBrowser)(`samples of a run that trains (${noBrowser ?? 'in chromium'})`, () => {
   let watched: WatchedPage;
@@ -122,11 +119,9 @@ describe.skipIf(noBrowser)(`samples of a run that trains (${noBrowser ?? 'in chr
     await page.getByRole('combobox', { name: 'Where' }).selectOption('inside');
     await page.getByRole('button', { name: /^step [\d,]+: 5$/ }).click();
     await checkSeen(page.getByRole('img', { name: 'Samples of growing' }));
-    await page.addScriptTag({ path: axe });
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      const { violations } = await page.evaluate<AxeResults>('axe.run()');
-      expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+      expect(await axeFindings(page)).toEqual([]);
       expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(360);
     }
     checkQuiet(phone);

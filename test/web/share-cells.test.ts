@@ -1,8 +1,6 @@
 // A shared model of gene expression in a browser without a GPU: cells that it makes, among real ones.
-import { createRequire } from 'node:module';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../src/api/sample.ts';
 import { shareRun } from '../../src/api/share/run.ts';
@@ -14,13 +12,13 @@ import type { ExpressionRecord } from '../../src/data/expression/record.ts';
 import { parseCsv } from '../../src/formats/csv.ts';
 import { type ShownCells, planeOf, restoreCells } from '../../src/share/cells.ts';
 import { readShare } from '../../src/share/read.ts';
+import { axeFindings } from '../support/axe.ts';
 import { bloodConfig, bloodGenes, bloodTypes, writeBlood } from '../support/blood.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { filesOf } from '../support/shared-files.ts';
 import { type SharedPage, sharedPage } from '../support/shared-page.ts';
 import { noBrowser } from '../support/watched-page.ts';
 
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const backend = referenceBackend();
 
 describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 'in chromium'})`, () => {
@@ -282,9 +280,7 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
     it(`has no finding of axe, ${colorScheme}, and fits on a phone`, { timeout: 60_000 }, async () => {
       const viewport = { width: 360, height: 740 };
       const { page } = await opened({ colorScheme, viewport, bypassCSP: true });
-      await page.addScriptTag({ path: axe });
-      const { violations } = await page.evaluate<AxeResults>('axe.run()');
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+      expect(await axeFindings(page)).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     });
   }

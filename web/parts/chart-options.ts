@@ -3,9 +3,8 @@ import UPlot from 'uplot';
 import type { Drawing } from './chart-data.ts';
 import { formatNumber } from './format.ts';
 import { type PlacedMark, drawMarks } from './marks.ts';
+import { LEAST_DRAG, type Range } from './range.ts';
 import { colour } from './theme.svelte.ts';
-
-export type Range = readonly [number, number];
 
 /** What may change while a chart is shown is asked for when it is needed. */
 export interface ChartParts {
@@ -26,7 +25,6 @@ export interface ChartParts {
 /** Pixels. */
 const LEAST_WIDTH = 120;
 const MARK_REACH = 5;
-const LEAST_DRAG = 4;
 
 export function sizeOf(width: number, height: number): { width: number; height: number } {
   return { width: Math.max(LEAST_WIDTH, width), height };

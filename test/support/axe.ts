@@ -1,0 +1,13 @@
+// What the checker axe finds on a page that is open in a browser.
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+/** @param page whose context was made with `bypassCSP` @returns a line for each finding */
+export async function axeFindings(page: Page): Promise<string[]> {
+  if (!(await page.evaluate(`'axe' in window`))) await page.addScriptTag({ path: axe });
+  const { violations } = await page.evaluate<AxeResults>('axe.run()');
+  return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}: ${nodes[0]?.failureSummary}`);
+}
