@@ -43,7 +43,8 @@ export function encodeRecord(record: RunRecord): string {
 /** @throws RectiflowError when the file is damaged */
 export function parseRecord(bytes: Uint8Array, file: string): RunRecord {
   const record = parseJsonText(decodeText(bytes, file), file, 'Restore it from a backup');
-  if (typeof record['version'] !== 'string' || typeof record['config'] !== 'object') {
+  const { version, config } = record;
+  if (typeof version !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw fileError(file, 'lacks "version" or "config"', 'Restore it from a backup');
   }
   return record as unknown as RunRecord;

@@ -1,5 +1,5 @@
 // The routes: each is a call of a function, its answer as JSON. Who may ask is in guard.ts.
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { freeDisk } from '../api/doctor/machine.ts';
@@ -40,6 +40,8 @@ export interface AppParts extends WorkParts {
 }
 
 const mostBody = 1 << 20;
+/** Who writes a picture is done with it by then: in milliseconds. */
+const writtenMs = 10_000;
 
 export function createApp(parts: AppParts): Hono {
   const { token, tell } = parts;
@@ -142,7 +144,9 @@ async function sendPicture(
 ): Promise<Response> {
   if (path === undefined) throw new Refusal(404, `The run "${name}" has no picture "${file}".`);
   const bytes = new Uint8Array(await readFile(path));
-  if (!isWholePng(bytes)) throw new Refusal(503, 'The picture is being written. Ask again in a moment.');
+  // One that was cut long ago stays so: who shows it sees that.
+  if (!isWholePng(bytes) && Date.now() - (await stat(path)).mtimeMs < writtenMs)
+    throw new Refusal(503, 'The picture is being written. Ask again in a moment.');
   return c.body(bytes, 200, { 'Content-Type': 'image/png' });
 }
 

@@ -1,14 +1,14 @@
-import { readRun } from '../runs/run-folder.ts';
 import type { Comparison, Json } from './contract.ts';
 import { failureOf } from './refusal.ts';
 import { placeOf } from './run-place.ts';
+import { recordOf } from './run-record.ts';
 
 /** In which settings runs differ. @param folder of runs */
 export async function compareRuns(folder: string, runs: readonly string[]): Promise<Comparison> {
   const damage: string[] = [];
   const read = async (run: string): Promise<ReadonlyMap<string, Json>> => {
     try {
-      const { config } = await readRun((await placeOf(folder, run)).path);
+      const { config } = await recordOf((await placeOf(folder, run)).path);
       return new Map(settings(config as Json, ''));
     } catch (error) {
       damage.push(failureOf(error, () => {}).body.error);
@@ -19,7 +19,7 @@ export async function compareRuns(folder: string, runs: readonly string[]): Prom
   const names = new Set(all.flatMap((each) => [...each.keys()]));
   const rows = [...names].map((name) => ({ name, values: all.map((each) => each.get(name) ?? null) }));
   const differ = rows.filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
-  return { runs, settings: differ, damage };
+  return { runs, settings: differ, damage: [...new Set(damage)] };
 }
 
 /** By dotted names; lists are values. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type RunRecord, isEdited } from '../kept/record.ts';
-import { readRun } from '../runs/run-folder.ts';
-import type { Json, RunDetails } from './contract.ts';
+import { counted } from '../tensor/counted.ts';
+import type { Json, RunDetails, SteeringEvent } from './contract.ts';
 import { fieldsOfLog } from './field-groups.ts';
 import { positionOf } from './live/position.ts';
 import { failureOf } from './refusal.ts';
@@ -15,6 +15,7 @@ import {
   parseSteering,
 } from './run-files.ts';
 import { type RunPlace, fileOf } from './run-place.ts';
+import { recordOf } from './run-record.ts';
 import type { Summaries } from './run-summary.ts';
 import { listSamples } from './sample-files.ts';
 import { samplingChoices } from './sampling-choices.ts';
@@ -33,12 +34,18 @@ export async function describeRun(place: RunPlace, summaries: Summaries): Promis
   };
   // Before all else: what is written from now on comes as events.
   const live = await positionOf(path);
-  const record = await or<RunRecord | undefined>(undefined, () => readRun(path));
+  const record = await or<RunRecord | undefined>(undefined, () => recordOf(path));
   const checkpoints = await checkpointsOf(path);
   const averages = await averagesOf(path);
   const steps = checkpoints.map(({ step }) => step);
   const parsed = <T>(name: string, parse: (line: string) => T | undefined): Promise<T[]> =>
-    or<T[]>([], async () => (await lastLines(path, name)).map(parse).filter((each) => each !== undefined));
+    or<T[]>([], async () => {
+      const lines = await lastLines(path, name);
+      const known = lines.map(parse).filter((each) => each !== undefined);
+      const left = lines.length - known.length;
+      if (left > 0) damage.push(`${name}: ${counted(left, 'line')} cannot be read.`);
+      return known;
+    });
   return {
     summary: await summaries.of(place),
     version: record?.version ?? null,
@@ -52,11 +59,16 @@ export async function describeRun(place: RunPlace, summaries: Summaries): Promis
     averages,
     samples: await or([], async () => listSamples(await fileOf(path, 'samples'))),
     disk: await diskOf(path),
-    steering: await parsed('events.jsonl', parseSteering),
+    steering: lastOfEach(await parsed('events.jsonl', parseSteering)),
     sampling: await or(null, () => samplingChoices(path, record?.config, steps, averages.length > 0)),
-    damage,
+    damage: [...new Set(damage)],
     live,
   };
+}
+
+/** Each event once. */
+function lastOfEach(events: readonly SteeringEvent[]): SteeringEvent[] {
+  return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
 /** The path of a run's log; undefined where it has none yet. */

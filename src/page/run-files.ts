@@ -1,14 +1,18 @@
 // What lies in a run's folder beside its numbers.
 import { lstat, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { stepOfStored } from '../kept/layout.ts';
 import { averagesFolder } from '../runs/averages-file.ts';
-import { listCheckpoints, stepName } from '../runs/checkpoint.ts';
+import { DAMAGED } from '../kept/checkpoint-state.ts';
+import { listCheckpoints, openCheckpoint, stepName } from '../runs/checkpoint.ts';
 import { checkpointFolder } from '../runs/run-folder.ts';
+import { fileError } from '../tensor/errors.ts';
 import type { BadStepNote, CheckpointNote, Notice, SteeringEvent } from './contract.ts';
 import { OpenLog } from './log-file.ts';
 import { parseRecord, toNum, toNumber } from './records.ts';
+import { failureOf } from './refusal.ts';
 import { fileOf } from './run-place.ts';
+import { isThere } from './run-record.ts';
 
 /** Of a file of lines, as much as is told: so many lines, among so many bytes. */
 const toldLines = 1000;
@@ -44,16 +48,42 @@ export function parseBadStep(line: string): BadStepNote | undefined {
 /** A line of events.jsonl. @returns undefined of another line */
 export function parseSteering(line: string): SteeringEvent | undefined {
   const event = parseRecord(line);
-  const isEvent = ['id', 'time', 'kind', 'outcome'].every((name) => typeof event?.[name] === 'string');
+  if (event === undefined) return undefined;
+  const has = (type: string, ...names: readonly string[]): boolean =>
+    names.every((name) => event[name] !== null && typeof event[name] === type);
+  const isEvent =
+    has('string', 'id', 'time', 'kind', 'outcome') &&
+    (has('object', 'settings') || event['settings'] === undefined) &&
+    (has('string', 'sentence') || event['sentence'] === undefined);
   return isEvent ? (event as unknown as SteeringEvent) : undefined;
 }
 
 export async function checkpointsOf(run: string): Promise<CheckpointNote[]> {
   const folder = checkpointFolder(run);
   const steps = await listCheckpoints(folder).catch((): number[] => []);
-  return Promise.all(
-    steps.map(async (step) => ({ step, bytes: await diskOf(join(folder, stepName(step))) })),
-  );
+  return Promise.all(steps.map((step) => checkpointNote(run, step)));
+}
+
+export async function checkpointNote(run: string, step: number): Promise<CheckpointNote> {
+  const path = join(checkpointFolder(run), stepName(step));
+  return { step, bytes: await diskOf(path), problem: await problemOf(run, path) };
+}
+
+/** By the sizes of its files: who uses a checkpoint compares all of its bytes. */
+async function problemOf(run: string, path: string): Promise<string | null> {
+  try {
+    const { files } = await openCheckpoint(path);
+    for (const [name, written] of Object.entries(files)) {
+      const file = join(path, name);
+      const bytes = await sizeOf(await fileOf(run, relative(run, file)));
+      if (bytes !== written.bytes)
+        throw fileError(file, `has ${bytes} bytes, ${written.bytes} were written`, DAMAGED);
+    }
+    return null;
+  } catch (error) {
+    // Old ones are removed at any time.
+    return (await isThere(path)) ? failureOf(error, () => {}).body.error : null;
+  }
 }
 
 export async function averagesOf(run: string): Promise<number[]> {

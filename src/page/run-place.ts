@@ -1,7 +1,11 @@
 // From the name of a run, which a request brings, to its folder: directly below the folder of runs and nowhere else.
-import { realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, sep } from 'node:path';
+import { CONFIG, METRICS } from '../kept/layout.ts';
+import { listCheckpoints } from '../runs/checkpoint.ts';
+import { checkpointFolder } from '../runs/run-folder.ts';
 import { LeadsOut, Refusal } from './refusal.ts';
+import { isThere } from './run-record.ts';
 
 /** Where a run is. */
 export interface RunPlace {
@@ -37,12 +41,14 @@ export async function placeOf(runs: string, name: string): Promise<RunPlace> {
   });
   if (dirname(path) !== root)
     throw new LeadsOut(`The run "${name}" is a symbolic link that leads out of the folder of runs.`);
-  const isRun = await stat(join(path, 'config.json')).then(
-    () => true,
-    () => false,
-  );
-  if (!isRun) throw missing;
+  if (!(await isRun(path))) throw missing;
   return { name, path };
+}
+
+/** Whether a folder is that of a run, be it one that has lost its config. */
+async function isRun(path: string): Promise<boolean> {
+  if ((await isThere(join(path, CONFIG))) || (await isThere(join(path, METRICS)))) return true;
+  return (await listCheckpoints(checkpointFolder(path)).catch(() => [])).length > 0;
 }
 
 /**

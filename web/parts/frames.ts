@@ -15,6 +15,8 @@ export interface Frame {
 export interface Frames<T> {
   /** The frame, where it is there already. */
   ready(index: number): T | undefined;
+  /** Why it cannot be had; undefined as long as that is not known. */
+  failure(index: number): unknown;
   /** Fetches this frame and those that come behind and before it. */
   want(index: number): void;
   /** More have come. @param count of all */
@@ -25,19 +27,18 @@ export interface Frames<T> {
 /**
  * @param count of frames, as long as there are no more
  * @param load fetches and decodes one
- * @param onReady is told of each that is there
+ * @param onSettled is told of each that is there, or cannot be had; the latter is tried again when it is wanted itself once more
  */
 export function decodeAhead<T extends Frame>(
   count: number,
   load: (index: number) => Promise<T>,
-  onReady: (index: number) => void,
-  onError: (error: unknown) => void,
+  onSettled: (index: number) => void,
   memory: number = MEMORY,
 ): Frames<T> {
   const frames = new Map<number, T>();
   let total = count;
   const loading = new Set<number>();
-  const failed = new Set<number>();
+  const failures = new Map<number, unknown>();
   let center = 0;
   let isClosed = false;
 
@@ -70,7 +71,7 @@ export function decodeAhead<T extends Frame>(
     }
     for (const index of wanted) {
       if (loading.size >= AT_ONCE) return;
-      if (frames.has(index) || loading.has(index) || failed.has(index)) continue;
+      if (frames.has(index) || loading.has(index) || failures.has(index)) continue;
       loading.add(index);
       void fetchOne(index);
     }
@@ -82,11 +83,11 @@ export function decodeAhead<T extends Frame>(
       if (isClosed) frame.close();
       else {
         frames.set(index, frame);
-        onReady(index);
+        onSettled(index);
       }
     } catch (error) {
-      failed.add(index);
-      if (!isClosed) onError(error);
+      failures.set(index, error);
+      if (!isClosed) onSettled(index);
     }
     loading.delete(index);
     work();
@@ -94,7 +95,9 @@ export function decodeAhead<T extends Frame>(
 
   return {
     ready: (index) => frames.get(index),
+    failure: (index) => failures.get(index),
     want: (index) => {
+      if (index !== center) failures.delete(index);
       center = index;
       work();
     },

@@ -69,6 +69,8 @@ export interface BadStepNote {
 export interface CheckpointNote {
   readonly step: number;
   readonly bytes: number;
+  /** What is wrong with it, a sentence, as far as the sizes of its files tell; null where nothing is. */
+  readonly problem: string | null;
 }
 
 /** A picture of the folder of samples. */

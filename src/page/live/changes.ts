@@ -1,12 +1,12 @@
 // What has happened to a run since a position.
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listCheckpoints, stepName } from '../../runs/checkpoint.ts';
+import { listCheckpoints } from '../../runs/checkpoint.ts';
 import { checkpointFolder } from '../../runs/run-folder.ts';
 import type { LiveEvent } from '../contract.ts';
 import { type Lines, OpenLog, compared, linesFrom } from '../log-file.ts';
 import { parseRecord } from '../records.ts';
-import { diskOf, parseNotice, parseSteering } from '../run-files.ts';
+import { checkpointNote, parseNotice, parseSteering } from '../run-files.ts';
 import { fileOf } from '../run-place.ts';
 import { isWholePng, listSamples } from '../sample-files.ts';
 import { type Part, allParts } from './marks.ts';
@@ -185,13 +185,12 @@ async function isWhole(path: string): Promise<boolean> {
 }
 
 async function newCheckpoints(run: string, from: Position): Promise<Change[]> {
-  const folder = checkpointFolder(run);
-  const steps = (await listCheckpoints(folder).catch((): number[] => [])).filter(
+  const steps = (await listCheckpoints(checkpointFolder(run)).catch((): number[] => [])).filter(
     (step) => step > from.checkpoint,
   );
   return Promise.all(
     steps.map(async (step): Promise<Change> => {
-      const checkpoint = { step, bytes: await diskOf(join(folder, stepName(step))) };
+      const checkpoint = await checkpointNote(run, step);
       return { event: { type: 'checkpoint', checkpoint }, at: { ...from, checkpoint: step } };
     }),
   );

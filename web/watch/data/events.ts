@@ -87,7 +87,7 @@ export function parse(block: string): ServerEvent | undefined {
   return data.length === 0 ? undefined : { id, type, data: data.join('\n') };
 }
 
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener('abort', () => {

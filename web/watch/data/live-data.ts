@@ -43,12 +43,17 @@ export function factsOf(summary: RunSummary, later: readonly LogRecord[]): Facts
   const pace = (Number(last['seconds']) - Number(first['seconds'])) / (last.step - first.step);
   return {
     step: last.step,
-    loss: (last['loss'] as Num | undefined) ?? summary.loss,
+    loss: lossOf(last['loss']) ?? summary.loss,
     epoch: number(last['epoch']) ?? summary.epoch,
     samplesPerSecond: number(last['samplesPerSecond']) ?? summary.samplesPerSecond,
     seconds: number(last['seconds']) ?? summary.seconds,
     secondsLeft: isTraining && pace > 0 ? pace * (summary.steps! - last.step) : summary.secondsLeft,
   };
+}
+
+/** As a line has it, which may have anything. */
+function lossOf(value: Json | undefined): Num | undefined {
+  return typeof value === 'number' || typeof value === 'string' ? (value as Num) : undefined;
 }
 
 /** As many notices as the server tells of at once. */

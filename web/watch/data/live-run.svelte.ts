@@ -1,9 +1,15 @@
 // What is known of one run: asked for once, and kept up with by the stream of its events.
-import type { FieldSeries, LogRecord, RunDetails, SeriesAnswer } from '../../../src/page/contract.ts';
+import type {
+  FieldSeries,
+  LogRecord,
+  RunDetails,
+  RunList,
+  SeriesAnswer,
+} from '../../../src/page/contract.ts';
 import { type XAxis, type Line, lineOf, splice, stepsBetween } from '../../parts/columns.ts';
 import type { Mark } from '../../parts/marks.ts';
 import { RequestError, get, ofRun, sentence } from './client.ts';
-import { follow } from './events.ts';
+import { follow, pause } from './events.ts';
 import { fieldQuestions, joinAnswers, unknownFields } from './fields.ts';
 import { type LiveData, upsert } from './live-data.ts';
 
@@ -11,6 +17,8 @@ import { type LiveData, upsert } from './live-data.ts';
 const MOST_RECORDS = 2000;
 /** Milliseconds between two looks at what came, however many records a second there are. */
 const FLUSH = 1000;
+/** Milliseconds between two looks whether a run that is gone is back. */
+const BACK = 3000;
 const POINTS = 1500;
 
 export class LiveRun {
@@ -43,7 +51,19 @@ export class LiveRun {
     this.name = name;
   }
 
+  /** Follows the run until `stop`, also where it is deleted and comes back. */
   async start(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const isMissing = await this.#follow();
+      if (!isMissing || signal.aborted) return;
+      await this.#untilBack();
+      [this.gone, this.error, this.later, this.#pending] = [null, null, [], []];
+    }
+  }
+
+  /** @returns whether it ended because the run is not there */
+  async #follow(): Promise<boolean> {
     try {
       await this.#load();
       const position = this.details?.live;
@@ -55,11 +75,24 @@ export class LiveRun {
           (this.lost = isConnected ? null : why),
         isLast: (type) => type === 'gone',
       });
+      return this.gone !== null;
     } catch (error) {
-      if (this.#stopping.signal.aborted) return;
+      if (this.#stopping.signal.aborted) return false;
       this.error = sentence(error);
-      if (error instanceof RequestError && error.status === 404 && this.details !== null)
-        this.gone = this.error;
+      const isMissing = error instanceof RequestError && error.status === 404;
+      if (isMissing && this.details !== null) this.gone = this.error;
+      return isMissing;
+    }
+  }
+
+  /** The list is asked: a browser complains of each request for what is not there. */
+  async #untilBack(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await pause(BACK, signal);
+      if (document.hidden) continue;
+      const list = await get<RunList>('api/runs', signal).catch(() => undefined);
+      if (list?.runs.some(({ name }) => name === this.name)) return;
     }
   }
 
