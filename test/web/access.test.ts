@@ -10,19 +10,19 @@ import {
   watchedPage,
 } from '../support/watched-page.ts';
 
-/** Each page, and what is there when it is. */
+/** Each page, and what is there when it is, and not on the page before. */
 const pages: readonly (readonly [hash: string, seen: string])[] = [
   ['/', 'tbody img'],
   ['/run/digits', '.u-wrap canvas'],
   ['/run/digits/samples', 'canvas[data-step]'],
-  ['/run/digits/make', 'form button'],
-  ['/run/digits/steer', 'form button'],
+  ['/run/digits/make', 'h2:text-is("Make samples")'],
+  ['/run/digits/steer', 'h2:text-is("Change settings")'],
   ['/run/digits/notices', 'ol li'],
-  ['/run/digits/settings', 'dl'],
-  ['/run/digits/files', 'table'],
-  ['/compare?runs=digits&runs=other', 'tbody td'],
+  ['/run/digits/settings', 'summary'],
+  ['/run/digits/files', 'h2:text-is("Checkpoints")'],
+  ['/compare?runs=digits&runs=other', 'tbody th[scope=row]'],
   ['/start', 'input[type=radio][value=digits]'],
-  ['/no-such-page', 'h1'],
+  ['/no-such-page', 'h1:text-is("There is no such page")'],
 ];
 
 describe.skipIf(noBrowser)(`the page for everybody (${noBrowser ?? 'in chromium'})`, () => {
@@ -108,12 +108,12 @@ describe.skipIf(noBrowser)(`the page for everybody (${noBrowser ?? 'in chromium'
       page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     const dark = await ground();
     await page.getByRole('combobox', { name: 'Colours' }).selectOption('light');
+    await expect.poll(ground).not.toBe(dark);
     const light = await ground();
-    expect(light).not.toBe(dark);
     await page.reload();
     await page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
-    expect(await ground()).toBe(light);
+    await expect.poll(() => ground()).toBe(light);
     await page.getByRole('combobox', { name: 'Colours' }).selectOption('system');
-    expect(await ground()).toBe(dark);
+    await expect.poll(() => ground()).toBe(dark);
   });
 });

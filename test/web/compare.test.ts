@@ -29,13 +29,14 @@ describe.skipIf(noBrowser)(`three runs that are compared (${noBrowser ?? 'in chr
   });
 
   it('have a row for each setting that differs, in the order in which they were chosen', async () => {
-    const table = watched.page.getByRole('table');
-    await table.waitFor();
-    const rows = await table.locator('tbody tr').allInnerTexts();
-    const cells = rows.map((row) => row.split(/\s+/));
-    expect(cells).toContainEqual(['optimizer.learningRate', '1e-4', '5e-4', '1e-4']);
-    expect(cells).toContainEqual(['model.width', '32', '32', '64']);
-    expect(cells).toHaveLength(2);
+    const rows = watched.page.getByRole('table').locator('tbody tr');
+    const cells = async (): Promise<string[][]> =>
+      (await rows.allInnerTexts()).map((row) => row.split(/\s+/));
+    await expect.poll(cells).toHaveLength(2);
+    expect((await cells()).toSorted()).toEqual([
+      ['model.width', '32', '32', '64'],
+      ['optimizer.learningRate', '1e-4', '5e-4', '1e-4'],
+    ]);
   });
 
   it('show samples of one step, and a line of each in every chart', async () => {
@@ -48,7 +49,7 @@ describe.skipIf(noBrowser)(`three runs that are compared (${noBrowser ?? 'in chr
     const loss = page.locator('figure').filter({
       has: page.getByRole('application', { name: /^Loss over step/ }),
     });
-    expect(await loss.getByRole('button', { name: /^(digits|slow|wide)/ }).count()).toBe(3);
+    await expect.poll(() => loss.getByRole('button', { name: /^(digits|slow|wide)/ }).count()).toBe(3);
     checkQuiet(watched);
   });
 });

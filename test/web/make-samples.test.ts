@@ -47,8 +47,8 @@ describe.skipIf(noBrowser)(`samples of a run that trains (${noBrowser ?? 'in chr
   it('are made in its process, before there is a checkpoint, and shown', async () => {
     const { page } = watched;
     const where = page.getByRole('combobox', { name: 'Where' });
-    expect(await where.inputValue()).toBe('inside');
-    expect(await where.isDisabled()).toBe(true);
+    await expect.poll(() => where.inputValue()).toBe('inside');
+    await expect.poll(() => where.isDisabled()).toBe(true);
     const sent = page.waitForResponse(/\/asked\//);
     await page.getByRole('combobox', { name: 'Classes' }).fill('3, 7');
     await page.getByRole('textbox', { name: 'Of each class' }).fill('2');
@@ -87,14 +87,14 @@ describe.skipIf(noBrowser)(`samples of a run that trains (${noBrowser ?? 'in chr
     await page.getByRole('button', { name: 'Save now' }).click();
     const where = page.getByRole('combobox', { name: 'Where' });
     await expect.poll(() => where.isEnabled(), { timeout: 30_000 }).toBe(true);
-    expect(await where.inputValue()).toBe('beside');
+    await expect.poll(() => where.inputValue()).toBe('beside');
     await page.getByRole('combobox', { name: 'Checkpoint' }).selectOption({ index: 1 });
     await page.getByRole('combobox', { name: 'Classes' }).fill('1');
     await page.getByRole('textbox', { name: 'Of each class' }).fill('3');
     await page.getByRole('button', { name: 'Make samples' }).click();
     await checkSeen(page.getByRole('heading', { name: /^3 samples of step/ }));
     await where.selectOption('inside');
-    expect(await page.getByRole('combobox', { name: 'Checkpoint' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('combobox', { name: 'Checkpoint' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Pause' }).click();
     await checkSeen(page.getByText(/^Paused after step/));
     await page.getByRole('textbox', { name: 'Of each class' }).fill('5');
@@ -104,7 +104,7 @@ describe.skipIf(noBrowser)(`samples of a run that trains (${noBrowser ?? 'in chr
     await earlier.focus();
     await page.keyboard.press('Enter');
     await checkSeen(page.getByRole('heading', { name: /^4 samples of step/ }));
-    expect(await earlier.getAttribute('aria-pressed')).toBe('true');
+    await expect.poll(() => earlier.getAttribute('aria-pressed')).toBe('true');
     expect(
       (await readdir(join(run, 'samples', 'asked'))).filter((name) => name.endsWith('.png')),
     ).toHaveLength(2);

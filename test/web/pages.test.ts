@@ -52,13 +52,13 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     await expect.poll(() => rows.count(), wait).toBe(2);
     await page.getByRole('searchbox', { name: 'Search runs' }).fill('slow');
     await expect.poll(() => rows.count()).toBe(1);
-    expect(await rows.first().innerText()).toContain('24 of 24');
-    expect(await rows.first().innerText()).toContain('finished');
+    await expect.poll(() => rows.first().innerText()).toContain('24 of 24');
+    await expect.poll(() => rows.first().innerText()).toContain('finished');
     await page.getByRole('searchbox').fill('nothing of this kind');
     await page.getByText('No run has all of these words.').waitFor();
     await page.getByRole('searchbox').fill('');
     await page.getByRole('button', { name: 'Run', exact: true }).click();
-    expect(await rows.first().innerText()).toMatch(/digits\n/);
+    await expect.poll(() => rows.first().innerText()).toMatch(/digits\n/);
     await page.getByRole('button', { name: 'Run', exact: true }).click();
     await expect.poll(async () => rows.first().innerText()).toContain('digits-slow');
     await rows.first().locator('img').waitFor();
@@ -72,13 +72,16 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     await loss.waitFor();
     await expect.poll(async () => (await inkOf(page, '.u-wrap canvas')).pixels, wait).toBeGreaterThan(300);
     await page.getByRole('slider', { name: 'smooth' }).fill('0.9');
-    await loss.focus();
-    await page.keyboard.press('Home');
-    await page.keyboard.press('ArrowRight');
     const figure = page.locator('figure').filter({ has: loss });
-    await expect.poll(() => figure.locator('.at').innerText()).toBe('step 2');
+    const second = async (): Promise<string> => {
+      await loss.focus();
+      await page.keyboard.press('Home');
+      await page.keyboard.press('ArrowRight');
+      return figure.locator('.at').innerText();
+    };
+    await expect.poll(second).toBe('step 2');
     const all = page.getByRole('button', { name: 'Show all' });
-    expect(await all.isDisabled()).toBe(true);
+    await expect.poll(() => all.isDisabled()).toBe(true);
     await page.keyboard.press('+');
     await expect.poll(() => all.isEnabled()).toBe(true);
     await page.keyboard.press('0');
@@ -117,10 +120,10 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     const heldOut = page.getByRole('application', { name: /^Held-out loss over step/ });
     await heldOut.waitFor();
     const figure = page.locator('figure').filter({ has: heldOut });
-    expect(await figure.innerText()).toContain('trained on');
+    await expect.poll(() => figure.innerText()).toContain('trained on');
     const line = figure.getByRole('button', { name: /^trained on/ });
     await line.click();
-    expect(await line.getAttribute('aria-pressed')).toBe('false');
+    await expect.poll(() => line.getAttribute('aria-pressed')).toBe('false');
     checkQuiet(watched);
   });
 
@@ -161,7 +164,7 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     await go('/run/digits/settings');
     await page.getByText('timeSampling').first().waitFor();
     await go('/run/digits/files');
-    expect(await page.locator('table').innerText()).toMatch(/24\s+\d+(\.\d)? [kM]B/);
+    await expect.poll(() => page.locator('table').innerText()).toMatch(/24\s+\d+(\.\d)? [kM]B/);
     await page.getByRole('button', { name: 'Show the data' }).click();
     await page.getByRole('img', { name: 'The first samples' }).waitFor({ timeout: 90_000 });
     checkQuiet(watched);
@@ -175,7 +178,7 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     await page.getByRole('link', { name: 'Compare 2' }).click();
     const settings = page.getByRole('table');
     await settings.waitFor();
-    expect(await settings.innerText()).toMatch(/optimizer\.learningRate\s+1e-4\s+5e-4/);
+    await expect.poll(() => settings.innerText()).toMatch(/optimizer\.learningRate\s+1e-4\s+5e-4/);
     const loss = page.getByRole('application', { name: /^Loss over step/ });
     await loss.waitFor();
     const slider = page.getByRole('slider', { name: 'Step of the samples' });
@@ -199,7 +202,7 @@ describe.skipIf(noBrowser)(`the page (${noBrowser ?? 'in chromium'})`, () => {
     await page.getByRole('heading', { name: '4 samples of step 24' }).waitFor({ timeout: 90_000 });
     await page.getByRole('img', { name: 'Samples of digits' }).waitFor();
     await page.getByText('What they were made with').click();
-    expect(await page.locator('details dl').innerText()).toMatch(/guidance\s+1\.5/);
+    await expect.poll(() => page.locator('details dl').innerText()).toMatch(/guidance\s+1\.5/);
     checkQuiet(watched);
   });
 

@@ -177,7 +177,7 @@ describe('frames', () => {
     const frames = decodeAhead(count, load, () => {}, memory);
     return { frames, loaded, closed };
   };
-  const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
   it('are decoded ahead, those in front first', async () => {
     const { frames, loaded } = film(100, 8 * 400);

@@ -73,7 +73,7 @@ describe.skipIf(noBrowser)(
       await other.getByRole('link', { name: 'one', exact: true }).waitFor();
       await other.close();
       await expect.poll(() => page.locator('dl.facts').innerText(), wait).toMatch(/^Step\s+30,000/);
-      expect(await status.getByText('This page needs the link').count()).toBe(0);
+      await expect.poll(() => status.getByText('This page needs the link').count()).toBe(0);
       expect(await page.evaluate('window.isSame')).toBe(true);
     }, 90_000);
   },

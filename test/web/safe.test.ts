@@ -71,7 +71,7 @@ describe.skipIf(noBrowser)(`what others have written (${noBrowser ?? 'in chromiu
   it('as names of runs', async () => {
     const { page } = watched;
     await expect.poll(() => page.locator('tbody tr').count()).toBeGreaterThan(40);
-    expect(await page.locator('tbody').innerText()).toContain('<img src=x onerror=hit()>');
+    await expect.poll(() => page.locator('tbody').innerText()).toContain('<img src=x onerror=hit()>');
     await checkHarmless();
   });
 

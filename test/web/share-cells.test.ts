@@ -81,14 +81,15 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
   it('shows cells of all types among real ones, where Node.js has them', { timeout: 60_000 }, async () => {
     const shared = await opened();
     const { page, complaints } = shared;
-    expect(await page.getByLabel('Class').locator('option').allInnerTexts()).toEqual([
-      'all, as in the data',
-      ...bloodTypes,
-    ]);
+    await expect
+      .poll(() => page.getByLabel('Class').locator('option').allInnerTexts())
+      .toEqual(['all, as in the data', ...bloodTypes]);
     const canvas = page.getByRole('img', { name: '10 made cells among 60 real ones, t = 0' });
-    expect(await canvas.getAttribute('data-index')).toBe('4');
+    await expect.poll(() => canvas.getAttribute('data-index')).toBe('4');
     const described = await canvas.getAttribute('aria-describedby');
-    expect(await page.locator(`#${described}`).getByRole('row').count()).toBe(1 + bloodTypes.length);
+    await expect
+      .poll(() => page.locator(`#${described}`).getByRole('row').count())
+      .toBe(1 + bloodTypes.length);
 
     // Real cells are dots, let through; those that are made are diamonds.
     const pixels = await page.evaluate<[number, number]>(`{
@@ -114,15 +115,17 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
       const along = (axis: 0 | 1): number => own.reduce((sum, i) => sum + all[2 * i + axis]!, 0) / own.length;
       return `${along(0).toFixed(2)}, ${along(1).toFixed(2)}`;
     };
-    expect(await rowsOf(shared, 'Cells by type')).toEqual(
-      bloodTypes.map((name, type) => [
-        name,
-        ['24', '24', '6', '6'][type],
-        ['4', '4', '1', '1'][type],
-        meanOf(real.points, real.labels, type),
-        meanOf(places, nodeLabels, type),
-      ]),
-    );
+    await expect
+      .poll(() => rowsOf(shared, 'Cells by type'))
+      .toEqual(
+        bloodTypes.map((name, type) => [
+          name,
+          ['24', '24', '6', '6'][type],
+          ['4', '4', '1', '1'][type],
+          meanOf(real.points, real.labels, type),
+          meanOf(places, nodeLabels, type),
+        ]),
+      );
     expect(complaints).toEqual([]);
   });
 
@@ -209,7 +212,7 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
       expect(noisePlaces).not.toBe(lastPlaces);
       await page.getByRole('button', { name: 'Where it leads' }).click();
       await expect.poll(ink).not.toBe(noise);
-      expect(await places()).not.toBe(noisePlaces);
+      await expect.poll(() => places()).not.toBe(noisePlaces);
       await page.getByRole('button', { name: 'Cells', exact: true }).click();
       await expect.poll(ink).toBe(noise);
       await page.keyboard.press('Tab');
@@ -225,7 +228,7 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
       await expect
         .poll(async () => (await rowsOf(shared, 'Cells by type')).map((row) => row[2]))
         .toEqual(['0', '10', '0', '0']);
-      expect(await canvas.getAttribute('data-index')).toBe('4');
+      await expect.poll(() => canvas.getAttribute('data-index')).toBe('4');
     },
   );
 
@@ -244,7 +247,7 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
       sorted.map(({ gene, made, real }) =>
         [gene, ...[made, real, made - real].map((value) => value.toFixed(3))].join(' '),
       );
-    expect(await shown()).toEqual(told(rows.toSorted((a, b) => b.made - a.made)));
+    await expect.poll(() => shown()).toEqual(told(rows.toSorted((a, b) => b.made - a.made)));
     await page.getByLabel('Order').selectOption('difference');
     const far = ({ made, real }: (typeof rows)[0]): number => Math.abs(made - real);
     await expect.poll(shown).toEqual(told(rows.toSorted((a, b) => far(b) - far(a))));
@@ -270,9 +273,9 @@ describe.skipIf(noBrowser)(`the page of a shared model of cells (${noBrowser ?? 
     await shareRun(run, { to, numbers: 'float32', realCells: false, backend });
     const { page, complaints } = await opened({}, to);
     await page.getByText('No real cells were shared with this model').waitFor();
-    expect(await page.getByRole('region', { name: 'Genes' }).getByRole('row').count()).toBe(1 + 6);
-    expect(await page.getByRole('button', { name: 'Save cells as CSV' }).isEnabled()).toBe(true);
-    expect(await page.getByRole('button', { name: 'Save as PNG' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('region', { name: 'Genes' }).getByRole('row').count()).toBe(1 + 6);
+    await expect.poll(() => page.getByRole('button', { name: 'Save cells as CSV' }).isEnabled()).toBe(true);
+    await expect.poll(() => page.getByRole('button', { name: 'Save as PNG' }).count()).toBe(0);
     expect(complaints).toEqual([]);
   });
 

@@ -1,19 +1,17 @@
 // A shared model in a browser without a GPU: what its page makes, and what can be done in it.
-import { createRequire } from 'node:module';
 import { cp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../src/api/sample.ts';
 import { shareRun } from '../../src/api/share/run.ts';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { axeFindings } from '../support/axe.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { type SharedPage, sharedPage } from '../support/shared-page.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 import { checkSeen, noBrowser } from '../support/watched-page.ts';
 
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const title = '<img src=x onerror=hit()>';
 const backend = referenceBackend();
 
@@ -57,17 +55,14 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
     const { page, complaints } = shared;
     await page.getByRole('heading', { level: 1, name: title }).waitFor();
     await page.getByText(/by WebAssembly, because .*WebGPU/).waitFor();
-    expect(await page.locator('canvas').first().getAttribute('data-index')).toBe('4');
+    await expect.poll(() => page.locator('canvas').first().getAttribute('data-index')).toBe('4');
     const link = page.getByRole('link', { name: 'LICENSE.txt' });
     expect(
       await (await page.request.get(new URL((await link.getAttribute('href'))!, page.url()).href)).text(),
     ).toBe('Anything goes.');
-    expect(await page.getByLabel('Class').locator('option').allInnerTexts()).toEqual([
-      'any',
-      'thin',
-      '<b>wide</b>',
-      'none',
-    ]);
+    await expect
+      .poll(() => page.getByLabel('Class').locator('option').allInnerTexts())
+      .toEqual(['any', 'thin', '<b>wide</b>', 'none']);
     expect(complaints).toEqual([]);
   });
 
@@ -132,7 +127,7 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
       await expect.poll(() => inkOf(shared)).not.toBe(noise);
       await page.getByRole('button', { name: 'Samples', exact: true }).click();
       const goOn = page.getByRole('button', { name: 'Go on from here' });
-      expect(await goOn.isDisabled()).toBe(true);
+      await expect.poll(() => goOn.isDisabled()).toBe(true);
       await time.focus();
       await page.keyboard.press('ArrowRight');
       await page.keyboard.press('ArrowRight');
@@ -141,7 +136,7 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
       await goOn.click();
       await expect.poll(() => canvas.getAttribute('data-index')).toBe('4');
       await isMade(shared);
-      expect(await inkOf(shared)).not.toBe(last);
+      await expect.poll(() => inkOf(shared)).not.toBe(last);
       await time.focus();
       await page.keyboard.press('Home');
       await expect.poll(() => inkOf(shared)).toBe(noise);
@@ -168,9 +163,7 @@ describe.skipIf(noBrowser)(`the page of a shared model (${noBrowser ?? 'in chrom
       const shared = await opened({ colorScheme, viewport, bypassCSP: true });
       await isMade(shared);
       const { page } = shared;
-      await page.addScriptTag({ path: axe });
-      const { violations } = await page.evaluate<AxeResults>('axe.run()');
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+      expect(await axeFindings(page)).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     });
   }

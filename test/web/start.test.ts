@@ -74,8 +74,8 @@ describe.skipIf(noBrowser)(`the form that begins trainings (${noBrowser ?? 'in c
     ] as const) {
       await page.getByRole('button', { name: button }).click();
       await result.getByRole('heading', { name: title, exact: true }).waitFor();
-      expect(await result.innerText()).toMatch(found);
-      expect(await result.getByRole('alert').count()).toBe(0);
+      await expect.poll(() => result.innerText()).toMatch(found);
+      await expect.poll(() => result.getByRole('alert').count()).toBe(0);
     }
     checkQuiet(watched);
   });

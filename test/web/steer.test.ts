@@ -70,12 +70,12 @@ describe.skipIf(noBrowser)(`steering by the page (${noBrowser ?? 'in chromium'})
     await page.getByRole('button', { name: 'Change' }).click();
     await page.getByText('It holds from step 25 on.').waitFor();
     expect(asked.at(-1)).toEqual({ kind: 'set', settings: { learningRate: 5e-4, sample: { guidance: 3 } } });
-    expect(await rate.inputValue()).toBe('');
+    await expect.poll(() => rate.inputValue()).toBe('');
     refusal = 'learningRate: wanted a number above 0, found <b>-1</b>.';
     await rate.fill('-1');
     await page.getByRole('button', { name: 'Change' }).click();
     await page.getByText(refusal).waitFor();
-    expect(await rate.inputValue()).toBe('-1');
+    await expect.poll(() => rate.inputValue()).toBe('-1');
     checkQuiet(watched);
   });
 });

@@ -1,9 +1,8 @@
 // What visitors give a training in the tab: files that are none, names that do harm; and that whoever comes can give it.
 import { readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeFindings } from '../support/axe.ts';
 import { writeClassPictures } from '../support/class-pictures.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { payloads } from '../support/payloads.ts';
@@ -11,7 +10,6 @@ import { type SharedPage, sharedPage } from '../support/shared-page.ts';
 import { beginTraining, dropPictures, stripesPage, trainPanel } from '../support/train-panel.ts';
 import { checkSeen, noBrowser } from '../support/watched-page.ts';
 
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const long = { timeout: 120_000 };
 
 describe.skipIf(noBrowser)(`pictures for a training in the tab (${noBrowser ?? 'in chromium'})`, () => {
@@ -46,16 +44,20 @@ describe.skipIf(noBrowser)(`pictures for a training in the tab (${noBrowser ?? '
     await dropPictures(shared, [mixed], 2);
     const panel = trainPanel(shared);
     await checkSeen(panel.getByText('4 left out'));
-    expect(await panel.locator('.problems li').allInnerTexts()).toEqual([
-      'mixed/good/cut.png is damaged, or of a kind that this browser does not read (image/png)',
-      'mixed/good/empty.jpg is empty',
-      'mixed/good/notes.txt is no picture (text/plain)',
-      'mixed/small/0.png is 15 pixels wide and 16 high, smaller than 16 x 16',
-    ]);
+    await expect
+      .poll(() => panel.locator('.problems li').allInnerTexts())
+      .toEqual([
+        'mixed/good/cut.png is damaged, or of a kind that this browser does not read (image/png)',
+        'mixed/good/empty.jpg is empty',
+        'mixed/good/notes.txt is no picture (text/plain)',
+        'mixed/small/0.png is 15 pixels wide and 16 high, smaller than 16 x 16',
+      ]);
     await checkSeen(panel.getByText('the model is told no classes'));
     await panel.getByLabel('Size of pictures').selectOption('32');
     await checkSeen(panel.getByText(/^0 pictures of 32 x 32/));
-    expect(await panel.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
+    await expect
+      .poll(() => panel.getByRole('button', { name: 'Train', exact: true }).isDisabled())
+      .toBe(true);
     await panel.getByRole('button', { name: 'Remove all' }).click();
     await expect.poll(() => panel.getByRole('button', { name: 'Train', exact: true }).count()).toBe(0);
   });
@@ -124,9 +126,7 @@ describe.skipIf(noBrowser)(`pictures for a training in the tab (${noBrowser ?? '
       await panel.getByLabel('Batch size').fill('2');
       await page.keyboard.press('Enter');
       await checkSeen(panel.getByText('Finished'), { timeout: 60_000 });
-      await page.addScriptTag({ path: axe });
-      const { violations } = await page.evaluate<AxeResults>('axe.run()');
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+      expect(await axeFindings(page)).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     });
   }

@@ -60,7 +60,7 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     const { page, complaints } = shared;
     await dropPictures(shared, [pictures], 12);
     const panel = trainPanel(shared);
-    expect(await panel.locator('.classes li').allInnerTexts()).toEqual(['low 6', 'up 6']);
+    await expect.poll(() => panel.locator('.classes li').allInnerTexts()).toEqual(['low 6', 'up 6']);
     await checkSeen(panel.getByText(/A model of [\d,]+ parameters/));
     await beginTraining(shared, { steps: 20, every: 10 });
     await checkSeen(panel.getByText('Finished'), { timeout: 90_000 });
@@ -73,7 +73,7 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     await checkSeen(page.getByRole('button', { name: 'Yours, of step 20', pressed: true }));
     await checkSeen(page.getByText('Made in'));
     const ofForm = page.getByRole('form', { name: 'What to make' }).getByLabel('Class');
-    expect(await ofForm.locator('option').allInnerTexts()).toEqual(['any', ...classes]);
+    await expect.poll(() => ofForm.locator('option').allInnerTexts()).toEqual(['any', ...classes]);
     await page.getByRole('button', { name: 'The shared model' }).click();
     await expect
       .poll(() => ofForm.locator('option').allInnerTexts())
@@ -153,6 +153,7 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     await panel.getByRole('button', { name: 'Pause' }).click();
     await checkSeen(panel.getByText('Paused', { exact: true }));
     const paused = await stepOf();
+    // Time for many steps.
     await page.waitForTimeout(1000);
     expect(await stepOf()).toBe(paused);
     expect(paused).toBeLessThan(300);
@@ -167,7 +168,7 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     expect(stopped).toBeLessThan(300);
     await panel.getByRole('button', { name: 'Go on to step 300' }).click();
     await checkSeen(panel.getByText('Finished'), { timeout: 60_000 });
-    expect(await stepOf()).toBe(300);
+    await expect.poll(() => stepOf()).toBe(300);
   });
 
   it('is kept by the browser, and goes on there, and by the command line', { timeout: 180_000 }, async () => {
@@ -240,7 +241,7 @@ describe.skipIf(noBrowser)(`training in the tab (${noBrowser ?? 'in chromium'})`
     await checkSeen(panel.getByText(/^8 pictures of 12 x 8, grey/));
     await checkSeen(panel.getByRole('alert').getByText('no class of the model is chosen for thick'));
     const button = panel.getByRole('button', { name: 'Train', exact: true });
-    expect(await button.isDisabled()).toBe(true);
+    await expect.poll(() => button.isDisabled()).toBe(true);
     await panel.getByLabel('thick').selectOption('wide');
     await beginTraining(shared, { steps: 4 });
     await checkSeen(panel.getByText('Finished'), { timeout: 60_000 });
