@@ -42,7 +42,7 @@ export { type KeptFolder, MemoryFolder } from './kept/folder.ts';
 export { type EncodedSamples, KeptRun } from './kept/run.ts';
 export { type KeptConfig, keptConfig } from './kept/config.ts';
 export { type DataInRun, type RunData, type RunImages, runData } from './kept/data.ts';
-export { keptNotes } from './kept/notes.ts';
+export { type NotedTraining, keptNotes } from './kept/notes.ts';
 export { type SharedStart, checkpointOfShared } from './kept/from-shared.ts';
 export type { Machine } from './kept/machine.ts';
 export type { RunRecord } from './kept/record.ts';

@@ -42,8 +42,8 @@ export function completeData(data: ParsedData, problems: string[]): DataConfig {
 }
 
 /** A run that somebody else made reads nothing of this machine beside itself. */
-function checkInside({ path, labels }: ArrayData, problems: string[]): void {
-  for (const [name, file] of Object.entries({ path, labels }))
+function checkInside({ path, labels, captions }: ArrayData, problems: string[]): void {
+  for (const [name, file] of Object.entries({ path, labels, captions }))
     if (file !== undefined && !staysInside(file))
       problems.push(describeProblem(['data', name], "a path below the run's folder (data.inRun)", file));
 }

@@ -145,6 +145,7 @@ const sources = [
     path,
     inRun: flag.exactOptional(),
     labels: text('a path, or the name of a tensor').exactOptional(),
+    captions: path.exactOptional(),
     tensor: text('the name of a tensor').default('samples'),
     classNames,
     latents: flag.default(false),

@@ -235,8 +235,8 @@ async function settingsIn(text: string, origin: string, advice: string, folder?:
 /** Of what is not so parsing tells. */
 function isWithinRun(data: unknown): data is DataConfig {
   if (!isSettings(data)) return false;
-  const { path, labels = '' } = data;
-  return [path, labels].every((file) => typeof file === 'string' && staysInside(file));
+  const { path, labels = '', captions = '' } = data;
+  return [path, labels, captions].every((file) => typeof file === 'string' && staysInside(file));
 }
 
 /** `a.b=value` as { a: { b: value } }. */

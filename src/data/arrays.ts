@@ -1,8 +1,9 @@
 import { counted } from '../tensor/counted.ts';
 import { dataError, formatShape } from '../tensor/errors.ts';
 import { type BadSamplePolicy, mayLeaveOut } from './bad-samples.ts';
+import { drawCaption } from './draw-caption.ts';
 import { refuseIdentifiers } from './identifiers.ts';
-import { type ImageShape, type Source, imageSize } from './source.ts';
+import { type Annotation, type Captions, type ImageShape, type Source, imageSize } from './source.ts';
 import type { Told } from './told.ts';
 
 export interface ArrayOptions {
@@ -14,7 +15,9 @@ export interface ArrayOptions {
   /** Defaults to one more than the largest label. */
   readonly classes?: number;
   readonly classNames?: readonly string[];
-  /** Where labels are from. */
+  /** One per image, or several, of which one is drawn in each epoch. */
+  readonly captions?: readonly Captions[];
+  /** Where labels and captions are from. */
   readonly told?: Told;
   /** How errors call the set. */
   readonly name?: string;
@@ -29,7 +32,7 @@ export interface ArrayOptions {
  * @throws RectiflowError when the lengths disagree, a label is out of range, or a float is not finite or not in [-1, 1]
  */
 export function arraySource(options: ArrayOptions): Source {
-  const { images, shape, labels, name = 'arrays' } = options;
+  const { images, shape, labels, captions, name = 'arrays' } = options;
   const size = imageSize(shape);
   if (shape.some((axis) => !Number.isInteger(axis) || axis < 1)) {
     throw dataError(name, `shape is ${formatShape(shape)}`, 'Give [C, H, W], each a whole number above 0');
@@ -39,6 +42,10 @@ export function arraySource(options: ArrayOptions): Source {
     throw dataError(name, problem, 'Check the shape: it is [C, H, W], without the number of images');
   }
   const count = images.length / size;
+  if (captions && captions.length !== count) {
+    const problem = `there are ${counted(count, 'image')} and ${counted(captions.length, 'caption')}`;
+    throw dataError(name, problem, 'Give one caption per image, or a list of several');
+  }
   if (images instanceof Float32Array) checkValues(images, size, name, options.unbounded === true);
   const classes = labels === undefined ? undefined : checkLabels(labels, count, options);
   return {
@@ -48,12 +55,33 @@ export function arraySource(options: ArrayOptions): Source {
     ...(classes === undefined ? {} : { classes }),
     ...(options.classNames === undefined ? {} : { classNames: options.classNames }),
     ...(options.told && { told: options.told }),
-    read(index, out, offset) {
+    ...(captions && captionFacts(captions)),
+    read(index, out, offset, key) {
       const image = images.subarray(index * size, (index + 1) * size);
       if (image instanceof Float32Array) out.set(image, offset);
       else for (let i = 0; i < size; i++) out[offset + i] = image[i]! / 127.5 - 1;
-      return labels === undefined ? {} : { label: labels[index]! };
+      const annotation: Annotation = labels === undefined ? {} : { label: labels[index]! };
+      return captions ? { ...annotation, caption: drawCaption(captions[index]!, key, index) } : annotation;
     },
+  };
+}
+
+/** Captions to try a model with. */
+const mostExamples = 8;
+
+function captionFacts(
+  captions: readonly Captions[],
+): Required<Pick<Source, 'captions' | 'severalCaptions' | 'examples' | 'caption'>> {
+  const examples = new Set<string>();
+  for (const each of captions) {
+    if (examples.size === mostExamples) break;
+    examples.add(typeof each === 'string' ? each : each[0]!);
+  }
+  return {
+    captions: true,
+    severalCaptions: captions.some((each) => typeof each !== 'string'),
+    examples: [...examples],
+    caption: (index) => captions[index]!,
   };
 }
 

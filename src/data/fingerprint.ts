@@ -2,6 +2,7 @@
 import { joined } from '../tensor/joined.ts';
 import { sha256 } from '../tensor/sha256.ts';
 import type { Shape } from '../tensor/shape.ts';
+import type { Captions } from './source.ts';
 
 /** Samples whose values are looked at, at most. */
 const mostSamples = 10_000;
@@ -71,17 +72,24 @@ export interface FingerprintedArray {
   values(index: number): ArrayBufferView | Promise<ArrayBufferView>;
   readonly labels?: ArrayLike<number> | undefined;
   readonly classNames?: readonly string[] | undefined;
+  /** The captions of a sample; none of a set that has none. */
+  caption?: ((index: number) => Captions | Promise<Captions>) | undefined;
 }
 
 /** The fingerprint of a file of samples, wherever it is read. */
 export async function addArray<Digest extends FingerprintParts>(
   digest: Digest,
-  { dtype, shape, sampleBytes, values, labels, classNames }: FingerprintedArray,
+  { dtype, shape, sampleBytes, values, labels, classNames, caption }: FingerprintedArray,
 ): Promise<Digest> {
   const count = shape[0]!;
   digest.texts([dtype, ...shape.map(String)]);
   for (const index of lookedAt(count, sampleBytes, mostOfArray)) digest.bytes(await values(index));
   if (labels) digest.labels(count, (index) => labels[index], classNames);
+  if (caption) {
+    const captions: string[] = [];
+    for (const index of spreadIndices(count)) captions.push(JSON.stringify(await caption(index)));
+    digest.texts(captions);
+  }
   return digest;
 }
 

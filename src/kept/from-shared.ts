@@ -15,7 +15,7 @@ export interface SharedStart {
   readonly manifest: ShareManifest;
   /** As `readShare` gives them: float32, whatever numbers they came as. */
   readonly weights: StoredTensors;
-  /** `createModel(config.model)` */
+  /** `createModel(config.model, text)`; `text` of a model of captions is that of `conditioningOf(config.model, manifest.data.tokenizer)` */
   readonly model: Pick<Module, 'parameters'>;
 }
 
@@ -36,11 +36,12 @@ export function checkpointOfShared({ config, manifest, weights, model }: SharedS
       config.flow.objective.kind,
     );
   const classes = classesOf(config.model);
-  const { classNames, record } = manifest.data;
+  const { classNames, record, tokenizer } = manifest.data;
   const data = {
     ...(classes > 0 && { classes }),
     ...(classNames && { classNames }),
     ...(record && { record }),
+    ...(tokenizer && { tokenizer }),
     told: toldTo(config.model),
   };
   const imported = { file: `the shared model ${manifest.card.title}, step ${manifest.card.step}` };

@@ -12,9 +12,11 @@ import { addArray } from '../data/fingerprint.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { type FilePool, withPool } from '../host/file-pool.ts';
 import { hasLabelsBeside } from './in-run.ts';
+import { drawCaption } from '../data/draw-caption.ts';
+import { CaptionLines } from './pack/caption-lines.ts';
 import { openPackedArray } from './pack/read-array.ts';
 import type { ArrayData } from './settings.ts';
-import type { Source } from '../data/source.ts';
+import type { Annotation, Captions, Source } from '../data/source.ts';
 import { writeBytes, writeBounded, writeLatents } from '../data/values.ts';
 
 /** How numpy makes shades of whole numbers, none of which it loses: astype alone takes them modulo 256. */
@@ -23,6 +25,8 @@ const TO_BYTES: Readonly<Record<string, string>> = {
   U16: '(images / 257).round().astype("uint8") where white is 65535; where it is another number, divide by (white / 255)',
   I8: '(images.astype("int16") + 128).astype("uint8"), where black is -128',
 };
+const ONE_A_LINE =
+  'Write a JSON string on each line, or a list of several: a line for each sample, in their order';
 const SCALE =
   '(255 * ((images.astype("float64") - black) / (white - black))).round().astype("uint8"), with the numbers that stand for black and white';
 
@@ -47,21 +51,28 @@ async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: Fil
   const labels = data.labels === undefined ? undefined : await readLabels(data, pool);
   const classes =
     labels === undefined ? undefined : checkLabels(labels, count, { ...data, onBadSample, name: path });
+  const lines =
+    data.captions === undefined ? undefined : await CaptionLines.open(data.captions, count, ONE_A_LINE);
+  const captionsAt = (index: number): Promise<Captions> => lines!.read(index, pool);
+  const by = data.captions ?? data.labels;
   return {
     name: path,
     count,
     shape,
     ...(classes === undefined ? {} : { classes }),
     ...(data.classNames === undefined ? {} : { classNames: data.classNames }),
-    ...(data.labels === undefined ? {} : { told: { by: data.labels } }),
+    ...(by === undefined ? {} : { told: { by } }),
+    ...(lines && { captions: true, severalCaptions: true, caption: captionsAt }),
     unused: await unusedLabels(data, file),
     ...(latents ? { record: { kind: 'latents', scale, shift } } : {}),
-    async read(index, out, offset) {
+    async read(index, out, offset, key) {
       const tensor = await readElement(file, index, pool);
       if (latents) writeLatents(toFloat32(tensor), { scale, shift }, out, offset, describe(index));
       else if (tensor.dtype === 'U8') writeBytes(tensor.data as Uint8Array, out, offset);
       else writeBounded(toFloat32(tensor), out, offset, describe(index));
-      return labels === undefined ? {} : { label: labels[index]! };
+      const annotation: Annotation = labels === undefined ? {} : { label: labels[index]! };
+      if (lines === undefined) return annotation;
+      return { ...annotation, caption: drawCaption(await captionsAt(index), key, index) };
     },
     describe,
     async fingerprint() {
@@ -70,6 +81,8 @@ async function openFile(data: ArrayData, onBadSample: BadSamplePolicy, pool: Fil
         shape: file.shape,
         labels,
         classNames: data.classNames,
+        // A line that holds none is told when it is read, too.
+        ...(lines && { caption: (index) => captionsAt(index).catch(() => '') }),
         sampleBytes: bytesIn(file.dtype, file.shape.slice(1)),
         async values(index) {
           // A file may be shorter than it says: that is told when the sample is read.

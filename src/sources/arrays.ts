@@ -10,7 +10,7 @@ import { Fingerprint } from './fingerprint.ts';
  * @throws RectiflowError when the lengths disagree, a label is out of range, or a float is not finite or not in [-1, 1]
  */
 export function arraySource(options: memory.ArrayOptions): Source {
-  const { images, shape, labels, classNames } = options;
+  const { images, shape, labels, classNames, captions } = options;
   const source = memory.arraySource(options);
   const size = imageSize(shape);
   return {
@@ -20,6 +20,7 @@ export function arraySource(options: memory.ArrayOptions): Source {
       for (const index of lookedAt(source.count, size * images.BYTES_PER_ELEMENT))
         digest.bytes(images.subarray(index * size, (index + 1) * size));
       if (labels) digest.labels(source.count, (index) => labels[index], classNames);
+      if (captions) digest.texts(captions.map((each) => JSON.stringify(each)));
       return digest.end();
     },
   };

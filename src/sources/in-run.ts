@@ -13,11 +13,12 @@ export function areInRun(data: DataConfig): data is DataInRun {
 /** The same data by paths that lead to them from here; others as they are. @param run the folder of the run */
 export function locatedData(data: DataConfig, run: string): DataConfig {
   if (!areInRun(data)) return data;
-  const { inRun: _, path, labels, ...settings } = data;
+  const { inRun: _, path, labels, captions, ...settings } = data;
   return {
     ...settings,
     path: join(run, path),
     ...(labels !== undefined && { labels: hasLabelsBeside(data) ? join(run, labels) : labels }),
+    ...(captions !== undefined && { captions: join(run, captions) }),
   };
 }
 

@@ -102,6 +102,8 @@ export interface ArrayData {
   readonly inRun?: boolean;
   /** .npy of labels; in a .safetensors file the name of the tensor. */
   readonly labels?: string;
+  /** A file with the captions of a sample on each line: a JSON string, or a list of several. */
+  readonly captions?: string;
   /** The tensor of samples in a .safetensors file. */
   readonly tensor: string;
   readonly classNames?: readonly string[];

@@ -3,6 +3,7 @@ import type { PairedBy, Source, SourceFacts } from '../data/source.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { LearntPairs } from '../tokenizers/byte-pairs.ts';
 import { classesOf } from './create-model.ts';
+import type { StoredCheckpoint } from './run-store.ts';
 import type { ModelConfig } from './settings.ts';
 
 /**
@@ -49,6 +50,11 @@ export interface AcceptedData {
 export function toldTo(model: ModelConfig): NonNullable<DataRecord['told']> {
   if (model.kind === 'text-dit') return 'caption';
   return classesOf(model) > 0 ? 'class' : 'nothing';
+}
+
+/** The tokenizer that a run learnt from its captions, by one of its checkpoints. */
+export function learntIn({ state }: Pick<StoredCheckpoint, 'state'>): LearntPairs | undefined {
+  return (state['data'] as DataRecord | undefined)?.tokenizer;
 }
 
 /** What a source says of itself that is recorded. */

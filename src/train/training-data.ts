@@ -4,6 +4,7 @@ import type { SamplerPosition } from '../data/sampler.ts';
 import type { Source } from '../data/source.ts';
 import type { LearntPairs } from '../tokenizers/byte-pairs.ts';
 import { type Conditioning, conditioningOf } from './conditioning.ts';
+import { learntIn } from './data-record.ts';
 import { learnTokenizer } from './learn-tokenizer.ts';
 import type { StoredCheckpoint } from './run-store.ts';
 import type { TrainingConfig } from './settings.ts';
@@ -25,7 +26,7 @@ export interface TrainingDataOptions {
   readonly source: Source;
   /** Where to go on; by default at the first step. */
   readonly checkpoint?: StoredCheckpoint | undefined;
-  /** `Conditioning.learnt` of the training that goes on, where its tokenizer was learnt from captions. */
+  /** `Conditioning.learnt` of the training that goes on, where its tokenizer was learnt from captions and the checkpoint does not tell it. */
   readonly learnt?: LearntPairs | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;
 }
@@ -38,7 +39,8 @@ export async function trainingData(options: TrainingDataOptions): Promise<Traini
   const { config, source: given, checkpoint } = options;
   const split = splitOf(config, given);
   const source = split?.trained ?? given;
-  const learnt = options.learnt ?? (checkpoint ? undefined : await learnFromData(options, source));
+  const known = checkpoint ? learntIn(checkpoint) : await learnFromData(options, source);
+  const learnt = options.learnt ?? known;
   const conditioning = conditioningOf(config.model, learnt);
   return { source, split, conditioning, position: stateOf(checkpoint).position, notices: [] };
 }

@@ -25,7 +25,10 @@ export async function openPackedArray(data: ArrayData): Promise<Source> {
   return withPool((pool) => openFolder(data, pool));
 }
 
-async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: FilePool): Promise<Source> {
+async function openFolder(
+  { path, scale, shift, labels: set, captions: setCaptions }: ArrayData,
+  pool: FilePool,
+): Promise<Source> {
   const { form, count, shape, dtype, bounded, classes, classNames, captions, record, files } =
     await readManifest(path);
   if (form !== 'array' || dtype === undefined) {
@@ -35,11 +38,11 @@ async function openFolder({ path, scale, shift, labels: set }: ArrayData, pool: 
       `Set data.source to shards and data.path to ${join(path, '*.tar')}`,
     );
   }
-  if (scale !== 1 || shift !== 0 || set !== undefined) {
+  if (scale !== 1 || shift !== 0 || set !== undefined || setCaptions !== undefined) {
     throw fileError(
       path,
-      'is packed with its labels, scale and shift',
-      'Leave out data.labels, data.scale, data.shift',
+      'is packed with its labels, captions, scale and shift',
+      'Leave out data.labels, data.captions, data.scale, data.shift',
     );
   }
   for (const { name, bytes } of files) await checkSize(join(path, name), bytes);

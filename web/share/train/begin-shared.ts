@@ -1,6 +1,7 @@
 // A training that begins with the weights of the shared model.
 import { checkpointOfShared } from '../../../src/kept/from-shared.ts';
 import { filesAt, readShare } from '../../../src/share/read.ts';
+import { conditioningOf } from '../../../src/train/conditioning.ts';
 import { createModel } from '../../../src/train/create-model.ts';
 import type { TabRun } from './tab-run.ts';
 
@@ -11,6 +12,7 @@ import type { TabRun } from './tab-run.ts';
  */
 export async function beginWithShared({ store, config }: TabRun, base: string): Promise<void> {
   const { manifest, weights } = await readShare(filesAt(base));
-  const model = createModel(config.model);
+  const { text } = conditioningOf(config.model, manifest.data.tokenizer);
+  const model = createModel(config.model, text);
   await store.save(checkpointOfShared({ config, manifest, weights, model }), config.train);
 }

@@ -8,7 +8,15 @@ import { save } from '../save.ts';
 import { HiddenPace } from './hidden-pace.ts';
 import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
 import type { SaveAnswer } from './patient-store.ts';
-import type { FromTrainer, KeptList, SampleFrame, SharedOrigin, Started, ToTrainer } from './protocol.ts';
+import type {
+  Checked,
+  FromTrainer,
+  KeptList,
+  SampleFrame,
+  SharedOrigin,
+  Started,
+  ToTrainer,
+} from './protocol.ts';
 import type { TrainSettings } from './settings.ts';
 
 export type TrainState =
@@ -30,7 +38,7 @@ export class TrainClient {
   reading: { readonly done: number; readonly total: number } | null = $state.raw(null);
   found: FoundPictures | null = $state.raw(null);
   unread: string | null = $state(null);
-  checked: { readonly parameters: number | null; readonly problem: string | null } | null = $state.raw(null);
+  checked: Checked | null = $state.raw(null);
   started: Started | null = $state.raw(null);
   /** Of the training that is shown. */
   config: TrainingConfig | null = $state.raw(null);

@@ -77,13 +77,18 @@ export function configOf(
     sample: {
       ...(from && samplingOf(from)),
       ...(labels ? { labels: [...new Set(labels)].slice(0, rows) } : firstLabels(facts, rows)),
-      prompts: [],
+      prompts: promptsOf(from, facts, rows),
       steps: isSlow ? 12 : 25,
       perClass: columns,
       gridWeights: 'ema',
     },
   };
   return completeTraining(input, facts);
+}
+
+/** Captions of the pictures; where these are few, those that the model's own samples were made with, too. */
+function promptsOf(from: TrainingConfig | undefined, { examples = [] }: SourceFacts, most: number): string[] {
+  return [...new Set([...examples, ...(from?.sample.prompts ?? [])])].slice(0, most);
 }
 
 function firstLabels({ classes = 0 }: SourceFacts, most: number): { labels: number[] } {

@@ -7,8 +7,7 @@ const ground = 24;
 /** [C, H, W], the same for the same number. */
 export function drawPicture(kind: DrawnKind, number: number, form: PictureForm): Uint8Array<ArrayBuffer> {
   const [height, width] = form.size;
-  const words = philox4x32([number, 0, 0, drawnKinds.indexOf(kind)], [0, 0]);
-  const [across, down, large, hue] = words.map((word) => word / 2 ** 32) as [number, number, number, number];
+  const [across, down, large, hue] = chancesOf(kind, number);
   const side = Math.min(height, width);
   const radius = side * (0.17 + 0.16 * large);
   const x = radius + across * (width - 2 * radius);
@@ -25,4 +24,23 @@ export function drawPicture(kind: DrawnKind, number: number, form: PictureForm):
       }
     }
   return pixels;
+}
+
+/** Of hues from 0 to 1, in equal parts around these. */
+const colours = ['red', 'pink', 'blue', 'cyan', 'green', 'yellow'] as const;
+
+/** `a green disc`; where it is grey `a disc`. */
+export function captionOfDrawn(kind: DrawnKind, number: number, { channels }: PictureForm): string {
+  const what = { discs: 'disc', squares: 'square' }[kind];
+  const hue = chancesOf(kind, number)[3];
+  const colour = colours[Math.round(hue * colours.length) % colours.length]!;
+  return channels === 1 ? `a ${what}` : `a ${colour} ${what}`;
+}
+
+function chancesOf(
+  kind: DrawnKind,
+  number: number,
+): [across: number, down: number, large: number, hue: number] {
+  const words = philox4x32([number, 0, 0, drawnKinds.indexOf(kind)], [0, 0]);
+  return words.map((word) => word / 2 ** 32) as [number, number, number, number];
 }

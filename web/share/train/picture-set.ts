@@ -1,8 +1,12 @@
-// All pictures that are given, read into memory in the form that a model takes.
+// All pictures that are given, and files of captions beside them, read into memory in the form that a model takes.
 import { type RunData, runData } from '../../../src/kept/data.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { othersTurn } from '../../../src/tensor/turn.ts';
 import { formatBytes } from '../../parts/format.ts';
+import { type CaptionFile, holdsCaptions, readCaptions } from './caption-files.ts';
+import { type CaptionedPicture, lostCaptions } from './captions.ts';
+import type { Captions } from '../../../src/data/source.ts';
+import { captionOfDrawn } from './draw-picture.ts';
 import { type FoundPictures, type GivenPicture, type PictureForm, bytesOf, mostBytes } from './pictures.ts';
 import { NoPicture, readPicture } from './read-picture.ts';
 
@@ -27,7 +31,10 @@ export function checkLabels(names: readonly string[], { labelOf }: Labels): void
   throw new RectiflowError('data', `no class of the model is chosen for ${found}: say which each of them is`);
 }
 
-type Read = { readonly pixels: Uint8Array } | { readonly reason: string };
+type Read =
+  | { readonly pixels: Uint8Array }
+  | { readonly captions: CaptionFile }
+  | { readonly reason: string };
 
 export class PictureSet {
   #given: readonly GivenPicture[] = [];
@@ -53,7 +60,7 @@ export class PictureSet {
     const known = isSameForm ? this.#given.findIndex(({ path }, i) => given[i]?.path !== path) : 0;
     this.#read = this.#read.slice(0, known < 0 ? this.#read.length : known);
     [this.#given, this.#form] = [given, form];
-    checkRoom(given.length, form);
+    checkRoom(given.filter(({ path }) => !holdsCaptions(path)).length, form);
     while (this.#read.length < given.length) {
       const next = given.slice(this.#read.length, this.#read.length + atOnce);
       const read = await Promise.all(next.map((picture) => readOne(picture, form)));
@@ -65,13 +72,27 @@ export class PictureSet {
     return this.#found();
   }
 
-  #good(): { readonly name: string; readonly pixels: Uint8Array }[] {
+  #good(): { readonly given: GivenPicture; readonly name: string; readonly pixels: Uint8Array }[] {
     const isAnyInFolder = this.#given.some(({ folder }) => folder !== '');
     return this.#read.flatMap((read, i) => {
-      const { folder } = this.#given[i]!;
-      const name = folder === '' && isAnyInFolder ? withoutFolder : folder;
-      return 'pixels' in read ? [{ name, pixels: read.pixels }] : [];
+      const given = this.#given[i]!;
+      const name = given.folder === '' && isAnyInFolder ? withoutFolder : given.folder;
+      return 'pixels' in read ? [{ given, name, pixels: read.pixels }] : [];
     });
+  }
+
+  /** Those that can be learnt from, and what is known of their captions. */
+  get captioned(): CaptionedPicture[] {
+    return this.#good().map(({ given: { path, origin }, name }) => ({
+      path,
+      folder: name,
+      ...('drawn' in origin && { own: captionOfDrawn(origin.drawn, origin.number, this.#form!) }),
+    }));
+  }
+
+  /** What files say of them. */
+  get captionFiles(): CaptionFile[] {
+    return this.#read.flatMap((read) => ('captions' in read ? [read.captions] : []));
   }
 
   /** Names of classes, in the order of their labels. */
@@ -85,6 +106,8 @@ export class PictureSet {
 
   #found(): FoundPictures {
     const good = this.#good();
+    const files = this.captionFiles;
+    const paths = this.#given.map(({ path }) => path).filter((path) => !holdsCaptions(path));
     const counts = new Map(this.classes.map((name) => [name, 0]));
     for (const { name } of good) counts.set(name, counts.get(name)! + 1);
     return {
@@ -92,19 +115,24 @@ export class PictureSet {
       classes: [...counts].map(([name, count]) => ({ name, count })),
       count: good.length,
       bytes: good.length * bytesOf(this.#form!),
-      problems: this.#read.flatMap((read, i) =>
-        'reason' in read ? [{ path: this.#given[i]!.path, reason: read.reason }] : [],
-      ),
+      captionFiles: files.length,
+      problems: [
+        ...this.#read.flatMap((read, i) =>
+          'reason' in read ? [{ path: this.#given[i]!.path, reason: read.reason }] : [],
+        ),
+        ...lostCaptions(files, paths),
+      ],
     };
   }
 
   /**
    * The pictures as data of a run. They are read by then.
    * @param labels none for a model without classes
+   * @param captions of each picture, for a model that is told captions; those without one are left out
    * @throws RectiflowError where there are no pictures, or a class has no label
    */
-  data(labels: Labels | undefined): RunData {
-    const good = this.#good();
+  data(labels: Labels | undefined, captions?: readonly (Captions | undefined)[]): RunData {
+    const good = this.#good().filter((_, i) => captions === undefined || captions[i] !== undefined);
     const form = this.#form;
     if (form === undefined || good.length === 0)
       throw new RectiflowError('data', 'there are no pictures to learn from: add some first');
@@ -119,12 +147,15 @@ export class PictureSet {
         labels: good.map(({ name }) => labels.labelOf(name)!),
         classNames: labels.classNames,
       }),
+      ...(captions && { captions: captions.filter((each) => each !== undefined) }),
     });
   }
 }
 
 async function readOne(picture: GivenPicture, form: PictureForm): Promise<Read> {
   try {
+    const { path, origin } = picture;
+    if ('file' in origin && holdsCaptions(path)) return { captions: await readCaptions(origin.file, path) };
     return { pixels: await readPicture(picture, form) };
   } catch (error) {
     if (error instanceof NoPicture) return { reason: error.message };

@@ -29,6 +29,8 @@ export interface FoundPictures {
   readonly count: number;
   /** Of all pictures, as they are learnt from. */
   readonly bytes: number;
+  /** Files that tell captions of pictures. */
+  readonly captionFiles: number;
   /** What is not learnt from, and why. */
   readonly problems: readonly { readonly path: string; readonly reason: string }[];
 }

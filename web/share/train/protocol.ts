@@ -6,6 +6,7 @@ import type { TrainingConfig } from '../../../src/train/settings.ts';
 import type { FoundGpu } from '../device-choice.svelte.ts';
 import type { DeviceName } from '../device-names.ts';
 import type { RunSummary } from '../kept/kept-runs.ts';
+import type { CaptionsReport } from './captions.ts';
 import type { FoundPictures, GivenPicture, PictureForm } from './pictures.ts';
 import type { SaveAnswer } from './patient-store.ts';
 import type { TrainSettings } from './settings.ts';
@@ -76,6 +77,14 @@ export interface Started {
   readonly told: string;
 }
 
+/** What would become of a training with such settings. */
+export interface Checked {
+  readonly parameters: number | null;
+  readonly problem: string | null;
+  /** Of a model that is told captions. */
+  readonly captions: CaptionsReport | null;
+}
+
 export type FromTrainer =
   /** As soon as it is known; null where there is none. */
   | { readonly kind: 'gpu'; readonly gpu: FoundGpu | null }
@@ -83,7 +92,7 @@ export type FromTrainer =
   | { readonly kind: 'read'; readonly found: FoundPictures }
   /** Pictures could not be read as a whole. */
   | { readonly kind: 'unread'; readonly message: string }
-  | { readonly kind: 'checked'; readonly parameters: number | null; readonly problem: string | null }
+  | ({ readonly kind: 'checked' } & Checked)
   | ({ readonly kind: 'started' } & Started)
   | { readonly kind: 'step'; readonly metrics: StepMetrics }
   | ({ readonly kind: 'samples' } & SampleFrame)

@@ -17,6 +17,7 @@ import type { PictureSet } from './picture-set.ts';
 import type { FromTrainer, SharedOrigin } from './protocol.ts';
 import type { TrainSettings } from './settings.ts';
 import { TabSteering } from './steering.ts';
+import { toldCaptions } from './told-captions.ts';
 import { type TabRun, beginRun } from './tab-run.ts';
 import type { KeptRuns } from '../kept/kept-runs.ts';
 
@@ -65,7 +66,8 @@ export class Session {
     pictures: PictureSet,
     { runs, say, chosen }: Host,
   ): Promise<Session> {
-    const data = pictures.data(labelsOf(settings, pictures.classes, shared?.manifest));
+    const told = toldCaptions(settings, pictures, shared?.manifest);
+    const data = pictures.data(labelsOf(settings, pictures.classes, shared?.manifest), told?.captions);
     const device = await openDevice(chosen, (text) => say({ kind: 'notice', text }));
     let run: TabRun | undefined;
     try {
@@ -155,7 +157,7 @@ export class Session {
     const data = await trainingData({ config, source, checkpoint, onNotice });
     const training = await assembleTraining({ config, backend, data, checkpoint, onNotice });
     try {
-      const notes = await run.notes({ backend, checkpoint });
+      const notes = await run.notes(training);
       const log = await run.log(checkpoint?.step ?? 0, onNotice);
       const trainer = await Trainer.open(
         { ...training, notes },

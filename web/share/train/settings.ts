@@ -1,7 +1,8 @@
 // What a visitor chooses of a training.
 import { latentRecordOf } from '../../../src/data/latents.ts';
-import type { ImageModel } from '../../../src/train/settings.ts';
+import type { ImageModel, TextModel } from '../../../src/train/settings.ts';
 import type { ShareManifest } from '../../../src/share/manifest.ts';
+import { type CaptionChoice, captionsAtFirst } from './captions.ts';
 import type { PictureForm } from './pictures.ts';
 
 /** Of a new model. `patches` are those of a side of the picture. */
@@ -27,6 +28,8 @@ export interface TrainSettings {
   readonly sampleEvery: number;
   /** Of the shared model: which of its classes each folder is; null where that is not said. */
   readonly labels: readonly (readonly [folder: string, label: number | null])[];
+  /** Of a shared model that is told captions: where those are from. */
+  readonly captions: CaptionChoice;
 }
 
 /** @param isSlow whether a program computes in place of a GPU: then a small training ends, and shows something on the way */
@@ -41,15 +44,14 @@ export function settingsAtFirst(isSlow: boolean): TrainSettings {
     steps: isSlow ? 1500 : 2000,
     sampleEvery: 100,
     labels: [],
+    captions: captionsAtFirst,
   };
 }
 
 /** Why a shared model cannot be trained further here; null where it can. */
 export function whyNotFurther({ config, data }: ShareManifest): string | null {
   const { model, flow } = config;
-  if (model.kind === 'text-dit')
-    return 'It is told captions, and pictures of a folder have none. The command line trains it further.';
-  if (model.kind !== 'dit') return 'It makes no pictures.';
+  if (model.kind !== 'dit' && model.kind !== 'text-dit') return 'It makes no pictures.';
   if (latentRecordOf(data.record) !== undefined)
     return 'It makes latents, and the page has only what decodes them, not what encodes pictures. The command line trains it further.';
   if (model.sizeConditioning)
@@ -61,10 +63,15 @@ export function whyNotFurther({ config, data }: ShareManifest): string | null {
   return null;
 }
 
+/** Whether the model that is trained is told captions. @param shared whose model is trained further */
+export function isToldCaptions({ begin }: TrainSettings, shared: ShareManifest | undefined): boolean {
+  return begin === 'shared' && shared?.config.model.kind === 'text-dit';
+}
+
 /** What pictures become. @param shared whose model is trained further */
 export function formOf(settings: TrainSettings, shared: ShareManifest | undefined): PictureForm {
   if (settings.begin === 'new' || shared === undefined)
     return { size: [settings.side, settings.side], channels: settings.channels };
-  const { imageSize, channels } = shared.config.model as ImageModel;
+  const { imageSize, channels } = shared.config.model as ImageModel | TextModel;
   return { size: imageSize, channels: channels as 1 | 3 };
 }

@@ -1,9 +1,8 @@
 // Where a training in the tab is kept: as a run in the storage of the browser, or in the memory of the tab where a page is given none.
-import type { Backend } from '../../../src/backends/backend.ts';
 import type { Source } from '../../../src/data/source.ts';
 import { keptConfig } from '../../../src/kept/config.ts';
 import type { RunData } from '../../../src/kept/data.ts';
-import { keptNotes } from '../../../src/kept/notes.ts';
+import { type NotedTraining, keptNotes } from '../../../src/kept/notes.ts';
 import type { RectiflowError } from '../../../src/tensor/errors.ts';
 import { othersTurn } from '../../../src/tensor/turn.ts';
 import type { SampleWriter } from '../../../src/train/gallery.ts';
@@ -19,7 +18,7 @@ import type { Opened, SampleFrame } from './protocol.ts';
 
 /** Shows samples of a step. @returns their picture, a PNG file */
 type Show = (step: number, grid: SampleGrid) => Promise<Uint8Array>;
-type Trains = { readonly backend: Backend; readonly checkpoint: StoredCheckpoint | undefined };
+type Trains = Pick<NotedTraining, 'backend' | 'checkpoint' | 'conditioning'>;
 
 export interface TabRun {
   readonly config: TrainingConfig;
@@ -140,7 +139,7 @@ function runInMemory(config: TrainingConfig, source: Source): TabRun {
       },
       has: async (step) => shown.has(step),
     }),
-    notes: async () => ({}),
+    notes: async ({ conditioning: { learnt } }) => (learnt ? { state: { data: { tokenizer: learnt } } } : {}),
     release: () => {},
   };
 }

@@ -7,7 +7,9 @@ import type { SharedFiles } from '../../../src/share/read.ts';
 import { countParameters } from '../../../src/models/model.ts';
 import { fileError } from '../../../src/tensor/errors.ts';
 import type { StoredTensor, StoredTensors } from '../../../src/tensor/stored-tensor.ts';
+import { conditioningOf } from '../../../src/train/conditioning.ts';
 import { createModel } from '../../../src/train/create-model.ts';
+import { learntIn } from '../../../src/train/data-record.ts';
 import type { StoredCheckpoint } from '../../../src/train/run-store.ts';
 import type { TabRun } from './tab-run.ts';
 
@@ -27,7 +29,8 @@ export async function trainedModel(
   saved: StoredCheckpoint,
   { config, source }: TrainedOf,
 ): Promise<SharedFiles> {
-  const model = createModel(config.model);
+  const tokenizer = learntIn(saved);
+  const model = createModel(config.model, conditioningOf(config.model, tokenizer).text);
   const { step, state } = saved;
   const card = {
     title: 'A model of this tab',
@@ -48,7 +51,10 @@ export async function trainedModel(
       version: shareVersion,
       config,
       shape: model.sampleShape,
-      data: source.classNames ? { classNames: source.classNames } : {},
+      data: {
+        ...(source.classNames && { classNames: source.classNames }),
+        ...(tokenizer && { tokenizer }),
+      },
       isGuidable: model.conditions.length > 0 && config.flow.labelDropout > 0,
       weights: { parts: [], tensors: [] },
       card,

@@ -1,15 +1,17 @@
 // Pictures and their training, in a thread of its own: the page stays free, and a hidden tab goes on.
 import { countParameters } from '../../../src/models/model.ts';
+import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { createModel } from '../../../src/train/create-model.ts';
 import { gpuFacts } from '../gpu-facts.ts';
 import { zipOf } from '../kept/zip.ts';
 import { configOf } from './config.ts';
 import { labelsOf } from './labels.ts';
 import { PictureSet, checkLabels } from './picture-set.ts';
-import type { FromTrainer, ToTrainer } from './protocol.ts';
+import type { Checked, FromTrainer, ToTrainer } from './protocol.ts';
 import { Session } from './session.ts';
 import { openKeptRuns, openRun, openedRun } from './tab-run.ts';
 import { formOf } from './settings.ts';
+import { toldCaptions } from './told-captions.ts';
 import { trainedFile, trainedModel } from './trained.ts';
 
 const pictures = new PictureSet();
@@ -56,21 +58,26 @@ async function read({ given, form }: ToTrainer & { kind: 'read' }): Promise<void
 /** Whether such a training could begin, and how large its model is. */
 function check({ settings, shared }: ToTrainer & { kind: 'check' }): void {
   let parameters: number | null = null;
+  let captions: Checked['captions'] = null;
   try {
     const { size, channels } = formOf(settings, shared?.manifest);
     const labels = labelsOf(settings, pictures.classes, shared?.manifest);
     if (labels) checkLabels(pictures.classes, labels);
+    captions = toldCaptions(settings, pictures, shared?.manifest)?.report ?? null;
     const facts = {
       name: 'pictures of this device',
-      count: pictures.count,
+      count: captions?.count ?? pictures.count,
       shape: [channels, ...size],
       ...(labels && { classes: labels.classNames.length, classNames: labels.classNames }),
+      ...(captions && { captions: true }),
     };
     const config = configOf(settings, facts, { shared: shared?.manifest, isSlow: false });
     parameters = countParameters(createModel(config.model));
-    say({ kind: 'checked', parameters, problem: null });
+    if (captions?.count === 0)
+      throw new RectiflowError('data', 'no picture has a caption: say what they are');
+    say({ kind: 'checked', parameters, problem: null, captions });
   } catch (error) {
-    say({ kind: 'checked', parameters, problem: (error as Error).message });
+    say({ kind: 'checked', parameters, problem: (error as Error).message, captions });
   }
 }
 
