@@ -96,6 +96,9 @@ describe('a run with its data in its folder', () => {
       expect(() => ParsedConfig.of({ data: { ...inRun, path } }).data).toThrow(
         `data.path: wanted a path below the run's folder (data.inRun), found ${JSON.stringify(path)}`,
       );
+    expect(() => ParsedConfig.of({ data: { ...inRun, captions: '/etc/passwd' } }).data).toThrow(
+      `data.captions: wanted a path below the run's folder (data.inRun), found "/etc/passwd"`,
+    );
     const run = await moved();
     const file = join(run, 'config.json');
     await writeFile(file, (await readFile(file, 'utf8')).replace('data/labels.npy', '../labels.npy'));

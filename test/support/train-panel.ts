@@ -4,7 +4,9 @@ import type { Locator } from 'playwright-core';
 import { shareRun } from '../../src/api/share/run.ts';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
+import { arraySource } from '../../src/sources/arrays.ts';
 import { dropFiles } from './drop-files.ts';
+import { randomValues } from './random.ts';
 import type { SharedPage } from './shared-page.ts';
 import { stripes, tinyStripes } from './tiny-run.ts';
 import { checkSeen } from './watched-page.ts';
@@ -17,6 +19,30 @@ export async function stripesPage(runs: string, to: string): Promise<string> {
   const { run } = await train(config, { runs, source, backend });
   return (await shareRun(run, { to, numbers: 'float16', backend })).folder;
 }
+
+/** A page with a model of grey pictures of 8x12 that is told up to 12 tokens of captions, which it learnt. @returns its folder */
+export async function captionsPage(runs: string, to: string): Promise<string> {
+  const backend = referenceBackend();
+  const { images, shape, captions } = captioned;
+  const text = { tokenizer: 'byte-pairs', vocabulary: 530, length: 12, width: 8, depth: 1, heads: 2 };
+  const { run } = await train(
+    {
+      ...tinyStripes,
+      name: 'captioned',
+      model: { kind: 'text-dit', width: 16, depth: 1, heads: 2, patchSize: 4, text },
+      train: { ...tinyStripes.train, steps: 2 },
+      sample: { steps: 4, perClass: 2 },
+    },
+    { runs, source: arraySource({ images, shape, captions }), backend },
+  );
+  return (await shareRun(run, { to, numbers: 'float16', backend })).folder;
+}
+
+const captioned = {
+  images: Float32Array.from(randomValues(8 * 96, 3)),
+  shape: [1, 8, 12],
+  captions: Array.from({ length: 8 }, (_, i) => `a ${i % 2 === 0 ? 'thin' : 'wide'} stripe`),
+} as const;
 
 export function trainPanel({ page }: SharedPage): Locator {
   return page.getByRole('region', { name: 'Train', exact: true });

@@ -49,8 +49,8 @@ describe.skipIf(noBrowser)(`pictures for a training in the tab (${noBrowser ?? '
       .toEqual([
         'mixed/good/cut.png is damaged, or of a kind that this browser does not read (image/png)',
         'mixed/good/empty.jpg is empty',
-        'mixed/good/notes.txt is no picture (text/plain)',
         'mixed/small/0.png is 15 pixels wide and 16 high, smaller than 16 x 16',
+        'mixed/good/notes.txt is text, and no picture beside it has its name',
       ]);
     await checkSeen(panel.getByText('the model is told no classes'));
     await panel.getByLabel('Size of pictures').selectOption('32');

@@ -1,7 +1,7 @@
 // What files beside pictures say of them: a text file of the same name, or metadata.jsonl, as the command line reads them.
 import { type Captions, MOST_CAPTION } from '../../../src/data/source.ts';
 import { decodeText } from '../../../src/tensor/text.ts';
-import { NoPicture } from './read-picture.ts';
+import { NoPicture } from './pictures.ts';
 
 /** Captions that a file holds, by what the paths of their pictures are known by. */
 export interface CaptionFile {

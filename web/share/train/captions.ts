@@ -122,22 +122,29 @@ export function describeCaptions(
   };
 }
 
+/** The files that say something of a picture. @param paths of all pictures that are given */
+export function usedFiles(files: readonly CaptionFile[], paths: readonly string[]): CaptionFile[] {
+  const known = keysOf(paths);
+  return files.filter(({ by, captions }) => [...captions.keys()].some((key) => known[by].has(key)));
+}
+
 /** Files and rows of captions that no picture goes with, and why. @param paths of all pictures that are given */
 export function lostCaptions(
   files: readonly CaptionFile[],
   paths: readonly string[],
 ): { readonly path: string; readonly reason: string }[] {
-  const known = { path: new Set(paths), stem: new Set(paths.map(stemOf)) };
+  const known = keysOf(paths);
   return files.flatMap(({ path, by, captions }) => {
     const lost = [...captions.keys()].filter((key) => !known[by].has(key));
     if (lost.length === 0) return [];
     if (by === 'stem') return [{ path, reason: 'is text, and no picture beside it has its name' }];
     const some = lost.slice(0, 5).join(', ') + (lost.length > 5 ? ', ...' : '');
-    return [
-      {
-        path,
-        reason: `has ${lost.length} of ${captions.size} captions of pictures that are not there: ${some}`,
-      },
-    ];
+    const count = `${lost.length} of ${captions.size} captions`;
+    return [{ path, reason: `has ${count} of pictures that are not there: ${some}` }];
   });
+}
+
+/** What pictures are known by in files of captions. */
+function keysOf(paths: readonly string[]): Readonly<Record<CaptionFile['by'], ReadonlySet<string>>> {
+  return { path: new Set(paths), stem: new Set(paths.map(stemOf)) };
 }

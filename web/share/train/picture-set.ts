@@ -4,11 +4,18 @@ import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { othersTurn } from '../../../src/tensor/turn.ts';
 import { formatBytes } from '../../parts/format.ts';
 import { type CaptionFile, holdsCaptions, readCaptions } from './caption-files.ts';
-import { type CaptionedPicture, lostCaptions } from './captions.ts';
+import { type CaptionedPicture, lostCaptions, usedFiles } from './captions.ts';
 import type { Captions } from '../../../src/data/source.ts';
 import { captionOfDrawn } from './draw-picture.ts';
-import { type FoundPictures, type GivenPicture, type PictureForm, bytesOf, mostBytes } from './pictures.ts';
-import { NoPicture, readPicture } from './read-picture.ts';
+import {
+  type FoundPictures,
+  type GivenPicture,
+  NoPicture,
+  type PictureForm,
+  bytesOf,
+  mostBytes,
+} from './pictures.ts';
+import { readPicture } from './read-picture.ts';
 
 /** Pictures that are decoded at once. */
 const atOnce = 4;
@@ -115,7 +122,7 @@ export class PictureSet {
       classes: [...counts].map(([name, count]) => ({ name, count })),
       count: good.length,
       bytes: good.length * bytesOf(this.#form!),
-      captionFiles: files.length,
+      captionFiles: usedFiles(files, paths).length,
       problems: [
         ...this.#read.flatMap((read, i) =>
           'reason' in read ? [{ path: this.#given[i]!.path, reason: read.reason }] : [],

@@ -15,6 +15,9 @@ export interface GivenPicture {
   readonly origin: PictureOrigin;
 }
 
+/** Why a file is not learnt from, as the end of a sentence that begins with its name. */
+export class NoPicture extends Error {}
+
 /** [H, W] and channels that pictures become. */
 export interface PictureForm {
   readonly size: readonly [height: number, width: number];
@@ -29,7 +32,7 @@ export interface FoundPictures {
   readonly count: number;
   /** Of all pictures, as they are learnt from. */
   readonly bytes: number;
-  /** Files that tell captions of pictures. */
+  /** Files that tell captions of these. */
   readonly captionFiles: number;
   /** What is not learnt from, and why. */
   readonly problems: readonly { readonly path: string; readonly reason: string }[];

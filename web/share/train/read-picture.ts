@@ -1,9 +1,6 @@
 // From a file to the numbers that are learnt from, in a worker.
 import { drawPicture } from './draw-picture.ts';
-import { type GivenPicture, type PictureForm } from './pictures.ts';
-
-/** Why a file is not learnt from, as the end of a sentence that begins with its name. */
-export class NoPicture extends Error {}
+import { type GivenPicture, NoPicture, type PictureForm } from './pictures.ts';
 
 /**
  * Upright, on white where it is transparent, its middle resized so that the shorter side fits.
