@@ -142,4 +142,32 @@ describe.skipIf(noBrowser)(`captions for a training in the tab (${noBrowser ?? '
       expect(complaints).toEqual([]);
     },
   );
+
+  it('keeps its tokenizer also where the page is given no storage', long, async () => {
+    const shared = await opened();
+    const { page } = shared;
+    const panel = trainPanel(shared);
+    await page.context().route('**/trainer-worker-*.js', async (route) => {
+      const response = await route.fetch();
+      // As on a page of http:.
+      const body = `Object.defineProperty(crypto, 'subtle', { value: undefined });\n${await response.text()}`;
+      await route.fulfill({ response, body });
+    });
+    await page.reload();
+    await dropPictures(shared, [pictures], 0);
+    await panel.getByLabel('the shared model, further').check();
+    await checkSeen(panel.getByText('4 of 6 pictures have a caption.'), patient);
+    await beginTraining(shared, { steps: 500, every: 5 });
+    await checkSeen(panel.getByRole('img', { name: /Samples of the model at step \d+/ }), patient);
+    await panel.getByRole('button', { name: 'Stop' }).click();
+    await checkSeen(panel.getByText('Stopped', { exact: true }), patient);
+    await panel.getByRole('button', { name: 'Go on to step 500' }).click();
+    await checkSeen(panel.getByText('Training', { exact: true }), patient);
+    await panel.getByRole('button', { name: 'Stop' }).click();
+    await checkSeen(panel.getByText('Stopped', { exact: true }), patient);
+    expect(await panel.getByRole('button', { name: 'Download the run' }).count()).toBe(0);
+    await panel.getByRole('button', { name: 'Make samples with the model' }).click();
+    await checkSeen(page.getByRole('button', { name: /^Yours, of step/, pressed: true }));
+    await checkSeen(page.getByText('Made in'), patient);
+  });
 });
