@@ -261,7 +261,7 @@ describe('what is refused, with nothing left behind', () => {
     await expect(asArray(shards)).rejects.toThrow(/is packed into shards. Set data\.source to shards/);
     await expect(
       openArray({ source: 'array', path: array, tensor: 'samples', latents: true, scale: 2, shift: 0 }),
-    ).rejects.toThrow(/is packed with its labels, scale and shift/);
+    ).rejects.toThrow(/is packed with its labels, captions, scale and shift/);
   });
 });
 

@@ -38,8 +38,8 @@ describe('files of captions', () => {
 
   it('go with the picture of their name, metadata before text, .txt before .caption', () => {
     const files = [
-      file('a/1.caption', 'second'),
       file('a/1.txt', '\uFEFF a fox \n'),
+      file('a/1.caption', 'second'),
       file('a/2.caption', 'an owl'),
       file(
         'a/metadata.jsonl',
