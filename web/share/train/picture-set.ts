@@ -1,11 +1,11 @@
 // All pictures that are given, and files of captions beside them, read into memory in the form that a model takes.
+import type { Captions } from '../../../src/data/source.ts';
 import { type RunData, runData } from '../../../src/kept/data.ts';
 import { RectiflowError } from '../../../src/tensor/errors.ts';
 import { othersTurn } from '../../../src/tensor/turn.ts';
 import { formatBytes } from '../../parts/format.ts';
 import { type CaptionFile, holdsCaptions, readCaptions } from './caption-files.ts';
 import { type CaptionedPicture, lostCaptions, usedFiles } from './captions.ts';
-import type { Captions } from '../../../src/data/source.ts';
 import { captionOfDrawn } from './draw-picture.ts';
 import {
   type FoundPictures,
