@@ -178,6 +178,7 @@ describe.skipIf(noBrowser)(`damaged runs (${noBrowser ?? 'in chromium'})`, () =>
     const shown = page.locator('canvas[role=img]');
     const alert = page.getByRole('alert').getByText(unreadable);
     await checkSeen(alert);
+    const film = page.getByRole('region', { name: 'Samples through time' });
     await page.getByRole('slider', { name: 'Step of the picture' }).focus();
     for (const [key, step, isShown] of [
       ['ArrowLeft', 18, true],
@@ -186,13 +187,13 @@ describe.skipIf(noBrowser)(`damaged runs (${noBrowser ?? 'in chromium'})`, () =>
       ['End', 24, false],
     ] as const) {
       await page.keyboard.press(key);
-      await checkSeen(page.getByText(`step ${step}`, { exact: true }));
+      await checkSeen(film.getByText(`step ${step}`, { exact: true }));
       await expect.poll(() => alert.count(), wait).toBe(isShown ? 0 : 1);
       await expect.poll(() => shown.isVisible(), wait).toBe(isShown);
       if (isShown) await expect.poll(() => shown.getAttribute('data-step'), wait).toBe(`${step}`);
     }
     await page.getByRole('button', { name: 'Play' }).click();
-    await checkSeen(page.getByText('step 24', { exact: true }));
+    await checkSeen(film.getByText('step 24', { exact: true }));
     await go('/compare?runs=digits&runs=pictures');
     await checkSeen(page.getByText(unreadable));
     await checkSeen(page.getByRole('img', { name: /^Samples of digits at step 24/ }));

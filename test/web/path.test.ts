@@ -1,8 +1,6 @@
 // The path of a sample, looked at in the page of its run.
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import type { Locator } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,11 +10,10 @@ import { pathPictures } from '../../src/runner/samples/path-pictures.ts';
 import type { PathOfSample } from '../../src/runner/samples/path-of-sample.ts';
 import { writePathGrid } from '../../src/runner/samples/write-path.ts';
 import { keptRuns } from '../golden/kept-runs.ts';
+import { axeFindings } from '../support/axe.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { stripes, tinyStripes } from '../support/tiny-run.ts';
 import { type WatchedPage, checkQuiet, checkSeen, noBrowser, watchedPage } from '../support/watched-page.ts';
-
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 describe.skipIf(noBrowser)(`the path of a sample (${noBrowser ?? 'in chromium'})`, () => {
   let watched: WatchedPage;
@@ -161,11 +158,9 @@ describe.skipIf(noBrowser)(`the path of a sample (${noBrowser ?? 'in chromium'})
     await panel.getByRole('button', { name: 'Follow it' }).click();
     await checkSeen(panel.getByRole('img', { name: 'Where it leads at t = 1.00' }), { timeout: 60_000 });
     await checkSeen(panel.locator('.u-wrap canvas').first());
-    await page.addScriptTag({ path: axe });
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      const { violations } = await page.evaluate<AxeResults>('axe.run()');
-      expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+      expect(await axeFindings(page)).toEqual([]);
       expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(360);
     }
     checkQuiet(phone);

@@ -1,14 +1,13 @@
 // A shared model of captions, trained further in the tab, in a browser without a GPU.
 import { rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../src/api/sample.ts';
 import { resume } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { readMetrics } from '../../src/runs/metrics-log.ts';
 import { readRun } from '../../src/runs/run-folder.ts';
+import { axeFindings } from '../support/axe.ts';
 import { writeClassPictures } from '../support/class-pictures.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { type SharedPage, sharedPage } from '../support/shared-page.ts';
@@ -18,7 +17,6 @@ import { writeZip } from '../support/write-zip.ts';
 
 const backend = referenceBackend();
 const long = { timeout: 240_000 };
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const patient = { timeout: 30_000 };
 
 describe.skipIf(noBrowser)(`captions for a training in the tab (${noBrowser ?? 'in chromium'})`, () => {
@@ -87,9 +85,7 @@ describe.skipIf(noBrowser)(`captions for a training in the tab (${noBrowser ?? '
     await captions.getByLabel('animals').fill('a beast');
     await captions.getByLabel('animals').press('Tab');
     await expect.poll(from).toContain('4 by what is said of folders: a beast, ...');
-    await shared.page.addScriptTag({ path: axe });
-    const { violations } = await shared.page.evaluate<AxeResults>('axe.run()');
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+    expect(await axeFindings(shared.page)).toEqual([]);
     expect(shared.complaints).toEqual([]);
   });
 
