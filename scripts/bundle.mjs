@@ -1,6 +1,6 @@
 // Joins the modules of src/ into dist/index.js, dist/cli/main.js, dist/workers/ and chunks that they share or load later: finding and loading each of
 // 400 small modules takes Node.js longer than everything else that a command does before its work begins.
-import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'rolldown';
@@ -19,7 +19,7 @@ try {
   );
   process.exit(1);
 }
-await build({
+const { output } = await build({
   input: {
     index: './src/index.ts',
     'cli/main': './src/cli/main.ts',
@@ -38,6 +38,13 @@ await build({
     sourcemapExcludeSources: true,
   },
 });
+// Lines of another package's own files are nothing that users have.
+for (const { fileName, moduleIds = [] } of output) {
+  if (moduleIds.length === 0 || !moduleIds.every((id) => id.includes('node_modules'))) continue;
+  const file = join('dist', fileName);
+  await writeFile(file, (await readFile(file, 'utf8')).replace(/\n\/\/# sourceMappingURL=\S+\s*$/, '\n'));
+  await rm(`${file}.map`);
+}
 // The core once more, as one file without imports, which browsers and workers load as it is; and its text, which debuggers of pages show.
 await build({
   input: './src/core.ts',

@@ -66,13 +66,13 @@ export async function writeGrid(
 
 /**
  * The bytes of a PNG file.
- * @param colours at most so many where it has colours, up to 256, which makes the file about a third as large; all that it has by default
+ * @param inPalette whether 256 colours will do, which makes the file about a third as large; grey stays as it is
  */
-export async function encodePng({ pixels, ...raw }: Canvas, colours?: number): Promise<Uint8Array> {
+export async function encodePng({ pixels, ...raw }: Canvas, inPalette = false): Promise<Uint8Array> {
   const sharp = await loadSharp();
   const png = sharp(pixels, { raw, limitInputPixels: false });
   if (raw.channels === 1) return png.toColourspace('b-w').png().toBuffer();
-  return png.png(colours === undefined ? {} : { palette: true, colours }).toBuffer();
+  return png.png({ palette: inPalette }).toBuffer();
 }
 
 /**

@@ -24,8 +24,6 @@ export interface CardPicture {
 
 type Options = Pick<SampleRunOptions, 'weights' | 'emaLength' | 'checkpoint' | 'backend' | 'signal'>;
 
-/** What visitors load should be small, and shows as much. */
-const shownColours = 256;
 /** In all; a class or a caption has its share of them. */
 const most = 64;
 const mostOfOne = 8;
@@ -47,7 +45,8 @@ export async function drawCardPicture(
   const { made, pictures, shape } = samples;
   if (!pictures && !isPicture(shape, data.record)) return undefined;
   const sheet = await drawSampleSheet({ ...samples, shape: shape as ImageShape, ...pictures });
-  const png = await encodePng(sheet, shownColours);
+  // What visitors load should be small, and shows as much.
+  const png = await encodePng(sheet, true);
   const what = config.sample.prompts.length > 0 ? 'caption' : 'class';
   const which = rows === 0 ? counted(count, 'sample') : `${counted(count, 'sample')} of each ${what}`;
   return {
