@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { timedRuns } from './timed-runs.ts';
 
 /** What a process says when its first run is over. */
 export interface Ready {
@@ -129,17 +130,6 @@ export async function serve(work: Work, describe: () => Promise<Ready>): Promise
         }),
     });
   }
-}
-
-async function timedRuns(run: () => Promise<unknown>, seconds: number): Promise<number[]> {
-  const milliseconds: number[] = [];
-  const end = performance.now() + 1000 * seconds;
-  do {
-    const began = performance.now();
-    await run();
-    milliseconds.push(performance.now() - began);
-  } while (performance.now() < end);
-  return milliseconds;
 }
 
 /** Linux counts what a process held before it became this one into maxRSS, but not into VmHWM. */

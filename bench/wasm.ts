@@ -17,6 +17,7 @@ import { prepareDecoder } from './decoder.ts';
 import { readOptions } from './options.ts';
 import { median, pairwiseRatios, spread } from './statistics.ts';
 import { digits, markdownTable, ratio } from './table.ts';
+import { timedRuns } from './timed-runs.ts';
 import { prepareStepOn } from './training-step.ts';
 
 const decoders = ['small', 'taesd'] as const;
@@ -43,7 +44,7 @@ const options = readOptions({
   quickRounds: 2,
 });
 const images = 4;
-const millisecondsOfTurn = 1000;
+const secondsOfTurn = 1;
 
 const kernels = await readFile(new URL(import.meta.resolve('rectiflow/kernels.wasm')));
 const wasm = await wasmBackend(kernels);
@@ -115,24 +116,12 @@ async function compare(players: Players, prepare: Prepare): Promise<string[][]> 
   for (const run of runs) await run();
   const turns = runs.map((): number[][] => []);
   for (let round = 0; round < options.rounds; round++)
-    for (const [i, run] of runs.entries()) turns[i]!.push(await turnOf(run));
+    for (const [i, run] of runs.entries()) turns[i]!.push(await timedRuns(run, secondsOfTurn));
   return players.map(([player], i) => [
     player,
     digits(median(turns[i]!.flat())),
     ratio(spread(pairwiseRatios(turns[0]!, turns[i]!))),
   ]);
-}
-
-/** Milliseconds of each run of a turn: several where they are short, as a neighbour's turn of the processor spoils one. */
-async function turnOf(run: () => Promise<unknown>): Promise<number[]> {
-  const milliseconds: number[] = [];
-  const end = performance.now() + millisecondsOfTurn;
-  do {
-    const began = performance.now();
-    await run();
-    milliseconds.push(performance.now() - began);
-  } while (performance.now() < end);
-  return milliseconds;
 }
 
 /** One evaluation of the model by a sampler. */

@@ -1,10 +1,13 @@
 // Training in the tab: the panel of the page of a shared model, and what is done in it.
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { shareRun } from '../../src/api/share/run.ts';
 import { train } from '../../src/api/train.ts';
 import { referenceBackend } from '../../src/backends/reference/index.ts';
 import { arraySource } from '../../src/sources/arrays.ts';
+import { writeClassPictures } from './class-pictures.ts';
+import { temporaryFolder } from './cli.ts';
 import { dropFiles } from './drop-files.ts';
 import { randomValues } from './random.ts';
 import type { SharedPage } from './shared-page.ts';
@@ -18,6 +21,17 @@ export async function stripesPage(runs: string, to: string): Promise<string> {
   const config = { ...tinyStripes, sample: { steps: 4, perClass: 2 } };
   const { run } = await train(config, { runs, source, backend });
   return (await shareRun(run, { to, numbers: 'float16', backend })).folder;
+}
+
+/** That page, and a folder of twelve pictures of two classes, to be dropped into it. */
+export async function stripesPageAndPictures(): Promise<{
+  readonly site: string;
+  readonly pictures: string;
+}> {
+  const folder = await temporaryFolder();
+  const pictures = join(folder, 'pets');
+  await writeClassPictures(pictures, ['low', 'up'], 6, [16, 16]);
+  return { site: await stripesPage(folder, join(folder, 'site')), pictures };
 }
 
 /** A page with a model of grey pictures of 8x12 that is told up to 12 tokens of captions, which it learnt. @returns its folder */

@@ -1,15 +1,12 @@
 // What computes on the page of a shared model: chosen by itself, by the visitor, and taken away.
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeClassPictures } from '../support/class-pictures.ts';
-import { temporaryFolder } from '../support/cli.ts';
 import { losableGpus, swiftShader } from '../support/losable-gpus.ts';
 import { type SharedPage, sharedPage } from '../support/shared-page.ts';
 import {
   beginTraining,
   downloadedModel,
   dropPictures,
-  stripesPage,
+  stripesPageAndPictures,
   trainPanel,
 } from '../support/train-panel.ts';
 import { checkSeen, noBrowser } from '../support/watched-page.ts';
@@ -23,10 +20,7 @@ describe.skipIf(noBrowser)(`the device of a shared page (${noBrowser ?? 'in chro
   const open: SharedPage[] = [];
 
   beforeAll(async () => {
-    const folder = await temporaryFolder();
-    site = await stripesPage(folder, join(folder, 'site'));
-    pictures = join(folder, 'pets');
-    await writeClassPictures(pictures, ['low', 'up'], 6, [16, 16]);
+    ({ site, pictures } = await stripesPageAndPictures());
   }, 120_000);
   afterAll(async () => {
     await Promise.all(open.map((each) => each.close()));
@@ -45,6 +39,21 @@ describe.skipIf(noBrowser)(`the device of a shared page (${noBrowser ?? 'in chro
       .locator('canvas')
       .first()
       .evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+
+  /** The panel that trains, with pictures, on a GPU that can be lost. */
+  async function onLosableGpu(): Promise<{
+    readonly shared: SharedPage;
+    readonly page: SharedPage['page'];
+    readonly panel: ReturnType<typeof trainPanel>;
+    readonly lose: Awaited<ReturnType<typeof losableGpus>>;
+  }> {
+    const shared = await opened(swiftShader);
+    const { page } = shared;
+    const lose = await losableGpus(page);
+    await page.goto(`${page.url()}?device=webgpu`);
+    await dropPictures(shared, [pictures], 12);
+    return { shared, page, panel: trainPanel(shared), lose };
+  }
 
   it('is WebAssembly where WebGPU finds a program only, and another one by choice', long, async () => {
     const shared = await opened(swiftShader);
@@ -127,12 +136,7 @@ describe.skipIf(noBrowser)(`the device of a shared page (${noBrowser ?? 'in chro
   );
 
   it('is opened again for a training, which goes on from its last checkpoint', long, async () => {
-    const shared = await opened(swiftShader);
-    const { page } = shared;
-    const lose = await losableGpus(page);
-    await page.goto(`${page.url()}?device=webgpu`);
-    const panel = trainPanel(shared);
-    await dropPictures(shared, [pictures], 12);
+    const { shared, panel, lose } = await onLosableGpu();
     await beginTraining(shared, { steps: 34 });
     await checkSeen(panel.getByText('Finished'), patient);
     const wanted = await downloadedModel(shared);
@@ -148,12 +152,7 @@ describe.skipIf(noBrowser)(`the device of a shared page (${noBrowser ?? 'in chro
   });
 
   it('is given up where it is lost ever again, and one click goes on from what is kept', long, async () => {
-    const shared = await opened(swiftShader);
-    const { page } = shared;
-    const lose = await losableGpus(page);
-    await page.goto(`${page.url()}?device=webgpu`);
-    const panel = trainPanel(shared);
-    await dropPictures(shared, [pictures], 12);
+    const { shared, page, panel, lose } = await onLosableGpu();
     await beginTraining(shared, { steps: 60 });
     await checkSeen(panel.getByText(/step 2[1-9] of 60/), patient);
     const failed = panel.getByText('Failed', { exact: true });

@@ -1,14 +1,11 @@
 // What a training in the tab has left when the tab ends, and when the browser has no more room.
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeClassPictures } from '../support/class-pictures.ts';
-import { temporaryFolder } from '../support/cli.ts';
 import { type SharedPage, sharedPage } from '../support/shared-page.ts';
 import {
   beginTraining,
   downloadedModel,
   dropPictures,
-  stripesPage,
+  stripesPageAndPictures,
   trainPanel,
 } from '../support/train-panel.ts';
 import { checkSeen, noBrowser } from '../support/watched-page.ts';
@@ -22,10 +19,7 @@ describe.skipIf(noBrowser)(`what is left of a training in the tab (${noBrowser ?
   const open: SharedPage[] = [];
 
   beforeAll(async () => {
-    const folder = await temporaryFolder();
-    site = await stripesPage(folder, join(folder, 'site'));
-    pictures = join(folder, 'pets');
-    await writeClassPictures(pictures, ['low', 'up'], 6, [16, 16]);
+    ({ site, pictures } = await stripesPageAndPictures());
   }, 120_000);
   afterAll(async () => {
     await Promise.all(open.map((each) => each.close()));
